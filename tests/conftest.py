@@ -1,0 +1,73 @@
+"""Fixtures for the whole suite: the migrated databases, the real servers and their logs.
+
+A test of the package's behaviour on any ASGI server asks for ``server`` and runs on all five;
+one whose subject is not the server asks for ``any_server`` and runs on one. A test that needs
+settings of its own starts its server with ``serve``.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.servers import COMMANDS, RUNNING, Server, manage, serving
+
+pytest_plugins = ["tests.postgres"]
+
+ANY_KIND = next(iter(COMMANDS))
+LOG_CHARACTERS = 8000
+
+
+@pytest.fixture(scope="session")
+def project_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the project's databases, migrated once; each server gets a copy."""
+    data = tmp_path_factory.mktemp("project")
+    for alias in ("default", "other"):
+        manage(data, "migrate", "--verbosity=0", "--database", alias)
+    return data
+
+
+@pytest.fixture(scope="session", params=COMMANDS)
+def server(request: pytest.FixtureRequest, project_data: Path) -> Iterator[Server]:
+    """Each server in turn, with the project's settings as they are."""
+    with serving(request.param, project_data) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def any_server(project_data: Path) -> Iterator[Server]:
+    """One server, for what does not depend on which it is."""
+    with serving(ANY_KIND, project_data) as running:
+        yield running
+
+
+@pytest.fixture(params=COMMANDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The name of each server, for a test that starts its own with ``serve``."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def serve(project_data: Path) -> Iterator[Callable[..., Server]]:
+    """Start a server of this test's own: ``serve(kind, REQUEST_SECONDS=0.5)``."""
+    with ExitStack() as stack:
+
+        def start(kind: str = ANY_KIND, **settings: object) -> Server:
+            return stack.enter_context(serving(kind, project_data, **settings))
+
+        yield start
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the log of every running server under a test that fails."""
+    report = yield
+    if report.failed:
+        for running in RUNNING:
+            log = running.log()[-LOG_CHARACTERS:]
+            report.sections.append((f"log of {running.kind} on port {running.port}", log))
+    return report
