@@ -1,0 +1,108 @@
+"""Which bodies a text frame can carry as ``data``, and as what.
+
+Owns the rule of PROTOCOL.md 4.2 that tells JSON, text and bytes apart by the
+headers. Every answer passes here, so what follows from names and types alone is kept.
+"""
+
+import re
+from enum import Enum
+from functools import lru_cache
+
+import msgspec
+from msgspec import Raw
+
+from wsrequest.errors import Refused
+from wsrequest.types import Headers
+
+__all__ = ["body_of", "data_of", "is_json"]
+
+# Text that is not text/*: what a browser's developer tools show as text.
+_TEXT = re.compile(r"text/.+|application/(xml|javascript|x-www-form-urlencoded)|.+/.+\+xml")
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^\s";]*)', re.IGNORECASE)
+
+
+class _Kind(Enum):
+    JSON = 1
+    TEXT = 2
+    BYTES = 3
+
+
+_json = msgspec.json.Decoder(Raw)
+_string = msgspec.json.Decoder(str)
+
+
+def is_json(body: bytes) -> bool:
+    """Whether ``body`` is one JSON value by its shape; that it is UTF-8 is not looked at."""
+    try:
+        _json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def data_of(headers: Headers, body: bytes) -> Raw | str | None:
+    """Return what carries ``body`` exactly: JSON, a string, or None where only bytes can.
+
+    Args:
+        headers: of the response that the body belongs to, in any case.
+        body: not empty. JSON of the right shape may still not be UTF-8; who makes the text frame
+            finds that out without another pass.
+    """
+    name = _type_name(tuple(headers))
+    media_type = None if name is None else headers[name]
+    if not isinstance(media_type, str):
+        return None
+    kind = _kind(media_type)
+    if kind is _Kind.JSON:
+        return Raw(body) if is_json(body) else None
+    if kind is _Kind.TEXT:
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            return None
+    return None
+
+
+def body_of(headers: Headers, data: Raw) -> bytes:
+    """Return the body that ``data`` of a text frame stands for: ``data_of`` undone.
+
+    Raises:
+        Refused: ``bad_message``; it is no string, where the type says that it is text.
+    """
+    if any(
+        name.lower() == "content-type" and isinstance(value, str) and _is_json_type(value)
+        for name, value in headers.items()
+    ):
+        return bytes(data)
+    try:
+        return _string.decode(data).encode()
+    except msgspec.DecodeError:
+        raise Refused("bad_message", "data must be a string where the type is not JSON") from None
+
+
+@lru_cache(maxsize=512)
+def _type_name(names: tuple[str, ...]) -> str | None:
+    """The name under which the one Content-Type stands; None for a body that is coded, too."""
+    lower = [name.lower() for name in names]
+    if "content-encoding" in lower or lower.count("content-type") != 1:
+        return None
+    return names[lower.index("content-type")]
+
+
+@lru_cache(maxsize=512)
+def _kind(media_type: str) -> _Kind:
+    charset = _CHARSET.search(media_type)
+    if charset and charset[1].lower() not in ("utf-8", "utf8"):
+        return _Kind.BYTES
+    if _is_json_type(media_type):
+        return _Kind.JSON
+    return _Kind.TEXT if _TEXT.fullmatch(_essence(media_type)) else _Kind.BYTES
+
+
+def _is_json_type(media_type: str) -> bool:
+    essence = _essence(media_type)
+    return essence == "application/json" or essence.endswith("+json")
+
+
+def _essence(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()

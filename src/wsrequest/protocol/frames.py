@@ -1,0 +1,119 @@
+"""What the frames of both sides have in common: size, head and body, faults, pings.
+
+Owns PROTOCOL.md 2.1, 2.2 and 3.2. The members of a head are ``client_frames``' and
+``server_frames``'.
+"""
+
+import msgspec
+from msgspec import Raw
+
+from wsrequest.errors import Refused
+from wsrequest.protocol.ids import MAX_INTEGER, id_anywhere, id_at_start
+from wsrequest.protocol.messages import Ping, Pong
+from wsrequest.types import Frame
+
+__all__ = [
+    "MAX_PING_BYTES",
+    "UNREADABLE",
+    "check_credit",
+    "check_size",
+    "encode_ping",
+    "head_and_body",
+    "ping_value",
+    "refused_for",
+]
+
+MAX_PING_BYTES = 125  # RFC 6455 5.5: what a control frame may carry
+
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What reading a head can raise. How deep JSON may nest is the interpreter's to say."""
+
+_json = msgspec.json.Decoder(Raw)
+
+
+def check_size(frame: Frame, max_bytes: int) -> None:
+    """Check the size of a frame, in bytes (of UTF-8 in a text frame).
+
+    Raises:
+        Refused: ``message_too_large``, with the id that the frame begins with.
+    """
+    size = len(frame)
+    if isinstance(frame, str) and size <= max_bytes and not frame.isascii():
+        size = len(frame.encode("utf-8", "surrogatepass"))
+    if size > max_bytes:
+        raise Refused(
+            "message_too_large",
+            f"a frame may have {max_bytes} bytes; send large bodies in parts, or by HTTP",
+            id_at_start(frame),
+        )
+
+
+def head_and_body(frame: bytes) -> tuple[str, bytes]:
+    """Split a binary frame at its first line feed (2.2).
+
+    Raises:
+        Refused: ``bad_json``; there is no line feed, so no head.
+        UnicodeDecodeError: the head is not UTF-8. Without this check a member that is kept as it
+            came, the value of a ping, would be sent on in a text frame.
+    """
+    end = frame.find(b"\n")
+    if end < 0:
+        raise Refused(
+            "bad_json",
+            "a binary frame is a JSON head on one line, a line feed, and the body",
+            id_at_start(frame),
+        )
+    return frame[:end].decode(), frame[end + 1 :]
+
+
+def refused_for(error: Exception, frame: Frame) -> Refused:
+    """Return what a frame is refused with whose head could not be read.
+
+    Args:
+        error: one of ``UNREADABLE``.
+        frame: the head as text, where it could be told from the body; else the frame.
+    """
+    if isinstance(error, msgspec.ValidationError):
+        # It was raised at the first member of a wrong type; what is behind need not be JSON.
+        try:
+            _json.decode(frame)
+        except UNREADABLE as found:
+            error = found
+        else:
+            return Refused("bad_message", str(error), id_anywhere(frame))
+    if isinstance(error, RecursionError):
+        detail = "the JSON nests too deeply"
+    elif isinstance(error, UnicodeError):
+        detail = "the JSON is not UTF-8"
+    else:
+        detail = str(error)
+    return Refused("bad_json", detail, id_at_start(frame))
+
+
+def check_credit(count: int) -> int:
+    """Return a ``credit`` that may be given (4.4).
+
+    Raises:
+        Refused: ``bad_message``; it is no count of bytes.
+    """
+    if not 0 <= count <= MAX_INTEGER:
+        raise Refused("bad_message", "credit is a count of bytes, 0 or more, of at most 53 bits")
+    return count
+
+
+def ping_value(value: Raw) -> Raw:
+    """Return the value of a ping or pong as one of its own, so that its frame can go.
+
+    Raises:
+        Refused: ``bad_message``; it is too long.
+    """
+    raw = bytes(value)
+    if len(raw) > MAX_PING_BYTES:
+        raise Refused("bad_message", f"a ping carries at most {MAX_PING_BYTES} bytes")
+    return Raw(raw)
+
+
+def encode_ping(message: Ping | Pong) -> str:
+    """Return the frame of a ping or pong, its value printed as it came."""
+    name = "ping" if isinstance(message, Ping) else "pong"
+    return f'{{"{name}":{bytes(message.value).decode()}}}'

@@ -1,0 +1,99 @@
+"""Which headers a message may set (PROTOCOL.md 4.6).
+
+Owns the rules that hold on every server. The headers that one server forbids, or that the
+handshake had, are ``http``'s to refuse.
+"""
+
+import re
+from functools import lru_cache
+
+from wsrequest.errors import Refused
+
+__all__ = [
+    "FORBIDDEN",
+    "FORBIDDEN_PREFIXES",
+    "MAX_HEADERS",
+    "MAX_HEADER_CHARACTERS",
+    "check_headers",
+    "is_allowed_value",
+    "is_forbidden",
+]
+
+MAX_HEADERS = 100  # Apache's LimitRequestFields, gunicorn's limit_request_fields
+MAX_HEADER_CHARACTERS = 16384  # all names and values together; nginx takes 4 x 8 KiB
+
+# \x85 and the separators \x1c-\x1e split lines for str.splitlines (CVE-2026-44546); nothing over
+# latin-1 can stand in a header, so fetch refuses it too.
+_BAD_IN_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\x84\x86-\xff]")
+_NAME = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2, without the underscore
+
+# Fetch standard, "forbidden request-header".
+_FETCH = """accept-charset accept-encoding connection content-length cookie cookie2 date dnt expect
+host keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via"""
+_FETCH_PREFIXES = "access-control-request- proxy- sec-"
+
+# A proxy in front takes these from what clients send by HTTP, and sets them itself; it cannot look
+# into a WebSocket. Where a client is and how it came:
+_ADDRESS = """client-ip do-connecting-ip early-data fastly-client-ip forwarded forwarded-for
+front-end-https true-client-ip x-azure-clientip x-azure-socketip x-client-ip x-cluster-client-ip
+x-host x-real-ip x-scheme x-url-scheme"""
+_ADDRESS_PREFIXES = "cf- x-appengine- x-envoy- x-forwarded x-original-"
+# Who it is (Authelia, authentik, AWS, Azure, Google IAP, ingress-nginx, oauth2-proxy, Tailscale):
+_IDENTITY_PREFIXES = """remote- ssl- tailscale- x-amzn-mtls- x-amzn-oidc- x-auth-request-
+x-authentik- x-client-cert x-goog- x-ms-client- x-remote- x-ssl-"""
+# By these an application takes another method or path than the one that was checked.
+_OVERRIDES = "x-http-method x-http-method-override x-method-override x-rewrite-url"
+
+FORBIDDEN = frozenset(f"{_FETCH} {_ADDRESS} {_OVERRIDES}".split())
+FORBIDDEN_PREFIXES = tuple(f"{_FETCH_PREFIXES} {_ADDRESS_PREFIXES} {_IDENTITY_PREFIXES}".split())
+
+
+def is_forbidden(name: str) -> bool:
+    """Whether no message may set the header ``name`` (lower case) on any server."""
+    return name in FORBIDDEN or name.startswith(FORBIDDEN_PREFIXES)
+
+
+def is_allowed_value(value: str) -> bool:
+    """Whether a header can have this value; true for one with white space around it, too."""
+    return (value.isascii() and value.isprintable()) or not _BAD_IN_VALUE.search(value)
+
+
+def check_headers(headers: dict[str, str]) -> None:
+    """Check the headers of a message, and take the white space around their values off.
+
+    Raises:
+        Refused: ``bad_header``, naming the header.
+
+    Source: PROTOCOL.md 4.6; RFC 9110 section 5.5.
+    """
+    if len(headers) > MAX_HEADERS:
+        raise Refused("bad_header", f"{len(headers)} headers, the limit is {MAX_HEADERS}")
+    size = 0
+    seen = set()
+    for name, value in headers.items():
+        size += len(name) + len(value)
+        if size > MAX_HEADER_CHARACTERS:
+            raise Refused("bad_header", f"the headers have over {MAX_HEADER_CHARACTERS} characters")
+        lower, fault = _judge(name)
+        if fault:
+            raise Refused("bad_header", fault)
+        if lower in seen:
+            raise Refused("bad_header", f"header {name} is given twice")
+        seen.add(lower)
+        if not is_allowed_value(value):
+            raise Refused(
+                "bad_header",
+                f"the value of header {name} holds a character that HTTP does not allow",
+            )
+        headers[name] = value.strip(" \t")
+
+
+@lru_cache(maxsize=256)  # clients repeat themselves; names are bounded, so it holds 4 MiB at worst
+def _judge(name: str) -> tuple[str, str | None]:
+    """A header's name in lower case, and what is wrong with it."""
+    lower = name.lower()
+    if not _NAME.fullmatch(name):
+        return lower, f"header name {name[:40]!r} is not a token, or holds an underscore"
+    if is_forbidden(lower):
+        return lower, f"header {name[:40]} cannot be set by a message"
+    return lower, None

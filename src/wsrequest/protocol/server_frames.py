@@ -1,0 +1,189 @@
+"""The frames of the server: messages to frames, and back for clients.
+
+Owns the shapes of Hello, Response, Part, Credit and Refusal (PROTOCOL.md 3.1, 4.2 to 4.4, 5).
+"""
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from wsrequest.errors import Refused
+from wsrequest.protocol.data import body_of, data_of
+from wsrequest.protocol.frames import (
+    UNREADABLE,
+    check_credit,
+    encode_ping,
+    head_and_body,
+    ping_value,
+    refused_for,
+)
+from wsrequest.protocol.ids import check_id, need_id
+from wsrequest.protocol.messages import (
+    Credit,
+    Hello,
+    Part,
+    Ping,
+    Pong,
+    Refusal,
+    Response,
+    ServerMessage,
+)
+from wsrequest.types import Frame, Headers, Id
+
+__all__ = ["decode_server", "encode_refused", "encode_server"]
+
+
+class _ResponseHead(Struct, omit_defaults=True):
+    """What a Response has on the wire, in the order in which it is printed: ``data`` last."""
+
+    id: Id | UnsetType
+    status: int
+    headers: Headers
+    cookies: str | None = None
+    more: bool = False
+    data: Raw | str | UnsetType = UNSET
+
+
+class _Failure(Struct, omit_defaults=True):
+    code: str
+    detail: str
+    temporary: bool | UnsetType = UNSET
+    id: Id | UnsetType = UNSET
+
+
+class _Head(Struct, omit_defaults=True):
+    """Whatever a server's frame may hold; one msgspec pass reads it."""
+
+    id: Id | UnsetType = UNSET
+    status: int | UnsetType = UNSET
+    headers: Headers = {}
+    cookies: str | None = None
+    more: bool = False
+    credit: int | UnsetType = UNSET
+    hello: Hello | UnsetType = UNSET
+    ping: Raw | UnsetType = UNSET
+    pong: Raw | UnsetType = UNSET
+    error: _Failure | UnsetType = UNSET
+    data: Raw | UnsetType = UNSET
+
+
+_head = msgspec.json.Decoder(_Head)
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_server(message: ServerMessage) -> Frame:
+    """Return the frame for a message of the server; text where the body allows it (4.2)."""
+    if isinstance(message, Response):
+        return _encode_response(message)
+    if isinstance(message, Part):
+        return _encode(_Head(id=message.id, more=message.more)) + b"\n" + message.body
+    if isinstance(message, Refusal):
+        about = _or_unset(message.about)
+        failure = _Failure(message.code, message.detail, message.temporary, about)
+        status = UNSET if message.status is None else message.status
+        return _encode(_Head(id=_or_unset(message.id), status=status, error=failure)).decode()
+    if isinstance(message, Credit):
+        return _encode(_Head(id=message.id, credit=message.count)).decode()
+    if isinstance(message, Hello):
+        return _encode(_Head(hello=message)).decode()
+    return encode_ping(message)
+
+
+def encode_refused(refused: Refused, *, has_begun: bool = False) -> Frame:
+    """Return the frame that tells of an error (5).
+
+    Args:
+        refused: the error; its id is that of the request, but for ``id_in_use``.
+        has_begun: the answer failed behind its first frame, so there is no status (4.3).
+    """
+    is_foreign = refused.code == "id_in_use"
+    return encode_server(
+        Refusal(
+            refused.code,
+            refused.detail,
+            refused.temporary,
+            None if has_begun else refused.status,
+            None if is_foreign else refused.id,
+            refused.id if is_foreign else None,
+        )
+    )
+
+
+def _encode_response(message: Response) -> Frame:
+    id, body = message.id, message.body
+    head = _ResponseHead(
+        UNSET if id is None else id,
+        message.status,
+        message.headers,
+        message.cookies,
+        message.more,
+    )
+    if message.more:
+        return _encode(head) + b"\n" + (body or b"")
+    if not body:
+        return _encode(head).decode()
+    data = data_of(message.headers, body)
+    if data is not None:
+        head.data = data
+        try:
+            return _encode(head).decode()
+        except UnicodeDecodeError:
+            head.data = UNSET
+    return _encode(head) + b"\n" + body
+
+
+def _or_unset(id: Id | None) -> Id | UnsetType:
+    return UNSET if id is None else id
+
+
+def decode_server(frame: Frame) -> ServerMessage | None:
+    """Return the message that a server's frame carries; None for one to be ignored (2.6).
+
+    How large a frame may be is the client's transport to say.
+
+    Raises:
+        Refused: ``bad_json`` or ``bad_message``; the peer does not speak this protocol.
+    """
+    head_text, body = frame, None
+    try:
+        if isinstance(frame, bytes):
+            head_text, body = head_and_body(frame)
+        head = _head.decode(head_text)
+    except UNREADABLE as error:
+        raise refused_for(error, head_text) from None
+    if head.ping is not UNSET:
+        return Ping(ping_value(head.ping))
+    if head.pong is not UNSET:
+        return Pong(ping_value(head.pong))
+    if head.hello is not UNSET:
+        return head.hello
+    id = check_id(head.id)
+    if head.credit is not UNSET:
+        return Credit(need_id(id, "credit"), check_credit(head.credit))
+    if head.error is not UNSET:
+        return _refusal(head, head.error, id)
+    if head.status is not UNSET:
+        return _response(head, head.status, id, body)
+    if body is not None and id is not None:
+        return Part(id, body, head.more)
+    return None
+
+
+def _refusal(head: _Head, failure: _Failure, id: Id | None) -> Refusal:
+    return Refusal(
+        failure.code,
+        failure.detail,
+        failure.temporary is True,
+        None if head.status is UNSET else head.status,
+        id,
+        check_id(failure.id),
+    )
+
+
+def _response(head: _Head, status: int, id: Id | None, body: bytes | None) -> Response:
+    if not 100 <= status <= 599:
+        raise Refused("bad_message", "a status is a number from 100 to 599", id)
+    if head.more and (body is None or id is None):
+        raise Refused("bad_message", "more needs a binary frame and an id", id)
+    if body is None and head.data is not UNSET:
+        body = body_of(head.headers, head.data)
+    return Response(status, head.headers, id, body or None, head.more, head.cookies)

@@ -1,0 +1,138 @@
+"""Which message may come when: ids, bodies, cancelling, and how many at once.
+
+Owns the server's side of one connection as a table of (state, message). It
+decides and counts only; running views is ``connection``'s. Sans-I/O: it has
+no clock, and does not know where bodies are kept.
+"""
+
+from enum import Enum
+
+from wsrequest.errors import Refused
+from wsrequest.protocol.messages import Cancel, ClientMessage, Credit, Part, Ping, Pong, Request
+from wsrequest.types import Id, Limits
+
+__all__ = ["Key", "Session", "State"]
+
+Key = Id | object
+"""What a connection knows a request by: its id, or an object of its own for one without."""
+
+
+class State(Enum):
+    """What an unfinished request is doing."""
+
+    UPLOADING = 1
+    RUNNING = 2
+
+
+class _Entry:
+    __slots__ = ("body_bytes", "state")
+
+    def __init__(self, state: State, body_bytes: int) -> None:
+        self.state, self.body_bytes = state, body_bytes
+
+
+class Session:
+    """The unfinished requests of one connection, seen from the server.
+
+    ========== ====================== ================== ======= ========
+    state      Request                Part               Credit  Cancel
+    ========== ====================== ================== ======= ========
+    none       UPLOADING with more,   ignored            ignored ignored
+               else RUNNING
+    UPLOADING  id_in_use              stays with more,   taken   finished
+                                      else RUNNING
+    RUNNING    id_in_use              ignored            taken   finished
+    ========== ====================== ================== ======= ========
+
+    Args:
+        limits: ``in_flight`` + ``waiting`` bound the unfinished requests,
+            ``body_bytes`` the bodies of all of them together.
+    """
+
+    __slots__ = ("_entries", "_limits", "body_bytes")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._entries: dict[Key, _Entry] = {}
+        self.body_bytes = 0
+
+    def __len__(self) -> int:
+        """How many requests are unfinished."""
+        return len(self._entries)
+
+    def state(self, key: Key) -> State | None:
+        """The state of a request, None when it is finished or was never begun."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.state
+
+    def receive(self, message: ClientMessage) -> Key | None:
+        """Take a message of the client.
+
+        Returns:
+            The key of the request that the message acts on; None when there is
+            nothing to do, because it came late or is no request's (2.4).
+
+        Raises:
+            Refused: it may not come now. A refused Part finishes its request.
+        """
+        if isinstance(message, Request):
+            return self._receive_request(message)
+        if isinstance(message, Ping | Pong):
+            return None
+        entry = self._entries.get(message.id)
+        if entry is None:
+            return None
+        if isinstance(message, Cancel):
+            self.finish(message.id)
+        elif isinstance(message, Part):
+            if entry.state is not State.UPLOADING:
+                return None
+            self._receive_part(entry, message)
+        else:
+            assert isinstance(message, Credit)
+        return message.id
+
+    def finish(self, key: Key) -> bool:
+        """Forget a request: it was answered, refused or cancelled. False if it was before."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return False
+        self.body_bytes -= entry.body_bytes
+        return True
+
+    def _receive_request(self, message: Request) -> Key:
+        key: Key = object() if message.id is None else message.id
+        if key in self._entries:
+            raise Refused(
+                "id_in_use",
+                f"id {message.id!r} belongs to a request that is not finished",
+                message.id,
+            )
+        if len(self._entries) >= self._limits.in_flight + self._limits.waiting:
+            raise Refused(
+                "too_many_requests", f"{len(self._entries)} requests are unfinished", message.id
+            )
+        size = len(message.body) if message.body else 0
+        self._check_body(size, message.id)
+        self._entries[key] = _Entry(State.UPLOADING if message.more else State.RUNNING, size)
+        self.body_bytes += size
+        return key
+
+    def _receive_part(self, entry: _Entry, message: Part) -> None:
+        try:
+            self._check_body(len(message.body), message.id)
+        except Refused:
+            self.finish(message.id)
+            raise
+        entry.body_bytes += len(message.body)
+        self.body_bytes += len(message.body)
+        if not message.more:
+            entry.state = State.RUNNING
+
+    def _check_body(self, size: int, id: Id | None) -> None:
+        if size and self.body_bytes + size > self._limits.body_bytes:
+            raise Refused(
+                "body_too_large",
+                f"unfinished bodies may have {self._limits.body_bytes} bytes together",
+                id,
+            )

@@ -1,0 +1,74 @@
+"""Every case of ``tests/wire``, and that the tables say what they should."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from tests.unit.protocol.wire import FILES, TYPES, Case, cases
+from wsrequest.errors import CODES, Refused
+from wsrequest.protocol import codec
+
+CASES = list(cases())
+# These are told by what happened before, so they are the session's and the connection's.
+NOT_OF_FRAMES = {
+    *("id_in_use", "too_many_requests", "body_too_large", "needs_credit", "answer_too_large"),
+    *("deadline_exceeded", "shutting_down", "internal_error"),
+}
+
+
+def named(case: Case) -> str:
+    # Some names hold controls and half surrogate pairs, which a terminal shall not see.
+    return json.dumps(case.name)[1:-1][:120]
+
+
+DECODED = [case for case in CASES if case.only != "encode" and case.refused is None]
+REFUSED = [case for case in CASES if case.refused is not None]
+ENCODED = [case for case in CASES if case.only != "decode" and case.message is not None]
+
+
+@pytest.mark.parametrize("case", DECODED, ids=named)
+def test_frame_is_decoded(case: Case) -> None:
+    assert case.decode(case.frame) == case.message
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=named)
+def test_frame_is_refused(case: Case) -> None:
+    with pytest.raises(Refused) as caught:
+        case.decode(case.frame)
+    refused = caught.value
+    assert (refused.code, refused.id) == case.refused
+    assert refused.detail
+    # What it is answered with can be sent, and read.
+    answer = codec.decode_server(codec.encode_refused(refused))
+    assert answer is not None
+    assert (answer.code, answer.detail, answer.id) == (refused.code, refused.detail, refused.id)
+
+
+@pytest.mark.parametrize("case", ENCODED, ids=named)
+def test_message_is_encoded(case: Case) -> None:
+    encoded = case.encode(case.message)
+    assert encoded == case.encoded
+    if case.only is None:
+        assert case.decode(encoded) == case.message
+
+
+def test_every_file_has_cases_with_names_of_their_own() -> None:
+    assert len(FILES) >= 10
+    assert {case.name.partition(":")[0] for case in CASES} == {path.stem for path in FILES}
+    twice = [
+        name
+        for name, count in Counter((case.name, case.side) for case in CASES).items()
+        if count > 1
+    ]
+    assert twice == []
+
+
+def test_every_code_that_frames_are_refused_with_has_a_case() -> None:
+    assert {case.refused[0] for case in REFUSED if case.refused} == CODES.keys() - NOT_OF_FRAMES
+
+
+def test_every_message_is_decoded_and_encoded() -> None:
+    for subject in (DECODED, ENCODED):
+        found = {type(case.message).__name__ for case in subject} - {"NoneType"}
+        assert found == TYPES.keys()
