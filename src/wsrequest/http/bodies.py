@@ -1,0 +1,44 @@
+"""A request body that comes in parts: kept in memory, from a size on in a file."""
+
+from tempfile import SpooledTemporaryFile
+from typing import IO, cast
+
+__all__ = ["Body"]
+
+
+class Body:
+    """A body on its way in.
+
+    Attributes:
+        size: bytes so far.
+        is_complete: whether its last part has come; set by whoever writes it.
+
+    Args:
+        max_memory_bytes: from here on it is kept in a temporary file, as by Django's ASGI handler.
+        directory: where that file is made; None for the system's directory.
+    """
+
+    __slots__ = ("_file", "is_complete", "size")
+
+    def __init__(self, max_memory_bytes: int, directory: str | None) -> None:
+        self._file = SpooledTemporaryFile(max_size=max_memory_bytes, mode="w+b", dir=directory)
+        self.size = 0
+        self.is_complete = False
+
+    def write(self, part: bytes) -> None:
+        """Add a part.
+
+        Raises:
+            OSError: the disk is full; the body is lost.
+        """
+        self._file.write(part)
+        self.size += len(part)
+
+    def open(self) -> IO[bytes]:
+        """The whole body, at its start."""
+        self._file.seek(0)
+        return cast(IO[bytes], self._file)
+
+    def close(self) -> None:
+        """Give back memory and file. Safe to call twice."""
+        self._file.close()

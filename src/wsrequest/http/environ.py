@@ -1,0 +1,99 @@
+"""The base environ: what the handshake said, for every request of the connection.
+
+Owns the translation of an ASGI WebSocket scope to a WSGI environ. Whether the
+handshake is acceptable is ``handshake``'s to say.
+"""
+
+import io
+import sys
+from typing import Any
+
+from django.core.handlers.wsgi import get_script_name
+
+__all__ = ["Base", "make_base"]
+
+Environ = dict[str, Any]
+
+# Of this hop only (RFC 9110 7.6.1, RFC 6455 4.1), or about a body that the handshake has not.
+# Accept-Encoding, since a message's body is not coded: the WebSocket compresses by itself.
+_LEFT_OUT = frozenset(
+    "connection upgrade keep-alive te trailer transfer-encoding content-length content-type "
+    "accept-encoding cookie origin".split()
+)
+
+
+class Base:
+    """One connection's share of every request.
+
+    Attributes:
+        environ: the WSGI environ that each request gets a copy of.
+        header_names: lower-case names of the headers that the handshake had.
+        origin: its Origin header, None without.
+        cookie: its Cookie header, "" without.
+        is_same_origin: whether ``origin`` is the server's own; set by ``handshake``.
+    """
+
+    __slots__ = ("cookie", "environ", "header_names", "is_same_origin", "origin")
+
+    def __init__(
+        self, environ: Environ, header_names: frozenset[str], origin: str | None, cookie: str
+    ) -> None:
+        self.environ, self.header_names, self.origin, self.cookie = (
+            environ,
+            header_names,
+            origin,
+            cookie,
+        )
+        self.is_same_origin = False
+
+
+def make_base(scope: dict[str, Any]) -> Base:
+    """Translate the scope of a WebSocket handshake.
+
+    Args:
+        scope: of type "websocket"; ``scheme``, ``client``, ``server`` and
+            ``root_path`` may be missing, as daphne leaves them out.
+
+    Source: ASGI specification, WebSocket connection scope; PEP 3333.
+    """
+    client, server = scope.get("client"), scope.get("server") or ("unknown", "0")
+    is_secure = scope.get("scheme") in ("wss", "https")
+    environ: Environ = {
+        "SCRIPT_NAME": (scope.get("root_path") or "").encode().decode("latin1"),
+        "SERVER_NAME": str(server[0]),
+        # A Unix socket has no port.
+        "SERVER_PORT": str(server[1] or (443 if is_secure else 80)),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https" if is_secure else "http",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    if client:
+        environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = str(client[0])
+        environ["REMOTE_PORT"] = str(client[1])
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope.get("headers", ()):
+        name, value = raw_name.decode("latin1").lower(), raw_value.decode("latin1")
+        joint = "; " if name == "cookie" else ","
+        found[name] = found[name] + joint + value if name in found else value
+    for name, value in found.items():
+        # An underscore would pass for a hyphen in META (CVE-2026-3902).
+        if name not in _LEFT_OUT and not name.startswith("sec-websocket-") and "_" not in name:
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+    environ["SCRIPT_NAME"] = get_script_name(environ).rstrip("/").encode().decode("latin1")
+    _as_fetch(environ, is_browser="origin" in found)
+    return Base(environ, frozenset(found), found.get("origin"), found.get("cookie", ""))
+
+
+def _as_fetch(environ: Environ, *, is_browser: bool) -> None:
+    """A handshake calls itself a WebSocket; its messages are what ``fetch`` sends."""
+    if is_browser:  # browsers put both into every handshake, and into no fetch by themselves
+        environ.pop("HTTP_PRAGMA", None)
+        environ.pop("HTTP_CACHE_CONTROL", None)
+    if "HTTP_SEC_FETCH_MODE" in environ:
+        environ["HTTP_SEC_FETCH_MODE"] = "cors"
+        environ["HTTP_SEC_FETCH_DEST"] = "empty"

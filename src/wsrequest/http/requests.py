@@ -1,0 +1,137 @@
+"""A message and its connection's base environ make a Django request.
+
+Owns the environ of one request: path, query, headers, body, and the CSRF rule.
+"""
+
+import io
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
+
+from django.core.handlers.wsgi import WSGIRequest
+
+from wsrequest.errors import Refused
+from wsrequest.http.environ import Base
+from wsrequest.protocol.messages import Request
+
+__all__ = ["WebSocketInfo", "check_overrides", "make_request", "split_url"]
+
+# Headers of the handshake that fetch, too, sets for each request anew.
+_REPLACEABLE = frozenset(
+    "accept accept-language authorization cache-control pragma user-agent".split()
+)
+
+
+class WebSocketInfo:
+    """What ``request.websocket`` is: the connection that a request came by.
+
+    Attributes:
+        connection_id: unique among the connections of all processes.
+        subprotocol: "wsrequest.v1", or None when the client offered none.
+    """
+
+    __slots__ = ("connection_id", "subprotocol")
+
+    def __init__(self, connection_id: str, subprotocol: str | None) -> None:
+        self.connection_id, self.subprotocol = connection_id, subprotocol
+
+
+def check_overrides(headers: dict[str, str], base: Base, vouching: frozenset[str]) -> None:
+    """Refuse headers that this server, or this handshake, keeps to itself (PROTOCOL.md 4.6).
+
+    A header that a proxy added to the handshake is thereby out of a message's reach.
+
+    Raises:
+        Refused: ``bad_header``.
+    """
+    for name in headers:
+        lower = name.lower()
+        if lower in vouching:
+            raise Refused("bad_header", f"header {name} cannot be set by a message")
+        if lower in base.header_names and lower not in _REPLACEABLE:
+            raise Refused(
+                "bad_header", f"header {name} came with the handshake and cannot be replaced"
+            )
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """The path and the query of a message's url, both still percent-encoded."""
+    path, _, query = url.partition("?")
+    return path, query
+
+
+def make_request(
+    message: Request,
+    base: Base,
+    *,
+    body: IO[bytes] | None,
+    body_bytes: int,
+    cookie: str,
+    token_scheme: str,
+    websocket: WebSocketInfo,
+) -> WSGIRequest:
+    """Build the request that a WSGI server would have built from the same call by HTTP.
+
+    Args:
+        message: checked by ``protocol``; its headers passed ``check_overrides``.
+        base: of its connection.
+        body: where the body is, at its start; None without a body.
+        body_bytes: its length.
+        cookie: the Cookie header, "" for none.
+        token_scheme: the word before the token in Authorization.
+        websocket: what ``request.websocket`` shall be.
+
+    Raises:
+        Refused: ``bad_header``; both a token and an Authorization header.
+
+    Source: PEP 3333; Django's WSGIRequest.
+    """
+    path, query = split_url(message.url)
+    if message.query:
+        query = f"{query}&{message.query}" if query else message.query
+    environ = base.environ.copy()
+    script_name = environ["SCRIPT_NAME"]
+    path_info = unquote_to_bytes(path).decode("latin1")
+    is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")
+    environ["PATH_INFO"] = path_info[len(script_name) :] if is_below else path_info
+    environ["QUERY_STRING"] = query if query.isascii() else query.encode().decode("latin1")
+    environ["REQUEST_METHOD"] = message.method
+    if cookie:
+        environ["HTTP_COOKIE"] = cookie
+    if base.origin is not None and not (base.is_same_origin and message.method in ("GET", "HEAD")):
+        # fetch sends Origin with every request but a same-origin GET or HEAD
+        # (Fetch standard, "append a request `Origin` header").
+        environ["HTTP_ORIGIN"] = base.origin
+    _set_headers(environ, message, token_scheme)
+    _set_body(environ, message, body, body_bytes)
+    request = WSGIRequest(environ)
+    request.websocket = websocket  # type: ignore[attr-defined]  # ours
+    if base.origin is not None:
+        # The Origin of the handshake was checked, which is more than the token proves (Django's
+        # own flag, also heeded by DRF and django-ninja). Without Origin Django's check applies.
+        request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # not in the stubs
+    return request
+
+
+def _set_headers(environ: dict[str, Any], message: Request, token_scheme: str) -> None:
+    for name, value in message.headers.items():
+        key = name.upper().replace("-", "_")
+        environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
+    if message.token is not None:
+        if any(name.lower() == "authorization" for name in message.headers):
+            raise Refused(
+                "bad_header", "give a token or an Authorization header, not both", message.id
+            )
+        environ["HTTP_AUTHORIZATION"] = f"{token_scheme} {message.token}"
+
+
+def _set_body(
+    environ: dict[str, Any], message: Request, body: IO[bytes] | None, body_bytes: int
+) -> None:
+    if body is not None:
+        environ.setdefault("CONTENT_TYPE", message.content_type or "")
+        environ["wsgi.input"] = body
+        environ["CONTENT_LENGTH"] = str(body_bytes)
+    else:
+        environ["wsgi.input"] = io.BytesIO()
+        if message.method in ("POST", "PUT"):
+            environ["CONTENT_LENGTH"] = "0"  # Fetch standard, HTTP-network-or-cache fetch

@@ -1,0 +1,81 @@
+"""A Django response: its status, headers and body as the wire wants them.
+
+Owns what of a response is sent, and in which pieces. Where the pieces go, and
+when they may, is the connection's.
+"""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+from django.http.response import HttpResponseBase
+
+from wsrequest.types import Headers
+
+__all__ = ["aclose_body", "apieces", "has_body", "headers_of", "is_endless", "pieces", "split"]
+
+
+def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
+    """The headers of a response, names as the application wrote them.
+
+    Args:
+        response: any of Django's.
+        show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
+    """
+    headers: Headers = dict(response.items())
+    if response.cookies or "Set-Cookie" in response.headers:
+        by_hand = [name for name in headers if name.lower() == "set-cookie"]
+        cookies = [str(headers.pop(name)) for name in by_hand]
+        cookies += [morsel.OutputString() for morsel in response.cookies.values()]
+        if show_cookies:
+            headers["Set-Cookie"] = cookies if len(cookies) > 1 else cookies[0]
+    return headers
+
+
+def has_body(method: str, status: int) -> bool:
+    """Whether an answer may have a body (RFC 9110 section 6.4.1)."""
+    return method != "HEAD" and status not in (204, 304) and status >= 200
+
+
+def is_endless(response: HttpResponseBase) -> bool:
+    """Whether a streamed response is one that does not end by itself."""
+    return str(response.headers.get("Content-Type", "")).startswith("text/event-stream")
+
+
+def split(chunk: bytes, size: int) -> Iterator[bytes]:
+    """Cut a chunk into pieces of at most ``size`` bytes; nothing for an empty one."""
+    if len(chunk) <= size:
+        if chunk:
+            yield chunk
+        return
+    for start in range(0, len(chunk), size):
+        yield chunk[start : start + size]
+
+
+def pieces(response: Any, size: int) -> Iterator[bytes]:
+    """The body of a streamed response with a sync iterator, in pieces of at most ``size`` bytes.
+
+    A file is read in pieces of that size; what a generator yields is passed on as it comes.
+    """
+    file = getattr(response, "file_to_stream", None)
+    if file is not None:
+        yield from iter(lambda: file.read(size), b"")
+        return
+    for chunk in response.streaming_content:
+        yield from split(chunk, size)
+
+
+async def apieces(response: Any, size: int) -> AsyncGenerator[bytes, None]:
+    """The body of a streamed response with an async iterator, as ``pieces``."""
+    async with aclosing(response.streaming_content) as chunks:
+        async for chunk in chunks:
+            for piece in split(chunk, size):
+                yield piece
+
+
+async def aclose_body(response: Any) -> None:
+    """Close the async iterator of a streamed response, which Django leaves to the collector."""
+    # What the application gave; ``streaming_content`` is a new wrapper at each access.
+    close = getattr(getattr(response, "_iterator", None), "aclose", None)
+    if close is not None:
+        await close()

@@ -1,0 +1,195 @@
+"""The base environ: scopes of all the servers, translated as WSGI servers translate requests."""
+
+from typing import Any
+
+import pytest
+from django.core.handlers.wsgi import WSGIRequest
+
+from wsrequest.http.environ import Base, make_base
+
+HEADERS = [
+    (b"host", b"example.com"),
+    (b"upgrade", b"websocket"),
+    (b"connection", b"Upgrade"),
+    (b"sec-websocket-key", b"x"),
+    (b"sec-websocket-version", b"13"),
+    (b"user-agent", b"Browser/1"),
+]
+
+
+def scope(*headers: tuple[bytes, bytes], **members: Any) -> dict[str, Any]:
+    return {
+        "type": "websocket",
+        "path": "/ws/",
+        "scheme": "ws",
+        "http_version": "1.1",
+        "root_path": "",
+        "client": ("203.0.113.7", 4711),
+        "server": ("198.51.100.1", 8000),
+        "headers": [*HEADERS, *headers],
+        **members,
+    }
+
+
+def without(*names: str) -> dict[str, Any]:
+    return {name: value for name, value in scope().items() if name not in names}
+
+
+def base(*headers: tuple[bytes, bytes], **members: Any) -> Base:
+    return make_base(scope(*headers, **members))
+
+
+def test_make_base_takes_the_addresses_as_strings() -> None:
+    environ = base().environ
+    assert {name: environ[name] for name in environ if name.startswith(("REMOTE", "SERVER"))} == {
+        "REMOTE_ADDR": "203.0.113.7",
+        "REMOTE_HOST": "203.0.113.7",
+        "REMOTE_PORT": "4711",
+        "SERVER_NAME": "198.51.100.1",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    }
+
+
+def test_make_base_takes_the_string_ports_of_granian() -> None:
+    environ = base(client=("203.0.113.7", "4711"), server=("198.51.100.1", "8000")).environ
+    assert (environ["REMOTE_PORT"], environ["SERVER_PORT"]) == ("4711", "8000")
+
+
+@pytest.mark.parametrize("client", [None, (), []])
+def test_make_base_has_no_remote_address_where_the_client_is_unknown(client: Any) -> None:
+    assert "REMOTE_ADDR" not in base(client=client).environ
+
+
+def test_make_base_takes_the_scope_of_daphne() -> None:
+    environ = make_base(without("scheme", "http_version", "root_path")).environ
+    assert environ["wsgi.url_scheme"] == "http"
+    assert environ["SCRIPT_NAME"] == ""
+
+
+@pytest.mark.parametrize("server", [None, ()])
+def test_make_base_takes_a_scope_without_server(server: Any) -> None:
+    environ = base(server=server).environ
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("unknown", "0")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "expected"), [("ws", "http"), ("wss", "https"), ("http", "http"), ("https", "https")]
+)
+def test_make_base_has_the_scheme_of_http(scheme: str, expected: str) -> None:
+    made = base(scheme=scheme)
+    assert made.environ["wsgi.url_scheme"] == expected
+    request = WSGIRequest({**made.environ, "REQUEST_METHOD": "GET", "PATH_INFO": "/"})
+    assert request.scheme == expected
+
+
+def test_make_base_names_headers_as_wsgi_does() -> None:
+    environ = base((b"x-Custom-Thing", b"1"), (b"Accept-Language", b"de")).environ
+    assert environ["HTTP_X_CUSTOM_THING"] == "1"
+    assert environ["HTTP_ACCEPT_LANGUAGE"] == "de"
+    assert environ["HTTP_HOST"] == "example.com"
+    assert environ["HTTP_USER_AGENT"] == "Browser/1"
+
+
+def test_make_base_decodes_values_as_latin_1() -> None:
+    assert base((b"x-name", "é".encode("latin1"))).environ["HTTP_X_NAME"] == "é"
+
+
+def test_make_base_joins_duplicates_with_a_comma() -> None:
+    made = base((b"x-forwarded-for", b"192.0.2.1"), (b"X-Forwarded-For", b"192.0.2.2"))
+    assert made.environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.1,192.0.2.2"
+
+
+def test_make_base_joins_cookies_with_a_semicolon() -> None:
+    assert base((b"cookie", b"a=1"), (b"cookie", b"b=2")).cookie == "a=1; b=2"
+
+
+def test_two_origins_are_none_that_anybody_allows() -> None:
+    made = base((b"origin", b"http://example.com"), (b"origin", b"http://evil.example"))
+    assert made.origin == "http://example.com,http://evil.example"
+
+
+def test_make_base_drops_headers_with_an_underscore() -> None:
+    environ = base((b"x_forwarded_for", b"192.0.2.9"), (b"remote_user", b"root")).environ
+    assert not {"HTTP_X_FORWARDED_FOR", "HTTP_REMOTE_USER"} & environ.keys()
+
+
+def test_an_underscore_does_not_replace_the_header_with_a_hyphen() -> None:
+    environ = base((b"x-real-ip", b"192.0.2.1"), (b"x_real_ip", b"192.0.2.9")).environ
+    assert environ["HTTP_X_REAL_IP"] == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "connection",
+        "upgrade",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "content-length",
+        "content-type",
+        "accept-encoding",
+        "cookie",
+        "origin",
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "sec-websocket-extensions",
+        "sec-websocket-protocol",
+    ],
+)
+def test_make_base_leaves_out_what_is_about_the_handshake_alone(name: str) -> None:
+    environ = base((name.encode(), b"value")).environ
+    meta_name = name.upper().replace("-", "_")
+    assert meta_name not in environ
+    assert f"HTTP_{meta_name}" not in environ
+
+
+def test_make_base_keeps_origin_and_cookie_apart() -> None:
+    made = base((b"origin", b"http://example.com"), (b"cookie", b"a=1"))
+    assert (made.origin, made.cookie) == ("http://example.com", "a=1")
+    assert (base().origin, base().cookie) == (None, "")
+
+
+def test_header_names_are_all_of_the_handshake_in_lower_case() -> None:
+    names = base((b"X-Proxy", b"1"), (b"Cookie", b"a=1")).header_names
+    assert {"host", "upgrade", "x-proxy", "cookie"} <= names
+
+
+def test_sec_fetch_tells_of_a_fetch() -> None:
+    environ = base(
+        (b"sec-fetch-mode", b"websocket"),
+        (b"sec-fetch-dest", b"websocket"),
+        (b"sec-fetch-site", b"same-origin"),
+    ).environ
+    found = {name: value for name, value in environ.items() if name.startswith("HTTP_SEC")}
+    assert found == {
+        "HTTP_SEC_FETCH_MODE": "cors",
+        "HTTP_SEC_FETCH_DEST": "empty",
+        "HTTP_SEC_FETCH_SITE": "same-origin",
+    }
+
+
+def test_sec_fetch_is_not_made_up() -> None:
+    assert not any(name.startswith("HTTP_SEC") for name in base().environ)
+
+
+def test_the_no_cache_of_a_browsers_handshake_is_not_that_of_its_messages() -> None:
+    """Chromium and Firefox put both into every handshake, and into no fetch by themselves."""
+    environ = base(
+        (b"origin", b"http://example.com"),
+        (b"pragma", b"no-cache"),
+        (b"cache-control", b"no-cache"),
+    ).environ
+    assert not {"HTTP_PRAGMA", "HTTP_CACHE_CONTROL"} & environ.keys()
+
+
+def test_root_path_becomes_script_name_as_wsgi_writes_it() -> None:
+    assert base(root_path="/ä").environ["SCRIPT_NAME"] == "/ä".encode().decode("latin1")
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("ws", "80"), ("wss", "443")])
+def test_a_unix_socket_has_the_port_of_its_scheme(scheme: str, port: str) -> None:
+    environ = base(server=("/run/app.sock", None), scheme=scheme).environ
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("/run/app.sock", port)

@@ -1,0 +1,405 @@
+"""The handler: signals, exceptions, middleware and async views, as a WSGI server has them."""
+
+import asyncio
+import io
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core import signals
+from django.core.cache import caches
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import path, reverse
+from django.utils.decorators import async_only_middleware, sync_only_middleware
+from django.views import View
+
+from wsrequest.http.handler import Handler, prepare_thread
+from wsrequest.http.lanes import Lane, Source
+
+LOG: list[str] = []
+
+
+def plain(request: HttpRequest) -> HttpResponse:
+    LOG.append("view")
+    return HttpResponse(reverse("plain"))
+
+
+async def asynchronous(request: HttpRequest) -> HttpResponse:
+    LOG.append("async view")
+    await asyncio.sleep(0)
+    return HttpResponse("async")
+
+
+class AsyncClass(View):
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        await asyncio.sleep(0)
+        return HttpResponse("async class")
+
+
+def fail(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("the view fails")
+
+
+async def async_fail(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("the async view fails")
+
+
+def leave(request: HttpRequest) -> HttpResponse:
+    raise SystemExit(3)
+
+
+async def async_leave(request: HttpRequest) -> HttpResponse:
+    raise SystemExit(3)
+
+
+def nothing(request: HttpRequest) -> Any:
+    return None
+
+
+def stream(request: HttpRequest) -> StreamingHttpResponse:
+    def walk() -> Iterator[str]:
+        LOG.append("stream")
+        yield "x"
+
+    return StreamingHttpResponse(walk())
+
+
+@transaction.non_atomic_requests
+async def not_atomic(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("not atomic")
+
+
+urlpatterns = [
+    path("plain/", plain, name="plain"),
+    path("async/", asynchronous),
+    path("async-class/", AsyncClass.as_view()),
+    path("fail/", fail),
+    path("async-fail/", async_fail),
+    path("leave/", leave),
+    path("async-leave/", async_leave),
+    path("nothing/", nothing),
+    path("stream/", stream),
+    path("not-atomic/", not_atomic),
+]
+
+GetResponse = Callable[[HttpRequest], Any]
+
+
+def outer(get_response: GetResponse) -> GetResponse:
+    return noting("outer", get_response)
+
+
+def inner(get_response: GetResponse) -> GetResponse:
+    return noting("inner", get_response)
+
+
+outer, inner = sync_only_middleware(outer), sync_only_middleware(inner)
+
+
+def noting(name: str, get_response: GetResponse) -> GetResponse:
+    def middleware(request: HttpRequest) -> Any:
+        LOG.append(f"{name} in")
+        response = get_response(request)
+        LOG.append(f"{name} out")
+        return response
+
+    return middleware
+
+
+@async_only_middleware
+def foreign(get_response: Callable[[HttpRequest], Awaitable[Any]]) -> Any:
+    async def middleware(request: HttpRequest) -> Any:
+        LOG.append("foreign in")
+        response = await get_response(request)
+        LOG.append("foreign out")
+        return response
+
+    return middleware
+
+
+@sync_only_middleware
+def failing(get_response: GetResponse) -> GetResponse:
+    def middleware(request: HttpRequest) -> Any:
+        raise RuntimeError("the middleware fails")
+
+    return middleware
+
+
+@pytest.fixture(autouse=True)
+def _project(settings: Any) -> Iterator[None]:
+    settings.ROOT_URLCONF = __name__
+    settings.MIDDLEWARE = [f"{__name__}.outer", f"{__name__}.inner"]
+    LOG.clear()
+    yield
+    LOG.clear()
+
+
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """What the request signals told, in order, in ``LOG``."""
+    names = {
+        signals.request_started: "started",
+        signals.request_finished: "finished",
+        signals.got_request_exception: "exception",
+    }
+    receivers = {}
+    for signal, name in names.items():
+
+        def receiver(name: str = name, **kwargs: Any) -> None:
+            LOG.append(name)
+
+        signal.connect(receiver)
+        receivers[signal] = receiver
+    yield LOG
+    for signal, receiver in receivers.items():
+        signal.disconnect(receiver)
+
+
+def make(url: str, **environ: Any) -> WSGIRequest:
+    return WSGIRequest(
+        {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": url,
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "wsgi.input": io.BytesIO(),
+            "wsgi.url_scheme": "http",
+            **environ,
+        }
+    )
+
+
+def handle(url: str, **kwargs: Any) -> Any:
+    return Handler().handle(make(url), **kwargs)
+
+
+def test_handle_runs_middleware_around_the_view() -> None:
+    assert handle("/plain/").content == b"/plain/"
+    assert LOG == ["outer in", "inner in", "view", "inner out", "outer out"]
+
+
+def test_handle_tells_of_the_start_before_and_of_the_end_at_the_close(heard: list[str]) -> None:
+    response = handle("/stream/")
+    assert heard[0] == "started" and "finished" not in heard
+    assert list(response) == [b"x"]
+    response.close()
+    assert heard[-2:] == ["stream", "finished"]
+    assert heard.count("finished") == heard.count("started") == 1
+
+
+def test_the_sender_of_the_signals_is_the_handler() -> None:
+    senders = []
+
+    def receiver(sender: Any, **kwargs: Any) -> None:
+        senders.append(sender)
+
+    for signal in (signals.request_started, signals.request_finished):
+        signal.connect(receiver)
+    try:
+        handle("/plain/").close()
+    finally:
+        for signal in (signals.request_started, signals.request_finished):
+            signal.disconnect(receiver)
+    assert senders == [Handler, Handler]
+
+
+def test_finish_ends_a_request_without_a_response(heard: list[str]) -> None:
+    Handler().finish(make("/plain/"))
+    assert heard == ["finished"]
+
+
+def test_handle_sets_the_script_prefix() -> None:
+    response = Handler().handle(make("/plain/", SCRIPT_NAME="/app"))
+    assert response.content == b"/app/plain/"  # type: ignore[attr-defined]
+
+
+def test_handle_forces_the_script_prefix_where_the_project_does(settings: Any) -> None:
+    settings.FORCE_SCRIPT_NAME = "/forced"
+    assert handle("/plain/").content == b"/forced/plain/"
+
+
+def signals_by_http(url: str) -> int:
+    """How often Django tells of an exception when a WSGI server runs the same request."""
+    before = LOG.count("exception")
+    try:
+        WSGIHandler()(make(url).environ, lambda status, headers: None).close()
+    except BaseException:  # it is the server's, which answers with a 500
+        signals.request_finished.send(sender=WSGIHandler)
+    count = LOG.count("exception") - before
+    LOG.clear()
+    return count
+
+
+@pytest.mark.parametrize("url", ["/fail/", "/async-fail/", "/nothing/", "/leave/", "/async-leave/"])
+@pytest.mark.parametrize("is_propagating", [False, True])
+def test_a_view_that_fails_becomes_a_500_and_is_told_of_as_by_http(
+    url: str, is_propagating: bool, heard: list[str], settings: Any
+) -> None:
+    settings.DEBUG_PROPAGATE_EXCEPTIONS = is_propagating
+    expected = signals_by_http(url)
+    response = handle(url)
+    response.close()
+    assert response.status_code == 500
+    assert heard[-1] == "finished" and heard.count("finished") == 1
+    assert heard.count("exception") == expected
+
+
+@pytest.mark.parametrize("url", ["/leave/", "/async-leave/"])
+def test_a_view_that_leaves_is_logged_and_the_process_stays(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert handle(url).content == b"Internal Server Error"
+    assert "Internal Server Error" in caplog.text
+
+
+def test_a_middleware_that_raises_becomes_a_500(settings: Any, heard: list[str]) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.outer", f"{__name__}.failing"]
+    response = handle("/plain/")
+    response.close()
+    assert response.status_code == 500
+    assert [entry for entry in heard if entry != "exception"] == [
+        "started",
+        "outer in",
+        "outer out",
+        "finished",
+    ]
+    assert heard.count("exception") == 1
+
+
+def test_a_receiver_of_the_start_that_raises_becomes_a_500(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def receiver(**kwargs: Any) -> None:
+        raise RuntimeError("the receiver fails")
+
+    signals.request_started.connect(receiver)
+    try:
+        response = handle("/plain/")
+    finally:
+        signals.request_started.disconnect(receiver)
+    response.close()
+    assert response.status_code == 500
+    assert "the receiver fails" in caplog.text
+
+
+def test_an_unknown_path_is_a_404() -> None:
+    assert handle("/missing/").status_code == 404
+
+
+# Async views.
+
+
+@pytest.mark.parametrize(
+    ("url", "content"), [("/async/", b"async"), ("/async-class/", b"async class")]
+)
+def test_an_async_view_is_given_to_carry(url: str, content: bytes) -> None:
+    carried = []
+
+    def carry(view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        carried.append(view)
+        return async_to_sync(view)
+
+    assert handle(url, carry=carry).content == content
+    assert len(carried) == 1
+
+
+def test_a_sync_view_is_not_given_to_carry() -> None:
+    def carry(view: Any) -> Any:
+        raise AssertionError("a sync view runs where it is")
+
+    assert handle("/plain/", carry=carry).content == b"/plain/"
+
+
+def test_an_async_view_runs_without_carry() -> None:
+    assert handle("/async/").content == b"async"
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_async_view_under_atomic_requests_is_django_s_own_error(
+    settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import connections
+
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
+    assert handle("/async/").status_code == 500
+    assert "You cannot use ATOMIC_REQUESTS with async views." in caplog.text
+    assert handle("/not-atomic/").content == b"not atomic"
+
+
+@pytest.mark.parametrize("url", ["/plain/", "/async/"])
+def test_an_async_middleware_works_in_a_lane(settings: Any, url: str) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.outer", f"{__name__}.foreign", f"{__name__}.inner"]
+
+    async def main() -> HttpResponse:
+        lane = Lane(asyncio.get_running_loop(), threads=1, max_threads=2)
+        try:
+            async with asyncio.timeout(5):
+                return await lane.call(handle, url, source=Source())
+        finally:
+            lane.stop()
+
+    assert asyncio.run(main()).status_code == 200
+    assert [entry for entry in LOG if "view" not in entry] == [
+        "outer in",
+        "foreign in",
+        "inner in",
+        "inner out",
+        "foreign out",
+        "outer out",
+    ]
+
+
+# What threads keep.
+
+
+@contextmanager
+def lane_of_one(loop: asyncio.AbstractEventLoop) -> Iterator[Lane]:
+    lane = Lane(loop, threads=1, max_threads=1, prepare=prepare_thread)
+    try:
+        yield lane
+    finally:
+        lane.stop()
+
+
+def test_requests_of_a_thread_share_their_cache_objects(settings: Any) -> None:
+    async def main() -> list[tuple[int, Any]]:
+        with lane_of_one(asyncio.get_running_loop()) as lane:
+            source = Source()
+
+            def look() -> tuple[int, Any]:
+                return threading.get_ident(), caches["default"]
+
+            return [await lane.call(look, source=source) for _ in range(3)]
+
+    found = asyncio.run(main())
+    assert len({ident for ident, _ in found}) == 1
+    assert len({id(cache) for _, cache in found}) == 1
+
+
+class Unavailable:
+    """A cache backend whose library is not installed, as PyMemcacheCache fails."""
+
+    def __init__(self, *args: Any) -> None:
+        raise ModuleNotFoundError("No module named 'pymemcache'")
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(f"{__name__}.Unavailable", id="its-library-is-missing"),
+        pytest.param("no.such.Backend", id="it-is-missing-itself"),
+    ],
+)
+def test_a_cache_that_cannot_be_made_is_only_the_error_of_who_asks_for_it(
+    settings: Any, backend: str
+) -> None:
+    local = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    settings.CACHES = {"default": local, "broken": {"BACKEND": backend}, "other": local}
+    prepare_thread()
+    assert caches["other"].get("nothing") is None

@@ -1,0 +1,521 @@
+"""Lanes: who is served when, by which thread, and how results reach the event loop."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+
+from wsrequest.http import lanes
+from wsrequest.http.lanes import Lane, Source
+
+SECONDS = 5.0  # far more than anything here takes
+
+pytestmark = pytest.mark.asyncio
+
+
+class Work:
+    """A job that calls a function, and can be waited for on the event loop."""
+
+    def __init__(self, function: Callable[[], object] = lambda: None) -> None:
+        self.function = function
+        self.delivered = asyncio.Event()
+
+    def run(self) -> None:
+        self.function()
+
+    def deliver(self) -> None:
+        self.delivered.set()
+
+
+class Hold(Work):
+    """A job that holds its thread until it is let go; with a lane, parked meanwhile."""
+
+    def __init__(self, lane: Lane | None = None) -> None:
+        super().__init__(self.hold)
+        self.lane, self.begun, self.go = lane, threading.Event(), threading.Event()
+
+    def hold(self) -> None:
+        if self.lane is None:
+            self.begun.set()
+            assert self.go.wait(SECONDS)
+            return
+        with self.lane.parked():
+            self.begun.set()
+            assert self.go.wait(SECONDS)
+
+    async def until_begun(self) -> None:
+        assert await asyncio.to_thread(self.begun.wait, SECONDS)
+
+
+class ListLoop:
+    """An event loop as far as ``post`` knows one: it counts, and calls when it is told to."""
+
+    def __init__(self) -> None:
+        self.scheduled: list[Callable[[], None]] = []
+
+    def call_soon_threadsafe(self, callback: Callable[[], None], **kwargs: Any) -> None:
+        self.scheduled.append(callback)
+
+    def turn(self) -> None:
+        scheduled, self.scheduled = self.scheduled, []
+        for callback in scheduled:
+            callback()
+
+
+def lane_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "wsrequest-lane"}
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Fail when a thread of a lane outlives the block."""
+    before = lane_threads()
+    yield
+    for thread in lane_threads() - before:
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+
+
+@asynccontextmanager
+async def opened(threads: int = 1, max_threads: int = 8, **kwargs: Any) -> AsyncIterator[Lane]:
+    lane = Lane(asyncio.get_running_loop(), threads=threads, max_threads=max_threads, **kwargs)
+    with joined():
+        yield lane
+        lane.stop()
+
+
+async def done(*works: Work) -> None:
+    async with asyncio.timeout(SECONDS):
+        for work in works:
+            await work.delivered.wait()
+
+
+# Order.
+
+
+async def test_submit_serves_sources_in_turn() -> None:
+    async with opened() as lane:
+        greedy, modest, order = Source(), Source(), []
+        hold = Hold()
+        lane.submit(hold, greedy)
+        works = [Work(lambda: order.append("greedy")) for _ in range(100)]
+        for work in works:
+            lane.submit(work, greedy)
+        one = Work(lambda: order.append("modest"))
+        lane.submit(one, modest)
+        hold.go.set()
+        await done(one, *works)
+    assert order.index("modest") <= 1
+
+
+async def test_submit_keeps_the_order_of_one_source() -> None:
+    async with opened() as lane:
+        source, order = Source(), []
+        works = [Work(lambda n=n: order.append(n)) for n in range(50)]  # type: ignore[misc]
+        for work in works:
+            lane.submit(work, source)
+        await done(*works)
+    assert order == list(range(50))
+
+
+async def test_a_source_is_served_again_after_it_ran_empty() -> None:
+    async with opened() as lane:
+        source = Source()
+        for _ in range(3):
+            work = Work()
+            lane.submit(work, source)
+            await done(work)
+
+
+# Threads.
+
+
+async def test_threads_are_kept_between_jobs() -> None:
+    async with opened(threads=2) as lane:
+        source, idents = Source(), set()
+        for _ in range(30):
+            works = [Work(lambda: idents.add(threading.get_ident())) for _ in range(4)]
+            for work in works:
+                lane.submit(work, source)
+            await done(*works)
+    assert 1 <= len(idents) <= 2
+
+
+async def test_jobs_at_the_same_time_are_at_most_as_many_as_threads() -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def count() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        with lock:
+            running -= 1
+
+    async with opened(threads=2) as lane:
+        holds = [Hold(), Hold()]
+        works = [Work(count) for _ in range(40)]
+        for work in (*holds, *works):
+            lane.submit(work, Source())
+        for hold in holds:
+            await hold.until_begun()
+        assert not any(work.delivered.is_set() for work in works)
+        for hold in holds:
+            hold.go.set()
+        await done(*works)
+    assert most <= 2
+
+
+async def test_thread_locals_survive_a_job() -> None:
+    local = threading.local()
+    async with opened() as lane:
+        await lane.call(setattr, local, "value", 7, source=Source())
+        assert await lane.call(getattr, local, "value", source=Source()) == 7
+
+
+async def test_context_variables_of_a_job_end_with_it() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="untouched")
+    async with opened() as lane:
+        await lane.call(variable.set, "set by a job", source=Source())
+        assert await lane.call(variable.get, source=Source()) == "untouched"
+
+
+async def test_what_prepare_sets_in_its_context_stays() -> None:
+    variable: ContextVar[str] = ContextVar("variable")
+    async with opened(prepare=lambda: variable.set("prepared")) as lane:
+        await lane.call(variable.set, "set by a job", source=Source())
+        assert await lane.call(variable.get, source=Source()) == "prepared"
+
+
+async def test_prepare_is_called_once_in_each_thread() -> None:
+    idents: list[int] = []
+    async with opened(threads=2, prepare=lambda: idents.append(threading.get_ident())) as lane:
+        holds = [Hold(), Hold()]
+        for hold in holds:
+            lane.submit(hold, Source())
+        for hold in holds:
+            await hold.until_begun()
+            hold.go.set()
+        await done(*holds)
+        await lane.call(int, source=Source())
+    assert len(idents) == len(set(idents)) == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_lane_works_although_prepare_fails() -> None:
+    def fail() -> None:
+        raise ImportError("a cache without its library")
+
+    async with opened(prepare=fail) as lane, asyncio.timeout(1):
+        assert await lane.call(int, source=Source()) == 0
+
+
+# Parking.
+
+
+async def test_a_parked_thread_makes_way_for_another() -> None:
+    async with opened(threads=2, max_threads=4) as lane:
+        holds = [Hold(lane), Hold(lane)]
+        for hold in holds:
+            lane.submit(hold, Source())
+            await hold.until_begun()
+        third = Work()
+        lane.submit(third, Source())
+        await done(third)
+        for hold in holds:
+            hold.go.set()
+        await done(*holds)
+
+
+async def test_parking_starts_a_thread_for_a_job_that_waits_already() -> None:
+    async with opened(threads=1, max_threads=2) as lane:
+        park, parked, go = threading.Event(), threading.Event(), threading.Event()
+
+        def hold() -> None:
+            assert park.wait(SECONDS)
+            with lane.parked():
+                parked.set()
+                assert go.wait(SECONDS)
+
+        first, second = Work(hold), Work()
+        lane.submit(first, Source())
+        lane.submit(second, Source())
+        park.set()
+        await done(second)
+        assert not first.delivered.is_set()
+        go.set()
+        await done(first)
+
+
+async def test_no_more_threads_than_max_threads_are_made() -> None:
+    before = lane_threads()
+    async with opened(threads=1, max_threads=2) as lane:
+        holds = [Hold(lane), Hold(lane)]
+        for hold in holds:
+            lane.submit(hold, Source())
+            await hold.until_begun()
+        late = Work()
+        lane.submit(late, Source())
+        assert len(lane_threads() - before) == 2
+        assert not late.delivered.is_set()
+        holds[0].go.set()
+        await done(late)
+        assert not holds[1].delivered.is_set()
+        holds[1].go.set()
+        await done(*holds)
+
+
+async def test_a_thread_parked_from_outside_is_stood_in_for_and_counted_in_again() -> None:
+    async with opened(threads=1, max_threads=2) as lane:
+        hold, work = Hold(), Work()
+        lane.submit(hold, Source())
+        await hold.until_begun()
+        lane.submit(work, Source())
+        lane.park()
+        await done(work)
+        lane.unpark()
+        hold.go.set()
+        await done(hold)
+
+
+async def test_threads_beyond_the_usual_number_leave_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes, "_LINGER_SECONDS", 0.01)
+    before = lane_threads()
+    async with opened(threads=1, max_threads=3) as lane:
+        holds = [Hold(lane), Hold(lane)]
+        for hold in holds:
+            lane.submit(hold, Source())
+            await hold.until_begun()
+        third = Work()
+        lane.submit(third, Source())
+        await done(third)
+        made = lane_threads() - before
+        for hold in holds:
+            hold.go.set()
+        await done(*holds)
+
+        def until_one_is_left() -> None:
+            left = threading.Event()
+            while sum(thread.is_alive() for thread in made) > 1:
+                left.wait(0.005)
+
+        await asyncio.wait_for(asyncio.to_thread(until_one_is_left), SECONDS)
+        assert await lane.call(int, source=Source()) == 0
+
+
+# Taking back.
+
+
+async def test_withdraw_takes_back_what_no_thread_has_begun() -> None:
+    async with opened() as lane:
+        source, hold, ran = Source(), Hold(), []
+        lane.submit(hold, Source())
+        await hold.until_begun()
+        work = Work(lambda: ran.append(1))
+        lane.submit(work, source)
+        assert lane.withdraw(work, source)
+        assert not lane.withdraw(work, source)
+        hold.go.set()
+        await lane.call(int, source=source)
+        assert not ran and not work.delivered.is_set()
+
+
+async def test_withdraw_is_too_late_for_a_running_job() -> None:
+    async with opened() as lane:
+        source, hold = Source(), Hold()
+        lane.submit(hold, source)
+        await hold.until_begun()
+        assert not lane.withdraw(hold, source)
+        hold.go.set()
+        await done(hold)
+
+
+# Results.
+
+
+async def test_results_that_are_ready_together_reach_the_loop_in_one_call() -> None:
+    loop, finished, order = ListLoop(), threading.Event(), []
+    lane = Lane(loop, threads=1, max_threads=1)  # type: ignore[arg-type]
+    with joined():
+        source = Source()
+
+        class Ordered:
+            def __init__(self, number: int) -> None:
+                self.number = number
+
+            def run(self) -> None:
+                if self.number == 20:  # the nineteen before it have been posted
+                    finished.set()
+
+            def deliver(self) -> None:
+                order.append(self.number)
+
+        for number in range(21):
+            lane.submit(Ordered(number), source)
+        assert finished.wait(SECONDS)
+        assert len(loop.scheduled) == 1
+        lane.stop()
+    loop.turn()
+    assert order == list(range(21))
+
+
+async def test_post_schedules_again_after_a_turn() -> None:
+    loop, order = ListLoop(), []
+    lane = Lane(loop, threads=1, max_threads=1)  # type: ignore[arg-type]
+    lane.post(lambda: order.append(1))
+    lane.post(lambda: order.append(2))
+    loop.turn()
+    lane.post(lambda: order.append(3))
+    assert len(loop.scheduled) == 1
+    loop.turn()
+    assert order == [1, 2, 3]
+
+
+async def test_post_within_a_result_comes_last() -> None:
+    loop, order = ListLoop(), []
+    lane = Lane(loop, threads=1, max_threads=1)  # type: ignore[arg-type]
+    lane.post(lambda: lane.post(lambda: order.append("inner")))
+    lane.post(lambda: order.append("outer"))
+    loop.turn()
+    loop.turn()
+    assert order == ["outer", "inner"]
+
+
+async def test_results_are_taken_outside_of_the_context_of_a_job() -> None:
+    """What a result begins on the loop must not inherit a request's language, tenant or user."""
+    variable: ContextVar[str] = ContextVar("variable", default="untouched")
+    seen: list[str] = []
+    async with opened() as lane:
+
+        def job() -> None:
+            variable.set("set by a job")
+            lane.post(lambda: seen.append(variable.get()))
+
+        await lane.call(job, source=Source())
+    assert seen == ["untouched"]
+
+
+async def test_a_result_that_cannot_be_taken_does_not_stop_the_next(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop, order = ListLoop(), []
+    lane = Lane(loop, threads=1, max_threads=1)  # type: ignore[arg-type]
+    lane.post(lambda: order.append(1 // 0))
+    lane.post(lambda: order.append("taken"))
+    loop.turn()
+    assert order == ["taken"]
+    assert "taking a result failed" in caplog.text
+
+
+async def test_post_after_the_loop_was_closed_is_dropped() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    called: list[int] = []
+    Lane(loop, threads=1, max_threads=1).post(lambda: called.append(1))
+    assert not called
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, KeyboardInterrupt, GeneratorExit])
+async def test_a_job_that_raises_is_delivered_and_its_thread_lives_on(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise error("a job's own")
+
+    async with opened() as lane:
+        ident = await lane.call(threading.get_ident, source=Source())
+        work = Work(fail)
+        lane.submit(work, Source())
+        await done(work)
+        assert await lane.call(threading.get_ident, source=Source()) == ident
+    assert "a job failed" in caplog.text
+
+
+# The end.
+
+
+async def test_stop_ends_idle_threads_and_may_be_called_twice() -> None:
+    async with opened(threads=2) as lane:
+        await lane.call(int, source=Source())
+        lane.stop()
+
+
+async def test_stop_lets_the_running_job_end() -> None:
+    async with opened() as lane:
+        hold = Hold()
+        lane.submit(hold, Source())
+        await hold.until_begun()
+        lane.stop()
+        hold.go.set()
+        await done(hold)
+
+
+# Calls.
+
+
+async def test_call_returns_the_result() -> None:
+    async with opened() as lane:
+        assert await lane.call(divmod, 7, 2, source=Source()) == (3, 1)
+
+
+async def test_call_raises_what_the_function_raises() -> None:
+    async with opened() as lane:
+        with pytest.raises(ZeroDivisionError):
+            await lane.call(divmod, 7, 0, source=Source())
+
+
+async def test_call_does_not_wait_forever_for_a_stop_iteration() -> None:
+    def stop() -> None:
+        raise StopIteration
+
+    async with opened() as lane, asyncio.timeout(1):
+        with pytest.raises(RuntimeError):  # a future cannot hold a StopIteration
+            await lane.call(stop, source=Source())
+
+
+async def test_a_call_that_was_cancelled_ends_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    async with opened() as lane:
+        begun, go = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            begun.set()
+            assert go.wait(SECONDS)
+
+        task = asyncio.create_task(lane.call(hold, source=Source()))
+        await asyncio.to_thread(begun.wait, SECONDS)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go.set()
+        await lane.call(int, source=Source())
+    assert not caplog.records
+
+
+# asgiref, whose place for the main event loop is not documented.
+
+
+async def test_async_code_called_in_a_job_runs_on_the_loop_of_the_lane() -> None:
+    async def which() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    async with opened() as lane:
+        assert await lane.call(async_to_sync(which), source=Source()) is lane.loop
+
+
+async def test_thread_sensitive_code_below_async_code_runs_in_the_thread_of_the_job() -> None:
+    async def which() -> int:
+        return await sync_to_async(threading.get_ident, thread_sensitive=True)()
+
+    def idents() -> tuple[int, int]:
+        return threading.get_ident(), async_to_sync(which)()
+
+    async with opened() as lane:
+        job, inner = await lane.call(idents, source=Source())
+    assert job == inner != threading.get_ident()
