@@ -1,0 +1,1 @@
+"""One socket: reads frames, runs calls, writes answers, and ends in good order."""

@@ -1,0 +1,238 @@
+"""How one response is sent: whole, in parts as credit allows, or gathered.
+
+Owns everything between a Django response and the frames of its answer, on both
+sides of the hand-over: a worker thread, or the event loop for an async body.
+"""
+
+import asyncio
+import logging
+from contextlib import aclosing, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.db import connections
+from django.http.response import HttpResponseBase
+
+from wsrequest.errors import AnswerDropped, Refused
+from wsrequest.http import responses
+from wsrequest.protocol.codec import encode_refused, encode_server
+from wsrequest.protocol.messages import Part, Response
+from wsrequest.types import Frame, Id
+
+if TYPE_CHECKING:
+    from wsrequest.connection.calls import Call
+
+__all__ = ["Answer"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+
+class Answer:
+    """Sends one response.
+
+    ``send`` runs in a worker thread; ``finish_async`` on the event loop, if ``is_unfinished``.
+
+    Attributes:
+        last_frame: what ends the answer; None when nothing is to be sent.
+    """
+
+    __slots__ = ("_call", "_head", "_response", "last_frame")
+
+    def __init__(self, call: "Call") -> None:
+        self._call = call
+        self.last_frame: Frame | None = None
+        self._head: Response | None = None
+        self._response: HttpResponseBase | None = (
+            None  # one whose body is still to be iterated on the loop
+        )
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the body has an async iterator, and so goes on on the event loop."""
+        return self._response is not None
+
+    def send(self, response: HttpResponseBase) -> None:
+        """Send a response and close it; never raises."""
+        try:
+            self._send(response)
+        except BaseException as error:
+            self._failed(error)
+        if self._response is None:
+            self._close(response)
+        else:
+            self._call.owner.service.handler.release_thread()
+
+    async def finish_async(self) -> None:
+        """Send the rest of an async body and close the response; raises only when cancelled."""
+        response = self._response
+        assert response is not None  # is_unfinished
+        # Sync code that the body calls gets a thread of its own, as in Django's ASGI handler.
+        async with ThreadSensitiveContext():
+            try:
+                await self._send_async(response)
+            except BaseException as error:
+                self._failed(error)
+            finally:
+                self._response = None
+                try:
+                    await responses.aclose_body(response)
+                except BaseException:  # the view's own; the response is closed all the same
+                    logger.exception("ending the body of %s failed", self._call.message.url)
+                await sync_to_async(self._close_and_disconnect)(response)
+
+    def _send(self, response: HttpResponseBase) -> None:
+        call = self._call
+        head = self._make_head(response)
+        call.is_endless = response.streaming and responses.is_endless(response)
+        if not responses.has_body(call.message.method, response.status_code):
+            self.last_frame = encode_server(head)
+        elif not response.streaming:
+            self._send_whole(head, response.content)  # type: ignore[attr-defined] # HttpResponse, since not streaming
+        elif call.is_endless and call.flow is None:
+            raise Refused(
+                "needs_credit", "this answer is a stream of events: send credit with the request"
+            )
+        elif response.is_async:  # type: ignore[attr-defined] # StreamingHttpResponse
+            self._head, self._response = head, response
+        elif call.flow is None:
+            gathered = _Gathered(call.owner.terms.limits.answer_bytes)
+            for piece in responses.pieces(response, call.owner.terms.limits.part_bytes):
+                self._stop_if_dropped()
+                gathered.add(piece)
+            self.last_frame = encode_server(msgspec.structs.replace(head, body=gathered.body))
+        elif call.is_endless:
+            # Its thread waits for events nearly all the time, so it is none of those that run.
+            call.is_in_lane = False
+            with call.owner.service.lane.parked():
+                self._send_parts(head, response)
+        else:
+            self._send_parts(head, response)
+
+    def _send_parts(self, head: Response, response: Any) -> None:
+        self._begin(head)
+        for piece in responses.pieces(response, self._call.owner.terms.limits.part_bytes):
+            self._send_piece(piece)
+        self.last_frame = self._end_of_parts()
+
+    def _make_head(self, response: HttpResponseBase) -> Response:
+        call, owner = self._call, self._call.owner
+        ticket = None
+        if response.cookies:
+            call.set_cookies = response.cookies
+            if owner.base.origin is not None and owner.has_news(response.cookies):
+                ticket = owner.service.tickets().issue(response.cookies, owner.base.origin)
+        headers = responses.headers_of(response, show_cookies=owner.base.origin is None)
+        return Response(response.status_code, headers, call.message.id, cookies=ticket)
+
+    def _send_whole(self, head: Response, body: bytes) -> None:
+        credit, part_bytes = self._call.message.credit, self._call.owner.terms.limits.part_bytes
+        if credit is None or len(body) <= min(credit, part_bytes):
+            self.last_frame = encode_server(msgspec.structs.replace(head, body=body))
+            return
+        self._begin(head)
+        for piece in responses.split(body, part_bytes):
+            self._send_piece(piece)
+        self.last_frame = self._end_of_parts()
+
+    async def _send_async(self, response: Any) -> None:
+        call, limits = self._call, self._call.owner.terms.limits
+        assert self._head is not None  # set together with self._response
+        self._stop_if_dropped()
+        gathered = _Gathered(limits.answer_bytes)
+        if call.flow is not None:
+            call.has_begun = True
+            call.owner.part_ready(
+                call, encode_server(msgspec.structs.replace(self._head, more=True)), 0
+            )
+        async with aclosing(responses.apieces(response, limits.part_bytes)) as pieces:
+            async for piece in pieces:
+                if call.flow is None:
+                    gathered.add(piece)
+                while call.flow is not None and piece:
+                    count = await call.flow.atake(len(piece))
+                    call.owner.part_ready(call, _part(call.message.id, piece[:count]), count)
+                    piece = piece[count:]
+        if call.flow is None:
+            self.last_frame = encode_server(msgspec.structs.replace(self._head, body=gathered.body))
+        else:
+            self.last_frame = self._end_of_parts()
+
+    def _begin(self, head: Response) -> None:
+        self._call.has_begun = True
+        self._post(encode_server(msgspec.structs.replace(head, more=True)), 0)
+
+    def _send_piece(self, piece: bytes) -> None:
+        """Send a piece of the body from a worker thread, parked while there is no credit."""
+        flow, lane = self._call.flow, self._call.owner.service.lane
+        assert flow is not None  # parts are sent to a client that gave credit
+        while piece:
+            count = flow.try_take(len(piece))
+            if not count:
+                with nullcontext() if self._call.is_endless else lane.parked():
+                    count = flow.take(len(piece))
+            self._post(_part(self._call.message.id, piece[:count]), count)
+            piece = piece[count:]
+
+    def _post(self, frame: Frame, body_bytes: int) -> None:
+        call = self._call
+        call.owner.service.lane.post(partial(call.owner.part_ready, call, frame, body_bytes))
+
+    def _end_of_parts(self) -> Frame:
+        id = self._call.message.id
+        assert id is not None  # credit needs an id
+        return encode_server(Part(id, b""))
+
+    def _stop_if_dropped(self) -> None:
+        if self._call.is_dropped:
+            raise AnswerDropped
+
+    def _failed(self, error: BaseException) -> None:
+        call = self._call
+        self.last_frame = None
+        if call.is_dropped and isinstance(error, AnswerDropped | asyncio.CancelledError):
+            return
+        if not isinstance(error, Refused):
+            logger.error(
+                "answering %s %s failed", call.message.method, call.message.url, exc_info=error
+            )
+            error = Refused("internal_error", "the answer failed in its middle")
+        error.id = call.message.id
+        self.last_frame = encode_refused(error, has_begun=call.has_begun)
+
+    def _close(self, response: HttpResponseBase) -> None:
+        try:
+            response.close()
+        except Exception:
+            logger.exception("closing the response to %s failed", self._call.message.url)
+
+    def _close_and_disconnect(self, response: HttpResponseBase) -> None:
+        self._close(response)
+        connections.close_all()  # this thread was made for the body and ends with it
+
+
+class _Gathered:
+    """The pieces of a streamed body for a client that takes whole answers only."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._pieces: list[bytes] = []
+        self._room = max_bytes
+
+    def add(self, piece: bytes) -> None:
+        self._room -= len(piece)
+        if self._room < 0:
+            raise Refused(
+                "answer_too_large",
+                "this streamed answer is too large to be sent whole: send credit with the request",
+            )
+        self._pieces.append(piece)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._pieces)
+
+
+def _part(id: Id | None, body: bytes) -> Frame:
+    assert id is not None  # credit needs an id
+    return encode_server(Part(id, body, more=True))

@@ -1,0 +1,199 @@
+"""One request of one connection, from its message to its last frame.
+
+Owns the way through a worker thread: build the request, run the stack, close
+the response. How the body is sent is ``answers``', which calls run is ``connection``'s.
+"""
+
+import asyncio
+import io
+import logging
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from http.cookies import SimpleCookie
+from typing import Any, Protocol
+
+from asgiref.sync import async_to_sync
+from django.core.handlers.wsgi import WSGIRequest
+from django.http.response import HttpResponseBase
+
+from wsrequest.connection.answers import Answer
+from wsrequest.connection.flow import Flow
+from wsrequest.connection.service import Service, Terms
+from wsrequest.errors import Refused
+from wsrequest.http.bodies import Body
+from wsrequest.http.environ import Base
+from wsrequest.http.requests import WebSocketInfo, make_request
+from wsrequest.protocol.codec import encode_refused
+from wsrequest.protocol.messages import Request
+from wsrequest.protocol.session import Key
+from wsrequest.types import Frame
+
+__all__ = ["Call", "Owner"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+
+class Owner(Protocol):
+    """A connection, seen by its calls."""
+
+    service: Service
+    terms: Terms
+    base: Base
+    info: WebSocketInfo
+
+    def has_news(self, cookies: "SimpleCookie") -> bool:
+        """Whether cookies say what the connection's do not say yet."""
+
+    def part_ready(self, call: "Call", frame: Frame, body_bytes: int) -> None:
+        """A frame of an answer that goes on; on the event loop."""
+
+    def call_ended(self, call: "Call", frame: Frame | None) -> None:
+        """The last frame, None when there is nothing to send; on the event loop."""
+
+
+class Call:
+    """A request that was taken and not yet answered to its end. A job for a lane.
+
+    Args:
+        owner: its connection.
+        key: what the session knows it by.
+        message: the request.
+        flow: meters its answer; None when it is to be sent whole.
+    """
+
+    __slots__ = (
+        "_answer", "_context", "_stream", "_task", "body", "cookie", "flow", "has_begun",
+        "is_dropped", "is_endless", "is_in_lane", "is_lost", "key", "message",
+        "owner", "set_cookies", "since",
+    )  # fmt: skip
+
+    def __init__(self, owner: Owner, key: Key, message: Request, flow: Flow | None) -> None:
+        self.owner, self.key, self.message, self.flow = owner, key, message, flow
+        self.since = 0.0  # loop time of its last progress, for its deadline
+        self.body: Body | None = None
+        self.cookie = ""
+        self.set_cookies: SimpleCookie | None = None
+        self.has_begun = False  # the first frame of its answer is on its way
+        self.is_endless = False  # its answer does not end by itself
+        self.is_dropped = False  # cancelled, timed out, or its client is gone
+        self.is_in_lane = False  # queued there, or in a thread
+        self.is_lost = False  # its thread counts as parked, for it did not come back in time
+        self._answer: Answer | None = None
+        self._context: Context | None = None
+        self._task: asyncio.Task[Any] | None = None  # what a drop cancels
+        self._stream: asyncio.Task[None] | None = None
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether its client has not seen any of the answer, or does not let the rest come."""
+        return not self.has_begun or (self.flow is not None and self.flow.is_starved)
+
+    # On the event loop.
+
+    def drop(self) -> None:
+        """Nobody waits for it any more: stop what can be stopped. Safe to call twice."""
+        self.is_dropped = True
+        if self.flow is not None:
+            self.flow.drop()
+        if self._task is not None:
+            self._task.cancel()
+
+    def discard(self) -> None:
+        """Give back what its body holds. Safe to call twice."""
+        if self.body is not None:
+            self.body.close()
+
+    def deliver(self) -> None:
+        """Take the result of ``run``: the last frame, or a body that goes on here."""
+        self.is_in_lane = False
+        if self.is_lost:
+            self.is_lost = False
+            self.owner.service.lane.unpark()
+        answer = self._answer
+        if answer is not None and answer.is_unfinished:
+            self._stream = asyncio.get_running_loop().create_task(
+                self._finish(answer), context=self._context
+            )
+        else:
+            self._end()
+
+    async def _finish(self, answer: Answer) -> None:
+        # Not cancelled before it has begun, or the body would never be closed: hence _task.
+        self._task = asyncio.current_task()
+        try:
+            await answer.finish_async()
+        except asyncio.CancelledError:
+            pass  # by drop(); or the server ends its loop, and then nobody waits for this task
+        finally:
+            self._task = self._stream = None
+            self._end()
+
+    def _end(self) -> None:
+        self.discard()
+        self.owner.call_ended(self, self._answer.last_frame if self._answer else None)
+
+    # In a worker thread.
+
+    def run(self) -> None:
+        """Run the request; the answer waits for ``deliver``, or is posted as it comes."""
+        if self.is_dropped:
+            return
+        self._answer = answer = Answer(self)
+        try:
+            request = self._make_request()
+        except Exception as error:
+            if not isinstance(error, Refused):  # Django cannot make one, of an unknown charset say
+                logger.exception("no request for %s", self.message.url)
+                error = Refused("internal_error", "no request can be made of this message")
+            error.id = self.message.id
+            answer.last_frame = encode_refused(error)
+            return
+        response = self._get_response(request)
+        if response is not None:
+            answer.send(response)
+            if answer.is_unfinished:
+                self._context = copy_context()  # of its middleware and view
+
+    def _get_response(self, request: WSGIRequest) -> HttpResponseBase | None:
+        handler = self.owner.service.handler
+        try:
+            return handler.handle(request, self._carry)
+        except BaseException as error:
+            # A view may be cancelled by its own doing, too; then its client waits for an answer.
+            if not (self.is_dropped and isinstance(error, asyncio.CancelledError)):
+                logger.exception("running %s %s failed", self.message.method, self.message.url)
+                failed = Refused("internal_error", "the view did not return", self.message.id)
+                self._answer.last_frame = encode_refused(failed)  # type: ignore[union-attr] # set by run()
+            handler.finish(request)  # request_finished is due all the same
+            return None
+
+    def _make_request(self) -> WSGIRequest:
+        message, owner = self.message, self.owner
+        content = None if message.body is None else io.BytesIO(message.body)
+        return make_request(
+            message,
+            owner.base,
+            body=self.body.open() if self.body else content,
+            body_bytes=self.body.size if self.body else len(message.body or b""),
+            cookie=self.cookie,
+            token_scheme=owner.terms.token_scheme,
+            websocket=owner.info,
+        )
+
+    def _carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        """Run an async view on the server's loop; meanwhile the thread waits, parked."""
+
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            if self.is_dropped:
+                raise asyncio.CancelledError
+            self._task = asyncio.current_task()
+            try:
+                return await view(*args, **kwargs)
+            finally:
+                self._task = None
+
+        def carried(*args: Any, **kwargs: Any) -> Any:
+            with self.owner.service.lane.parked():
+                return async_to_sync(run)(*args, **kwargs)
+
+        return carried

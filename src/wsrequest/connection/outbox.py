@@ -1,0 +1,120 @@
+"""Frames on their way to one client.
+
+Owns the order of what is sent and the count of bytes that wait, since not every
+server holds a sender back. One task writes while there is something to write.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from wsrequest.types import Frame
+
+__all__ = ["Outbox"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Outbox:
+    """What waits to be sent on one connection. Used on the event loop only.
+
+    Args:
+        send: the ASGI callable.
+        max_bytes: from so many waiting bytes on, ``is_full``.
+        on_room: called when it is no longer full.
+        on_sending: called when something is to be sent after a rest.
+        on_broken: called when the server raised instead of sending.
+    """
+
+    __slots__ = (
+        "_frames",
+        "_max_bytes",
+        "_on_broken",
+        "_on_room",
+        "_on_sending",
+        "_send",
+        "_task",
+        "is_broken",
+        "sending_since",
+        "waiting_bytes",
+    )
+
+    def __init__(
+        self,
+        send: Send,
+        max_bytes: int,
+        on_room: Callable[[], None],
+        on_sending: Callable[[], None],
+        on_broken: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._send, self._max_bytes = send, max_bytes
+        self._on_room, self._on_sending, self._on_broken = on_room, on_sending, on_broken
+        self._frames: deque[Frame] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self.waiting_bytes = 0
+        self.sending_since: float | None = None  # loop time at which the frame being sent was begun
+        self.is_broken = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more waits than the client should be sent at once."""
+        return self.waiting_bytes >= self._max_bytes
+
+    @property
+    def count(self) -> int:
+        """How many frames wait."""
+        return len(self._frames)
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame behind those that wait. Does nothing when the client is gone."""
+        if self.is_broken:
+            return
+        self._frames.append(frame)
+        self.waiting_bytes += _bytes(frame)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._write())
+            self._on_sending()
+
+    async def flush(self) -> None:
+        """Wait until everything put so far is with the server, or the client is gone."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])
+
+    def discard(self) -> None:
+        """Send nothing more. Safe to call twice."""
+        self.is_broken = True
+        self._frames.clear()
+        self.waiting_bytes = 0
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._frames:
+                frame = self._frames.popleft()
+                kind = "text" if isinstance(frame, str) else "bytes"
+                self.sending_since = loop.time()
+                await self._send({"type": "websocket.send", kind: frame})
+                was_full = self.is_full
+                self.waiting_bytes -= _bytes(frame)
+                if was_full and not self.is_full:
+                    self._on_room()
+        except Exception as error:
+            # The client has gone; or the server refuses the frame, as daphne one over its limit.
+            logger.info("sending failed: %r", error)
+            self.is_broken = True
+            self._frames.clear()
+            self.waiting_bytes = 0
+            self._on_broken()
+        finally:
+            self.sending_since = None
+            self._task = None
+
+
+def _bytes(frame: Frame) -> int:
+    return len(frame) if isinstance(frame, bytes) or frame.isascii() else len(frame.encode())

@@ -1,0 +1,91 @@
+"""Which calls of one connection run, and which wait.
+
+Owns the cap on calls in flight. A call that was dropped while a thread runs it
+still counts, or cancelling would be a way around the cap.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from wsrequest.connection.calls import Call
+from wsrequest.http.lanes import Lane, Source
+
+__all__ = ["Schedule"]
+
+
+class Schedule:
+    """The calls of one connection between their message and their last frame. On the event loop.
+
+    Args:
+        lane: runs them, in turn with those of other connections.
+        max_running: how many at the same time; the others wait, first come first served.
+        is_blocked: whether nothing may be begun now, because the client does not read.
+        on_begin: called with each call before it goes to the lane.
+    """
+
+    __slots__ = (
+        "_is_blocked",
+        "_lane",
+        "_max_running",
+        "_on_begin",
+        "_running",
+        "_source",
+        "_waiting",
+    )
+
+    def __init__(
+        self,
+        lane: Lane,
+        max_running: int,
+        is_blocked: Callable[[], bool],
+        on_begin: Callable[[Call], None],
+    ) -> None:
+        self._lane, self._max_running = lane, max_running
+        self._is_blocked, self._on_begin = is_blocked, on_begin
+        self._source = Source()
+        self._waiting: deque[Call] = deque()
+        self._running: dict[Call, None] = {}  # an ordered set, for calls end in any order
+
+    def __iter__(self) -> Iterator[Call]:
+        """The calls that run, the oldest first."""
+        return iter(self._running)
+
+    def add(self, call: Call) -> None:
+        """Run a call as soon as there is room."""
+        self._waiting.append(call)
+        self.fill()
+
+    def fill(self) -> None:
+        """Begin what may begin now: called when there is room again."""
+        while self._waiting and len(self._running) < self._max_running and not self._is_blocked():
+            call = self._waiting.popleft()
+            self._running[call] = None
+            call.is_in_lane = True
+            self._on_begin(call)
+            self._lane.submit(call, self._source)
+
+    def ended(self, call: Call) -> None:
+        """A call is back from the lane."""
+        self._running.pop(call, None)
+        self.fill()
+
+    def withdraw(self, call: Call) -> bool:
+        """Take out a call that was not begun. False for one that was: it ends by itself."""
+        if call in self._running:
+            if not self._lane.withdraw(call, self._source):
+                return False
+            call.is_in_lane = False
+            self.ended(call)
+        elif call in self._waiting:
+            self._waiting.remove(call)
+        return True
+
+    def give_up(self, call: Call) -> None:
+        """A call holds its thread beyond its time: let another thread stand in until it ends."""
+        if call.is_in_lane and not call.is_lost:
+            call.is_lost = True
+            self._lane.park()
+
+    def stop(self) -> None:
+        """Begin nothing more. Safe to call twice."""
+        self._waiting.clear()

@@ -1,0 +1,41 @@
+"""What the connections of one process share: the handler, the lane, and their terms."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wsrequest.http.handler import Handler
+from wsrequest.http.lanes import Lane
+from wsrequest.http.tickets import Tickets
+from wsrequest.types import Limits
+
+__all__ = ["Service", "Terms"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Values of settings that one connection is served by, from its handshake to its end.
+
+    Attributes:
+        limits: see docs/settings.md.
+        token_scheme: the word before a message's token in Authorization.
+        vouching_headers: lower-case names that no message may set.
+        session_cookie_name: the cookie by which a session's sockets are found.
+        upload_memory_bytes: from here on a body in parts is kept in a file.
+        upload_directory: where; None for the system's directory.
+    """
+
+    limits: Limits
+    token_scheme: str = "JWT"
+    vouching_headers: frozenset[str] = frozenset()
+    session_cookie_name: str = "sessionid"
+    upload_memory_bytes: int = 2_621_440
+    upload_directory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts that run requests. ``tickets`` is called for each: settings are live."""
+
+    handler: Handler
+    lane: Lane
+    tickets: Callable[[], Tickets]

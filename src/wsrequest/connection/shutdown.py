@@ -1,0 +1,156 @@
+"""Answer what is in flight before an ASGI server acts on SIGTERM or SIGINT.
+
+A server hears of a signal through ``signal.signal`` (uvicorn, daphne) or through the
+event loop, which reads its number from the "wakeup" descriptor (hypercorn, granian).
+``Drain`` stands in front of both, and afterwards raises the signal again, so that the
+server shuts down exactly as it would have, only later.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any
+
+__all__ = ["Drain"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Drain:
+    """Run ``drain`` between the signal to stop and the server's own shutdown.
+
+    Args:
+        drain: what to do first.
+        seconds: the longest time that the server's shutdown is held back.
+        echo_seconds: until then a second signal is a supervisor's repeat; later
+            it is somebody's impatience, and goes straight to the server.
+    """
+
+    def __init__(
+        self,
+        drain: Callable[[], Awaitable[object]],
+        seconds: float = 8.0,
+        echo_seconds: float = 1.0,
+    ) -> None:
+        self._drain = drain
+        self.seconds = seconds
+        self._echo_seconds = echo_seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._previous: dict[int, Any] = {}  # What signal.getsignal() returned.
+        self._wakeup: tuple[socket.socket, socket.socket] | None = None
+        self._wakeup_previous = -1
+        self._since: float | None = None  # When the first signal came.
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the signal has come."""
+        return self._since is not None
+
+    def install(self) -> bool:
+        """Stand in front of the server's handlers; call it at every connection.
+
+        Returns:
+            False where Python allows no handlers: outside of the main thread.
+        """
+        if self._loop is not None:
+            return True
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        self._loop = asyncio.get_running_loop()
+        self._since = self._task = None
+        self._take_wakeup(self._loop)
+        for number in SIGNALS:
+            previous = signal.getsignal(number)
+            if previous not in (None, signal.SIG_IGN):
+                self._previous[number] = previous
+                signal.signal(number, self._on_signal)
+        return True
+
+    def uninstall(self) -> None:
+        """Put the server's handlers back; call it at the lifespan's shutdown too."""
+        loop, self._loop = self._loop, None
+        if loop is None or threading.current_thread() is not threading.main_thread():
+            return
+        for number, previous in self._previous.items():
+            if signal.getsignal(number) == self._on_signal:
+                signal.signal(number, previous)
+        self._previous.clear()
+        if self._task is not None and not self._task.done() and not loop.is_closed():
+            loop.call_soon_threadsafe(self._task.cancel)
+        self._give_wakeup_back(loop)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        loop, now = self._loop, time.monotonic()
+        if loop is None or loop.is_closed():
+            self._release(number)
+        elif self._since is None:
+            self._since = now
+            loop.call_soon_threadsafe(self._start, number)
+        elif now - self._since > self._echo_seconds:
+            self._release(number)
+
+    def _start(self, number: int) -> None:
+        if self._loop is not None:
+            self._task = self._loop.create_task(self._run(number))
+
+    async def _run(self, number: int) -> None:
+        try:
+            await asyncio.wait_for(self._drain(), self.seconds)
+        except TimeoutError:
+            logger.warning("Not drained in %s seconds, shutting down", self.seconds)
+        except Exception:
+            logger.exception("Draining failed, shutting down")
+        self._task = None
+        if self._loop is not None:
+            self._release(number)
+
+    def _release(self, number: int) -> None:
+        self.uninstall()
+        signal.raise_signal(number)
+
+    # The wakeup descriptor: C code writes the number of every signal to it.
+
+    def _take_wakeup(self, loop: asyncio.AbstractEventLoop) -> None:
+        if os.name == "nt":  # No loop has add_signal_handler() there.
+            return
+        reader, writer = self._wakeup = socket.socketpair()
+        reader.setblocking(False)
+        writer.setblocking(False)
+        loop.add_reader(reader.fileno(), self._forward)  # rloop wants numbers.
+        self._wakeup_previous = signal.set_wakeup_fd(writer.fileno())
+
+    def _forward(self) -> None:
+        """Hand the loop every signal but ours, SIGCHLD for one."""
+        if self._wakeup is None:
+            return
+        try:
+            numbers = self._wakeup[0].recv(4096)
+        except BlockingIOError:
+            return
+        others = bytes(n for n in numbers if n not in self._previous)
+        if others and self._wakeup_previous != -1:
+            with contextlib.suppress(OSError):  # Full, so the loop wakes up anyway.
+                os.write(self._wakeup_previous, others)
+
+    def _give_wakeup_back(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._wakeup is None:
+            return
+        reader, writer = self._wakeup
+        current = signal.set_wakeup_fd(self._wakeup_previous)
+        if current != writer.fileno():  # Someone else's by now: leave it alone.
+            signal.set_wakeup_fd(current)
+        if not loop.is_closed():
+            loop.remove_reader(reader.fileno())
+        self._wakeup = None
+        reader.close()
+        writer.close()

@@ -1,0 +1,123 @@
+"""The clock of one connection: pings, deadlines, slow readers, silent clients.
+
+Owns one timer, set for whatever is due next. What then happens is told to the
+connection, which knows its calls and its outbox.
+"""
+
+import asyncio
+from typing import Protocol
+
+from wsrequest.connection.calls import Call
+from wsrequest.types import Limits
+
+__all__ = ["Watch", "Watched"]
+
+
+class Watched(Protocol):
+    """A connection, seen by its clock."""
+
+    def timed_calls(self) -> list[Call]:
+        """The calls that have a deadline, in any order."""
+
+    def sending_since(self) -> float | None:
+        """Loop time at which the frame now being sent was begun; None when none is."""
+
+    def call_expired(self, call: Call) -> None:
+        """A call did not answer in time, or its body did not come on."""
+
+    def reader_is_slow(self) -> None:
+        """A frame has waited too long to be read."""
+
+    def ping_is_due(self) -> None:
+        """The client has been silent."""
+
+    def client_is_silent(self, *, was_pinged: bool) -> None:
+        """No pong came; or, of a client that is not pinged, no first frame."""
+
+
+class Watch:
+    """Times one connection, on its event loop.
+
+    Args:
+        watched: the connection.
+        limits: the seconds of each kind.
+        pings: whether a silent client is pinged; else only its first frame is awaited.
+    """
+
+    __slots__ = (
+        "_has_spoken", "_is_due", "_is_stopped", "_limits", "_loop", "_pings", "_timer",
+        "_watched", "heard",
+    )  # fmt: skip
+
+    def __init__(self, watched: Watched, limits: Limits, *, pings: bool) -> None:
+        self._watched, self._limits, self._pings = watched, limits, pings
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._has_spoken = self._is_stopped = False
+        self._is_due = False  # a ping was sent, and nothing has come since
+        self.heard = self._loop.time()  # when the client's last frame came
+
+    def hear(self) -> None:
+        """A frame of the client has come."""
+        self.heard, self._is_due = self._loop.time(), False
+        self._has_spoken = True
+
+    def expect(self, seconds: float) -> None:
+        """Something may be due in ``seconds``; the clock looks then whether it is."""
+        self._arm(self._loop.time() + seconds)
+
+    def start(self) -> None:
+        """Begin, once; what comes later is told by ``expect``."""
+        due = self._next_due()
+        if due is not None:
+            self._arm(due)
+
+    def _arm(self, due: float) -> None:
+        if self._is_stopped:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return  # it rings early enough, and looks again then
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._ring)
+
+    def stop(self) -> None:
+        """Ring no more. Safe to call twice."""
+        self._is_stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _next_due(self) -> float | None:
+        limits, due = self._limits, []
+        if self._pings:
+            due.append(self.heard + limits.ping_seconds + limits.pong_seconds * self._is_due)
+        elif not self._has_spoken:
+            due.append(self.heard + limits.first_request_seconds)
+        due += [call.since + limits.request_seconds for call in self._watched.timed_calls()]
+        since = self._watched.sending_since()
+        if since is not None:
+            due.append(since + limits.slow_reader_seconds)
+        return min(due, default=None)
+
+    def _ring(self) -> None:
+        self._timer = None
+        limits, now, watched = self._limits, self._loop.time(), self._watched
+        since = watched.sending_since()
+        if since is not None and now >= since + limits.slow_reader_seconds:
+            watched.reader_is_slow()
+            return
+        for call in watched.timed_calls():
+            if now >= call.since + limits.request_seconds:
+                watched.call_expired(call)
+        silence = now - self.heard
+        if self._pings and self._is_due and silence >= limits.ping_seconds + limits.pong_seconds:
+            watched.client_is_silent(was_pinged=True)
+            return
+        if self._pings and not self._is_due and silence >= limits.ping_seconds:
+            self._is_due = True
+            watched.ping_is_due()
+        if not self._pings and not self._has_spoken and silence >= limits.first_request_seconds:
+            watched.client_is_silent(was_pinged=False)
+            return
+        self.start()

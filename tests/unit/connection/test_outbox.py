@@ -1,0 +1,149 @@
+"""The outbox: frames in order, bytes counted, one writer."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from wsrequest.connection.outbox import Outbox
+
+pytestmark = pytest.mark.asyncio
+SECONDS = 5.0
+
+
+class Wire:
+    """An ASGI ``send`` that can be held, and an outbox that writes to it."""
+
+    def __init__(self, max_bytes: int = 10) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.begun = asyncio.Event()
+        self.rooms = self.sendings = 0
+        self.error: Exception | None = None
+        self.outbox = Outbox(self.send, max_bytes, self.on_room, self.on_sending)
+
+    async def send(self, event: dict[str, Any]) -> None:
+        self.begun.set()
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        self.sent.append(event)
+
+    def on_room(self) -> None:
+        self.rooms += 1
+        assert not self.outbox.is_full
+
+    def on_sending(self) -> None:
+        self.sendings += 1
+
+    async def flush(self) -> None:
+        await asyncio.wait_for(self.outbox.flush(), SECONDS)
+
+
+async def test_frames_are_sent_in_order_each_in_its_kind() -> None:
+    wire = Wire()
+    for frame in ("text", b"bytes", ""):
+        wire.outbox.put(frame)
+    await wire.flush()
+    assert wire.sent == [
+        {"type": "websocket.send", "text": "text"},
+        {"type": "websocket.send", "bytes": b"bytes"},
+        {"type": "websocket.send", "text": ""},
+    ]
+    assert wire.outbox.waiting_bytes == wire.outbox.count == 0
+
+
+async def test_a_rest_ends_with_on_sending() -> None:
+    wire = Wire()
+    wire.outbox.put("a")
+    wire.outbox.put("b")
+    await wire.flush()
+    assert wire.sendings == 1
+    wire.outbox.put("c")
+    await wire.flush()
+    assert wire.sendings == 2
+
+
+async def test_the_outbox_is_full_until_its_reader_has_read() -> None:
+    wire = Wire(max_bytes=10)
+    wire.open.clear()
+    wire.outbox.put("1234567890")
+    wire.outbox.put("x")
+    assert wire.outbox.is_full and wire.rooms == 0
+    wire.open.set()
+    await wire.flush()
+    assert not wire.outbox.is_full and wire.rooms == 1
+
+
+async def test_a_frame_counts_while_it_is_being_sent() -> None:
+    wire = Wire(max_bytes=10)
+    wire.open.clear()
+    wire.outbox.put("1234567890")
+    await wire.begun.wait()
+    assert wire.outbox.is_full and wire.outbox.count == 0
+    wire.open.set()
+    await wire.flush()
+
+
+async def test_text_is_counted_in_bytes() -> None:
+    wire = Wire(max_bytes=10)
+    wire.open.clear()
+    wire.outbox.put("😀😀😀")  # 12 bytes of UTF-8
+    assert wire.outbox.is_full
+    wire.open.set()
+    await wire.flush()
+    assert wire.outbox.waiting_bytes == 0
+
+
+async def test_sending_since_is_the_time_of_the_frame_being_sent() -> None:
+    wire = Wire()
+    assert wire.outbox.sending_since is None
+    wire.open.clear()
+    before = asyncio.get_running_loop().time()
+    wire.outbox.put("a")
+    await wire.begun.wait()
+    assert wire.outbox.sending_since is not None
+    assert before <= wire.outbox.sending_since <= asyncio.get_running_loop().time()
+    wire.open.set()
+    await wire.flush()
+    assert wire.outbox.sending_since is None
+
+
+async def test_a_send_that_fails_breaks_the_outbox() -> None:
+    wire = Wire()
+    wire.error = OSError("the client has gone")
+    for frame in ("a", "b"):
+        wire.outbox.put(frame)
+    await wire.flush()
+    assert wire.outbox.is_broken and wire.outbox.waiting_bytes == wire.outbox.count == 0
+    wire.error = None
+    wire.outbox.put("c")
+    await wire.flush()
+    assert wire.sent == []
+
+
+async def test_discard_sends_nothing_more() -> None:
+    wire = Wire()
+    wire.open.clear()
+    wire.outbox.put("a")
+    wire.outbox.put("b")
+    await wire.begun.wait()
+    wire.outbox.discard()
+    wire.outbox.discard()
+    await wire.flush()
+    assert wire.outbox.waiting_bytes == wire.outbox.count == 0
+    wire.open.set()
+    wire.outbox.put("c")
+    await wire.flush()
+    assert wire.sent == []
+
+
+async def test_flush_ends_after_a_discard_in_the_same_turn() -> None:
+    """The writing task was made, and cancelled before it could begin."""
+    wire = Wire()
+    wire.outbox.put("a")
+    wire.outbox.discard()
+    async with asyncio.timeout(0.5):
+        await wire.outbox.flush()
+    assert wire.sent == []

@@ -1,0 +1,80 @@
+"""The open sockets of the process: found from any thread, whatever opens and closes meanwhile."""
+
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from wsrequest.connection import sockets
+
+
+class FakeSocket:
+    def __init__(self, session_key: str | None = "s-any") -> None:
+        self.connection_id, self.session_key = str(id(self)), session_key
+        self.closed: tuple[int, str] | None = None
+
+    def close_soon(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+
+@pytest.fixture
+def _often() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_a_socket_is_found_until_it_is_discarded() -> None:
+    socket = FakeSocket()
+    sockets.add(socket)
+    assert socket in sockets.open_sockets()
+    sockets.discard(socket)
+    sockets.discard(socket)
+    assert socket not in sockets.open_sockets()
+
+
+def test_a_socket_is_not_kept_alive() -> None:
+    socket = FakeSocket()
+    reference = weakref.ref(socket)
+    sockets.add(socket)
+    del socket
+    assert reference() is None
+
+
+def test_close_sockets_closes_those_of_the_session() -> None:
+    mine, kept, foreign, anonymous = (FakeSocket(key) for key in ("s-one", "s-one", "s-two", None))
+    for socket in (mine, kept, foreign, anonymous):
+        sockets.add(socket)
+    assert sockets.close_sockets("s-one", except_connection_id=kept.connection_id) == 1
+    assert mine.closed is not None and mine.closed[0] == 4003
+    assert kept.closed is foreign.closed is anonymous.closed is None
+
+
+@pytest.mark.usefixtures("_often")
+def test_sockets_are_found_in_one_thread_while_others_open_in_another() -> None:
+    """A logout looks for them in a worker thread; the event loop opens and closes them."""
+    kept = [FakeSocket() for _ in range(200)]
+    for socket in kept:
+        sockets.add(socket)
+    stop = threading.Event()
+
+    def open_and_close() -> None:
+        while not stop.is_set():
+            for socket in [FakeSocket() for _ in range(50)]:
+                sockets.add(socket)
+                sockets.discard(socket)
+
+    other = threading.Thread(target=open_and_close)
+    other.start()
+    try:
+        for _ in range(300):
+            assert set(kept) <= set(sockets.open_sockets())
+    finally:
+        stop.set()
+        other.join()
+        for socket in kept:
+            sockets.discard(socket)

@@ -1,0 +1,214 @@
+"""The clock of a connection, on a loop whose time the test tells."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from wsrequest.connection import watch
+from wsrequest.connection.watch import Watch
+from wsrequest.types import Limits
+
+
+class Timer:
+    def __init__(self, due: float, callback: Callable[[], None]) -> None:
+        self.due, self.callback, self.is_live = due, callback, True
+
+    def when(self) -> float:
+        return self.due
+
+    def cancel(self) -> None:
+        self.is_live = False
+
+
+class Clock:
+    """A loop as far as a watch knows one."""
+
+    def __init__(self) -> None:
+        self.now, self.timers = 1000.0, list[Timer]()
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, due: float, callback: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(due, callback))
+        return self.timers[-1]
+
+    def live(self) -> list[Timer]:
+        return [timer for timer in self.timers if timer.is_live]
+
+    def advance(self, seconds: float) -> None:
+        end = self.now + seconds
+        while due := sorted((t for t in self.live() if t.due <= end), key=lambda t: t.due):
+            self.now = max(self.now, due[0].due)
+            due[0].is_live = False
+            due[0].callback()
+        self.now = end
+
+
+class FakeCall:
+    def __init__(self, since: float) -> None:
+        self.since = since
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.since: float | None = None
+        self.told: list[Any] = []
+        self.on_ping: Callable[[], None] = lambda: None
+
+    def timed_calls(self) -> list[Any]:
+        return list(self.calls)
+
+    def sending_since(self) -> float | None:
+        return self.since
+
+    def call_expired(self, call: Any) -> None:
+        self.calls.remove(call)
+        self.told.append(call)
+
+    def reader_is_slow(self) -> None:
+        self.told.append("slow")
+
+    def ping_is_due(self) -> None:
+        self.told.append("ping")
+        self.on_ping()
+
+    def client_is_silent(self, *, was_pinged: bool) -> None:
+        self.told.append("silent" if was_pinged else "never spoke")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(watch.asyncio, "get_running_loop", lambda: clock)
+    return clock
+
+
+LIMITS = Limits(
+    request_seconds=60, ping_seconds=25, pong_seconds=10, first_request_seconds=50,
+    slow_reader_seconds=30,
+)  # fmt: skip
+
+
+def started(pings: bool) -> tuple[Watch, Watched]:
+    watched = Watched()
+    timed = Watch(watched, LIMITS, pings=pings)
+    timed.start()
+    return timed, watched
+
+
+def test_a_silent_client_is_pinged_and_told_of(clock: Clock) -> None:
+    _, watched = started(pings=True)
+    clock.advance(24)
+    assert watched.told == []
+    clock.advance(2)
+    assert watched.told == ["ping"]
+    clock.advance(8)
+    assert watched.told == ["ping"]
+    clock.advance(2)
+    assert watched.told == ["ping", "silent"]
+
+
+def test_any_frame_proves_life(clock: Clock) -> None:
+    timed, watched = started(pings=True)
+    for _ in range(10):
+        clock.advance(20)
+        timed.hear()
+    assert watched.told == []
+    clock.advance(26)
+    timed.hear()
+    clock.advance(20)
+    assert watched.told == ["ping"]
+
+
+def test_a_client_that_is_not_pinged_must_speak_once(clock: Clock) -> None:
+    timed, watched = started(pings=False)
+    clock.advance(51)
+    assert watched.told == ["never spoke"]
+
+
+def test_a_client_that_has_spoken_may_be_silent(clock: Clock) -> None:
+    timed, watched = started(pings=False)
+    timed.hear()
+    clock.advance(10_000)
+    assert watched.told == []
+    assert clock.live() == []
+
+
+def test_a_call_expires_by_its_own_time(clock: Clock) -> None:
+    timed, watched = started(pings=False)
+    timed.hear()
+    first, second = FakeCall(clock.now), FakeCall(clock.now + 30)
+    watched.calls += [first, second]
+    timed.expect(LIMITS.request_seconds)
+    clock.advance(59)
+    assert watched.told == []
+    clock.advance(2)
+    assert watched.told == [first]
+    clock.advance(30)
+    assert watched.told == [first, second]
+
+
+def test_a_call_that_goes_on_does_not_expire(clock: Clock) -> None:
+    timed, watched = started(pings=False)
+    call = FakeCall(clock.now)
+    watched.calls.append(call)
+    timed.expect(LIMITS.request_seconds)
+    for _ in range(10):
+        clock.advance(50)
+        call.since = clock.now
+    assert watched.told in ([], ["never spoke"])
+
+
+def test_a_reader_that_is_slow_is_told_of(clock: Clock) -> None:
+    timed, watched = started(pings=False)
+    timed.hear()
+    watched.since = clock.now
+    timed.expect(LIMITS.slow_reader_seconds)
+    clock.advance(31)
+    assert watched.told == ["slow"]
+
+
+def test_an_earlier_expectation_replaces_a_later_one(clock: Clock) -> None:
+    timed, watched = started(pings=False)
+    timed.expect(40)
+    timed.expect(5)
+    timed.expect(20)
+    assert [timer.due - clock.now for timer in clock.live()] == [5]
+
+
+def test_stop_leaves_no_timer(clock: Clock) -> None:
+    timed, _ = started(pings=True)
+    timed.stop()
+    timed.stop()
+    assert clock.live() == []
+
+
+def test_there_is_one_timer_although_something_was_expected_before_the_start(clock: Clock) -> None:
+    """A greeting is put into the outbox before the clock is started."""
+    watched = Watched()
+    timed = Watch(watched, LIMITS, pings=True)
+    timed.expect(LIMITS.slow_reader_seconds)
+    timed.start()
+    assert len(clock.live()) == 1
+    timed.stop()
+    assert clock.live() == []
+
+
+def test_there_is_one_timer_however_often_a_client_is_pinged(clock: Clock) -> None:
+    timed, watched = started(pings=True)
+    watched.on_ping = lambda: timed.expect(LIMITS.slow_reader_seconds)  # as a put does
+    for _ in range(20):
+        clock.advance(26)
+        timed.hear()
+    assert watched.told == ["ping"] * 20
+    assert len(clock.live()) == 1
+
+
+def test_nothing_is_timed_after_the_stop(clock: Clock) -> None:
+    timed, _ = started(pings=True)
+    timed.stop()
+    timed.expect(5)
+    assert clock.live() == []
