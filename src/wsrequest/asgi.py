@@ -1,0 +1,267 @@
+"""The composition root: an ASGI application that serves the project's HTTP and its socket.
+
+The only place that wires parts. Reads the settings at each handshake, so that a
+connection keeps the terms that it was opened with.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.core.asgi import get_asgi_application as get_django_application
+from django.db import close_old_connections
+
+from wsrequest.conf import conf
+from wsrequest.connection import sockets
+from wsrequest.connection.connection import SUBPROTOCOL, Connection
+from wsrequest.connection.service import Service, Terms
+from wsrequest.connection.shutdown import Drain
+from wsrequest.errors import HandshakeRefused
+from wsrequest.http.environ import Base, make_base
+from wsrequest.http.handler import Handler, prepare_thread
+from wsrequest.http.handshake import check_handshake
+from wsrequest.http.lanes import Lane, Source
+from wsrequest.http.tickets import Tickets
+
+__all__ = ["Application", "get_asgi_application", "get_websocket_application"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+ASGI = Callable[[Scope, Receive, Any], Awaitable[None]]
+
+_CLOSE_SECONDS = 0.5  # for the close frames of connections whose answers did not come in time
+
+_UPGRADE = "This is the path of a WebSocket; its messages are those of wsrequest (PROTOCOL.md)."
+
+
+def get_asgi_application(path: str | None = None) -> "Application":
+    """Set Django up and return an application for its HTTP and its socket.
+
+    Replaces ``django.core.asgi.get_asgi_application`` in a project's asgi.py.
+
+    Args:
+        path: of the socket; WSREQUEST_PATH when None.
+    """
+    return Application(get_django_application(), path)
+
+
+def get_websocket_application(path: str | None = None) -> "Application":
+    """Like ``get_asgi_application`` without the project's HTTP, which is served elsewhere."""
+    get_django_application()  # sets Django up
+    return Application(_not_found, path)
+
+
+class Application:
+    """Serves the socket at one path and leaves the rest to another ASGI application.
+
+    Args:
+        http: what answers plain HTTP elsewhere.
+        path: of the socket; WSREQUEST_PATH when None.
+    """
+
+    def __init__(self, http: ASGI, path: str | None = None) -> None:
+        self._http = http
+        self._path = path
+        self._handler = Handler()
+        self._service: Service | None = None
+        self._terms: Terms | None = None
+        self._by_address: Counter[str] = Counter()
+        self._drain = Drain(self.drain)
+
+    @property
+    def path(self) -> str:
+        """The path of the socket."""
+        return conf.PATH if self._path is None else self._path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection or request (ASGI specification)."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif self._is_socket(scope):
+            await self._socket_path(scope, receive, send)
+        else:
+            await self._http(scope, receive, send)
+
+    async def drain(self) -> None:
+        """Answer what is in flight on every socket and close them, for a restart."""
+        found = [socket for socket in sockets.open_sockets() if isinstance(socket, Connection)]
+        if not found:
+            return
+        drains = [asyncio.ensure_future(socket.drain()) for socket in found]
+        await asyncio.wait(drains, timeout=conf.SHUTDOWN_SECONDS)
+        for socket in found:
+            socket.close_for_restart()
+        await asyncio.wait(drains, timeout=_CLOSE_SECONDS)
+
+    def _is_socket(self, scope: Scope) -> bool:
+        # Servers and proxies differ in whether they leave the root path in the path.
+        return scope["path"] in (self.path, str(scope.get("root_path") or "") + self.path)
+
+    # WebSocket.
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        base = make_base(scope)
+        address = base.environ.get("REMOTE_ADDR", "")
+        try:
+            if not self._is_socket(scope):
+                raise HandshakeRefused(404, f"the socket is at {self.path}")
+            self._check_room(address)
+            check_handshake(
+                base, allowed_origins=conf.ALLOWED_ORIGINS, allow_no_origin=conf.ALLOW_NO_ORIGIN
+            )
+        except HandshakeRefused as refused:
+            logger.warning("refused a WebSocket of %s: %s", address, refused)
+            await _deny(scope, send, refused)
+            return
+        self._drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
+        self._drain.install()
+        self._by_address[address] += 1
+        try:
+            await self._serve(scope, base, receive, send)
+        finally:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    async def _serve(self, scope: Scope, base: Base, receive: Receive, send: Send) -> None:
+        subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
+        await send({"type": "websocket.accept", "subprotocol": subprotocol})
+        connection = Connection(send, base, subprotocol, self._get_service(), self._get_terms())
+        logger.info(
+            "connection %s opened by %s, origin %s",
+            connection.connection_id,
+            base.environ.get("REMOTE_ADDR"),
+            base.origin,
+        )
+        await connection.run(receive)
+        logger.info("connection %s closed", connection.connection_id)
+
+    def _check_room(self, address: str) -> None:
+        if self._drain.is_draining:
+            raise HandshakeRefused(503, "the server is about to restart")
+        if self._by_address.total() >= conf.MAX_CONNECTIONS:
+            raise HandshakeRefused(503, "too many open sockets (WSREQUEST_MAX_CONNECTIONS)")
+        # Behind a Unix socket no client has an address.
+        if address and self._by_address[address] >= conf.MAX_CONNECTIONS_PER_ADDRESS:
+            raise HandshakeRefused(
+                429,
+                f"too many open sockets from {address} (WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS). "
+                "If that is your proxy, have the server take the client's address from it.",
+            )
+
+    def _get_terms(self) -> Terms:
+        terms = Terms(
+            conf.limits(),
+            conf.TOKEN_SCHEME,
+            conf.vouching_headers,
+            conf.session_cookie_name,
+            conf.file_upload_max_memory_bytes,
+            conf.file_upload_directory,
+        )
+        if terms != self._terms:
+            self._terms = terms  # one object for all the connections that it holds for
+        assert self._terms is not None
+        return self._terms
+
+    def _get_service(self) -> Service:
+        loop = asyncio.get_running_loop()
+        if self._service is None or self._service.lane.loop is not loop:
+            if self._service is not None:
+                self._service.lane.stop()
+            lane = Lane(
+                loop, threads=conf.THREADS, max_threads=conf.MAX_THREADS, prepare=prepare_thread
+            )
+            self._service = Service(self._handler, lane, _tickets)
+        return self._service
+
+    # HTTP at the socket's path.
+
+    async def _socket_path(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        ticket = headers.get(b"x-wsrequest-ticket")
+        if scope["method"] != "POST" or ticket is None:
+            await _respond(
+                send, 426, [(b"upgrade", b"websocket"), (b"connection", b"upgrade")], _UPGRADE
+            )
+            return
+        origin = headers.get(b"origin", b"").decode("latin1")
+        redeemed = await self._get_service().lane.call(
+            _redeem, ticket.decode("latin1"), origin, source=Source()
+        )
+        if redeemed is None:
+            await _respond(
+                send, 403, [], "The ticket is spent, too old, or was made for another origin."
+            )
+        else:
+            await _respond(
+                send, 204, [(b"set-cookie", cookie.encode("latin1")) for cookie in redeemed], ""
+            )
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            event = await receive()
+            if event["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                self._drain.uninstall()
+                if self._service is not None:
+                    self._service.lane.stop()
+                    self._service = None
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _tickets() -> Tickets:
+    return Tickets(conf.session_engine, conf.TICKET_SECONDS)
+
+
+def _redeem(ticket: str, origin: str) -> list[str] | None:
+    try:
+        return _tickets().redeem(ticket, origin)
+    finally:
+        close_old_connections()
+
+
+async def _deny(scope: Scope, send: Send, refused: HandshakeRefused) -> None:
+    """Refuse a handshake with a text, where the server can (ASGI, Websocket Denial Response)."""
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": refused.detail[:60]})
+        return
+    body = refused.detail.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send(
+        {"type": "websocket.http.response.start", "status": refused.status, "headers": headers}
+    )
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], text: str) -> None:
+    body = text.encode()
+    headers = [*headers, (b"cache-control", b"no-store")]
+    if body:
+        headers += [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await _respond(
+        send,
+        404,
+        [],
+        "This process serves WebSockets only; the project's HTTP is served elsewhere.",
+    )

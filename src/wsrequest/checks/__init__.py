@@ -1,0 +1,10 @@
+"""The system checks: every misconfiguration that can be seen, each with an id and a remedy.
+
+Importing this module registers them. ``table`` has their words, the other modules find what
+is wrong: with our own settings, with the project, and with its deployment (``--deploy``).
+"""
+
+from wsrequest.checks import deployment, project, settings
+from wsrequest.checks.table import CHECKS
+
+__all__ = ["CHECKS", "deployment", "project", "settings"]

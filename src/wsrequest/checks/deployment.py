@@ -1,0 +1,85 @@
+"""What is fine in development and not behind a public address: ``manage.py check --deploy``."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, register
+
+from wsrequest.checks.settings import sound
+from wsrequest.checks.table import TAG, message
+from wsrequest.conf import conf
+from wsrequest.management.applications import look_up
+
+__all__ = [
+    "check_hosts",
+    "check_known_application",
+    "check_origins",
+    "check_proxy",
+    "check_tickets",
+]
+
+_SESSIONS = "django.contrib.sessions.backends."
+_CACHES = "django.core.cache.backends."
+_FAULTS = {
+    _CACHES + "locmem.LocMemCache": "each process has its own",
+    _CACHES + "dummy.DummyCache": "nothing is kept",
+}
+
+
+@register(TAG, deploy=True)
+def check_hosts(**kwargs: Any) -> list[CheckMessage]:
+    """Two defences against foreign pages, besides the Origin check, are in place."""
+    found = []
+    if "*" in conf.django("ALLOWED_HOSTS", ()):
+        found.append(message("wsrequest.W020"))
+    same_site = conf.django("SESSION_COOKIE_SAMESITE")
+    if conf.session_engine is not None and str(same_site).lower() not in ("lax", "strict"):
+        found.append(message("wsrequest.W021", value=repr(same_site)))
+    return found
+
+
+@register(TAG, deploy=True)
+def check_proxy(**kwargs: Any) -> list[CheckMessage]:
+    """Django can tell that a message came by TLS."""
+    if conf.django("SECURE_SSL_REDIRECT") and not conf.django("SECURE_PROXY_SSL_HEADER"):
+        return [message("wsrequest.W022")]
+    return []
+
+
+@register(TAG, deploy=True)
+def check_tickets(**kwargs: Any) -> list[CheckMessage]:
+    """A ticket that one process issues can be redeemed at another (PROTOCOL.md 6.2)."""
+    engine = conf.session_engine
+    if engine is None or engine == _SESSIONS + "signed_cookies":
+        alias = "default"
+    elif engine == _SESSIONS + "cache":
+        alias = conf.django("SESSION_CACHE_ALIAS", "default")
+    else:
+        return []
+    fault = _FAULTS.get(conf.django("CACHES", {}).get(alias, {}).get("BACKEND"))
+    if fault is None:
+        return []
+    return [message("wsrequest.W023", place=f"the cache {alias!r}", fault=fault)]
+
+
+@register(TAG, deploy=True)
+def check_origins(**kwargs: Any) -> list[CheckMessage]:
+    """Every page that may connect reaches its reader unchanged."""
+    if not sound("ALLOWED_ORIGINS"):
+        return []
+    return [
+        message("wsrequest.W024", value=repr(origin))
+        for origin in conf.ALLOWED_ORIGINS
+        if origin.lower().startswith("http://")
+    ]
+
+
+@register(TAG, deploy=True)
+def check_known_application(**kwargs: Any) -> list[CheckMessage]:
+    """Some process serves the socket; ASGI_APPLICATION, if set, has a check of its own."""
+    if conf.django("ASGI_APPLICATION"):
+        return []
+    package = str(conf.django("WSGI_APPLICATION") or "").partition(".wsgi.")[0]
+    found = (
+        look_up(f"{package}.asgi.application") if package else None
+    )  # where startproject puts it
+    return [] if found is not None and found.socket is not None else [message("wsrequest.I001")]

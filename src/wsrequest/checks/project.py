@@ -1,0 +1,160 @@
+"""The project around the socket: its applications, URLs, middleware and databases.
+
+Every check here reads what the project already has, and none of them may fail where the
+project does: Django reports that by itself.
+"""
+
+import os
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, register
+from django.core.management import find_commands, load_command_class
+from django.urls import Resolver404, ResolverMatch, resolve
+from django.utils.module_loading import import_string
+
+from wsrequest.checks.settings import path_fault, sound
+from wsrequest.checks.table import TAG, message
+from wsrequest.conf import conf
+from wsrequest.management.applications import look_up
+from wsrequest.protocol.headers import is_forbidden
+
+__all__ = [
+    "check_application",
+    "check_databases",
+    "check_middleware",
+    "check_path",
+    "check_runserver",
+]
+
+_ELSEWHERE = "/wsrequest-asks-for-a-page-that-does-not-exist/"
+_POOL_SIZE = 4  # psycopg_pool's min_size, which is max_size too unless that is given
+
+
+@register(TAG)
+def check_path(**kwargs: Any) -> list[CheckMessage]:
+    """The path of the socket looks like the project's own, and is none of them."""
+    if not sound("PATH") or path_fault(conf.PATH):
+        return []
+    found = []
+    value = repr(conf.PATH)
+    middleware = conf.django("MIDDLEWARE", ())
+    appends = conf.django("APPEND_SLASH") and any("CommonMiddleware" in one for one in middleware)
+    if appends and not conf.PATH.endswith("/"):
+        found.append(message("wsrequest.W002", value=value))
+    other = _who_is_at(conf.PATH)
+    if other:
+        found.append(message("wsrequest.W003", value=value, other=other))
+    return found
+
+
+@register(TAG)
+def check_runserver(**kwargs: Any) -> list[CheckMessage]:
+    """``manage.py runserver`` is the one that serves the socket."""
+    having = (
+        app.name
+        for app in apps.get_app_configs()
+        if "runserver" in find_commands(os.path.join(app.path, "management"))
+    )
+    first = next(having)  # Django runs this one's; ours is among them
+    if first == "wsrequest" or _builds_on_ours(first):
+        return []
+    return [message("wsrequest.W007", other=first)]
+
+
+@register(TAG)
+def check_application(**kwargs: Any) -> list[CheckMessage]:
+    """The project's ASGI application, where it names one, serves the socket."""
+    path = conf.django("ASGI_APPLICATION")
+    found = look_up(path) if path else None
+    if found is None:
+        return []
+    if found.error is not None:
+        error = f"{type(found.error).__name__}: {found.error}"
+        return [message("wsrequest.W008", path=path, error=error)]
+    return [] if found.socket is not None else [message("wsrequest.W009", path=path)]
+
+
+@register(TAG)
+def check_middleware(**kwargs: Any) -> list[CheckMessage]:
+    """No message can set the header by which a proxy says who the user is."""
+    found = []
+    forbidden = conf.vouching_headers if sound("FORBIDDEN_HEADERS") else frozenset()
+    for path in conf.django("MIDDLEWARE", ()):
+        name = _remote_user_header(path)
+        if name and not is_forbidden(name.lower()) and name.lower() not in forbidden:
+            found.append(message("wsrequest.E007", middleware=path, header=name))
+    return found
+
+
+@register(TAG)
+def check_databases(**kwargs: Any) -> list[CheckMessage]:
+    """Every thread can have a connection, and all of them to the same data."""
+    found = []
+    for alias, database in conf.django("DATABASES", {}).items():
+        name, engine = str(database.get("NAME")), str(database.get("ENGINE"))
+        is_memory = name == ":memory:" or ("mode=memory" in name and "cache=shared" not in name)
+        if "sqlite" in engine and is_memory:
+            found.append(message("wsrequest.W010", alias=alias))
+        size = _pool_size(database)
+        if size is not None and sound("THREADS") and size < conf.THREADS:
+            facts = {"alias": alias, "size": size, "threads": conf.THREADS}
+            found.append(message("wsrequest.W011", **facts))
+    return found
+
+
+def _who_is_at(path: str) -> str | None:
+    static = conf.django("STATIC_URL")
+    if static and str(static).startswith("/") and path.startswith(str(static)):
+        return "below STATIC_URL"
+    match = _resolved(path)
+    if match is None:
+        return None
+    elsewhere = _resolved(_ELSEWHERE)
+    if elsewhere is not None and elsewhere.func == match.func:
+        return None  # a view for whatever is left, as of a single-page application
+    return f"the path of the view {match._func_path}"
+
+
+def _resolved(path: str) -> ResolverMatch | None:
+    try:
+        return resolve(path)
+    except Resolver404:
+        return None
+    except Exception:  # a URLconf that cannot be loaded, which Django's own checks report
+        return None
+
+
+def _builds_on_ours(app_name: str) -> bool:
+    """Whether an application's runserver is a subclass of ours, as WhiteNoise makes one."""
+    try:
+        command = load_command_class(app_name, "runserver")
+    except Exception:  # it will say so when it is run
+        return False
+    return any(
+        base.__module__.startswith("wsrequest.management.") for base in type(command).__mro__
+    )
+
+
+def _remote_user_header(path: str) -> str | None:
+    """The header by which a middleware of Django's RemoteUserMiddleware kind knows the user."""
+    try:
+        middleware = import_string(path)
+    except Exception:  # Django fails on it with an error of its own
+        return None
+    # By name: Django's module loads the models of applications that need not be installed.
+    bases = {base.__name__ for base in getattr(middleware, "__mro__", ())}
+    key = str(getattr(middleware, "header", ""))
+    if "RemoteUserMiddleware" not in bases or not key.startswith("HTTP_"):
+        return None  # without HTTP_ it is a variable of the server's, which no header reaches
+    return key.removeprefix("HTTP_").replace("_", "-").title()
+
+
+def _pool_size(database: dict[str, Any]) -> int | None:
+    """How many connections a database's pool can have; None where that is not known."""
+    pool = (database.get("OPTIONS") or {}).get("pool")
+    if not pool or "oracle" in str(database.get("ENGINE")):  # whose pool is not psycopg's
+        return None
+    options = pool if isinstance(pool, dict) else {}
+    size = options.get("max_size") or options.get("min_size", _POOL_SIZE)
+    return size if isinstance(size, int) else None

@@ -1,0 +1,194 @@
+"""Every setting, each read from django.conf.settings at each access.
+
+The only module that reads Django's settings. ``SETTINGS`` is the table that the
+system checks, the documentation and their tests walk. Parts below this layer
+get values, never this module.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar, overload
+
+from django.conf import settings
+
+from wsrequest.types import Limits
+
+__all__ = ["SETTINGS", "Setting", "conf"]
+
+T = TypeVar("T")
+
+SETTINGS: dict[str, "Setting[Any]"] = {}
+
+
+class Setting(Generic[T]):
+    """One setting, read at each access so that ``override_settings`` works.
+
+    Args:
+        default: its value when the project sets none; its type is the setting's.
+        help: a sentence for the documentation; the unit is in the setting's name.
+        minimum: the least number that makes sense, None for what is no number.
+    """
+
+    name: str
+
+    def __init__(self, default: T, help: str, *, minimum: float | None = None) -> None:
+        self.default, self.help, self.minimum = default, help, minimum
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = f"WSREQUEST_{name}"
+        SETTINGS[self.name] = self
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Setting[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> "Setting[T] | T":
+        return self if instance is None else self.read()
+
+    def read(self) -> T:
+        """Its value now: the project's, else the default."""
+        value: T = getattr(settings, self.name, self.default)
+        return value
+
+
+class Conf:
+    """The settings of wsrequest as typed attributes, without their prefix."""
+
+    PATH = Setting("/ws/", "Path of the socket, beside the project's HTTP.")
+    ALLOWED_ORIGINS = Setting[Sequence[str]](
+        (), "Origins that may connect besides the server's own, whole: https://example.com."
+    )
+    ALLOW_NO_ORIGIN = Setting(
+        True, "Whether a handshake without Origin (no browser sends one) is accepted."
+    )
+    TOKEN_SCHEME = Setting(
+        "JWT", "The scheme of the Authorization header that a message's token becomes."
+    )
+    FORBIDDEN_HEADERS = Setting[Sequence[str]](
+        (),
+        "Names of further headers that no message may set: those that your proxy vouches by.",
+    )
+    THREADS = Setting(8, "Threads that run synchronous code at the same time.", minimum=1)
+    MAX_THREADS = Setting(
+        256,
+        "Threads in all, with those that wait for an async view, a slow reader or a lost view.",
+        minimum=1,
+    )
+    MAX_CONNECTIONS = Setting(10_000, "Open sockets of one process.", minimum=1)
+    MAX_CONNECTIONS_PER_ADDRESS = Setting(
+        1_000, "Open sockets of one process from one address.", minimum=1
+    )
+    MAX_MESSAGE_BYTES = Setting(2**20, "Largest frame accepted.", minimum=1024)
+    MAX_BODY_BYTES = Setting(
+        2**26, "Largest request body, and all unfinished ones of a connection together.", minimum=0
+    )
+    MAX_IN_FLIGHT = Setting(64, "Requests of one connection that run at the same time.", minimum=1)
+    MAX_WAITING = Setting(
+        256, "Requests of one connection that may wait behind those in flight.", minimum=0
+    )
+    MAX_ANSWER_BYTES = Setting(
+        2**24, "Largest streamed answer that is gathered for a client without credit.", minimum=0
+    )
+    MAX_OUTBOUND_BYTES = Setting(
+        2**20,
+        "Bytes waiting for one reader from which on nothing more is begun for it.",
+        minimum=1024,
+    )
+    PART_BYTES = Setting(2**16, "Largest body in one frame of an answer in parts.", minimum=1)
+    WINDOW_BYTES = Setting(
+        2**20, "Body bytes that a client may send ahead of its credit.", minimum=1
+    )
+    REQUEST_SECONDS = Setting(
+        60.0, "Time until an answer must begin, and between the parts of a request.", minimum=0.001
+    )
+    PING_SECONDS = Setting(
+        25.0, "Silence of a greeted client after which it is pinged.", minimum=0.001
+    )
+    PONG_SECONDS = Setting(
+        10.0, "Further silence after which the connection is closed.", minimum=0.001
+    )
+    FIRST_REQUEST_SECONDS = Setting(
+        60.0, "Time for the first frame of a client that is not greeted.", minimum=0.001
+    )
+    SLOW_READER_SECONDS = Setting(
+        30.0, "Time that one frame may wait for a client to read it.", minimum=0.001
+    )
+    SHUTDOWN_SECONDS = Setting(
+        8.0, "Time for what is in flight when the server is told to stop.", minimum=0
+    )
+    TICKET_SECONDS = Setting(
+        60, "Life of a ticket that makes cookies of the socket the browser's.", minimum=1
+    )
+    CLOSE_ON_LOGOUT = Setting(
+        True, "Whether a logout closes the other sockets of its session in this process."
+    )
+
+    def limits(self) -> Limits:
+        """The limits of a connection that is opened now."""
+        return Limits(
+            message_bytes=self.MAX_MESSAGE_BYTES,
+            body_bytes=self.MAX_BODY_BYTES,
+            in_flight=self.MAX_IN_FLIGHT,
+            waiting=self.MAX_WAITING,
+            part_bytes=self.PART_BYTES,
+            window_bytes=self.WINDOW_BYTES,
+            answer_bytes=self.MAX_ANSWER_BYTES,
+            outbound_bytes=self.MAX_OUTBOUND_BYTES,
+            request_seconds=self.REQUEST_SECONDS,
+            ping_seconds=self.PING_SECONDS,
+            pong_seconds=self.PONG_SECONDS,
+            first_request_seconds=self.FIRST_REQUEST_SECONDS,
+            slow_reader_seconds=self.SLOW_READER_SECONDS,
+        )
+
+    def names(self) -> list[str]:
+        """The names that begin like a setting of wsrequest and that the project sets."""
+        return [name for name in dir(settings) if name.startswith("WSREQUEST_")]
+
+    # Django's own settings that parts of wsrequest need.
+
+    def django(self, name: str, default: Any = None) -> Any:
+        """One of Django's own settings, for the system checks and the commands."""
+        return getattr(settings, name, default)
+
+    @property
+    def default_host(self) -> str:
+        """A host that the project answers to, for a request that names none."""
+        hosts = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"]
+        return hosts[0] if hosts else "localhost"
+
+    @property
+    def session_cookie_name(self) -> str:
+        """The name of the cookie that names a session."""
+        return str(settings.SESSION_COOKIE_NAME)
+
+    @property
+    def session_engine(self) -> str | None:
+        """The dotted path of the session store, None when sessions are not installed."""
+        return (
+            settings.SESSION_ENGINE
+            if "django.contrib.sessions" in settings.INSTALLED_APPS
+            else None
+        )
+
+    @property
+    def file_upload_max_memory_bytes(self) -> int:
+        """From this size on a request body is kept in a file, as by Django's ASGI handler."""
+        return int(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
+
+    @property
+    def file_upload_directory(self) -> str | None:
+        """Where such files are made; None for the system's directory."""
+        directory = settings.FILE_UPLOAD_TEMP_DIR
+        return None if directory is None else str(directory)
+
+    @property
+    def vouching_headers(self) -> frozenset[str]:
+        """Lower-case names of headers that only this project's proxy is trusted to set."""
+        names = {name.lower() for name in self.FORBIDDEN_HEADERS}
+        if settings.SECURE_PROXY_SSL_HEADER:
+            meta_name = settings.SECURE_PROXY_SSL_HEADER[0]
+            names.add(meta_name.removeprefix("HTTP_").replace("_", "-").lower())
+        return frozenset(names)
+
+
+conf = Conf()

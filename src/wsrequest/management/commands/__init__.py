@@ -1,0 +1,1 @@
+"""The commands, found here by Django."""

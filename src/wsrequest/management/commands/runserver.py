@@ -1,0 +1,58 @@
+"""Django's runserver, with the project's HTTP and its socket served by uvicorn.
+
+Owns which application is served and what the banner says. Options, system checks, autoreload
+and messages are Django's.
+"""
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.contrib.staticfiles.management.commands.runserver import Command as WithStaticFiles
+from django.core.management.commands.runserver import Command as WithoutStaticFiles
+
+from wsrequest.asgi import ASGI, Application, get_asgi_application
+from wsrequest.conf import conf
+from wsrequest.management.access import log_access
+from wsrequest.management.applications import look_up
+from wsrequest.management.serving import DevelopmentServer
+
+__all__ = ["Command"]
+
+_has_static_files = apps.is_installed("django.contrib.staticfiles")
+_Runserver: type[WithoutStaticFiles] = WithStaticFiles if _has_static_files else WithoutStaticFiles
+
+
+class Command(_Runserver):  # type: ignore[misc,valid-type]  # whichever is installed
+    """``manage.py runserver``."""
+
+    help = "Starts a web server for development, with the project's HTTP and its WebSocket."
+
+    server_cls = DevelopmentServer
+    _path = ""
+
+    def get_handler(self, *args: Any, **options: Any) -> ASGI:
+        """The project's ASGI application; where it has none with the socket, one is made."""
+        application, socket = _project_application()
+        self._path = socket.path
+        is_shown = conf.django("DEBUG") or options.get("insecure_serving")
+        if options.get("use_static_handler") and is_shown:
+            # Declared for Django's handler, but it only calls what it is given.
+            application = ASGIStaticFilesHandler(application)  # type: ignore[arg-type]
+        return log_access(application)
+
+    def on_bind(self, server_port: int) -> None:
+        """Print where the server is."""
+        super().on_bind(server_port)
+        addr = "0.0.0.0" if self.addr == "0" else self.addr
+        host = f"[{addr}]" if ":" in addr else addr
+        self.stdout.write(f"WebSockets are at ws://{host}:{server_port}{self._path}")
+
+
+def _project_application() -> tuple[ASGI, Application]:
+    named = conf.django("ASGI_APPLICATION")
+    found = look_up(named) if named else None
+    if found is not None and found.application is not None and found.socket is not None:
+        return found.application, found.socket
+    application = get_asgi_application()  # the system checks say what is the matter with the other
+    return application, application

@@ -1,0 +1,88 @@
+"""uvicorn, as both commands use it.
+
+Owns its configuration, and the server that runserver uses in place of Django's WSGI server.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from wsrequest.asgi import ASGI
+from wsrequest.conf import conf
+from wsrequest.management.listening import listen_tcp
+
+__all__ = ["DevelopmentServer", "make_config"]
+
+
+def make_config(application: ASGI | Callable[[], ASGI], **options: Any) -> uvicorn.Config:
+    """uvicorn's configuration for a socket.
+
+    Args:
+        application: to serve; with ``factory=True`` what makes it, and can be pickled.
+        options: further arguments of ``uvicorn.Config``.
+    """
+    return uvicorn.Config(
+        application,
+        interface="asgi3",
+        ws="websockets-sansio",  # older versions of uvicorn would choose another
+        # A frame that is too large is refused by name; one of twice the limit ends the connection.
+        ws_max_size=2 * conf.MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # 34 KiB a connection, and CRIME; see docs/deployment.md
+        log_config=None,  # the project's LOGGING
+        **options,
+    )
+
+
+class DevelopmentServer:
+    """Serves an ASGI application, with the interface that runserver asks of its ``server_cls``.
+
+    Args:
+        address: host and port.
+        handler_class: not used, HTTP is uvicorn's.
+        ipv6: whether ``address`` is of that family.
+
+    Raises:
+        OSError: it cannot listen there.
+
+    Source: django.core.servers.basehttp, ``run`` and ``WSGIServer``.
+    """
+
+    def __init__(
+        self, address: tuple[str, int], handler_class: object, *, ipv6: bool = False
+    ) -> None:
+        self._listener = listen_tcp(*address, ipv6=ipv6)
+        self.server_port: int = self._listener.getsockname()[1]
+        self._application: ASGI | None = None
+
+    def set_app(self, application: ASGI) -> None:
+        """Set what is served."""
+        self._application = application
+
+    def serve_forever(self) -> None:
+        """Serve until the process ends.
+
+        Never in the main thread: there uvicorn and the socket's own shutdown would wait for
+        what is in flight. Elsewhere they take no signals, so that Ctrl-C is Django's, and
+        ends at once.
+        """
+        assert self._application is not None  # runserver sets it first
+        config = make_config(
+            self._application,
+            loop="asyncio",  # as good for one developer, and debuggable
+            proxy_headers=False,  # as Django's
+            access_log=False,
+        )
+        server = uvicorn.Server(config)
+        if threading.current_thread() is not threading.main_thread():
+            server.run([self._listener])
+            return
+        thread = threading.Thread(
+            target=server.run, args=([self._listener],), name="runserver", daemon=True
+        )
+        thread.start()
+        while thread.is_alive():
+            thread.join(1.0)  # a join without end cannot be interrupted on Windows
+        if not server.started:
+            raise SystemExit(1)  # uvicorn has said why

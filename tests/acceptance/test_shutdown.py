@@ -1,0 +1,95 @@
+"""SIGTERM: what is in flight is answered, the close code says what to do, the process ends."""
+
+import signal
+import time
+from collections.abc import Callable
+
+from websockets.exceptions import ConnectionClosed
+
+from tests.acceptance.client import connect
+from tests.acceptance.servers import Server, wait_until
+
+EXIT_SECONDS = 10
+RESTARTING = 4004  # PROTOCOL.md section 7: what was in flight has been answered
+
+
+def terminate(server: Server) -> float:
+    """Ask the server to stop and return when that was."""
+    server.process.send_signal(signal.SIGTERM)
+    return time.monotonic()
+
+
+def assert_ends(server: Server, begun: float) -> None:
+    """The process ends in time and by itself."""
+    server.process.wait(max(0.1, EXIT_SECONDS - (time.monotonic() - begun)))
+
+
+def test_sigterm_answers_what_is_in_flight_and_closes(
+    kind: str, serve: Callable[..., Server]
+) -> None:
+    server = serve(kind)
+    with connect(server) as client, connect(server) as idle:
+        assert idle.get("/ready/").data == "ready"
+        ids = [
+            client.send("GET", "/sleep/?seconds=1&name=x"),
+            client.send("GET", "/sleep/async/?seconds=1&name=x"),
+        ]
+        wait_until(lambda: client.get("/state/?name=x").data["started"] == 2)
+        begun = terminate(server)
+        for id in ids:
+            answer = client.answer(id)
+            assert (answer.status, answer.data) == (200, {"slept": 1})
+        assert client.closed() == RESTARTING
+        assert idle.closed() == RESTARTING
+        assert_ends(server, begun)
+
+
+def test_sigterm_refuses_what_comes_after_it(serve: Callable[..., Server]) -> None:
+    """Each is answered, refused as temporary, or its connection is closed with a code."""
+    server = serve()
+    with connect(server) as client:
+        client.send("GET", "/sleep/?seconds=1&name=x", id="before")
+        wait_until(lambda: client.get("/state/?name=x").data["started"] == 1)
+        begun = terminate(server)
+        try:
+            while (answer := client.get("/ready/")).error is None:
+                pass
+        except ConnectionClosed as closed:
+            assert closed.rcvd is not None
+            assert closed.rcvd.code == RESTARTING
+        else:
+            assert (answer.status, answer.error["code"]) == (503, "shutting_down")
+            assert answer.error["temporary"] is True
+            assert client.answer("before").data == {"slept": 1}
+            assert client.closed() == RESTARTING
+        assert_ends(server, begun)
+
+
+def test_sigterm_does_not_wait_for_what_never_ends(kind: str, serve: Callable[..., Server]) -> None:
+    server = serve(kind, SHUTDOWN_SECONDS=1)
+    with connect(server) as client:
+        client.send("GET", "/block/?name=never")
+        client.send("GET", "/sleep/async/?seconds=3600&name=never")
+        events = client.send("GET", "/events/async/", credit=2**20)
+        wait_until(lambda: client.get("/state/?name=never").data["started"] == 2)
+        assert client.receive_for(events).head["status"] == 200
+        begun = terminate(server)
+        assert client.closed() in (1001, 1012, RESTARTING)
+        assert_ends(server, begun)
+
+
+def test_sigterm_with_idle_clients_ends_at_once(kind: str, serve: Callable[..., Server]) -> None:
+    server = serve(kind)
+    with connect(server) as client, connect(server, subprotocol=None) as plain:
+        assert client.get("/ready/").data == plain.get("/ready/").data == "ready"
+        begun = terminate(server)
+        assert client.closed() == plain.closed() == RESTARTING
+        assert_ends(server, begun)
+        assert time.monotonic() - begun < 5
+
+
+def test_sigterm_without_clients_ends_at_once(kind: str, serve: Callable[..., Server]) -> None:
+    server = serve(kind)
+    begun = terminate(server)
+    assert_ends(server, begun)
+    assert time.monotonic() - begun < 5

@@ -1,0 +1,486 @@
+"""The application: paths, refusals, tickets by HTTP, lifespan, and the count of connections."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from django.contrib.sessions.backends import cache as cache_sessions
+
+from tests.unit.peer import SECONDS
+from tests.unit.views import STAGES
+from wsrequest.asgi import Application, get_asgi_application, get_websocket_application
+from wsrequest.connection import sockets
+from wsrequest.connection.connection import Connection
+
+pytestmark = pytest.mark.asyncio
+ORIGIN = "http://testserver"
+
+
+@pytest.fixture(autouse=True)
+def _project(settings: Any) -> Iterator[None]:
+    settings.ROOT_URLCONF = "tests.unit.views"
+    settings.MIDDLEWARE = []
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    STAGES.clear()
+    yield
+    STAGES.clear()
+
+
+async def http(scope: Any, receive: Any, send: Any) -> None:
+    """The project's HTTP: it says where it was asked for."""
+    await send({"type": "http.response.start", "status": 299, "headers": []})
+    await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+
+class Wire:
+    """One call of the application: what it is told, and what it says."""
+
+    def __init__(self, application: Application, scope: dict[str, Any]) -> None:
+        self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.events: list[dict[str, Any]] = []
+        self._changed = asyncio.Event()
+        self.task = asyncio.create_task(application(scope, self.inbox.get, self.send))  # type: ignore[arg-type]
+
+    async def send(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+        self._changed.set()
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        async with asyncio.timeout(SECONDS):
+            while True:
+                found = [event for event in self.events if event["type"] == kind]
+                if found:
+                    return found[-1]
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def ends(self) -> list[dict[str, Any]]:
+        await asyncio.wait_for(asyncio.shield(self.task), SECONDS)
+        return self.events
+
+
+def headers_of(named: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(b"host", b"testserver")] + [(n.encode(), v.encode()) for n, v in named.items()]
+
+
+def handshake(
+    application: Application,
+    path: str = "/ws/",
+    *,
+    address: str | None = "203.0.113.7",
+    can_deny: bool = True,
+    headers: dict[str, str] | None = None,
+    **members: Any,
+) -> Wire:
+    scope = {
+        "type": "websocket",
+        "path": path,
+        "headers": headers_of(headers or {}),
+        "client": address and (address, 4711),
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}} if can_deny else {},
+        **members,
+    }
+    wire = Wire(application, scope)
+    wire.inbox.put_nowait({"type": "websocket.connect"})
+    return wire
+
+
+def call(
+    application: Application, method: str, path: str = "/ws/", root_path: str = "", **headers: str
+) -> Wire:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "root_path": root_path,
+        "headers": headers_of(named),
+        "query_string": b"",
+    }
+    wire = Wire(application, scope)
+    wire.inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+    return wire
+
+
+async def accepted(wire: Wire) -> Wire:
+    await wire.until("websocket.accept")
+    return wire
+
+
+async def hang_up(wire: Wire) -> None:
+    wire.inbox.put_nowait({"type": "websocket.disconnect", "code": 1001})
+    await wire.ends()
+
+
+def say(wire: Wire, **frame: Any) -> None:
+    wire.inbox.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
+
+
+def status(events: list[dict[str, Any]]) -> int:
+    return int(events[0]["status"])
+
+
+@asynccontextmanager
+async def running(path: str | None = None) -> AsyncIterator[Application]:
+    """An application between the startup and the shutdown of its server."""
+    application = Application(http, path)
+    before = set(threading.enumerate())
+    lifespan = Wire(application, {"type": "lifespan"})
+    lifespan.inbox.put_nowait({"type": "lifespan.startup"})
+    await lifespan.until("lifespan.startup.complete")
+    try:
+        yield application
+    finally:
+        for stage in STAGES.values():
+            stage.go.set()
+        lifespan.inbox.put_nowait({"type": "lifespan.shutdown"})
+        await lifespan.until("lifespan.shutdown.complete")
+        await lifespan.ends()
+        for thread in set(threading.enumerate()) - before:
+            if thread.name == "wsrequest-lane":
+                await asyncio.to_thread(thread.join, SECONDS)
+                assert not thread.is_alive()
+
+
+# Paths.
+
+
+@pytest.mark.parametrize(
+    ("configured", "argument", "path"),
+    [("/ws/", None, "/ws/"), ("/live", None, "/live"), ("/ws/", "/other/", "/other/")],
+)
+async def test_the_socket_is_at_its_path(
+    settings: Any, configured: str, argument: str | None, path: str
+) -> None:
+    settings.WSREQUEST_PATH = configured
+    async with running(argument) as application:
+        await hang_up(await accepted(handshake(application, path)))
+        assert status(await handshake(application, path + "x").ends()) == 404
+        assert status(await call(application, "GET", path).ends()) == 426
+        assert status(await call(application, "GET", "/elsewhere/").ends()) == 299
+
+
+@pytest.mark.parametrize("path", ["/app/ws/", "/ws/"], ids=["kept", "cut-by-the-server"])
+async def test_the_socket_is_found_below_a_root_path(path: str) -> None:
+    """Django takes both, since servers and proxies differ in what they leave of the path."""
+    async with running() as application:
+        wire = await accepted(handshake(application, path, root_path="/app"))
+        say(wire, id=1, url="/app/quick/a/")
+        answer = await wire.until("websocket.send")
+        assert json.loads(answer["text"])["data"] == {"quick": "a"}
+        await hang_up(wire)
+        assert status(await call(application, "GET", path, root_path="/app").ends()) == 426
+
+
+async def test_get_asgi_application_serves_both() -> None:
+    application = get_asgi_application("/both/")
+    wire = await accepted(handshake(application, "/both/"))
+    await hang_up(wire)
+    lifespan = Wire(application, {"type": "lifespan"})
+    lifespan.inbox.put_nowait({"type": "lifespan.shutdown"})
+    await lifespan.ends()
+    assert application.path == "/both/"
+
+
+async def test_get_websocket_application_serves_no_http() -> None:
+    events = await call(get_websocket_application(), "GET", "/elsewhere/").ends()
+    assert status(events) == 404
+    assert b"WebSockets only" in events[1]["body"]
+
+
+# Refusals.
+
+
+async def test_a_refused_handshake_says_why_where_the_server_can() -> None:
+    async with running() as application:
+        start, body = await handshake(application, "/wrong/").ends()
+        assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
+        headers = dict(start["headers"])
+        assert headers[b"content-type"] == b"text/plain; charset=utf-8"
+        assert int(headers[b"content-length"]) == len(body["body"])
+        assert b"the socket is at /ws/" in body["body"]
+
+
+@pytest.mark.parametrize("extensions", [{}, None])
+async def test_a_refused_handshake_is_closed_where_the_server_cannot(extensions: Any) -> None:
+    async with running() as application:
+        events = await handshake(application, "/wrong/", extensions=extensions).ends()
+        assert [event["type"] for event in events] == ["websocket.close"]
+        assert len(events[0]["reason"].encode()) <= 123  # RFC 6455 5.5
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"host": "evil.example"}, 400),
+    ],
+)
+async def test_a_foreign_page_is_refused(headers: dict[str, str], expected: int) -> None:
+    async with running() as application:
+        named = {"host": "testserver", **headers}
+        wire = Wire(
+            application,
+            {
+                "type": "websocket",
+                "path": "/ws/",
+                "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+                "extensions": {"websocket.http.response": {}},
+            },
+        )
+        wire.inbox.put_nowait({"type": "websocket.connect"})
+        assert status(await wire.ends()) == expected
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "https://app.example", None])
+async def test_a_page_of_ours_is_accepted(origin: str | None, settings: Any) -> None:
+    settings.WSREQUEST_ALLOWED_ORIGINS = ["https://app.example"]
+    async with running() as application:
+        headers = {} if origin is None else {"origin": origin}
+        await hang_up(await accepted(handshake(application, headers=headers)))
+
+
+async def test_a_handshake_without_origin_is_refused_where_the_setting_says_so(
+    settings: Any,
+) -> None:
+    settings.WSREQUEST_ALLOW_NO_ORIGIN = False
+    async with running() as application:
+        assert status(await handshake(application).ends()) == 403
+
+
+# Counting.
+
+
+async def test_one_address_has_only_so_many_sockets(settings: Any) -> None:
+    settings.WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS = 2
+    async with running() as application:
+        wires = [await accepted(handshake(application)) for _ in range(2)]
+        assert status(await handshake(application).ends()) == 429
+        other = await accepted(handshake(application, address="203.0.113.8"))
+        await hang_up(wires.pop())
+        wires.append(await accepted(handshake(application)))
+        for wire in (*wires, other):
+            await hang_up(wire)
+        assert not application._by_address
+
+
+async def test_sockets_of_unknown_addresses_are_not_counted_as_one_s(settings: Any) -> None:
+    """Behind a Unix socket no client has an address."""
+    settings.WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS = 1
+    async with running() as application:
+        wires = [await accepted(handshake(application, address=None)) for _ in range(2)]
+        for wire in wires:
+            await hang_up(wire)
+
+
+async def test_a_process_has_only_so_many_sockets(settings: Any) -> None:
+    settings.WSREQUEST_MAX_CONNECTIONS = 1
+    async with running() as application:
+        first = await accepted(handshake(application))
+        assert status(await handshake(application, address="203.0.113.8").ends()) == 503
+        await hang_up(first)
+        await hang_up(await accepted(handshake(application)))
+        assert not application._by_address
+
+
+@pytest.mark.parametrize("end", ["refused", "disconnected", "closed", "cancelled", "accept fails"])
+async def test_the_count_falls_back_to_zero(end: str) -> None:
+    async with running() as application:
+        if end == "refused":
+            await handshake(application, "/wrong/").ends()
+        elif end == "accept fails":
+            wire = handshake(application)
+
+            async def fail(event: Any) -> None:
+                raise OSError("the client has gone")
+
+            wire.task.cancel()
+            gone = asyncio.create_task(
+                application(
+                    {"type": "websocket", "path": "/ws/", "headers": headers_of({})},
+                    handshake_only().get,
+                    fail,
+                )
+            )
+            with pytest.raises(OSError, match="gone"):
+                await asyncio.wait_for(gone, SECONDS)
+        else:
+            wire = await accepted(handshake(application))
+            say(wire, id=1, url="/ahold/a/")
+            assert await asyncio.to_thread(STAGES["a"].begun.wait, SECONDS)
+            assert application._by_address.total() == 1
+            if end == "disconnected":
+                await hang_up(wire)
+            elif end == "closed":
+                for socket in sockets.open_sockets():
+                    socket.close_soon(4500, "enough")
+                await wire.ends()
+            else:
+                wire.task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await wire.task
+        assert not application._by_address
+
+
+def handshake_only() -> "asyncio.Queue[dict[str, Any]]":
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    queue.put_nowait({"type": "websocket.connect"})
+    return queue
+
+
+# Subprotocol.
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ([], None),
+        (["wsrequest.v1"], "wsrequest.v1"),
+        (["other", "wsrequest.v1"], "wsrequest.v1"),
+        (["other"], None),
+        (["wsrequest.v2"], None),
+    ],
+)
+async def test_the_subprotocol_is_ours_or_none(offered: list[str], chosen: str | None) -> None:
+    async with running() as application:
+        wire = await accepted(handshake(application, subprotocols=offered))
+        assert wire.events[0]["subprotocol"] == chosen
+        if chosen:
+            greeting = await wire.until("websocket.send")
+            assert "hello" in json.loads(greeting["text"])
+        await hang_up(wire)
+
+
+async def test_a_handshake_without_a_list_of_subprotocols_is_accepted() -> None:
+    async with running() as application:
+        scope = {"type": "websocket", "path": "/ws/", "headers": headers_of({})}
+        wire = Wire(application, scope)
+        wire.inbox.put_nowait({"type": "websocket.connect"})
+        await hang_up(await accepted(wire))
+
+
+# Settings.
+
+
+async def test_a_connection_keeps_the_terms_that_it_was_opened_with(settings: Any) -> None:
+    async with running() as application:
+        first = await accepted(handshake(application))
+        second = await accepted(handshake(application))
+        settings.WSREQUEST_MAX_IN_FLIGHT = 3
+        third = await accepted(handshake(application))
+        # A frame and its pong: the connection is there.
+        for wire in (first, second, third):
+            say(wire, ping=1)
+            await wire.until("websocket.send")
+        terms = [s.terms for s in sockets.open_sockets() if isinstance(s, Connection)]
+        assert len({id(one) for one in terms}) == 2
+        assert sorted(one.limits.in_flight for one in terms) == [3, 64, 64]
+        for wire in (first, second, third):
+            await hang_up(wire)
+
+
+# Tickets by HTTP.
+
+
+async def ticket_of(application: Application, origin: str = ORIGIN) -> str:
+    wire = await accepted(handshake(application, headers={"origin": origin}))
+    say(wire, id=1, url="/cookies/a/?a=1&b=2")
+    answer = json.loads((await wire.until("websocket.send"))["text"])
+    await hang_up(wire)
+    return str(answer["cookies"])
+
+
+async def test_a_ticket_sets_the_cookies_of_the_browser_once() -> None:
+    async with running() as application:
+        ticket = await ticket_of(application)
+        events = await call(application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN).ends()
+        assert status(events) == 204
+        cookies = [value for name, value in events[0]["headers"] if name == b"set-cookie"]
+        assert cookies == [b"a=1; Path=/", b"b=2; Path=/"]
+        assert (b"cache-control", b"no-store") in events[0]["headers"]
+        again = await call(application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN).ends()
+        assert status(again) == 403
+
+
+@pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {}])
+async def test_a_ticket_of_another_origin_is_refused(headers: dict[str, str]) -> None:
+    async with running() as application:
+        ticket = await ticket_of(application)
+        events = await call(application, "POST", x_wsrequest_ticket=ticket, **headers).ends()
+        assert status(events) == 403
+        assert not [name for name, _ in events[0]["headers"] if name == b"set-cookie"]
+
+
+async def test_a_session_is_no_ticket() -> None:
+    session = cache_sessions.SessionStore()
+    session["user"] = 1
+    session.create()
+    key = str(session.session_key)
+    async with running() as application:
+        events = await call(application, "POST", x_wsrequest_ticket=key, origin=ORIGIN).ends()
+        assert status(events) == 403
+    assert cache_sessions.SessionStore(key)["user"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [("GET", {}), ("POST", {}), ("GET", {"x_wsrequest_ticket": "x"}), ("OPTIONS", {})],
+)
+async def test_http_at_the_path_of_the_socket_is_told_to_upgrade(
+    method: str, headers: dict[str, str]
+) -> None:
+    async with running() as application:
+        events = await call(application, method, **headers).ends()
+        assert status(events) == 426
+        assert (b"upgrade", b"websocket") in events[0]["headers"]
+
+
+# Beginning and end.
+
+
+async def test_drain_answers_what_is_in_flight_and_closes_every_socket() -> None:
+    async with running() as application:
+        busy, idle = [await accepted(handshake(application)) for _ in range(2)]
+        say(busy, id=1, url="/hold/a/")
+        assert await asyncio.to_thread(STAGES["a"].begun.wait, SECONDS)
+        draining = asyncio.create_task(application.drain())
+        assert (await idle.until("websocket.close"))["code"] == 4004
+        assert not draining.done()
+        STAGES["a"].go.set()
+        await asyncio.wait_for(draining, SECONDS)
+        assert json.loads((await busy.until("websocket.send"))["text"])["status"] == 200
+        assert (await busy.until("websocket.close"))["code"] == 4004
+        for wire in (busy, idle):
+            await wire.ends()
+
+
+async def test_an_application_that_was_shut_down_can_be_served_again() -> None:
+    """Servers that reload, and tests, run the lifespan of one application more than once."""
+    async with running() as application:
+        await hang_up(await accepted(handshake(application)))
+    wire = await accepted(handshake(application))
+    say(wire, id=1, url="/quick/a/")
+    try:
+        answer = await wire.until("websocket.send")
+        assert json.loads(answer["text"])["status"] == 200
+    finally:
+        await hang_up(wire)
+        lifespan = Wire(application, {"type": "lifespan"})
+        lifespan.inbox.put_nowait({"type": "lifespan.shutdown"})
+        await lifespan.ends()
+
+
+async def test_a_ticket_can_be_redeemed_before_any_socket_is_open() -> None:
+    """After a restart the first request may be the browser's."""
+    async with running() as first:
+        ticket = await ticket_of(first)
+    async with running() as second:
+        events = await call(second, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN).ends()
+        assert status(events) == 204

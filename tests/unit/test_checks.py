@@ -1,0 +1,367 @@
+"""Each system check finds its misconfiguration, and nothing in a project that has none."""
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.middleware import RemoteUserMiddleware
+from django.core.asgi import get_asgi_application as get_django_application
+from django.core.checks import CheckMessage, run_checks
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path, re_path
+
+from wsrequest.asgi import Application, get_asgi_application
+from wsrequest.checks import CHECKS
+from wsrequest.management.applications import find_socket, look_up
+
+APPS: list[str] = list(settings.INSTALLED_APPS)
+LOCAL_MEMORY = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+DUMMY = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+
+def view(request: HttpRequest, **kwargs: str) -> HttpResponse:
+    return HttpResponse()
+
+
+urlpatterns = [path("taken/", view)]
+
+
+class CatchAll:
+    """The URLs of a single-page application."""
+
+    urlpatterns = (re_path(r"^.*$", view),)
+
+
+class PortalUserMiddleware(RemoteUserMiddleware):
+    header = "HTTP_X_PORTAL_USER"
+
+
+class ProxiedUserMiddleware(RemoteUserMiddleware):
+    header = "HTTP_X_FORWARDED_USER"
+
+
+class OwnMiddleware:
+    header = "HTTP_X_PORTAL_USER"
+
+
+def found(**changes: Any) -> list[CheckMessage]:
+    """Run our checks, those for deployment too, on the project with these settings."""
+    with override_settings(**changes):
+        return run_checks(tags=["wsrequest"], include_deployment_checks=True)
+
+
+def ids(**changes: Any) -> list[str]:
+    return [str(message.id).removeprefix("wsrequest.") for message in found(**changes)]
+
+
+def wrong(id: str, sentence: str, hint: str = "", **changes: Any) -> Any:
+    return pytest.param(id, sentence, hint, changes, id=f"{id} {' '.join(changes)} {sentence}")
+
+
+WRONG = [
+    wrong("E001", "is '8', but must be a whole number.", "default is 8.", WSREQUEST_THREADS="8"),
+    wrong("E001", "is True, but must be a whole number.", WSREQUEST_MAX_WAITING=True),
+    wrong("E001", "is 0.5, but must be a whole number.", WSREQUEST_PART_BYTES=0.5),
+    wrong("E001", "is None, but must be a number.", WSREQUEST_REQUEST_SECONDS=None),
+    wrong("E001", "is nan, but must be a number.", WSREQUEST_REQUEST_SECONDS=float("nan")),
+    wrong("E001", "is 1, but must be True or False.", WSREQUEST_ALLOW_NO_ORIGIN=1),
+    wrong("E001", "is b'/ws/', but must be a string.", WSREQUEST_PATH=b"/ws/"),
+    wrong(
+        "E001",
+        "is 'https://a.example', but must be a list of strings.",
+        WSREQUEST_ALLOWED_ORIGINS="https://a.example",
+    ),
+    wrong("E001", "is [1], but must be a list of strings.", WSREQUEST_FORBIDDEN_HEADERS=[1]),
+    wrong("E002", "WSREQUEST_THREADS is 0, but must be at least 1.", WSREQUEST_THREADS=0),
+    wrong("E002", "is 100, but must be at least 1024.", WSREQUEST_MAX_MESSAGE_BYTES=100),
+    wrong("E003", "which does not begin with a slash.", WSREQUEST_PATH="ws/"),
+    wrong("E003", "which holds '//'.", WSREQUEST_PATH="//ws/"),
+    wrong("E003", "which holds '?'.", WSREQUEST_PATH="/ws/?a"),
+    wrong("E003", "which holds '%'.", WSREQUEST_PATH="/w%73/"),
+    wrong("E003", "which holds ' '.", WSREQUEST_PATH="/ws/ "),
+    wrong("E004", "sandboxed page", WSREQUEST_ALLOWED_ORIGINS=["null"]),
+    wrong("E004", "is a wildcard", WSREQUEST_ALLOWED_ORIGINS=["https://*.a.example"]),
+    wrong("E004", "is not an origin", WSREQUEST_ALLOWED_ORIGINS=["a.example"]),
+    wrong("E004", "is not an origin", WSREQUEST_ALLOWED_ORIGINS=["https://a.example/"]),
+    wrong("E004", "is not an origin", WSREQUEST_ALLOWED_ORIGINS=["https://a@b.example"]),
+    wrong("E004", "is not an origin", WSREQUEST_ALLOWED_ORIGINS=["https://grün.example"]),
+    wrong("E004", "own port", WSREQUEST_ALLOWED_ORIGINS=["HTTPS://a.example:443"]),
+    wrong("E005", "request.META", WSREQUEST_FORBIDDEN_HEADERS=["HTTP_X_USER"]),
+    wrong("E005", "is not the name", WSREQUEST_FORBIDDEN_HEADERS=["X_User"]),
+    wrong("E005", "is not the name", WSREQUEST_FORBIDDEN_HEADERS=["X-User: "]),
+    wrong("E006", "is 'Bearer ', which is not one word.", WSREQUEST_TOKEN_SCHEME="Bearer "),
+    wrong(
+        "E007",
+        "whoever the header X-Portal-User names",
+        'Add "X-Portal-User" to',
+        MIDDLEWARE=[f"{__name__}.PortalUserMiddleware"],
+    ),
+    wrong("W001", "WSREQUEST_TREADS", "Did you mean WSREQUEST_THREADS?", WSREQUEST_TREADS=4),
+    wrong("W001", "WSREQUEST_ZZZZZZ", "Take it out", WSREQUEST_ZZZZZZ=4),
+    wrong("W002", "is '/socket', without the slash", WSREQUEST_PATH="/socket"),
+    wrong("W003", "the path of the view", ROOT_URLCONF=__name__, WSREQUEST_PATH="/taken/"),
+    wrong("W003", "below STATIC_URL", WSREQUEST_PATH="/static/ws/"),
+    wrong("W004", "(4) is less than WSREQUEST_THREADS (8)", WSREQUEST_MAX_THREADS=4),
+    wrong("W004", "fills the connection", WSREQUEST_MAX_OUTBOUND_BYTES=2**15),
+    wrong("W004", "than it takes", WSREQUEST_MAX_MESSAGE_BYTES=2**15),
+    wrong("W004", "ever fills the window", WSREQUEST_MAX_BODY_BYTES=2**19),
+    wrong("W005", "uvicorn closes", WSREQUEST_MAX_MESSAGE_BYTES=2**24 + 1),
+    wrong("W006", "is 60, but proxies", WSREQUEST_PING_SECONDS=60),
+    wrong(
+        "W007",
+        'below "django.contrib.staticfiles"',
+        INSTALLED_APPS=[*(app for app in APPS if app != "wsrequest"), "wsrequest"],
+    ),
+    wrong(
+        "W008",
+        "ModuleNotFoundError: No module named 'no_such_module'",
+        ASGI_APPLICATION="no_such_module.application",
+    ),
+    wrong("W009", "(plain_asgi.application)", ASGI_APPLICATION="plain_asgi.application"),
+    wrong("W020", 'ALLOWED_HOSTS has "*"', ALLOWED_HOSTS=["a.example", "*"]),
+    wrong("W021", "is None,", SESSION_COOKIE_SAMESITE=None),
+    wrong("W021", "is 'None',", SESSION_COOKIE_SAMESITE="None"),
+    wrong("W021", "is False,", SESSION_COOKIE_SAMESITE=False),
+    wrong("W022", "without SECURE_PROXY_SSL_HEADER", SECURE_SSL_REDIRECT=True),
+    wrong(
+        "W023",
+        "wait in the cache 'default' to be made the browser's, where each process has its own.",
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+        CACHES=LOCAL_MEMORY,
+    ),
+    wrong(
+        "W023",
+        "where nothing is kept.",
+        SESSION_ENGINE="django.contrib.sessions.backends.cache",
+        CACHES=DUMMY,
+    ),
+    wrong(
+        "W023",
+        "where each process has its own.",
+        INSTALLED_APPS=["wsrequest"],
+        CACHES=LOCAL_MEMORY,
+    ),
+    wrong("W024", "'http://a.example'", WSREQUEST_ALLOWED_ORIGINS=["http://a.example"]),
+    wrong("I001", "No ASGI application", ASGI_APPLICATION=None, WSGI_APPLICATION=None),
+    wrong(
+        "I001", "No ASGI application", ASGI_APPLICATION=None, WSGI_APPLICATION="no_such.wsgi.app"
+    ),
+]
+
+RIGHT = [
+    {},
+    {"WSREQUEST_REQUEST_SECONDS": 5},
+    {"WSREQUEST_ALLOWED_ORIGINS": {"https://a.example:8443", "capacitor://localhost"}},
+    {"WSREQUEST_ALLOWED_ORIGINS": ("https://[2001:db8::1]:8443", "HTTPS://A.EXAMPLE")},
+    {"WSREQUEST_FORBIDDEN_HEADERS": ("x-portal-user", "X-2")},
+    {"WSREQUEST_TOKEN_SCHEME": "Bearer"},
+    {"WSREQUEST_PATH": "/a-z/öffentlich/~x/"},
+    {"WSREQUEST_PATH": "/socket", "APPEND_SLASH": False},
+    {"WSREQUEST_PATH": "/socket", "MIDDLEWARE": []},
+    {"ROOT_URLCONF": CatchAll},
+    {"ROOT_URLCONF": "no.such.urls"},
+    {"WSREQUEST_MAX_MESSAGE_BYTES": 2**24},
+    {"WSREQUEST_WINDOW_BYTES": 2**22},
+    {"WSREQUEST_PING_SECONDS": 59.9},
+    {"MIDDLEWARE": [f"{__name__}.ProxiedUserMiddleware", f"{__name__}.OwnMiddleware"]},
+    {"MIDDLEWARE": ["django.contrib.auth.middleware.RemoteUserMiddleware", "no.such.Middleware"]},
+    {
+        "MIDDLEWARE": [f"{__name__}.PortalUserMiddleware"],
+        "WSREQUEST_FORBIDDEN_HEADERS": ["X-PORTAL-USER"],
+    },
+    {"ASGI_APPLICATION": None, "WSGI_APPLICATION": "tests.project.wsgi.application"},
+    {"INSTALLED_APPS": [app for app in APPS if app != "django.contrib.staticfiles"]},
+    {"SESSION_COOKIE_SAMESITE": "Strict"},
+    {
+        "SECURE_SSL_REDIRECT": True,
+        "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+    },
+    {"SESSION_ENGINE": "django.contrib.sessions.backends.cached_db", "CACHES": LOCAL_MEMORY},
+    {
+        "SESSION_ENGINE": "django.contrib.sessions.backends.cache",
+        "CACHES": {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache"}},
+    },
+]
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module ``plain_asgi``, with the application of a project that was not touched."""
+    made = ModuleType("plain_asgi")
+    made.application = get_django_application()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "plain_asgi", made)
+    yield made
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(("id", "sentence", "hint", "changes"), WRONG)
+def test_check_finds(id: str, sentence: str, hint: str, changes: dict[str, Any]) -> None:
+    messages = found(**changes)
+    assert [message.id for message in messages] == [f"wsrequest.{id}"]
+    assert sentence in messages[0].msg
+    assert hint in (messages[0].hint or "")
+    assert messages[0].hint
+    assert messages[0].is_serious(level=40) == id.startswith("E")
+    assert "{" not in messages[0].msg + messages[0].hint
+
+
+@pytest.mark.parametrize("changes", RIGHT, ids=str)
+def test_check_finds_nothing_in(changes: dict[str, Any]) -> None:
+    assert found(**changes) == []
+
+
+def test_check_finds_each_thing_that_is_wrong() -> None:
+    changes = {"WSREQUEST_THREADS": 0, "WSREQUEST_PATH": "ws", "WSREQUEST_PING_SECONDS": 99}
+    assert sorted(ids(**changes)) == ["E002", "E003", "W006"]
+
+
+def test_check_of_deployment_is_for_deployment() -> None:
+    with override_settings(ALLOWED_HOSTS=["*"], SECURE_SSL_REDIRECT=True):
+        assert run_checks(tags=["wsrequest"]) == []
+
+
+def test_check_reports_a_wrong_type_once_whatever_builds_on_it() -> None:
+    for name in ("THREADS", "MAX_MESSAGE_BYTES", "FORBIDDEN_HEADERS", "ALLOWED_ORIGINS", "PATH"):
+        assert ids(**{f"WSREQUEST_{name}": object()}) == ["E001"], name
+
+
+def test_check_of_message_size_knows_daphne() -> None:
+    with override_settings(WSREQUEST_MAX_MESSAGE_BYTES=2**20 + 1):
+        assert run_checks(tags=["wsrequest"]) == []
+    changed = found(INSTALLED_APPS=[*APPS, "daphne"], WSREQUEST_MAX_MESSAGE_BYTES=2**20 + 1)
+    assert [(message.id, "daphne closes" in message.msg) for message in changed] == [
+        ("wsrequest.W005", True)
+    ]
+
+
+def test_check_of_databases_finds_sqlite_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = "django.db.backends.sqlite3"
+    for name in (":memory:", "file:a?mode=memory"):
+        monkeypatch.setitem(settings.DATABASES, "spare", {"ENGINE": engine, "NAME": name})
+        assert ids() == ["W010"]
+    shared = {"ENGINE": engine, "NAME": "file:a?mode=memory&cache=shared"}
+    monkeypatch.setitem(settings.DATABASES, "spare", shared)  # as Django's test runner makes it
+    assert ids() == []
+
+
+def test_check_of_databases_finds_a_pool_that_is_too_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ids_with(pool: object, backend: str = "postgresql") -> list[str]:
+        database = {"ENGINE": f"django.db.backends.{backend}", "OPTIONS": {"pool": pool}}
+        monkeypatch.setitem(settings.DATABASES, "spare", database)
+        return ids(WSREQUEST_THREADS=6)
+
+    assert ids_with(True) == ids_with({"timeout": 1}) == ids_with({"max_size": 5}) == ["W011"]
+    assert ids_with(False) == ids_with({"max_size": 6}) == ids_with({"min_size": 6}) == []
+    assert ids_with(True, "oracle") == []  # whose options are others
+
+
+def test_check_of_runserver_lets_one_pass_that_builds_on_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(app: str, runserver: str) -> None:
+        commands = tmp_path / app / "management" / "commands"
+        commands.mkdir(parents=True)
+        for directory in (tmp_path / app, commands.parent, commands):
+            (directory / "__init__.py").touch()
+        (commands / "runserver.py").write_text(runserver)
+
+    install("app_on_ours", "from wsrequest.management.commands.runserver import Command as Command")
+    install("app_broken", "raise OSError")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert ids(INSTALLED_APPS=["app_on_ours", *APPS]) == []
+    assert ids(INSTALLED_APPS=["app_broken", *APPS]) == ["W007"]
+    assert ids(INSTALLED_APPS=[*APPS, "app_broken"]) == []
+
+
+def test_check_of_application_waits_while_it_is_imported(module: ModuleType) -> None:
+    module.__spec__ = ModuleSpec("plain_asgi", None)
+    module.__spec__._initializing = True  # type: ignore[attr-defined]
+    assert look_up("plain_asgi.application") is None
+    assert ids(ASGI_APPLICATION="plain_asgi.application") == []
+
+
+def test_check_of_application_survives_a_path_that_is_none() -> None:
+    assert ids(ASGI_APPLICATION=7) == ["W008"]
+
+
+class Wrapper:
+    def __init__(self, wrapped: object) -> None:
+        self.wrapped = wrapped
+
+
+class SlottedWrapper:
+    __slots__ = ("unset", "wrapped")
+
+    def __init__(self, wrapped: object) -> None:
+        self.wrapped = wrapped
+
+
+class OneSlotWrapper:
+    __slots__ = "wrapped"
+
+    def __init__(self, wrapped: object) -> None:
+        self.wrapped = wrapped
+
+    def method(self) -> None:
+        """Serves as a bound method."""
+
+
+def closed_over(wrapped: object) -> object:
+    def wrapper() -> object:
+        return wrapped, later
+
+    if wrapped is None:
+        later = None  # a cell that stays empty
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pytest.param(lambda application: application, id="itself"),
+        pytest.param(Wrapper, id="an attribute"),
+        pytest.param(SlottedWrapper, id="a slot"),
+        pytest.param(lambda application: OneSlotWrapper(application).method, id="a bound method"),
+        pytest.param(lambda application: {"http": None, "websocket": application}, id="a dict"),
+        pytest.param(lambda application: Wrapper([(application,)]), id="lists"),
+        pytest.param(lambda application: partial(print, application), id="partial"),
+        pytest.param(lambda application: partial(print, file=application), id="partial, named"),
+        pytest.param(closed_over, id="a closure"),
+    ],
+)
+def test_find_socket_looks_through(wrap: Any) -> None:
+    application = get_asgi_application()
+    wrapped = wrap(Wrapper(wrap(application)) if wrap is not Wrapper else application)
+    assert find_socket(wrapped) is application
+    assert find_socket(wrap(Wrapper("nothing"))) is None
+
+
+def test_find_socket_comes_to_an_end() -> None:
+    circle: list[object] = []
+    circle.append(circle)
+    assert find_socket(circle) is None
+    assert find_socket([[n] for n in range(5000)]) is None
+
+
+def test_look_up_tells_what_it_found(module: ModuleType) -> None:
+    found = look_up("tests.project.asgi.application")
+    assert found is not None
+    assert isinstance(found.socket, Application)
+    assert found.application is found.socket
+    plain = look_up("plain_asgi.application")
+    assert plain is not None
+    assert (plain.application, plain.socket) == (vars(module)["application"], None)
+
+
+def test_every_check_is_tried() -> None:
+    tried = {parameter.values[0] for parameter in WRONG} | {"W010", "W011"}
+    assert {f"wsrequest.{id}" for id in tried} == set(CHECKS)

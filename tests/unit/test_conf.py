@@ -1,0 +1,75 @@
+"""Settings are read live, from one table."""
+
+import pytest
+from django.test import override_settings
+
+from wsrequest.conf import SETTINGS, Conf, Setting, conf
+from wsrequest.types import Limits
+
+
+def test_setting_has_its_default_until_the_project_sets_it() -> None:
+    assert conf.TOKEN_SCHEME == "JWT"
+    with override_settings(WSREQUEST_TOKEN_SCHEME="Bearer"):
+        assert conf.TOKEN_SCHEME == "Bearer"
+    assert conf.TOKEN_SCHEME == "JWT"
+
+
+def test_setting_is_found_on_the_class() -> None:
+    assert isinstance(Conf.THREADS, Setting)
+    assert SETTINGS["WSREQUEST_THREADS"] is Conf.THREADS
+    with override_settings(WSREQUEST_THREADS=3):
+        assert Conf.THREADS.read() == conf.THREADS == 3
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_setting_says_what_it_is(name: str) -> None:
+    setting = SETTINGS[name]
+    assert setting.name == name
+    assert setting.help.endswith(".")
+    is_number = isinstance(setting.default, int | float) and not isinstance(setting.default, bool)
+    assert (setting.minimum is not None) == is_number
+    assert setting.minimum is None or setting.default >= setting.minimum
+
+
+def test_names_are_those_that_the_project_sets() -> None:
+    with override_settings(WSREQUEST_THREADS=3, WSREQUEST_TREADS=3):
+        names = conf.names()
+    assert {"WSREQUEST_THREADS", "WSREQUEST_TREADS", "WSREQUEST_ALLOWED_ORIGINS"} <= set(names)
+    assert "WSREQUEST_PATH" not in names
+
+
+def test_limits_are_those_of_the_settings() -> None:
+    assert conf.limits() == Limits()
+    with override_settings(WSREQUEST_MAX_MESSAGE_BYTES=2048, WSREQUEST_PING_SECONDS=1.5):
+        assert conf.limits() == Limits(message_bytes=2048, ping_seconds=1.5)
+
+
+def test_django_setting_has_a_default() -> None:
+    assert conf.django("ROOT_URLCONF") == "tests.project.urls"
+    assert conf.django("NO_SUCH_SETTING", 7) == 7
+
+
+def test_session_engine_is_none_without_sessions() -> None:
+    assert conf.session_engine == "django.contrib.sessions.backends.db"
+    assert conf.session_cookie_name == "sessionid"
+    with override_settings(INSTALLED_APPS=["wsrequest"], SESSION_COOKIE_NAME="other"):
+        assert conf.session_engine is None
+        assert conf.session_cookie_name == "other"
+
+
+def test_upload_settings_are_djangos() -> None:
+    with override_settings(FILE_UPLOAD_MAX_MEMORY_SIZE=123, FILE_UPLOAD_TEMP_DIR=None):
+        assert conf.file_upload_max_memory_bytes == 123
+        assert conf.file_upload_directory is None
+    with override_settings(FILE_UPLOAD_TEMP_DIR="/var/uploads"):
+        assert conf.file_upload_directory == "/var/uploads"
+
+
+def test_vouching_headers_are_the_settings_own_and_djangos() -> None:
+    with override_settings(
+        WSREQUEST_FORBIDDEN_HEADERS=["X-Portal-User"],
+        SECURE_PROXY_SSL_HEADER=("HTTP_X_SCHEME_SEEN", "https"),
+    ):
+        assert conf.vouching_headers == {"x-portal-user", "x-scheme-seen"}
+    with override_settings(WSREQUEST_FORBIDDEN_HEADERS=(), SECURE_PROXY_SSL_HEADER=None):
+        assert conf.vouching_headers == frozenset()
