@@ -1,0 +1,12 @@
+"""The demo's WSGI application.
+
+HTTP only; ``manage.py runwebsockets`` serves the socket beside it.
+"""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+application = get_wsgi_application()

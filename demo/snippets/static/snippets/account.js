@@ -1,0 +1,89 @@
+/**
+ * Who the visitor is: signing in by session or by token, and signing out. All of it over the socket.
+ *
+ * Its event "change" says that it may be somebody else now.
+ */
+import { isOk, problem } from "./api.js";
+import { announce, byId } from "./dom.js";
+import { clearErrors, showError, showFieldErrors } from "./forms.js";
+
+const WAYS = { session: "by session cookie", token: "by JWT token" };
+
+export class Account extends EventTarget {
+  user = null;
+  #api;
+  #dialog = byId("sign-in");
+  #form = byId("sign-in-form");
+
+  constructor(api) {
+    super();
+    this.#api = api;
+    byId("sign-in-open").addEventListener("click", () => {
+      clearErrors(this.#form);
+      this.#dialog.showModal();
+    });
+    byId("sign-in-cancel").addEventListener("click", () => this.#dialog.close());
+    byId("sign-out").addEventListener("click", () => this.#attempt(() => this.signOut()));
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#attempt(() => this.signIn());
+    });
+    api.addEventListener("expired", () => {
+      announce("The token has expired. Please sign in again.", "warn");
+      this.ask().catch(() => {}); // no connection: it is asked again with the next one
+    });
+  }
+
+  /** Asks the server who this is. */
+  async ask() {
+    const { data } = await this.#api.get("/api/session/");
+    this.#become(data?.user ?? null, data?.via);
+  }
+
+  async signIn() {
+    const form = this.#form;
+    clearErrors(form);
+    const { way, ...credentials } = Object.fromEntries(new FormData(form));
+    this.#api.useTokens(null); // or a new session would hide behind the old token
+    const url = way === "token" ? "/api/token/" : "/api/session/";
+    const answer = await this.#api.call("POST", url, credentials);
+    if (!isOk(answer)) {
+      if (!showFieldErrors(form, answer.data)) showError(form, problem(answer));
+      return;
+    }
+    if (way === "token") this.#api.useTokens(answer.data);
+    this.#dialog.close();
+    form.elements.password.value = "";
+    await this.ask();
+    announce(
+      way === "token"
+        ? `Signed in as ${this.user?.username}. The token lives in this page and ends with it.`
+        : `Signed in as ${this.user?.username}. The session outlives a reload of this page.`,
+    );
+  }
+
+  async signOut() {
+    if (this.#api.hasTokens) this.#api.useTokens(null);
+    else await this.#api.call("DELETE", "/api/session/");
+    await this.ask();
+    announce(this.user ? `The token is gone; the session of ${this.user.username} is still there.` : "Signed out.");
+  }
+
+  #become(user, via) {
+    this.user = user;
+    byId("who").textContent = user ? `${user.username} ` : "Not signed in";
+    byId("who-way").textContent = user ? WAYS[via] : "";
+    byId("sign-in-open").hidden = user !== null;
+    byId("sign-out").hidden = user === null;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  async #attempt(action) {
+    try {
+      await action();
+    } catch (error) {
+      if (this.#dialog.open) showError(this.#form, error.message);
+      else announce(error.message, "bad");
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/** Shorthand for the DOM: elements by id, new elements, and text for people. */
+
+export const byId = (id) => document.getElementById(id);
+
+/** Makes an element. Strings among the children are text, never HTML. */
+export function make(tag, properties = {}, ...children) {
+  const { dataset, ...rest } = properties;
+  const element = Object.assign(document.createElement(tag), rest);
+  Object.assign(element.dataset, dataset);
+  element.append(...children);
+  return element;
+}
+
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
+
+/** "2 hours ago", for an ISO date. */
+export function ago(iso) {
+  const seconds = (Date.now() - new Date(iso)) / 1000;
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? [];
+  return unit ? relative.format(-Math.floor(seconds / size), unit) : "just now";
+}
+
+/** "812 B" or "3.1 kB". */
+export const size = (bytes) => (bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`);
+
+/** Says something to everybody, screen readers included, for some seconds. */
+export function announce(text, kind = "info") {
+  const notice = make("p", { className: `notice ${kind}` }, text);
+  const notices = byId("notices");
+  notices.append(notice);
+  if (notices.children.length > 2) notices.firstElementChild.remove();
+  setTimeout(() => notice.remove(), 6_000);
+}
+
+/** Counts down from `seconds` in `element`, as `say(left)` words it; 0 is said last. Returns a stop. */
+export function countDown(element, seconds, say) {
+  const end = Date.now() + seconds * 1000;
+  const tick = () => {
+    const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+    element.textContent = say(left);
+    if (left === 0) clearInterval(timer);
+  };
+  const timer = setInterval(tick, 250);
+  tick();
+  return () => clearInterval(timer);
+}
