@@ -1,0 +1,62 @@
+"""The documents and the code name the same settings, checks and errors."""
+
+import ast
+import re
+from pathlib import Path
+
+import wsrequest.checks
+from wsrequest.conf import SETTINGS
+from wsrequest.errors import CODES
+
+ROOT = Path(__file__).resolve().parent.parent
+CHECK_ID = re.compile(r"(?<![\w.])(?:wsrequest\.)?([CEWI]\d{3})\b")
+
+
+def document(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def headings(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if line.startswith("#"))
+
+
+def check_ids() -> set[str]:
+    """Return what follows ``wsrequest.`` in the ids that stand in the code of the checks."""
+    home = Path(str(wsrequest.checks.__file__))
+    sources = home.parent.rglob("*.py") if home.name == "__init__.py" else [home]
+    return {
+        check_id
+        for source in sources
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for check_id in CHECK_ID.findall(node.value)
+    }
+
+
+def refusals() -> dict[str, tuple[int, bool]]:
+    """Return the rows of the table of PROTOCOL.md section 5.2."""
+    section = document("PROTOCOL.md").partition("\n5.2 ")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (yes|no) \|", section, re.MULTILINE)
+    return {code: (int(status), temporary == "yes") for code, status, temporary in rows}
+
+
+def test_settings_page_has_a_heading_for_each_setting() -> None:
+    named = re.findall(r"\bWSREQUEST_\w+", headings(document("docs/settings.md")))
+    assert sorted(named) == sorted(SETTINGS)
+
+
+def test_settings_page_names_no_setting_that_is_gone() -> None:
+    named = set(re.findall(r"\bWSREQUEST_[A-Z_]*[A-Z]", document("docs/settings.md")))
+    assert named == set(SETTINGS)
+
+
+def test_checks_page_names_each_check() -> None:
+    ids = check_ids()
+    assert len(ids) > 0
+    assert set(CHECK_ID.findall(document("docs/checks.md"))) == ids
+
+
+def test_protocol_gives_each_error_code_with_its_status() -> None:
+    rows = refusals()
+    assert len(rows) > 0
+    assert rows == CODES
