@@ -171,6 +171,7 @@ def connect(
     headers: Mapping[str, str] | None = None,
     cookies: Mapping[str, str] | None = None,
     path: str = "/ws/",
+    compression: str | None = None,
     **options: Any,
 ) -> Iterator[Client]:
     """Open a connection for the length of the block; ``options`` go to ``websockets``."""
@@ -182,7 +183,7 @@ def connect(
         origin=origin and Origin(origin),
         subprotocols=subprotocol and [Subprotocol(subprotocol)],
         additional_headers=pairs,
-        compression=None,
+        compression=compression,
         proxy=None,
         max_size=None,
         close_timeout=2,

@@ -62,12 +62,36 @@ def test_query_stays_without_data(any_client: Client, data: Any) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["/echo/gr%C3%BCn/%2Fx?q=%20%C3%A4+b", "/echo/a%20b;c=d/", "/echo/?a=%FF&&=&b", "/echo/%25?%"],
+    [
+        "/echo/gr%C3%BCn/%2Fx?q=%20%C3%A4+b",
+        "/echo/a%20b;c=d/",
+        "/echo/?a=%FF&&=&b",
+        "/echo/%25?%",
+        "/echo/../ready/./x",
+        "/echo/%2e%2e/%2E/x",
+        "/echo//a///b/",
+        "/echo/a%5Cb%00c%0D%09d",
+        "/echo/?a=%00%0D%0A%5C%2F..",
+    ],
 )
 def test_url_is_decoded_as_over_http(client: Client, server: Server, url: str) -> None:
     by_http, by_socket = server.get_json(url), client.get(url).data
     names = ("path", "full_path", "query", "uri")
     assert {name: by_socket[name] for name in names} == {name: by_http[name] for name in names}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/../ready/", "/ready/..", "/./ready/", "/%2Fevil.example/", "/%2F%2Fevil", "/ready%00/"],
+)
+def test_url_that_leads_nowhere_leads_nowhere_as_over_http(
+    client: Client, server: Server, url: str
+) -> None:
+    """Nothing is resolved, and a slash that was encoded makes no host of what follows it."""
+    page, answer = server.http("GET", url), client.get(url)
+    assert (answer.error, answer.status) == (None, page.status)
+    assert answer.status in (301, 404)
+    assert answer.headers.get("location") == page.headers.get("location")
 
 
 def test_url_outside_ascii_is_taken_as_utf_8(client: Client) -> None:
@@ -95,6 +119,20 @@ def test_json_body_is_passed_on_byte_for_byte(client: Client, text: str) -> None
     assert body(answer) == text.encode()
     assert answer.data["content_type"] == "application/json"
     assert answer.data["meta"]["CONTENT_LENGTH"] == str(len(text.encode()))
+
+
+@pytest.mark.parametrize("text", ['{"a":', "", "{'a':1}", '{"a":1}}', "\ufeff{}", "NaN", "\0"])
+def test_json_body_that_is_broken_is_the_views_to_judge(
+    any_client: Client, any_server: Server, text: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    page = any_server.http("POST", "/api/function/", text.encode(), headers)
+    as_text = any_client.request("POST", "/api/function/", body=text, headers=headers)
+    as_bytes = any_client.request("POST", "/api/function/", bytes=text.encode(), headers=headers)
+    for answer in (as_text, as_bytes):
+        assert (answer.error, answer.status) == (None, page.status)
+        assert answer.data == page.json()
+    assert any_client.get("/ready/").data == "ready"
 
 
 def test_json_body_may_have_another_type(client: Client) -> None:

@@ -148,6 +148,19 @@ def test_form_fields_count_and_files_do_not(any_server: Server, any_client: Clie
     assert any_client.request("POST", "/upload/", bytes=body, headers=FORM).status == 201
 
 
+@pytest.mark.parametrize("end", [0, 1, 30, 80, 900, -1, -10])
+def test_form_that_is_cut_short_is_judged_as_over_http(
+    any_server: Server, any_client: Client, end: int
+) -> None:
+    body = form(content(1000), a="b")[:end]
+    page = any_server.http("POST", "/upload/", body, FORM)
+    answer = any_client.request("POST", "/upload/", bytes=body, headers=FORM)
+    assert (answer.error, answer.status) == (None, page.status)
+    if page.status == 201:
+        assert answer.data == page.json()
+    assert any_client.get("/ready/").data == "ready"
+
+
 def test_body_over_the_limit_is_refused(serve: Callable[..., Server]) -> None:
     with connect(serve(MAX_BODY_BYTES=100_000)) as client:
         body = content(100_000)
