@@ -1,0 +1,68 @@
+"""What must hold of any frame that arrives: property tests and the fuzz targets ask the same.
+
+Owns the oracle only; where frames come from is ``test_codec_properties``' and ``tests.fuzz``'.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from wsrequest.errors import Refused
+from wsrequest.protocol import fields
+from wsrequest.protocol.codec import (
+    decode_client,
+    decode_server,
+    encode_client,
+    encode_refused,
+    encode_server,
+)
+from wsrequest.protocol.messages import Ping, Pong, Refusal, Request, Response
+from wsrequest.types import Frame
+
+__all__ = ["check_client_frame", "check_server_frame", "sent"]
+
+WHITE_SPACE = b" \t\r\n"
+
+
+def sent(message: Any) -> Any:
+    """The message as it arrives: the url has taken up the query, JSON is bare, none is empty."""
+    if isinstance(message, Request) and message.query:
+        joint = "&" if "?" in message.url else "?"
+        return replace(message, url=message.url + joint + message.query, query="")
+    if isinstance(message, Response):
+        body = message.body or None
+        if body is not None and isinstance(encode_server(message), str):
+            media_type = next(v for k, v in message.headers.items() if k.lower() == "content-type")
+            assert isinstance(media_type, str)
+            if "json" in media_type:
+                body = body.strip(WHITE_SPACE)
+        return replace(message, body=body)
+    return message
+
+
+def check_client_frame(frame: Frame) -> None:
+    """A client's frame is a message that goes and comes again, or refused in words that do."""
+    try:
+        message = decode_client(frame)
+    except Refused as refused:
+        told = decode_server(encode_refused(refused))
+        assert isinstance(told, Refusal)
+        about = told.about if refused.code == "id_in_use" else told.id
+        assert (told.code, told.detail, about) == (refused.code, refused.detail, refused.id)
+        return
+    arrived = sent(message)
+    if isinstance(message, Request) and len(arrived.url) > fields.MAX_URL_CHARACTERS:
+        return  # only as url and data can so long a query be sent
+    assert decode_client(encode_client(message)) == arrived
+    if isinstance(message, Ping):
+        assert decode_server(encode_server(Pong(message.value))) == Pong(message.value)
+
+
+def check_server_frame(frame: Frame) -> None:
+    """A server's frame is a message that goes and comes again, or nothing, or refused."""
+    try:
+        message = decode_server(frame)
+    except Refused as refused:
+        assert refused.code in ("bad_json", "bad_message")
+    else:
+        assert message is None or decode_server(encode_server(message)) == sent(message)
