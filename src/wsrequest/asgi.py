@@ -20,7 +20,7 @@ from wsrequest.connection.service import Service, Terms
 from wsrequest.connection.shutdown import Drain
 from wsrequest.errors import HandshakeRefused
 from wsrequest.http.environ import Base, make_base
-from wsrequest.http.handler import Handler, prepare_thread
+from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.handshake import check_handshake
 from wsrequest.http.lanes import Lane, Source
 from wsrequest.http.tickets import Tickets
@@ -177,7 +177,11 @@ class Application:
             if self._service is not None:
                 self._service.lane.stop()
             lane = Lane(
-                loop, threads=conf.THREADS, max_threads=conf.MAX_THREADS, prepare=prepare_thread
+                loop,
+                threads=conf.THREADS,
+                max_threads=conf.MAX_THREADS,
+                prepare=prepare_thread,
+                finish=finish_thread,
             )
             self._service = Service(self._handler, lane, _tickets)
         return self._service

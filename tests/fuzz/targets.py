@@ -17,7 +17,7 @@ from tests.unit.protocol.arrival import check_client_frame, check_server_frame
 from wsrequest.connection.connection import Connection
 from wsrequest.connection.service import Terms
 from wsrequest.errors import Refused
-from wsrequest.http.handler import prepare_thread
+from wsrequest.http.handler import finish_thread, prepare_thread
 from wsrequest.http.lanes import Lane
 from wsrequest.protocol.codec import decode_client
 from wsrequest.protocol.session import Session
@@ -77,7 +77,9 @@ class Hub:
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
-        self._lane = Lane(self._loop, threads=2, max_threads=8, prepare=prepare_thread)
+        self._lane = Lane(
+            self._loop, threads=2, max_threads=8, prepare=prepare_thread, finish=finish_thread
+        )
         self._service = make_service(self._lane)
 
     def connection(self, data: bytes) -> None:

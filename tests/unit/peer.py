@@ -15,7 +15,7 @@ from tests.unit.views import STAGES
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
 from wsrequest.connection.service import Service, Terms
 from wsrequest.http.environ import Base, make_base
-from wsrequest.http.handler import Handler, prepare_thread
+from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.lanes import Lane, Source
 from wsrequest.http.tickets import Tickets
 from wsrequest.protocol.codec import decode_server
@@ -176,7 +176,11 @@ async def lane_open(threads: int = 2, max_threads: int = 8) -> AsyncIterator[Lan
     """A lane whose threads end with the block, whatever its views wait for."""
     before = set(threading.enumerate())
     lane = Lane(
-        asyncio.get_running_loop(), threads=threads, max_threads=max_threads, prepare=prepare_thread
+        asyncio.get_running_loop(),
+        threads=threads,
+        max_threads=max_threads,
+        prepare=prepare_thread,
+        finish=finish_thread,
     )
     try:
         yield lane

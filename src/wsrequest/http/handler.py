@@ -15,12 +15,12 @@ from django.core import signals
 from django.core.cache import caches
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-__all__ = ["Carry", "Handler", "prepare_thread"]
+__all__ = ["Carry", "Handler", "finish_thread", "prepare_thread"]
 
 logger = logging.getLogger("django.request")
 
@@ -108,3 +108,12 @@ def prepare_thread() -> None:
             caches[alias]
         except Exception as error:  # as over HTTP it is the error of the view that asks for it
             logger.debug("cache %r cannot be made: %r", alias, error)
+
+
+def finish_thread() -> None:
+    """Close the calling thread's database connections, before it ends.
+
+    They are parts of reference cycles: left to themselves they would stay open, on the server too,
+    until Python happens to look for those.
+    """
+    connections.close_all()

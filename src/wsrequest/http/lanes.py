@@ -85,6 +85,7 @@ class Lane:
         threads: how many jobs run at the same time.
         max_threads: how many threads there may be, with the parked ones.
         prepare: called first in every new thread.
+        finish: called last in every thread, to give back what it holds.
     """
 
     def __init__(
@@ -94,11 +95,12 @@ class Lane:
         threads: int,
         max_threads: int,
         prepare: Callable[[], None] = lambda: None,
+        finish: Callable[[], None] = lambda: None,
     ) -> None:
         self.loop = loop
         self._threads = threads
         self._max_threads = max(threads, max_threads)
-        self._prepare = prepare
+        self._prepare, self._finish = prepare, finish
         self._ready: SimpleQueue[Source | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._alive = 0
@@ -186,7 +188,7 @@ class Lane:
 
     def _start_thread(self) -> None:
         # Daemons, since a view that never ends must not keep the process from exiting.
-        threading.Thread(target=self._work, name="wsrequest-lane", daemon=True).start()
+        threading.Thread(target=self._live, name="wsrequest-lane", daemon=True).start()
 
     def _drain(self) -> None:
         self._is_drain_due = False  # first, so that whoever posts from now on calls again
@@ -197,6 +199,15 @@ class Lane:
                 callback()
             except Exception:
                 logger.exception("taking a result failed")
+
+    def _live(self) -> None:
+        try:
+            self._work()
+        finally:
+            try:
+                self._finish()
+            except Exception:
+                logger.exception("finishing a thread failed")
 
     def _work(self) -> None:
         # asgiref looks here for the loop on which async code called from this thread belongs.

@@ -12,13 +12,13 @@ from asgiref.sync import async_to_sync
 from django.core import signals
 from django.core.cache import caches
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.db import transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path, reverse
 from django.utils.decorators import async_only_middleware, sync_only_middleware
 from django.views import View
 
-from wsrequest.http.handler import Handler, prepare_thread
+from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.lanes import Lane, Source
 
 LOG: list[str] = []
@@ -324,7 +324,6 @@ def test_an_async_view_runs_without_carry() -> None:
 def test_an_async_view_under_atomic_requests_is_django_s_own_error(
     settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from django.db import connections
 
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
     assert handle("/async/").status_code == 500
@@ -403,3 +402,17 @@ def test_a_cache_that_cannot_be_made_is_only_the_error_of_who_asks_for_it(
     settings.CACHES = {"default": local, "broken": {"BACKEND": backend}, "other": local}
     prepare_thread()
     assert caches["other"].get("nothing") is None
+
+
+def test_a_thread_that_ends_closes_its_database_connections() -> None:
+    closed: list[str] = []
+
+    def work() -> None:
+        for alias in ("default", "other"):
+            connections[alias].close = lambda alias=alias: closed.append(alias)
+        finish_thread()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert sorted(closed) == ["default", "other"]

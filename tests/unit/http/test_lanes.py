@@ -89,6 +89,12 @@ async def opened(threads: int = 1, max_threads: int = 8, **kwargs: Any) -> Async
         lane.stop()
 
 
+async def becomes(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not is_so():  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0.005)
+
+
 async def done(*works: Work) -> None:
     async with asyncio.timeout(SECONDS):
         for work in works:
@@ -213,6 +219,32 @@ async def test_a_lane_works_although_prepare_fails() -> None:
 
     async with opened(prepare=fail) as lane, asyncio.timeout(1):
         assert await lane.call(int, source=Source()) == 0
+
+
+async def test_finish_is_called_in_each_thread_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that linger, and those that are stopped; also when it fails."""
+    monkeypatch.setattr(lanes, "_LINGER_SECONDS", 0.01)
+    begun: list[int] = []
+    ended: list[int] = []
+
+    def finish() -> None:
+        ended.append(threading.get_ident())
+        raise OSError("the database has gone")
+
+    def prepare() -> None:
+        begun.append(threading.get_ident())
+
+    async with opened(threads=1, max_threads=3, prepare=prepare, finish=finish) as lane:
+        holds = [Hold(lane), Hold(lane)]
+        for hold in holds:
+            lane.submit(hold, Source())
+            await hold.until_begun()
+        for hold in holds:
+            hold.go.set()
+        await done(*holds)
+        await becomes(lambda: len(ended) == len(begun) - 1)
+    await becomes(lambda: len(ended) == len(begun))
+    assert sorted(ended) == sorted(begun)
 
 
 # Parking.
