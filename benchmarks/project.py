@@ -1,10 +1,10 @@
-"""The Django project that is measured: startproject's seven middleware, SQLite, three views.
+"""The settings of the project that is measured: startproject's seven middleware, SQLite.
 
-Used as settings module, URLconf and ASGI module in one, so that a subject is one name.
+All subjects share them. The database is named by BENCH_DB; BENCH_THREADS is
+for trying another number of threads, the default is the package's own.
 """
 
 import os
-from pathlib import Path
 
 SECRET_KEY = "for measuring only"
 DEBUG = False
@@ -29,11 +29,11 @@ MIDDLEWARE = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get(
-            "BENCH_DB", str(Path(__file__).parent / "results" / "bench.sqlite3")
-        ),
-        "CONN_MAX_AGE": None,
+        "NAME": os.environ["BENCH_DB"],
+        "CONN_MAX_AGE": None,  # where threads persist it may, as under WSGI
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-WSREQUEST_THREADS = int(os.environ.get("BENCH_THREADS", "8"))
+WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS = 10_000  # all clients of the idle row share one
+if "BENCH_THREADS" in os.environ:
+    WSREQUEST_THREADS = int(os.environ["BENCH_THREADS"])

@@ -1,170 +1,152 @@
-"""All subjects in turn, several rounds, medians and ratios: ``scripts/bench``.
-
-The server is pinned to one core and the load generator to another, where there
-are two. Differences under a quarter mean nothing on a shared machine.
-"""
+"""The command: ``scripts/bench``. Chooses what to measure, measures it, writes the results."""
 
 import argparse
 import json
 import os
-import socket
-import statistics
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
-UVICORN = [
-    "-m",
-    "uvicorn",
-    "--log-level",
-    "warning",
-    "--no-access-log",
-    "--ws",
-    "websockets-sansio",
-    "--ws-per-message-deflate",
-    "false",
-]
+from benchmarks import measure, plot, report, rows
+from benchmarks.rows import Comparison, Point
+from benchmarks.servers import cores
+from benchmarks.subjects import SUBJECTS
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A server and the way in which it is asked; ``{port}`` in ``argv`` is filled in."""
-
-    name: str
-    kind: str
-    argv: tuple[str, ...]
-
-
-OURS = Subject(
-    "wsrequest on uvicorn",
-    "ws",
-    (*UVICORN, "--port", "{port}", "benchmarks.application:application"),
-)
-DJANGO_ASGI = Subject(
-    "Django ASGI on uvicorn, HTTP",
-    "http",
-    (*UVICORN, "--port", "{port}", "benchmarks.application:application"),
-)
-GRANIAN = Subject(
-    "Django WSGI on granian, HTTP",
-    "http",
-    (
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--port",
-        "{port}",
-        "--log-level",
-        "warning",
-        "benchmarks.wsgi:application",
-    ),
-)
-SUBJECTS = (OURS, DJANGO_ASGI, GRANIAN)
-SHAPES = (
-    (1, 1),
-    (1, 32),
-    (32, 1),
-)  # connections x in flight; HTTP has one in flight, so 1 x 32 is left out for it
-PATHS = ("/trivial/", "/drf/1/", "/async/")
+def arguments() -> argparse.Namespace:
+    """What the user wants."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each slice")
+    parser.add_argument("--rows", default="1,2,3,4,5,6,7", help="numbers, with commas")
+    parser.add_argument("--views", default="trivial,drf,async", help="names, with commas")
+    parser.add_argument("--subjects", default=",".join(SUBJECTS), help="names, with commas")
+    parser.add_argument("--quick", action="store_true", help="1 round of 0.5 s, for a look")
+    parser.add_argument(
+        "--against",
+        metavar="DIRECTORY",
+        help="compare only with wsrequest of another checkout (its root), instead of the rows",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="directory for results; that of this repository for a whole run"
+    )
+    found = parser.parse_args()
+    if found.quick:
+        found.rounds, found.seconds = 1, 0.5
+    parts = ("rounds", "seconds", "rows", "views", "subjects", "against")
+    if found.out is None and all(
+        getattr(found, part) == parser.get_default(part) for part in parts
+    ):
+        found.out = RESULTS
+    return found
 
 
-def _pinned(core: int, argv: list[str]) -> list[str]:
-    return ["taskset", "-c", str(core), *argv] if (os.cpu_count() or 1) > 1 else argv
+def chosen_comparisons(wanted: argparse.Namespace) -> list[Comparison]:
+    """The rows of the command line, or the comparison with another tree."""
+    views = {*wanted.views.split(","), ""}
+    if wanted.against:
+        found = rows.against_before()
+    else:
+        numbers = set(map(int, wanted.rows.split(",")))
+        found = [each for each in rows.comparisons() if each.row in numbers]
+    return [each for each in found if each.ours.view in views]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def environs(database: str, against: str | None) -> dict[str, dict[str, str]]:
+    """The environment of each subject."""
+    common = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "benchmarks.project",
+        "BENCH_DB": database,
+        "PYTHONPATH": str(ROOT),
+    }
+    found = {name: common for name in SUBJECTS}
+    if against:
+        source = Path(against).resolve() / "src"
+        if not (source / "wsrequest").is_dir():
+            raise SystemExit(f"{against} is no checkout: it has no src/wsrequest")
+        found["before"] = {**common, "PYTHONPATH": f"{source}{os.pathsep}{ROOT}"}
+    return found
 
 
-def _wait(port: int, server: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        if server.poll() is not None:
-            raise SystemExit("a server ended before it was measured")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("a server did not start")
+def say(text: str) -> None:
+    """Tell the user what is going on."""
+    print(text, file=sys.stderr, flush=True)
 
 
-def measure(
-    subject: Subject, path: str, connections: int, in_flight: int, seconds: float
-) -> dict[str, float]:
-    """Start a subject, load it, stop it; return its figures."""
-    port = _free_port()
-    argv = [sys.executable, *(part.format(port=port) for part in subject.argv)]
-    server = subprocess.Popen(_pinned(0, argv))
-    try:
-        _wait(port, server)
-        load = [sys.executable, "-m", "benchmarks.load", subject.kind, str(port), path]
-        shape = ["--connections", str(connections), "--in-flight", str(in_flight)]
-        subprocess.run(
-            _pinned(1, [*load, *shape, "--seconds", "0.5"]), check=True, stdout=subprocess.DEVNULL
-        )
-        done = subprocess.run(
-            _pinned(1, [*load, *shape, "--seconds", str(seconds)]), check=True, capture_output=True
-        )
-    finally:
-        server.terminate()
-        server.wait(20)
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
+def gather(wanted: argparse.Namespace, chosen: list[Comparison], database: str) -> report.Samples:
+    """Measure what the comparisons need."""
+    names = wanted.subjects.split(",")
+    where = environs(database, wanted.against)
+    subprocess.run(
+        [sys.executable, "-m", "django", "migrate", "-v0"], env=where["ours"], check=True
+    )
+    server_core = None
+    if (found := cores()) is not None:
+        server_core, load_core = found
+        os.sched_setaffinity(0, {load_core})
+    samples: report.Samples = {}
+    points = rows.points(chosen, names)
+    if points:
+        samples |= measure.rates(points, wanted.rounds, wanted.seconds, where, server_core, say)
+    idle = [name for name in ("ours", "echo") if name in names]
+    if any(each.figure == "idle_kib" for each in chosen) and idle:
+        rounds = min(wanted.rounds, 3)
+        samples |= measure.idle(idle, rounds, where, server_core, say)
+    return samples
 
 
-def ceiling(path: str, seconds: float) -> float:
-    """Requests per second of the handler alone."""
-    argv = [sys.executable, "-m", "benchmarks.ceiling", path, str(seconds)]
-    return float(subprocess.run(_pinned(0, argv), check=True, capture_output=True).stdout)
+def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict[str, str]) -> str:
+    """All that was measured, for programs."""
+
+    def named(point: Point | None) -> dict[str, str] | None:
+        return None if point is None else asdict(point)
+
+    found = {
+        "facts": known,
+        "targets": [
+            {
+                "row": verdict.comparison.row,
+                "title": verdict.comparison.title,
+                "figure": verdict.comparison.figure,
+                "ours": named(verdict.comparison.ours),
+                "peer": named(verdict.peer),
+                "target": verdict.comparison.target,
+                "how": verdict.comparison.how,
+                "middle": verdict.middle,
+                "least": verdict.least,
+                "most": verdict.most,
+                "is_met": verdict.is_met,
+            }
+            for verdict in verdicts
+        ],
+        "samples": [{**asdict(point), "rounds": each} for point, each in samples.items()],
+    }
+    return json.dumps(found, indent=1) + "\n"
 
 
 def main() -> None:
-    """Run the rounds and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--paths", nargs="*", default=PATHS)
-    arguments = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
-    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "benchmarks.project"}
-    subprocess.run([sys.executable, "-m", "django", "migrate", "-v0"], check=True, env=environ)
-    figures: dict[str, dict[str, list[float]]] = {}
-    for _ in range(arguments.rounds):
-        for path in arguments.paths:
-            row = figures.setdefault(path, {})
-            row.setdefault("ceiling", []).append(ceiling(path, arguments.seconds))
-            for subject in SUBJECTS:
-                for connections, in_flight in SHAPES:
-                    if subject.kind == "http" and in_flight > 1:
-                        continue
-                    found = measure(subject, path, connections, in_flight, arguments.seconds)
-                    key = f"{subject.name}, {connections} x {in_flight}"
-                    row.setdefault(key, []).append(found["rps"])
-                    row.setdefault(f"{key}, p50 ms", []).append(found["p50_ms"])
-    text = table(figures)
+    """Run the command."""
+    wanted = arguments()
+    chosen = chosen_comparisons(wanted)
+    with tempfile.TemporaryDirectory() as directory:
+        samples = gather(wanted, chosen, str(Path(directory, "bench.sqlite3")))
+    verdicts = report.judge_all(chosen, samples)
+    known = report.facts()
+    terms = f"{wanted.rounds} rounds of {wanted.seconds:g} s for each figure, interleaved."
+    text = report.markdown(verdicts, samples, known, terms)
     print(text)
-    (RESULTS / "latest.md").write_text(text)
-
-
-def table(figures: dict[str, dict[str, list[float]]]) -> str:
-    """The figures as Markdown: median, range, and the median share of each round's ceiling."""
-    lines = ["| view | subject | median | least - most | of the ceiling |", "|---|---|---|---|---|"]
-    for path, row in figures.items():
-        for name, values in row.items():
-            share = ""
-            if "p50" not in name:
-                ratios = [value / top for value, top in zip(values, row["ceiling"], strict=True)]
-                share = f"{statistics.median(ratios):.2f}"
-            middle, spread = statistics.median(values), f"{min(values):,.2f} - {max(values):,.2f}"
-            lines.append(f"| {path} | {name} | {middle:,.2f} | {spread} | {share} |")
-    return "\n".join(lines) + "\n"
+    if wanted.out is not None:
+        wanted.out.mkdir(parents=True, exist_ok=True)
+        (wanted.out / "latest.md").write_text(text)
+        (wanted.out / "latest.json").write_text(as_json(verdicts, samples, known))
+        if verdicts:
+            plot.draw(verdicts, wanted.out / "latest.svg")
 
 
 if __name__ == "__main__":

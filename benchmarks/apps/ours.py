@@ -1,0 +1,5 @@
+"""The project through wsrequest."""
+
+from wsrequest.asgi import get_asgi_application
+
+application = get_asgi_application()

@@ -1,0 +1,85 @@
+"""What is measured, in which views and shapes: the subjects and the command that serves each."""
+
+from dataclasses import dataclass
+
+_UVICORN = (
+    "-m", "uvicorn", "--port", "{port}", "--loop", "uvloop", "--http", "httptools",
+    "--ws", "websockets-sansio", "--ws-per-message-deflate", "false",
+    "--log-level", "warning", "--no-access-log", "--backlog", "8192",
+)  # fmt: skip
+_GRANIAN = (
+    "-m", "granian", "--port", "{port}", "--interface", "wsgi", "--workers", "1", "--http", "1",
+    "--no-ws", "--log-level", "warning",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Connections, and requests in flight on each."""
+
+    connections: int
+    in_flight: int
+
+    def __str__(self) -> str:
+        return f"{self.connections}x{self.in_flight}"
+
+
+ONE, MANY_CONNECTIONS, ONE_CONNECTION = Shape(1, 1), Shape(32, 1), Shape(1, 32)
+
+VIEWS = {"trivial": "/trivial/", "drf": "/drf/1/", "async": "/async/"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One way of serving the project.
+
+    Attributes:
+        name: its name in figures and on the command line.
+        title: its name for readers.
+        kind: how it is asked: "ws", "http", "echo" or, in its own process, "ceiling".
+        argv: arguments of the interpreter; ``{port}`` is filled in.
+    """
+
+    name: str
+    title: str
+    kind: str
+    argv: tuple[str, ...]
+
+
+def _granian(threads: int) -> Subject:
+    return Subject(
+        f"granian-{threads}",
+        f"Django WSGI on granian, HTTP, {threads} blocking thread{'s' * (threads > 1)}",
+        "http",
+        (*_GRANIAN, "--blocking-threads", str(threads), "benchmarks.apps.django_wsgi:application"),
+    )
+
+
+OURS = Subject(
+    "ours", "wsrequest on uvicorn, WebSocket", "ws", (*_UVICORN, "benchmarks.apps.ours:application")
+)
+SUBJECTS = {
+    subject.name: subject
+    for subject in (
+        Subject(
+            "ceiling", "in-process ceiling, get_response", "ceiling",
+            ("-m", "benchmarks.apps.ceiling"),
+        ),
+        OURS,
+        Subject("before", "wsrequest of another tree", "ws", OURS.argv),
+        Subject(
+            "django", "Django ASGI on uvicorn, HTTP", "http",
+            (*_UVICORN, "benchmarks.apps.django_asgi:application"),
+        ),
+        _granian(1),
+        _granian(4),
+        Subject(
+            "channels", "Channels consumer by hand on uvicorn, WebSocket", "ws",
+            (*_UVICORN, "benchmarks.apps.channels_asgi:application"),
+        ),
+        Subject(
+            "echo", "bare ASGI echo on uvicorn, WebSocket", "echo",
+            (*_UVICORN, "benchmarks.apps.echo:application"),
+        ),
+    )
+}  # fmt: skip
