@@ -28,6 +28,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--subjects", default=",".join(SUBJECTS), help="names, with commas")
     parser.add_argument("--quick", action="store_true", help="1 round of 0.5 s, for a look")
     parser.add_argument(
+        "--nice", type=int, default=0, help="priority of all processes, -20 to 19 (root: below 0)"
+    )
+    parser.add_argument(
         "--against",
         metavar="DIRECTORY",
         help="compare only with wsrequest of another checkout (its root), instead of the rows",
@@ -133,6 +136,7 @@ def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict
 def main() -> None:
     """Run the command."""
     wanted = arguments()
+    os.setpriority(os.PRIO_PROCESS, 0, wanted.nice)
     chosen = chosen_comparisons(wanted)
     with tempfile.TemporaryDirectory() as directory:
         samples = gather(wanted, chosen, str(Path(directory, "bench.sqlite3")))

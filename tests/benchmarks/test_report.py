@@ -1,0 +1,111 @@
+"""The arithmetic of the benchmarks' results. Nothing is measured here."""
+
+import pytest
+
+from benchmarks.report import best, cpu_ratio, judge, judge_all, targets_table
+from benchmarks.rows import Comparison, Point, against_before, comparisons, points
+from benchmarks.subjects import SUBJECTS, VIEWS
+
+OURS = Point("ours", "trivial", "32x1")
+SLOW = Point("granian-1", "trivial", "32x1")
+FAST = Point("granian-4", "trivial", "32x1")
+
+
+def rates(*values, cpu=1.0):
+    return [{"rate": value, "cpu_s_per_1000": cpu} for value in values]
+
+
+def compare(figure="rate", peers=(SLOW, FAST), target=2.0, **others):
+    return Comparison(3, "granian", figure, OURS, peers, target, **others)
+
+
+def test_verdict_is_the_median_of_each_rounds_ratio():
+    # The medians alone, 300 and 100, would say 3.
+    samples = {OURS: rates(100, 300, 400), SLOW: rates(50, 100, 200)}
+    verdict = judge(compare(), samples)
+    assert (verdict.middle, verdict.least, verdict.most) == (2.0, 2.0, 3.0)
+    assert verdict.is_met
+
+
+def test_verdict_counts_the_best_alternative():
+    samples = {OURS: rates(300), SLOW: rates(100), FAST: rates(200)}
+    verdict = judge(compare(), samples)
+    assert verdict.peer == FAST
+    assert verdict.middle == 1.5
+    assert not verdict.is_met
+
+
+def test_best_of_latencies_is_the_lowest():
+    samples = {SLOW: [{"p50_ms": 2.0}], FAST: [{"p50_ms": 3.0}]}
+    assert best(samples, (SLOW, FAST), "p50_ms") == SLOW
+
+
+def test_verdict_on_latency_is_met_from_below():
+    samples = {OURS: [{"p50_ms": 1.0}], SLOW: [{"p50_ms": 2.0}]}
+    verdict = judge(compare("p50_ms", target=1.0, is_least=False), samples)
+    assert verdict.middle == 0.5
+    assert verdict.is_met
+
+
+def test_verdict_can_be_a_difference():
+    bare = Point("echo", "", "5000x0")
+    samples = {OURS: [{"idle_kib": 27.5}], bare: [{"idle_kib": 20.0}]}
+    terms = {"peers": (bare,), "target": 5.0, "is_least": False}
+    verdict = judge(compare("idle_kib", how="difference", **terms), samples)
+    assert verdict.middle == 7.5
+    assert not verdict.is_met
+
+
+def test_verdict_can_be_of_a_figure_alone():
+    samples = {OURS: [{"idle_kib": 26.0}, {"idle_kib": 30.0}, {"idle_kib": 25.0}]}
+    terms = {"peers": (), "target": 27.0, "is_least": False}
+    verdict = judge(compare("idle_kib", how="alone", **terms), samples)
+    assert (verdict.middle, verdict.peer) == (26.0, None)
+    assert verdict.is_met
+
+
+@pytest.mark.parametrize("measured", [(), (OURS,), (SLOW,)], ids=["nothing", "ours", "the peer"])
+def test_verdict_needs_both_sides(measured):
+    assert judge_all([compare()], {point: rates(1) for point in measured}) == []
+
+
+def test_rounds_that_are_missing_are_an_error():
+    with pytest.raises(ValueError, match="zip"):
+        judge(compare(), {OURS: rates(1, 2), SLOW: rates(1)})
+
+
+@pytest.mark.parametrize(
+    ("figure", "is_least", "expected"),
+    [("rate", True, 4.0), ("p50_ms", False, 0.25)],
+    ids=["more answers are better", "less time is better"],
+)
+def test_cpu_ratio_points_the_same_way_as_its_verdict(figure, is_least, expected):
+    samples = {
+        OURS: [{figure: 1.0, "cpu_s_per_1000": 0.1}],
+        SLOW: [{figure: 1.0, "cpu_s_per_1000": 0.4}],
+    }
+    verdict = judge(compare(figure, is_least=is_least), samples)
+    assert cpu_ratio(verdict, samples) == pytest.approx(expected)
+
+
+def test_table_says_which_targets_are_missed():
+    samples = {OURS: rates(100), SLOW: rates(200)}
+    verdicts = judge_all([compare(target=0.4), compare(target=0.6)], samples)
+    met, missed = targets_table(verdicts, samples)[2:]
+    assert "| >= 0.4x | **0.50x** | 0.50 - 0.50 | yes |" in met
+    assert "| >= 0.6x | **0.50x** | 0.50 - 0.50 | NO |" in missed
+
+
+def test_rows_are_one_to_seven_of_known_subjects_and_views():
+    found = comparisons()
+    assert {each.row for each in found} == set(range(1, 8))
+    for each in [*found, *against_before()]:
+        for point in each.points:
+            assert point.subject in SUBJECTS
+            assert point.view in VIEWS or each.figure == "idle_kib"
+
+
+def test_points_are_only_of_chosen_subjects():
+    found = points(comparisons(), ["ours", "ceiling"])
+    assert {point.subject for point in found} == {"ours", "ceiling"}
+    assert len(found) == len(set(found))
