@@ -3,16 +3,19 @@
 import asyncio
 import gc
 import json
+import os
 import resource
 import statistics
+import time
 from collections.abc import Callable
 from typing import Any
 
 import uvloop
 
 from benchmarks import load
+from benchmarks.clients import Connection, Tally
 from benchmarks.rows import IDLE, Point
-from benchmarks.servers import Server, running
+from benchmarks.servers import Server, core_busy, running
 from benchmarks.subjects import SUBJECTS, VIEWS, Shape
 
 Sample = dict[str, float]
@@ -24,21 +27,42 @@ _WARM_SECONDS = 0.3
 _FEW = 50  # connections that come and go before idle ones are counted, for what is made once
 
 
+def _meters(server: Server) -> dict[str, float]:
+    """Processor seconds so far: the server's, the load's, and those of their cores for anybody."""
+    found = {"server": server.cpu(), "load": time.process_time()}
+    if server.core is not None:
+        (load_core,) = os.sched_getaffinity(0)
+        found |= {"server_core": core_busy(server.core), "load_core": core_busy(load_core)}
+    return found
+
+
+def _others(used: dict[str, float], seconds: float, side: str) -> float:
+    """The share of a side's core that went to somebody else."""
+    return max(0.0, used.get(f"{side}_core", 0.0) - used[side]) / seconds
+
+
+def _ceiling_slice(server: Server, point: Point, seconds: float) -> Sample:
+    before = _meters(server)
+    found = server.command(f"{VIEWS[point.view]} {seconds}")
+    used = {name: value - before[name] for name, value in _meters(server).items()}
+    return {
+        "rate": found["count"] / found["seconds"],
+        "cpu_s_per_1000": 1000 * found["cpu"] / found["count"],
+        "server_busy": found["cpu"] / found["seconds"],
+        "server_others": _others(used, found["seconds"], "server"),
+        "load_others": 0.0,
+    }
+
+
 def _slice(server: Server, point: Point, expected: Any, seconds: float) -> Sample:
     kind = server.subject.kind
     if kind == "ceiling":
-        found = server.command(f"{VIEWS[point.view]} {seconds}")
-        cpu = found["cpu"]
-        return {
-            "rate": found["count"] / found["seconds"],
-            "cpu_s_per_1000": 1000 * cpu / found["count"],
-            "server_busy": cpu / found["seconds"],
-        }
+        return _ceiling_slice(server, point, seconds)
     connections, in_flight = map(int, point.shape.split("x"))
     done = load.run(
         "ws" if kind == "echo" else kind, None if kind == "echo" else expected,
         server.port, VIEWS[point.view], Shape(connections, in_flight),
-        _WARM_SECONDS, seconds, server.cpu,
+        _WARM_SECONDS, seconds, lambda: _meters(server),
     )  # fmt: skip
     if not done.count:
         raise SystemExit(f"{point}: nothing was answered in {seconds} s")
@@ -46,9 +70,11 @@ def _slice(server: Server, point: Point, expected: Any, seconds: float) -> Sampl
         "rate": done.count / done.seconds,
         "p50_ms": 1000 * statistics.median(done.latencies),
         "p99_ms": 1000 * sorted(done.latencies)[int(0.99 * done.count)],
-        "cpu_s_per_1000": 1000 * done.server_cpu / done.count,
-        "server_busy": done.server_cpu / done.seconds,
-        "load_busy": done.load_cpu / done.seconds,
+        "cpu_s_per_1000": 1000 * done.used["server"] / done.count,
+        "server_busy": done.used["server"] / done.seconds,
+        "load_busy": done.used["load"] / done.seconds,
+        "server_others": _others(done.used, done.seconds, "server"),
+        "load_others": _others(done.used, done.seconds, "load"),
     }
 
 
@@ -89,8 +115,8 @@ def rates(
 async def _idle_kib(server: Server, count: int, expected: Any) -> float:
     """Memory of the server for each connection that has sent one message and got its answer."""
 
-    async def opened(number: int) -> list[load.Connection]:
-        tally = load.Tally(expected, is_sending=False)
+    async def opened(number: int) -> list[Connection]:
+        tally = Tally(expected, is_sending=False)
         shape = Shape(number, 1)
         found = await load.connect("ws", tally, server.port, VIEWS["trivial"], shape)
         for begin in range(0, number, _FEW):

@@ -30,6 +30,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def core_busy(core: int) -> float:
+    """Seconds for which a core has worked so far, whoever for (proc(5), /proc/stat)."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, ticks[:8])
+            return (user + nice + system + irq + softirq + steal) / _TICKS
+    return 0.0
+
+
 class Server:
     """A running subject, pinned to one core.
 
@@ -40,7 +50,7 @@ class Server:
     """
 
     def __init__(self, subject: Subject, environ: dict[str, str], core: int | None) -> None:
-        self.subject = subject
+        self.subject, self.core = subject, core
         self.port = free_port()
         argv = [sys.executable, *(part.format(port=self.port) for part in subject.argv)]
         is_ceiling = subject.kind == "ceiling"
