@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -77,12 +79,22 @@ def environs(database: str, against: str | None) -> dict[str, dict[str, str]]:
     return found
 
 
-def set_priority(nice: int) -> None:
-    """Set the priority of this process and its children, also of their session (sched(7))."""
+@contextmanager
+def priority(nice: int) -> Iterator[None]:
+    """Run with another priority: of this process, its children, and their session (sched(7))."""
+    if not nice:
+        yield
+        return
     os.setpriority(os.PRIO_PROCESS, 0, nice)
-    group = Path("/proc/self/autogroup")
-    if group.exists():
+    group = Path("/proc/self/autogroup")  # "/autogroup-42 nice 0"; it stays the shell's, too
+    before = group.read_text().split()[-1] if group.exists() else None
+    if before is not None:
         group.write_text(str(nice))
+    try:
+        yield
+    finally:
+        if before is not None:
+            group.write_text(before)
 
 
 def say(text: str) -> None:
@@ -147,10 +159,8 @@ def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict
 def main() -> None:
     """Run the command."""
     wanted = arguments()
-    if wanted.nice:
-        set_priority(wanted.nice)
     chosen = chosen_comparisons(wanted)
-    with tempfile.TemporaryDirectory() as directory:
+    with priority(wanted.nice), tempfile.TemporaryDirectory() as directory:
         samples = gather(wanted, chosen, str(Path(directory, "bench.sqlite3")))
     verdicts = report.judge_all(chosen, samples)
     known = report.facts()
