@@ -128,7 +128,8 @@ def _set_body(
     environ: dict[str, Any], message: Request, body: IO[bytes] | None, body_bytes: int
 ) -> None:
     if body is not None:
-        environ.setdefault("CONTENT_TYPE", message.content_type or "")
+        if message.content_type is not None:
+            environ.setdefault("CONTENT_TYPE", message.content_type)
         environ["wsgi.input"] = body
         environ["CONTENT_LENGTH"] = str(body_bytes)
     else:

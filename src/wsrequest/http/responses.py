@@ -23,6 +23,8 @@ def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
         show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
     """
     headers: Headers = dict(response.items())
+    if response.status_code == 204:
+        headers.pop("Content-Length", None)  # RFC 9110 8.6; by HTTP the server takes it away
     if response.cookies or "Set-Cookie" in response.headers:
         by_hand = [name for name in headers if name.lower() == "set-cookie"]
         cookies = [str(headers.pop(name)) for name in by_hand]
@@ -59,7 +61,8 @@ def pieces(response: Any, size: int) -> Iterator[bytes]:
     """
     file = getattr(response, "file_to_stream", None)
     if file is not None:
-        yield from iter(lambda: file.read(size), b"")
+        while chunk := file.read(size):  # a file of text ends with "", which is not b""
+            yield chunk
         return
     for chunk in response.streaming_content:
         yield from split(chunk, size)

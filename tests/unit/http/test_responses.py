@@ -15,6 +15,15 @@ def test_headers_of_keeps_names_as_the_application_wrote_them() -> None:
     assert headers_of(response, show_cookies=True) == {"X-cAsE": "1", "Content-Type": "text/plain"}
 
 
+def test_headers_of_has_no_length_for_204() -> None:
+    """RFC 9110 8.6; CommonMiddleware sets it."""
+    headers = {"Content-Length": "0"}
+    assert "Content-Length" not in headers_of(
+        HttpResponse(status=204, headers=headers), show_cookies=False
+    )
+    assert "Content-Length" in headers_of(HttpResponse(headers=headers), show_cookies=False)
+
+
 def test_headers_of_lists_cookies_where_they_may_be_seen() -> None:
     response = HttpResponse()
     response.set_cookie("a", "1", httponly=True)
@@ -97,6 +106,11 @@ def test_pieces_read_a_file_by_the_size() -> None:
     response = FileResponse(io.BytesIO(bytes(range(10))))
     assert [len(piece) for piece in pieces(response, 4)] == [4, 4, 2]
     response.close()
+
+
+def test_pieces_of_a_file_of_text_come_to_an_end() -> None:
+    """No server can send them, but none may wait for ever."""
+    assert list(pieces(FileResponse(io.StringIO("text")), 3)) == ["tex", "t"]
 
 
 def test_pieces_of_a_file_that_a_middleware_rewrote_are_those_of_the_middleware() -> None:
