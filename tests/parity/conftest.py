@@ -1,0 +1,93 @@
+"""The two servers of the recorded project: gunicorn for WSGI, uvicorn for ASGI and the socket."""
+
+import functools
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.servers import (
+    ROOT,
+    RUNNING,
+    START_SECONDS,
+    Server,
+    environ,
+    free_port,
+    wait_until,
+)
+from tests.parity.compare import Differences, compare
+from tests.parity.rows import Row
+from tests.parity.transports import HTTP, Outcome, Socket, run
+
+PROJECT = "tests.parity.project"
+COMMANDS = {
+    "wsgi": f"gunicorn {PROJECT}.wsgi:application --bind 127.0.0.1:PORT --worker-class gthread "
+    "--threads 1 --no-control-socket --forwarded-allow-ips 192.0.2.1",
+    "asgi": f"uvicorn {PROJECT}.asgi:application --host 127.0.0.1 --port PORT --no-access-log "
+    "--no-proxy-headers --ws websockets-sansio",
+}
+
+
+@contextmanager
+def serving(kind: str, data: Path, place: Path) -> Iterator[Server]:
+    """Serve the recorded project for the length of the block."""
+    shutil.copytree(data, place, dirs_exist_ok=True)
+    port, log_path = free_port(), place / "log"
+    command = COMMANDS[kind].replace("PORT", str(port)).split()
+    with (
+        log_path.open("wb") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=environ(
+                place,
+                DJANGO_SETTINGS_MODULE=f"{PROJECT}.settings",
+                PYTHONHASHSEED="0",  # DRF's Allow is a set that is printed
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        server = Server(kind, port, process, log_path)
+        RUNNING.append(server)
+        try:
+            wait_until(server.answers, START_SECONDS)
+            yield server
+        finally:
+            server.stop()
+            RUNNING.remove(server)
+
+
+class Table:
+    """Runs rows, each once, in all three ways."""
+
+    def __init__(self, wsgi: Server, asgi: Server) -> None:
+        self._wsgi, self._asgi = wsgi, asgi
+        self.outcomes = functools.cache(self._outcomes)
+
+    def _outcomes(self, row: Row) -> dict[str, Outcome]:
+        outcomes = {"wsgi": run(row, self._wsgi, HTTP), "socket": run(row, self._asgi, Socket)}
+        if row.asgi:
+            outcomes["asgi"] = run(row, self._asgi, HTTP)
+        return outcomes
+
+    def differences(self, row: Row, reference: str) -> Differences:
+        """The fields in which the socket differs from HTTP by ``reference``, wsgi or asgi."""
+        outcomes = self.outcomes(row)
+        return compare(outcomes[reference], outcomes["socket"])
+
+
+@pytest.fixture(scope="session")
+def table(project_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
+    """The table, on servers that run to the end of the session."""
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(serving(kind, project_data, tmp_path_factory.mktemp(kind)))
+            for kind in COMMANDS
+        ]
+        yield Table(*servers)

@@ -1,0 +1,1 @@
+"""The test project with a recorder in it: what its servers see of each request of the table."""

@@ -1,0 +1,34 @@
+"""The recorded project over ASGI: Django's own handler for HTTP, the package for the socket."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application as get_django_application
+from django.test.utils import override_settings
+
+from tests.parity.project import control
+from wsrequest.asgi import Application, get_asgi_application
+
+get_django_application()
+
+
+def build(changes: dict[str, Any]) -> Application:
+    with override_settings(**changes):
+        return get_asgi_application()
+
+
+STACKS = {name: build(changes) for name, changes in settings.STACKS.items()}
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] != "http" or not scope["path"].startswith(control.PREFIX):
+        await STACKS[control.stack](scope, receive, send)
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    answer = control.answer(scope["path"], body)
+    headers = [(b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
