@@ -8,6 +8,7 @@ settings of its own starts its server with ``serve``.
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def serve(project_data: Path) -> Iterator[Callable[..., Server]]:
     """Start a server of this test's own: ``serve(kind, REQUEST_SECONDS=0.5)``."""
     with ExitStack() as stack:
 
-        def start(kind: str = ANY_KIND, **settings: object) -> Server:
+        def start(kind: str = ANY_KIND, **settings: Any) -> Server:
             return stack.enter_context(serving(kind, project_data, **settings))
 
         yield start

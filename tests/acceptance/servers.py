@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
@@ -148,6 +148,11 @@ class Server:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    def status(self) -> dict[str, str]:
+        """What the system tells of the process, of its threads and memory for one."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
     def pids(self) -> list[int]:
         """The process and its descendants: some servers serve from a child."""
         found = [self.process.pid]
@@ -194,16 +199,20 @@ RUNNING: list[Server] = []
 
 
 @contextmanager
-def serving(kind: str, data: Path, **settings: Any) -> Iterator[Server]:
+def serving(
+    kind: str, data: Path, *, port: int | None = None, under: Sequence[str] = (), **settings: Any
+) -> Iterator[Server]:
     """Serve the project for the length of the block.
 
     Args:
         kind: a key of ``COMMANDS`` or ``LIMITED``.
         data: the directory of the migrated databases; the server gets a copy of its own.
+        port: a free one when None.
+        under: the command of a program that becomes the server, as ``prlimit`` does.
         settings: ``PROJECT_*`` as strings, the package's settings without their prefix
             (``REQUEST_SECONDS=0.5``) as JSON values.
     """
-    port = free_port()
+    port = port or free_port()
     changes = {
         **{name: value for name, value in settings.items() if name.startswith("PROJECT_")},
         **{
@@ -220,7 +229,7 @@ def serving(kind: str, data: Path, **settings: Any) -> Iterator[Server]:
         with (
             log_path.open("wb") as log,
             subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [*under, sys.executable, "-m", *command],
                 cwd=ROOT,
                 env=environ(place, **changes),
                 stdin=subprocess.DEVNULL,

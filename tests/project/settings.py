@@ -98,6 +98,7 @@ STATIC_URL = "/static/"
 # Small, so that a test need not send megabytes to reach the temporary file or the limit.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+FILE_UPLOAD_TEMP_DIR = os.environ.get("PROJECT_UPLOADS")
 
 # Everything from INFO to the server's log, where Django shows its own with DEBUG only.
 LOGGING = {

@@ -7,6 +7,7 @@ from tests.project.views import (
     accounts,
     databases,
     faults,
+    loads,
     plain,
     rest,
     shinobi,
@@ -98,6 +99,13 @@ DATABASES = [
     path("rows/async/class/", databases.AsyncNotesView.as_view()),
     path("connection/", databases.which),
 ]
+LOADS = [
+    path("load/process/", loads.process),
+    path("load/write/", loads.write),
+    path("load/write/async/", loads.async_write),
+    path("load/stream/", loads.stream),
+    path("load/upload/", loads.upload),
+]
 FRAMEWORKS = [
     path("api/function/", rest.function),
     path("api/member/", rest.MemberView.as_view()),
@@ -105,4 +113,4 @@ FRAMEWORKS = [
     path("api/", include(router.urls)),
     path("ninja/", shinobi.api.urls),
 ]
-urlpatterns = [*PLAIN, *STREAMS, *WAITING, *FAULTS, *ACCOUNTS, *DATABASES, *FRAMEWORKS]
+urlpatterns = [*PLAIN, *STREAMS, *WAITING, *FAULTS, *ACCOUNTS, *DATABASES, *LOADS, *FRAMEWORKS]

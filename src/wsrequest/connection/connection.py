@@ -48,6 +48,8 @@ SUBPROTOCOL = "wsrequest.v1"
 # PROTOCOL.md 7. Of the codes below 3000 daphne sends none but 1000.
 SILENT, SLOW_READER, NO_REQUEST, RESTART, FAILED = 4000, 4001, 4002, 4004, 4005
 
+FAREWELL_SECONDS = 0.25  # a round trip
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -86,6 +88,7 @@ class Connection:
         self._is_draining = False
         self._last_look: asyncio.TimerHandle | None = None  # for calls that outlive the connection
         self._ended: asyncio.Future[None] | None = None  # for whoever drains
+        self._farewell: asyncio.TimerHandle | None = None  # closes when it has been drained
 
     async def run(self, receive: Receive) -> None:
         """Serve the connection until either side closes it."""
@@ -110,6 +113,7 @@ class Connection:
                 self._task.uncancel()  # type: ignore[union-attr] # set above
             else:
                 self._closing = (RESTART, "the server restarts")
+                self._refuse_for_restart(list(self._calls.values()))
             await self._close()
             if not is_ours:
                 raise
@@ -146,14 +150,14 @@ class Connection:
             return
         if self._ended is None:
             self._ended = self._loop.create_future()
-        for call in list(self._calls.values()):
-            if call.is_endless:
-                self._drop(call)
-        self._close_if_drained()
+        self._refuse_for_restart([call for call in self._calls.values() if call.is_endless])
+        if not self._calls:
+            self.close_for_restart()
         await asyncio.shield(self._ended)  # others may be waiting, too
 
     def close_for_restart(self) -> None:
-        """Close at once, whatever is in flight. On the event loop; safe to call twice."""
+        """Refuse what is in flight, and close. On the event loop; safe to call twice."""
+        self._refuse_for_restart(list(self._calls.values()))
         self.close(RESTART, "the server restarts")
 
     @property
@@ -271,19 +275,34 @@ class Connection:
         if self._calls.get(call.key) is call:  # else the id may be another's by now
             del self._calls[call.key]
             self._session.finish(call.key)
-        if self._is_draining:
-            self._close_if_drained()
+        if self._is_draining and not self._calls and self._farewell is None:
+            # Its next request may be on the way. It is to be read and refused: granian and
+            # hypercorn reset a connection that they close unread, and the answers go with it.
+            self._farewell = self._loop.call_later(FAREWELL_SECONDS, self.close_for_restart)
 
-    def _close_if_drained(self) -> None:
-        if not self._calls:
-            self.close_for_restart()
+    def _drop(self, call: Call) -> bool:
+        """The client shall hear no more of a call, which ends as soon as it can.
 
-    def _drop(self, call: Call) -> None:
-        """The client shall hear no more of a call, which ends as soon as it can."""
+        Returns:
+            Whether it had not been begun, and never will be.
+        """
         self._forget(call)
         call.drop()
-        if self._schedule.withdraw(call):
+        is_untouched = self._schedule.withdraw(call)
+        if is_untouched:
             call.discard()
+        return is_untouched
+
+    def _refuse_for_restart(self, calls: list[Call]) -> None:
+        """Say what became of each call: after 4004 no request may be left in doubt."""
+        for call in calls:
+            is_untouched = self._drop(call)
+            refused = (
+                Refused("shutting_down", "the server is about to restart", call.message.id)
+                if is_untouched or call.is_endless
+                else Refused("deadline_exceeded", "no answer before the restart", call.message.id)
+            )
+            self._outbox.put(encode_refused(refused, has_begun=call.has_begun))
 
     def _refuse(self, refused: Refused) -> None:
         logger.debug("connection %s: %s", self.connection_id, refused)
@@ -396,5 +415,7 @@ class Connection:
             seconds = self.terms.limits.request_seconds
             self._last_look = self._loop.call_later(seconds, self._give_up, left)
         self._task = None
+        if self._farewell is not None:
+            self._farewell.cancel()
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)

@@ -490,10 +490,11 @@ async def test_close_ends_what_is_in_flight(state: State, finished: threading.Se
 
 async def test_a_cancel_of_the_server_s_own_is_not_swallowed() -> None:
     async with opened() as peer:
-        await peer.obeyed()
+        await is_running_sync(peer)
         peer.task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await peer.task
+        assert (await peer.code(1), peer.closed and peer.closed[0]) == ("deadline_exceeded", 4004)
         assert peer.connection not in sockets.open_sockets()
         peer.task = asyncio.create_task(asyncio.sleep(0))  # type: ignore[arg-type]
 
@@ -513,6 +514,62 @@ async def test_drain_answers_what_is_in_flight_and_closes() -> None:
         assert (await peer.is_closed())[0] == 4004
         assert (await peer.last(1)).status == (await peer.last(2)).status == 200
         assert not STAGES["c"].count
+
+
+async def test_drain_refuses_what_comes_right_after_the_last_answer() -> None:
+    """The client cannot know yet; what it sends is read, and its answers are not lost with it."""
+    async with opened() as peer:
+        await is_running_sync(peer)
+        draining = asyncio.create_task(peer.connection.drain())
+        await peer.obeyed()
+        STAGES["a"].go.set()
+        assert (await peer.last(1)).status == 200
+        peer.say(id=2, url="/quick/b/")
+        assert await peer.code(2) == "shutting_down"
+        await asyncio.wait_for(draining, SECONDS)
+        assert (await peer.is_closed())[0] == 4004
+        assert not STAGES["b"].count
+
+
+@states
+async def test_close_for_restart_refuses_what_runs_as_too_late(
+    state: State, finished: threading.Semaphore
+) -> None:
+    async with opened(threads=1) as peer:
+        await state(peer)
+        peer.connection.close_for_restart()
+        assert await peer.is_closed() == (4004, "the server restarts")
+        assert await peer.code(1) == "deadline_exceeded"
+        STAGES["a"].go.set()
+        await told(finished)
+
+
+async def test_close_for_restart_refuses_what_was_not_begun_as_such(
+    finished: threading.Semaphore,
+) -> None:
+    """What is queued, and half a body: they can be sent again without a doubt."""
+    async with opened(threads=1, in_flight=2) as peer:
+        await is_running_sync(peer)
+        for id in (2, 3):  # queued in the lane, and behind it
+            peer.say(id=id, url="/quick/b/")
+        peer.say(b"half", id=4, method="POST", url="/echo/b/", more=True)
+        await peer.obeyed()
+        peer.connection.close_for_restart()
+        assert (await peer.is_closed())[0] == 4004
+        assert await peer.code(1) == "deadline_exceeded"
+        assert [await peer.code(id) for id in (2, 3, 4)] == ["shutting_down"] * 3
+        STAGES["a"].go.set()
+        await told(finished)
+    assert not STAGES["b"].count
+
+
+async def test_drain_ends_a_stream_of_events_with_a_refusal() -> None:
+    async with opened() as peer:
+        peer.say(id=1, url="/ticking/a/", credit=1000)
+        await peer.first(1)
+        await asyncio.wait_for(peer.connection.drain(), SECONDS)
+        assert await peer.code(1) == "shutting_down"
+        assert (await peer.is_closed())[0] == 4004
 
 
 async def test_drain_closes_an_idle_connection_at_once() -> None:
