@@ -15,6 +15,7 @@ from django.db import close_old_connections
 
 from wsrequest.conf import conf
 from wsrequest.connection import sockets
+from wsrequest.connection.arrivals import Arrivals
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
 from wsrequest.connection.service import Service, Terms
 from wsrequest.connection.shutdown import Drain
@@ -71,6 +72,7 @@ class Application:
         self._service: Service | None = None
         self._terms: Terms | None = None
         self._by_address: Counter[str] = Counter()
+        self._arrivals = Arrivals()
         self._drain = Drain(self.drain)
 
     @property
@@ -91,6 +93,7 @@ class Application:
 
     async def drain(self) -> None:
         """Answer what is in flight on every socket and close them, for a restart."""
+        self._arrivals.release()
         found = [socket for socket in sockets.open_sockets() if isinstance(socket, Connection)]
         if not found:
             return
@@ -118,13 +121,17 @@ class Application:
                 base, allowed_origins=conf.ALLOWED_ORIGINS, allow_no_origin=conf.ALLOW_NO_ORIGIN
             )
         except HandshakeRefused as refused:
-            logger.warning("refused a WebSocket of %s: %s", address, refused)
-            await _deny(scope, send, refused)
+            await self._refuse(scope, send, address, refused)
             return
         self._drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
         self._drain.install()
         self._by_address[address] += 1
         try:
+            await self._arrivals.wait(conf.MAX_HANDSHAKES_PER_SECOND)
+            self._check_draining()  # again: it may have waited
+        except HandshakeRefused as refused:
+            await self._refuse(scope, send, address, refused)
+        else:
             await self._serve(scope, base, receive, send)
         finally:
             self._by_address[address] -= 1
@@ -144,9 +151,18 @@ class Application:
         await connection.run(receive)
         logger.info("connection %s closed", connection.connection_id)
 
-    def _check_room(self, address: str) -> None:
+    async def _refuse(
+        self, scope: Scope, send: Send, address: str, refused: HandshakeRefused
+    ) -> None:
+        logger.warning("refused a WebSocket of %s: %s", address, refused)
+        await _deny(scope, send, refused)
+
+    def _check_draining(self) -> None:
         if self._drain.is_draining:
             raise HandshakeRefused(503, "the server is about to restart")
+
+    def _check_room(self, address: str) -> None:
+        self._check_draining()
         if self._by_address.total() >= conf.MAX_CONNECTIONS:
             raise HandshakeRefused(503, "too many open sockets (WSREQUEST_MAX_CONNECTIONS)")
         # Behind a Unix socket no client has an address.
@@ -244,6 +260,8 @@ async def _deny(scope: Scope, send: Send, refused: HandshakeRefused) -> None:
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
     ]
+    if refused.retry_after_seconds is not None:
+        headers.append((b"retry-after", str(refused.retry_after_seconds).encode()))
     await send(
         {"type": "websocket.http.response.start", "status": refused.status, "headers": headers}
     )

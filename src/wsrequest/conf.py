@@ -77,6 +77,9 @@ class Conf:
     MAX_CONNECTIONS_PER_ADDRESS = Setting(
         1_000, "Open sockets of one process from one address.", minimum=1
     )
+    MAX_HANDSHAKES_PER_SECOND = Setting(
+        500, "Sockets that one process opens in a second; further ones wait.", minimum=10
+    )
     MAX_MESSAGE_BYTES = Setting(2**20, "Largest frame accepted.", minimum=1024)
     MAX_BODY_BYTES = Setting(
         2**26, "Largest request body, and all unfinished ones of a connection together.", minimum=0

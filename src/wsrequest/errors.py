@@ -69,11 +69,13 @@ class HandshakeRefused(Error):
     Args:
         status: the HTTP status of the answer.
         detail: the text of the answer, and of the log line.
+        retry_after_seconds: whole seconds, where trying again can help by then.
     """
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(status, detail)
+    def __init__(self, status: int, detail: str, retry_after_seconds: int | None = None) -> None:
+        super().__init__(status, detail, retry_after_seconds)
         self.status, self.detail = status, detail
+        self.retry_after_seconds = retry_after_seconds
 
     def __str__(self) -> str:
         return f"{self.status}: {self.detail}"
