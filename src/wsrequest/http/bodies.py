@@ -1,5 +1,6 @@
 """A request body that comes in parts: kept in memory, from a size on in a file."""
 
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, cast
 
@@ -41,4 +42,5 @@ class Body:
 
     def close(self) -> None:
         """Give back memory and file. Safe to call twice."""
-        self._file.close()
+        with suppress(OSError):  # what it still had to write has no room; nobody wants it now
+            self._file.close()

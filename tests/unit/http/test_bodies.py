@@ -1,6 +1,7 @@
 """Bodies in parts: in memory, from a size on in a file."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -42,6 +43,20 @@ def test_close_may_be_called_twice() -> None:
     body.close()
     with pytest.raises(ValueError, match="closed"):
         body.open()
+
+
+def test_close_gives_back_a_file_that_could_not_be_written() -> None:
+    """On a full disk closing fails too: it tries again to write what is buffered."""
+    body = Body(1, None)
+    body.write(b"xx")
+    spooled = cast(Any, body._file)
+    spooled._file.close()
+    spooled._file = open("/dev/full", "w+b")
+    body.write(b"in the buffer")
+    with pytest.raises(OSError, match="No space left"):
+        body.open()
+    body.close()
+    assert body._file.closed
 
 
 def test_a_body_is_complete_only_when_it_is_told_so() -> None:
