@@ -106,6 +106,7 @@ class Lane:
         self._alive = 0
         self._parked = 0
         self._stopped = False
+        self._is_exhausted = False  # and that was logged
         self._done: deque[Callable[[], None]] = deque()
         self._is_drain_due = False
         self._context = Context()  # results are nobody's, or they would inherit a job's
@@ -119,8 +120,11 @@ class Lane:
                 self._ready.put(source)
             is_short = self._is_short()
             self._alive += is_short
+            is_exhausted = self._parked >= self._max_threads
         if is_short:
             self._start_thread()
+        if is_exhausted:
+            self._tell_exhausted()
 
     async def call(self, function: Callable[..., T], *args: object, source: Source) -> T:
         """Run a function in a worker thread and return its result, or raise what it raises."""
@@ -161,15 +165,24 @@ class Lane:
         with self._lock:
             self._parked += 1
             # Jobs may be waiting that no later submit would start a thread for.
-            is_short = self._is_short() and not self._ready.empty()
+            has_jobs = not self._ready.empty()
+            is_short = has_jobs and self._is_short()
             self._alive += is_short
+            is_exhausted = has_jobs and self._parked >= self._max_threads
         if is_short:
             self._start_thread()
+        if is_exhausted:
+            self._tell_exhausted()
 
     def unpark(self) -> None:
         """Count a parked thread in again."""
         with self._lock:
             self._parked -= 1
+            is_over = self._is_exhausted and self._max_threads - self._parked >= self._threads
+            if is_over:
+                self._is_exhausted = False
+        if is_over:
+            logger.warning("threads have come back, jobs are begun again")
 
     def stop(self) -> None:
         """Let every thread end after the job that it is running. Safe to call twice."""
@@ -185,6 +198,17 @@ class Lane:
             and self._alive < self._max_threads
             and self._alive - self._parked < self._threads
         )
+
+    def _tell_exhausted(self) -> None:
+        """Log it once, until the usual number of threads can run again."""
+        with self._lock:
+            is_told, self._is_exhausted = self._is_exhausted, True
+        if not is_told:
+            logger.error(
+                "all %s threads (WSREQUEST_MAX_THREADS) wait or are lost in their jobs: "
+                "further jobs wait until one comes back",
+                self._max_threads,
+            )
 
     def _start_thread(self) -> None:
         # Daemons, since a view that never ends must not keep the process from exiting.

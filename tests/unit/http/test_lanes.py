@@ -551,3 +551,41 @@ async def test_thread_sensitive_code_below_async_code_runs_in_the_thread_of_the_
     async with opened() as lane:
         job, inner = await lane.call(idents, source=Source())
     assert job == inner != threading.get_ident()
+
+
+# Threads that are all taken.
+
+
+async def test_exhaustion_is_logged_once_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(threads=1, max_threads=2) as lane:
+        holds = [Hold(lane) for _ in range(2)]
+        for hold in holds:
+            lane.submit(hold, Source())
+            await hold.until_begun()
+        assert caplog.messages == []  # nothing waits for them yet
+        works = [Work() for _ in range(5)]
+        for work in works:
+            lane.submit(work, Source())
+        assert len(caplog.messages) == 1
+        assert "all 2 threads (WSREQUEST_MAX_THREADS)" in caplog.messages[0]
+        for hold in holds:
+            hold.go.set()
+        await done(*holds, *works)
+        assert "threads have come back" in caplog.messages[1]
+        assert len(caplog.messages) == 2
+
+
+async def test_exhaustion_is_logged_when_the_last_thread_is_parked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with opened(threads=1, max_threads=1) as lane:
+        hold, work = Hold(), Work()
+        lane.submit(hold, Source())
+        await hold.until_begun()
+        lane.submit(work, Source())
+        assert caplog.messages == []
+        lane.park()
+        assert len(caplog.messages) == 1
+        hold.go.set()
+        await done(hold, work)
+        lane.unpark()
