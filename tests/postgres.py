@@ -74,9 +74,9 @@ class Cluster:
         )
 
     @contextmanager
-    def serve(self) -> Iterator[Params]:
-        """Run the server on a free port of 127.0.0.1 for the length of the block."""
-        port = free_port()
+    def serve(self, port: int | None = None) -> Iterator[Params]:
+        """Run the server on a port of 127.0.0.1, a free one, for the length of the block."""
+        port = port or free_port()
         options = (
             *("listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories="),
             *("fsync=off", "synchronous_commit=off", "full_page_writes=off"),
@@ -141,9 +141,12 @@ class Cluster:
         return {**process, "user": self._user, "group": self._user, "extra_groups": []}
 
 
-@pytest.fixture(scope="session")
-def postgres_params() -> Iterator[Params]:
-    """A running server. Without its programs a skip, or a failure when CI or TEST_ALL is set."""
+@contextmanager
+def made_cluster() -> Iterator[Cluster]:
+    """A cluster for the length of the block, not running.
+
+    Without PostgreSQL's programs a skip, or a failure when CI or TEST_ALL is set.
+    """
     programs = find_programs()
     if programs is None:
         missing = "PostgreSQL's server programs are missing (Debian package postgresql)"
@@ -154,8 +157,14 @@ def postgres_params() -> Iterator[Params]:
     with tempfile.TemporaryDirectory(prefix="wsrequest-postgres-") as directory:
         cluster = Cluster(programs, Path(directory))
         cluster.make()
-        with cluster.serve() as params:
-            yield params
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def postgres_params() -> Iterator[Params]:
+    """A running server."""
+    with made_cluster() as cluster, cluster.serve() as params:
+        yield params
 
 
 @pytest.fixture(scope="session")

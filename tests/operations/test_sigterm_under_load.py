@@ -64,7 +64,7 @@ def assert_nothing_is_lost(account: Account, rows: Counter[str]) -> None:
 
 def test_sigterm_under_load_loses_no_answer(kind: str, serve: Callable[..., Server]) -> None:
     server = serve(kind, SHUTDOWN_SECONDS=SHUTDOWN_SECONDS)
-    account, in_flight, seconds = asyncio.run(load_and_terminate(server))
+    account, in_flight, seconds = asyncio.run(load_and_terminate(server), debug=False)
     assert in_flight > 2 * CALLERS
     assert seconds < SHUTDOWN_SECONDS + MARGIN_SECONDS
     rows = written(server.log_path.parent)
@@ -79,7 +79,7 @@ def test_sigterm_whose_time_is_up_leaves_no_request_in_doubt(
 ) -> None:
     """Those that run are told so: they may have been done. The others were not begun."""
     server = serve(SHUTDOWN_SECONDS=0.05, THREADS=2)
-    account, in_flight, seconds = asyncio.run(load_and_terminate(server))
+    account, in_flight, seconds = asyncio.run(load_and_terminate(server), debug=False)
     assert in_flight > 2 * CALLERS
     assert seconds < 0.05 + MARGIN_SECONDS
     rows = written(server.log_path.parent)
@@ -107,7 +107,7 @@ def test_sigterm_under_load_reaches_every_worker(own_data: Path) -> None:
             return len(serving) == 2
 
         wait_until(both_serve)
-        account, in_flight, seconds = asyncio.run(load_and_terminate(server))
+        account, in_flight, seconds = asyncio.run(load_and_terminate(server), debug=False)
         assert server.process.returncode == 0
     assert in_flight > 2 * CALLERS
     assert seconds < SHUTDOWN_SECONDS + MARGIN_SECONDS
@@ -118,7 +118,7 @@ def test_runserver_ends_at_once_and_has_done_what_it_answered(own_data: Path) ->
     """It is for development: Ctrl-C and SIGTERM end it without a word, so clients see 1006."""
     port = free_port()
     with running(own_data, "runserver", str(port), "--noreload", port=port) as server:
-        account, in_flight, seconds = asyncio.run(load_and_terminate(server))
+        account, in_flight, seconds = asyncio.run(load_and_terminate(server), debug=False)
     assert in_flight > 2 * CALLERS
     assert seconds < MARGIN_SECONDS
     assert account.close_codes == [LOST] * CALLERS

@@ -101,6 +101,7 @@ DATABASES = [
 ]
 LOADS = [
     path("load/process/", loads.process),
+    path("load/collect/", loads.collect),
     path("load/write/", loads.write),
     path("load/write/async/", loads.async_write),
     path("load/stream/", loads.stream),

@@ -461,6 +461,33 @@ async def test_drain_answers_what_is_in_flight_and_closes_every_socket() -> None
             await wire.ends()
 
 
+async def test_a_handshake_too_many_is_told_when_to_come_again(settings: Any) -> None:
+    """One comes in, forty wait for four seconds at most, and the next would wait for longer."""
+    settings.WSREQUEST_MAX_HANDSHAKES_PER_SECOND = 10
+    async with running() as application:
+        wires = [await accepted(handshake(application))]
+        wires += [handshake(application) for _ in range(40)]
+        events = await handshake(application).ends()
+        assert status(events) == 503
+        assert (b"retry-after", b"4") in events[0]["headers"]
+        application._arrivals.release()
+        for wire in wires:
+            await hang_up(await accepted(wire))
+
+
+async def test_a_handshake_that_waits_when_the_server_is_to_end_is_refused(settings: Any) -> None:
+    settings.WSREQUEST_MAX_HANDSHAKES_PER_SECOND = 10
+    async with running() as application:
+        wires = [await accepted(handshake(application)), handshake(application)]
+        await asyncio.sleep(0)
+        application._drain._since = 0.0  # the signal has come
+        await asyncio.wait_for(application.drain(), SECONDS)
+        assert (await wires[0].until("websocket.close"))["code"] == 4004
+        events = await wires[1].ends()
+        assert (status(events), b"about to restart" in events[1]["body"]) == (503, True)
+        await wires[0].ends()
+
+
 async def test_an_application_that_was_shut_down_can_be_served_again() -> None:
     """Servers that reload, and tests, run the lifespan of one application more than once."""
     async with running() as application:

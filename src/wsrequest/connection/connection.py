@@ -48,7 +48,7 @@ SUBPROTOCOL = "wsrequest.v1"
 # PROTOCOL.md 7. Of the codes below 3000 daphne sends none but 1000.
 SILENT, SLOW_READER, NO_REQUEST, RESTART, FAILED = 4000, 4001, 4002, 4004, 4005
 
-FAREWELL_SECONDS = 0.25  # a round trip
+FAREWELL_SECONDS = 0.5  # a round trip, and a client that is not the fastest
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -225,7 +225,8 @@ class Connection:
         try:
             body.write(part)
         except OSError as error:
-            logger.error("keeping a request's body failed: %s", error)
+            message = call.message
+            logger.error("keeping the body of %s %s failed: %s", message.method, message.url, error)
             raise Refused("internal_error", "the server cannot keep the body", id) from error
         if not more:
             body.is_complete = True

@@ -1,6 +1,7 @@
 """Views for tests under load: each writes one row and takes its time over the answer."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ SECONDS = 0.03
 
 def process(request: HttpRequest) -> HttpResponse:
     return JsonResponse(os.getpid(), safe=False)
+
+
+def collect(request: HttpRequest) -> HttpResponse:
+    """Collect the garbage, which would else be done some time."""
+    return JsonResponse(gc.collect(), safe=False)
 
 
 @csrf_exempt

@@ -1,0 +1,65 @@
+"""Views that run for an hour: each keeps its thread, and there are only so many."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from tests.acceptance.client import Client, connect
+from tests.acceptance.servers import Server, wait_until
+
+THREADS, MAX_THREADS = 2, 4
+ALL_TAKEN = f"all {MAX_THREADS} threads (WSREQUEST_MAX_THREADS)"
+ARE_BACK = "threads have come back"
+
+
+def is_too_late(client: Client, id: object) -> bool:
+    answer = client.answer(id)
+    assert answer.error is not None
+    return (answer.status, answer.error["code"], answer.error["temporary"]) == (
+        504,
+        "deadline_exceeded",
+        True,
+    )
+
+
+def lose_all_threads(client: Client, name: str) -> None:
+    for _ in range(MAX_THREADS // THREADS):
+        assert client.get("/ready/").data == "ready"  # while there are threads left
+        ids = [client.send("GET", f"/block/?name={name}") for _ in range(THREADS)]
+        assert all([is_too_late(client, id) for id in ids])
+
+
+def test_a_full_thread_pool_refuses_for_a_time_and_recovers(serve: Callable[..., Server]) -> None:
+    server = serve(THREADS=THREADS, MAX_THREADS=MAX_THREADS, REQUEST_SECONDS=0.4)
+    with connect(server) as client:
+        name = uuid4().hex
+        lose_all_threads(client, name)
+        assert ALL_TAKEN not in server.log()  # nothing has had to wait for one
+        threads = server.status()["Threads"]
+        # Whatever needs a thread is refused by its deadline, async views too, for their middleware.
+        ids = [
+            client.send("GET", url) for url in ("/ready/", "/who/async/", "/sleep/?seconds=0") * 4
+        ]
+        # What needs none is obeyed meanwhile.
+        client.send_frame(ping="still here")
+        assert client.receive().head == {"pong": "still here"}
+        client.send_frame(id=ids[0], cancel=True)
+        bad = client.get("no slash")
+        assert bad.error and bad.error["code"] == "bad_url"
+        assert all([is_too_late(client, id) for id in ids[1:]])
+        assert server.status()["Threads"] == threads
+        with connect(server) as other:
+            assert other.hello is not None
+            # HTTP beside it runs on Django's own threads.
+            assert server.http("GET", f"/state/?name={name}").json()["started"] == MAX_THREADS
+        assert server.log().count(ALL_TAKEN) == 1
+        assert ARE_BACK not in server.log()
+        # The views end after all: what waits then is served.
+        waiting = client.send("GET", "/ready/")
+        server.http("GET", f"/release/?name={name}")
+        assert client.answer(waiting).data == "ready"
+        wait_until(lambda: server.log().count(ARE_BACK) == 1)
+        assert client.get(f"/state/?name={name}").data["finished"] == MAX_THREADS
+        ids = [client.send("GET", "/sleep/?seconds=0.01") for _ in range(20)]
+        assert {client.answer(id).status for id in ids} == {200}
+        assert client.settle() == []
+        assert server.log().count(ALL_TAKEN) == 1
