@@ -5,7 +5,6 @@ connection keeps the terms that it was opened with.
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,18 +16,18 @@ from wsrequest.conf import conf
 from wsrequest.connection import sockets
 from wsrequest.connection.arrivals import Arrivals
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
+from wsrequest.connection.journal import Journal
 from wsrequest.connection.service import Service, Terms
 from wsrequest.connection.shutdown import Drain
 from wsrequest.errors import HandshakeRefused
 from wsrequest.http.environ import Base, make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
-from wsrequest.http.handshake import check_handshake
+from wsrequest.http.handshake import check_handshake, check_version, place_of
 from wsrequest.http.lanes import Lane, Source
 from wsrequest.http.tickets import Tickets
+from wsrequest.protocol.headers import is_allowed_value
 
 __all__ = ["Application", "get_asgi_application", "get_websocket_application"]
-
-logger = logging.getLogger("wsrequest.connection")
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -113,19 +112,24 @@ class Application:
         await receive()  # websocket.connect
         base = make_base(scope)
         address = base.environ.get("REMOTE_ADDR", "")
+        place = place_of(address)
         try:
             if not self._is_socket(scope):
                 raise HandshakeRefused(404, f"the socket is at {self.path}")
-            self._check_room(address)
+            self._check_room(place)
+            check_version(scope.get("headers", ()))
             check_handshake(
-                base, allowed_origins=conf.ALLOWED_ORIGINS, allow_no_origin=conf.ALLOW_NO_ORIGIN
+                base,
+                allowed_origins=conf.ALLOWED_ORIGINS,
+                allow_no_origin=conf.ALLOW_NO_ORIGIN,
+                needs_tls=conf.needs_tls(self.path),
             )
         except HandshakeRefused as refused:
             await self._refuse(scope, send, address, refused)
             return
         self._drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
         self._drain.install()
-        self._by_address[address] += 1
+        self._by_address[place] += 1
         try:
             await self._arrivals.wait(conf.MAX_HANDSHAKES_PER_SECOND)
             self._check_draining()  # again: it may have waited
@@ -134,42 +138,35 @@ class Application:
         else:
             await self._serve(scope, base, receive, send)
         finally:
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                del self._by_address[address]
+            self._by_address[place] -= 1
+            if not self._by_address[place]:
+                del self._by_address[place]
 
     async def _serve(self, scope: Scope, base: Base, receive: Receive, send: Send) -> None:
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
         connection = Connection(send, base, subprotocol, self._get_service(), self._get_terms())
-        logger.info(
-            "connection %s opened by %s, origin %s",
-            connection.connection_id,
-            base.environ.get("REMOTE_ADDR"),
-            base.origin,
-        )
         await connection.run(receive)
-        logger.info("connection %s closed", connection.connection_id)
 
     async def _refuse(
         self, scope: Scope, send: Send, address: str, refused: HandshakeRefused
     ) -> None:
-        logger.warning("refused a WebSocket of %s: %s", address, refused)
+        Journal.handshake_refused(address, refused)
         await _deny(scope, send, refused)
 
     def _check_draining(self) -> None:
         if self._drain.is_draining:
             raise HandshakeRefused(503, "the server is about to restart")
 
-    def _check_room(self, address: str) -> None:
+    def _check_room(self, place: str) -> None:
         self._check_draining()
         if self._by_address.total() >= conf.MAX_CONNECTIONS:
             raise HandshakeRefused(503, "too many open sockets (WSREQUEST_MAX_CONNECTIONS)")
         # Behind a Unix socket no client has an address.
-        if address and self._by_address[address] >= conf.MAX_CONNECTIONS_PER_ADDRESS:
+        if place and self._by_address[place] >= conf.MAX_CONNECTIONS_PER_ADDRESS:
             raise HandshakeRefused(
                 429,
-                f"too many open sockets from {address} (WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS). "
+                f"too many open sockets from {place} (WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS). "
                 "If that is your proxy, have the server take the client's address from it.",
             )
 
@@ -179,6 +176,7 @@ class Application:
             conf.TOKEN_SCHEME,
             conf.vouching_headers,
             conf.session_cookie_name,
+            conf.session_engine,
             conf.file_upload_max_memory_bytes,
             conf.file_upload_directory,
         )
@@ -222,7 +220,11 @@ class Application:
             )
         else:
             await _respond(
-                send, 204, [(b"set-cookie", cookie.encode("latin1")) for cookie in redeemed], ""
+                send,
+                204,
+                # A control character could begin another header (CVE-2026-44546).
+                [(b"set-cookie", c.encode("latin1")) for c in redeemed if is_allowed_value(c)],
+                "",
             )
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -5,6 +5,7 @@ system checks, the documentation and their tests walk. Parts below this layer
 get values, never this module.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, overload
 
@@ -84,6 +85,12 @@ class Conf:
     MAX_BODY_BYTES = Setting(
         2**26, "Largest request body, and all unfinished ones of a connection together.", minimum=0
     )
+    MAX_UNFINISHED_BYTES = Setting(
+        2**29, "Bytes that all unfinished requests of one process hold together.", minimum=1024
+    )
+    MAX_MESSAGES_PER_SECOND = Setting(
+        10_000, "Frames of one connection that are read in a second; more wait.", minimum=1
+    )
     MAX_IN_FLIGHT = Setting(64, "Requests of one connection that run at the same time.", minimum=1)
     MAX_WAITING = Setting(
         256, "Requests of one connection that may wait behind those in flight.", minimum=0
@@ -112,6 +119,9 @@ class Conf:
     FIRST_REQUEST_SECONDS = Setting(
         60.0, "Time for the first frame of a client that is not greeted.", minimum=0.001
     )
+    IDLE_SECONDS = Setting(
+        3600.0, "Silence after which a client that is not greeted is closed.", minimum=0.001
+    )
     SLOW_READER_SECONDS = Setting(
         30.0, "Time that one frame may wait for a client to read it.", minimum=0.001
     )
@@ -123,6 +133,9 @@ class Conf:
     )
     CLOSE_ON_LOGOUT = Setting(
         True, "Whether a logout closes the other sockets of its session in this process."
+    )
+    SESSION_CHECK_SECONDS = Setting(
+        1800.0, "Time after which it is looked whether a user's session still holds.", minimum=0.001
     )
 
     def limits(self) -> Limits:
@@ -141,6 +154,10 @@ class Conf:
             pong_seconds=self.PONG_SECONDS,
             first_request_seconds=self.FIRST_REQUEST_SECONDS,
             slow_reader_seconds=self.SLOW_READER_SECONDS,
+            idle_seconds=self.IDLE_SECONDS,
+            session_check_seconds=self.SESSION_CHECK_SECONDS,
+            process_bytes=self.MAX_UNFINISHED_BYTES,
+            messages_per_second=self.MAX_MESSAGES_PER_SECOND,
         )
 
     def names(self) -> list[str]:
@@ -172,6 +189,13 @@ class Conf:
             if "django.contrib.sessions" in settings.INSTALLED_APPS
             else None
         )
+
+    def needs_tls(self, path: str) -> bool:
+        """Whether ``path`` would be redirected to https by Django's SecurityMiddleware."""
+        if not settings.SECURE_SSL_REDIRECT:
+            return False
+        relative = path.lstrip("/")
+        return not any(re.search(exempt, relative) for exempt in settings.SECURE_REDIRECT_EXEMPT)
 
     @property
     def file_upload_max_memory_bytes(self) -> int:

@@ -34,3 +34,7 @@ class Limits:
     pong_seconds: float = 10.0
     first_request_seconds: float = 60.0
     slow_reader_seconds: float = 30.0
+    idle_seconds: float = 3600.0
+    session_check_seconds: float = 1800.0
+    process_bytes: int = 2**29
+    messages_per_second: int = 10_000

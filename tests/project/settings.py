@@ -107,7 +107,11 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "loggers": {
-        name: {"handlers": ["console"], "level": "INFO", "propagate": False}
+        name: {
+            "handlers": ["console"],
+            "level": os.environ.get("PROJECT_LOG_LEVEL", "INFO"),
+            "propagate": False,
+        }
         for name in ("django", "wsrequest")
     },
 }

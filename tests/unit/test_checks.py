@@ -112,6 +112,7 @@ WRONG = [
     wrong("W004", "fills the connection", WSREQUEST_MAX_OUTBOUND_BYTES=2**15),
     wrong("W004", "than it takes", WSREQUEST_MAX_MESSAGE_BYTES=2**15),
     wrong("W004", "ever fills the window", WSREQUEST_MAX_BODY_BYTES=2**19),
+    wrong("W004", "as large as it may", WSREQUEST_MAX_UNFINISHED_BYTES=2**20),
     wrong("W005", "uvicorn closes", WSREQUEST_MAX_MESSAGE_BYTES=2**24 + 1),
     wrong("W006", "is 60, but proxies", WSREQUEST_PING_SECONDS=60),
     wrong(

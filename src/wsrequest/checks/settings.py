@@ -47,6 +47,7 @@ _ORDERS = (
         "the server sends larger frames than it takes, and than many clients take",
     ),
     _Order("MAX_BODY_BYTES", "WINDOW_BYTES", "no body ever fills the window"),
+    _Order("MAX_UNFINISHED_BYTES", "MAX_BODY_BYTES", "no body can be as large as it may"),
 )
 
 

@@ -79,7 +79,7 @@ class Answer:
                 try:
                     await responses.aclose_body(response)
                 except BaseException:  # the view's own; the response is closed all the same
-                    logger.exception("ending the body of %s failed", self._call.message.url)
+                    logger.exception("ending the body of %s failed", self._call.path)
                 await sync_to_async(self._close_and_disconnect)(response)
 
     def _send(self, response: HttpResponseBase) -> None:
@@ -194,9 +194,7 @@ class Answer:
         if call.is_dropped and isinstance(error, AnswerDropped | asyncio.CancelledError):
             return
         if not isinstance(error, Refused):
-            logger.error(
-                "answering %s %s failed", call.message.method, call.message.url, exc_info=error
-            )
+            logger.error("answering %s %s failed", call.message.method, call.path, exc_info=error)
             error = Refused("internal_error", "the answer failed in its middle")
         error.id = call.message.id
         self.last_frame = encode_refused(error, has_begun=call.has_begun)
@@ -205,7 +203,7 @@ class Answer:
         try:
             response.close()
         except Exception:
-            logger.exception("closing the response to %s failed", self._call.message.url)
+            logger.exception("closing the response to %s failed", self._call.path)
 
     def _close_and_disconnect(self, response: HttpResponseBase) -> None:
         self._close(response)

@@ -22,7 +22,8 @@ from wsrequest.connection.service import Service, Terms
 from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
 from wsrequest.http.environ import Base
-from wsrequest.http.requests import WebSocketInfo, make_request
+from wsrequest.http.identity import seen_user
+from wsrequest.http.requests import WebSocketInfo, make_request, split_url
 from wsrequest.protocol.codec import encode_refused
 from wsrequest.protocol.messages import Request
 from wsrequest.protocol.session import Key
@@ -63,16 +64,18 @@ class Call:
 
     __slots__ = (
         "_answer", "_context", "_stream", "_task", "body", "cookie", "flow", "has_begun",
-        "is_dropped", "is_endless", "is_in_lane", "is_lost", "key", "message",
-        "owner", "set_cookies", "since",
+        "held_bytes", "is_dropped", "is_endless", "is_in_lane", "is_lost", "key", "message",
+        "owner", "set_cookies", "since", "user",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: Key, message: Request, flow: Flow | None) -> None:
         self.owner, self.key, self.message, self.flow = owner, key, message, flow
         self.since = 0.0  # loop time of its last progress, for its deadline
+        self.held_bytes = 0  # of the process's budget
         self.body: Body | None = None
         self.cookie = ""
         self.set_cookies: SimpleCookie | None = None
+        self.user: tuple[object, bool] | None = None  # as ``seen_user`` says
         self.has_begun = False  # the first frame of its answer is on its way
         self.is_endless = False  # its answer does not end by itself
         self.is_dropped = False  # cancelled, timed out, or its client is gone
@@ -88,6 +91,11 @@ class Call:
         """Whether its client has not seen any of the answer, or does not let the rest come."""
         return not self.has_begun or (self.flow is not None and self.flow.is_starved)
 
+    @property
+    def path(self) -> str:
+        """The path for a line of a log: a query may hold what is nobody's to read."""
+        return split_url(self.message.url)[0]
+
     # On the event loop.
 
     def drop(self) -> None:
@@ -100,6 +108,8 @@ class Call:
 
     def discard(self) -> None:
         """Give back what its body holds. Safe to call twice."""
+        self.owner.service.budget.give(self.held_bytes)
+        self.held_bytes = 0
         if self.body is not None:
             self.body.close()
 
@@ -143,7 +153,7 @@ class Call:
             request = self._make_request()
         except Exception as error:
             if not isinstance(error, Refused):  # Django cannot make one, of an unknown charset say
-                logger.exception("no request for %s", self.message.url)
+                logger.exception("no request for %s", self.path)
                 error = Refused("internal_error", "no request can be made of this message")
             error.id = self.message.id
             answer.last_frame = encode_refused(error)
@@ -157,11 +167,13 @@ class Call:
     def _get_response(self, request: WSGIRequest) -> HttpResponseBase | None:
         handler = self.owner.service.handler
         try:
-            return handler.handle(request, self._carry)
+            response = handler.handle(request, self._carry)
+            self.user = seen_user(request)
+            return response
         except BaseException as error:
             # A view may be cancelled by its own doing, too; then its client waits for an answer.
             if not (self.is_dropped and isinstance(error, asyncio.CancelledError)):
-                logger.exception("running %s %s failed", self.message.method, self.message.url)
+                logger.exception("running %s %s failed", self.message.method, self.path)
                 failed = Refused("internal_error", "the view did not return", self.message.id)
                 self._answer.last_frame = encode_refused(failed)  # type: ignore[union-attr] # set by run()
             handler.finish(request)  # request_finished is due all the same

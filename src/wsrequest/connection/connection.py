@@ -17,14 +17,18 @@ from msgspec import Raw
 from wsrequest.connection import sockets
 from wsrequest.connection.calls import Call
 from wsrequest.connection.flow import Flow
+from wsrequest.connection.journal import Journal
 from wsrequest.connection.outbox import Outbox
+from wsrequest.connection.pace import Pace
 from wsrequest.connection.schedule import Schedule
 from wsrequest.connection.service import Service, Terms
+from wsrequest.connection.sessions import SessionCheck
 from wsrequest.connection.watch import Watch
 from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
+from wsrequest.http.lanes import Source
 from wsrequest.http.requests import WebSocketInfo, check_overrides, split_url
 from wsrequest.protocol.codec import decode_client, encode_refused, encode_server
 from wsrequest.protocol.messages import (
@@ -71,6 +75,7 @@ class Connection:
         self.service, self.terms, self.base = service, terms, base
         self.connection_id = uuid4().hex
         self.info = WebSocketInfo(self.connection_id, subprotocol)
+        self.journal = Journal(self.connection_id, base)
         self._send = send
         self._loop = service.lane.loop
         self._jar = CookieJar(base.cookie)
@@ -85,6 +90,9 @@ class Connection:
         self._watch = Watch(self, terms.limits, pings=subprotocol is not None)
         self._task: asyncio.Task[Any] | None = None
         self._closing: tuple[int, str] | None = None
+        self._left: object = None  # the code with which the client has gone
+        self._pace = Pace(terms.limits.messages_per_second)
+        self._session_since: float | None = None  # when a session was last found to name a user
         self._is_draining = False
         self._last_look: asyncio.TimerHandle | None = None  # for calls that outlive the connection
         self._ended: asyncio.Future[None] | None = None  # for whoever drains
@@ -100,6 +108,7 @@ class Connection:
     async def _run(self, receive: Receive) -> None:
         self._task = asyncio.current_task()
         sockets.add(self)
+        self.journal.opened(self.base.origin)
         if self.info.subprotocol:
             self._outbox.put(encode_server(self._hello()))
         self._watch.start()
@@ -124,7 +133,7 @@ class Connection:
         while True:
             event = await receive()
             if event["type"] != "websocket.receive":
-                logger.debug("connection %s ended: %s", self.connection_id, event.get("code"))
+                self._left = event.get("code")
                 return
             text = event.get("text")
             try:
@@ -132,6 +141,8 @@ class Connection:
             except Exception:
                 logger.exception("connection %s failed", self.connection_id)
                 self.close(FAILED, "the server failed")
+            if self._pace.is_turn_over():
+                await asyncio.sleep(self._pace.next_turn(self._loop.time()))
 
     def close(self, code: int, reason: str) -> None:
         """Send what waits, then close. On the event loop; safe to call twice."""
@@ -178,7 +189,7 @@ class Connection:
             message = decode_client(frame, max_bytes=self.terms.limits.message_bytes)
             key = self._session.receive(message)
             if isinstance(message, Request):
-                self._open(key, message)
+                self._open(key, message, len(frame))
             elif isinstance(message, Ping):
                 self._reply(encode_server(Pong(message.value)))
             elif key is not None and not isinstance(message, Pong):
@@ -194,14 +205,17 @@ class Connection:
             if call.flow is not None:
                 call.flow.grant(message.count)
         else:
-            self._receive_body(call, message.body, message.more)
+            self.service.budget.take(len(message.body), self.terms.limits.process_bytes, message.id)
+            call.held_bytes += len(message.body)
+            self._write_body(call, message.body, message.more)
 
-    def _open(self, key: Key, message: Request) -> None:
+    def _open(self, key: Key, message: Request, frame_bytes: int) -> None:
         try:
             if self._is_draining:
                 raise Refused("shutting_down", "the server is about to restart", message.id)
             if message.headers:
                 check_overrides(message.headers, self.base, self.terms.vouching_headers)
+            self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)
         except Refused as refused:
             refused.id = message.id
             self._session.finish(key)
@@ -211,15 +225,15 @@ class Connection:
         if message.credit is not None:
             flow = Flow(message.credit, 4 * limits.part_bytes, lambda: self._outbox.is_full)
         call = self._calls[key] = Call(self, key, message, flow)
-        call.since = self._watch.heard
+        call.since, call.held_bytes = self._watch.heard, frame_bytes
         self._watch.expect(limits.request_seconds)
         if message.more:
             call.body = Body(self.terms.upload_memory_bytes, self.terms.upload_directory)
-            self._receive_body(call, message.body or b"", True)
+            self._write_body(call, message.body or b"", True)
         else:
             self._schedule.add(call)
 
-    def _receive_body(self, call: Call, part: bytes, more: bool) -> None:
+    def _write_body(self, call: Call, part: bytes, more: bool) -> None:
         body, id = call.body, call.message.id
         assert body is not None and id is not None  # more needs an id, and opened the body
         try:
@@ -250,7 +264,7 @@ class Connection:
         """A frame of an answer that goes on."""
         if not call.is_dropped:
             call.since = self._loop.time()
-            self._keep_cookies(call)
+            self._learn(call)
             self._outbox.put(frame)
         if call.flow is not None and body_bytes:
             call.flow.sent(body_bytes)
@@ -259,18 +273,25 @@ class Connection:
         """A call is back from the lane, with its last frame."""
         if not call.is_dropped:
             self._forget(call)
-            self._keep_cookies(call)
+            self._learn(call)
             if frame is not None:
                 self._outbox.put(frame)
         self._schedule.ended(call)
         if self._last_look is not None and not any(self._schedule):
             self._last_look.cancel()  # it would keep all this alive
 
-    def _keep_cookies(self, call: Call) -> None:
-        """Cookies hold from the first frame of their answer on."""
+    def _learn(self, call: Call) -> None:
+        """Cookies hold from the first frame of their answer on, and so does who it was made for."""
         if call.set_cookies is not None:
             self._jar.update(call.set_cookies)
             call.set_cookies = None
+        if call.user is not None:
+            user, by_session = call.user
+            call.user = None
+            self.journal.is_user(user)
+            if by_session and self._session_since is None:
+                self._session_since = self._loop.time()
+                self._watch.expect(self.terms.limits.session_check_seconds)
 
     def _forget(self, call: Call) -> None:
         if self._calls.get(call.key) is call:  # else the id may be another's by now
@@ -306,7 +327,7 @@ class Connection:
             self._outbox.put(encode_refused(refused, has_begun=call.has_begun))
 
     def _refuse(self, refused: Refused) -> None:
-        logger.debug("connection %s: %s", self.connection_id, refused)
+        self.journal.refused(refused)
         if refused.code != "id_in_use" and refused.id is not None:
             call = self._calls.get(refused.id)
             if call is not None:  # a refusal with an id finishes that request (5.1)
@@ -340,13 +361,34 @@ class Connection:
         """Loop time at which the frame now being sent was begun; None when none is."""
         return self._outbox.sending_since
 
+    def is_busy(self) -> bool:
+        """Whether the client has something to wait for."""
+        return bool(self._calls)
+
+    def session_since(self) -> float | None:
+        """Loop time at which a session was last found to name a user; None without such."""
+        return self._session_since
+
+    def session_is_due(self) -> None:
+        """Look whether the session still names somebody."""
+        key, engine = self.session_key, self.terms.session_engine
+        self._session_since = None  # until a request finds a user again
+        if key and engine:
+            self._session_since = self._loop.time()
+            self.service.lane.submit(SessionCheck(self, engine, key), Source())
+
+    def session_ended(self, session_key: str) -> None:
+        """Close, unless the connection has another session by now."""
+        if session_key == self.session_key:
+            self.close(sockets.SESSION_ENDED, "the session ended")
+
     def call_expired(self, call: Call) -> None:
         """Refuse a stalled call, and let another thread stand in for the one that it holds."""
         if not call.is_stalled:
             self._schedule.give_up(call)
             return
         if not call.is_dropped:
-            logger.warning("%s %s did not answer in time", call.message.method, call.message.url)
+            logger.warning("%s %s did not answer in time", call.message.method, call.path)
             late = Refused("deadline_exceeded", "no answer in time", call.message.id)
             self._outbox.put(encode_refused(late, has_begun=call.has_begun))
         self._drop(call)
@@ -370,6 +412,8 @@ class Connection:
         if was_pinged:
             self._outbox.discard()
             self.close(SILENT, "no pong came")
+        elif self._watch.has_spoken:
+            self.close(SILENT, "nothing came")
         else:
             self.close(NO_REQUEST, "no request came")
 
@@ -406,6 +450,7 @@ class Connection:
 
     def _end(self) -> None:
         sockets.discard(self)
+        self.journal.closed(*(self._closing or (self._left, "by the client")))
         self._watch.stop()
         self._schedule.stop()
         self._outbox.discard()

@@ -1,8 +1,9 @@
 """What the connections of one process share: the handler, the lane, and their terms."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from wsrequest.connection.budget import Budget
 from wsrequest.http.handler import Handler
 from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
@@ -20,6 +21,7 @@ class Terms:
         token_scheme: the word before a message's token in Authorization.
         vouching_headers: lower-case names that no message may set.
         session_cookie_name: the cookie by which a session's sockets are found.
+        session_engine: dotted path of the session store; None without.
         upload_memory_bytes: from here on a body in parts is kept in a file.
         upload_directory: where; None for the system's directory.
     """
@@ -28,6 +30,7 @@ class Terms:
     token_scheme: str = "JWT"
     vouching_headers: frozenset[str] = frozenset()
     session_cookie_name: str = "sessionid"
+    session_engine: str | None = None
     upload_memory_bytes: int = 2_621_440
     upload_directory: str | None = None
 
@@ -39,3 +42,4 @@ class Service:
     handler: Handler
     lane: Lane
     tickets: Callable[[], Tickets]
+    budget: Budget = field(default_factory=Budget)

@@ -32,7 +32,16 @@ class Watched(Protocol):
         """The client has been silent."""
 
     def client_is_silent(self, *, was_pinged: bool) -> None:
-        """No pong came; or, of a client that is not pinged, no first frame."""
+        """No pong came; or, of a client that is not pinged, no frame, or none for too long."""
+
+    def is_busy(self) -> bool:
+        """Whether the client has something to wait for."""
+
+    def session_since(self) -> float | None:
+        """Loop time at which its session was last known to hold; None when that is no matter."""
+
+    def session_is_due(self) -> None:
+        """It is time to look whether the session holds."""
 
 
 class Watch:
@@ -41,26 +50,30 @@ class Watch:
     Args:
         watched: the connection.
         limits: the seconds of each kind.
-        pings: whether a silent client is pinged; else only its first frame is awaited.
+        pings: whether a silent client is pinged; else it may be silent for long, once it spoke.
+
+    Attributes:
+        has_spoken: whether any frame has come.
+        heard: loop time of the client's last frame.
     """
 
     __slots__ = (
-        "_has_spoken", "_is_due", "_is_stopped", "_limits", "_loop", "_pings", "_timer",
-        "_watched", "heard",
+        "_is_due", "_is_stopped", "_limits", "_loop", "_pings", "_timer", "_watched",
+        "has_spoken", "heard",
     )  # fmt: skip
 
     def __init__(self, watched: Watched, limits: Limits, *, pings: bool) -> None:
         self._watched, self._limits, self._pings = watched, limits, pings
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._has_spoken = self._is_stopped = False
+        self.has_spoken = self._is_stopped = False
         self._is_due = False  # a ping was sent, and nothing has come since
-        self.heard = self._loop.time()  # when the client's last frame came
+        self.heard = self._loop.time()
 
     def hear(self) -> None:
         """A frame of the client has come."""
         self.heard, self._is_due = self._loop.time(), False
-        self._has_spoken = True
+        self.has_spoken = True
 
     def expect(self, seconds: float) -> None:
         """Something may be due in ``seconds``; the clock looks then whether it is."""
@@ -88,12 +101,21 @@ class Watch:
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def _patience(self) -> float:
+        """How long a client that is not pinged may be silent, in seconds."""
+        limits = self._limits
+        return limits.idle_seconds if self.has_spoken else limits.first_request_seconds
+
     def _next_due(self) -> float | None:
         limits, due = self._limits, []
         if self._pings:
             due.append(self.heard + limits.ping_seconds + limits.pong_seconds * self._is_due)
-        elif not self._has_spoken:
-            due.append(self.heard + limits.first_request_seconds)
+        else:
+            due.append(self.heard + self._patience)
+        since = self._watched.session_since()
+        if since is not None:
+            due.append(since + limits.session_check_seconds)
         due += [call.since + limits.request_seconds for call in self._watched.timed_calls()]
         since = self._watched.sending_since()
         if since is not None:
@@ -117,7 +139,12 @@ class Watch:
         if self._pings and not self._is_due and silence >= limits.ping_seconds:
             self._is_due = True
             watched.ping_is_due()
-        if not self._pings and not self._has_spoken and silence >= limits.first_request_seconds:
-            watched.client_is_silent(was_pinged=False)
-            return
+        if not self._pings and silence >= self._patience:
+            if not watched.is_busy():
+                watched.client_is_silent(was_pinged=False)
+                return
+            self.heard = now  # it waits for an answer, and may do so in silence
+        since = watched.session_since()
+        if since is not None and now >= since + limits.session_check_seconds:
+            watched.session_is_due()
         self.start()

@@ -92,7 +92,9 @@ class Handler(BaseHandler):
         return run
 
     def _last_resort(self, request: HttpRequest) -> HttpResponse:
-        logger.error("Internal Server Error: %s", request.path, exc_info=sys.exc_info())
+        # Decoded, a path can hold line feeds; Django's log_response() escapes them in this way.
+        path = request.path.encode("unicode_escape").decode("ascii")
+        logger.error("Internal Server Error: %s", path, exc_info=sys.exc_info())
         response = HttpResponseServerError("Internal Server Error", content_type="text/plain")
         response._resource_closers.append(request.close)  # type: ignore[attr-defined]  # not in the stubs
         return response

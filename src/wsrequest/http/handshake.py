@@ -1,10 +1,11 @@
-"""Whether a WebSocket may be opened: host and origin.
+"""Whether a WebSocket may be opened: version, host, TLS and origin.
 
 The same-origin policy does not protect WebSockets, so this check does: without
 it any page could read a visitor's data with the visitor's cookies.
 """
 
 from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address
 
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.wsgi import WSGIRequest
@@ -12,19 +13,65 @@ from django.core.handlers.wsgi import WSGIRequest
 from wsrequest.errors import HandshakeRefused
 from wsrequest.http.environ import Base
 
-__all__ = ["check_handshake"]
+__all__ = ["check_handshake", "check_version", "place_of"]
+
+_TLS = "a WebSocket must be encrypted here: wss instead of ws"
+_PROXY = "Behind a proxy that ends TLS, SECURE_PROXY_SSL_HEADER tells Django of it."
 
 
-def check_handshake(base: Base, *, allowed_origins: Iterable[str], allow_no_origin: bool) -> None:
+def check_version(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Refuse the drafts before RFC 6455, which not every server does.
+
+    They name their page in Sec-WebSocket-Origin, where the check of Origin would not see it.
+
+    Args:
+        headers: of the ASGI scope.
+
+    Raises:
+        HandshakeRefused: 400.
+
+    Source: RFC 6455 section 4.2.1.
+    """
+    for name, value in headers:
+        if name.lower() == b"sec-websocket-version" and value.strip() != b"13":
+            raise HandshakeRefused(400, "the WebSocket must be of version 13, RFC 6455")
+
+
+def place_of(address: str) -> str:
+    """What the sockets of an address are counted under.
+
+    An IPv6 client commonly has a whole /64 to choose addresses from (RFC 6177), so that is one; an
+    IPv4 client that an IPv6 socket took in is itself.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:  # "" behind a Unix socket; whatever a proxy made up
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+
+
+def check_handshake(
+    base: Base,
+    *,
+    allowed_origins: Iterable[str],
+    allow_no_origin: bool,
+    needs_tls: bool = False,
+) -> None:
     """Refuse a foreign host or origin; note on ``base`` whether it is the same origin.
 
     Args:
         base: of the handshake.
         allowed_origins: further origins, each whole (scheme, host and port, as browsers send it).
         allow_no_origin: whether a handshake without Origin, which no browser sends, is accepted.
+        needs_tls: whether HTTP without TLS would be redirected, which no WebSocket can be.
 
     Raises:
-        HandshakeRefused: 400 for a host that ALLOWED_HOSTS does not have, 403 for an origin.
+        HandshakeRefused: 400 for a host that ALLOWED_HOSTS does not have, 403 for an origin, and
+            for a connection that is not encrypted where it must be.
 
     Source: RFC 6455 sections 4.2.2 and 10.2; RFC 6454 section 6.
     """
@@ -35,6 +82,8 @@ def check_handshake(base: Base, *, allowed_origins: Iterable[str], allow_no_orig
         host = request.get_host()
     except DisallowedHost as error:
         raise HandshakeRefused(400, str(error)) from None
+    if needs_tls and not request.is_secure():
+        raise HandshakeRefused(403, f"{_TLS} (SECURE_SSL_REDIRECT). {_PROXY}")
     if base.origin is None:
         if not allow_no_origin:
             raise HandshakeRefused(
@@ -48,6 +97,5 @@ def check_handshake(base: Base, *, allowed_origins: Iterable[str], allow_no_orig
         raise HandshakeRefused(
             403,
             f"origin {base.origin} is neither this server's own ({own}) nor in "
-            "WSREQUEST_ALLOWED_ORIGINS. "
-            "Behind a proxy that ends TLS, SECURE_PROXY_SSL_HEADER tells Django of it.",
+            f"WSREQUEST_ALLOWED_ORIGINS. {_PROXY}",
         )

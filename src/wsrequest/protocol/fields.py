@@ -30,6 +30,8 @@ __all__ = [
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MAX_URL_CHARACTERS = 8190  # Apache's LimitRequestLine; nginx and gunicorn take 4 to 8 KiB
+# Encoding it takes time for each value, on the event loop. uvicorn takes no longer request by HTTP.
+MAX_QUERY_DATA_BYTES = 65536
 
 # A raw space or control character cannot stand in an HTTP request line (RFC 9112 3.2); a backslash
 # is read as a slash by browsers; a fragment is never sent (RFC 9110 4.2.5). A lone surrogate has no
@@ -121,8 +123,14 @@ def encode_query(data: msgspec.Raw) -> str:
         data: JSON that was read before, so of a depth that can be read.
 
     Raises:
-        Refused: ``bad_message``; it is no object, or a value is null, an object or a nested list.
+        Refused: ``bad_message``; it is no object, or a value is null, an object or a nested list,
+            or there is too much of it.
     """
+    if len(bytes(data)) > MAX_QUERY_DATA_BYTES:
+        raise Refused(
+            "bad_message",
+            f"data of a GET or HEAD may have {MAX_QUERY_DATA_BYTES} bytes; send more by POST",
+        )
     try:
         members = _members.decode(data) or {}
         return "&".join(

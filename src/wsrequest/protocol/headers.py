@@ -34,13 +34,16 @@ _FETCH_PREFIXES = "access-control-request- proxy- sec-"
 
 # A proxy in front takes these from what clients send by HTTP, and sets them itself; it cannot look
 # into a WebSocket. Where a client is and how it came:
-_ADDRESS = """client-ip do-connecting-ip early-data fastly-client-ip forwarded forwarded-for
-front-end-https true-client-ip x-azure-clientip x-azure-socketip x-client-ip x-cluster-client-ip
-x-host x-real-ip x-scheme x-url-scheme"""
-_ADDRESS_PREFIXES = "cf- x-appengine- x-envoy- x-forwarded x-original-"
-# Who it is (Authelia, authentik, AWS, Azure, Google IAP, ingress-nginx, oauth2-proxy, Tailscale):
-_IDENTITY_PREFIXES = """remote- ssl- tailscale- x-amzn-mtls- x-amzn-oidc- x-auth-request-
-x-authentik- x-client-cert x-goog- x-ms-client- x-remote- x-ssl-"""
+_ADDRESS = """client-ip do-connecting-ip early-data fastly-client-ip fly-client-ip forwarded
+forwarded-for front-end-https incap-client-ip true-client-ip wl-proxy-client-ip x-azure-clientip
+x-azure-socketip x-client-ip x-cluster-client-ip x-host x-nf-client-connection-ip x-real-ip
+x-scheme x-url-scheme"""
+_ADDRESS_PREFIXES = "cf- cloudfront- x-appengine- x-envoy- x-forwarded x-original- x-vercel-"
+# Who it is (RFC 9440, Authelia, authentik, AWS, Azure, Google IAP, Grafana, ingress-nginx, Kong,
+# oauth2-proxy, Pomerium, Tailscale, Vouch):
+_IDENTITY_PREFIXES = """client-cert remote- ssl- tailscale- x-amzn-mtls- x-amzn-oidc- x-arr-
+x-auth-request- x-authenticated- x-authentik- x-client-cert x-consumer- x-credential- x-goog-
+x-ms-client- x-pomerium- x-remote- x-ssl- x-vouch- x-webauth-"""
 # By these an application takes another method or path than the one that was checked.
 _OVERRIDES = "x-http-method x-http-method-override x-method-override x-rewrite-url"
 

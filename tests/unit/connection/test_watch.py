@@ -55,6 +55,8 @@ class Watched:
     def __init__(self) -> None:
         self.calls: list[Any] = []
         self.since: float | None = None
+        self.session: float | None = None
+        self.busy = False
         self.told: list[Any] = []
         self.on_ping: Callable[[], None] = lambda: None
 
@@ -63,6 +65,16 @@ class Watched:
 
     def sending_since(self) -> float | None:
         return self.since
+
+    def is_busy(self) -> bool:
+        return self.busy
+
+    def session_since(self) -> float | None:
+        return self.session
+
+    def session_is_due(self) -> None:
+        self.told.append("session")
+        self.session = self.session and self.session + LIMITS.session_check_seconds
 
     def call_expired(self, call: Any) -> None:
         self.calls.remove(call)
@@ -88,7 +100,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 LIMITS = Limits(
     request_seconds=60, ping_seconds=25, pong_seconds=10, first_request_seconds=50,
-    slow_reader_seconds=30,
+    slow_reader_seconds=30, idle_seconds=3600, session_check_seconds=1800,
 )  # fmt: skip
 
 
@@ -129,12 +141,40 @@ def test_a_client_that_is_not_pinged_must_speak_once(clock: Clock) -> None:
     assert watched.told == ["never spoke"]
 
 
-def test_a_client_that_has_spoken_may_be_silent(clock: Clock) -> None:
+def test_a_client_that_has_spoken_may_be_silent_for_long(clock: Clock) -> None:
     timed, watched = started(pings=False)
     timed.hear()
+    clock.advance(3599)
+    timed.hear()
+    clock.advance(3599)
+    assert watched.told == []
+    clock.advance(2)
+    assert watched.told == ["never spoke"]
+
+
+def test_a_client_that_waits_for_an_answer_may_be_silent_for_longer(clock: Clock) -> None:
+    timed, watched = started(pings=False)
+    timed.hear()
+    watched.busy = True
     clock.advance(10_000)
     assert watched.told == []
-    assert clock.live() == []
+    assert len(clock.live()) == 1
+    watched.busy = False
+    clock.advance(3601)
+    assert watched.told == ["never spoke"]
+
+
+@pytest.mark.parametrize("pings", [True, False])
+def test_a_session_is_looked_at_from_time_to_time(clock: Clock, pings: bool) -> None:
+    timed, watched = started(pings=pings)
+    watched.session = clock.now
+    timed.expect(LIMITS.session_check_seconds)
+    for count in range(4):
+        timed.hear()
+        assert watched.told.count("session") == count
+        for _ in range(90):
+            clock.advance(20)
+            timed.hear()
 
 
 def test_a_call_expires_by_its_own_time(clock: Clock) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.http.test_environ import scope
 from wsrequest.errors import HandshakeRefused
 from wsrequest.http.environ import Base, make_base
-from wsrequest.http.handshake import check_handshake
+from wsrequest.http.handshake import check_handshake, check_version
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +151,34 @@ def test_the_scheme_of_a_proxy_that_ends_tls_counts(settings: Any) -> None:
     base = handshake("https://example.com", "example.com", (b"x-forwarded-proto", b"https"))
     check(base)
     assert base.is_same_origin
+
+
+@pytest.mark.parametrize("value", [b"8", b"0", b"", b"13, 8", b"130"])
+def test_a_draft_of_the_protocol_is_refused(value: bytes) -> None:
+    """Their Origin stands in another header; autobahn, and so daphne, takes version 8."""
+    with pytest.raises(HandshakeRefused) as caught:
+        check_version([(b"Sec-WebSocket-Version", value)])
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("headers", [[], [(b"sec-websocket-version", b"13")]])
+def test_rfc_6455_is_accepted(headers: list[tuple[bytes, bytes]]) -> None:
+    """A server may keep the header to itself."""
+    check_version(headers)
+
+
+@pytest.mark.parametrize("origin", [None, "http://example.com"])
+def test_a_handshake_without_tls_is_refused_where_it_must(origin: str | None) -> None:
+    with pytest.raises(HandshakeRefused) as caught:
+        check_handshake(handshake(origin), allowed_origins=(), allow_no_origin=True, needs_tls=True)
+    assert caught.value.status == 403
+    assert "SECURE_SSL_REDIRECT" in caught.value.detail
+
+
+def test_a_handshake_by_tls_is_accepted_where_it_must_be(settings: Any) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    for base in (
+        handshake("https://example.com", scheme="wss"),
+        handshake("https://example.com", "example.com", (b"x-forwarded-proto", b"https")),
+    ):
+        check_handshake(base, allowed_origins=(), allow_no_origin=False, needs_tls=True)

@@ -1,0 +1,5 @@
+"""The project of the unit tests, for tests that need no server; servers bring their own."""
+
+from tests.unit.connection.conftest import _project, finished
+
+__all__ = ["_project", "finished"]

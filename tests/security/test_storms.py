@@ -1,0 +1,146 @@
+"""Floods: of cancelled requests, messages, bodies, sockets. None takes more than its share."""
+
+import time
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from tests.unit.peer import connected, happens, lane_open, make_service, opened
+from tests.unit.test_asgi import accepted, handshake, hang_up, running, status
+from tests.unit.views import STAGES
+from wsrequest.errors import Refused
+from wsrequest.http.handshake import place_of
+from wsrequest.protocol.fields import MAX_QUERY_DATA_BYTES, encode_query
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_cancelling_is_no_way_around_the_cap() -> None:
+    """A sync view cannot be stopped: what is cancelled runs on, and so must count."""
+    async with opened(threads=8, in_flight=2) as peer:
+        for n in range(20):
+            peer.say(id=n, url=f"/hold/{n}/")
+            if n < 2:
+                await happens(STAGES[str(n)].begun)
+            peer.say(id=n, cancel=True)
+        await peer.obeyed()
+        await peer.taken()
+        assert sum(stage.count for stage in STAGES.values()) == 2
+
+
+async def test_unfinished_requests_of_many_connections_have_a_limit_together() -> None:
+    async with lane_open() as lane:
+        service = make_service(lane)
+        async with (
+            connected(service, process_bytes=3000) as first,
+            connected(service, process_bytes=3000) as second,
+        ):
+            first.say(bytes(2000), id=1, method="POST", url="/echo/a/", more=True)
+            await first.obeyed()
+            for body in (bytes(2000), None):
+                second.say(body, id=1, method="POST", url="/echo/b/", headers={"X-A": "a" * 900})
+                refusal = await second.last(1)
+                assert (refusal.code, refusal.temporary) == ("too_many_requests", True)
+                second.messages.clear()
+            first.say(bytes(2000), id=1, more=True)
+            assert await first.code(1) == "too_many_requests"
+            second.say(bytes(2000), id=1, method="POST", url="/echo/b/")
+            assert await second.body(1) == bytes(2000)
+            assert service.budget.held_bytes == 0
+
+
+@pytest.mark.parametrize("end", ["answered", "cancelled", "waiting", "uploading", "running"])
+async def test_what_was_held_is_given_back(end: str) -> None:
+    async with lane_open(threads=1) as lane:
+        service = make_service(lane)
+        async with connected(service, in_flight=1) as peer:
+            url = "/quick/a/" if end == "answered" else "/hold/a/"
+            peer.say(id=1, url=url)
+            if end == "answered":
+                await peer.last(1)
+            else:
+                await happens(STAGES["a"].begun)
+            if end in ("waiting", "cancelled"):
+                peer.say(id=2, url="/quick/b/")
+            if end == "cancelled":
+                peer.say(id=2, cancel=True)
+                peer.say(id=1, cancel=True)
+            if end == "uploading":
+                peer.say(b"part", id=3, method="POST", url="/echo/c/", more=True)
+            await peer.obeyed()
+            assert (service.budget.held_bytes == 0) is (end == "answered")
+        for stage in STAGES.values():
+            stage.go.set()
+        await peer.becomes(lambda: service.budget.held_bytes == 0)
+
+
+async def test_a_flood_of_messages_waits_to_be_read() -> None:
+    """And nothing of it is lost."""
+    async with opened(messages_per_second=50, in_flight=300) as peer:
+        begun = time.monotonic()
+        for n in range(80):
+            peer.say(ping=n)
+        await peer.until(lambda: len(peer.messages) == 80 or None)
+        assert time.monotonic() - begun > 0.3
+
+
+async def test_a_flood_of_messages_leaves_others_their_turn() -> None:
+    """A server can hand over thousands of frames without a pause between them."""
+    async with lane_open() as lane:
+        service = make_service(lane)
+        async with connected(service) as flooder, connected(service) as other:
+            for _ in range(2000):
+                flooder.say(ping=1)
+            other.say(ping="mine")
+            await other.until(lambda: other.messages)
+            assert len(flooder.messages) < 1000
+            await flooder.until(lambda: len(flooder.messages) == 2000 or None)
+
+
+async def test_query_of_a_get_is_limited_before_it_is_encoded() -> None:
+    """A list of numbers takes half a second for each MiB, on the event loop."""
+    fits = b'{"a":"' + b"x" * (MAX_QUERY_DATA_BYTES - 8) + b'"}'
+    assert len(encode_query(Raw(fits))) == MAX_QUERY_DATA_BYTES - 6
+    with pytest.raises(Refused, match="bad_message"):
+        encode_query(Raw(fits + b" "))
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("::1", "::/64"),
+        ("", ""),
+        ("made up", "made up"),
+    ],
+)
+async def test_sockets_are_counted_by_the_network_of_an_ipv6_client(
+    address: str, place: str
+) -> None:
+    assert place_of(address) == place
+
+
+async def test_an_ipv6_client_has_only_so_many_sockets_whatever_address_it_takes(
+    settings: Any,
+) -> None:
+    settings.WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS = 2
+    async with running() as application:
+        wires = [await accepted(handshake(application, address=f"2001:db8::{n}")) for n in range(2)]
+        assert status(await handshake(application, address="2001:db8::ff").ends()) == 429
+        wires.append(await accepted(handshake(application, address="2001:db8:0:1::1")))
+        for wire in wires:
+            await hang_up(wire)
+        assert not application._by_address
+
+
+async def test_a_silent_client_without_pings_is_cut_once_it_is_idle_for_long() -> None:
+    async with opened(idle_seconds=0.05, first_request_seconds=0.5) as peer:
+        peer.say(id=1, url="/quick/a/")
+        assert (await peer.last(1)).status == 200
+        assert await peer.is_closed() == (4000, "nothing came")

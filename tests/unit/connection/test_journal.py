@@ -1,0 +1,60 @@
+"""What is logged of a connection, and that it stays one line each."""
+
+import logging
+
+import pytest
+
+from tests.unit.peer import base
+from wsrequest.connection.journal import Journal, printable
+from wsrequest.errors import HandshakeRefused, Refused
+
+ODD = "a\r\nERROR forged\x1b[31m\x85\u2028"
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG, "wsrequest.connection")
+    return caplog
+
+
+def test_printable_leaves_what_is_printable_and_escapes_the_rest() -> None:
+    assert printable("https://bücher.example") == "https://bücher.example"
+    assert printable(None) == "none"
+    assert printable(ODD).isprintable()
+
+
+def test_what_a_client_chose_cannot_begin_a_line(lines: pytest.LogCaptureFixture) -> None:
+    journal = Journal("c1", base(origin=ODD))
+    Journal.handshake_refused(ODD, HandshakeRefused(403, f"origin {ODD}"))
+    journal.opened(ODD)
+    journal.is_user(ODD)
+    journal.refused(Refused("bad_url", ODD))
+    journal.closed(1000, "by the client")
+    assert len(lines.messages) == 5
+    assert all(message.isprintable() for message in lines.messages)
+
+
+def test_a_connection_is_told_of_from_its_opening_to_its_end(
+    lines: pytest.LogCaptureFixture,
+) -> None:
+    journal = Journal("c1", base(origin="http://testserver"))
+    journal.opened("http://testserver")
+    journal.is_user(7)
+    journal.is_user(7)
+    journal.closed(4003, "the session ended")
+    opened, user, closed = lines.messages
+    assert opened == "connection c1 opened by 203.0.113.7, origin http://testserver"
+    assert user == "connection c1 is user 7"
+    assert closed.startswith("connection c1 of 203.0.113.7 closed after ")
+    assert closed.endswith(": 4003 the session ended, user 7, 0 refused")
+
+
+def test_a_flood_of_refusals_is_one_line_and_a_count(lines: pytest.LogCaptureFixture) -> None:
+    journal = Journal("c1", base())
+    for n in range(500):
+        journal.refused(Refused("bad_json", "it is not"))
+        journal.is_user(n)
+    journal.closed(1000, "by the client")
+    told = [record for record in lines.records if record.levelno >= logging.INFO]
+    assert len(told) == 1 + 10 + 1
+    assert told[-1].getMessage().endswith("user 499, 500 refused")
