@@ -5,6 +5,7 @@ one whose subject is not the server asks for ``any_server`` and runs on one. A t
 settings of its own starts its server with ``serve``.
 """
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +23,12 @@ LOG_CHARACTERS = 8000
 
 @pytest.fixture(scope="session")
 def project_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the project's databases, migrated once; each server gets a copy."""
+    """A directory with the project's databases, migrated once; each server gets a copy.
+
+    PROJECT_MIGRATED names one that is there already, for whoever runs pytest many times.
+    """
+    if "PROJECT_MIGRATED" in os.environ:
+        return Path(os.environ["PROJECT_MIGRATED"])
     data = tmp_path_factory.mktemp("project")
     for alias in ("default", "other"):
         manage(data, "migrate", "--verbosity=0", "--database", alias)

@@ -23,7 +23,7 @@ from wsrequest.errors import HandshakeRefused
 from wsrequest.http.environ import Base, make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.handshake import check_handshake, check_version, place_of
-from wsrequest.http.lanes import Lane, Source
+from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
 from wsrequest.protocol.headers import is_allowed_value
 
@@ -211,8 +211,9 @@ class Application:
             )
             return
         origin = headers.get(b"origin", b"").decode("latin1")
-        redeemed = await self._get_service().lane.call(
-            _redeem, ticket.decode("latin1"), origin, source=Source()
+        service = self._get_service()
+        redeemed = await service.lane.call(
+            _redeem, ticket.decode("latin1"), origin, source=service.chores
         )
         if redeemed is None:
             await _respond(

@@ -358,7 +358,24 @@ IDENTITY = (
         "what a request sets in its context ends with it",
         SRC + "http/lanes.py",
         (("copy_context().run(self._run, job)", "self._run(job)"),),
-        (UNIT + "http/test_lanes.py::test_context_variables_of_a_job_end_with_it",),
+        (
+            UNIT + "http/test_lanes.py::test_context_variables_of_a_job_end_with_it",
+            SECURITY + "test_threads.py::test_a_thread_keeps_nothing_of_a_request",
+        ),
+    ),
+    Defence(
+        (37,),
+        "each request has the URLs of its own mount point",
+        SRC + "http/handler.py",
+        (('            set_script_prefix(request.META["SCRIPT_NAME"])\n', ""),),
+        (UNIT + "http/test_handler.py::test_handle_sets_the_script_prefix",),
+    ),
+    Defence(
+        (21, 37),
+        "tickets and looks at sessions have one turn among the connections",
+        SRC + "asgi.py",
+        (("source=service.chores", "source=type(service.chores)()"),),
+        (SECURITY + "test_threads.py::test_a_flood_of_tickets_has_one_turn",),
     ),
 )
 
@@ -645,6 +662,13 @@ MESSAGES = (
             UNIT + "http/test_environ.py"
             "::test_an_underscore_does_not_replace_the_header_with_a_hyphen",
         ),
+    ),
+    Defence(
+        (28,),
+        "check W025: a server is installed that has holes",
+        SRC + "checks/deployment.py",
+        (("(get_version_tuple(installed) or fixed) < fixed", "False"),),
+        (UNIT + "test_checks.py::test_check_of_versions_finds_a_server_with_holes",),
     ),
     _check(
         (30,),

@@ -197,7 +197,7 @@ POINTS = (
     Point(
         28,
         "libraries up to date, failures stay single",
-        "Lowest versions in pyproject.toml; operator: `pip-audit` in the project's own CI "
+        "Lowest versions in pyproject.toml, check W025; Operator: `pip-audit` in the project's CI "
         f"({_DEPLOYMENT}#security)). A view that raises is an answer.",
     ),
     Point(

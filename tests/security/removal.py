@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.acceptance.servers import manage
 from tests.security.defences import DEFENCES, Defence
 from tests.security.page import PAGE, page_now, page_wanted
 
@@ -41,6 +42,7 @@ def run_tests(copy: Path, tests: Iterable[str]) -> tuple[int, str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(copy / "src"), str(copy)]),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PROJECT_MIGRATED": str(copy.parent / "data"),
         "COLUMNS": "1000",  # a line of the summary stays whole
     }
     options = ["-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}"]
@@ -82,7 +84,12 @@ def try_defence(copy: Path, defence: Defence) -> str:
     unmoved = set(defence.tests) - failed_tests(said, defence.tests)
     if not unmoved:
         return ""
-    return "not noticed by " + ", ".join(sorted(unmoved)) + "\n" + said[-2000:]
+    return f"not noticed by {', '.join(sorted(unmoved))}\n{_summary(said)}"
+
+
+def _summary(said: str) -> str:
+    """The end of what pytest said, without the white space that fills its lines."""
+    return "\n".join(line.strip()[:200] for line in said.splitlines()[-20:])
 
 
 def check_copy(copy: Path) -> None:
@@ -106,6 +113,10 @@ def run_all(defences: list[Defence]) -> int:
     with tempfile.TemporaryDirectory(prefix="wsrequest-defences-") as place:
         copy = copy_repository(Path(place).resolve())
         check_copy(copy)
+        data = copy.parent / "data"
+        data.mkdir()
+        for alias in ("default", "other"):
+            manage(data, "migrate", "--verbosity=0", "--database", alias)
         tests = sorted({test for defence in defences for test in defence.tests})
         code, said = run_tests(copy, tests)
         if code:

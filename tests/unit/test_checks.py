@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,7 @@ from django.test import override_settings
 from django.urls import path, re_path
 
 from wsrequest.asgi import Application, get_asgi_application
-from wsrequest.checks import CHECKS
+from wsrequest.checks import CHECKS, deployment
 from wsrequest.management.applications import find_socket, look_up
 
 APPS: list[str] = list(settings.INSTALLED_APPS)
@@ -265,6 +266,22 @@ def test_check_of_databases_finds_a_pool_that_is_too_small(
     assert ids_with(True, "oracle") == []  # whose options are others
 
 
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [("4.2.1", ["W025"]), ("4.1", ["W025"]), ("4.2.2", []), ("4.10.0", []), (None, [])],
+)
+def test_check_of_versions_finds_a_server_with_holes(
+    installed: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(package: str) -> str:
+        if package != "daphne" or installed is None:
+            raise PackageNotFoundError(package)
+        return installed
+
+    monkeypatch.setattr(deployment, "version", version)
+    assert ids() == expected
+
+
 def test_check_of_runserver_lets_one_pass_that_builds_on_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,5 +381,5 @@ def test_look_up_tells_what_it_found(module: ModuleType) -> None:
 
 
 def test_every_check_is_tried() -> None:
-    tried = {parameter.values[0] for parameter in WRONG} | {"W010", "W011"}
+    tried = {parameter.values[0] for parameter in WRONG} | {"W010", "W011", "W025"}
     assert {f"wsrequest.{id}" for id in tried} == set(CHECKS)

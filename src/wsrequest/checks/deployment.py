@@ -1,8 +1,10 @@
 """What is fine in development and not behind a public address: ``manage.py check --deploy``."""
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from django.core.checks import CheckMessage, register
+from django.utils.version import get_version_tuple
 
 from wsrequest.checks.settings import sound
 from wsrequest.checks.table import TAG, message
@@ -15,7 +17,11 @@ __all__ = [
     "check_origins",
     "check_proxy",
     "check_tickets",
+    "check_versions",
 ]
+
+# Package, the first version without, what it was.
+_HOLES = (("daphne", (4, 2, 2), "CVE-2026-44545, CVE-2026-44546"),)
 
 _SESSIONS = "django.contrib.sessions.backends."
 _CACHES = "django.core.cache.backends."
@@ -71,6 +77,21 @@ def check_origins(**kwargs: Any) -> list[CheckMessage]:
         for origin in conf.ALLOWED_ORIGINS
         if origin.lower().startswith("http://")
     ]
+
+
+@register(TAG, deploy=True)
+def check_versions(**kwargs: Any) -> list[CheckMessage]:
+    """No server is installed whose holes concern sockets."""
+    found = []
+    for package, fixed, advisories in _HOLES:
+        try:
+            installed = version(package)
+        except PackageNotFoundError:
+            continue
+        if (get_version_tuple(installed) or fixed) < fixed:
+            facts = {"version": installed, "fixed": ".".join(map(str, fixed))}
+            found.append(message("wsrequest.W025", package=package, advisories=advisories, **facts))
+    return found
 
 
 @register(TAG, deploy=True)

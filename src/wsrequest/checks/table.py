@@ -122,7 +122,7 @@ _TABLE = {
     ),
     "wsrequest.W022": _Check(
         "SECURE_SSL_REDIRECT is on without SECURE_PROXY_SSL_HEADER: behind a proxy that ends TLS "
-        "a browser's https Origin is refused, and every message is answered by a redirect.",
+        "every WebSocket is taken for one without TLS, and refused.",
         "Set SECURE_PROXY_SSL_HEADER to what the proxy sends. If the server ends TLS itself, or "
         "takes the scheme from X-Forwarded-Proto, silence this check.",
     ),
@@ -134,6 +134,10 @@ _TABLE = {
     "wsrequest.W024": _Check(
         "WSREQUEST_ALLOWED_ORIGINS has {value}, whose pages anybody on their way can change.",
         "Serve it by https, and allow that.",
+    ),
+    "wsrequest.W025": _Check(
+        "{package} {version} is installed, which has known holes ({advisories}).",
+        "Upgrade it to {fixed} or later, or remove it if another server serves the project.",
     ),
     "wsrequest.I001": _Check(
         "No ASGI application of this project is known to serve the socket.",

@@ -1,6 +1,6 @@
 """One socket: frames in, calls run, frames out, deadlines, and an end in good order.
 
-Owns what is in flight on one connection. Reading never waits for anything, so
+Owns what is in flight on one connection. Reading waits for nothing but its pace, so
 that cancel, credit and ping are obeyed however busy the connection is.
 """
 
@@ -28,7 +28,6 @@ from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
-from wsrequest.http.lanes import Source
 from wsrequest.http.requests import WebSocketInfo, check_overrides, split_url
 from wsrequest.protocol.codec import decode_client, encode_refused, encode_server
 from wsrequest.protocol.messages import (
@@ -375,7 +374,7 @@ class Connection:
         self._session_since = None  # until a request finds a user again
         if key and engine:
             self._session_since = self._loop.time()
-            self.service.lane.submit(SessionCheck(self, engine, key), Source())
+            self.service.lane.submit(SessionCheck(self, engine, key), self.service.chores)
 
     def session_ended(self, session_key: str) -> None:
         """Close, unless the connection has another session by now."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from wsrequest.connection.budget import Budget
 from wsrequest.http.handler import Handler
-from wsrequest.http.lanes import Lane
+from wsrequest.http.lanes import Lane, Source
 from wsrequest.http.tickets import Tickets
 from wsrequest.types import Limits
 
@@ -37,9 +37,14 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts that run requests. ``tickets`` is called for each: settings are live."""
+    """The parts that run requests. ``tickets`` is called for each: settings are live.
+
+    ``chores`` is where jobs of no connection come from, tickets and looks at sessions: however
+    many there are, they have one turn among the connections.
+    """
 
     handler: Handler
     lane: Lane
     tickets: Callable[[], Tickets]
     budget: Budget = field(default_factory=Budget)
+    chores: Source = field(default_factory=Source)
