@@ -36,7 +36,7 @@ IMPURE = {
 ELSEWHERE = {"protocol": {"msgspec"}}  # what a pure part may use besides the standard library
 
 # These run any Django request, one that came by plain HTTP too.
-NO_WEBSOCKET = ("http.lanes", "http.handler")
+NO_WEBSOCKET = ("http.jobs", "http.lanes", "http.results", "http.handler")
 WEBSOCKET = ("wsrequest.protocol", "wsrequest.http.requests")
 
 # The whole package stands on its door, so opening it may load nothing.

@@ -357,7 +357,7 @@ IDENTITY = (
         (37,),
         "what a request sets in its context ends with it",
         SRC + "http/lanes.py",
-        (("copy_context().run(self._run, job)", "self._run(job)"),),
+        (("copy_context().run(job.run)", "job.run()"),),
         (
             UNIT + "http/test_lanes.py::test_context_variables_of_a_job_end_with_it",
             SECURITY + "test_threads.py::test_a_thread_keeps_nothing_of_a_request",
@@ -882,9 +882,8 @@ LIMITS = (
         SRC + "connection/connection.py",
         (
             (
-                "        if self._schedule.withdraw(call):\n            call.discard()\n",
-                "        if not self._schedule.withdraw(call):\n"
-                "            self._schedule.ended(call)\n",
+                "        if is_untouched:\n            call.discard()\n",
+                "        if not is_untouched:\n            self._schedule.ended(call)\n",
             ),
         ),
         (SECURITY + "test_storms.py::test_cancelling_is_no_way_around_the_cap",),

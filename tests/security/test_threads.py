@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 from tests.unit.peer import SECONDS, connected, lane_open, make_service
 from tests.unit.test_asgi import ORIGIN, accepted, call, handshake, hang_up, running, say
 from tests.unit.views import STAGES, hold, quick
-from wsrequest.http.lanes import Source
+from wsrequest.http.jobs import Source
 
 pytestmark = pytest.mark.asyncio
 

@@ -16,7 +16,8 @@ from wsrequest.connection.connection import SUBPROTOCOL, Connection
 from wsrequest.connection.service import Service, Terms
 from wsrequest.http.environ import Base, make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
-from wsrequest.http.lanes import Lane, Source
+from wsrequest.http.jobs import Source
+from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
 from wsrequest.protocol.codec import decode_server
 from wsrequest.protocol.messages import Part, Refusal, Response

@@ -85,7 +85,8 @@ class Answer:
     def _send(self, response: HttpResponseBase) -> None:
         call = self._call
         head = self._make_head(response)
-        call.is_endless = response.streaming and responses.is_endless(response)
+        if response.streaming:
+            call.is_endless = responses.is_endless(response)
         if not responses.has_body(call.message.method, response.status_code):
             self.last_frame = encode_server(head)
         elif not response.streaming:

@@ -239,7 +239,7 @@ class Connection:
             body.write(part)
         except OSError as error:
             message = call.message
-            logger.error("keeping the body of %s %s failed: %s", message.method, message.url, error)
+            logger.error("keeping the body of %s %s failed: %s", message.method, call.path, error)
             raise Refused("internal_error", "the server cannot keep the body", id) from error
         if not more:
             body.is_complete = True

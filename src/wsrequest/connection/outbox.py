@@ -6,8 +6,9 @@ server holds a sender back. One task writes while there is something to write.
 
 import asyncio
 import logging
+import sys
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from wsrequest.types import Frame
@@ -76,8 +77,10 @@ class Outbox:
         self._frames.append(frame)
         self.waiting_bytes += _bytes(frame)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._write())
-            self._on_sending()
+            task = _begin(self._write())
+            if not task.done():  # else the server has taken it already
+                self._task = task
+                self._on_sending()
 
     async def flush(self) -> None:
         """Wait until everything put so far is with the server, or the client is gone."""
@@ -114,6 +117,14 @@ class Outbox:
         finally:
             self.sending_since = None
             self._task = None
+
+
+def _begin(writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Make a task that begins at once, where Python has such: most frames need no turn then."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(writing, loop=loop, eager_start=True)
+    return loop.create_task(writing)
 
 
 def _bytes(frame: Frame) -> int:

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from wsrequest.connection.calls import Call
-from wsrequest.http.lanes import Lane, Source
+from wsrequest.http.jobs import Source
+from wsrequest.http.lanes import Lane
 
 __all__ = ["Schedule"]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from wsrequest.connection.budget import Budget
 from wsrequest.http.handler import Handler
-from wsrequest.http.lanes import Lane, Source
+from wsrequest.http.jobs import Source
+from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
 from wsrequest.types import Limits
 

@@ -1,6 +1,6 @@
 """Worker threads for synchronous code, fed by a queue that is fair to its sources.
 
-Owns the threads and how results come back to the event loop. What a job does is
+Owns the threads: how many there are, how many of them work, and when they end. What a job does is
 its own business: nothing here knows of Django, requests or WebSockets.
 """
 
@@ -12,77 +12,38 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
-from queue import Empty, SimpleQueue
-from typing import Generic, Protocol, TypeVar
+from time import perf_counter, process_time
+from typing import TypeVar
 
 from asgiref.sync import SyncToAsync
 
-__all__ = ["Job", "Lane", "Source"]
+from wsrequest.http.jobs import FunctionCall, Job, Source
+from wsrequest.http.results import Results
+
+__all__ = ["Lane"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger("wsrequest.lanes")
 
 _LINGER_SECONDS = 10.0  # a thread beyond the usual number stays so long, for the next burst
-
-
-class Job(Protocol):
-    """Work for a lane."""
-
-    def run(self) -> None:
-        """Do the work, in a worker thread, in a context of its own. Must not raise."""
-
-    def deliver(self) -> None:
-        """Take the result, on the event loop, after ``run``. Must not raise."""
-
-
-class Source:
-    """Where jobs come from. Sources with waiting jobs are served in turn, one job each."""
-
-    __slots__ = ("is_queued", "jobs")
-
-    def __init__(self) -> None:
-        self.jobs: deque[Job] = deque()
-        self.is_queued = False
-
-
-class _Function(Generic[T]):
-    """A job that is one function call."""
-
-    def __init__(
-        self, function: Callable[..., T], args: tuple[object, ...], future: "asyncio.Future[T]"
-    ) -> None:
-        self.function, self.args, self.future = function, args, future
-        self.result: T
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self.result = self.function(*self.args)
-        except StopIteration as error:  # no future can hold one
-            self.error = RuntimeError("the function raised StopIteration")
-            self.error.__cause__ = error
-        except BaseException as error:
-            self.error = error
-
-    def deliver(self) -> None:
-        if self.future.done():  # whoever waited was cancelled
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
+# Threads share one interpreter. One more helps while those at work wait for something, and costs
+# where they do not: so it is called up when no job was begun for so long, or when the process
+# left this share of its time unused.
+_PACE_SECONDS = 0.001
+_UNUSED_SHARE = 0.3
 
 
 class Lane:
-    """A few persistent threads that run jobs and hand the results to one event loop.
+    """Persistent threads that run jobs and hand the results to one event loop.
 
-    Results that are ready together reach the loop in one call. A thread that only
-    waits can be parked; another then takes its place, up to ``max_threads``.
+    No more of them work than keep the interpreter busy, and the one that rested last is called
+    first: its connections are open, its caches are warm. A thread that only waits can be parked;
+    another then takes its place, up to ``max_threads``.
 
     Args:
-        loop: the event loop on which ``deliver`` is called.
-        threads: how many jobs run at the same time.
+        loop: the event loop on which ``submit`` and ``Job.deliver`` are called.
+        threads: how many jobs run at the same time, at most.
         max_threads: how many threads there may be, with the parked ones.
         prepare: called first in every new thread.
         finish: called last in every thread, to give back what it holds.
@@ -101,15 +62,18 @@ class Lane:
         self._threads = threads
         self._max_threads = max(threads, max_threads)
         self._prepare, self._finish = prepare, finish
-        self._ready: SimpleQueue[Source | None] = SimpleQueue()
-        self._lock = threading.Lock()
+        self.post = Results(loop).post  # from any thread: call this on the event loop
+        self._lock = threading.Lock()  # of everything that follows
+        self._ready: deque[Source] = deque()
+        self._resting: list[threading.Lock] = []  # each is held until its thread is called up
         self._alive = 0
+        self._working = 0  # those that do not rest, with the parked ones
         self._parked = 0
         self._stopped = False
         self._is_exhausted = False  # and that was logged
-        self._done: deque[Callable[[], None]] = deque()
-        self._is_drain_due = False
-        self._context = Context()  # results are nobody's, or they would inherit a job's
+        self._begun = 0.0  # when a job was last begun, or a thread called up for one
+        self._is_pacing = False
+        self._paced = (0.0, 0.0)  # time, and processor time of the process, at the last look
 
     def submit(self, job: Job, source: Source) -> None:
         """Queue a job behind the others of its source."""
@@ -117,18 +81,19 @@ class Lane:
             source.jobs.append(job)
             if not source.is_queued:
                 source.is_queued = True
-                self._ready.put(source)
-            is_short = self._is_short()
-            self._alive += is_short
-            is_exhausted = self._parked >= self._max_threads
-        if is_short:
-            self._start_thread()
-        if is_exhausted:
-            self._tell_exhausted()
+                self._ready.append(source)
+            working = self._working - self._parked
+            if working >= self._threads:
+                return
+            if not working or perf_counter() - self._begun > _PACE_SECONDS:
+                self._call_up()
+            elif not self._is_pacing:
+                self._is_pacing = True
+                self._look_soon()
 
     async def call(self, function: Callable[..., T], *args: object, source: Source) -> T:
         """Run a function in a worker thread and return its result, or raise what it raises."""
-        job: _Function[T] = _Function(function, args, self.loop.create_future())
+        job: FunctionCall[T] = FunctionCall(function, args, self.loop.create_future())
         self.submit(job, source)
         return await job.future
 
@@ -140,16 +105,6 @@ class Lane:
             except ValueError:
                 return False
             return True
-
-    def post(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called on the event loop soon; from any thread, in order of posting."""
-        self._done.append(callback)
-        if not self._is_drain_due:
-            self._is_drain_due = True
-            try:
-                self.loop.call_soon_threadsafe(self._drain, context=self._context)
-            except RuntimeError:  # the loop is closed: the server has ended, nobody listens
-                logger.debug("a result came after the event loop had closed")
 
     @contextmanager
     def parked(self) -> Iterator[None]:
@@ -164,76 +119,63 @@ class Lane:
         """Count one thread out, until ``unpark``: it waits, or it is lost in a view without end."""
         with self._lock:
             self._parked += 1
-            # Jobs may be waiting that no later submit would start a thread for.
-            has_jobs = not self._ready.empty()
-            is_short = has_jobs and self._is_short()
-            self._alive += is_short
-            is_exhausted = has_jobs and self._parked >= self._max_threads
-        if is_short:
-            self._start_thread()
-        if is_exhausted:
-            self._tell_exhausted()
+            if self._ready:  # no later submit may come that would call one up
+                self._call_up()
 
     def unpark(self) -> None:
         """Count a parked thread in again."""
         with self._lock:
             self._parked -= 1
-            is_over = self._is_exhausted and self._max_threads - self._parked >= self._threads
-            if is_over:
+            if self._is_exhausted and self._max_threads - self._parked >= self._threads:
                 self._is_exhausted = False
-        if is_over:
-            logger.warning("threads have come back, jobs are begun again")
+                logger.warning("threads have come back, jobs are begun again")
 
     def stop(self) -> None:
-        """Let every thread end after the job that it is running. Safe to call twice."""
+        """Let every thread end when it finds no job. Safe to call twice."""
         with self._lock:
             self._stopped = True
-            count = self._alive
-        for _ in range(count):
-            self._ready.put(None)
+            self._working += len(self._resting)
+            while self._resting:
+                self._resting.pop().release()
 
-    def _is_short(self) -> bool:
-        return (
-            not self._stopped
-            and self._alive < self._max_threads
-            and self._alive - self._parked < self._threads
-        )
+    # How many threads work. Called with the lock held.
 
-    def _tell_exhausted(self) -> None:
-        """Log it once, until the usual number of threads can run again."""
-        with self._lock:
-            is_told, self._is_exhausted = self._is_exhausted, True
-        if not is_told:
+    def _call_up(self) -> None:
+        self._begun = perf_counter()  # or all would be called up before the first has begun
+        if self._resting:
+            self._working += 1
+            self._resting.pop().release()
+        elif self._alive < self._max_threads and not self._stopped:
+            self._working += 1
+            self._alive += 1
+            # Daemons, since a view that never ends must not keep the process from exiting.
+            threading.Thread(target=self._live, name="wsrequest-lane", daemon=True).start()
+        elif self._parked >= self._max_threads and not self._is_exhausted:
+            self._is_exhausted = True
             logger.error(
                 "all %s threads (WSREQUEST_MAX_THREADS) wait or are lost in their jobs: "
                 "further jobs wait until one comes back",
                 self._max_threads,
             )
 
-    def _start_thread(self) -> None:
-        # Daemons, since a view that never ends must not keep the process from exiting.
-        threading.Thread(target=self._live, name="wsrequest-lane", daemon=True).start()
+    def _look_soon(self) -> None:
+        self._paced = perf_counter(), process_time()
+        self.loop.call_later(_PACE_SECONDS, self._look, context=Context())
 
-    def _drain(self) -> None:
-        self._is_drain_due = False  # first, so that whoever posts from now on calls again
-        done = self._done
-        while done:
-            callback = done.popleft()
-            try:
-                callback()
-            except Exception:
-                logger.exception("taking a result failed")
+    def _look(self) -> None:
+        with self._lock:
+            self._is_pacing = bool(self._ready) and self._working - self._parked < self._threads
+            if not self._is_pacing:
+                return
+            now, (then, used) = perf_counter(), self._paced
+            is_unused = process_time() - used < (1 - _UNUSED_SHARE) * (now - then)
+            if is_unused or now - self._begun > _PACE_SECONDS:
+                self._call_up()
+            self._look_soon()
+
+    # In a worker thread.
 
     def _live(self) -> None:
-        try:
-            self._work()
-        finally:
-            try:
-                self._finish()
-            except Exception:
-                logger.exception("finishing a thread failed")
-
-    def _work(self) -> None:
         # asgiref looks here for the loop on which async code called from this thread belongs.
         # Not documented; tests/unit/http/test_lanes.py holds it.
         SyncToAsync.threadlocal.main_event_loop = self.loop
@@ -242,44 +184,50 @@ class Lane:
             self._prepare()
         except Exception:
             logger.exception("preparing a thread failed")
-        while True:
-            try:
-                source = self._ready.get(timeout=_LINGER_SECONDS)
-            except Empty:
-                if self._leave():
-                    return
-                continue
-            job = self._next(source)
-            if source is None:
-                return
-            if job is not None:
-                # What a job sets in its context ends with it; what prepare() set stays.
-                copy_context().run(self._run, job)
+        gate = threading.Lock()
+        gate.acquire()
+        try:
+            while (job := self._next(gate)) is not None:
+                try:
+                    # What a job sets in its context ends with it; what prepare() set stays.
+                    copy_context().run(job.run)
+                except BaseException:
+                    logger.exception("a job failed")
                 self.post(job.deliver)
                 del job
+        finally:
+            try:
+                self._finish()
+            except Exception:
+                logger.exception("finishing a thread failed")
 
-    def _run(self, job: Job) -> None:
-        try:
-            job.run()
-        except BaseException:
-            logger.exception("a job failed")
-
-    def _next(self, source: Source | None) -> Job | None:
-        if source is None:
+    def _next(self, gate: threading.Lock) -> Job | None:
+        """Wait for a job, and take it. None when the thread is to end."""
+        while True:
             with self._lock:
-                self._alive -= 1
-            return None
-        with self._lock:
-            job = source.jobs.popleft() if source.jobs else None
+                job = self._take()
+                if job is not None:
+                    return job
+                self._working -= 1
+                if self._stopped:
+                    return None
+                self._resting.append(gate)
+            while not gate.acquire(timeout=_LINGER_SECONDS):
+                with self._lock:
+                    if gate in self._resting and self._alive - self._parked > self._threads:
+                        self._resting.remove(gate)
+                        self._alive -= 1
+                        return None
+
+    def _take(self) -> Job | None:
+        while self._ready and self._working - self._parked <= self._threads:
+            source = self._ready.popleft()
+            job = source.jobs.popleft() if source.jobs else None  # they can be withdrawn
             if source.jobs:
-                self._ready.put(source)
+                self._ready.append(source)
             else:
                 source.is_queued = False
-        return job
-
-    def _leave(self) -> bool:
-        with self._lock:
-            if self._alive - self._parked > self._threads:
-                self._alive -= 1
-                return True
-        return False
+            if job is not None:
+                self._begun = perf_counter()
+                return job
+        return None

@@ -19,7 +19,8 @@ from django.utils.decorators import async_only_middleware, sync_only_middleware
 from django.views import View
 
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
-from wsrequest.http.lanes import Lane, Source
+from wsrequest.http.jobs import Source
+from wsrequest.http.lanes import Lane
 
 LOG: list[str] = []
 

@@ -11,7 +11,8 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 
 from wsrequest.http import lanes
-from wsrequest.http.lanes import Lane, Source
+from wsrequest.http.jobs import Source
+from wsrequest.http.lanes import Lane
 
 SECONDS = 5.0  # far more than anything here takes
 
@@ -206,6 +207,7 @@ async def test_prepare_is_called_once_in_each_thread() -> None:
             lane.submit(hold, Source())
         for hold in holds:
             await hold.until_begun()
+        for hold in holds:
             hold.go.set()
         await done(*holds)
         await lane.call(int, source=Source())
@@ -245,6 +247,93 @@ async def test_finish_is_called_in_each_thread_that_ends(monkeypatch: pytest.Mon
         await becomes(lambda: len(ended) == len(begun) - 1)
     await becomes(lambda: len(ended) == len(begun))
     assert sorted(ended) == sorted(begun)
+
+
+# How many threads work.
+
+
+class Clock:
+    """A loop that looks when it is told to, and the time that a lane then finds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.time = 100.0
+        self.processor_time = 1.0
+        self.looks: list[Callable[[], None]] = []
+        monkeypatch.setattr(lanes, "perf_counter", lambda: self.time)
+        monkeypatch.setattr(lanes, "process_time", lambda: self.processor_time)
+
+    def call_later(self, delay: float, callback: Callable[[], None], **kwargs: Any) -> None:
+        self.looks.append(callback)
+
+    def call_soon_threadsafe(self, callback: Callable[[], None], **kwargs: Any) -> None:
+        pass
+
+    def look(self, *, after: float, used: float) -> None:
+        self.time += after
+        self.processor_time += used
+        (look,) = self.looks
+        self.looks.clear()
+        look()
+
+
+@pytest.mark.parametrize(
+    ("after", "used", "is_called"),
+    [
+        pytest.param(0.0005, 0.0005, False, id="the-interpreter-is-busy"),
+        pytest.param(0.0005, 0.0001, True, id="it-waits-for-something"),
+        pytest.param(0.0020, 0.0020, True, id="nothing-was-begun"),
+    ],
+)
+async def test_another_thread_is_called_up_only_where_it_helps(
+    monkeypatch: pytest.MonkeyPatch, after: float, used: float, is_called: bool
+) -> None:
+    clock, before = Clock(monkeypatch), lane_threads()
+    lane = Lane(clock, threads=4, max_threads=4)  # type: ignore[arg-type]
+    with joined():
+        holds = [Hold() for _ in range(4)]
+        for hold in holds:
+            lane.submit(hold, Source())
+        await holds[0].until_begun()
+        assert len(lane_threads() - before) == 1
+        clock.look(after=after, used=used)
+        assert len(lane_threads() - before) == 1 + is_called
+        assert clock.looks  # while jobs wait
+        for hold in holds:
+            hold.go.set()
+        lane.stop()
+        for hold in holds:
+            await hold.until_begun()
+
+
+async def test_a_job_that_finds_a_long_one_at_work_gets_a_thread_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    lane = Lane(clock, threads=4, max_threads=4)  # type: ignore[arg-type]
+    with joined():
+        holds = [Hold(), Hold()]
+        lane.submit(holds[0], Source())
+        await holds[0].until_begun()
+        clock.time += 0.002
+        lane.submit(holds[1], Source())
+        await holds[1].until_begun()
+        assert not clock.looks
+        for hold in holds:
+            hold.go.set()
+        lane.stop()
+
+
+async def test_the_thread_that_rested_last_is_called_up_first() -> None:
+    async with opened(threads=2) as lane:
+        holds = [Hold(), Hold()]
+        for hold in holds:
+            lane.submit(hold, Source())
+        for hold in holds:
+            await hold.until_begun()
+            hold.go.set()
+        await done(*holds)
+        idents = {await lane.call(threading.get_ident, source=Source()) for _ in range(20)}
+    assert len(idents) == 1
 
 
 # Parking.
