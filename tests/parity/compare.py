@@ -17,6 +17,9 @@ __all__ = ["Differences", "compare"]
 Differences = dict[str, tuple[Any, Any]]
 """Two values under the name of each field in which two outcomes differ."""
 
+# Seconds that are counted down or up between two requests of a row.
+SECONDS = re.compile(r"(?<=available in )\d+(?= second)")
+COUNTED = ("age", "retry-after")
 MISSING = "(missing)"
 KINDS = {"middleware": "middleware", "signal": "signals", "query": "queries", "log": "logs"}
 KINDS["view"] = "view"
@@ -36,10 +39,16 @@ def from_now(found: re.Match[str]) -> str:
     return f"<in {round(seconds / 60)} min>" if seconds > -120 else found[0]
 
 
+def about(seconds: str) -> str:
+    """A number of seconds, to the minute."""
+    return f"<about {round(int(seconds) / 60)} min>"
+
+
 def plain(value: Any, ports: frozenset[str]) -> Any:
     """A value without what is chance in it."""
     if isinstance(value, str):
         value = HTTP_DATE.sub(from_now, value)
+        value = SECONDS.sub(lambda found: about(found[0]), value)
         for pattern, name in CHANCE:
             value = pattern.sub(name, value)
         for port in ports:
@@ -54,84 +63,87 @@ def plain(value: Any, ports: frozenset[str]) -> Any:
 
 def compare(reference: Outcome, outcome: Outcome) -> Differences:
     """The fields in which two outcomes of a row differ."""
-    found: Differences = {}
+    found = Found(reference.ports, outcome.ports)
     for one, other in zip(reference.answers, outcome.answers, strict=True):
-        left, right = _answer(one, reference.ports), _answer(other, outcome.ports)
-        _add(found, left, right)
-        _add_header_order(found, one, other)
-    left, right = _events(reference), _events(outcome)
-    _add(found, left, right)
-    if not found.keys() & set(KINDS.values()):
-        _add(found, {"order": _plain_events(reference)}, {"order": _plain_events(outcome)})
-    if len(reference.seen) != len(outcome.seen):
-        found["seen"] = (len(reference.seen), len(outcome.seen))
-    for one, other in zip(reference.seen, outcome.seen, strict=False):
-        _add(found, _seen(one, reference.ports), _seen(other, outcome.ports))
-    return found
+        found.add(_answer(one), _answer(other))
+        found.add(*_header_names(one, other))
+    found.add(_events(reference), _events(outcome))
+    if not found.differences.keys() & set(KINDS.values()):
+        found.add({"order": reference.events}, {"order": outcome.events})
+    found.add({"seen": len(reference.seen)}, {"seen": len(outcome.seen)})
+    for left, right in zip(reference.seen, outcome.seen, strict=False):
+        found.add(_seen(left), _seen(right))
+    return found.differences
 
 
-def _add(found: Differences, left: dict[str, Any], right: dict[str, Any]) -> None:
-    for name in left.keys() | right.keys():
-        one, other = left.get(name, MISSING), right.get(name, MISSING)
-        if one != other:
-            found.setdefault(name, (one, other))
+class Found:
+    """Collects differences. Chance is taken out of unequal values only: most are equal."""
+
+    def __init__(self, left_ports: frozenset[str], right_ports: frozenset[str]) -> None:
+        self._left_ports, self._right_ports = left_ports, right_ports
+        self.differences: Differences = {}
+
+    def add(self, left: dict[str, Any], right: dict[str, Any]) -> None:
+        """Compare the fields of two parts of an outcome."""
+        for name in left.keys() | right.keys():
+            one, other = left.get(name, MISSING), right.get(name, MISSING)
+            if one == other:
+                continue
+            if name.removeprefix("header ") in COUNTED:
+                one, other = [*map(about, one)], [*map(about, other)]
+            one, other = plain(one, self._left_ports), plain(other, self._right_ports)
+            if one != other:
+                self.differences.setdefault(name, (one, other))
 
 
-def _page(body: str) -> list[str]:
-    """What a page of DEBUG says: title, error, the frames of its traceback."""
-    if "Traceback" not in body:
-        return []
-    body = unescape(body)
-    found = re.findall(
-        r"<title>(.*?)</title>|class=\"exception_value\">(.*?)</pre>", body, re.DOTALL
-    )
-    said = [" ".join("".join(one).split()) for one in found]
-    frames = re.findall(r'File "(.*?)", line (\d+), in (\S+)', re.sub(r"<[^>]*>", "", body))
-    return said + [":".join(frame) for frame in frames]
-
-
-def _answer(answer: Answer, ports: frozenset[str]) -> dict[str, Any]:
-    body = plain(answer.body.decode("utf-8", "surrogateescape"), ports)
+def _answer(answer: Answer) -> dict[str, Any]:
+    body = answer.body.decode("utf-8", "surrogateescape")
     fields: dict[str, Any] = {
         "status": answer.status,
         "reason": answer.reason,
         "failed": answer.failed,
         "ticket": answer.ticket,
         "body": body,
-        "traceback": _page(body),
+        "traceback": _traceback(body),
     }
     for name, value in answer.headers:
-        fields.setdefault(f"header {name.lower()}", []).append(plain(value, ports))
+        fields.setdefault(f"header {name.lower()}", []).append(value)
     return fields
 
 
-def _add_header_order(found: Differences, one: Answer, other: Answer) -> None:
+def _traceback(body: str) -> list[str]:
+    """What a page of DEBUG says: title, error, the frames of its traceback."""
+    if "Traceback" not in body:
+        return []
+    body = unescape(body)
+    found = re.findall(r'<title>(.*?)</title>|class="exception_value">(.*?)</pre>', body, re.DOTALL)
+    said = [" ".join("".join(one).split()) for one in found]
+    frames = re.findall(r'File "(.*?)", line (\d+), in (\S+)', re.sub(r"<[^>]*>", "", body))
+    return said + [":".join(frame) for frame in frames]
+
+
+def _header_names(one: Answer, other: Answer) -> tuple[dict[str, Any], dict[str, Any]]:
     """Names as they were written, in their order, of the headers that both answers have."""
     common = {name.lower() for name, _ in one.headers} & {name.lower() for name, _ in other.headers}
-    left = [name for name, _ in one.headers if name.lower() in common]
-    right = [name for name, _ in other.headers if name.lower() in common]
-    if left != right:
-        found.setdefault("header names", (left, right))
+    left, right = (
+        {"header names": [name for name, _ in answer.headers if name.lower() in common]}
+        for answer in (one, other)
+    )
+    return left, right
 
 
 def _events(outcome: Outcome) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    for kind, text in _plain_events(outcome):
+    for kind, text in outcome.events:
         fields.setdefault(KINDS[kind], []).append(text)
     return fields
 
 
-def _plain_events(outcome: Outcome) -> list[Any]:
-    found: list[Any] = plain(outcome.events, outcome.ports)
-    return found
-
-
-def _seen(seen: dict[str, Any], ports: frozenset[str]) -> dict[str, Any]:
-    fields = {f"META {key}": plain(value, ports) for key, value in seen["meta"].items()}
+def _seen(seen: dict[str, Any]) -> dict[str, Any]:
+    fields = {f"META {key}": value for key, value in seen["meta"].items()}
     for name, value in seen.items():
         if name == "headers":
-            for header, text in value:
-                fields[f"request header {header}"] = plain(text, ports)
+            fields |= {f"request header {header}": text for header, text in value}
         elif name != "meta":
-            fields[f"request.{name}"] = plain(value, ports)
+            fields[f"request.{name}"] = value
     return fields

@@ -35,6 +35,7 @@ HTTP: Table = {
     "remote-host": ("META REMOTE_HOST",),
     "wsgi-objects": ("META wsgi.errors", "META wsgi.input", "META wsgi.multiprocess"),
     "request-websocket": ("request.attributes",),
+    "sender": ("request.started",),
     # Of what the client sends.
     "connection": ("META HTTP_CONNECTION", "request header Connection"),
     "accept-encoding": (
@@ -64,12 +65,20 @@ HTTP: Table = {
     "tickets": ("header set-cookie", "ticket", "queries", "signals"),
     "head-of-a-stream": ("view",),
     "broken-stream": ("status", "failed", "body", "header *", "logs"),
-    "left-behind": ("request.language",),
+    "left-behind": ("request.language", "request.context"),
     "debug-page": ("body", "header content-length", "header etag"),
     "async-frames": ("traceback",),
 }
 GENERAL = frozenset(
-    ("reason", "server-headers", "server-keys", "remote-host", "wsgi-objects", "request-websocket")
+    (
+        "reason",
+        "server-headers",
+        "server-keys",
+        "remote-host",
+        "wsgi-objects",
+        "request-websocket",
+        "sender",
+    )
 )
 
 ASGI: Table = {

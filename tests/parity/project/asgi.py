@@ -1,5 +1,7 @@
 """The recorded project over ASGI: Django's own handler for HTTP, the package for the socket."""
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +19,7 @@ def build(changes: dict[str, Any]) -> Application:
         return get_asgi_application()
 
 
+SECONDS = 5.0  # for a request to end behind its answer
 STACKS = {name: build(changes) for name, changes in settings.STACKS.items()}
 
 
@@ -28,6 +31,11 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
+    if scope["path"] == f"{control.PREFIX}end":  # over WSGI nothing else runs meanwhile
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                while control.end() is None:  # noqa: ASYNC110  # the recorder has no loop
+                    await asyncio.sleep(0.002)
     answer = control.answer(scope["path"], body)
     headers = [(b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

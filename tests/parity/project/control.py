@@ -41,7 +41,7 @@ def begin(row: dict[str, Any]) -> None:
     stack = row["stack"]
     for cache in caches.all():
         cache.clear()
-    translation.deactivate()  # a WSGI server's thread keeps it from one request to the next
+    translation.deactivate()  # as the context variable of the recorder
     for alias, tables in TABLES.items():
         _empty(str(connections.settings[alias]["NAME"]), tables)
     recorder.begin()

@@ -3,6 +3,7 @@
 A query string with ``do=`` tells ``Last`` to answer or fail in one of its hooks.
 """
 
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.cache import FetchFromCacheMiddleware, UpdateCacheMiddleware
 from django.utils.decorators import sync_and_async_middleware
 
-from tests.parity.project.recorder import note
+from tests.parity.project.recorder import MARK, note
 
 GetResponse = Callable[[HttpRequest], Any]
 ERRORS: dict[str, Callable[[], Exception]] = {
@@ -31,8 +32,10 @@ class First:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         note("middleware", "First request", request.method, request.get_full_path())
+        MARK.set("of the middleware")
+        request.middleware_thread = threading.get_ident()
         response = self.get_response(request)
-        note("middleware", "First response", response.status_code)
+        note("middleware", "First response", response.status_code, MARK.get())
         if response.streaming and not response.is_async and "wrap" in request.META["QUERY_STRING"]:
             response.streaming_content = self.wrap(response.streaming_content)
         return response

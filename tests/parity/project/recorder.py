@@ -6,7 +6,9 @@ two servers that do the same make the same keys, tokens and salts.
 
 import itertools
 import logging
+import sys
 import types
+from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.auth import signals as auth_signals
@@ -22,6 +24,12 @@ EVENTS: list[list[str]] = []
 SEEN: list[dict[str, Any]] = []
 """What the views saw of their requests."""
 
+began: list[str] = []
+"""The sender and the arguments of the last ``request_started``."""
+
+MARK: ContextVar[str] = ContextVar("mark", default="")
+"""Set by the outermost middleware, and again by the view, to be seen by both."""
+
 _numbers = itertools.count()
 
 
@@ -30,6 +38,7 @@ def begin() -> None:
     global _numbers
     EVENTS.clear()
     SEEN.clear()
+    MARK.set("")  # a WSGI server's thread keeps it from one request to the next
     _numbers = itertools.count()
 
 
@@ -40,9 +49,7 @@ def note(kind: str, *what: object) -> None:
 
 def is_settled() -> bool:
     """Whether each request that was started has been finished."""
-    return len({text for kind, text in EVENTS if text == "unsettled"}) == 0 and sum(
-        1 for event in EVENTS if event == STARTED
-    ) == sum(1 for event in EVENTS if event == FINISHED)
+    return EVENTS.count(STARTED) == EVENTS.count(FINISHED)
 
 
 STARTED = ["signal", "request_started"]
@@ -79,7 +86,8 @@ def start() -> None:
         signal.connect(receiver, weak=False)
 
 
-def _started(**kwargs: Any) -> None:
+def _started(sender: type, signal: object, **kwargs: Any) -> None:
+    began[:] = [sender.__name__, *sorted(kwargs)]
     EVENTS.append(STARTED)
 
 
@@ -88,8 +96,6 @@ def _finished(**kwargs: Any) -> None:
 
 
 def _failed(request: Any = None, **kwargs: Any) -> None:
-    import sys
-
     note("signal", "got_request_exception", repr(sys.exc_info()[1]), request and request.path)
 
 

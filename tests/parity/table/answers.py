@@ -1,6 +1,6 @@
 """Answers of every kind: bodies, headers, statuses, streams, caches and conditions."""
 
-from tests.parity.project.views import ANSWERS
+from tests.parity.project.views.answers import ANSWERS
 from tests.parity.rows import Row, call, row
 from tests.parity.table.requests import METHODS
 

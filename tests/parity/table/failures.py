@@ -1,6 +1,6 @@
 """Failures: in views, middleware, streams, templates, and in the handlers of failures."""
 
-from tests.parity.project.views import ERRORS
+from tests.parity.project.views.failures import ERRORS
 from tests.parity.rows import Row, call, row
 
 KINDS = [*(kind for kind in ERRORS if kind != "system-exit")]

@@ -147,6 +147,7 @@ ROWS: list[Row] = [
         "language left behind",
         "/activate/de/",
         "/see/nothing/",
+        "/see/nothing/",
         stack="bare",
         differs="left-behind",
     ),

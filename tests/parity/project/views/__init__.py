@@ -1,0 +1,1 @@
+"""The views of the recorded project, one module for each part of the table."""
