@@ -92,6 +92,7 @@ class Row:
         name: of the row, unique.
         calls: at least one.
         handshake: headers of the client itself, which it sends with every request by HTTP.
+        repeated: headers of the client that may occur twice.
         by_http: headers that browsers send by HTTP only.
         origin: the Origin of the page, None for a program that is no browser.
         settings: Django's, changed for this row.
@@ -107,6 +108,7 @@ class Row:
     origin: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     stack: str = "full"
+    repeated: tuple[tuple[str, str], ...] = ()
     by_http: Mapping[str, str] = field(default_factory=dict)
     differs: frozenset[str] = frozenset()
     asgi_differs: frozenset[str] = frozenset()

@@ -96,7 +96,7 @@ class HTTP:
         connection.putrequest(
             call.method.upper(), call.target(), skip_host=True, skip_accept_encoding=True
         )
-        for name, value in headers.items():
+        for name, value in (*headers.items(), *self._row.repeated):
             connection.putheader(name, value.encode("latin1"))
         connection.endheaders(call.content())
         return self._read()
@@ -151,7 +151,7 @@ class Socket:
                     sock=raw,
                     origin=row.origin and Origin(row.origin),
                     subprotocols=[Subprotocol("wsrequest.v1")],
-                    additional_headers=handshake,
+                    additional_headers=[*handshake.items(), *row.repeated],
                     user_agent_header=None,
                     compression=None,
                     proxy=None,

@@ -127,8 +127,8 @@ ROWS: list[Row] = [
         "binary json, not utf-8",
         call("POST", "/see/json/", body=b'"\xff"', headers={"Content-Type": "application/json"}),
     ),
-    row("a body of 300,000 bytes", call("POST", "/see/body/", body=bytes(300_000))),
-    row("a body of 300,000 bytes, read", call("POST", "/see/read/", body=bytes(300_000))),
+    row("a body of 300,000 bytes", call("POST", "/see/body/", body=b"x" * 300_000)),
+    row("a body of 300,000 bytes, read", call("POST", "/see/read/", body=b"x" * 300_000)),
     row(
         "a body that nobody reads", call("POST", "/answer/text/", body=bytes(50_000)), "/see/body/"
     ),

@@ -85,6 +85,14 @@ BROWSER = {
     "Sec-Fetch-Site": "same-origin",
 }
 
+TWICE = (
+    ("Accept-Language", "xx"),
+    ("Accept-Language", "fr"),
+    ("X-Custom", "a"),
+    ("X-Custom", "b, c"),
+    ("x-custom", ""),
+)
+
 ROWS: list[Row] = [
     *(row(f"method {method}", call(method, "/see/body/")) for method in METHODS),
     *(row(f"async method {method}", call(method, "/asee/body/")) for method in METHODS),
@@ -114,6 +122,8 @@ ROWS: list[Row] = [
         handshake={"Cookie": 'a=1; b="x y"; c=ü; d'},
         asgi_differs="cookies-outside-of-ascii",
     ),
+    row("handshake, headers twice", "/see/nothing/", "/language/", repeated=TWICE),
+    row("handshake, underscores", "/see/nothing/", repeated=(("X_Proxy", "1"), ("X-Proxy", "2"))),
     row("async", "/asee/nothing/x/?a=1", handshake=BROWSER),
     *(row(f"stack {name}", "/see/body/?a=1", stack=name) for name in ("bare", "async")),
     *(row(f"stack {name}, async view", "/asee/body/", stack=name) for name in ("bare", "async")),
