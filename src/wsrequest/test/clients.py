@@ -1,0 +1,87 @@
+"""The clients, and the ways to put them into tests that exist.
+
+Owns nothing of a request: Django's own clients compose it, ``handlers`` carry it.
+"""
+
+from contextlib import ExitStack
+from typing import Any
+
+from django.test.client import AsyncClient, AsyncClientHandler, Client, ClientHandler
+
+from wsrequest.test.handlers import AsyncWebSocketHandler, WebSocketHandler, over_websocket
+
+__all__ = [
+    "AsyncWebSocketClient",
+    "OverWebSocket",
+    "WebSocketClient",
+    "WebSocketTestMixin",
+    "replace_django_clients",
+]
+
+
+class OverWebSocket:
+    """Makes a subclass of one of Django's test clients send its requests over the protocol.
+
+    ``class MyWebSocketClient(OverWebSocket, MyClient): pass``
+    """
+
+    handler: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.handler = over_websocket(self.handler)
+
+
+class WebSocketClient(OverWebSocket, Client):
+    """``django.test.Client``, with all its methods and arguments, over the protocol."""
+
+
+class AsyncWebSocketClient(OverWebSocket, AsyncClient):
+    """``django.test.AsyncClient``, with all its methods and arguments, over the protocol.
+
+    Views see a WSGIRequest, as they do over the socket; ``response.asgi_request`` is that.
+    """
+
+
+class WebSocketTestMixin:
+    """Makes ``self.client`` and ``self.async_client`` of a TestCase send over the protocol.
+
+    Stands before the class of the test case, and keeps the client that this one has:
+    ``class MyTests(WebSocketTestMixin, APITestCase)``.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("client_class", "async_client_class"):
+            client_class = getattr(cls, name, None)  # None: a mixin of mixins, not yet a test case
+            if client_class is not None:
+                setattr(cls, name, _over_websocket(client_class))
+
+
+def _over_websocket(client_class: type) -> type:
+    """The class that is as ``client_class`` and sends over the protocol."""
+    if issubclass(client_class, OverWebSocket):
+        return client_class
+    ours: dict[type, type] = {Client: WebSocketClient, AsyncClient: AsyncWebSocketClient}
+    name = f"WebSocket{client_class.__name__}"
+    return ours.get(client_class) or type(name, (OverWebSocket, client_class), {})
+
+
+def replace_django_clients() -> ExitStack:
+    """Have every test client of Django's kind send over the protocol, from now on.
+
+    That is each ``Client`` and ``AsyncClient``, also where it was imported or subclassed before
+    (DRF's ``APIClient``, pytest-django's fixtures): what they have in common is replaced.
+
+    Returns:
+        A context manager; its end, or its ``close()``, takes the replacement back.
+    """
+    undo = ExitStack()
+    replaced: tuple[tuple[Any, Any], ...] = (
+        (ClientHandler, WebSocketHandler),
+        (AsyncClientHandler, AsyncWebSocketHandler),
+    )
+    for theirs, ours in replaced:
+        undo.callback(setattr, theirs, "__call__", theirs.__call__)
+        theirs.__call__ = ours.__call__
+    return undo

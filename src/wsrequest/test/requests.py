@@ -1,0 +1,156 @@
+"""What a test client asks for, as frames: the handshake's share and the message.
+
+Owns the split of a WSGI environ between the two, and the way to the server and there into a
+Django request. Whatever a message may say goes into the message; the rest is the handshake's.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from django.core.handlers.wsgi import WSGIRequest
+from msgspec.structs import replace
+
+from wsrequest.conf import conf
+from wsrequest.errors import Refused
+from wsrequest.http.environ import Base
+from wsrequest.http.requests import WebSocketInfo, check_overrides, make_request
+from wsrequest.http.responses import split
+from wsrequest.protocol.codec import decode_client, encode_client
+from wsrequest.protocol.headers import check_headers
+from wsrequest.protocol.ids import MAX_INTEGER
+from wsrequest.protocol.messages import Part, Request
+from wsrequest.protocol.session import Session
+from wsrequest.types import Frame, Limits
+
+__all__ = ["ID", "receive_request"]
+
+ID = 1
+"""The id of every request: each has a connection of its own, as its handshake may differ."""
+
+Environ = dict[str, Any]
+
+_METHODS_WITHOUT_BODY = ("GET", "HEAD")
+# Set by ``make_request`` for each request, out of the message.
+_OF_THE_REQUEST = frozenset(
+    "REQUEST_METHOD PATH_INFO QUERY_STRING CONTENT_LENGTH CONTENT_TYPE wsgi.input HTTP_COOKIE "
+    "HTTP_ORIGIN HTTP_ACCEPT_ENCODING".split()
+)
+_PATH_SAFE = "/!$&'()*+,;=:@~"
+# All that may stand in a url but for "#" and the backslash; "%" because a query is quoted already.
+_QUERY_SAFE = "!\"$%&'()*+,/:;<=>?@[]^`{|}~"
+
+
+def receive_request(environ: Environ) -> WSGIRequest:
+    """Send what ``environ`` asks for as frames, and return the request that the server makes.
+
+    Args:
+        environ: as Django's ``RequestFactory`` composes it.
+
+    Raises:
+        Refused: the server would not take such a message (PROTOCOL.md 5).
+    """
+    limits = conf.limits()
+    vouching = conf.vouching_headers
+    base, message = _split(environ, vouching)
+    message, body = _receive(_frames(message, limits), limits)
+    check_overrides(message.headers, base, vouching)
+    return make_request(
+        message,
+        base,
+        body=None if body is None else io.BytesIO(body),
+        body_bytes=len(body or b""),
+        cookie=base.cookie,
+        token_scheme=conf.TOKEN_SCHEME,
+        websocket=WebSocketInfo(uuid4().hex, "wsrequest.v1"),
+    )
+
+
+def _split(environ: Environ, vouching: frozenset[str]) -> tuple[Base, Request]:
+    """The connection and the message that stand for ``environ`` together."""
+    headers: dict[str, str] = {}
+    handshake: Environ = {}
+    for key, value in environ.items():
+        name = key.removeprefix("HTTP_").replace("_", "-").title()
+        if key in _OF_THE_REQUEST:
+            continue
+        if key.startswith("HTTP_") and name.lower() not in vouching and _is_sayable(name, value):
+            headers[name] = value
+        else:
+            handshake[key] = value
+    method = environ["REQUEST_METHOD"]
+    body = _body(environ)
+    content_type = environ.get("CONTENT_TYPE")
+    if content_type is not None and body is None:  # a type of nothing is still a header
+        headers["Content-Type"] = content_type
+    origin = environ.get("HTTP_ORIGIN")
+    base = Base(handshake, frozenset(), origin, environ.get("HTTP_COOKIE", ""))
+    message = Request(
+        method, _url(environ), ID, headers, body=body, content_type=content_type, credit=MAX_INTEGER
+    )
+    return base, message
+
+
+def _is_sayable(name: str, value: object) -> bool:
+    """Whether a message may set this header."""
+    if not isinstance(value, str):
+        return False
+    try:
+        check_headers({name: value})
+    except Refused:
+        return False
+    return True
+
+
+def _url(environ: Environ) -> str:
+    """The url that a browser would put into the message; WSGI has its bytes as Latin-1."""
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    path = quote(path.encode("latin1"), safe=_PATH_SAFE)
+    if path.startswith("//"):  # a message's url may not (4.1); this is the same path
+        path = "/%2F" + path[2:]
+    query = quote(environ.get("QUERY_STRING", "").encode("latin1"), safe=_QUERY_SAFE)
+    return f"{path or '/'}?{query}" if query else path or "/"
+
+
+def _body(environ: Environ) -> bytes | None:
+    """What a WSGI server would have read for this request; None without a body."""
+    source: IO[bytes] | None = environ.get("wsgi.input")
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        length = 0
+    if source is None or length <= 0:
+        return None
+    if hasattr(source, "__len__"):  # Django's FakePayload refuses to be read beyond its end
+        length = min(length, len(source))
+    return source.read(length)
+
+
+def _frames(message: Request, limits: Limits) -> Iterator[Frame]:
+    """The frames of a request: one, or several where its body is over one part (4.3)."""
+    body = message.body
+    if body is None or len(body) <= limits.part_bytes:
+        yield encode_client(message)
+        return
+    first, *rest = split(body, limits.part_bytes)
+    yield encode_client(replace(message, body=first, more=True))
+    for piece in rest:
+        yield encode_client(Part(ID, piece, more=True))
+    yield encode_client(Part(ID, b""))
+
+
+def _receive(frames: Iterable[Frame], limits: Limits) -> tuple[Request, bytes | None]:
+    """The request and its whole body, as the server finds them in the frames."""
+    session = Session(limits)
+    messages = []
+    for frame in frames:
+        messages.append(decode_client(frame, max_bytes=limits.message_bytes))
+        session.receive(messages[-1])
+    request, *parts = messages
+    assert isinstance(request, Request)  # the frames are ours
+    if not parts:
+        return request, request.body
+    bodies = (message.body or b"" for message in messages if isinstance(message, Request | Part))
+    return request, b"".join(bodies)
