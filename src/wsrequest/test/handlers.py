@@ -99,7 +99,7 @@ def _environ(scope: dict[str, Any]) -> dict[str, Any]:
     return {
         **request.META,
         "QUERY_STRING": request.META["QUERY_STRING"].encode().decode("latin1"),  # as WSGI has it
-        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": body,
     }
 

@@ -32,7 +32,6 @@ ID = 1
 
 Environ = dict[str, Any]
 
-_METHODS_WITHOUT_BODY = ("GET", "HEAD")
 # Set by ``make_request`` for each request, out of the message.
 _OF_THE_REQUEST = frozenset(
     "REQUEST_METHOD PATH_INFO QUERY_STRING CONTENT_LENGTH CONTENT_TYPE wsgi.input HTTP_COOKIE "
@@ -72,11 +71,12 @@ def _split(environ: Environ, vouching: frozenset[str]) -> tuple[Base, Request]:
     """The connection and the message that stand for ``environ`` together."""
     headers: dict[str, str] = {}
     handshake: Environ = {}
+    kept = {*vouching, "content-type"}  # HTTP_CONTENT_TYPE, which is not CONTENT_TYPE to Django
     for key, value in environ.items():
         name = key.removeprefix("HTTP_").replace("_", "-").title()
         if key in _OF_THE_REQUEST:
             continue
-        if key.startswith("HTTP_") and name.lower() not in vouching and _is_sayable(name, value):
+        if key.startswith("HTTP_") and name.lower() not in kept and _is_sayable(name, value):
             headers[name] = value
         else:
             handshake[key] = value
@@ -148,9 +148,9 @@ def _receive(frames: Iterable[Frame], limits: Limits) -> tuple[Request, bytes | 
     for frame in frames:
         messages.append(decode_client(frame, max_bytes=limits.message_bytes))
         session.receive(messages[-1])
-    request, *parts = messages
+    request, *parts = (message for message in messages if isinstance(message, Request | Part))
     assert isinstance(request, Request)  # the frames are ours
-    if not parts:
+    if not request.more:
         return request, request.body
-    bodies = (message.body or b"" for message in messages if isinstance(message, Request | Part))
-    return request, b"".join(bodies)
+    assert not parts[-1].more  # else a server would wait for the rest
+    return request, b"".join(message.body or b"" for message in (request, *parts))

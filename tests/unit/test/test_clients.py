@@ -1,6 +1,7 @@
 """The test clients as tests use them: the same calls, the same answers as with Django's own."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,6 +95,8 @@ def test_request_says_what_the_test_said(client: WebSocketClient) -> None:
         HTTP_REFERER="https://localhost/before/",
         HTTP_X_FORWARDED_FOR="192.0.2.7",
         REMOTE_ADDR="192.0.2.1",
+        HTTP_CONTENT_TYPE="text/html",
+        HTTP_X_PROJECT_SECRET="s",  # the proxy's own, by WSREQUEST_FORBIDDEN_HEADERS
         REMOTE_USER="ann",
     )
     request = told(response)
@@ -105,6 +108,7 @@ def test_request_says_what_the_test_said(client: WebSocketClient) -> None:
     assert meta["HTTP_X_ONE"] == "eins"
     assert meta["HTTP_REFERER"] == "https://localhost/before/"
     assert meta["HTTP_X_FORWARDED_FOR"] == "192.0.2.7"
+    assert (meta["HTTP_CONTENT_TYPE"], meta["HTTP_X_PROJECT_SECRET"]) == ("text/html", "s")
     assert (meta["REMOTE_ADDR"], meta["REMOTE_USER"]) == ("192.0.2.1", "ann")
     assert (request["content_type"], request["length"]) == ("application/json", 8)
 
@@ -121,12 +125,32 @@ def test_defaults_of_the_client_count_for_each_request() -> None:
 
 
 def test_path_with_two_slashes_is_the_path_that_the_view_sees(client: WebSocketClient) -> None:
-    assert client.get("/", PATH_INFO="//echo/").wsgi_request.path_info == "//echo/"
+    request = client.get("/", PATH_INFO="//echo/").wsgi_request
+    assert request.path_info == "//echo/"
+    assert request.websocket  # it was not refused
 
 
 def test_script_name_is_taken_off_the_path(client: WebSocketClient) -> None:
-    request = client.get("/echo/", SCRIPT_NAME="/below").wsgi_request
-    assert (request.path_info, request.path) == ("/echo/", "/below/echo/")
+    for script_name in ("/below", "/echo"):
+        request = client.get("/echo/", SCRIPT_NAME=script_name).wsgi_request
+        assert (request.path_info, request.path) == ("/echo/", f"{script_name}/echo/")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        pytest.param("grün", "text/plain;charset=UTF-8", id="text, which a text frame carries"),
+        pytest.param(' {"a": 1}\n', "application/json", id="JSON with white space around it"),
+        pytest.param('{"a": }', "application/json", id="broken JSON"),
+        pytest.param(b"\x00\xff\n", "image/png", id="bytes"),
+        pytest.param("x" * 200_000, "text/plain", id="in parts"),
+    ],
+)
+def test_body_arrives_to_the_byte(client: WebSocketClient, body: Any, content_type: str) -> None:
+    request = told(client.put("/echo/", body, content_type=content_type))
+    assert request["body"] == b64encode(body if isinstance(body, bytes) else body.encode()).decode()
+    assert request["meta"]["CONTENT_TYPE"] == content_type
+    assert request["meta"]["CONTENT_LENGTH"] == str(request["length"])
 
 
 def test_files_are_uploaded_as_a_form(client: WebSocketClient) -> None:
@@ -182,6 +206,7 @@ def test_cookies_have_the_values_and_types_that_the_view_gave() -> None:
         ours, theirs = over_websocket.get("/bake/"), by_http.get("/bake/")
     assert ours.cookies == theirs.cookies
     assert ours.cookies["all"]["max-age"] == 60
+    assert ours["Set-Cookie"] == theirs["Set-Cookie"] == "by=hand"
     assert over_websocket.cookies["all"].value == 'a "quoted"; value'
 
 
@@ -193,6 +218,7 @@ def bake(request: Any) -> HttpResponseRedirect:
     )  # fmt: skip
     response.set_cookie("plain", "1")
     response.delete_cookie("gone")
+    response["Set-Cookie"] = "by=hand"
     return response
 
 

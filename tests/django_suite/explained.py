@@ -1,0 +1,22 @@
+"""The tests of Django that pass over HTTP and not over the socket, each with its reason.
+
+docs/parity.md says the same to users; a test compares the two.
+"""
+
+__all__ = ["EXPLAINED"]
+
+TRACE = "TRACE: no browser's fetch can send it, and no message (PROTOCOL.md 4.1); answered with 501"
+NO_SLASH = "a path without a leading slash: no message can have it (4.1); 400 where Django says 404"
+
+EXPLAINED = {
+    "admin_views.test_multidb.MultiDatabaseTests.test_read_only_methods_add_view": TRACE,
+    "admin_views.test_multidb.MultiDatabaseTests.test_read_only_methods_change_view": TRACE,
+    "admin_views.test_multidb.MultiDatabaseTests.test_read_only_methods_delete_view": TRACE,
+    "auth_tests.test_admin_multidb.MultiDatabaseTests.test_read_only_methods_add_view": TRACE,
+    "handlers.tests.HandlerRequestTests.test_invalid_urls": NO_SLASH,
+    "test_client.tests.AsyncClientTest.test_follow_redirect": TRACE,
+    "test_client.tests.ClientTest.test_follow_307_and_308_preserves_query_string": TRACE,
+    "test_client.tests.ClientTest.test_follow_307_and_308_redirect": TRACE,
+    "test_client.tests.ClientTest.test_trace": TRACE,
+    "test_client_regress.tests.AssertRedirectsTests.test_redirect_fetch_redirect_response": TRACE,
+}
