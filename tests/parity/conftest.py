@@ -1,6 +1,10 @@
-"""The two servers of the recorded project: gunicorn for WSGI, uvicorn for ASGI and the socket."""
+"""The two servers of the recorded project: gunicorn for WSGI, uvicorn for ASGI and the socket.
+
+PARITY_SERVER names another server for the socket, which is then compared with WSGI alone.
+"""
 
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.servers import COMMANDS as ASGI_COMMANDS
 from tests.acceptance.servers import (
     ROOT,
     RUNNING,
@@ -24,12 +29,19 @@ from tests.parity.rows import Row
 from tests.parity.transports import HTTP, Outcome, Socket, run
 
 PROJECT = "tests.parity.project"
+USUAL = "uvicorn-sansio"
+KIND = os.environ.get("PARITY_SERVER", USUAL)
+"""What serves ASGI and the socket: a key of ``servers.COMMANDS``."""
+
 COMMANDS = {
+    # It, too, must take forwarding headers for what they are: headers.
     "wsgi": f"gunicorn {PROJECT}.wsgi:application --bind 127.0.0.1:PORT --worker-class gthread "
     "--threads 1 --no-control-socket --forwarded-allow-ips 192.0.2.1",
-    "asgi": f"uvicorn {PROJECT}.asgi:application --host 127.0.0.1 --port PORT --no-access-log "
-    "--no-proxy-headers --ws websockets-sansio",
+    "asgi": ASGI_COMMANDS[KIND].format(application=f"{PROJECT}.asgi:application", port="PORT")
+    + (" --no-proxy-headers" if KIND.startswith("uvicorn") else ""),
 }
+REFERENCES = ("wsgi", "asgi") if KIND == USUAL else ("wsgi",)
+"""With another server the HTTP of Django's ASGI handler is that server's own."""
 
 
 @contextmanager
@@ -72,7 +84,7 @@ class Table:
 
     def _outcomes(self, row: Row) -> dict[str, Outcome]:
         outcomes = {"wsgi": run(row, self._wsgi, HTTP), "socket": run(row, self._asgi, Socket)}
-        if row.asgi:
+        if row.asgi and "asgi" in REFERENCES:
             outcomes["asgi"] = run(row, self._asgi, HTTP)
         return outcomes
 

@@ -2,12 +2,11 @@
 
 import pytest
 
-from tests.parity.conftest import Table
+from tests.parity.conftest import REFERENCES, Table
 from tests.parity.differences import ASGI, GENERAL, HTTP, allowed, is_among, named
 from tests.parity.rows import Row, row
 from tests.parity.table import TABLE
 
-REFERENCES = {"wsgi": HTTP, "asgi": ASGI}
 PLAIN = row("a request and a stream", "/see/body/?a=1", "/streams/list/")
 
 
