@@ -193,6 +193,7 @@ async def lane_open(threads: int = 2, max_threads: int = 8) -> AsyncIterator[Lan
             if thread.name == "wsrequest-lane":
                 await asyncio.to_thread(thread.join, SECONDS)
                 assert not thread.is_alive()
+        await asyncio.sleep(0)  # their last results are with the loop
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ logger = logging.getLogger("wsrequest.lanes")
 _LINGER_SECONDS = 10.0  # a thread beyond the usual number stays so long, for the next burst
 # Threads share one interpreter. One more helps while those at work wait for something, and costs
 # where they do not: so it is called up when no job was begun for so long, or when the process
-# left this share of its time unused.
+# left this share of its time unused. While jobs wait, the results of others may wait so long, too.
 _PACE_SECONDS = 0.001
 _UNUSED_SHARE = 0.3
 
@@ -62,7 +62,8 @@ class Lane:
         self._threads = threads
         self._max_threads = max(threads, max_threads)
         self._prepare, self._finish = prepare, finish
-        self.post = Results(loop).post  # from any thread: call this on the event loop
+        self._results = Results(loop)
+        self.post = self._results.post  # from any thread: have this called on the event loop
         self._lock = threading.Lock()  # of everything that follows
         self._ready: deque[Source] = deque()
         self._resting: list[threading.Lock] = []  # each is held until its thread is called up
@@ -83,9 +84,9 @@ class Lane:
                 source.is_queued = True
                 self._ready.append(source)
             working = self._working - self._parked
-            if working >= self._threads:
-                return
-            if not working or perf_counter() - self._begun > _PACE_SECONDS:
+            if working < self._threads and (
+                not working or perf_counter() - self._begun > _PACE_SECONDS
+            ):
                 self._call_up()
             elif not self._is_pacing:
                 self._is_pacing = True
@@ -137,6 +138,7 @@ class Lane:
             self._working += len(self._resting)
             while self._resting:
                 self._resting.pop().release()
+        self._results.close()
 
     # How many threads work. Called with the lock held.
 
@@ -164,14 +166,15 @@ class Lane:
 
     def _look(self) -> None:
         with self._lock:
-            self._is_pacing = bool(self._ready) and self._working - self._parked < self._threads
-            if not self._is_pacing:
-                return
-            now, (then, used) = perf_counter(), self._paced
-            is_unused = process_time() - used < (1 - _UNUSED_SHARE) * (now - then)
-            if is_unused or now - self._begun > _PACE_SECONDS:
-                self._call_up()
-            self._look_soon()
+            self._is_pacing = bool(self._ready)
+            if self._is_pacing:
+                now, (then, used) = perf_counter(), self._paced
+                is_unused = process_time() - used < (1 - _UNUSED_SHARE) * (now - then)
+                is_stuck = now - self._begun > _PACE_SECONDS
+                if (is_unused or is_stuck) and self._working - self._parked < self._threads:
+                    self._call_up()
+                self._look_soon()
+        self._results.take()
 
     # In a worker thread.
 
@@ -193,7 +196,7 @@ class Lane:
                     copy_context().run(job.run)
                 except BaseException:
                     logger.exception("a job failed")
-                self.post(job.deliver)
+                self._results.add(job.deliver)
                 del job
         finally:
             try:
@@ -205,13 +208,17 @@ class Lane:
         """Wait for a job, and take it. None when the thread is to end."""
         while True:
             with self._lock:
-                job = self._take()
-                if job is not None:
-                    return job
-                self._working -= 1
-                if self._stopped:
-                    return None
-                self._resting.append(gate)
+                job, is_over = self._take(), False
+                may_wait = job is not None and self._is_pacing
+                if job is None:
+                    self._working -= 1
+                    is_over = self._stopped
+                    if not is_over:
+                        self._resting.append(gate)
+            if not may_wait:
+                self._results.wake()
+            if job is not None or is_over:
+                return job
             while not gate.acquire(timeout=_LINGER_SECONDS):
                 with self._lock:
                     if gate in self._resting and self._alive - self._parked > self._threads:

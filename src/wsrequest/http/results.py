@@ -1,9 +1,14 @@
-"""How results come from worker threads to the event loop: what is ready together, at once."""
+"""How results come from worker threads to the event loop: what is ready together, at once.
+
+Owns the calls that wait, and how the loop is woken for them.
+"""
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 
 __all__ = ["Results"]
@@ -12,32 +17,49 @@ logger = logging.getLogger("wsrequest.lanes")
 
 
 class Results:
-    """Calls on one event loop, asked for by threads. Waking a loop costs more than most calls.
+    """Calls on one event loop, asked for by threads.
+
+    Where the system has event descriptors the loop is woken by one: the thread lets go of the
+    interpreter while it writes, so the loop need not wait for it. ``call_soon_threadsafe`` wakes a
+    loop that cannot go on yet, and each request would cost two more changes of threads.
 
     Args:
-        loop: where they are made.
+        loop: where the calls are made.
     """
-
-    __slots__ = ("_context", "_is_due", "_loop", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: deque[Callable[[], None]] = deque()
-        self._is_due = False
+        self._is_due = False  # the loop has been woken, and has not taken them yet
         self._context = Context()  # results are nobody's, or they would inherit a job's
+        self._descriptor = self._opened = self._open()
 
     def post(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called on the event loop soon; from any thread, in order of posting."""
         self._waiting.append(callback)
-        if not self._is_due:
-            self._is_due = True
-            try:
-                self._loop.call_soon_threadsafe(self._take, context=self._context)
-            except RuntimeError:  # the loop is closed: the server has ended, nobody listens
-                logger.debug("a result came after the event loop had closed")
+        self.wake()
 
-    def _take(self) -> None:
-        self._is_due = False  # first, so that whoever posts from now on calls again
+    def add(self, callback: Callable[[], None]) -> None:
+        """Like ``post``, but leave it to ``wake`` or ``take`` when; one of them must follow."""
+        self._waiting.append(callback)
+
+    def wake(self) -> None:
+        """See to it that the event loop takes what waits; from any thread."""
+        if self._is_due or not self._waiting:
+            return
+        self._is_due = True
+        descriptor = self._descriptor
+        if descriptor is not None:
+            os.eventfd_write(descriptor, 1)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self.take, context=self._context)
+        except RuntimeError:  # the loop is closed: the server has ended, nobody listens
+            logger.debug("a result came after the event loop had closed")
+
+    def take(self) -> None:
+        """Make the calls that wait. On the event loop, in no job's context."""
+        self._is_due = False  # first, so that whoever posts from now on wakes again
         waiting = self._waiting
         while waiting:
             callback = waiting.popleft()
@@ -45,3 +67,33 @@ class Results:
                 callback()
             except Exception:
                 logger.exception("taking a result failed")
+
+    def close(self) -> None:
+        """Give back the descriptor's place in the loop; results still come, by the other way."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None and not self._loop.is_closed():
+            self._loop.remove_reader(descriptor)
+            # Who was about to write has put its result here before.
+            self._loop.call_soon_threadsafe(self.take, context=self._context)
+
+    def __del__(self) -> None:
+        # Only now: a thread that wrote to a closed descriptor might meet another file.
+        if getattr(self, "_opened", None) is not None:
+            os.close(self._opened)  # type: ignore[arg-type] # not None
+
+    def _open(self) -> int | None:
+        if not hasattr(os, "eventfd"):
+            return None
+        descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            self._context.run(self._loop.add_reader, descriptor, self._read)
+        except (AttributeError, NotImplementedError, RuntimeError):  # a loop without, or closed
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def _read(self) -> None:
+        if self._descriptor is not None:
+            with suppress(BlockingIOError):  # somebody has read it already
+                os.eventfd_read(self._descriptor)
+            self.take()

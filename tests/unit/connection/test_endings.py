@@ -77,12 +77,12 @@ async def is_streaming_async_and_waits_itself(peer: Peer) -> None:
 
 async def is_gathering_sync(peer: Peer) -> None:
     peer.say(id=1, url="/stream/a/")
-    await happens(STAGES["a"].begun)
+    await peer.becomes(lambda: STAGES["a"].pieces)
 
 
 async def is_gathering_async(peer: Peer) -> None:
     peer.say(id=1, url="/astream/a/")
-    await happens(STAGES["a"].begun)
+    await peer.becomes(lambda: STAGES["a"].pieces)
 
 
 STATES = [

@@ -1,6 +1,8 @@
 """Lanes: who is served when, by which thread, and how results reach the event loop."""
 
 import asyncio
+import gc
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -54,10 +56,13 @@ class Hold(Work):
 
 
 class ListLoop:
-    """An event loop as far as ``post`` knows one: it counts, and calls when it is told to."""
+    """An event loop as far as a lane knows one: it counts, and calls when it is told to."""
 
     def __init__(self) -> None:
         self.scheduled: list[Callable[[], None]] = []
+
+    def call_later(self, delay: float, callback: Callable[[], None], **kwargs: Any) -> None:
+        pass
 
     def call_soon_threadsafe(self, callback: Callable[[], None], **kwargs: Any) -> None:
         self.scheduled.append(callback)
@@ -472,7 +477,7 @@ async def test_results_that_are_ready_together_reach_the_loop_in_one_call() -> N
                 self.number = number
 
             def run(self) -> None:
-                if self.number == 20:  # the nineteen before it have been posted
+                if self.number == 20:
                     finished.set()
 
             def deliver(self) -> None:
@@ -481,10 +486,41 @@ async def test_results_that_are_ready_together_reach_the_loop_in_one_call() -> N
         for number in range(21):
             lane.submit(Ordered(number), source)
         assert finished.wait(SECONDS)
-        assert len(loop.scheduled) == 1
         lane.stop()
+    assert len(loop.scheduled) == 1
     loop.turn()
     assert order == list(range(21))
+
+
+async def test_a_result_does_not_wait_for_the_job_behind_it() -> None:
+    async with opened(threads=1) as lane:
+        quick, hold, waiting = Work(), Hold(), Work()
+        for work in (quick, hold, waiting):
+            lane.submit(work, Source())
+        await done(quick)
+        assert not hold.delivered.is_set()
+        hold.go.set()
+        await done(hold, waiting)
+
+
+@pytest.mark.skipif(not hasattr(os, "eventfd"), reason="this system has no event descriptors")
+async def test_a_result_after_stop_arrives_and_the_descriptor_is_given_back() -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    gc.collect()
+    before = descriptors()
+    async with opened() as lane:
+        assert descriptors() == before + 1
+        hold = Hold()
+        lane.submit(hold, Source())
+        await hold.until_begun()
+        lane.stop()
+        hold.go.set()
+        await done(hold)
+    del lane
+    gc.collect()
+    assert descriptors() == before
 
 
 async def test_post_schedules_again_after_a_turn() -> None:
