@@ -20,7 +20,7 @@ from wsrequest.connection.journal import Journal
 from wsrequest.connection.service import Service, Terms
 from wsrequest.connection.shutdown import Drain
 from wsrequest.errors import HandshakeRefused
-from wsrequest.http.environ import Base, make_base
+from wsrequest.http.environ import make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.handshake import check_handshake, check_version, place_of
 from wsrequest.http.lanes import Lane
@@ -136,17 +136,14 @@ class Application:
         except HandshakeRefused as refused:
             await self._refuse(scope, send, address, refused)
         else:
-            await self._serve(scope, base, receive, send)
+            subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
+            await send({"type": "websocket.accept", "subprotocol": subprotocol})
+            terms = self._get_terms()
+            await Connection(send, base, subprotocol, self._get_service(), terms).run(receive)
         finally:
             self._by_address[place] -= 1
             if not self._by_address[place]:
                 del self._by_address[place]
-
-    async def _serve(self, scope: Scope, base: Base, receive: Receive, send: Send) -> None:
-        subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
-        await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        connection = Connection(send, base, subprotocol, self._get_service(), self._get_terms())
-        await connection.run(receive)
 
     async def _refuse(
         self, scope: Scope, send: Send, address: str, refused: HandshakeRefused

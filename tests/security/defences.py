@@ -817,7 +817,7 @@ LIMITS = (
         (24, 33),
         "nothing is begun for a client that does not read",
         SRC + "connection/outbox.py",
-        (("return self.waiting_bytes >= self._max_bytes", "return False"),),
+        (("return self.waiting_bytes < self._max_bytes", "return True"),),
         (
             UNIT + "connection/test_endings.py"
             "::test_nothing_more_is_begun_for_a_client_that_does_not_read",

@@ -84,7 +84,7 @@ class Connection:
         )
         self._calls: dict[Key, Call] = {}  # unfinished for the client
         self._schedule = Schedule(
-            service.lane, terms.limits.in_flight, lambda: self._outbox.is_full, self._begin
+            service.lane, terms.limits.in_flight, self._outbox.has_room, self._begin
         )
         self._watch = Watch(self, terms.limits, pings=subprotocol is not None)
         self._task: asyncio.Task[Any] | None = None
@@ -97,12 +97,12 @@ class Connection:
         self._ended: asyncio.Future[None] | None = None  # for whoever drains
         self._farewell: asyncio.TimerHandle | None = None  # closes when it has been drained
 
-    async def run(self, receive: Receive) -> None:
+    def run(self, receive: Receive) -> Awaitable[None]:
         """Serve the connection until either side closes it."""
+        serving = self._run(receive)
         if asyncio.current_task() is None:  # granian's own task implementation
-            await self._loop.create_task(self._run(receive))
-        else:
-            await self._run(receive)
+            return self._loop.create_task(serving)
+        return serving
 
     async def _run(self, receive: Receive) -> None:
         self._task = asyncio.current_task()
@@ -222,7 +222,7 @@ class Connection:
         limits = self.terms.limits
         flow = None
         if message.credit is not None:
-            flow = Flow(message.credit, 4 * limits.part_bytes, lambda: self._outbox.is_full)
+            flow = Flow(message.credit, 4 * limits.part_bytes, self._outbox.has_room)
         call = self._calls[key] = Call(self, key, message, flow)
         call.since, call.held_bytes = self._watch.heard, frame_bytes
         self._watch.expect(limits.request_seconds)

@@ -20,22 +20,22 @@ class Flow:
         credit: bytes that the client allowed with its request.
         window_bytes: how many bytes may be on their way from a thread to the
             outbox; a thread can be faster than the loop.
-        is_blocked: whether the connection as a whole takes nothing more now.
+        has_room: whether the connection as a whole takes more now.
     """
 
     __slots__ = (
         "_condition",
         "_credit",
         "_future",
-        "_is_blocked",
+        "_has_room",
         "_unsent",
         "_window_bytes",
         "is_dropped",
         "is_starved",
     )
 
-    def __init__(self, credit: int, window_bytes: int, is_blocked: Callable[[], bool]) -> None:
-        self._credit, self._window_bytes, self._is_blocked = credit, window_bytes, is_blocked
+    def __init__(self, credit: int, window_bytes: int, has_room: Callable[[], bool]) -> None:
+        self._credit, self._window_bytes, self._has_room = credit, window_bytes, has_room
         self._condition = threading.Condition()
         self._future: asyncio.Future[None] | None = None
         self._unsent = 0
@@ -92,9 +92,9 @@ class Flow:
     def _take(self, wanted: int) -> int:
         if self.is_dropped:
             raise AnswerDropped
-        is_blocked = self._is_blocked()
-        self.is_starved = self._credit <= 0 and not is_blocked
-        if is_blocked:
+        has_room = self._has_room()
+        self.is_starved = self._credit <= 0 and has_room
+        if not has_room:
             return 0
         count = min(wanted, self._credit, self._window_bytes - self._unsent)
         if count <= 0:

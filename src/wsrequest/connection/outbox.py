@@ -7,7 +7,6 @@ server holds a sender back. One task writes while there is something to write.
 import asyncio
 import logging
 import sys
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -25,8 +24,8 @@ class Outbox:
 
     Args:
         send: the ASGI callable.
-        max_bytes: from so many waiting bytes on, ``is_full``.
-        on_room: called when it is no longer full.
+        max_bytes: from so many waiting bytes on there is no room.
+        on_room: called when there is room again.
         on_sending: called when something is to be sent after a rest.
         on_broken: called when the server raised instead of sending.
     """
@@ -54,16 +53,15 @@ class Outbox:
     ) -> None:
         self._send, self._max_bytes = send, max_bytes
         self._on_room, self._on_sending, self._on_broken = on_room, on_sending, on_broken
-        self._frames: deque[Frame] = deque()
+        self._frames: list[Frame] = []  # an empty deque takes 700 bytes
         self._task: asyncio.Task[None] | None = None
         self.waiting_bytes = 0
         self.sending_since: float | None = None  # loop time at which the frame being sent was begun
         self.is_broken = False
 
-    @property
-    def is_full(self) -> bool:
-        """Whether more waits than the client should be sent at once."""
-        return self.waiting_bytes >= self._max_bytes
+    def has_room(self) -> bool:
+        """Whether less waits than the client should be sent at once."""
+        return self.waiting_bytes < self._max_bytes
 
     @property
     def count(self) -> int:
@@ -99,13 +97,13 @@ class Outbox:
         loop = asyncio.get_running_loop()
         try:
             while self._frames:
-                frame = self._frames.popleft()
+                frame = self._frames.pop(0)
                 kind = "text" if isinstance(frame, str) else "bytes"
                 self.sending_since = loop.time()
                 await self._send({"type": "websocket.send", kind: frame})
-                was_full = self.is_full
+                had_room = self.has_room()
                 self.waiting_bytes -= _bytes(frame)
-                if was_full and not self.is_full:
+                if not had_room and self.has_room():
                     self._on_room()
         except Exception as error:
             # The client has gone; or the server refuses the frame, as daphne one over its limit.

@@ -6,6 +6,7 @@ handshake is acceptable is ``handshake``'s to say.
 
 import io
 import sys
+from functools import lru_cache
 from typing import Any
 
 from django.core.handlers.wsgi import get_script_name
@@ -20,6 +21,8 @@ _LEFT_OUT = frozenset(
     "connection upgrade keep-alive te trailer transfer-encoding content-length content-type "
     "accept-encoding cookie origin".split()
 )
+
+_NO_BODY = io.BytesIO()  # of the handshake; each request has its own
 
 
 class Base:
@@ -64,9 +67,9 @@ def make_base(scope: dict[str, Any]) -> Base:
         # A Unix socket has no port.
         "SERVER_PORT": str(server[1] or (443 if is_secure else 80)),
         "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.input": _NO_BODY,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https" if is_secure else "http",
-        "wsgi.input": io.BytesIO(),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
@@ -83,10 +86,23 @@ def make_base(scope: dict[str, Any]) -> Base:
     for name, value in found.items():
         # An underscore would pass for a hyphen in META (CVE-2026-3902).
         if name not in _LEFT_OUT and not name.startswith("sec-websocket-") and "_" not in name:
-            environ["HTTP_" + name.upper().replace("-", "_")] = value
+            environ[_meta_key(name)] = value
     environ["SCRIPT_NAME"] = get_script_name(environ).rstrip("/").encode().decode("latin1")
     _as_fetch(environ, is_browser="origin" in found)
-    return Base(environ, frozenset(found), found.get("origin"), found.get("cookie", ""))
+    return Base(environ, _names(tuple(found)), found.get("origin"), found.get("cookie", ""))
+
+
+# Clients of one kind send the same names: what follows from them is kept once for all of them.
+
+
+@lru_cache(maxsize=512)
+def _meta_key(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
+
+
+@lru_cache(maxsize=128)
+def _names(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)
 
 
 def _as_fetch(environ: Environ, *, is_browser: bool) -> None:

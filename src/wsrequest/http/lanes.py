@@ -229,7 +229,7 @@ class Lane:
     def _take(self) -> Job | None:
         while self._ready and self._working - self._parked <= self._threads:
             source = self._ready.popleft()
-            job = source.jobs.popleft() if source.jobs else None  # they can be withdrawn
+            job = source.jobs.pop(0) if source.jobs else None  # they can be withdrawn
             if source.jobs:
                 self._ready.append(source)
             else:

@@ -90,7 +90,7 @@ def make_request(
         query = f"{query}&{message.query}" if query else message.query
     environ = base.environ.copy()
     script_name = environ["SCRIPT_NAME"]
-    path_info = unquote_to_bytes(path).decode("latin1")
+    path_info = unquote_to_bytes(path).decode("latin1") if "%" in path else path
     is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")
     environ["PATH_INFO"] = path_info[len(script_name) :] if is_below else path_info
     environ["QUERY_STRING"] = query if query.isascii() else query.encode().decode("latin1")
@@ -101,7 +101,8 @@ def make_request(
         # fetch sends Origin with every request but a same-origin GET or HEAD
         # (Fetch standard, "append a request `Origin` header").
         environ["HTTP_ORIGIN"] = base.origin
-    _set_headers(environ, message, token_scheme)
+    if message.headers or message.token is not None:
+        _set_headers(environ, message, token_scheme)
     _set_body(environ, message, body, body_bytes)
     request = WSGIRequest(environ)
     request.websocket = websocket  # type: ignore[attr-defined]  # ours

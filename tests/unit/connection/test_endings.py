@@ -427,7 +427,7 @@ async def test_a_stream_waits_for_its_reader_in_spite_of_its_credit(view: str) -
     async with opened(threads=1, outbound_bytes=5000, part_bytes=1000) as peer:
         peer.reads.clear()
         peer.say(id=1, url=f"/{view}/a/", credit=10**9)
-        await peer.becomes(lambda: peer.connection._outbox.is_full)
+        await peer.becomes(lambda: not peer.connection._outbox.has_room())
         await peer.taken()  # others' jobs run although the stream waits: its thread is parked
         assert STAGES["a"].pieces < 20  # 5000 bytes in the outbox, 4000 on their way to it
         peer.reads.set()

@@ -14,14 +14,14 @@ SECONDS = 5.0
 
 
 class Gate:
-    """Whether the connection as a whole takes nothing more; tells when it was asked."""
+    """Whether the connection as a whole takes more; tells when it was asked."""
 
     def __init__(self, is_shut: bool = False) -> None:
         self.is_shut, self.asked = is_shut, threading.Event()
 
     def __call__(self) -> bool:
         self.asked.set()
-        return self.is_shut
+        return not self.is_shut
 
 
 def flow(credit: int, window: int = 1000, gate: Gate | None = None) -> Flow:

@@ -33,7 +33,7 @@ class Wire:
 
     def on_room(self) -> None:
         self.rooms += 1
-        assert not self.outbox.is_full
+        assert self.outbox.has_room()
 
     def on_sending(self) -> None:
         self.sendings += 1
@@ -80,10 +80,10 @@ async def test_the_outbox_is_full_until_its_reader_has_read() -> None:
     wire.open.clear()
     wire.outbox.put("1234567890")
     wire.outbox.put("x")
-    assert wire.outbox.is_full and wire.rooms == 0
+    assert not wire.outbox.has_room() and wire.rooms == 0
     wire.open.set()
     await wire.flush()
-    assert not wire.outbox.is_full and wire.rooms == 1
+    assert wire.outbox.has_room() and wire.rooms == 1
 
 
 async def test_a_frame_counts_while_it_is_being_sent() -> None:
@@ -91,7 +91,7 @@ async def test_a_frame_counts_while_it_is_being_sent() -> None:
     wire.open.clear()
     wire.outbox.put("1234567890")
     await wire.begun.wait()
-    assert wire.outbox.is_full and wire.outbox.count == 0
+    assert not wire.outbox.has_room() and wire.outbox.count == 0
     wire.open.set()
     await wire.flush()
 
@@ -100,7 +100,7 @@ async def test_text_is_counted_in_bytes() -> None:
     wire = Wire(max_bytes=10)
     wire.open.clear()
     wire.outbox.put("😀😀😀")  # 12 bytes of UTF-8
-    assert wire.outbox.is_full
+    assert not wire.outbox.has_room()
     wire.open.set()
     await wire.flush()
     assert wire.outbox.waiting_bytes == 0

@@ -15,6 +15,14 @@ def test_headers_of_keeps_names_as_the_application_wrote_them() -> None:
     assert headers_of(response, show_cookies=True) == {"X-cAsE": "1", "Content-Type": "text/plain"}
 
 
+def test_headers_of_is_what_the_response_says() -> None:
+    """It looks into a mapping of Django's that is not documented."""
+    response = HttpResponse("x", headers={"X-B": "1", "X-A": "2", "x-c": "3"})
+    response["X-B"] = "4"
+    del response["X-A"]
+    assert list(headers_of(response, show_cookies=True).items()) == list(response.items())
+
+
 def test_headers_of_has_no_length_for_204() -> None:
     """RFC 9110 8.6; CommonMiddleware sets it."""
     headers = {"Content-Length": "0"}
