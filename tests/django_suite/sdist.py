@@ -13,6 +13,7 @@ __all__ = ["Unavailable", "tests_of"]
 
 SHA256 = {
     "5.2.19": "ad03d8abc51dbff95ebf34b27123cf0c26a3b62db7ba0cd520783686362533d1",
+    "6.1.3": "b5d2d9e35295065d13b1927b3f19a59bd119f737aa6299def14ccca1ae3c8c0d",
 }
 """Of releases that were looked at. Of a newer one pip checks the hash that its index gives."""
 

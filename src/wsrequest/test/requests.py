@@ -14,6 +14,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from msgspec.structs import replace
 
 from wsrequest.conf import conf
+from wsrequest.connection.connection import SUBPROTOCOL
 from wsrequest.errors import Refused
 from wsrequest.http.environ import Base
 from wsrequest.http.requests import WebSocketInfo, check_overrides, make_request
@@ -63,7 +64,7 @@ def receive_request(environ: Environ) -> WSGIRequest:
         body_bytes=len(body or b""),
         cookie=base.cookie,
         token_scheme=conf.TOKEN_SCHEME,
-        websocket=WebSocketInfo(uuid4().hex, "wsrequest.v1"),
+        websocket=WebSocketInfo(uuid4().hex, SUBPROTOCOL),
     )
 
 
