@@ -836,6 +836,19 @@ LIMITS = (
         ),
     ),
     Defence(
+        (24,),
+        "a frame is timed from when it is given to be sent",
+        SRC + "connection/outbox.py",
+        (
+            ("if self.sending_since is None:", "if False:"),
+            ("if sys.version_info >= (3, 12):", "if False:"),  # there it has begun by then
+        ),
+        (
+            UNIT + "connection/test_outbox.py"
+            "::test_sending_since_is_set_before_the_first_turn_of_whoever_sends",
+        ),
+    ),
+    Defence(
         (21, 24),
         "a client that asks without reading is cut",
         SRC + "connection/connection.py",

@@ -78,6 +78,10 @@ class Outbox:
             task = _begin(self._write())
             if not task.done():  # else the server has taken it already
                 self._task = task
+                if self.sending_since is None:
+                    # A task that has not begun: a clock that rang before it does would see
+                    # nothing to wait for, and not ring again.
+                    self.sending_since = asyncio.get_running_loop().time()
                 self._on_sending()
 
     async def flush(self) -> None:
@@ -90,6 +94,7 @@ class Outbox:
         self.is_broken = True
         self._frames.clear()
         self.waiting_bytes = 0
+        self.sending_since = None
         if self._task is not None:
             self._task.cancel()
 

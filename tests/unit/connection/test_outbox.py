@@ -120,6 +120,17 @@ async def test_sending_since_is_the_time_of_the_frame_being_sent() -> None:
     assert wire.outbox.sending_since is None
 
 
+async def test_sending_since_is_set_before_the_first_turn_of_whoever_sends() -> None:
+    """A clock that looked in between, and saw nothing, would not look again."""
+    wire = Wire()
+    wire.open.clear()
+    wire.outbox.put("a")
+    assert wire.outbox.sending_since is not None
+    wire.outbox.discard()
+    assert wire.outbox.sending_since is None
+    await wire.flush()
+
+
 async def test_a_send_that_fails_breaks_the_outbox() -> None:
     wire = Wire()
     wire.error = OSError("the client has gone")
