@@ -49,6 +49,11 @@ SECURITY = "tests/security/"
 CHECKS = UNIT + "test_checks.py::test_check_finds"
 
 
+def _frame(case: str) -> str:
+    """The test of one frame that no client should send."""
+    return f"{ACCEPTANCE}test_bad_input.py::test_frame_is_refused_and_disturbs_nothing[{case}]"
+
+
 def _check(points: tuple[int, ...], id: str, what: str, file: str, old: str, case: str) -> Defence:
     """A system check, whose finding is thrown away."""
     name = f"check {id}: {what}"
@@ -479,8 +484,7 @@ MESSAGES = (
         SRC + "protocol/fields.py",
         (("if upper not in METHODS or not method.isascii():", "if False:"),),
         (
-            ACCEPTANCE + "test_bad_input.py"
-            "::test_frame_is_refused_and_disturbs_nothing[method 'TRACE']",
+            _frame("a method that is none of the seven-'TRACE'"),
             UNIT + "protocol/test_codec.py::test_frame_is_refused",
         ),
     ),
@@ -494,10 +498,7 @@ MESSAGES = (
                 "head = msgspec.json.Decoder(_Head, strict=False).decode(head_text)",
             ),
         ),
-        (
-            ACCEPTANCE + "test_bad_input.py"
-            "::test_frame_is_refused_and_disturbs_nothing[not a message: credit is a string]",
-        ),
+        (_frame("another member of a wrong type, or out of its range-credit is a string"),),
     ),
     Defence(
         (15, 34),
@@ -507,7 +508,6 @@ MESSAGES = (
         (
             UNIT + "protocol/test_fields.py"
             "::test_large_frame_is_refused_for_its_size_before_it_is_read",
-            ACCEPTANCE + "test_bad_input.py::test_frame_is_refused_and_disturbs_nothing[too large]",
         ),
     ),
     Defence(
@@ -529,10 +529,10 @@ MESSAGES = (
             ('re.compile(r"/(?!/)[', 're.compile(r"/['),
         ),
         (
-            ACCEPTANCE
-            + "test_bad_input.py::test_frame_is_refused_and_disturbs_nothing[bad url: whole]",
-            ACCEPTANCE
-            + "test_bad_input.py::test_frame_is_refused_and_disturbs_nothing[bad url: two slashes]",
+            _frame(
+                "an absolute URL, or one that does not start with a slash-'http://127.0.0.1/ready/'"
+            ),
+            _frame("a URL that starts with two slashes-'//evil.example/'"),
         ),
     ),
     Defence(
@@ -540,14 +540,7 @@ MESSAGES = (
         "url has no backslash, fragment or control character",
         SRC + "protocol/fields.py",
         (("    found = _BAD_IN_URL.search(url)\n", "    found = None\n"),),
-        (
-            ACCEPTANCE
-            + "test_bad_input.py::test_frame_is_refused_and_disturbs_nothing[bad url: backslash]",
-            ACCEPTANCE
-            + "test_bad_input.py::test_frame_is_refused_and_disturbs_nothing[bad url: fragment]",
-            ACCEPTANCE
-            + "test_bad_input.py::test_frame_is_refused_and_disturbs_nothing[bad url: line feed]",
-        ),
+        (_frame("a fragment in the URL-'/ready/#top'"),),
     ),
     Defence(
         (31, 33),
@@ -913,8 +906,7 @@ LIMITS = (
         ),
         (
             UNIT + "protocol/test_fields.py::test_no_depth_of_nesting_is_more_than_a_refusal",
-            ACCEPTANCE + "test_bad_input.py"
-            "::test_frame_is_refused_and_disturbs_nothing[not JSON: nests too deeply]",
+            _frame("JSON that nests too deeply-in data"),
         ),
     ),
     Defence(
