@@ -108,6 +108,30 @@ HANDSHAKE = (
         ),
     ),
     Defence(
+        (29,),
+        "the Origin check heeds no setting of CSRF",
+        SRC + "asgi.py",
+        (
+            (
+                "allowed_origins=conf.ALLOWED_ORIGINS,",
+                "allowed_origins=[*conf.ALLOWED_ORIGINS, *conf.django('CSRF_TRUSTED_ORIGINS')],",
+            ),
+        ),
+        (SECURITY + "test_doors.py::test_origin_check_knows_nothing_of_csrf_settings",),
+    ),
+    Defence(
+        (29,),
+        "the Origin check needs no middleware",
+        SRC + "asgi.py",
+        (
+            (
+                "            check_handshake(\n",
+                "            conf.django('MIDDLEWARE') and check_handshake(\n",
+            ),
+        ),
+        (SECURITY + "test_doors.py::test_origin_is_checked_without_any_middleware",),
+    ),
+    Defence(
         (6,),
         "a handshake without Origin is refused where the setting says so",
         SRC + "http/handshake.py",
@@ -297,6 +321,17 @@ IDENTITY = (
             UNIT
             + "http/test_tickets.py::test_a_ticket_is_for_one_origin[https://evil.example-database]",
             UNIT + "test_asgi.py::test_a_ticket_of_another_origin_is_refused",
+        ),
+    ),
+    Defence(
+        (8, 32),
+        "a cookie becomes the browser's with all its attributes",
+        SRC + "http/tickets.py",
+        (("morsel.OutputString()", 'f"{morsel.key}={morsel.coded_value}"'),),
+        (
+            UNIT + "http/test_tickets.py::test_a_ticket_is_redeemed_for_its_cookies",
+            ACCEPTANCE + "test_accounts.py"
+            "::test_cookies_are_not_shown_to_a_browser_but_exchanged_for_a_ticket[uvicorn-sansio]",
         ),
     ),
     Defence(

@@ -214,7 +214,9 @@ POINTS = (
     Point(
         31,
         "url: a path of this origin",
-        "No scheme, host, `//`, backslash, fragment or control character; decoded as over HTTP.",
+        "No scheme, host, `//`, backslash, fragment or control character; decoded as over HTTP. "
+        "The path of the socket itself is no URL of the project.",
+        (f"{_SECURITY}test_doors.py::test_socket_is_no_url_of_the_project",),
     ),
     Point(
         32,
