@@ -18,15 +18,21 @@ pytestmark = pytest.mark.asyncio
 
 async def test_cancelling_is_no_way_around_the_cap() -> None:
     """A sync view cannot be stopped: what is cancelled runs on, and so must count."""
-    async with opened(threads=8, in_flight=2) as peer:
-        for n in range(20):
-            peer.say(id=n, url=f"/hold/{n}/")
-            if n < 2:
+    async with lane_open(threads=4) as lane:
+        service = make_service(lane)
+        async with connected(service, in_flight=2) as peer, connected(service) as other:
+            for n in (0, 1):
+                peer.say(id=n, url=f"/hold/{n}/")
                 await happens(STAGES[str(n)].begun)
-            peer.say(id=n, cancel=True)
-        await peer.obeyed()
-        await peer.taken()
-        assert sum(stage.count for stage in STAGES.values()) == 2
+                peer.say(id=n, cancel=True)
+            peer.say(id=2, url="/hold/2/")
+            await peer.obeyed()
+            other.say(id=1, url="/quick/other/")
+            await other.last(1)  # so a thread was there, and would have taken the other one first
+            assert not STAGES["2"].count
+            STAGES["0"].go.set()
+            await happens(STAGES["2"].begun)
+            STAGES["2"].go.set()
 
 
 async def test_unfinished_requests_of_many_connections_have_a_limit_together() -> None:
