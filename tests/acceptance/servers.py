@@ -41,8 +41,12 @@ COMMANDS = {
     "daphne": DAPHNE.replace("{bytes}", str(2**25)),
     "granian": "granian {application} --interface asgi --host 127.0.0.1 --port {port}",
 }
-LIMITED = {"daphne-limited": DAPHNE.replace("{bytes}", "100000")}
-"""Started by the one test that is about a limit of the server below that of the package."""
+LIMITED = {
+    "daphne-limited": DAPHNE.replace("{bytes}", "100000"),
+    "uvicorn-quiet": UVICORN + "websockets-sansio --ws-ping-interval 3600 --ws-ping-timeout 3600",
+}
+"""Started for one purpose each: a limit below that of the package; a thousand that are not pinged
+in the same second."""
 
 REFUSES_BY_STATUS_ONLY = {"daphne"}
 """Servers without ASGI's Websocket Denial Response: a refusal is a bare 403 with them."""

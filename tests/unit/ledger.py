@@ -17,7 +17,7 @@ from wsrequest.types import Frame, Id, Limits
 __all__ = ["Entry", "Ledger"]
 
 
-@dataclass
+@dataclass(eq=False)  # two without id are two
 class Entry:
     """An unfinished request; ``is_held`` while its view must not end."""
 
