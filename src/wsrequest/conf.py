@@ -99,7 +99,7 @@ class Conf:
         2**24, "Largest streamed answer that is gathered for a client without credit.", minimum=0
     )
     MAX_OUTBOUND_BYTES = Setting(
-        2**20,
+        2**19,
         "Bytes waiting for one reader from which on nothing more is begun for it.",
         minimum=1024,
     )

@@ -28,7 +28,7 @@ class Limits:
     part_bytes: int = 2**16
     window_bytes: int = 2**20
     answer_bytes: int = 2**24
-    outbound_bytes: int = 2**20
+    outbound_bytes: int = 2**19
     request_seconds: float = 60.0
     ping_seconds: float = 25.0
     pong_seconds: float = 10.0

@@ -275,6 +275,8 @@ class Connection:
             self._learn(call)
             if frame is not None:
                 self._outbox.put(frame)
+                if self._outbox.is_full:
+                    self._schedule.hold()
         self._schedule.ended(call)
         if self._last_look is not None and not any(self._schedule):
             self._last_look.cancel()  # it would keep all this alive

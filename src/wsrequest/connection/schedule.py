@@ -65,6 +65,14 @@ class Schedule:
             self._on_begin(call)
             self._lane.submit(call, self._source)
 
+    def hold(self) -> None:
+        """Take back what no thread has begun, since its answers would only wait to be read."""
+        for call in reversed(list(self._running)):
+            if call.is_in_lane and self._lane.withdraw(call, self._source):
+                call.is_in_lane = False
+                del self._running[call]
+                self._waiting.appendleft(call)
+
     def ended(self, call: Call) -> None:
         """A call is back from the lane."""
         self._running.pop(call, None)

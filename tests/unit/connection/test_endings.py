@@ -11,7 +11,7 @@ import pytest
 from django.core.signals import request_finished
 
 from tests.unit.peer import SECONDS, Peer, connected, happens, lane_open, make_service, opened
-from tests.unit.views import STAGES
+from tests.unit.views import ORDER, STAGES
 from wsrequest.connection import sockets
 from wsrequest.connection.service import Terms
 from wsrequest.protocol.messages import Part, Ping, Refusal, Response
@@ -420,6 +420,28 @@ async def test_nothing_more_is_begun_for_a_client_that_does_not_read() -> None:
         peer.reads.set()
         assert (await peer.last(2)).status == 200
         assert len(await peer.body(1)) == 2000
+
+
+async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not_read() -> None:
+    """Or all that were in flight would be answered into the queue, however large it is by then."""
+    async with opened(threads=1, outbound_bytes=10) as peer:
+        peer.reads.clear()
+        for id, name in enumerate("ab"):
+            peer.say(id=id, url=f"/hold/{name}/")
+        for id in range(2, 8):
+            peer.say(id=id, url=f"/quick/{id}/")
+        await happens(STAGES["a"].begun)
+        await peer.becomes(lambda: len(list(peer.connection._schedule)) == 8)
+        STAGES["a"].go.set()
+        await happens(STAGES["b"].begun)
+        await peer.becomes(lambda: peer.sending)
+        STAGES["b"].go.set()
+        await peer.becomes(lambda: not list(peer.connection._schedule))
+        assert ORDER == ["a", "b"]
+        peer.reads.set()
+        for id in range(8):
+            assert (await peer.last(id)).status == 200
+        assert ORDER == [*"ab234567"]
 
 
 @pytest.mark.parametrize("view", ["endless", "aendless"])
