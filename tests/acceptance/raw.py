@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import cache
 
 from tests.acceptance.client import Client
 
@@ -38,9 +39,7 @@ def send_raw(client: Client, *frames: bytes) -> None:
 
 def bomb(megabytes: int, *, frames: int = 1) -> Iterator[bytes]:
     """Yield a text message that is ``megabytes`` MB of one letter when it is inflated."""
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = b"".join(deflate.compress(b"a" * 2**20) for _ in range(megabytes))
-    packed += deflate.flush(zlib.Z_SYNC_FLUSH)[:-4]
+    packed = _packed(megabytes)
     size = -(-len(packed) // frames)
     for n in range(frames):
         yield raw_frame(
@@ -49,3 +48,10 @@ def bomb(megabytes: int, *, frames: int = 1) -> Iterator[bytes]:
             fin=n == frames - 1,
             deflated=not n,
         )
+
+
+@cache
+def _packed(megabytes: int) -> bytes:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = b"".join(deflate.compress(b"a" * 2**20) for _ in range(megabytes))
+    return packed + deflate.flush(zlib.Z_SYNC_FLUSH)[:-4]
