@@ -27,6 +27,7 @@ __all__ = ["main"]
 
 ANSWER_BYTES = 10_000
 ASKED = 300  # by the one that does not read; more is refused while they wait
+WEIGHED = 10  # at once: one alone is lost in what the allocator has at hand
 PER_SECOND = 100  # by all the others together: well below what one core serves
 
 
@@ -93,10 +94,14 @@ async def rounds(server: Server, clients: int, count: int, seconds: float, seed:
             without = await window(sockets, seconds, dice)
             await asyncio.sleep(0.5)
             before = server.memory_bytes()
-            deaf = Deaf(server.port)
-            deaf.ask()
-            await asyncio.sleep(1.5)  # until no more is begun for it
-            memory = (server.memory_bytes() - before) / MIB
+            deaf, *more = [Deaf(server.port) for _ in range(WEIGHED)]
+            for each in (deaf, *more):
+                each.ask()
+            await asyncio.sleep(2)  # until no more is begun for them
+            memory = (server.memory_bytes() - before) / MIB / WEIGHED
+            for each in more:
+                each.close()
+            await asyncio.sleep(0.5)
             with_it = await window(sockets, seconds, dice)
             deaf.close()
             if not n:

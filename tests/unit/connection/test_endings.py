@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import tracemalloc
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -420,6 +421,33 @@ async def test_nothing_more_is_begun_for_a_client_that_does_not_read() -> None:
         peer.reads.set()
         assert (await peer.last(2)).status == 200
         assert len(await peer.body(1)) == 2000
+
+
+async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
+    """With the default limits, and all the requests that they allow; others are answered."""
+    async with lane_open() as lane:
+        service = make_service(lane)
+        async with connected(service) as other, connected(service) as deaf:
+            for id in range(100):  # warm
+                other.say(id=id, url="/blob/a/?size=4000")
+            await other.last(99)
+            other.messages.clear()
+            gc.collect()
+            tracemalloc.start()
+            try:
+                deaf.reads.clear()
+                for id in range(320):
+                    deaf.say(id=id, url="/blob/a/?size=4000")
+                await deaf.becomes(lambda: deaf.connection._outbox.is_full)
+                await deaf.taken()
+                other.say(id=1, url="/quick/b/")
+                assert (await other.last(1)).status == 200
+                gc.collect()
+                held, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert 500_000 < held < 1_000_000
+            assert len(deaf.connection._session) > 100  # none is refused, the rest waits
 
 
 async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not_read() -> None:
