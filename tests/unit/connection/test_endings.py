@@ -461,11 +461,10 @@ async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not
         await happens(STAGES["a"].begun)
         await peer.becomes(lambda: len(list(peer.connection._schedule)) == 8)
         STAGES["a"].go.set()
-        await happens(STAGES["b"].begun)
-        await peer.becomes(lambda: peer.sending)
-        STAGES["b"].go.set()
+        await peer.becomes(lambda: len(list(peer.connection._schedule)) <= 1)
+        STAGES["b"].go.set()  # which the thread has begun, or the connection taken back in time
         await peer.becomes(lambda: not list(peer.connection._schedule))
-        assert ORDER == ["a", "b"]
+        assert ORDER in (["a"], ["a", "b"])
         peer.reads.set()
         for id in range(8):
             assert (await peer.last(id)).status == 200
