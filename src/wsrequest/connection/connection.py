@@ -275,7 +275,7 @@ class Connection:
             self._learn(call)
             if frame is not None:
                 self._outbox.put(frame)
-                if self._outbox.is_full:
+                if not self._outbox.has_room():
                     self._schedule.hold()
         self._schedule.ended(call)
         if self._last_look is not None and not any(self._schedule):

@@ -71,7 +71,7 @@ class Schedule:
             if call.is_in_lane and self._lane.withdraw(call, self._source):
                 call.is_in_lane = False
                 del self._running[call]
-                self._waiting.appendleft(call)
+                self._waiting.insert(0, call)
 
     def ended(self, call: Call) -> None:
         """A call is back from the lane."""

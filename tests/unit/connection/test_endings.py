@@ -438,7 +438,7 @@ async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
                 deaf.reads.clear()
                 for id in range(320):
                     deaf.say(id=id, url="/blob/a/?size=4000")
-                await deaf.becomes(lambda: deaf.connection._outbox.is_full)
+                await deaf.becomes(lambda: not deaf.connection._outbox.has_room())
                 await deaf.taken()
                 other.say(id=1, url="/quick/b/")
                 assert (await other.last(1)).status == 200
