@@ -120,7 +120,7 @@ class Lane:
         """Count one thread out, until ``unpark``: it waits, or it is lost in a view without end."""
         with self._lock:
             self._parked += 1
-            if self._ready:  # no later submit may come that would call one up
+            if self._ready and not self._is_pacing:  # else a look will come
                 self._call_up()
 
     def unpark(self) -> None:
@@ -160,6 +160,13 @@ class Lane:
                 self._max_threads,
             )
 
+    def _call_up_more(self) -> None:
+        working = self._working - self._parked
+        # While some work, whether one more helps will show. When all wait, for async views say, and
+        # the loop has nothing to do, they will wait on.
+        for _ in range(min(1, self._threads - working) if working else self._threads):
+            self._call_up()
+
     def _look_soon(self) -> None:
         self._paced = perf_counter(), process_time()
         self.loop.call_later(_PACE_SECONDS, self._look, context=Context())
@@ -170,9 +177,8 @@ class Lane:
             if self._is_pacing:
                 now, (then, used) = perf_counter(), self._paced
                 is_unused = process_time() - used < (1 - _UNUSED_SHARE) * (now - then)
-                is_stuck = now - self._begun > _PACE_SECONDS
-                if (is_unused or is_stuck) and self._working - self._parked < self._threads:
-                    self._call_up()
+                if is_unused or now - self._begun > _PACE_SECONDS:
+                    self._call_up_more()
                 self._look_soon()
         self._results.take()
 

@@ -310,6 +310,28 @@ async def test_another_thread_is_called_up_only_where_it_helps(
             await hold.until_begun()
 
 
+async def test_parking_calls_others_up_at_once_only_where_that_helps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thread that waits for a quick async view is back before another would have begun."""
+    clock, before = Clock(monkeypatch), lane_threads()
+    lane = Lane(clock, threads=2, max_threads=8)  # type: ignore[arg-type]
+    with joined():
+        parked, holds = Hold(lane), [Hold(), Hold(), Hold()]
+        for hold in (parked, *holds):
+            lane.submit(hold, Source())
+        await parked.until_begun()
+        clock.look(after=0.0005, used=0.0005)
+        assert len(lane_threads() - before) == 1
+        clock.look(after=0.0005, used=0.0)  # nobody does anything: all wait
+        assert len(lane_threads() - before) == 3
+        for hold in (parked, *holds):
+            hold.go.set()
+        lane.stop()
+        for hold in holds:
+            await hold.until_begun()
+
+
 async def test_a_job_that_finds_a_long_one_at_work_gets_a_thread_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -710,7 +732,7 @@ async def test_exhaustion_is_logged_when_the_last_thread_is_parked(
         lane.submit(work, Source())
         assert caplog.messages == []
         lane.park()
-        assert len(caplog.messages) == 1
+        await becomes(lambda: len(caplog.messages) == 1)
         hold.go.set()
         await done(hold, work)
         lane.unpark()
