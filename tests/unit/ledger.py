@@ -100,6 +100,9 @@ class Ledger:
                 return
             entry.body_bytes += size
             entry.is_uploading = message.more
+            if not message.more:  # its place in the queue is that of its last part
+                self.unfinished.remove(entry)
+                self.unfinished.append(entry)
             if size and message.more:
                 self.owed["credit", entry.id, size] += 1
 
