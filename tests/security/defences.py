@@ -122,12 +122,10 @@ HANDSHAKE = (
     Defence(
         (29,),
         "the Origin check needs no middleware",
-        SRC + "asgi.py",
+        SRC + "connection/door.py",
         (
-            (
-                "            check_handshake(\n",
-                "            conf.django('MIDDLEWARE') and check_handshake(\n",
-            ),
+            ("import Iterable\n", "import Iterable\n\nfrom django.conf import settings\n"),
+            ("        check_handshake(\n", "        settings.MIDDLEWARE and check_handshake(\n"),
         ),
         (SECURITY + "test_doors.py::test_origin_is_checked_without_any_middleware",),
     ),
@@ -373,7 +371,7 @@ IDENTITY = (
     Defence(
         (32, 13),
         "a login over the socket moves the connection to the new session",
-        SRC + "connection/connection.py",
+        SRC + "connection/visitor.py",
         (("self._jar.update(call.set_cookies)", "pass"),),
         (
             ACCEPTANCE + "test_accounts.py::test_login_holds_at_once[uvicorn-sansio]",
@@ -384,11 +382,11 @@ IDENTITY = (
     Defence(
         (37,),
         "each connection has cookies of its own",
-        SRC + "connection/connection.py",
+        SRC + "connection/visitor.py",
         (
             (
-                "self._jar = CookieJar(base.cookie)",
-                'self._jar = globals().setdefault("_shared_jar", CookieJar(base.cookie))',
+                "CookieJar(cookie)",
+                'globals().setdefault("_shared_jar", CookieJar(cookie))',
             ),
         ),
         (ACCEPTANCE + "test_accounts.py::test_login_holds_at_once[uvicorn-sansio]",),
@@ -476,7 +474,7 @@ MESSAGES = (
     Defence(
         (11, 32),
         "a ticket is taken from a header, which no foreign form can send",
-        SRC + "asgi.py",
+        SRC + "http/plain.py",
         (
             (
                 'ticket = headers.get(b"x-wsrequest-ticket")',
@@ -488,7 +486,7 @@ MESSAGES = (
     Defence(
         (36,),
         "a cookie that could split the response does not become a header",
-        SRC + "asgi.py",
+        SRC + "http/plain.py",
         (("for c in redeemed if is_allowed_value(c)]", "for c in redeemed]"),),
         (SECURITY + "test_doors.py::test_cookie_that_could_split_a_response_is_left_out",),
     ),
@@ -784,15 +782,15 @@ LIMITS = (
     Defence(
         (20,),
         "a process has only so many sockets",
-        SRC + "asgi.py",
-        (("self._by_address.total() >= conf.MAX_CONNECTIONS:", "False:"),),
+        SRC + "connection/door.py",
+        (("self._by_place.total() >= max_connections:", "False:"),),
         (UNIT + "test_asgi.py::test_a_process_has_only_so_many_sockets",),
     ),
     Defence(
         (20, 34),
         "an address has only so many sockets",
-        SRC + "asgi.py",
-        (("self._by_address[place] >= conf.MAX_CONNECTIONS_PER_ADDRESS", "False"),),
+        SRC + "connection/door.py",
+        (("self._by_place[place] >= max_connections_per_address", "False"),),
         (
             UNIT + "test_asgi.py::test_one_address_has_only_so_many_sockets",
             ACCEPTANCE + "test_handshake.py"
@@ -879,7 +877,7 @@ LIMITS = (
     Defence(
         (21, 24),
         "a client that asks without reading is cut",
-        SRC + "connection/connection.py",
+        SRC + "connection/exchange.py",
         (
             (
                 "if self._outbox.count > 2 * (limits.in_flight + limits.waiting):",
@@ -920,7 +918,7 @@ LIMITS = (
     Defence(
         (33,),
         "a cancelled call that still runs counts as in flight",
-        SRC + "connection/connection.py",
+        SRC + "connection/exchange.py",
         (
             (
                 "        if is_untouched:\n            call.discard()\n",

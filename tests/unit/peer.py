@@ -236,5 +236,5 @@ async def opened(threads: int = 2, max_threads: int = 8, **kwargs: Any) -> Async
     if left:
         _, pending = await asyncio.wait(left, timeout=SECONDS)
         assert not pending
-    assert not list(peer.connection._schedule)
+    assert not list(peer.connection.exchange._schedule)
     assert lane._parked == 0

@@ -268,7 +268,7 @@ async def test_one_address_has_only_so_many_sockets(settings: Any) -> None:
         wires.append(await accepted(handshake(application)))
         for wire in (*wires, other):
             await hang_up(wire)
-        assert not application._by_address
+        assert not application._door._by_place
 
 
 async def test_sockets_of_unknown_addresses_are_not_counted_as_one_s(settings: Any) -> None:
@@ -287,7 +287,7 @@ async def test_a_process_has_only_so_many_sockets(settings: Any) -> None:
         assert status(await handshake(application, address="203.0.113.8").ends()) == 503
         await hang_up(first)
         await hang_up(await accepted(handshake(application)))
-        assert not application._by_address
+        assert not application._door._by_place
 
 
 @pytest.mark.parametrize("end", ["refused", "disconnected", "closed", "cancelled", "accept fails"])
@@ -315,7 +315,7 @@ async def test_the_count_falls_back_to_zero(end: str) -> None:
             wire = await accepted(handshake(application))
             say(wire, id=1, url="/ahold/a/")
             assert await asyncio.to_thread(STAGES["a"].begun.wait, SECONDS)
-            assert application._by_address.total() == 1
+            assert application._door._by_place.total() == 1
             if end == "disconnected":
                 await hang_up(wire)
             elif end == "closed":
@@ -326,7 +326,7 @@ async def test_the_count_falls_back_to_zero(end: str) -> None:
                 wire.task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await wire.task
-        assert not application._by_address
+        assert not application._door._by_place
 
 
 def handshake_only() -> "asyncio.Queue[dict[str, Any]]":
@@ -470,7 +470,7 @@ async def test_a_handshake_too_many_is_told_when_to_come_again(settings: Any) ->
         events = await handshake(application).ends()
         assert status(events) == 503
         assert (b"retry-after", b"4") in events[0]["headers"]
-        application._arrivals.release()
+        application._door.release()
         for wire in wires:
             await hang_up(await accepted(wire))
 

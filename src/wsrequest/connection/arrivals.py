@@ -1,7 +1,7 @@
 """Handshakes, let in at a steady pace.
 
 Owns who waits at the door when many come at once, as after a restart. Whether somebody
-may come in at all is the application's to say.
+may come in at all is ``door``'s to say.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ WAIT_SECONDS = 4.0  # nobody waits longer: daphne gives a handshake 5 seconds, p
 
 
 class Arrivals:
-    """The door of one process. Used on the event loop only."""
+    """Those who wait at the door of one process. Used on the event loop only."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -1,7 +1,7 @@
 """One request of one connection, from its message to its last frame.
 
 Owns the way through a worker thread: build the request, run the stack, close
-the response. How the body is sent is ``answers``', which calls run is ``connection``'s.
+the response. How the body is sent is ``answers``', which calls run is ``schedule``'s.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ logger = logging.getLogger("wsrequest.connection")
 
 
 class Owner(Protocol):
-    """A connection, seen by its calls."""
+    """The exchange of a connection, seen by its calls."""
 
     service: Service
     terms: Terms

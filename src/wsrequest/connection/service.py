@@ -8,6 +8,7 @@ from wsrequest.http.handler import Handler
 from wsrequest.http.jobs import Source
 from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
+from wsrequest.protocol.messages import Hello, HelloLimits
 from wsrequest.types import Limits
 
 __all__ = ["Service", "Terms"]
@@ -34,6 +35,22 @@ class Terms:
     session_engine: str | None = None
     upload_memory_bytes: int = 2_621_440
     upload_directory: str | None = None
+
+    def hello(self, subprotocol: str) -> Hello:
+        """The greeting, which tells a client the limits that it must know (PROTOCOL.md 3.1)."""
+        limits = self.limits
+        return Hello(
+            subprotocol,
+            limits.ping_seconds,
+            HelloLimits(
+                limits.message_bytes,
+                limits.body_bytes,
+                limits.in_flight,
+                limits.waiting,
+                limits.part_bytes,
+                limits.window_bytes,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Looks whether the session of a connection still names its user.
 
-A job for a lane. When it is due is ``watch``'s, what follows from it the connection's.
+A job for a lane. When it is due is ``watch``'s, what follows from it ``visitor``'s.
 """
 
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger("wsrequest.connection")
 
 
 class Asker(Protocol):
-    """A connection, seen by its check."""
+    """The visitor of a connection, seen by a check."""
 
     def session_ended(self, session_key: str) -> None:
         """The session names nobody any more; on the event loop."""

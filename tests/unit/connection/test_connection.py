@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.peer import ORIGIN, connected, happens, lane_open, make_service, opened
 from tests.unit.views import ORDER, STAGES
-from wsrequest.connection import connection as connection_module
+from wsrequest.connection import exchange
 from wsrequest.connection.service import Terms
 from wsrequest.protocol.messages import Credit, Hello, Pong, Response
 from wsrequest.types import Limits
@@ -266,7 +266,7 @@ async def test_an_error_of_the_server_closes_the_connection(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("a mistake in the server")
 
-    monkeypatch.setattr(connection_module, "decode_client", fail)
+    monkeypatch.setattr(exchange, "decode_client", fail)
     async with opened() as peer:
         peer.say(id=1, url="/quick/a/")
         assert (await peer.is_closed())[0] == 4005

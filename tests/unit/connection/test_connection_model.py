@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 from tests.unit.ledger import Entry, Ledger
 from tests.unit.peer import SECONDS, Peer, connected, lane_open, make_service
 from tests.unit.views import STAGES
-from wsrequest.connection.connection import RESTART, SLOW_READER
+from wsrequest.connection.connection import RESTART
+from wsrequest.connection.exchange import SLOW_READER
 from wsrequest.connection.service import Terms
 from wsrequest.protocol.session import Session
 from wsrequest.types import Frame, Limits
@@ -171,7 +172,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     async def _settle(self) -> None:
         """Wait for all that can come now: held views keep their place, and what is behind waits."""
         for frame in self.burst:  # no turn of the loop between them
-            self.peer.connection.receive(frame)
+            self.peer.connection.exchange.receive(frame)
         self.burst.clear()
         self._give_credit()
         while ends := [entry for entry in self._running() if not entry.is_held]:
@@ -184,7 +185,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     def _give_credit(self) -> None:
         for entry in self._running():
             if entry.credit is not None:
-                self.peer.connection.receive(self.write(id=entry.id, credit=2**20))
+                self.peer.connection.exchange.receive(self.write(id=entry.id, credit=2**20))
 
     def _running(self) -> list[Entry]:
         """The requests that have a place: the first ones."""
@@ -204,7 +205,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         self.peer.messages.clear()
         places = self._running()
         held = [name for name, entry in self.held.items() if entry in places]
-        running = len(list(self.peer.connection._schedule))
+        running = len(list(self.peer.connection.exchange._schedule))
         return (
             not self.ledger.owed
             and all(STAGES[name].begun.is_set() for name in held)
@@ -223,7 +224,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     async def _ask_without_reading(self) -> int:
         self.peer.reads.clear()
         for _ in range(CUT + 2):  # one may be on its way already
-            self.peer.connection.receive('{"ping":1}')
+            self.peer.connection.exchange.receive('{"ping":1}')
         code, _ = await self.peer.is_closed()
         return code
 
@@ -240,13 +241,13 @@ class ConnectionMachine(RuleBasedStateMachine):
         await asyncio.sleep(0)
         for entry in list(self.ledger.unfinished):
             if entry.is_uploading:
-                self.peer.connection.receive(self.write(id=entry.id, cancel=True))
+                self.peer.connection.exchange.receive(self.write(id=entry.id, cancel=True))
                 self.ledger.unfinished.remove(entry)
             else:
                 entry.is_held = False
                 self.ledger.owed["answer", entry.id] += 1
                 if entry.credit is not None:
-                    self.peer.connection.receive(self.write(id=entry.id, credit=2**20))
+                    self.peer.connection.exchange.receive(self.write(id=entry.id, credit=2**20))
         for name in self.held:
             STAGES[name].go.set()
         await asyncio.wait_for(draining, SECONDS)
@@ -264,7 +265,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @invariant()
     def session_agrees(self) -> None:
         if not self.is_over and hasattr(self, "peer"):
-            session = self.peer.connection._session
+            session = self.peer.connection.exchange._session
             assert session.body_bytes <= LIMITS.body_bytes
             assert len(session) <= MOST
 
@@ -273,7 +274,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             if hasattr(self, "peer"):
                 if not self.is_over:
                     self.settle()
-                    session = self.peer.connection._session
+                    session = self.peer.connection.exchange._session
                     assert len(session) == len(self.ledger.unfinished)
                     assert session.body_bytes == self.ledger.body_bytes
                 for name in self.held:
@@ -285,11 +286,11 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     def check_that_nothing_is_held(self) -> None:
         connection = self.peer.connection
-        assert not connection._session
-        assert not connection._session.body_bytes
-        assert not connection._calls
-        assert not connection._outbox.waiting_bytes
-        assert not list(connection._schedule) and not self.lane._parked
+        assert not connection.exchange._session
+        assert not connection.exchange._session.body_bytes
+        assert not connection.exchange._calls
+        assert not connection.exchange._outbox.waiting_bytes
+        assert not list(connection.exchange._schedule) and not self.lane._parked
 
 
 def test_connection_is_its_ledger() -> None:

@@ -252,19 +252,19 @@ async def test_the_body_of_a_call_that_is_cancelled_before_it_runs_is_closed(
         if is_complete:
             peer.say(b"two", id=2)
         await peer.obeyed()
-        body = peer.connection._calls[2].body
+        body = peer.connection.exchange._calls[2].body
         assert body is not None
         file = body.open()
         peer.say(id=2, cancel=True)
         await peer.obeyed()
         assert file.closed
-        assert peer.connection._session.body_bytes == 0
+        assert peer.connection.exchange._session.body_bytes == 0
 
 
 async def test_a_call_that_was_cancelled_does_not_end_the_next_of_its_id_when_it_is_late() -> None:
     async with opened(threads=2) as peer:
         await is_running_sync(peer)
-        old = peer.connection._calls[1]
+        old = peer.connection.exchange._calls[1]
         peer.say(id=1, cancel=True)
         peer.say(id=1, url="/hold/b/")
         await happens(STAGES["b"].begun)
@@ -304,7 +304,7 @@ async def test_a_body_that_does_not_come_on_is_refused(first: bytes) -> None:
         peer.say(first, id=1, method="POST", url="/echo/a/", more=True)
         assert await peer.code(1) == "deadline_exceeded"
         assert not STAGES["a"].count
-        assert peer.connection._session.body_bytes == 0
+        assert peer.connection.exchange._session.body_bytes == 0
 
 
 # The client vanishes.
@@ -389,7 +389,7 @@ async def test_bodies_are_closed_when_their_client_has_gone(
         if is_complete:
             peer.say(b"12345", id=2)
         await peer.obeyed()
-        body = peer.connection._calls[2].body
+        body = peer.connection.exchange._calls[2].body
         assert body is not None
         file = body.open()
         peer.vanish()
@@ -438,7 +438,7 @@ async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
                 deaf.reads.clear()
                 for id in range(320):
                     deaf.say(id=id, url="/blob/a/?size=4000")
-                await deaf.becomes(lambda: not deaf.connection._outbox.has_room())
+                await deaf.becomes(lambda: not deaf.connection.exchange._outbox.has_room())
                 await deaf.taken()
                 other.say(id=1, url="/quick/b/")
                 assert (await other.last(1)).status == 200
@@ -447,7 +447,7 @@ async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
             finally:
                 tracemalloc.stop()
             assert 500_000 < held < 1_000_000
-            assert len(deaf.connection._session) > 100  # none is refused, the rest waits
+            assert len(deaf.connection.exchange._session) > 100  # none is refused, the rest waits
 
 
 async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not_read() -> None:
@@ -459,11 +459,11 @@ async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not
         for id in range(2, 8):
             peer.say(id=id, url=f"/quick/{id}/")
         await happens(STAGES["a"].begun)
-        await peer.becomes(lambda: len(list(peer.connection._schedule)) == 8)
+        await peer.becomes(lambda: len(list(peer.connection.exchange._schedule)) == 8)
         STAGES["a"].go.set()
-        await peer.becomes(lambda: len(list(peer.connection._schedule)) <= 1)
+        await peer.becomes(lambda: len(list(peer.connection.exchange._schedule)) <= 1)
         STAGES["b"].go.set()  # which the thread has begun, or the connection taken back in time
-        await peer.becomes(lambda: not list(peer.connection._schedule))
+        await peer.becomes(lambda: not list(peer.connection.exchange._schedule))
         assert ORDER in (["a"], ["a", "b"])
         peer.reads.set()
         for id in range(8):
@@ -476,7 +476,7 @@ async def test_a_stream_waits_for_its_reader_in_spite_of_its_credit(view: str) -
     async with opened(threads=1, outbound_bytes=5000, part_bytes=1000) as peer:
         peer.reads.clear()
         peer.say(id=1, url=f"/{view}/a/", credit=10**9)
-        await peer.becomes(lambda: not peer.connection._outbox.has_room())
+        await peer.becomes(lambda: not peer.connection.exchange._outbox.has_room())
         await peer.taken()  # others' jobs run although the stream waits: its thread is parked
         assert STAGES["a"].pieces < 20  # 5000 bytes in the outbox, 4000 on their way to it
         peer.reads.set()

@@ -1,0 +1,270 @@
+"""The calls of one connection: frames in, calls run, frames out, whatever is wrong refused.
+
+Owns what is in flight. How the socket lives and ends is ``connection``'s, and whose the
+cookies are ``visitor``'s. Nothing here waits, so that cancel, credit and ping are obeyed
+however busy the connection is.
+"""
+
+import asyncio
+import logging
+from http.cookies import SimpleCookie
+from typing import Protocol
+
+from wsrequest.connection.calls import Call
+from wsrequest.connection.flow import Flow
+from wsrequest.connection.outbox import Outbox
+from wsrequest.connection.schedule import Schedule
+from wsrequest.connection.visitor import Host, Visitor
+from wsrequest.errors import Refused
+from wsrequest.http.bodies import Body
+from wsrequest.http.environ import Base
+from wsrequest.http.requests import WebSocketInfo, check_overrides
+from wsrequest.protocol.codec import decode_client, encode_refused, encode_server
+from wsrequest.protocol.messages import Cancel, Credit, Part, Ping, Pong, Request
+from wsrequest.protocol.session import Key, Session
+from wsrequest.types import Frame
+
+__all__ = ["SLOW_READER", "Exchange", "Line"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+SLOW_READER = 4001  # PROTOCOL.md 7
+
+
+class Line(Host, Protocol):
+    """A connection, seen by its exchange."""
+
+    outbox: Outbox
+    visitor: Visitor
+
+    def all_is_answered(self) -> None:
+        """Nothing is in flight any more, while the connection drains. More than once, perhaps."""
+
+
+class Exchange:
+    """What one client has asked for and is answered. Used on the event loop only.
+
+    Args:
+        line: the connection.
+        base: of its handshake.
+        info: what its requests tell of it.
+    """
+
+    __slots__ = (
+        "_calls", "_is_draining", "_last_look", "_line", "_loop", "_outbox", "_schedule",
+        "_session", "_visitor", "_watch", "base", "info", "service", "terms",
+    )  # fmt: skip
+
+    def __init__(self, line: Line, base: Base, info: WebSocketInfo) -> None:
+        self._line, self._outbox, self._visitor = line, line.outbox, line.visitor
+        self._watch = line.watch
+        self.service, self.terms, self.base, self.info = line.service, line.terms, base, info
+        limits = line.terms.limits
+        self._loop = line.service.lane.loop
+        self._session = Session(limits)
+        self._calls: dict[Key, Call] = {}  # unfinished for the client
+        self._schedule = Schedule(
+            line.service.lane, limits.in_flight, line.outbox.has_room, line.visitor.show_cookies
+        )
+        self._is_draining = False
+        self._last_look: asyncio.TimerHandle | None = None  # for calls that outlive the connection
+
+    # Frames in.
+
+    def receive(self, frame: Frame) -> None:
+        """Take one frame of the client; whatever is wrong with it is answered."""
+        self._watch.hear()
+        try:
+            message = decode_client(frame, max_bytes=self.terms.limits.message_bytes)
+            key = self._session.receive(message)
+            if isinstance(message, Request):
+                self._open(key, message, len(frame))
+            elif isinstance(message, Ping):
+                self._reply(encode_server(Pong(message.value)))
+            elif key is not None and not isinstance(message, Pong):
+                self._receive_for_call(self._calls[key], message)
+        except Refused as refused:
+            self._refuse(refused)
+
+    def _receive_for_call(self, call: Call, message: Part | Credit | Cancel) -> None:
+        call.since = self._watch.heard
+        if isinstance(message, Cancel):
+            self._drop(call)
+        elif isinstance(message, Credit):
+            if call.flow is not None:
+                call.flow.grant(message.count)
+        else:
+            self.service.budget.take(len(message.body), self.terms.limits.process_bytes, message.id)
+            call.held_bytes += len(message.body)
+            self._write_body(call, message.body, message.more)
+
+    def _open(self, key: Key, message: Request, frame_bytes: int) -> None:
+        try:
+            if self._is_draining:
+                raise Refused("shutting_down", "the server is about to restart", message.id)
+            if message.headers:
+                check_overrides(message.headers, self.base, self.terms.vouching_headers)
+            self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)
+        except Refused as refused:
+            refused.id = message.id
+            self._session.finish(key)
+            raise
+        limits = self.terms.limits
+        flow = None
+        if message.credit is not None:
+            flow = Flow(message.credit, 4 * limits.part_bytes, self._outbox.has_room)
+        call = self._calls[key] = Call(self, key, message, flow)
+        call.since, call.held_bytes = self._watch.heard, frame_bytes
+        self._watch.expect(limits.request_seconds)
+        if message.more:
+            call.body = Body(self.terms.upload_memory_bytes, self.terms.upload_directory)
+            self._write_body(call, message.body or b"", True)
+        else:
+            self._schedule.add(call)
+
+    def _write_body(self, call: Call, part: bytes, more: bool) -> None:
+        body, id = call.body, call.message.id
+        assert body is not None and id is not None  # more needs an id, and opened the body
+        try:
+            body.write(part)
+        except OSError as error:
+            message = call.message
+            logger.error("keeping the body of %s %s failed: %s", message.method, call.path, error)
+            raise Refused("internal_error", "the server cannot keep the body", id) from error
+        if not more:
+            body.is_complete = True
+            self._schedule.add(call)
+        elif part:
+            self._reply(encode_server(Credit(id, len(part))))
+
+    # Calls.
+
+    def has_news(self, cookies: "SimpleCookie") -> bool:
+        """Whether ``cookies`` say what the connection's do not say yet."""
+        return self._visitor.has_news(cookies)
+
+    def go_on(self) -> None:
+        """The client has read: go on with what had to wait for it."""
+        self._schedule.fill()
+        for call in self._schedule:
+            if call.flow is not None:
+                call.flow.wake()
+
+    def part_ready(self, call: Call, frame: Frame, body_bytes: int) -> None:
+        """A frame of an answer that goes on."""
+        if not call.is_dropped:
+            call.since = self._loop.time()
+            self._visitor.learn(call)
+            self._outbox.put(frame)
+        if call.flow is not None and body_bytes:
+            call.flow.sent(body_bytes)
+
+    def call_ended(self, call: Call, frame: Frame | None) -> None:
+        """A call is back from the lane, with its last frame."""
+        if not call.is_dropped:
+            self._forget(call)
+            self._visitor.learn(call)
+            if frame is not None:
+                self._outbox.put(frame)
+                if not self._outbox.has_room():
+                    self._schedule.hold()
+        self._schedule.ended(call)
+        if self._last_look is not None and not any(self._schedule):
+            self._last_look.cancel()  # it would keep all this alive
+
+    def _forget(self, call: Call) -> None:
+        if self._calls.get(call.key) is call:  # else the id may be another's by now
+            del self._calls[call.key]
+            self._session.finish(call.key)
+        if self._is_draining and not self._calls:
+            self._line.all_is_answered()
+
+    def _drop(self, call: Call) -> bool:
+        """The client shall hear no more of a call, which ends as soon as it can.
+
+        Returns:
+            Whether it had not been begun, and never will be.
+        """
+        self._forget(call)
+        call.drop()
+        is_untouched = self._schedule.withdraw(call)
+        if is_untouched:
+            call.discard()
+        return is_untouched
+
+    def _refuse(self, refused: Refused) -> None:
+        self._line.journal.refused(refused)
+        if refused.code != "id_in_use" and refused.id is not None:
+            call = self._calls.get(refused.id)
+            if call is not None:  # a refusal with an id finishes that request (5.1)
+                self._drop(call)
+        self._reply(encode_refused(refused))
+
+    def _reply(self, frame: Frame) -> None:
+        """Send what is cheap to ask for; a client that asks without reading is cut."""
+        limits = self.terms.limits
+        if self._outbox.count > 2 * (limits.in_flight + limits.waiting):
+            self._outbox.discard()
+            self._line.close(SLOW_READER, "too much waits to be read")
+        else:
+            self._outbox.put(frame)
+
+    # What the clock says.
+
+    def is_busy(self) -> bool:
+        """Whether the client has something to wait for."""
+        return bool(self._calls)
+
+    def timed_calls(self) -> list[Call]:
+        """Calls that may not go on like this: stalled, or holding a thread."""
+        calls = dict.fromkeys([*self._schedule, *self._calls.values()])
+        return [call for call in calls if not call.is_lost and (call.is_stalled or call.is_in_lane)]
+
+    def call_expired(self, call: Call) -> None:
+        """Refuse a stalled call, and let another thread stand in for the one that it holds."""
+        if not call.is_stalled:
+            self._schedule.give_up(call)
+            return
+        if not call.is_dropped:
+            logger.warning("%s %s did not answer in time", call.message.method, call.path)
+            late = Refused("deadline_exceeded", "no answer in time", call.message.id)
+            self._outbox.put(encode_refused(late, has_begun=call.has_begun))
+        self._drop(call)
+        self._schedule.give_up(call)
+
+    def _give_up(self, calls: list[Call]) -> None:
+        for call in calls:
+            self._schedule.give_up(call)
+
+    # The end.
+
+    def begin_no_more(self) -> None:
+        """Refuse every request from now on, since the server restarts."""
+        self._is_draining = True
+
+    def refuse_for_restart(self, *, endless_only: bool = False) -> None:
+        """Say what became of each call: after 4004 no request may be left in doubt.
+
+        Args:
+            endless_only: leave those alone whose answers end by themselves.
+        """
+        for call in list(self._calls.values()):
+            if endless_only and not call.is_endless:
+                continue
+            is_untouched = self._drop(call)
+            refused = (
+                Refused("shutting_down", "the server is about to restart", call.message.id)
+                if is_untouched or call.is_endless
+                else Refused("deadline_exceeded", "no answer before the restart", call.message.id)
+            )
+            self._outbox.put(encode_refused(refused, has_begun=call.has_begun))
+
+    def end(self) -> None:
+        """Drop all calls, for the connection has ended."""
+        self._schedule.stop()
+        for call in list(self._calls.values()):
+            self._drop(call)
+        left = [call for call in self._schedule if call.is_in_lane]
+        if left:  # they end by themselves, or their threads are replaced as of any late call
+            seconds = self.terms.limits.request_seconds
+            self._last_look = self._loop.call_later(seconds, self._give_up, left)

@@ -1,0 +1,102 @@
+"""What is said in plain HTTP where a WebSocket is served: tickets, refusals, ways out.
+
+Owns the ASGI events of these answers. Who is let in is the door's to say, what a ticket is
+worth ``tickets``'.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from wsrequest.errors import HandshakeRefused
+from wsrequest.protocol.headers import is_allowed_value
+
+__all__ = ["answer_socket_path", "deny", "not_found"]
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Redeem = Callable[[str, str], Awaitable[list[str] | None]]
+
+_UPGRADE = "This is the path of a WebSocket; its messages are those of wsrequest (PROTOCOL.md)."
+
+
+async def answer_socket_path(scope: Scope, send: Send, redeem: Redeem) -> None:
+    """Answer a request for the socket's path: 204 or 403 to a ticket, 426 to anything else.
+
+    Args:
+        scope: of the request.
+        send: the ASGI callable.
+        redeem: given a ticket and the Origin, returns the cookies that it is for, as lines of
+            Set-Cookie; None when it is not good.
+
+    Source: PROTOCOL.md 6.
+    """
+    headers = dict(scope["headers"])
+    ticket = headers.get(b"x-wsrequest-ticket")
+    if scope["method"] != "POST" or ticket is None:
+        await _respond(
+            send, 426, [(b"upgrade", b"websocket"), (b"connection", b"upgrade")], _UPGRADE
+        )
+        return
+    origin = headers.get(b"origin", b"").decode("latin1")
+    redeemed = await redeem(ticket.decode("latin1"), origin)
+    if redeemed is None:
+        await _respond(
+            send, 403, [], "The ticket is spent, too old, or was made for another origin."
+        )
+    else:
+        await _respond(
+            send,
+            204,
+            # A control character could begin another header (CVE-2026-44546).
+            [(b"set-cookie", c.encode("latin1")) for c in redeemed if is_allowed_value(c)],
+            "",
+        )
+
+
+async def deny(scope: Scope, send: Send, refused: HandshakeRefused) -> None:
+    """Refuse a handshake with a text, where the server can; else with close code 1008.
+
+    Args:
+        scope: of the handshake.
+        send: the ASGI callable.
+        refused: what is wrong with it.
+
+    Source: ASGI specification, Websocket Denial Response.
+    """
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": refused.detail[:60]})
+        return
+    body = refused.detail.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    if refused.retry_after_seconds is not None:
+        headers.append((b"retry-after", str(refused.retry_after_seconds).encode()))
+    await send(
+        {"type": "websocket.http.response.start", "status": refused.status, "headers": headers}
+    )
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application of a process that serves no HTTP."""
+    await _respond(
+        send,
+        404,
+        [],
+        "This process serves WebSockets only; the project's HTTP is served elsewhere.",
+    )
+
+
+async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], text: str) -> None:
+    body = text.encode()
+    headers = [*headers, (b"cache-control", b"no-store")]
+    if body:
+        headers += [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
