@@ -81,7 +81,7 @@ class Application:
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         elif self._is_socket(scope):
-            await answer_socket_path(scope, send, self._redeem)
+            await answer_socket_path(scope, send, self._redeem, conf.ALLOWED_ORIGINS)
         else:
             await self._http(scope, receive, send)
 

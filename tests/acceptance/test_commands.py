@@ -201,6 +201,7 @@ def test_runserver_logs_a_refused_handshake_and_keeps_a_line_one_line(runserver:
         client.receive()
     wait_until(lambda: "a\\nforged line' WebSocket\" 400" in runserver.log())
     assert '"WebSocket /ws/ refused" 403 -' in runserver.log()
+    assert "without completing handshake" not in runserver.log()  # uvicorn's, and not true
 
 
 def test_runserver_names_a_port_that_is_in_use(runserver: Server, project_data: Path) -> None:
@@ -237,6 +238,8 @@ def test_runserver_needs_no_change_to_asgi(new_project: Path) -> None:
         assert server.http("GET", "/static/admin/css/base.css").status == 200
         with connect(server) as client:
             assert client.get("/value/").data == "1"
+        # But an ASGI server would serve no socket, and whoever develops should hear of it.
+        assert "This application is runserver's own" in server.log()
 
 
 def test_runserver_reloads_and_the_socket_comes_back(new_project: Path) -> None:
@@ -275,6 +278,7 @@ def test_runserver_serves_the_application_that_the_project_names(new_project: Pa
     )
     with developing(new_project, "--noreload") as server:
         assert f"ws://127.0.0.1:{server.port}/elsewhere/\n" in server.log()
+        assert "runserver's own" not in server.log()
         with connect(server, path="/elsewhere/") as client:
             assert client.get("/value/").data == "1"
 

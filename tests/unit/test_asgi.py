@@ -504,6 +504,37 @@ async def test_an_application_that_was_shut_down_can_be_served_again() -> None:
         await lifespan.ends()
 
 
+async def test_a_page_of_a_listed_origin_may_redeem_its_ticket(settings: Any) -> None:
+    """CORS: a preflight first, since the ticket is a header of its own."""
+    settings.WSREQUEST_ALLOWED_ORIGINS = [ORIGIN.upper()]
+    async with running() as application:
+        asked = {"origin": ORIGIN, "access_control_request_method": "POST"}
+        (start, _) = await call(application, "OPTIONS", **asked).ends()
+        headers = dict(start["headers"])
+        assert start["status"] == 204
+        assert headers[b"access-control-allow-headers"] == b"X-WSRequest-Ticket"
+        for ticket, expected in [(await ticket_of(application), 204), ("spent", 403)]:
+            events = await call(
+                application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN
+            ).ends()
+            headers = dict(events[0]["headers"])
+            assert status(events) == expected
+            assert headers[b"access-control-allow-origin"] == ORIGIN.encode()
+            assert headers[b"access-control-allow-credentials"] == b"true"
+            assert headers[b"vary"] == b"Origin"
+
+
+async def test_a_page_of_another_origin_gets_no_leave_to_redeem() -> None:
+    async with running() as application:
+        for method, name in [
+            ("OPTIONS", "access_control_request_method"),
+            ("POST", "x_wsrequest_ticket"),
+        ]:
+            events = await call(application, method, origin=ORIGIN, **{name: "POST"}).ends()
+            assert status(events) in (426, 403)
+            assert not [n for n, _ in events[0]["headers"] if n.startswith(b"access-control")]
+
+
 async def test_a_ticket_can_be_redeemed_before_any_socket_is_open() -> None:
     """After a restart the first request may be the browser's."""
     async with running() as first:

@@ -88,7 +88,7 @@ _TABLE = {
     ),
     "wsrequest.W007": _Check(
         '"wsrequest" stands below "{other}" in INSTALLED_APPS, whose runserver is used instead '
-        "and serves no socket.",
+        "of the one that serves the socket.",
         'Put "wsrequest" above it.',
     ),
     "wsrequest.W008": _Check(

@@ -93,7 +93,8 @@ class Answer:
             self._send_whole(head, response.content)  # type: ignore[attr-defined] # HttpResponse, since not streaming
         elif call.is_endless and call.flow is None:
             raise Refused(
-                "needs_credit", "this answer is a stream of events: send credit with the request"
+                "needs_credit",
+                "this answer is a stream of events: send an id and credit with the request",
             )
         elif response.is_async:  # type: ignore[attr-defined] # StreamingHttpResponse
             self._head, self._response = head, response
@@ -223,7 +224,7 @@ class _Gathered:
         if self._room < 0:
             raise Refused(
                 "answer_too_large",
-                "this streamed answer is too large to be sent whole: send credit with the request",
+                "this streamed answer is too large to be sent whole: send an id and credit",
             )
         self._pieces.append(piece)
 

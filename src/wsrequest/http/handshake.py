@@ -16,6 +16,7 @@ from wsrequest.http.environ import Base
 __all__ = ["check_handshake", "check_version", "place_of"]
 
 _TLS = "a WebSocket must be encrypted here: wss instead of ws"
+_HOST = "Open the socket under the host name that the page has, or list the page's origin."
 _PROXY = "Behind a proxy that ends TLS, SECURE_PROXY_SSL_HEADER tells Django of it."
 
 
@@ -94,8 +95,9 @@ def check_handshake(
     origin = base.origin.lower()
     base.is_same_origin = origin == own
     if not base.is_same_origin and origin not in {allowed.lower() for allowed in allowed_origins}:
+        is_same_host = origin.partition("://")[2] == host.lower()
         raise HandshakeRefused(
             403,
             f"origin {base.origin} is neither this server's own ({own}) nor in "
-            f"WSREQUEST_ALLOWED_ORIGINS. {_PROXY}",
+            f"WSREQUEST_ALLOWED_ORIGINS. {_PROXY if is_same_host else _HOST}",
         )

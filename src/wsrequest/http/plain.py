@@ -4,7 +4,7 @@ Owns the ASGI events of these answers. Who is let in is the door's to say, what 
 worth ``tickets``'.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from wsrequest.errors import HandshakeRefused
@@ -17,41 +17,59 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Redeem = Callable[[str, str], Awaitable[list[str] | None]]
 
+_PREFLIGHT = b"access-control-request-method"
+_MAY_REDEEM = (
+    (b"access-control-allow-methods", b"POST"),
+    (b"access-control-allow-headers", b"X-WSRequest-Ticket"),
+    (b"access-control-max-age", b"600"),
+)
 _UPGRADE = "This is the path of a WebSocket; its messages are those of wsrequest (PROTOCOL.md)."
 
 
-async def answer_socket_path(scope: Scope, send: Send, redeem: Redeem) -> None:
+async def answer_socket_path(
+    scope: Scope, send: Send, redeem: Redeem, allowed_origins: Iterable[str] = ()
+) -> None:
     """Answer a request for the socket's path: 204 or 403 to a ticket, 426 to anything else.
 
     Args:
         scope: of the request.
         send: the ASGI callable.
+        allowed_origins: whose pages may redeem tickets besides the server's own.
         redeem: given a ticket and the Origin, returns the cookies that it is for, as lines of
             Set-Cookie; None when it is not good.
 
-    Source: PROTOCOL.md 6.
+    Source: PROTOCOL.md 6; Fetch standard, "CORS protocol".
     """
     headers = dict(scope["headers"])
+    origin = headers.get(b"origin", b"").decode("latin1")
+    is_allowed = origin.lower() in {allowed.lower() for allowed in allowed_origins}
+    shared = _shared_with(origin) if is_allowed else []
+    if is_allowed and scope["method"] == "OPTIONS" and _PREFLIGHT in headers:
+        await _respond(send, 204, [*shared, *_MAY_REDEEM], "")
+        return
     ticket = headers.get(b"x-wsrequest-ticket")
     if scope["method"] != "POST" or ticket is None:
         await _respond(
             send, 426, [(b"upgrade", b"websocket"), (b"connection", b"upgrade")], _UPGRADE
         )
         return
-    origin = headers.get(b"origin", b"").decode("latin1")
     redeemed = await redeem(ticket.decode("latin1"), origin)
     if redeemed is None:
         await _respond(
-            send, 403, [], "The ticket is spent, too old, or was made for another origin."
+            send, 403, shared, "The ticket is spent, too old, or was made for another origin."
         )
     else:
-        await _respond(
-            send,
-            204,
-            # A control character could begin another header (CVE-2026-44546).
-            [(b"set-cookie", c.encode("latin1")) for c in redeemed if is_allowed_value(c)],
-            "",
-        )
+        # A control character could begin another header (CVE-2026-44546).
+        cookies = [(b"set-cookie", c.encode("latin1")) for c in redeemed if is_allowed_value(c)]
+        await _respond(send, 204, [*shared, *cookies], "")
+
+
+def _shared_with(origin: str) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"access-control-allow-origin", origin.encode("latin1")),
+        (b"access-control-allow-credentials", b"true"),
+        (b"vary", b"Origin"),
+    ]
 
 
 async def deny(scope: Scope, send: Send, refused: HandshakeRefused) -> None:

@@ -3,6 +3,7 @@
 Owns its configuration, and the server that runserver uses in place of Django's WSGI server.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,13 @@ from wsrequest.management.listening import listen_tcp
 
 __all__ = ["DevelopmentServer", "make_config"]
 
+_uvicorn = logging.getLogger("uvicorn.error")
+
+
+def _is_true(record: logging.LogRecord) -> bool:
+    """uvicorn takes a handshake that was refused with a text for one that was left open."""
+    return record.msg != "ASGI callable returned without completing handshake."
+
 
 def make_config(application: ASGI | Callable[[], ASGI], **options: Any) -> uvicorn.Config:
     """uvicorn's configuration for a socket.
@@ -23,6 +31,7 @@ def make_config(application: ASGI | Callable[[], ASGI], **options: Any) -> uvico
         application: to serve; with ``factory=True`` what makes it, and can be pickled.
         options: further arguments of ``uvicorn.Config``.
     """
+    _uvicorn.addFilter(_is_true)
     return uvicorn.Config(
         application,
         interface="asgi3",

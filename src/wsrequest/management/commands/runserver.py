@@ -30,10 +30,13 @@ class Command(_Runserver):  # type: ignore[misc,valid-type]  # whichever is inst
 
     server_cls = DevelopmentServer
     _path = ""
+    _is_of_project = True
 
     def get_handler(self, *args: Any, **options: Any) -> ASGI:
         """The project's ASGI application; where it has none with the socket, one is made."""
-        application, socket = _project_application()
+        found = _project_application()
+        self._is_of_project = found is not None
+        application, socket = found or _own_application()
         self._path = socket.path
         is_shown = conf.django("DEBUG") or options.get("insecure_serving")
         if options.get("use_static_handler") and is_shown:
@@ -47,12 +50,22 @@ class Command(_Runserver):  # type: ignore[misc,valid-type]  # whichever is inst
         addr = "0.0.0.0" if self.addr == "0" else self.addr
         host = f"[{addr}]" if ":" in addr else addr
         self.stdout.write(f"WebSockets are at ws://{host}:{server_port}{self._path}")
+        if not self._is_of_project:
+            self.stdout.write(
+                "This application is runserver's own. For an ASGI server import "
+                "get_asgi_application from wsrequest.asgi in asgi.py, and name that in "
+                "ASGI_APPLICATION."
+            )
 
 
-def _project_application() -> tuple[ASGI, Application]:
+def _project_application() -> tuple[ASGI, Application] | None:
     named = conf.django("ASGI_APPLICATION")
     found = look_up(named) if named else None
     if found is not None and found.application is not None and found.socket is not None:
         return found.application, found.socket
-    application = get_asgi_application()  # the system checks say what is the matter with the other
+    return None  # the system checks say what is the matter with it
+
+
+def _own_application() -> tuple[ASGI, Application]:
+    application = get_asgi_application()
     return application, application
