@@ -447,7 +447,7 @@ def test_runwebsockets_ends_in_time_whatever_runs(
         seconds = terminate(server)
         assert client.closed() == 4004
         assert server.process.returncode == 0
-        assert 1 <= seconds < 1 + 2 + 1  # a second for a busy machine
+        assert 1 <= seconds < 10  # far less than the view takes, also on a busy machine
 
 
 def test_runwebsockets_ends_at_ctrl_c_quietly(runwebsockets: Callable[..., Any]) -> None:

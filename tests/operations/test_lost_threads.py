@@ -58,7 +58,9 @@ def test_a_full_thread_pool_refuses_for_a_time_and_recovers(serve: Callable[...,
         server.http("GET", f"/release/?name={name}")
         assert client.answer(waiting).data == "ready"
         wait_until(lambda: server.log().count(ARE_BACK) == 1)
-        assert client.get(f"/state/?name={name}").data["finished"] == MAX_THREADS
+        wait_until(
+            lambda: server.http("GET", f"/state/?name={name}").json()["finished"] == MAX_THREADS
+        )
         ids = [client.send("GET", "/sleep/?seconds=0.01") for _ in range(20)]
         assert {client.answer(id).status for id in ids} == {200}
         assert client.settle() == []
