@@ -1,0 +1,150 @@
+/**
+ * One call of fetch: over the socket where that can carry it, else by HTTP.
+ *
+ * Owns which way a call goes, whether it may go twice, tokens and redirects. The socket and HTTP
+ * themselves are given.
+ */
+import { Lost, RequestFailed, RequestInDoubt } from "./errors.js";
+import type { Http } from "./http.js";
+import type { Options } from "./options.js";
+import { opaqueRedirect, responseOf } from "./responses.js";
+import type { Answer, Body } from "./session.js";
+import type { Socket } from "./socket.js";
+
+const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
+const IDEMPOTENT = /^(GET|HEAD|PUT|DELETE|OPTIONS|TRACE)$/; // RFC 9110, section 9.2.2
+const REDIRECTS = [301, 302, 303, 307, 308];
+const MOST_REDIRECTS = 20; // Fetch standard, "HTTP-redirect fetch"
+
+export class Fetcher {
+  #token: Promise<string | null> | undefined;
+
+  constructor(
+    readonly socket: Socket,
+    readonly http: Http,
+    readonly baseUrl: string,
+    readonly options: Options,
+  ) {}
+
+  async fetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
+    const address = input instanceof Request ? input : new URL(input, this.baseUrl).href;
+    const stream = init.body instanceof ReadableStream ? (init.body as ReadableStream<Uint8Array>) : null;
+    // A stream stays out of the Request: not every browser takes one there.
+    const { body: _, ...rest } = init;
+    const request = new Request(address, stream ? rest : init);
+    if (stream && /^(GET|HEAD)$/.test(request.method)) throw new TypeError("Request with GET/HEAD method cannot have body.");
+    request.signal.throwIfAborted();
+    const hasBody = request.body ? true : init.body !== undefined && init.body !== null; // Firefox has no Request.body
+    const isRead = !stream && (hasBody || (input instanceof Request && !/^(GET|HEAD)$/.test(request.method)));
+    const read = isRead ? await abortable(request.arrayBuffer(), request.signal) : null;
+    const body = stream ?? (read && (read.byteLength || hasBody) ? new Uint8Array(read) : null);
+
+    const token = request.headers.has("authorization") ? null : await this.#askToken();
+    const response = await this.#follow(request, body, token);
+    const asks = typeof this.options.token === "function" && token !== null && response.status === 401 && !stream;
+    if (!asks) return response;
+    this.#token = undefined; // it may have expired
+    const renewed = await this.#askToken();
+    if (renewed === null || renewed === token) return response;
+    await response.body?.cancel();
+    return this.#follow(request, body, renewed);
+  }
+
+  async #askToken(): Promise<string | null> {
+    const { token } = this.options;
+    if (typeof token !== "function") return token ?? null;
+    const asked = (this.#token ??= Promise.resolve(token()));
+    // One that failed, or gave nothing, is asked again by the next call.
+    const forget = (): void => void (this.#token === asked && (this.#token = undefined));
+    return asked.then(
+      (found) => (found === null && forget(), found),
+      (error: unknown) => {
+        forget();
+        throw error;
+      },
+    );
+  }
+
+  /** Send, and go where redirects lead. */
+  async #follow(first: Request, firstBody: Body, token: string | null): Promise<Response> {
+    let [request, body] = [first, firstBody];
+    for (let count = 0; ; count++) {
+      const answer = await this.#send(request, body, token);
+      if (answer instanceof Response) return answer;
+      if (answer.cookies) await this.http.redeem(answer.cookies);
+      const location = new Headers(Object.entries(answer.headers).map(([name, value]) => [name, String(value)])).get("location");
+      if (!REDIRECTS.includes(answer.status) || first.redirect === "manual" || location === null) {
+        if (REDIRECTS.includes(answer.status) && first.redirect === "manual") return opaqueRedirect(request.url);
+        return responseOf(answer, request.url, count > 0, request.method);
+      }
+      if (answer.body instanceof ReadableStream) await answer.body.cancel();
+      if (first.redirect === "error") throw new RequestFailed(`${request.url} redirects, and redirect is "error".`);
+      if (count === MOST_REDIRECTS) throw new RequestFailed(`${first.url} redirects more than ${MOST_REDIRECTS} times.`);
+      [request, body] = redirected(request, body, answer.status, new URL(location, request.url));
+      if (new URL(request.url).origin !== new URL(first.url).origin) token = null;
+    }
+  }
+
+  async #send(request: Request, body: Body, token: string | null): Promise<Answer | Response> {
+    const byHttp = (): Promise<Response> => this.http.send(request, body as BodyInit | null, token);
+    if (!this.#carries(request)) return byHttp();
+    const { openTimeoutMs = 2000 } = this.options;
+    const session = await this.socket.ready(openTimeoutMs, request.signal);
+    request.signal.throwIfAborted();
+    if (!session || (body instanceof Uint8Array && body.length > session.limits.body_bytes)) return byHttp();
+    const { pathname, search } = new URL(request.url);
+    const headers = Object.fromEntries(request.headers);
+    const type = headers["content-type"];
+    // A type that the form of the frame tells by itself need not be said again.
+    const isPlain = type === "application/json" || type?.toLowerCase() === "text/plain;charset=utf-8";
+    if (isPlain && body instanceof Uint8Array) delete headers["content-type"];
+    const message = {
+      ...{ method: request.method, url: pathname + search, headers },
+      ...(isPlain && { content_type: type === "application/json" ? type : "text/plain;charset=UTF-8" }),
+      ...(token !== null && { token }),
+    };
+    try {
+      return await session.request(message, body, request.signal);
+    } catch (error) {
+      if (!(error instanceof Lost)) throw error;
+      if (body instanceof ReadableStream) throw new RequestInDoubt(`${error.message} Its body was a stream, which cannot be sent again.`);
+      const mayRepeat = error.isUnsent || IDEMPOTENT.test(request.method) || request.headers.has("idempotency-key");
+      if (mayRepeat) return byHttp();
+      throw new RequestInDoubt(
+        `${error.message} The server may have done what was asked, so this ${request.method} is not sent again by itself.`,
+      );
+    }
+  }
+
+  /** Whether the socket can carry a request and do with it all that was asked. */
+  #carries({ url, method, credentials, mode, cache, integrity, keepalive }: Request): boolean {
+    return (
+      new URL(url).origin === new URL(this.baseUrl).origin &&
+      METHODS.test(method) &&
+      credentials !== "omit" &&
+      mode !== "no-cors" &&
+      !/^(force-cache|only-if-cached)$/.test(cache) &&
+      !integrity &&
+      !keepalive
+    );
+  }
+}
+
+/** Fetch standard, "HTTP-redirect fetch". */
+function redirected(request: Request, body: Body, status: number, url: URL): [Request, Body] {
+  if (!/^https?:$/.test(url.protocol)) throw new RequestFailed(`${request.url} redirects to ${url.protocol}`);
+  const { method, signal, redirect, credentials, mode, cache, referrerPolicy } = request;
+  const isGet = status === 303 ? !/^(GET|HEAD)$/.test(method) : status < 303 && method === "POST";
+  if (!isGet && body instanceof ReadableStream) throw new RequestFailed("A stream cannot be sent again to where it is redirected.");
+  const headers = new Headers(request.headers);
+  if (isGet) for (const name of ["encoding", "language", "location", "type"]) headers.delete(`content-${name}`);
+  if (url.origin !== new URL(request.url).origin) headers.delete("authorization");
+  const init = { method: isGet ? "GET" : method, headers, signal, redirect, credentials, mode, cache, referrerPolicy };
+  return [new Request(url, init), isGet ? null : body];
+}
+
+/** Reading a body does not heed the signal by itself in every browser. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return promise.then((value) => (signal.throwIfAborted(), value));
+}
+

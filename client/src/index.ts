@@ -1,0 +1,10 @@
+/** The public names, and the client of a page that has `{% wsrequest_client %}`: `window.wsrequest`. */
+import { Client } from "./client.js";
+
+export { Client };
+export { RequestFailed, RequestInDoubt } from "./errors.js";
+export type { Options } from "./options.js";
+export type { State } from "./socket.js";
+
+const tag = globalThis.document?.querySelector<HTMLScriptElement>("script[data-wsrequest]");
+if (tag) Object.assign(globalThis, { wsrequest: new Client(JSON.parse(tag.dataset["wsrequest"]!) as object) });

@@ -1,0 +1,21 @@
+/** What a Client can be told. Every option has a default. */
+export interface Options {
+  /** Address of the socket: a path, or with scheme ws, wss, http or https. @default "/ws/" */
+  url?: string;
+  /** The token of each request, or a function that gives it; asked again after a 401. @default none */
+  token?: string | (() => string | null | Promise<string | null>);
+  /** The scheme of Authorization when the token goes by HTTP; the server's WSREQUEST_TOKEN_SCHEME. @default "JWT" */
+  tokenScheme?: string;
+  /** How long a call waits for a socket that is being opened, in milliseconds, before it goes by HTTP. @default 2000 */
+  openTimeoutMs?: number;
+  /** How many calls may wait for it; further ones go by HTTP. @default 256 */
+  queueLimit?: number;
+  /** Name of Django's CSRF cookie (CSRF_COOKIE_NAME). @default "csrftoken" */
+  csrfCookieName?: string;
+  /** Name of the header that it goes in. @default "X-CSRFToken" */
+  csrfHeaderName?: string;
+  /** The WebSocket class; Node 20 has none of its own. @default globalThis.WebSocket */
+  WebSocket?: unknown;
+  /** What HTTP goes by. @default globalThis.fetch */
+  fetch?: typeof globalThis.fetch;
+}

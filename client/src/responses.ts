@@ -1,0 +1,29 @@
+/** Real Responses of what came over the socket, with the properties that a constructor cannot give them. */
+import type { Answer } from "./session.js";
+
+const NULL_BODY = [204, 205, 304];
+
+/** The Response of an answer, as fetch would give it for `url`. */
+export function responseOf({ status, headers, body }: Answer, url: string, redirected: boolean, method: string): Response {
+  const found = new Headers();
+  for (const [name, value] of Object.entries(headers)) for (const each of [value].flat()) found.append(name, each);
+  // An empty body is a body all the same, but for these.
+  const hasNone = NULL_BODY.includes(status) || method === "HEAD";
+  const response = new Response(hasNone ? null : (body ?? new Uint8Array(0)), { status, headers: found });
+  // The fragment is no part of it (Fetch standard, "url" of a Response).
+  return dressed(response, { url: url.split("#")[0]!, redirected, type: isForeign(url) ? "cors" : "basic" });
+}
+
+/** What fetch gives for a redirect that is not followed: nothing of it can be read. */
+export function opaqueRedirect(url: string): Response {
+  return dressed(Response.error(), { url, redirected: false, type: "opaqueredirect" });
+}
+
+const isForeign = (url: string): boolean => !!globalThis.location && new URL(url).origin !== globalThis.location.origin;
+
+function dressed(response: Response, facts: { url: string; redirected: boolean; type: ResponseType }): Response {
+  for (const [name, value] of Object.entries(facts)) Object.defineProperty(response, name, { value });
+  const clone = (): Response => dressed(Response.prototype.clone.call(response), facts);
+  Object.defineProperty(response, "clone", { value: clone });
+  return response;
+}

@@ -1,0 +1,399 @@
+/** Sessions, fetch, fallback and coming back, against the other end of a socket in the test's own hand. */
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Client, RequestInDoubt, type Options } from "../src/index.js";
+import { FakeSocket } from "./server.js";
+
+const BASE = "http://example.com";
+const byHttp = vi.fn(async (_: Request) => new Response("by http"));
+let client: Client;
+
+function begin(options: Options = {}): void {
+  const fetch = byHttp as unknown as typeof globalThis.fetch;
+  client = new Client({ url: `${BASE}/ws/`, WebSocket: FakeSocket, fetch, ...options });
+}
+async function connect(options: Options = {}): Promise<FakeSocket> {
+  begin(options);
+  client.open();
+  FakeSocket.last.greet();
+  return FakeSocket.last;
+}
+const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
+/** Until the client has sent so many frames. */
+const sent = async (socket: FakeSocket, count: number): Promise<void> => {
+  for (let turns = 0; turns < 200 && socket.sent.length < count; turns++) await turn();
+  expect(socket.sent.length).toBe(count);
+};
+/** Until nothing moves any more without a frame or the clock; both are the test's. */
+const settled = async (): Promise<void> => {
+  for (let turns = 0; turns < 20; turns++) await turn();
+};
+const texted = (headers = {}): object => ({ "Content-Type": "text/plain", ...headers });
+
+beforeEach(() => {
+  FakeSocket.all = [];
+  byHttp.mockClear();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+});
+afterEach(() => {
+  expect(client.unfinishedCount).toBe(0); // no test leaves a promise behind
+  client.close();
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("answers", () => {
+  test("answers come to the calls that asked, in whatever order", async () => {
+    const socket = await connect();
+    const calls = ["/a/?x=1#part", "/b/"].map((path) => client.fetch(path));
+    await sent(socket, 2);
+    expect(socket.heads.map(({ url }) => url)).toEqual(["/a/?x=1", "/b/"]);
+    socket.text({ id: 2, status: 404, headers: texted(), data: "b" });
+    socket.text({ id: 1, status: 200, headers: texted({ Vary: ["A", "B"] }), data: "a" });
+    const [a, b] = await Promise.all(calls);
+    expect([await a!.text(), a!.status, a!.headers.get("vary"), a!.url]).toEqual(["a", 200, "A, B", `${BASE}/a/?x=1`]);
+    expect([b!.clone().url, await b!.text(), b!.status, b!.ok]).toEqual([`${BASE}/b/`, "b", 404, false]);
+  });
+
+  test("a body that nobody reads stops the server, and reading grants credit", async () => {
+    const socket = await connect();
+    const call = client.fetch("/stream/");
+    await sent(socket, 1);
+    socket.binary({ id: 1, status: 200, headers: {}, more: true }, "");
+    const { body } = await call;
+    for (let count = 0; count < 4; count++) socket.binary({ id: 1, more: true }, "x".repeat(65_536));
+    await settled();
+    expect(socket.sent.length).toBe(1);
+    const reader = body!.getReader();
+    for (let count = 0; count < 2; count++) await reader.read();
+    await sent(socket, 2);
+    expect(socket.heads[1]).toEqual({ id: 1, credit: 131_072 });
+    await reader.cancel();
+    expect(socket.heads[2]).toEqual({ id: 1, cancel: true });
+  });
+
+  test("a ticket is redeemed before the call resolves", async () => {
+    const socket = await connect();
+    const call = client.fetch("/login/", { method: "POST" });
+    await sent(socket, 1);
+    socket.text({ id: 1, status: 200, headers: {}, cookies: "t1" });
+    await call;
+    const [url, init] = byHttp.mock.calls[0] as unknown as [string, RequestInit];
+    expect([url, init.method, init.headers]).toEqual([`${BASE}/ws/`, "POST", { "X-WSRequest-Ticket": "t1" }]);
+  });
+});
+
+describe("bodies", () => {
+  test.each([
+    ["a string", () => "é", { body: "é" }, undefined],
+    ["a form", () => new URLSearchParams({ a: "1 é" }), undefined, "a=1+%C3%A9"],
+    ["a Blob", () => new Blob(["x"], { type: "image/png" }), undefined, "x"],
+    ["an ArrayBuffer", () => new Uint8Array([0, 255]).buffer, undefined, "\0\xff"],
+    ["a typed array", () => new Uint8Array([9, 0, 255, 9]).subarray(1, 3), undefined, "\0\xff"],
+  ])("%s arrives", async (_, make, member, tail) => {
+    const socket = await connect();
+    const call = client.fetch("/", { method: "PUT", body: make() });
+    await sent(socket, 1);
+    if (member) expect(socket.heads[0]).toMatchObject(member);
+    else expect(Buffer.from(socket.sent[0] as Uint8Array).toString("latin1").split("\n")[1]).toBe(tail);
+    socket.text({ id: 1, status: 204, headers: {} });
+    expect((await call).body).toBeNull();
+  });
+
+  test("a stream goes in parts, never ahead of the server's credit", async () => {
+    const socket = await connect();
+    const pieces = [new Uint8Array(90_000), new Uint8Array(60_000)];
+    const body = new ReadableStream({
+      pull: (controller) => (pieces.length ? controller.enqueue(pieces.shift()) : controller.close()),
+    });
+    const call = client.fetch("/", { method: "POST", body });
+    const bytes = (): number => socket.sent.slice(1).reduce((sum, frame) => sum + frame.length, 0);
+    await sent(socket, 4); // 65,536 and 24,464 and 10,000 bytes: the window
+    expect(bytes()).toBeLessThan(100_100);
+    socket.text({ id: 1, credit: 50_000 });
+    await sent(socket, 6);
+    expect(socket.heads.at(-1)).toEqual({ id: 1 });
+    socket.text({ id: 1, status: 200, headers: {} });
+    await call;
+  });
+
+  test("a body over the server's limit goes by HTTP", async () => {
+    const socket = await connect();
+    await client.fetch("/", { method: "POST", body: new Uint8Array(1_000_001) });
+    expect([socket.sent.length, byHttp.mock.calls.length]).toEqual([0, 1]);
+    expect((await byHttp.mock.calls[0]![0].arrayBuffer()).byteLength).toBe(1_000_001);
+  });
+});
+
+describe("redirects", () => {
+  const answer = async (socket: FakeSocket, status: number, location: string): Promise<void> => {
+    await sent(socket, 1);
+    socket.text({ id: 1, status, headers: { Location: location } });
+  };
+
+  test.each([
+    [303, "GET"],
+    [302, "GET"],
+    [307, "POST"],
+  ])("%i is followed with %s", async (status, method) => {
+    const socket = await connect();
+    const call = client.fetch("/a/", { method: "POST", body: "x" });
+    await answer(socket, status, "../b/");
+    await sent(socket, 2);
+    expect(socket.heads[1]).toMatchObject({ url: "/b/", ...(method === "POST" && { method, body: "x" }) });
+    socket.text({ id: 2, status: 200, headers: {} });
+    const { url, redirected } = await call;
+    expect([url, redirected]).toEqual([`${BASE}/b/`, true]);
+  });
+
+  test("manual shows nothing, and error rejects", async () => {
+    for (const redirect of ["manual", "error"] as const) {
+      const socket = await connect();
+      const call = client.fetch("/a/", { redirect });
+      const checked =
+        redirect === "error"
+          ? expect(call).rejects.toThrow(TypeError)
+          : expect(call).resolves.toMatchObject({ type: "opaqueredirect", status: 0, ok: false });
+      await answer(socket, 302, "/b/");
+      await checked;
+    }
+  });
+});
+
+describe("fallback", () => {
+  test("calls wait while the socket connects, and go by HTTP when it takes too long", async () => {
+    begin();
+    const call = client.fetch("/");
+    await settled();
+    expect([client.state, client.unfinishedCount]).toEqual(["connecting", 1]);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await (await call).text()).toBe("by http");
+    FakeSocket.last.greet();
+    const later = client.fetch("/");
+    await sent(FakeSocket.last, 1);
+    FakeSocket.last.text({ id: 1, status: 204, headers: {} });
+    expect((await later).status).toBe(204);
+  });
+
+  test("the queue is bounded", async () => {
+    begin({ queueLimit: 2 });
+    const calls = [1, 2, 3].map(() => client.fetch("/"));
+    await settled();
+    expect([client.unfinishedCount, byHttp.mock.calls.length]).toEqual([2, 1]);
+    FakeSocket.last.drop(1006);
+    await Promise.all(calls);
+    expect(byHttp).toHaveBeenCalledTimes(3);
+  });
+
+  test.each([
+    ["another origin", "http://other.example/", {}],
+    ["credentials: omit", "/", { credentials: "omit" as const }],
+    ["an unknown method", "/", { method: "PROPFIND" }],
+  ])("%s goes by HTTP", async (_, url, init) => {
+    const socket = await connect();
+    expect(await (await client.fetch(url, init)).text()).toBe("by http");
+    expect(socket.sent).toEqual([]);
+  });
+
+  test.each([
+    ["GET", {}, 1006],
+    ["PUT", {}, 1006],
+    ["POST", { "Idempotency-Key": "k" }, 1006],
+    ["POST", {}, 4004], // what was not begun
+  ])("a lost %s with %o is sent again by HTTP (%i)", async (method, headers, code) => {
+    const socket = await connect();
+    const call = client.fetch("/", { method, headers });
+    await sent(socket, 1);
+    socket.drop(code);
+    expect(await (await call).text()).toBe("by http");
+  });
+
+  test.each(["POST", "PATCH"])("a lost %s is not sent twice, and says so", async (method) => {
+    const socket = await connect();
+    const call = client.fetch("/", { method, body: "x" });
+    const checked = expect(call).rejects.toThrow(/may have done what was asked/);
+    await sent(socket, 1);
+    socket.drop(1006);
+    await checked;
+    await expect(call).rejects.toBeInstanceOf(RequestInDoubt);
+    expect(byHttp).not.toHaveBeenCalled();
+  });
+
+  test("what the server refused unbegun goes by HTTP, a deadline does not", async () => {
+    const socket = await connect();
+    const refused = client.fetch("/", { method: "POST" });
+    await sent(socket, 1);
+    socket.text({ id: 1, status: 429, error: { code: "too_many_requests", detail: "full", temporary: true } });
+    expect(await (await refused).text()).toBe("by http");
+    const late = client.fetch("/", { method: "POST" });
+    const checked = expect(late).rejects.toThrow("deadline_exceeded");
+    await sent(socket, 2);
+    socket.text({ id: 2, status: 504, error: { code: "deadline_exceeded", detail: "late", temporary: true } });
+    await checked;
+    expect(byHttp).toHaveBeenCalledTimes(1);
+  });
+
+  test("after shutting_down nothing more is begun on the socket", async () => {
+    const socket = await connect();
+    socket.text({ status: 503, error: { code: "shutting_down", detail: "bye", temporary: true } });
+    await client.fetch("/");
+    expect([socket.sent.length, byHttp.mock.calls.length]).toEqual([0, 1]);
+  });
+});
+
+describe("the connection", () => {
+  test("comes back with full jitter, which grows to a cap, and says how it stands", async () => {
+    begin();
+    const states: string[] = [];
+    client.addEventListener("statechange", () => states.push(client.state));
+    client.open();
+    for (const seconds of [1, 2, 4, 8, 16, 30, 30]) {
+      FakeSocket.last.drop(1006);
+      const count = FakeSocket.all.length;
+      await vi.advanceTimersByTimeAsync(seconds * 500 - 1); // chance is one half here
+      expect(FakeSocket.all.length).toBe(count);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(FakeSocket.all.length).toBe(count + 1);
+    }
+    expect(states.slice(0, 3)).toEqual(["connecting", "waiting", "connecting"]);
+  });
+
+  test.each([
+    [1000, "idle"],
+    [4500, "closed"],
+    [4999, "closed"],
+    [4003, "waiting"],
+    [1012, "waiting"],
+  ])("close code %i makes it %s", async (code, state) => {
+    (await connect()).drop(code);
+    expect(client.state).toBe(state);
+  });
+
+  test("pings are answered, and a dead peer is noticed", async () => {
+    const socket = await connect();
+    socket.raw('{"ping":{ "a" : 1e999 }}');
+    expect(socket.sent).toEqual(['{"pong":{ "a" : 1e999 }}']);
+    await vi.advanceTimersByTimeAsync(35_000);
+    expect(socket.sent[1]).toBe('{"ping":1}');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([client.state, socket.isClosed]).toEqual(["waiting", true]);
+  });
+
+  test("an abort cancels on the server, also while the body is read", async () => {
+    const socket = await connect();
+    const controller = new AbortController();
+    const calls = [1, 2].map(() => client.fetch("/", { signal: controller.signal }));
+    await sent(socket, 2);
+    socket.binary({ id: 2, status: 200, headers: {}, more: true }, "half");
+    const text = (await calls[1]!).text();
+    const checked = [calls[0]!, text].map((each) => expect(each).rejects.toMatchObject({ name: "AbortError" }));
+    controller.abort();
+    await Promise.all(checked);
+    expect(socket.heads.slice(2)).toEqual([{ id: 1, cancel: true }, { id: 2, cancel: true }]);
+    socket.text({ id: 1, status: 200, headers: {} }); // crosses the cancel, and is ignored
+    await expect(client.fetch("/", { signal: controller.signal })).rejects.toMatchObject({ name: "AbortError" });
+  });
+
+  test("close() ends calls in flight, and later ones go by HTTP", async () => {
+    const socket = await connect();
+    const call = client.fetch("/", { method: "POST" });
+    const checked = expect(call).rejects.toThrow("close()");
+    await sent(socket, 1);
+    client.close();
+    await checked;
+    await client.fetch("/");
+    expect([client.state, byHttp.mock.calls.length, FakeSocket.all.length]).toEqual(["closed", 1, 1]);
+  });
+});
+
+describe("bad input", () => {
+  test.each([
+    ["no JSON", "{"],
+    ["no object", "[]"],
+    ["a hello of nothing", '{"hello":{}}'],
+    ["no head", new Uint8Array([1, 2, 3]).buffer],
+  ])("%s ends the connection, which comes back", async (_, frame) => {
+    const socket = await connect();
+    const call = client.fetch("/", { method: "POST" });
+    const checked = expect(call).rejects.toThrow("not of wsrequest.v1");
+    await sent(socket, 1);
+    socket.raw(frame);
+    await checked;
+    expect([client.state, socket.isClosed]).toEqual(["waiting", true]);
+  });
+
+  test("a bad answer concerns its own call only", async () => {
+    const socket = await connect();
+    const [bad, good] = [client.fetch("/", { method: "POST" }), client.fetch("/")];
+    const checked = expect(bad).rejects.toThrow("not of wsrequest.v1");
+    await sent(socket, 2);
+    socket.raw('{"id":1,"status":99,"headers":{}}');
+    socket.text({ id: 2, status: 204, headers: {} });
+    await checked;
+    expect((await good!).status).toBe(204);
+  });
+
+  test("unknown ids and unknown messages are ignored", async () => {
+    const socket = await connect();
+    for (const frame of [{ id: 99, status: 200 }, { id: "x", credit: 5 }, { news: 1 }]) socket.text(frame);
+    socket.binary({ id: 99, more: true }, "x");
+    expect(client.state).toBe("open");
+  });
+
+  test.each([
+    ["a lost connection", (socket: FakeSocket) => socket.drop(1006)],
+    ["a refusal", (socket: FakeSocket) => socket.text({ id: 1, error: { code: "internal_error", detail: "no" } })],
+    ["a second answer", (socket: FakeSocket) => socket.text({ id: 1, status: 200, headers: {} })],
+  ])("an answer cut in half by %s is no whole body", async (_, cut) => {
+    const socket = await connect();
+    const call = client.fetch("/");
+    await sent(socket, 1);
+    socket.binary({ id: 1, status: 200, headers: {}, more: true }, "half");
+    const checked = expect((await call).text()).rejects.toThrow("not whole");
+    cut(socket);
+    await checked;
+  });
+
+  test("another version is not asked again", async () => {
+    begin();
+    const call = client.fetch("/");
+    await settled();
+    FakeSocket.last.greet({ protocol: "wsrequest.v9" });
+    expect(await (await call).text()).toBe("by http");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([client.state, FakeSocket.all.length]).toEqual(["closed", 1]);
+  });
+
+  test("a server that sends nothing is given up", async () => {
+    begin();
+    client.open();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([client.state, FakeSocket.last.isClosed]).toEqual(["waiting", true]);
+  });
+});
+
+test("install takes over the paths that it is given, and uninstall gives them back", async () => {
+  const socket = await connect();
+  const original = vi.fn(async () => new Response("original"));
+  vi.stubGlobal("fetch", original);
+  client.install({ paths: ["/api/"] });
+  const call = fetch(`${BASE}/api/a/`);
+  await sent(socket, 1);
+  socket.text({ id: 1, status: 204, headers: {} });
+  expect((await call).status).toBe(204);
+  await fetch(`${BASE}/other/`);
+  client.uninstall();
+  await fetch(`${BASE}/api/a/`);
+  expect([socket.sent.length, original.mock.calls.length]).toEqual([1, 2]);
+  vi.unstubAllGlobals();
+});
+
+test("Django's CSRF token goes by HTTP with unsafe requests to the page's own origin", async () => {
+  vi.stubGlobal("location", new URL(`${BASE}/page/`));
+  vi.stubGlobal("document", { baseURI: `${BASE}/page/`, cookie: "a=b; csrftoken=t%2B1", querySelector: () => null });
+  begin({ url: "/ws/" });
+  client.close();
+  for (const [method, url] of [["POST", "/"], ["GET", "/"], ["POST", "http://other.example/"]] as const) await client.fetch(url, { method });
+  expect(byHttp.mock.calls.map(([request]) => request.headers.get("x-csrftoken"))).toEqual(["t+1", null, null]);
+  vi.unstubAllGlobals();
+});

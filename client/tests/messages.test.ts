@@ -1,0 +1,36 @@
+/** Every case of tests/wire that concerns a client: what the server sends, and what a client sends. */
+import { expect, test } from "vitest";
+import { BadFrame, decode, encode, type Bytes } from "../src/messages.js";
+import { cases, type Case } from "./wire.js";
+
+const CASES = cases();
+const fromServer = CASES.filter((each) => each.from === "server" && each.only !== "encode");
+const fromClient = CASES.filter((each) => each.from === "client" && each.only !== "decode" && each.message);
+const received = (frame: string | Bytes): string | ArrayBuffer => (typeof frame === "string" ? frame : frame.buffer);
+// Text reads better than bytes where a case fails.
+const shown = (frame: unknown): unknown => (frame instanceof Uint8Array ? Buffer.from(frame).toString("latin1") : frame);
+
+test("the tables are read", () => {
+  expect(fromServer.length).toBeGreaterThan(100);
+  expect(fromClient.length).toBeGreaterThan(100);
+});
+
+test.each(fromServer.filter((each) => !each.refused))("frame is decoded: $name", ({ frame, message }: Case) => {
+  expect(decode(received(frame))).toEqual(message);
+});
+
+test.each(fromServer.filter((each) => each.refused))("frame is refused: $name", ({ frame, refused }: Case) => {
+  let caught: unknown;
+  try {
+    decode(received(frame));
+  } catch (error) {
+    caught = error;
+  }
+  expect(caught).toBeInstanceOf(BadFrame);
+  const { code, id } = caught as BadFrame;
+  expect({ code, ...(id !== undefined && { id }) }).toEqual(refused);
+});
+
+test.each(fromClient)("message is encoded: $name", ({ message, encoded }: Case) => {
+  expect(shown(encode(message!))).toEqual(shown(encoded));
+});

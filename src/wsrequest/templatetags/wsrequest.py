@@ -1,0 +1,49 @@
+"""``{% load wsrequest %}{% wsrequest_client %}``: the browser client, told how this project is set.
+
+Owns one script element. It holds no script of its own, so a Content-Security-Policy of ``'self'``
+allows it without a nonce too.
+"""
+
+import json
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from wsrequest.conf import conf
+
+__all__ = ["wsrequest_client"]
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
+    """Return the script element that makes ``window.wsrequest``.
+
+    Args:
+        nonce: the nonce of the page's Content-Security-Policy. Without, it is ``csp_nonce`` of the
+            context (Django 6's processor) or of the request (django-csp), where there is one.
+    """
+    options = {
+        "url": conf.PATH,
+        "tokenScheme": conf.TOKEN_SCHEME,
+        "csrfCookieName": conf.django("CSRF_COOKIE_NAME"),
+        "csrfHeaderName": _header(conf.django("CSRF_HEADER_NAME")),
+    }
+    found: Any = nonce or context.get("csp_nonce")
+    found = found or getattr(context.get("request"), "csp_nonce", None)
+    return format_html(
+        '<script type="module" src="{}" data-wsrequest="{}"{}></script>',
+        static("wsrequest/client.js"),
+        json.dumps(options),
+        format_html(' nonce="{}"', found) if found else "",
+    )
+
+
+def _header(meta_name: str) -> str:
+    """``HTTP_X_CSRFTOKEN`` as a header: ``X-CSRFTOKEN``."""
+    return meta_name.removeprefix("HTTP_").replace("_", "-")
