@@ -14,18 +14,18 @@ export class Client extends EventTarget {
     super();
     const page = globalThis.document?.baseURI ?? globalThis.location?.href;
     const url = new URL(options.url ?? "/ws/", page);
-    const isSecure = /^(https|wss):$/.test(url.protocol);
-    const ofScheme = (scheme: string): string => `${scheme}${isSecure ? "s" : ""}${url.href.slice(url.protocol.length - 1)}`;
+    url.protocol = url.protocol.replace("http", "ws");
+    const socketUrl = url.href;
+    url.protocol = url.protocol.replace("ws", "http");
     // The function must be called without a this, and be the one from before install().
     const plain = options.fetch ?? globalThis.fetch;
     const socketClass = (options.WebSocket ?? globalThis.WebSocket) as typeof WebSocket;
     const changed = (): void => void this.dispatchEvent(new Event("statechange"));
-    this.#socket = new Socket(ofScheme("ws"), socketClass, options.queueLimit ?? 256, changed);
-    const httpUrl = ofScheme("http");
-    this.#origin = new URL(httpUrl).origin;
+    this.#socket = new Socket(socketUrl, socketClass, options.queueLimit ?? 256, changed);
+    this.#origin = url.origin;
     // Relative addresses are those of the page, where it is of the socket's origin.
-    const base = page && new URL(page).origin === this.#origin ? page : httpUrl;
-    this.#fetcher = new Fetcher(this.#socket, new Http((...call) => plain(...call), httpUrl, options), base, options);
+    const base = page && new URL(page).origin === this.#origin ? page : url.href;
+    this.#fetcher = new Fetcher(this.#socket, new Http((...call) => plain(...call), url.href, options), base, options);
   }
 
   get state(): State {

@@ -7,7 +7,7 @@
 import { Lost, RequestFailed, RequestInDoubt } from "./errors.js";
 import type { Http } from "./http.js";
 import type { Options } from "./options.js";
-import { opaqueRedirect, responseOf } from "./responses.js";
+import { headersOf, opaqueRedirect, responseOf } from "./responses.js";
 import type { Answer, Body } from "./session.js";
 import type { Socket } from "./socket.js";
 
@@ -32,12 +32,12 @@ export class Fetcher {
     // A stream stays out of the Request: not every browser takes one there.
     const { body: _, ...rest } = init;
     const request = new Request(address, stream ? rest : init);
-    if (stream && /^(GET|HEAD)$/.test(request.method)) throw new TypeError("Request with GET/HEAD method cannot have body.");
     request.signal.throwIfAborted();
-    const hasBody = request.body ? true : init.body !== undefined && init.body !== null; // Firefox has no Request.body
-    const isRead = !stream && (hasBody || (input instanceof Request && !/^(GET|HEAD)$/.test(request.method)));
-    const read = isRead ? await abortable(request.arrayBuffer(), request.signal) : null;
-    const body = stream ?? (read && (read.byteLength || hasBody) ? new Uint8Array(read) : null);
+    const isGet = /^(GET|HEAD)$/.test(request.method);
+    if (stream && isGet) throw new TypeError("A GET or HEAD cannot have a body.");
+    const bytes = stream || isGet || request.body === null ? null : new Uint8Array(await request.arrayBuffer());
+    request.signal.throwIfAborted(); // not every browser heeds it while a body is read
+    const body = stream ?? (bytes?.length ? bytes : null);
 
     const token = request.headers.has("authorization") ? null : await this.#askToken();
     const response = await this.#follow(request, body, token);
@@ -53,16 +53,13 @@ export class Fetcher {
   async #askToken(): Promise<string | null> {
     const { token } = this.options;
     if (typeof token !== "function") return token ?? null;
-    const asked = (this.#token ??= Promise.resolve(token()));
-    // One that failed, or gave nothing, is asked again by the next call.
-    const forget = (): void => void (this.#token === asked && (this.#token = undefined));
-    return asked.then(
-      (found) => (found === null && forget(), found),
-      (error: unknown) => {
-        forget();
-        throw error;
-      },
-    );
+    let found: string | null = null;
+    try {
+      return (found = await (this.#token ??= (async () => token())()));
+    } finally {
+      // One that failed, or gave nothing, is asked again by the next call.
+      if (found === null) this.#token = undefined;
+    }
   }
 
   /** Send, and go where redirects lead. */
@@ -72,14 +69,13 @@ export class Fetcher {
       const answer = await this.#send(request, body, token);
       if (answer instanceof Response) return answer;
       if (answer.cookies) await this.http.redeem(answer.cookies);
-      const location = new Headers(Object.entries(answer.headers).map(([name, value]) => [name, String(value)])).get("location");
-      if (!REDIRECTS.includes(answer.status) || first.redirect === "manual" || location === null) {
-        if (REDIRECTS.includes(answer.status) && first.redirect === "manual") return opaqueRedirect(request.url);
-        return responseOf(answer, request.url, count > 0, request.method);
-      }
+      const location = headersOf(answer).get("location");
+      const isRedirect = REDIRECTS.includes(answer.status);
+      if (isRedirect && first.redirect === "manual") return opaqueRedirect(request.url);
+      if (!isRedirect || location === null) return responseOf(answer, request.url, count > 0, request.method);
       if (answer.body instanceof ReadableStream) await answer.body.cancel();
-      if (first.redirect === "error") throw new RequestFailed(`${request.url} redirects, and redirect is "error".`);
-      if (count === MOST_REDIRECTS) throw new RequestFailed(`${first.url} redirects more than ${MOST_REDIRECTS} times.`);
+      if (first.redirect === "error") throw new RequestFailed("It redirects, and redirect is \"error\".");
+      if (count === MOST_REDIRECTS) throw new RequestFailed("It redirects too often.");
       [request, body] = redirected(request, body, answer.status, new URL(location, request.url));
       if (new URL(request.url).origin !== new URL(first.url).origin) token = null;
     }
@@ -95,23 +91,22 @@ export class Fetcher {
     const { pathname, search } = new URL(request.url);
     const headers = Object.fromEntries(request.headers);
     const type = headers["content-type"];
-    // A type that the form of the frame tells by itself need not be said again.
-    const isPlain = type === "application/json" || type?.toLowerCase() === "text/plain;charset=utf-8";
-    if (isPlain && body instanceof Uint8Array) delete headers["content-type"];
+    // With a body it is the frame that tells the type, as far as it can.
+    if (body) delete headers["content-type"];
     const message = {
       ...{ method: request.method, url: pathname + search, headers },
-      ...(isPlain && { content_type: type === "application/json" ? type : "text/plain;charset=UTF-8" }),
+      ...(type !== undefined && { content_type: type }),
       ...(token !== null && { token }),
     };
     try {
       return await session.request(message, body, request.signal);
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
-      if (body instanceof ReadableStream) throw new RequestInDoubt(`${error.message} Its body was a stream, which cannot be sent again.`);
+      if (body instanceof ReadableStream) throw new RequestInDoubt(`${error.message} A stream cannot be sent again.`);
       const mayRepeat = error.isUnsent || IDEMPOTENT.test(request.method) || request.headers.has("idempotency-key");
       if (mayRepeat) return byHttp();
       throw new RequestInDoubt(
-        `${error.message} The server may have done what was asked, so this ${request.method} is not sent again by itself.`,
+        `${error.message} The server may have done what was asked, so this ${request.method} is not sent again.`,
       );
     }
   }
@@ -132,19 +127,13 @@ export class Fetcher {
 
 /** Fetch standard, "HTTP-redirect fetch". */
 function redirected(request: Request, body: Body, status: number, url: URL): [Request, Body] {
-  if (!/^https?:$/.test(url.protocol)) throw new RequestFailed(`${request.url} redirects to ${url.protocol}`);
+  if (!/^https?:$/.test(url.protocol)) throw new RequestFailed("It redirects to what is no HTTP.");
   const { method, signal, redirect, credentials, mode, cache, referrerPolicy } = request;
   const isGet = status === 303 ? !/^(GET|HEAD)$/.test(method) : status < 303 && method === "POST";
-  if (!isGet && body instanceof ReadableStream) throw new RequestFailed("A stream cannot be sent again to where it is redirected.");
+  if (!isGet && body instanceof ReadableStream) throw new RequestFailed("A stream cannot be sent again.");
   const headers = new Headers(request.headers);
   if (isGet) for (const name of ["encoding", "language", "location", "type"]) headers.delete(`content-${name}`);
   if (url.origin !== new URL(request.url).origin) headers.delete("authorization");
   const init = { method: isGet ? "GET" : method, headers, signal, redirect, credentials, mode, cache, referrerPolicy };
   return [new Request(url, init), isGet ? null : body];
 }
-
-/** Reading a body does not heed the signal by itself in every browser. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return promise.then((value) => (signal.throwIfAborted(), value));
-}
-

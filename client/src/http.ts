@@ -24,7 +24,9 @@ export class Http {
     const isOurs = new URL(request.url).origin === globalThis.location?.origin;
     if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
     const isStream = body instanceof ReadableStream;
-    const init = { headers, ...(body && { body }), ...(isStream && { duplex: "half" }) };
+    const hasBody = body || !/^(GET|HEAD)$/.test(request.method);
+    // An empty one is given too, since that of `request` may have been read.
+    const init = { headers, ...(hasBody && { body: body ?? new Uint8Array(0) }), ...(isStream && { duplex: "half" }) };
     return this.fetch(new Request(request, init));
   }
 

@@ -82,7 +82,7 @@ export class BadFrame extends Error {
     readonly code: "bad_json" | "bad_message",
     readonly id?: Id,
   ) {
-    super(`The server sent a frame that is not of wsrequest.v1 (${code}).`);
+    super(`The server sent what is not of wsrequest.v1: ${code}.`);
   }
 }
 
@@ -94,33 +94,28 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export const utf8 = (text: string): Bytes => encoder.encode(text);
 
-/** The text of each member of one JSON object, which is known to be valid. */
-function members(text: string, isDataLast: boolean): Record<string, string> {
-  const found: Record<string, string> = {};
-  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/g;
-  let depth = 0;
-  let name = "";
-  let start = -1;
-  for (let match = token.exec(text); match; match = token.exec(text)) {
-    const [mark] = match;
-    const closes = mark === "}" || mark === "]";
-    if (depth === 1 && start >= 0 && (mark === "," || closes)) {
-      found[name] = text.slice(start, match.index).trim();
-      start = -1;
-    } else if (depth === 1 && start < 0 && mark[0] === '"') name = JSON.parse(mark) as string;
-    else if (depth === 1 && mark === ":") {
-      start = token.lastIndex;
-      // A body may be long, and need not be looked at.
-      if (isDataLast && name === "data") token.lastIndex = text.lastIndexOf("}");
+/**
+ * The text of the last member of one valid JSON object, if that is `name`.
+ *
+ * Not every occurrence of the name is a member, but what is before one can be closed by one brace.
+ */
+function textOfLast(text: string, name: string): string | undefined {
+  const mark = `"${name}":`;
+  for (let start = text.indexOf(mark); start >= 0; start = text.indexOf(mark, start + 1)) {
+    try {
+      JSON.parse(`${text.slice(0, start)}${mark}0}`);
+      return text.slice(start + mark.length, text.lastIndexOf("}")).trim();
+    } catch {
+      // it was inside of another member
     }
-    if (mark === "{" || mark === "[") depth++;
-    if (closes) depth--;
   }
-  return found;
+  return undefined;
 }
 
 const isId = (id: unknown): id is Id =>
   typeof id === "string" ? [...id].length <= 64 : Number.isSafeInteger(id);
+
+const isText = (value: unknown): value is string => typeof value === "string";
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -147,80 +142,73 @@ export function decode(frame: string | ArrayBuffer): ServerMessage | null {
     throw new BadFrame("bad_json");
   }
   if (!isObject(head)) throw new BadFrame("bad_message");
-  const raw = members(text, Object.keys(head).at(-1) === "data");
-  return message(head, raw, body);
+  return message(head, text, body);
 }
 
-function message(head: Record<string, unknown>, raw: Record<string, string>, body?: Bytes): ServerMessage | null {
-  const known = isId(head["id"]) ? head["id"] : undefined;
+function message(head: Record<string, unknown>, text: string, body?: Bytes): ServerMessage | null {
+  const { id: told, credit, error, status, more } = head;
   // An id of a wrong shape belongs to no request, so such a frame concerns the connection.
-  const need = (holds: boolean, id?: Id): void => {
-    if (!holds) throw new BadFrame("bad_message", id);
+  const id = isId(told) ? told : undefined;
+  const need = (holds: unknown): void => {
+    if (!holds) throw new BadFrame("bad_message");
   };
-  const isWhole = (name: string): boolean => /^-?\d+$/.test(raw[name] ?? "");
-  for (const name of ["ping", "pong"] as const) {
-    const value = raw[name];
+  for (const type of ["Ping", "Pong"] as const) {
+    const value = textOfLast(text, type.toLowerCase());
     if (value === undefined) continue;
     need(utf8(value).length <= 125);
-    return { type: name === "ping" ? "Ping" : "Pong", value };
+    return { type, value };
   }
-  if ("hello" in head) return hello(head["hello"], need);
-  need(!("id" in head) || (known !== undefined && (typeof known === "string" || isWhole("id"))));
-  const id = known === undefined ? {} : { id: known };
-  if ("credit" in head) {
-    const count = head["credit"] as number;
-    need(known !== undefined && isWhole("credit") && Number.isSafeInteger(count) && count >= 0);
-    return { type: "Credit", id: known as Id, count };
+  if ("hello" in head) return hello(head["hello"]);
+  need(told === undefined || id !== undefined);
+  const known = id !== undefined && { id };
+  if (credit !== undefined) {
+    need(known && Number.isSafeInteger(credit) && (credit as number) >= 0);
+    return { type: "Credit", id: id!, count: credit as number };
   }
-  const status = head["status"] as number;
-  if ("status" in head) need(isWhole("status"));
-  if ("error" in head) {
-    const error = head["error"];
+  need(status === undefined || Number.isInteger(status));
+  if (error !== undefined) {
     need(isObject(error));
-    const { code, detail, temporary, id: about } = error as Record<string, unknown>;
-    need(typeof code === "string" && typeof detail === "string");
+    const { code, detail, temporary, id: about } = error as unknown as Refusal;
+    need(isText(code) && isText(detail));
     return {
-      ...{ type: "Refusal", code: code as string, detail: detail as string, temporary: temporary === true },
-      ...("status" in head && { status }),
-      ...id,
+      ...{ type: "Refusal", code, detail, temporary: temporary === true },
+      ...(status !== undefined && { status: status as number }),
+      ...known,
       ...(isId(about) && { about }),
     };
   }
-  if ("status" in head) return response(head, status, raw["data"], body, known);
-  return body && known !== undefined ? { type: "Part", id: known, body, ...(head["more"] === true && { more: true }) } : null;
+  if (status !== undefined) return response(head, status as number, text, body, id);
+  return body && known ? { type: "Part", ...known, body, ...(more === true && { more }) } : null;
 }
 
-function hello(found: unknown, need: (holds: boolean) => void): Hello {
-  need(isObject(found) && typeof found["protocol"] === "string" && typeof found["ping_seconds"] === "number");
-  const { protocol, ping_seconds, limits } = found as unknown as Hello;
-  const names = ["message_bytes", "body_bytes", "in_flight", "waiting", "part_bytes", "window_bytes"] as const;
-  need(isObject(limits) && names.every((name) => Number.isSafeInteger(limits[name])));
-  const known = Object.fromEntries(names.map((name) => [name, limits[name]])) as unknown as Limits;
-  return { type: "Hello", protocol, ping_seconds, limits: known };
+function hello(found: unknown): Hello {
+  const told = found as Hello | null;
+  // Limits that are not known yet may stand beside those that are.
+  if (!(told?.protocol && told.ping_seconds > 0 && told.limits?.window_bytes > 0)) throw new BadFrame("bad_message");
+  return { ...told, type: "Hello" };
 }
 
-function response(head: Record<string, unknown>, status: number, data?: string, body?: Bytes, id?: Id): Response {
-  const headers = (head["headers"] ?? {}) as Headings;
-  const isText = (value: unknown): boolean => typeof value === "string";
-  const isRight =
-    isObject(headers) &&
-    Object.values(headers).every((value) => isText(value) || (Array.isArray(value) && value.every(isText)));
-  if (!isRight) throw new BadFrame("bad_message");
-  if (status < 100 || status > 599) throw new BadFrame("bad_message", id);
-  const more = head["more"] === true;
-  if (more && (!body || id === undefined)) throw new BadFrame("bad_message", id);
+function response(head: Record<string, unknown>, status: number, text: string, body?: Bytes, id?: Id): Response {
+  const { headers: found, data, cookies, more } = head;
+  const headers = (found ?? {}) as Headings;
+  const need = (holds: unknown, concerned?: Id): void => {
+    if (!holds) throw new BadFrame("bad_message", concerned);
+  };
+  need(isObject(headers) && Object.values(headers).flat().every(isText));
+  need(status > 99 && status < 600, id);
+  need(more !== true || (body && id !== undefined), id);
   let content = body;
-  if (!content && data !== undefined) {
-    if (isJson(headers)) content = utf8(data);
-    else if (isText(head["data"])) content = utf8(head["data"] as string);
-    else throw new BadFrame("bad_message");
+  if (!body && data !== undefined) {
+    const isRaw = isJson(headers);
+    need(isRaw || isText(data));
+    content = utf8(isRaw ? (textOfLast(text, "data") ?? "") : (data as string));
   }
   return {
     ...{ type: "Response", status, headers },
     ...(id !== undefined && { id }),
     ...(content?.length && { body: content }),
-    ...(more && { more }),
-    ...(isText(head["cookies"]) && { cookies: head["cookies"] as string }),
+    ...(more === true && { more }),
+    ...(isText(cookies) && { cookies }),
   };
 }
 
@@ -231,39 +219,29 @@ function isJson(headers: Headings): boolean {
 
 /** The frame for a message of the client; a body of JSON or text goes as such (4.1). */
 export function encode(message: ClientMessage): Frame {
-  switch (message.type) {
-    case "Ping":
-    case "Pong":
-      return `{"${message.type.toLowerCase()}":${message.value}}`;
-    case "Cancel":
-      return JSON.stringify({ id: message.id, cancel: true });
-    case "Credit":
-      return JSON.stringify({ id: message.id, credit: message.count });
-    case "Part":
-      return binary(JSON.stringify({ id: message.id, ...(message.more && { more: true }) }), message.body);
-    case "Request":
-      return request(message);
-  }
+  if (message.type === "Request") return request(message);
+  if (message.type === "Part") return binary(print({ id: message.id, more: message.more }), message.body);
+  if (message.type === "Cancel") return print({ id: message.id, cancel: true });
+  if (message.type === "Credit") return print({ id: message.id, credit: message.count });
+  return `{"${message.type.toLowerCase()}":${message.value}}`;
 }
 
-function request(message: Request): Frame {
-  const { id, method, url, body, content_type: type, token, credit, more } = message;
-  let headers = message.headers ?? {};
-  const head = (data?: string, text?: string): string => {
-    const front = JSON.stringify({
-      ...{ id, method: method === "GET" ? undefined : method, url },
-      headers: Object.keys(headers).length ? headers : undefined,
+/** JSON of the members that are there; `data` is JSON already. */
+function print(head: Record<string, unknown>): string {
+  const there = Object.entries(head).filter(([, value]) => value !== undefined && value !== false);
+  return `{${there.map(([name, value]) => `"${name}":${name === "data" ? value : JSON.stringify(value)}`)}}`;
+}
+
+function request({ id, method, url, headers = {}, body, content_type: type, token, credit, more }: Request): Frame {
+  const head = (data?: string, text?: string): string =>
+    print({
+      ...{ id, method: method !== "GET" && method, url, headers: Object.keys(headers).length > 0 && headers },
+      ...{ data, body: text, token, credit, more },
     });
-    const back = JSON.stringify({ body: text, token, credit, more: more || undefined });
-    const spliced = data === undefined ? "" : `,"data":${data}`;
-    return front.slice(0, -1) + spliced + (back === "{}" ? "}" : "," + back.slice(1));
-  };
   if (!body) return head();
-  if (!more && (type === JSON_TYPE || type === TEXT_TYPE)) {
-    const text = textOf(body);
-    if (text !== null && type === TEXT_TYPE) return head(undefined, text);
-    if (text !== null && isJsonText(text)) return head(text);
-  }
+  const text = !more && (type === JSON_TYPE || type === TEXT_TYPE) ? textOf(body) : null;
+  if (text !== null && type === TEXT_TYPE) return head(undefined, text);
+  if (text !== null && isJsonText(text)) return head(text);
   const isTyped = Object.keys(headers).some((name) => name.toLowerCase() === "content-type");
   if (type !== undefined && !isTyped) headers = { ...headers, "Content-Type": type };
   return binary(head(), body);

@@ -3,13 +3,18 @@ import type { Answer } from "./session.js";
 
 const NULL_BODY = [204, 205, 304];
 
-/** The Response of an answer, as fetch would give it for `url`. */
-export function responseOf({ status, headers, body }: Answer, url: string, redirected: boolean, method: string): Response {
+export function headersOf({ headers }: Answer): Headers {
   const found = new Headers();
   for (const [name, value] of Object.entries(headers)) for (const each of [value].flat()) found.append(name, each);
+  return found;
+}
+
+/** The Response of an answer, as fetch would give it for `url`. */
+export function responseOf(answer: Answer, url: string, redirected: boolean, method: string): Response {
+  const { status, body } = answer;
   // An empty body is a body all the same, but for these.
   const hasNone = NULL_BODY.includes(status) || method === "HEAD";
-  const response = new Response(hasNone ? null : (body ?? new Uint8Array(0)), { status, headers: found });
+  const response = new Response(hasNone ? null : (body ?? new Uint8Array(0)), { status, headers: headersOf(answer) });
   // The fragment is no part of it (Fetch standard, "url" of a Response).
   return dressed(response, { url: url.split("#")[0]!, redirected, type: isForeign(url) ? "cors" : "basic" });
 }

@@ -6,12 +6,12 @@
  */
 import { Lost, RequestFailed } from "./errors.js";
 import { encode, type Bytes, type ClientMessage, type Hello, type Id, type Limits, type Part } from "./messages.js";
-import type { Refusal, Request, Response, ServerMessage } from "./messages.js";
+import type { Refusal, Request, Response as Message, ServerMessage } from "./messages.js";
 
 /** An answer; its body is a stream where it comes in parts. */
 export interface Answer {
   status: number;
-  headers: Response["headers"];
+  headers: Message["headers"];
   cookies: string | undefined;
   body: Bytes | ReadableStream<Bytes> | null;
 }
@@ -78,7 +78,7 @@ export class Session {
       signal.addEventListener("abort", abort);
       this.#exchanges.set(id, exchange);
       if (frame && sizeOf(frame) <= this.limits.message_bytes) this.#send(frame);
-      else this.#upload(whole, isStream ? body : chunks(body!), exchange);
+      else this.#upload(whole, isStream ? body : new Response(body).body!, exchange);
     });
   }
 
@@ -129,7 +129,7 @@ export class Session {
     this.#send(encode(message));
   }
 
-  #answer(id: Id, exchange: Exchange, { status, headers, cookies, body, more }: Response): void {
+  #answer(id: Id, exchange: Exchange, { status, headers, cookies, body, more }: Message): void {
     if (exchange.stream) return this.fail(id, new Lost("the server answered twice", false));
     const answer = { status, headers, cookies, body: body ?? null };
     if (!more) {
@@ -208,11 +208,3 @@ function refused({ code, detail, status }: Refusal): Lost {
 function sizeOf(frame: string | Bytes): number {
   return typeof frame === "string" ? frame.length * 3 : frame.length;
 }
-
-const chunks = (body: Bytes): ReadableStream<Uint8Array> =>
-  new ReadableStream({
-    start(controller) {
-      controller.enqueue(body);
-      controller.close();
-    },
-  });
