@@ -43,7 +43,9 @@ export class Fetcher {
     const response = await this.#follow(request, body, token);
     const asks = typeof this.options.token === "function" && token !== null && response.status === 401 && !stream;
     if (!asks) return response;
-    this.#token = undefined; // it may have expired
+    // It may have expired; another call may have asked for a new one already.
+    const asked = this.#token;
+    if ((await asked) === token && this.#token === asked) this.#token = undefined;
     const renewed = await this.#askToken();
     if (renewed === null || renewed === token) return response;
     await response.body?.cancel();

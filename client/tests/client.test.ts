@@ -1,4 +1,5 @@
 /** Sessions, fetch, fallback and coming back, against the other end of a socket in the test's own hand. */
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Client, RequestInDoubt, type Options } from "../src/index.js";
 import { FakeSocket } from "./server.js";
@@ -370,6 +371,35 @@ describe("bad input", () => {
     await vi.advanceTimersByTimeAsync(10_000);
     expect([client.state, FakeSocket.last.isClosed]).toEqual(["waiting", true]);
   });
+});
+
+test("calls that are answered 401 at once ask for one new token", async () => {
+  const token = vi.fn(async () => `t${token.mock.calls.length}`);
+  const socket = await connect({ token });
+  const calls = [1, 2].map(() => client.fetch("/", { method: "POST", body: "x" }));
+  await sent(socket, 2);
+  for (const id of [1, 2]) socket.text({ id, status: 401, headers: {} });
+  await sent(socket, 4);
+  for (const id of [3, 4]) socket.text({ id, status: 200, headers: {} });
+  expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200]);
+  expect(socket.heads.map((head) => head["token"])).toEqual(["t1", "t1", "t2", "t2"]);
+});
+
+test("by HTTP a token is a header, and a stream is a body still", async () => {
+  begin({ token: "t1", tokenScheme: "Bearer" });
+  client.close();
+  const body = new Blob(["streamed"]).stream();
+  await client.fetch("/", { method: "POST", body });
+  const [request] = byHttp.mock.calls[0]!;
+  expect([request.headers.get("authorization"), await request.text()]).toEqual(["Bearer t1", "streamed"]);
+});
+
+test("the documentation lists every option, and no other", () => {
+  begin();
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const told = [...read("docs/client.md").matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]);
+  const known = [...read("client/src/options.ts").matchAll(/^ {2}(\w+)\?:/gm)].map((match) => match[1]);
+  expect(told).toEqual(known);
 });
 
 test("install takes over the paths that it is given, and uninstall gives them back", async () => {
