@@ -1,7 +1,7 @@
-/** The client in Node against the demo, a real server: what it is for, once through. */
+/** The client as it is built, in Node against the demo, a real server: what it is for, once through. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
-import { Client } from "../src/index.js";
+import type { Client } from "../src/index.js";
 import { startDemo } from "./live.js";
 
 let demo: Awaited<ReturnType<typeof startDemo>> ;
@@ -12,7 +12,9 @@ const tokens = vi.fn(async () => token);
 
 beforeAll(async () => {
   demo = await startDemo();
-  client = new Client({ url: `${demo.url}/ws/`, WebSocket, fetch: plain, token: tokens, openTimeoutMs: 8000 });
+  const path = "../../src/wsrequest/static/wsrequest/client.js"; // not a literal, since it has no types
+  const built = (await import(path)) as typeof import("../src/index.js");
+  client = new built.Client({ url: `${demo.url}/ws/`, WebSocket, fetch: plain, token: tokens, openTimeoutMs: 8000 });
 }, 50_000);
 afterAll(async () => {
   client?.close();
