@@ -4,13 +4,12 @@
     ├── Refused            one message is refused; the connection goes on
     │   └── (one class; its code is a key of CODES)
     ├── HandshakeRefused   no connection comes about; knows its HTTP status
-    ├── BodyUnfinished     the client went away, or cancelled, inside its own body
     └── AnswerDropped      nobody waits for this answer any more
 
 Codes, statuses and ``temporary`` are those of PROTOCOL.md section 5.2.
 """
 
-__all__ = ["CODES", "AnswerDropped", "BodyUnfinished", "Error", "HandshakeRefused", "Refused"]
+__all__ = ["CODES", "AnswerDropped", "Error", "HandshakeRefused", "Refused"]
 
 CODES: dict[str, tuple[int, bool]] = {
     "bad_json": (400, False),
@@ -79,10 +78,6 @@ class HandshakeRefused(Error):
 
     def __str__(self) -> str:
         return f"{self.status}: {self.detail}"
-
-
-class BodyUnfinished(Error):
-    """The request's body will not be finished; its view is not run."""
 
 
 class AnswerDropped(Error):
