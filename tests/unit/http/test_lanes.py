@@ -317,9 +317,16 @@ async def test_parking_calls_others_up_at_once_only_where_that_helps(
     clock, before = Clock(monkeypatch), lane_threads()
     lane = Lane(clock, threads=2, max_threads=8)  # type: ignore[arg-type]
     with joined():
-        parked, holds = Hold(lane), [Hold(), Hold(), Hold()]
-        for hold in (parked, *holds):
+        park, parked, holds = threading.Event(), Hold(lane), [Hold(), Hold(), Hold()]
+
+        def hold_parked() -> None:
+            assert park.wait(SECONDS)
+            parked.hold()
+
+        lane.submit(Work(hold_parked), Source())
+        for hold in holds:
             lane.submit(hold, Source())
+        park.set()  # not before the others wait, or the next would find nobody at work
         await parked.until_begun()
         clock.look(after=0.0005, used=0.0005)
         assert len(lane_threads() - before) == 1
