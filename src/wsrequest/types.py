@@ -1,8 +1,9 @@
 """Aliases and frozen values that several layers share. Pure: standard library only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Frame", "Headers", "Id", "Limits"]
+__all__ = ["Change", "Changes", "Frame", "Headers", "Id", "Limits", "Row"]
 
 Id = int | str
 """What a client may call a request by (PROTOCOL.md 2.3)."""
@@ -12,6 +13,38 @@ Headers = dict[str, str | list[str]]
 
 Frame = str | bytes
 """One WebSocket message: str is a text frame, bytes a binary one."""
+
+Row = Mapping[str, object]
+"""A row by those of its columns that are known: folded name to value, as the database got it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one commit wrote in one table.
+
+    Attributes:
+        database: which database; "" where ``table`` is a key that a view named, and "*" for
+            any, when nobody knows what was written.
+        table: its folded name; None for any table of the database.
+        rows: every row that was written, as it was and as it is; None for any row.
+    """
+
+    database: str
+    table: str | None
+    rows: tuple[Row, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one commit wrote.
+
+    Attributes:
+        changes: one or more for each table.
+        run: the live run that wrote it, None for any other code. Known in its process only.
+    """
+
+    changes: tuple[Change, ...]
+    run: object | None = None
 
 
 @dataclass(frozen=True, slots=True)
