@@ -1,7 +1,9 @@
 """``manage.py runserver`` and ``runwebsockets``, as processes that people start and stop."""
 
+import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +29,7 @@ from tests.acceptance.servers import (
     free_port,
     wait_until,
 )
-from wsrequest.management.listening import Address, parse_address
+from wsrequest.management.listening import Address, listen_tcp, parse_address
 
 URLS = """
 import os
@@ -563,3 +565,23 @@ def test_runwebsockets_refuses_an_argument(arguments: list[str], sentence: str) 
 def test_runwebsockets_reads_an_address(text: str, address: Address, url: str) -> None:
     assert parse_address(text) == address
     assert address.url(8001, "/ws/") == url
+
+
+@pytest.mark.asyncio
+async def test_commands_listen_so_that_an_answer_in_two_writes_does_not_wait() -> None:
+    # Headers and body of an answer by HTTP are two; Nagle's algorithm would hold the second back.
+    found: asyncio.Queue[int] = asyncio.Queue()
+
+    async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        value = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        await writer.wait_closed()
+        found.put_nowait(value)
+
+    listener = listen_tcp("127.0.0.1", 0, ipv6=False)
+    async with await asyncio.start_server(look, sock=listener):
+        _, writer = await asyncio.open_connection(*listener.getsockname())
+        assert await found.get()
+        writer.close()
+        await writer.wait_closed()

@@ -89,7 +89,10 @@ def listen_tcp(host: str, port: int, *, ipv6: bool) -> socket.socket:
     Raises:
         OSError: the address is in use, not ours, or not permitted.
     """
-    listener = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ipv6 else socket.AF_INET
+    # asyncio turns Nagle off (TCP_NODELAY) only where the protocol is named; else the body of an
+    # answer by HTTP would wait 40 ms, until the client has confirmed the headers.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere it would share a port that is in use
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
