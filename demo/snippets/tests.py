@@ -3,6 +3,7 @@
 Run by ``manage.py test snippets``.
 """
 
+import re
 from datetime import timedelta
 from io import StringIO
 from unittest.mock import patch
@@ -217,11 +218,23 @@ class OtherViewTests(DemoTestCase):
 
     def test_home_needs_no_inline_script_and_no_other_host(self) -> None:
         answer = self.client.get("/", headers={"Host": "localhost"})
-        self.assertIn("script-src 'self';", answer["Content-Security-Policy"])
-        self.assertIn("ws://localhost", answer["Content-Security-Policy"])
+        policy = answer["Content-Security-Policy"]
+        nonce = re.search(r"script-src 'nonce-([\w-]{20,})';", policy)[1]
+        self.assertIn("style-src 'self';", policy)
+        self.assertIn("ws://localhost", policy)
         html = answer.content.decode()
         self.assertNotIn(" style=", html)
         self.assertNotRegex(html, r"<script(?![^>]*\ssrc=)|<style|\son\w+=|https?://")
+        scripts = re.findall(r"<script[^>]*>", html)
+        self.assertEqual(len(scripts), 2)  # the client's, and the page's own
+        for script in scripts:
+            self.assertIn(f'nonce="{nonce}"', script)
+        self.assertNotIn(nonce, self.client.get("/").content.decode())
+
+    def test_home_gives_what_calls_by_http_need(self) -> None:
+        answer = self.client.get("/")
+        self.assertIn("csrftoken", answer.cookies)
+        self.assertContains(answer, "data-wsrequest=")
 
 
 class SessionTests(DemoTestCase):

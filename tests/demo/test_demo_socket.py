@@ -5,6 +5,7 @@ that ten hand-written lines are a correct client.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
@@ -163,8 +164,10 @@ def test_session_login_without_origin_is_checked_for_csrf(demo: DemoServer) -> N
 def test_page_and_its_files_are_served_beside_the_socket(demo: DemoServer) -> None:
     page = demo.http("GET", "/")
     assert page.status == 200
-    assert b"/static/snippets/main.js" in page.body
-    script = demo.http("GET", "/static/snippets/socket.js")
-    assert (script.status, script.headers.get_content_type()) == (200, "text/javascript")
-    assert b"wsrequest.v1" in script.body
+    files = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.body.decode())
+    assert {"/static/snippets/main.js", "/static/wsrequest/client.js"} <= set(files)
+    for path in files:
+        assert demo.http("GET", path).status == 200, path
+    script = demo.http("GET", "/static/snippets/main.js")
+    assert script.headers.get_content_type() == "text/javascript"
     assert demo.http("GET", "/static/rest_framework/css/default.css").status == 200

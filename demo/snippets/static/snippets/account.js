@@ -1,11 +1,12 @@
 /**
- * Who the visitor is: signing in by session or by token, and signing out. All of it over the socket.
+ * Who the visitor is: signing in by session or by token, and signing out. By whichever way calls go.
  *
  * Its event "change" says that it may be somebody else now.
  */
 import { isOk, problem } from "./api.js";
 import { announce, byId } from "./dom.js";
 import { clearErrors, showError, showFieldErrors } from "./forms.js";
+import { throttle } from "./throttle.js";
 
 const WAYS = { session: "by session cookie", token: "by JWT token" };
 
@@ -30,7 +31,7 @@ export class Account extends EventTarget {
     });
     api.addEventListener("expired", () => {
       announce("The token has expired. Please sign in again.", "warn");
-      this.ask().catch(() => {}); // no connection: it is asked again with the next one
+      this.ask().catch(() => {}); // no server: it is asked again when there is one
     });
   }
 
@@ -71,10 +72,11 @@ export class Account extends EventTarget {
 
   #become(user, via) {
     this.user = user;
-    byId("who").textContent = user ? `${user.username} ` : "Not signed in";
+    byId("who").textContent = user ? user.username : "Not signed in";
     byId("who-way").textContent = user ? WAYS[via] : "";
     byId("sign-in-open").hidden = user !== null;
     byId("sign-out").hidden = user === null;
+    if (user) throttle.end(); // it counts those only who are not signed in
     this.dispatchEvent(new Event("change"));
   }
 

@@ -1,25 +1,23 @@
 /**
- * The demo's HTTP API as the page calls it: over the socket, with the token if there is one.
+ * The demo's API as the page calls it: `client.fetch`, JSON both ways, with the token if there is one.
  *
  * Owns the tokens, which live in this page only and end with it; a session is the browser's cookie.
- * Its event "expired" says that the token could not be renewed.
+ * Its events: "called" carries {what, status, way, ms} of each call that was answered, "expired"
+ * says that the token could not be renewed.
  */
+import { client, transport } from "./transport.js";
+import { isByHttp } from "./watch.js";
+
 export class Api extends EventTarget {
-  #socket;
   #tokens = null;
 
-  constructor(socket) {
-    super();
-    this.#socket = socket;
-  }
-
-  /** Resolves with the answer, whatever its status; rejects when there is no connection. */
+  /** Resolves with {status, headers, data, way, ms}, whatever the status; rejects when none came, or as `signal` says. */
   async call(method, url, data, options) {
-    const ask = () => this.#socket.request({ method, url, data, token: this.#tokens?.access }, options);
-    const answer = await ask();
+    const answer = await this.#send(method, url, data, options);
     const isStale = answer.status === 401 && answer.data?.code === "token_not_valid";
     // Without a new token only a GET is tried again: what is written must not lose its author.
-    return isStale && ((await this.#refresh()) || method === "GET") ? ask() : answer;
+    const mayRepeat = isStale && ((await this.#refresh()) || method === "GET");
+    return mayRepeat ? this.#send(method, url, data, options) : answer;
   }
 
   get(url, options) {
@@ -35,27 +33,53 @@ export class Api extends EventTarget {
     return this.#tokens !== null;
   }
 
+  async #send(method, url, data, { signal } = {}) {
+    const headers = {};
+    if (this.#tokens) headers.Authorization = `JWT ${this.#tokens.access}`;
+    if (data !== undefined) headers["Content-Type"] = "application/json";
+    const startedAt = performance.now();
+    try {
+      const response = await client.fetch(url, { method, headers, body: JSON.stringify(data), signal });
+      const text = await response.text();
+      const ms = performance.now() - startedAt;
+      const way = isByHttp(response) ? "http" : "socket";
+      this.#tell("called", { what: `${method} ${url}`, status: response.status, way, ms });
+      return { status: response.status, headers: response.headers, data: parse(text, response.headers), way, ms };
+    } catch (error) {
+      if (signal?.aborted || !transport.isOffline) throw error;
+      throw new Error("The server cannot be reached.", { cause: error });
+    }
+  }
+
   async #refresh() {
     const refresh = this.#tokens?.refresh;
     if (!refresh) return false;
-    const message = { method: "POST", url: "/api/token/refresh/", data: { refresh } };
-    const { status, data } = await this.#socket.request(message);
-    this.#tokens = status === 200 ? { refresh, ...data } : null;
-    if (!this.#tokens) this.dispatchEvent(new Event("expired"));
-    return this.#tokens !== null;
+    this.#tokens = null; // the stale one must not go along
+    const { status, data } = await this.#send("POST", "/api/token/refresh/", { refresh });
+    if (status === 200) this.#tokens = { refresh, ...data };
+    else this.#tell("expired");
+    return status === 200;
   }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+function parse(text, headers) {
+  const isJson = headers.get("Content-Type")?.startsWith("application/json");
+  return isJson && text ? JSON.parse(text) : text;
 }
 
 export const isOk = (answer) => answer.status >= 200 && answer.status < 300;
 
-/** A header of an answer, whatever the case of its name; undefined when it is not there. */
-export function header(answer, name) {
-  const entries = Object.entries(answer.headers ?? {});
-  return entries.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
+/** How long a 429 asks to wait, in seconds; null for every other answer. */
+export function throttledSeconds({ status, headers }) {
+  return status === 429 ? Number(headers.get("Retry-After") ?? 1) : null;
 }
 
 /** Says in a sentence why an answer is not a success. */
-export function problem({ status, error, data }) {
-  const text = error?.detail ?? data?.detail ?? data?.non_field_errors?.join(" ");
+export function problem({ status, data }) {
+  const text = data?.error?.detail ?? data?.detail ?? data?.non_field_errors?.join(" ");
   return text ? `${text} (${status})` : `The server answered with status ${status}.`;
 }

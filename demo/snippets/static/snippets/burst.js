@@ -1,34 +1,31 @@
-/** Fires many creates at once, so that the throttle of anonymous visitors can be seen. */
-import { header } from "./api.js";
-import { byId, countDown, make } from "./dom.js";
+/** Sends many creates at once, so that the throttle of anonymous visitors can be seen. */
+import { throttledSeconds } from "./api.js";
+import { byId, make } from "./dom.js";
+import { showThrottle, throttle } from "./throttle.js";
 
 const COUNT = 40;
 
-/** Wires the button; `account` says who creates, `done` is called when all are answered. */
-export function wireBurst(api, account, done) {
+/** Wires the button; `account` says who creates. */
+export function wireBurst(api, account) {
   const button = byId("burst");
-  let stopCountDown = () => {};
-  button.textContent = `Fire ${COUNT} creates`;
+  button.textContent = `Send ${COUNT} creates`;
+  showThrottle(byId("burst-throttle"), "Signing in lifts it.");
   button.addEventListener("click", async () => {
     button.disabled = true;
-    stopCountDown();
-    byId("burst-retry").textContent = "";
     byId("burst-result").textContent = "";
     const cells = Array.from({ length: COUNT }, () => make("li", { className: "waiting" }, "…"));
     byId("burst-cells").replaceChildren(...cells);
-    const answers = await Promise.all(cells.map((cell, index) => fire(api, cell, index + 1)));
-    button.disabled = document.documentElement.dataset.socket !== "open";
-    stopCountDown = report(answers.filter(Boolean), account.user);
-    done();
+    const answers = await Promise.all(cells.map((cell) => fire(api, cell)));
+    button.disabled = false;
+    report(answers.filter(Boolean), account.user);
   });
 }
 
-async function fire(api, cell, number) {
-  const data = { title: `Burst ${number} of ${COUNT}`, code: `print(${number})`, language: "python" };
+async function fire(api, cell) {
   try {
-    const answer = await api.call("POST", "/api/snippets/", data);
+    const answer = await api.call("POST", "/api/snippets/", {});
     cell.textContent = answer.status;
-    cell.className = { 201: "done", 429: "throttled" }[answer.status] ?? "failed";
+    cell.className = { 400: "done", 429: "throttled" }[answer.status] ?? "failed";
     return answer;
   } catch (error) {
     cell.textContent = "–";
@@ -38,15 +35,15 @@ async function fire(api, cell, number) {
   }
 }
 
-/** Says how it went; returns what stops the countdown. */
 function report(answers, user) {
-  const number = (status) => answers.filter((answer) => answer.status === status).length;
-  const throttled = answers.filter((answer) => answer.status === 429);
-  byId("burst-result").textContent = throttled.length
-    ? `${number(201)} created (201), ${throttled.length} throttled (429).`
-    : `${number(201)} created (201), none throttled${user ? ": who is signed in is not counted" : ""}.`;
-  const seconds = Math.max(0, ...throttled.map((answer) => Number(header(answer, "Retry-After") ?? 0)));
-  if (!seconds) return () => {};
-  const say = (left) => (left ? `Retry-After: ${left} s` : "You can create again now.");
-  return countDown(byId("burst-retry"), seconds, say);
+  const throttled = answers.filter(({ status }) => status === 429);
+  const looked = answers.filter(({ status }) => status === 400).length;
+  const lost = COUNT - looked - throttled.length;
+  byId("burst-result").textContent = [
+    `${looked} looked at by the serializer (400), `,
+    throttled.length ? `${throttled.length} throttled (429)` : "none throttled",
+    !throttled.length && user ? ": who is signed in is not counted" : "",
+    lost ? `, ${lost} failed.` : ".",
+  ].join("");
+  if (throttled.length) throttle.start(Math.max(...throttled.map(throttledSeconds)));
 }

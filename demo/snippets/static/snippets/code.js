@@ -1,7 +1,7 @@
 /**
  * Shows highlighted code in a shadow root, so that each piece can have a style of its own.
  *
- * The stylesheets, too, come over the socket, each once. They are adopted, not written into the
+ * The stylesheets, too, come by the client, each once. They are adopted, not written into the
  * page, which its Content-Security-Policy would forbid.
  */
 import { isOk } from "./api.js";
@@ -15,7 +15,7 @@ layout.replaceSync(`
   :host { display: grid; }
   pre { margin: 0; padding: .85rem 1rem; overflow-x: auto; white-space: pre; tab-size: 4;
         font: .84rem/1.55 ui-monospace, "Cascadia Code", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-  pre:focus-visible { outline: 2px solid #2f8f6f; outline-offset: -2px; }
+  pre:focus-visible { outline: 2px solid light-dark(#0b6e4f, #4cc79a); outline-offset: -2px; }
 `);
 
 /** The style "default" follows the theme of the page. */

@@ -22,7 +22,10 @@ export function ago(iso) {
 }
 
 /** "812 B" or "3.1 kB". */
-export const size = (bytes) => (bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`);
+export const sizeText = (bytes) => (bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`);
+
+/** "4.2 ms" or "130 ms". */
+export const msText = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 
 /** Says something to everybody, screen readers included, for some seconds. */
 export function announce(text, kind = "info") {
@@ -31,17 +34,4 @@ export function announce(text, kind = "info") {
   notices.append(notice);
   if (notices.children.length > 2) notices.firstElementChild.remove();
   setTimeout(() => notice.remove(), 6_000);
-}
-
-/** Counts down from `seconds` in `element`, as `say(left)` words it; 0 is said last. Returns a stop. */
-export function countDown(element, seconds, say) {
-  const end = Date.now() + seconds * 1000;
-  const tick = () => {
-    const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-    element.textContent = say(left);
-    if (left === 0) clearInterval(timer);
-  };
-  const timer = setInterval(tick, 250);
-  tick();
-  return () => clearInterval(timer);
 }

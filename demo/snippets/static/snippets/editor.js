@@ -1,13 +1,14 @@
 /**
  * The form that creates and edits a snippet, with its preview: the server highlights while one types.
  *
- * A preview that is overtaken by the next key is cancelled on the wire. Its event "saved" carries
+ * A preview that is overtaken by the next key is cancelled, on the server too. Its event "saved" carries
  * {snippet, isNew}.
  */
-import { header, isOk, problem } from "./api.js";
+import { isOk, problem, throttledSeconds } from "./api.js";
 import { showCode } from "./code.js";
-import { announce, byId, countDown, make } from "./dom.js";
+import { announce, byId, make } from "./dom.js";
 import { clearErrors, showError, showFieldErrors } from "./forms.js";
+import { showThrottle, throttle } from "./throttle.js";
 
 const PREVIEW_AFTER_MS = 250;
 
@@ -18,7 +19,6 @@ export class Editor extends EventTarget {
   #editing = null; // the snippet under edit, or null while a new one is written
   #timer = 0;
   #running = null; // AbortController of the preview under way
-  #stopCountDown = () => {};
 
   constructor(api) {
     super();
@@ -34,6 +34,8 @@ export class Editor extends EventTarget {
     this.#form.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#form.requestSubmit();
     });
+    showThrottle(byId("editor-throttle"), "Sign in, or wait:");
+    throttle.addEventListener("change", () => this.#showButton());
     byId("editor-cancel").addEventListener("click", () => this.#start(null));
   }
 
@@ -83,7 +85,6 @@ export class Editor extends EventTarget {
 
   async #save() {
     clearErrors(this.#form);
-    this.#stopCountDown();
     const snippet = this.#editing;
     const answer = snippet
       ? await this.#api.call("PATCH", `/api/snippets/${snippet.id}/`, this.#values())
@@ -92,22 +93,22 @@ export class Editor extends EventTarget {
       announce(`${snippet ? "Saved" : "Created"} “${answer.data.title}”.`);
       this.#start(null);
       this.dispatchEvent(new CustomEvent("saved", { detail: { snippet: answer.data, isNew: !snippet } }));
-    } else if (answer.status === 429 && header(answer, "Retry-After")) {
-      this.#sayThrottled(Number(header(answer, "Retry-After")));
+    } else if (throttledSeconds(answer) !== null) {
+      throttle.start(throttledSeconds(answer));
     } else if (!showFieldErrors(this.#form, answer.data)) {
       showError(this.#form, problem(answer));
     }
   }
 
-  #sayThrottled(seconds) {
-    const slot = this.#form.querySelector('[data-error=""]');
-    const say = (left) => (left ? `Throttled (429): try again in ${left} s, or sign in.` : "You can try again now.");
-    this.#stopCountDown = countDown(slot, seconds, say);
+  /** It stays a button while throttled: who presses it is told again. */
+  #showButton() {
+    const wait = !this.#editing && throttle.left;
+    const text = this.#editing ? "Save changes" : "Create snippet";
+    byId("editor-save").textContent = wait ? `${text} in ${wait} s` : text;
   }
 
   #start(snippet) {
     this.#editing = snippet;
-    this.#stopCountDown();
     clearErrors(this.#form);
     const { title, code, linenos } = this.#fields;
     title.value = snippet?.title ?? "";
@@ -115,7 +116,7 @@ export class Editor extends EventTarget {
     linenos.checked = snippet?.linenos ?? linenos.checked;
     if (snippet) for (const name of ["language", "style"]) choose(this.#fields[name], snippet[name]);
     byId("editor-heading").textContent = snippet ? `Edit “${snippet.title}”` : "New snippet";
-    byId("editor-save").textContent = snippet ? "Save changes" : "Create snippet";
+    this.#showButton();
     byId("editor-cancel").hidden = snippet === null;
     this.preview();
   }

@@ -1,6 +1,5 @@
 /** A request written by hand, to any URL of the project. */
-import { isOk, problem } from "./api.js";
-import { byId } from "./dom.js";
+import { byId, msText } from "./dom.js";
 import { clearErrors, showError } from "./forms.js";
 
 /** Wires the form. */
@@ -23,14 +22,16 @@ export function wireExplorer(api) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearErrors(form);
+    output.hidden = true;
     try {
       const data = hasBody() && body.value.trim() ? JSON.parse(body.value) : undefined;
       const answer = await api.call(method.value, url.value, data);
       const text = typeof answer.data === "string" ? answer.data : JSON.stringify(answer.data, null, 2);
-      output.textContent = `${answer.status}\n${text ?? (isOk(answer) ? "(no body)" : problem(answer))}`;
+      const way = { socket: "WebSocket", http: "HTTP" }[answer.way];
+      output.textContent = `${answer.status} by ${way} in ${msText(answer.ms)}\n\n${text || "(no body)"}`;
+      output.hidden = false;
     } catch (error) {
       showError(form, error.message);
-      output.textContent = "";
     }
   });
 }

@@ -1,109 +1,103 @@
-/** The list of snippets: pages, the highlighted code of those that are opened, delete and edit. */
+/**
+ * The list of snippets: its pages, and what it says while it loads, is empty or cannot be had.
+ *
+ * `render` shows the data that it is given, whoever got them; the rows are rows.js's. Its event "edit"
+ * carries a snippet.
+ */
 import { isOk, problem } from "./api.js";
 import { showCode } from "./code.js";
-import { ago, announce, byId, make } from "./dom.js";
+import { announce, byId } from "./dom.js";
+import { mark, showItems } from "./keyed.js";
+import * as rows from "./rows.js";
 
 const PAGE_SIZE = 6;
-const SURE_MS = 4_000;
 
 export class SnippetList extends EventTarget {
   #api;
   #page = 1;
-  #opened = new Set(); // ids, so that a reload of the list leaves them open
   #loads = 0;
+  #isShown = false; // whether this page of the list was shown before
+  #on = {
+    opened: (snippet, host) => this.#highlight(snippet, host),
+    edit: (snippet) => this.dispatchEvent(new CustomEvent("edit", { detail: snippet })),
+    remove: (snippet) => this.#remove(snippet),
+  };
 
   constructor(api) {
     super();
     this.#api = api;
-    byId("newer").addEventListener("click", () => this.#turn(-1));
-    byId("older").addEventListener("click", () => this.#turn(1));
-    byId("reload").addEventListener("click", () => this.load());
+    byId("newer").addEventListener("click", () => this.#turn(this.#page - 1));
+    byId("older").addEventListener("click", () => this.#turn(this.#page + 1));
+    for (const id of ["reload", "list-retry"]) byId(id).addEventListener("click", () => this.load());
   }
 
   /** Loads the page again; a load that a later one overtook shows nothing. */
   async load() {
     const load = ++this.#loads;
+    const list = byId("snippet-list");
+    list.setAttribute("aria-busy", "true");
+    if (list.dataset.phase === "failed") list.dataset.phase = "loading";
     try {
-      let answer = await this.#api.get(`/api/snippets/?page=${this.#page}&page_size=${PAGE_SIZE}`);
+      let answer = await this.#get(this.#page);
       if (answer.status === 404 && this.#page > 1) {
         this.#page = 1; // the last page has lost its last snippet
-        answer = await this.#api.get(`/api/snippets/?page=1&page_size=${PAGE_SIZE}`);
+        answer = await this.#get(1);
       }
       if (load !== this.#loads) return;
-      if (isOk(answer)) this.#show(answer.data);
-      else announce(problem(answer), "bad");
+      if (isOk(answer)) this.render(answer.data);
+      else this.#fail(problem(answer));
     } catch (error) {
-      announce(error.message, "bad");
+      if (load === this.#loads) this.#fail(error.message);
     }
+  }
+
+  /** Shows one page as the API gives it: {count, next, previous, results}. */
+  render({ count, next, previous, results }) {
+    const list = byId("snippet-list");
+    list.dataset.phase = count > 0 ? "ready" : "empty";
+    list.removeAttribute("aria-busy");
+    byId("snippet-count").textContent = count;
+    byId("page-number").textContent = `Page ${this.#page} of ${Math.max(1, Math.ceil(count / PAGE_SIZE))}`;
+    byId("newer").disabled = !previous;
+    byId("older").disabled = !next;
+    const made = showItems(byId("snippets"), results, {
+      keyOf: rows.keyOf,
+      create: (snippet) => rows.create(snippet, this.#on),
+      update: (row, snippet, before) => rows.update(row, snippet, before, this.#on),
+    });
+    if (this.#isShown) made.forEach(mark);
+    this.#isShown = true;
   }
 
   /** Loads the list with this snippet open; a new one stands on the first page. */
   async reveal(snippet, isNew) {
-    if (isNew) this.#page = 1;
-    this.#opened.add(snippet.id);
-    await this.load();
-    byId(`snippet-${snippet.id}`)?.classList.add("fresh");
+    if (isNew && this.#page > 1) await this.#turn(1);
+    else await this.load();
+    const details = byId(`snippet-${snippet.id}`)?.firstElementChild;
+    if (details) details.open = true;
   }
 
-  #turn(by) {
-    this.#page += by;
-    this.load();
+  #get(page) {
+    return this.#api.get(`/api/snippets/?page=${page}&page_size=${PAGE_SIZE}`);
   }
 
-  #show({ count, next, previous, results }) {
-    const pages = Math.max(1, Math.ceil(count / PAGE_SIZE));
-    byId("snippet-count").textContent = count;
-    byId("page-number").textContent = `Page ${this.#page} of ${pages}`;
-    byId("newer").disabled = !previous;
-    byId("older").disabled = !next;
-    byId("no-snippets").hidden = count > 0;
-    byId("snippets").replaceChildren(...results.map((snippet) => this.#item(snippet)));
+  #turn(page) {
+    this.#page = page;
+    this.#isShown = false;
+    return this.load();
   }
 
-  #item(snippet) {
-    const code = make("div", { className: "code" });
-    const summary = make("summary", {},
-      make("span", { className: "title" }, snippet.title),
-      make("span", { className: "chip" }, snippet.language),
-      make("span", { className: "meta" }, `${snippet.owner ?? "anonymous"} · `,
-        make("time", { dateTime: snippet.created, title: new Date(snippet.created).toLocaleString() }, ago(snippet.created))));
-    const details = make("details", { open: this.#opened.has(snippet.id) }, summary, code, this.#actions(snippet));
-    details.addEventListener("toggle", () => {
-      this.#opened[details.open ? "add" : "delete"](snippet.id);
-      if (details.open) this.#highlight(snippet, code); // also once for one that is open from the start
-    });
-    return make("li", { id: `snippet-${snippet.id}` }, details);
+  /** What was shown stays; without it, the reason takes its place. */
+  #fail(why) {
+    const list = byId("snippet-list");
+    list.removeAttribute("aria-busy");
+    if (list.dataset.phase === "ready") return announce(why, "bad");
+    byId("list-problem").textContent = why;
+    byId("page-number").textContent = "Not loaded";
+    list.dataset.phase = "failed";
   }
 
-  #actions(snippet) {
-    const row = make("div", { className: "actions" },
-      make("a", { href: snippet.highlight, target: "_blank", rel: "noopener" }, "The same over HTTP"));
-    if (snippet.editable) {
-      const edit = make("button", { type: "button", className: "small" }, "Edit");
-      edit.addEventListener("click", () => this.dispatchEvent(new CustomEvent("edit", { detail: snippet })));
-      row.append(edit, this.#deleteButton(snippet));
-    }
-    return row;
-  }
-
-  /** A button that wants to be pressed twice. */
-  #deleteButton(snippet) {
-    const button = make("button", { type: "button", className: "small bad" }, "Delete");
-    let timer = 0;
-    button.addEventListener("click", () => {
-      clearTimeout(timer);
-      if (button.dataset.sure) return this.#delete(snippet);
-      button.dataset.sure = "yes";
-      button.textContent = "Really delete?";
-      timer = setTimeout(() => {
-        delete button.dataset.sure;
-        button.textContent = "Delete";
-      }, SURE_MS);
-    });
-    return button;
-  }
-
-  async #delete(snippet) {
+  async #remove(snippet) {
     try {
       const answer = await this.#api.call("DELETE", `/api/snippets/${snippet.id}/`);
       announce(isOk(answer) ? `Deleted “${snippet.title}”.` : problem(answer), isOk(answer) ? "info" : "bad");

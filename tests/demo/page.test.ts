@@ -1,0 +1,336 @@
+/** The demo's page in a real browser, against the demo: what a person sees and does, by mouse and by keyboard. */
+import { createRequire } from "node:module";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Demo } from "./served.js";
+
+const FLAGS = [
+  ...["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+  ...["--disable-sync", "--no-first-run"],
+];
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const CREATES_A_MINUTE = 20; // fewer than the page's button sends, more than the tests before it do
+
+let demo: Demo;
+let browser: Browser;
+let contexts: BrowserContext[] = [];
+const problems: string[] = [];
+
+beforeAll(async () => {
+  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  [demo, browser] = await Promise.all([
+    Demo.serve({ DEMO_ANON_RATE: `${CREATES_A_MINUTE}/min` }),
+    chromium.launch({ executablePath, args: FLAGS }),
+  ]);
+});
+afterEach(async () => {
+  for (const context of contexts) await context.close();
+  contexts = [];
+  expect(problems.splice(0)).toEqual([]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await demo?.end();
+});
+
+/** A page with its list loaded and its socket open, in a context of its own. */
+async function visit(options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, reducedMotion: "reduce", ...options });
+  contexts.push(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(8000);
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("console", (message) => {
+    // The browser writes of each answer by HTTP that is no success, and of a server that is gone.
+    const isOfNetwork = /Failed to load resource|WebSocket connection to/.test(message.text());
+    if (/error|warning/.test(message.type()) && !isOfNetwork) problems.push(message.text());
+  });
+  await page.goto(demo.origin);
+  await isReady(page);
+  return page;
+}
+
+async function isReady(page: Page): Promise<void> {
+  await page.locator('#status[data-way="socket"]').waitFor();
+  await page.locator("#snippets li").first().waitFor();
+  await page.locator("#language optgroup").first().waitFor({ state: "attached" });
+  await page.locator("#preview .highlight").waitFor();
+}
+
+async function signIn(page: Page, username = "demo", way = "session"): Promise<void> {
+  await page.click("#sign-in-open");
+  await page.fill("#username", username);
+  await page.fill("#password", username);
+  await page.check(`#sign-in [value="${way}"]`);
+  await page.keyboard.press("Enter");
+  await page.locator("#sign-out").waitFor();
+}
+
+const text = (page: Page, selector: string): Promise<string> => page.locator(selector).innerText();
+const titles = (page: Page): Promise<string[]> => page.locator("#snippets .title").allInnerTexts();
+const choose = (page: Page, way: "socket" | "http"): Promise<void> => page.check(`#switch [value="${way}"]`, { force: true });
+
+test("the list is shown in pages, and a snippet opens to its highlighted code", async () => {
+  const page = await visit();
+  expect(await titles(page)).toHaveLength(6);
+  const first = await titles(page);
+  await page.click("#snippets summary >> nth=0");
+  await page.locator("#snippets li:first-child .highlight .kn").first().waitFor();
+  await page.click("#older");
+  await page.waitForFunction((before) => document.querySelector("#snippets .title")?.textContent !== before, first[0]);
+  expect(await text(page, "#page-number")).toBe("Page 2 of 2");
+  expect((await titles(page)).filter((title) => first.includes(title))).toEqual([]);
+});
+
+test("the switch changes what carries a call, and nothing else", async () => {
+  const page = await visit();
+  const byHttp: string[] = [];
+  page.on("request", (request) => byHttp.push(new URL(request.url()).pathname));
+  const before = await titles(page);
+  const reload = async (way: "WS" | "HTTP"): Promise<void> => {
+    await page.click("#log-clear");
+    await page.click("#reload");
+    await page.locator("#log-list li.done", { hasText: "200 GET /api/snippets/" }).waitFor();
+    expect(await page.locator("#log-list .way").allInnerTexts()).toEqual([way, way]);
+    expect(await titles(page)).toEqual(before);
+  };
+  await reload("WS");
+  expect(byHttp).toEqual([]);
+
+  await choose(page, "http");
+  await page.locator('#status[data-way="http"]').waitFor();
+  await reload("HTTP");
+  expect(byHttp).toEqual(["/api/snippets/"]);
+
+  await choose(page, "socket");
+  await page.locator('#status[data-way="socket"]').waitFor();
+  await reload("WS");
+  expect(byHttp).toEqual(["/api/snippets/"]);
+});
+
+test("each call is a bar of the chart, and both ways can be compared", async () => {
+  const page = await visit();
+  expect(await text(page, "#median-http")).toBe("–");
+  const bars = await page.locator("#chart rect.socket").count();
+  await page.click("#reload");
+  await page.waitForFunction((count) => document.querySelectorAll("#chart rect.socket").length > count, bars);
+  await page.click("#compare");
+  await page.waitForFunction(() => /median of 16: .* by WebSocket, .* by HTTP/.test(document.querySelector("#timing-note")!.textContent!));
+  expect(await page.locator("#chart rect.http").count()).toBe(17);
+  expect(await page.locator("#chart svg").getAttribute("aria-label")).toMatch(/WebSocket: median .* HTTP: median .* of 17 calls/);
+  expect(await page.isChecked('#switch [value="socket"]')).toBe(true);
+});
+
+test("a refused create shows its errors at the fields, and a good one the new snippet", async () => {
+  const page = await visit();
+  await page.fill("#code", "");
+  await page.click("#editor-save");
+  await page.locator("#title-error", { hasText: "may not be blank" }).waitFor();
+  expect(await text(page, "#code-error")).toContain("may not be blank");
+  expect(await page.locator("[aria-invalid]").evaluateAll((fields) => fields.map(({ id }) => id))).toEqual(["title", "code"]);
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("title");
+
+  await page.fill("#title", "By the page");
+  await page.fill("#code", "x = 'by the page'");
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#snippets li:first-child .title", { hasText: "By the page" }).waitFor();
+  await page.locator("#snippets li:first-child .highlight", { hasText: "x = 'by the page'" }).waitFor();
+  expect(await page.locator("[aria-invalid]").count()).toBe(0);
+  expect(await text(page, "#notices")).toContain("Created “By the page”.");
+});
+
+test("the preview follows what is typed, in its language", async () => {
+  const page = await visit();
+  await page.fill("#code", "SELECT title FROM snippets");
+  await page.selectOption("#language", "sql");
+  await page.locator("#preview .k", { hasText: "SELECT" }).waitFor();
+  await page.check('#editor [name="linenos"]');
+  await page.locator("#preview .linenos", { hasText: "1" }).waitFor();
+});
+
+test.each(["socket", "http"] as const)("one signs in by %s, edits and deletes, and stays signed in", async (way) => {
+  const page = await visit();
+  if (way === "http") {
+    await choose(page, "http");
+    await page.locator('#status[data-way="http"]').waitFor();
+  }
+  await page.click("#sign-in-open");
+  await page.fill("#password", "wrong");
+  await page.keyboard.press("Enter");
+  await page.locator("#sign-in .error", { hasText: "No active account" }).waitFor();
+  await page.fill("#password", "demo");
+  await page.keyboard.press("Enter");
+  await page.locator("#sign-out").waitFor();
+  expect(await text(page, "#who")).toBe("demo");
+
+  await page.fill("#title", `Mine by ${way}`);
+  await page.click("#editor-save");
+  const mine = page.locator("#snippets li", { hasText: `Mine by ${way}` });
+  await mine.getByRole("button", { name: "Edit" }).click();
+  await page.fill("#title", `Changed by ${way}`);
+  await page.click("#editor-save");
+  const changed = page.locator("#snippets li", { hasText: `Changed by ${way}` });
+  await changed.getByRole("button", { name: "Delete" }).click();
+  await changed.getByRole("button", { name: "Really delete?" }).click();
+  await changed.waitFor({ state: "detached" });
+
+  await page.reload();
+  await isReady(page);
+  await page.locator("#sign-out").waitFor();
+  await page.click("#sign-out");
+  await page.locator("#sign-in-open").waitFor();
+  expect(await text(page, "#who")).toBe("Not signed in");
+});
+
+test("one signs in by token, and no secret is in the log", async () => {
+  const page = await visit();
+  await signIn(page, "demo", "token");
+  expect(await text(page, "#who-way")).toBe("by JWT token");
+  await choose(page, "http");
+  await page.click("#reload");
+  await page.locator("#log-list .way.http").first().waitFor();
+  expect(await text(page, "#who")).toBe("demo");
+  for (const line of await page.locator("#log-list summary", { hasText: "/api/token/" }).all()) await line.click();
+  const shown = (await page.locator("#log-list pre").allInnerTexts()).join("");
+  expect(shown).toContain('"access": "•••"');
+  expect(shown).not.toMatch(/eyJ|"demo"\s*}/);
+});
+
+test("what others changed is marked, and the rows stay the same elements", async () => {
+  const page = await visit();
+  await page.evaluate(() => Object.assign(document.querySelectorAll("#snippets li")[1]!, { isTheSame: true }));
+  await page.locator("#snippets summary").nth(1).focus();
+  const id = (await page.locator("#snippets li").nth(1).getAttribute("id"))!.replace("snippet-", "");
+  const before = await titles(page);
+  const ask = async (method: string, path: string, body: object, headers = {}): Promise<{ access: string }> => {
+    const options = { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
+    return (await (await fetch(demo.origin + path, options)).json()) as { access: string };
+  };
+  const { access } = await ask("POST", "/api/token/", { username: "admin", password: "admin" });
+  await ask("PATCH", `/api/snippets/${id}/`, { title: "Changed by another" }, { Authorization: `JWT ${access}` });
+  await page.evaluate(() => document.querySelector<HTMLElement>("#reload")!.click());
+  await page.locator("#snippets .title.changed").waitFor();
+  expect(await page.locator("#snippets .changed").allInnerTexts()).toEqual(["Changed by another"]);
+  expect(await titles(page)).toEqual(before.map((title, index) => (index === 1 ? "Changed by another" : title)));
+  const found = await page.evaluate(() => {
+    const row = document.querySelectorAll("#snippets li")[1]!;
+    return ["isTheSame" in row, row.contains(document.activeElement)];
+  });
+  expect(found).toEqual([true, true]);
+});
+
+test("the log folds away, and stays so", async () => {
+  const page = await visit();
+  await page.locator("#log-list summary").first().click();
+  await page.locator("#log-list pre").waitFor();
+  await page.click("#log-toggle");
+  expect(await page.isVisible("#log-list")).toBe(false);
+  expect(await page.getAttribute("#log-toggle", "aria-expanded")).toBe("false");
+  await page.reload();
+  await isReady(page);
+  expect(await page.isVisible("#log-list")).toBe(false);
+  await page.click("#log-toggle");
+  expect(await page.isVisible("#log-list")).toBe(true);
+});
+
+test("all of it works by keyboard", async () => {
+  const page = await visit();
+  const press = async (...keys: string[]): Promise<void> => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  const focus = (): Promise<string> => page.evaluate(() => document.activeElement!.id || document.activeElement!.tagName);
+  await press("Tab");
+  expect(await text(page, ":focus")).toBe("Skip to the snippets");
+  await press("Tab");
+  expect(await focus()).toBe("sign-in-open");
+  await press("Enter");
+  await page.locator("#sign-in[open]").waitFor();
+  expect(await focus()).toBe("password");
+  await press("Escape");
+  expect(await focus()).toBe("sign-in-open");
+  await press("Tab", "ArrowRight"); // the switch
+  await page.locator('#status[data-way="http"]').waitFor();
+  await press("ArrowLeft");
+  await page.locator('#status[data-way="socket"]').waitFor();
+  await press("Tab", "Tab", "Tab"); // compare, reload, the first snippet
+  expect(await focus()).toBe("SUMMARY");
+  const outline = await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle);
+  expect(outline).toBe("solid");
+  await press("Enter");
+  await page.locator("#snippets li:first-child .highlight").waitFor();
+});
+
+test("a server that is gone is said so, nothing typed is lost, and all comes back with it", async () => {
+  const page = await visit();
+  await page.fill("#title", "Still here");
+  await demo.stop();
+  await page.click("#reload");
+  await page.locator('#status[data-way="offline"]').waitFor();
+  await page.locator("#banner", { hasText: "The server cannot be reached." }).waitFor();
+  expect(await titles(page)).toHaveLength(6);
+  await demo.start();
+  await page.click("#banner-retry");
+  await isReady(page);
+  await page.locator("#banner").waitFor({ state: "hidden" });
+  expect(await page.inputValue("#title")).toBe("Still here");
+});
+
+test("on a phone nothing is wider than the screen", async () => {
+  const page = await visit({ viewport: { width: 360, height: 740 } });
+  await signIn(page);
+  await page.click("#snippets summary >> nth=0");
+  await page.locator("#snippets li:first-child .highlight").waitFor();
+  await page.click("#log-toggle");
+  await page.click("#explorer [type=submit]");
+  await page.locator("#explorer-answer:not([hidden])").waitFor();
+  const [width, wanted] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  expect(width).toBe(wanted);
+  // What stands fixed makes no scroll bar, and can be out of sight all the same.
+  const out = await page.locator("body *").evaluateAll((elements) =>
+    elements.filter((element) => element.checkVisibility() && element.matches("button, input, select, .pill"))
+      .filter((element) => element.getBoundingClientRect().right > innerWidth).map(({ id, className }) => `${id} ${className}`),
+  );
+  expect(out).toEqual([]);
+});
+
+// Last, since nobody can create anonymously for a minute after it.
+test("the throttle is shown with the seconds left, and signing in lifts it", async () => {
+  const page = await visit();
+  await page.click("#burst");
+  await page.locator("#burst-throttle").waitFor();
+  const cells = await page.locator("#burst-cells li").allInnerTexts();
+  expect(new Set(cells)).toEqual(new Set(["400", "429"]));
+  expect(await text(page, "#burst-throttle")).toMatch(/Throttled \(429\).*\d+ s left/s);
+  expect(await page.locator("#editor-throttle progress").isVisible()).toBe(true);
+  expect(await text(page, "#editor-save")).toMatch(/^Create snippet in \d+ s$/);
+  await signIn(page);
+  await page.locator("#editor-throttle").waitFor({ state: "hidden" });
+  expect(await text(page, "#editor-save")).toBe("Create snippet");
+});
+
+test.each(["light", "dark"] as const)("axe finds nothing in %s: at rest, with errors, throttled, in the dialog", async (colorScheme) => {
+  const page = await visit({ colorScheme });
+  await page.addInitScript({ path: AXE });
+  await page.reload();
+  await isReady(page);
+  const violations = (): Promise<string[]> =>
+    page.evaluate(async () => {
+      const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { target: unknown }[] }[] }> } };
+      const found = (await axe.run()).violations;
+      return found.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${JSON.stringify(target)}`));
+    });
+  await page.click("#snippets summary >> nth=0");
+  await page.locator("#snippets li:first-child .highlight").waitFor();
+  await page.click("#compare");
+  await page.click("#explorer [data-url='/nothing/here/']");
+  await page.locator("#explorer-answer:not([hidden])").waitFor();
+  await page.waitForFunction(() => document.querySelector("#timing-note")!.textContent!.includes("median"));
+  await page.click("#burst");
+  await page.locator("#burst-throttle").waitFor();
+  expect(await violations()).toEqual([]);
+  await page.click("#sign-in-open");
+  await page.fill("#password", "wrong");
+  await page.keyboard.press("Enter");
+  await page.locator("#sign-in .error:not(:empty)").waitFor();
+  expect(await violations()).toEqual([]);
+});

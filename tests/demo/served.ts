@@ -1,0 +1,71 @@
+/** The demo as a person starts it: seeded, on a free port, with a database of its own; it can be stopped and started again. */
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PYTHON = join(ROOT, ".venv/bin/python");
+const MANAGE = join(ROOT, "demo/manage.py");
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+export class Demo {
+  #process: ChildProcess | null = null;
+  #place = mkdtempSync(join(tmpdir(), "wsrequest-demo-"));
+  #env: NodeJS.ProcessEnv;
+
+  private constructor(
+    readonly port: number,
+    settings: Record<string, string>,
+  ) {
+    this.#env = { ...process.env, DEMO_DB: join(this.#place, "demo.sqlite3"), DEMO_DEBUG: "1", ...settings };
+  }
+
+  /** `settings` are DEMO_* variables. */
+  static async serve(settings: Record<string, string> = {}): Promise<Demo> {
+    const demo = new Demo(await freePort(), settings);
+    for (const words of [["migrate", "--verbosity", "0"], ["seed"]]) {
+      const { status, stderr } = spawnSync(PYTHON, [MANAGE, ...words], { env: demo.#env, encoding: "utf8" });
+      if (status !== 0) throw new Error(`manage.py ${words[0]} failed: ${stderr}`);
+    }
+    await demo.start();
+    return demo;
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Runs it at the port that it has. */
+  async start(): Promise<void> {
+    const words = [MANAGE, "runserver", `127.0.0.1:${this.port}`, "--noreload"];
+    const running = (this.#process = spawn(PYTHON, words, { env: this.#env, stdio: "ignore" }));
+    while (!(await fetch(`${this.origin}/api/recent/`).then((response) => response.ok, () => false))) {
+      if (running.exitCode !== null) throw new Error(`the demo ended with ${running.exitCode}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#process;
+    if (!running) return;
+    this.#process = null;
+    const ended = new Promise((resolve) => running.once("exit", resolve));
+    running.kill("SIGTERM");
+    await ended;
+  }
+
+  async end(): Promise<void> {
+    await this.stop();
+    rmSync(this.#place, { recursive: true });
+  }
+}
