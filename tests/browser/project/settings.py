@@ -1,0 +1,48 @@
+"""Settings of the project that real browsers visit: an ordinary stack, sessions in files.
+
+The environment sets BROWSER_DATA (directory of the sessions and the journal) and WSREQUEST_*, in
+JSON.
+"""
+
+import json
+import os
+from pathlib import Path
+
+DATA = Path(os.environ["BROWSER_DATA"])
+
+SECRET_KEY = "a key for tests, which guards nothing"
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = "tests.browser.project.urls"
+INSTALLED_APPS = ["wsrequest", "django.contrib.sessions", "django.contrib.staticfiles"]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+SESSION_ENGINE = "django.contrib.sessions.backends.file"
+SESSION_FILE_PATH = str(DATA)
+USE_TZ = True
+STATIC_URL = "/static/"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 2**20
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {name: {"handlers": ["console"]} for name in ("django", "wsrequest")},
+}
+
+globals().update(
+    (name, json.loads(value)) for name, value in os.environ.items() if name.startswith("WSREQUEST_")
+)

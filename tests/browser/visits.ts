@@ -1,0 +1,64 @@
+/**
+ * One browser for a test file, and pages in it, each in a context (cookies, cache) of its own.
+ *
+ * What a page's own code does is in the tests; what it finds on `window.wsrequest` is the client.
+ */
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import type { Client } from "../../client/src/index.js";
+
+declare global {
+  /** By the template tag. */
+  // eslint-disable-next-line no-var
+  var wsrequest: Client;
+}
+
+const FLAGS = [
+  ...["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+  ...["--disable-sync", "--no-first-run"],
+];
+
+export interface Visit {
+  page: Page;
+  context: BrowserContext;
+  /** Method and path of each request by HTTP since the page was there; "ticket" for that of a ticket. */
+  byHttp: string[];
+}
+
+/** Call at the top of a test file: a browser for it, and a function that opens pages. */
+export function useBrowser(): (url: string) => Promise<Visit> {
+  let browser: Browser;
+  let visits: Visit[] = [];
+  const problems: string[] = [];
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: process.env["CHROMIUM"]!, args: FLAGS }); // scripts/client sets it
+  });
+  afterEach(async () => {
+    for (const { context } of visits) await context.close();
+    visits = [];
+    // Whatever a test looked at: no promise of the client's was left without a handler.
+    expect(problems.splice(0)).toEqual([]);
+  });
+  afterAll(() => browser?.close());
+
+  return async (url) => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    page.on("pageerror", (error) => problems.push(String(error)));
+    await page.goto(url);
+    const byHttp: string[] = [];
+    context.on("request", (request) => {
+      const isTicket = "x-wsrequest-ticket" in request.headers();
+      byHttp.push(isTicket ? "ticket" : `${request.method()} ${new URL(request.url()).pathname}`);
+    });
+    const visit = { page, context, byHttp };
+    visits.push(visit);
+    return visit;
+  };
+}
+
+/** Resolves when the client of the page stands so. */
+export async function reaches(page: Page, state: Client["state"]): Promise<void> {
+  await page.waitForFunction((wanted) => globalThis.wsrequest.state === wanted, state);
+}
