@@ -12,11 +12,19 @@ export function headersOf({ headers }: Answer): Headers {
 /** The Response of an answer, as fetch would give it for `url`. */
 export function responseOf(answer: Answer, url: string, redirected: boolean, method: string): Response {
   const { status, body } = answer;
+  const headers = headersOf(answer);
   // An empty body is a body all the same, but for these.
   const hasNone = NULL_BODY.includes(status) || method === "HEAD";
-  const response = new Response(hasNone ? null : (body ?? new Uint8Array(0)), { status, headers: headersOf(answer) });
+  const response = new Response(hasNone ? null : decoded(body, headers), { status, headers });
   // The fragment is no part of it (Fetch standard, "url" of a Response).
   return dressed(response, { url: url.split("#")[0]!, redirected, type: isForeign(url) ? "cors" : "basic" });
+}
+
+/** What the application itself has compressed, as fetch would show it; other codings a browser cannot unpack here. */
+function decoded(body: Answer["body"], headers: Headers): BodyInit {
+  const coding = headers.get("content-encoding")?.toLowerCase();
+  if (!body || (coding !== "gzip" && coding !== "deflate")) return body ?? new Uint8Array(0);
+  return new Response(body).body!.pipeThrough(new DecompressionStream(coding));
 }
 
 /** What fetch gives for a redirect that is not followed: nothing of it can be read. */

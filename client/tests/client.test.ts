@@ -1,5 +1,6 @@
 /** Sessions, fetch, fallback and coming back, against the other end of a socket in the test's own hand. */
 import { readFileSync } from "node:fs";
+import { deflateSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Client, RequestInDoubt, type Options } from "../src/index.js";
 import { FakeSocket } from "./server.js";
@@ -54,6 +55,16 @@ describe("answers", () => {
     const [a, b] = await Promise.all(calls);
     expect([await a!.text(), a!.status, a!.headers.get("vary"), a!.url]).toEqual(["a", 200, "A, B", `${BASE}/a/?x=1`]);
     expect([b!.clone().url, await b!.text(), b!.status, b!.ok]).toEqual([`${BASE}/b/`, "b", 404, false]);
+  });
+
+  test.each(["gzip", "deflate"])("what the application packed with %s is unpacked", async (coding) => {
+    const socket = await connect();
+    const call = client.fetch("/");
+    await sent(socket, 1);
+    const packed = coding === "gzip" ? gzipSync("text") : deflateSync("text");
+    const head = JSON.stringify({ id: 1, status: 200, headers: { "Content-Encoding": coding } });
+    socket.raw(Uint8Array.from(Buffer.concat([Buffer.from(`${head}\n`), packed])).buffer);
+    expect(await (await call).text()).toBe("text");
   });
 
   test("a body that nobody reads stops the server, and reading grants credit", async () => {

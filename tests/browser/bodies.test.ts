@@ -103,13 +103,16 @@ test("answers of every kind are read by every way of reading them", async () => 
       none: (await get("/status/204/")).body,
       streamed,
       form: [form.get("a"), await (form.get("f") as File).text()],
+      encoded: await Promise.all(
+        ["gzip", "deflate", "empty"].map(async (name) => (await (await get(`/encoded/${name}/`)).text()).length),
+      ),
       compressible: (await (await get("/long/")).text()).length,
     };
   }, BYTES);
   expect(found).toEqual({
     ...{ text: "é\0€", bom: "a", latin: [0xe9], json: true, brokenJson: "{", binary: BYTES },
     ...{ blob: ["image/png", 256], empty: "", none: null, streamed: [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3] },
-    ...{ form: ["1", "content"] },
+    ...{ form: ["1", "content"], encoded: [found.compressible, found.compressible, 0] },
     compressible: expect.any(Number),
   });
   expect(byHttp).toEqual([]);
