@@ -2,6 +2,7 @@
 import type { Answer } from "./session.js";
 
 const NULL_BODY = [204, 205, 304];
+const READERS = ["text", "json", "blob", "arrayBuffer", "formData", "bytes"] as const;
 
 export function headersOf({ headers }: Answer): Headers {
   const found = new Headers();
@@ -17,7 +18,7 @@ export function responseOf(answer: Answer, url: string, redirected: boolean, met
   const hasNone = NULL_BODY.includes(status) || method === "HEAD";
   const response = new Response(hasNone ? null : decoded(body, headers), { status, headers });
   // The fragment is no part of it (Fetch standard, "url" of a Response).
-  return dressed(response, { url: url.split("#")[0]!, redirected, type: isForeign(url) ? "cors" : "basic" });
+  return dressed(response, { url: url.split("#")[0]!, redirected, type: isForeign(url) ? "cors" : "basic" }, answer);
 }
 
 /** What the application itself has compressed, as fetch would show it; other codings a browser cannot unpack here. */
@@ -29,14 +30,22 @@ function decoded(body: Answer["body"], headers: Headers): BodyInit {
 
 /** What fetch gives for a redirect that is not followed: nothing of it can be read. */
 export function opaqueRedirect(url: string): Response {
-  return dressed(Response.error(), { url, redirected: false, type: "opaqueredirect" });
+  return dressed(Response.error(), { url, redirected: false, type: "opaqueredirect" }, {});
 }
 
 const isForeign = (url: string): boolean => !!globalThis.location && new URL(url).origin !== globalThis.location.origin;
 
-function dressed(response: Response, facts: { url: string; redirected: boolean; type: ResponseType }): Response {
-  for (const [name, value] of Object.entries(facts)) Object.defineProperty(response, name, { value });
-  const clone = (): Response => dressed(Response.prototype.clone.call(response), facts);
-  Object.defineProperty(response, "clone", { value: clone });
+function dressed(response: Response, facts: object, answer: Pick<Answer, "error">): Response {
+  const define = (name: string, value: unknown): unknown => Object.defineProperty(response, name, { value });
+  for (const [name, value] of Object.entries(facts)) define(name, value);
+  for (const name of READERS) {
+    const read = response[name];
+    // Chromium makes a TypeError of whatever a stream failed with, of an AbortError too.
+    const told = (error: unknown): never => {
+      throw answer.error ?? error;
+    };
+    if (read) define(name, () => read.call(response).catch(told));
+  }
+  define("clone", () => dressed(Response.prototype.clone.call(response), facts, answer));
   return response;
 }

@@ -14,6 +14,8 @@ export interface Answer {
   headers: Message["headers"];
   cookies: string | undefined;
   body: Bytes | ReadableStream<Bytes> | null;
+  /** What its stream failed with. */
+  error?: unknown;
 }
 export type Body = Bytes | ReadableStream<Uint8Array> | null;
 
@@ -26,6 +28,7 @@ interface Exchange {
   answered(answer: Answer): void;
   failed(error: unknown): void;
   stream?: ReadableStreamDefaultController<Bytes>;
+  answer?: Answer;
   /** Body bytes of the answer that the server may send still. */
   granted: number;
   /** Body bytes of the request that may be sent still. */
@@ -101,7 +104,9 @@ export class Session {
     const exchange = this.#finish(id);
     if (!exchange) return;
     exchange.failed(error);
-    exchange.stream?.error(error instanceof Lost ? new RequestFailed(`The answer is not whole: ${error.message}`) : error);
+    if (error instanceof Lost) error = new RequestFailed(`The answer is not whole: ${error.message}`);
+    if (exchange.answer) exchange.answer.error = error;
+    exchange.stream?.error(error);
   }
 
   /** Give all of them up, since the connection is gone. */
@@ -146,7 +151,7 @@ export class Session {
       },
       new ByteLengthQueuingStrategy({ highWaterMark: WINDOW_BYTES }),
     );
-    exchange.answered({ ...answer, body: stream });
+    exchange.answered((exchange.answer = { ...answer, body: stream }));
     this.#take(exchange, body);
   }
 

@@ -77,6 +77,19 @@ test.each(["sync", "async"])("a page that reads slowly stops an endless %s answe
   expect(byHttp).toEqual([]);
 });
 
+test("an abort while the body is read ends the stream on both sides", async () => {
+  const { page } = await visit(server.origin);
+  const outcome = await page.evaluate(async () => {
+    const controller = new AbortController();
+    const response = await wsrequest.fetch("/endless/sync/?key=half", { signal: controller.signal });
+    const text = response.arrayBuffer();
+    controller.abort(new RangeError("enough"));
+    return text.catch((error: unknown) => (error as Error).name);
+  });
+  expect(outcome).toBe("RangeError");
+  await until("the stream is closed", () => server.events("half").includes("stream closed"));
+});
+
 test.each(["Blob", "ReadableStream", "file of a form"])("20 MB arrive as a %s, byte for byte", async (kind) => {
   const { page, byHttp } = await visit(server.origin);
   const [answer, size] = await page.evaluate(async (kind) => {
