@@ -15,7 +15,7 @@ export class Http {
   ) {}
 
   /** Send by window.fetch; `request` may have been read, so its body is given. */
-  send(request: Request, body: BodyInit | null, token: string | null): Promise<Response> {
+  async send(request: Request, body: BodyInit | null, token: string | null): Promise<Response> {
     const headers = new Headers(request.headers);
     const { tokenScheme = "JWT", csrfCookieName = "csrftoken", csrfHeaderName = "X-CSRFToken" } = this.options;
     if (token !== null && !headers.has("authorization")) headers.set("authorization", `${tokenScheme} ${token}`);
@@ -23,10 +23,11 @@ export class Http {
     const isSafe = /^(GET|HEAD|OPTIONS|TRACE)$/.test(request.method);
     const isOurs = new URL(request.url).origin === globalThis.location?.origin;
     if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
-    const isStream = body instanceof ReadableStream;
+    // Whole: browsers stream a body by HTTP/2 only, or not at all.
+    if (body instanceof ReadableStream) body = await new Response(body).arrayBuffer();
     const hasBody = body || !/^(GET|HEAD)$/.test(request.method);
     // An empty one is given too, since that of `request` may have been read.
-    const init = { headers, ...(hasBody && { body: body ?? new Uint8Array(0) }), ...(isStream && { duplex: "half" }) };
+    const init = { headers, ...(hasBody && { body: body ?? new Uint8Array(0) }) };
     return this.fetch(new Request(request, init));
   }
 

@@ -4,7 +4,7 @@
  * Owns its process and its journal. The browser that visits it is in `visits.ts`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo, type Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +43,8 @@ export async function freePort(): Promise<number> {
 
 export class Server {
   readonly data = mkdtempSync(join(tmpdir(), "wsrequest-browser-"));
+  /** How often it was begun. */
+  life = 0;
   #process!: ChildProcess;
   #ended!: Promise<unknown>;
 
@@ -68,7 +70,8 @@ export class Server {
 
   async begin(): Promise<void> {
     const settings = Object.entries(this.settings).map(([name, value]) => [`WSREQUEST_${name}`, JSON.stringify(value)]);
-    const env = { ...process.env, ...Object.fromEntries(settings), BROWSER_DATA: this.data, PYTHONUNBUFFERED: "1" };
+    const env = { ...process.env, ...Object.fromEntries(settings), PYTHONUNBUFFERED: "1" };
+    Object.assign(env, { BROWSER_DATA: this.data, BROWSER_LIFE: String(++this.life) });
     const words = ["-m", "uvicorn", "tests.browser.project.asgi:application", "--ws", "websockets-sansio"];
     const log = openSync(join(this.data, "log"), "a");
     const stdio: ["ignore", number, number] = ["ignore", log, log];
@@ -86,10 +89,15 @@ export class Server {
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#ended;
-    writeFileSync(join(this.data, "second-life"), "");
+  }
+
+  /** Let it read and answer nothing until it is killed. */
+  freeze(): void {
+    this.#process.kill("SIGSTOP");
   }
 
   async stop(): Promise<void> {
+    if (this.#process.signalCode) return rmSync(this.data, { recursive: true });
     this.#process.kill("SIGTERM");
     const timer = setTimeout(() => this.#process.kill("SIGKILL"), 10_000);
     await this.#ended;

@@ -1,7 +1,7 @@
 """Settings of the project that real browsers visit: an ordinary stack, sessions in files.
 
-The environment sets BROWSER_DATA (directory of the sessions and the journal) and WSREQUEST_*, in
-JSON.
+The environment sets BROWSER_DATA (directory of the sessions and the journal), BROWSER_LIFE (how
+often the server was begun) and WSREQUEST_*, in JSON.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 DATA = Path(os.environ["BROWSER_DATA"])
+LIFE = os.environ["BROWSER_LIFE"]
 
 SECRET_KEY = "a key for tests, which guards nothing"
 ALLOWED_HOSTS = ["127.0.0.1"]

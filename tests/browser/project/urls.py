@@ -30,6 +30,6 @@ urlpatterns = [
     path("digest/", bodies.digest),
     path("seen/", bodies.seen),
     path("wait/", waiting.wait),
-    path("first-waits/", waiting.first_waits),
+    path("waits-for-life/", waiting.waits_for_life),
     path("endless/<slug:kind>/", waiting.endless),
 ]

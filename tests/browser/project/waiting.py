@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from tests.browser.project.bodies import way_of
 from tests.browser.project.journal import note
 
-__all__ = ["endless", "first_waits", "wait"]
+__all__ = ["endless", "wait", "waits_for_life"]
 
 PART = b"0123456789abcdef" * 4096  # 64 KiB
 NOTED_EACH = 16  # a line in the journal for each MiB
@@ -33,13 +33,13 @@ async def wait(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
-def first_waits(request: HttpRequest) -> HttpResponse:
-    """Wait for good in the first life of the server, which a file tells; answer in the second."""
+def waits_for_life(request: HttpRequest) -> HttpResponse:
+    """Wait for good in the ``?life=`` of the server; answer in a later one."""
     key = request.GET["key"]
     note("request", key=key, method=request.method, way=way_of(request), body=len(request.body))
-    if not (settings.DATA / "second-life").exists():
+    if request.GET["life"] == settings.LIFE:
         _never.wait()
-    return HttpResponse(f"{request.method} in the second life", content_type="text/plain")
+    return HttpResponse(f"{request.method} in another life", content_type="text/plain")
 
 
 def endless(request: HttpRequest, kind: str) -> StreamingHttpResponse:
