@@ -6,7 +6,7 @@ export interface Options {
   token?: string | (() => string | null | Promise<string | null>);
   /** The scheme of Authorization when the token goes by HTTP; the server's WSREQUEST_TOKEN_SCHEME. @default "JWT" */
   tokenScheme?: string;
-  /** How long a call waits for a socket that is being opened, in milliseconds, before it goes by HTTP. @default 2000 */
+  /** How long calls wait for a socket that is being opened, from its beginning on, in milliseconds. @default 2000 */
   openTimeoutMs?: number;
   /** How many calls may wait for it; further ones go by HTTP. @default 256 */
   queueLimit?: number;

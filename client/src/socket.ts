@@ -30,6 +30,7 @@ export class Socket {
   #socket: WebSocket | null = null;
   #waiters = new Set<(session: Session | null) => void>();
   #attempt = 0;
+  /** When it was greeted; while it connects, when that began. */
   #openedAt = 0;
   #pingMs = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -58,6 +59,7 @@ export class Socket {
       return this.#become("closed"); // an address that this environment does not allow
     }
     this.#socket = socket;
+    this.#openedAt = Date.now();
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data as string | ArrayBuffer);
     socket.onclose = ({ code }) => socket === this.#socket && this.#lose(code);
@@ -66,7 +68,7 @@ export class Socket {
     this.#become("connecting");
   }
 
-  /** Resolve with a session that takes a request, or with null when there is none within `timeoutMs`. */
+  /** Resolve with a session that takes a request, or with null when there is none `timeoutMs` after connecting began. */
   ready(timeoutMs: number, signal: AbortSignal): Promise<Session | null> | Session | null {
     if (this.state === "idle") this.open();
     if (this.session) return this.session.isEnding || this.session.isFull ? null : this.session;
@@ -79,7 +81,7 @@ export class Socket {
         resolve(session && !session.isFull ? session : null);
       };
       const stop = (): void => done(null);
-      const timer = setTimeout(stop, timeoutMs);
+      const timer = setTimeout(stop, this.#openedAt + timeoutMs - Date.now());
       signal.addEventListener("abort", stop);
       this.#waiters.add(done);
     });

@@ -180,6 +180,9 @@ describe("fallback", () => {
     expect([client.state, client.unfinishedCount]).toEqual(["connecting", 1]);
     await vi.advanceTimersByTimeAsync(2000);
     expect(await (await call).text()).toBe("by http");
+    const next = client.fetch("/"); // waits no second time for the same attempt
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await (await next).text()).toBe("by http");
     FakeSocket.last.greet();
     const later = client.fetch("/");
     await sent(FakeSocket.last, 1);
