@@ -1,0 +1,74 @@
+/** A front end that is served from another origin: listed, and not. */
+import { createServer, get, type Server as HttpServer } from "node:http";
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { listen, Server, until } from "./servers.js";
+import { useBrowser, useClient } from "./visits.js";
+
+const BUILT = new URL("../../src/wsrequest/static/wsrequest/client.js", import.meta.url);
+const visit = useBrowser();
+let server: Server;
+const fronts: HttpServer[] = [];
+let [listed, unlisted] = ["", ""];
+
+/** An origin of its own with one page, which brings the client along. */
+async function front(): Promise<string> {
+  const found = createServer(({ url }, response) => {
+    const isScript = url === "/client.js";
+    response.setHeader("Content-Type", isScript ? "text/javascript" : "text/html");
+    response.end(isScript ? readFileSync(BUILT) : "<!doctype html><link rel=icon href=data:,><title>front</title>");
+  });
+  fronts.push(found);
+  return `http://127.0.0.1:${await listen(found)}`;
+}
+beforeAll(async () => {
+  [listed, unlisted] = [await front(), await front()];
+  server = await Server.start({ ALLOWED_ORIGINS: [listed] });
+});
+afterAll(async () => {
+  for (const each of fronts) each.close();
+  await server?.stop();
+});
+
+const useOurs = (page: Page): Promise<void> => useClient(page, "/client.js", { url: `${server.origin}/ws/` });
+
+test("a listed origin calls over the socket, and gets its cookies by ticket", async () => {
+  const { page, context, byHttp } = await visit(listed);
+  await useOurs(page);
+  byHttp.length = 0;
+  const api = server.origin;
+  const first = await page.evaluate(async (api) => {
+    const response = await wsrequest.fetch("/visits/?do=login", { method: "POST" }); // relative to the socket
+    const { url, type, headers } = response;
+    return [url === `${api}/visits/?do=login`, type, headers.get("set-cookie"), await response.json()];
+  }, api);
+  expect(first).toEqual([true, "cors", null, { visits: 1, way: "socket" }]);
+  expect(byHttp.filter((each) => each !== "OPTIONS /ws/")).toEqual(["ticket"]);
+  const cookie = (await context.cookies(api)).find(({ name }) => name === "sessionid");
+  expect(cookie).toMatchObject({ httpOnly: true, domain: "127.0.0.1" });
+  // The cookie is the browser's, so a new connection has it from its handshake on.
+  await page.reload();
+  await useOurs(page);
+  const second = await page.evaluate(async (api) => (await wsrequest.fetch(`${api}/visits/`)).json() as unknown, api);
+  expect(second).toEqual({ visits: 2, way: "socket" });
+});
+
+test("an origin that is not listed is refused, which says why and names the setting", async () => {
+  const { page } = await visit(unlisted);
+  await useOurs(page);
+  const outcome = await page.evaluate(async () => {
+    const failed = await wsrequest.fetch("/way/").catch((error: Error) => error.name);
+    return [failed, wsrequest.state];
+  });
+  expect(outcome).toEqual(["TypeError", "waiting"]); // by HTTP it is CORS that refuses
+  await until("the log tells", () => server.log().includes(`origin ${unlisted} is neither`));
+  const headers = { Upgrade: "websocket", Connection: "Upgrade", Origin: unlisted, "Sec-WebSocket-Version": "13" };
+  const told = await new Promise<string>((resolve, reject) => {
+    const request = get(`${server.origin}/ws/`, { headers: { ...headers, "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==" } });
+    request.on("error", reject).on("response", (response) => {
+      response.setEncoding("utf8").on("data", (text: string) => resolve(`${response.statusCode} ${text}`));
+    });
+  });
+  expect(told).toContain(`403 origin ${unlisted} is neither this server's own (${server.origin}) nor in WSREQUEST_ALLOWED_ORIGINS`);
+});
