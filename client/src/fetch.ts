@@ -26,7 +26,8 @@ export class Fetcher {
     readonly options: Options,
   ) {}
 
-  async fetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
+  async fetch(input: RequestInfo | URL, init?: RequestInit | null): Promise<Response> {
+    init ??= {};
     const address = input instanceof Request ? input : new URL(input, this.baseUrl).href;
     const stream = init.body instanceof ReadableStream ? (init.body as ReadableStream<Uint8Array>) : null;
     // A stream stays out of the Request: not every browser takes one there.

@@ -47,7 +47,7 @@ afterEach(() => {
 describe("answers", () => {
   test("answers come to the calls that asked, in whatever order", async () => {
     const socket = await connect();
-    const calls = ["/a/?x=1#part", "/b/"].map((path) => client.fetch(path));
+    const calls = ["/a/?x=1#part", "/b/"].map((path) => client.fetch(path, null as unknown as RequestInit));
     await sent(socket, 2);
     expect(socket.heads.map(({ url }) => url)).toEqual(["/a/?x=1", "/b/"]);
     socket.text({ id: 2, status: 404, headers: texted(), data: "b" });
