@@ -45,13 +45,13 @@ def digest(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 def seen(request: HttpRequest) -> HttpResponse:
     """What of a request the view sees that a page decides on."""
-    mine = {name: value for name, value in request.headers.items() if name.startswith("X-Mine")}
+    mine = sorted(item for item in request.headers.items() if item[0].startswith("X-Mine"))
     return JsonResponse(
         {
             "method": request.method,
             "path": request.get_full_path(),
             "type": request.headers.get("Content-Type"),
-            "accept": request.headers.get("Accept"),
+            "accept": request.headers.get("Accept", None if "accept" in request.GET else "*/*"),
             "language": request.headers.get("Accept-Language"),
             "authorization": request.headers.get("Authorization"),
             "agent": request.headers.get("User-Agent"),
