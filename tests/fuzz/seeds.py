@@ -35,6 +35,8 @@ SEQUENCES: tuple[tuple[Frame, ...], ...] = (
         b'"multipart/form-data; boundary=x"}}\n--x\r\nContent-Disposition: form-data; '
         b'name="f"; filename="a"\r\n\r\nabc\r\n--x--\r\n',
     ),
+    # Found by fuzzing: a type that names JSON and is none keeps the white space of its text.
+    (b'{"id":1,"status":200,"headers":{"Content-Type":"text/x=application/json"}}\n t',),
     ('{"id":1,"method":"DELETE","url":"/e/","data":null,"credit":1}', "oops", ""),
 )
 

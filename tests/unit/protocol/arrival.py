@@ -34,7 +34,8 @@ def sent(message: Any) -> Any:
         if body is not None and isinstance(encode_server(message), str):
             media_type = next(v for k, v in message.headers.items() if k.lower() == "content-type")
             assert isinstance(media_type, str)
-            if "json" in media_type:
+            essence = media_type.partition(";")[0].strip().lower()
+            if essence == "application/json" or essence.endswith("+json"):
                 body = body.strip(WHITE_SPACE)
         return replace(message, body=body)
     return message
