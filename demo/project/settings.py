@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "snippets",
 ]
 
@@ -82,9 +83,17 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
     "DEFAULT_PAGINATION_CLASS": "snippets.pagination.SnippetPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_RATES": {"anon_create": os.environ.get("DEMO_ANON_RATE") or "30/min"},
     # No proxy stands in front, so X-Forwarded-For must not choose whose rate is counted.
     "NUM_PROXIES": 0,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Snippets",
+    "VERSION": "1.0.0",
+    # What is read-only is in every answer, and in no request: so a client gets a type for each.
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 SIMPLE_JWT = {

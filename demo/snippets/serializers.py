@@ -11,7 +11,9 @@ from snippets.permissions import may_edit
 class SnippetSerializer(serializers.ModelSerializer):
     """A snippet; ``owner`` is a user name or null, ``editable`` is about the user who asks."""
 
-    owner = serializers.ReadOnlyField(source="owner.username", default=None)
+    owner = serializers.CharField(
+        source="owner.username", read_only=True, default=None, allow_null=True
+    )
     created = serializers.ReadOnlyField()
     editable = serializers.SerializerMethodField()
     highlight = serializers.HyperlinkedIdentityField(view_name="snippet-highlight")
@@ -55,3 +57,17 @@ class LoginSerializer(serializers.Serializer):
         if user is None:
             raise serializers.ValidationError("No active account has this name and password.")
         return {"user": user}
+
+
+class UserSerializer(serializers.Serializer):
+    """A user, as the page needs to know of one."""
+
+    username = serializers.CharField()
+    is_staff = serializers.BooleanField()
+
+
+class SessionSerializer(serializers.Serializer):
+    """Who asks, and whether a token or the session says so; for the schema."""
+
+    user = UserSerializer(allow_null=True)
+    via = serializers.ChoiceField(["token", "session"], allow_null=True)

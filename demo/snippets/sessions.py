@@ -9,13 +9,14 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from snippets.serializers import LoginSerializer
+from snippets.serializers import LoginSerializer, SessionSerializer
 
 
 # DRF exempts its views from CSRF and checks only who has a session. A login must be checked before
@@ -28,6 +29,7 @@ class SessionView(APIView):
 
     permission_classes = (AllowAny,)
 
+    @extend_schema(responses=SessionSerializer)
     def get(self, request: Request) -> Response:
         """Return the user, and whether a token or the session says so."""
         if not request.user.is_authenticated:
@@ -35,6 +37,7 @@ class SessionView(APIView):
         via = "session" if request.auth is None else "token"
         return Response({"user": describe(request.user), "via": via})
 
+    @extend_schema(request=LoginSerializer, responses=SessionSerializer)
     def post(self, request: Request) -> Response:
         """Log in, and return the user; 400 when name and password do not fit."""
         serializer = LoginSerializer(data=request.data, context={"request": request})
@@ -43,6 +46,7 @@ class SessionView(APIView):
         login(request, user)
         return Response({"user": describe(user), "via": "session"})
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request) -> Response:
         """Log out; without a session nothing happens."""
         logout(request)

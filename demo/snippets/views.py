@@ -14,6 +14,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from django.views.generic import TemplateView
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from pygments.util import ClassNotFound
 from rest_framework import viewsets
 from rest_framework.decorators import action, api_view, permission_classes
@@ -49,6 +51,7 @@ class SnippetViewSet(viewsets.ModelViewSet):
         user = self.request.user
         serializer.save(owner=user if user.is_authenticated else None)
 
+    @extend_schema(responses={(200, "text/html"): OpenApiTypes.STR})
     @action(detail=True, renderer_classes=[StaticHTMLRenderer])
     def highlight(self, request: Request, pk: str | None = None) -> Response:
         """Return the snippet as an HTML page of its own."""
@@ -59,6 +62,7 @@ class SnippetViewSet(viewsets.ModelViewSet):
         )
 
 
+@extend_schema(request=PreviewSerializer, responses={(200, "text/html"): OpenApiTypes.STR})
 @api_view(["POST"])
 @permission_classes([AllowAny])
 def preview(request: Request) -> HttpResponse:

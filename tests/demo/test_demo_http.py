@@ -1,5 +1,6 @@
 """The demo's own tests over plain HTTP, and its set-up, each in a process with its settings."""
 
+import json
 import re
 from pathlib import Path
 
@@ -27,3 +28,12 @@ def test_demo_is_seeded_and_erased_by_commands(tmp_path: Path) -> None:
     assert "12 of 12 snippets created" in manage(tmp_path, "seed")
     assert "0 of 12 snippets created" in manage(tmp_path, "seed")
     assert manage(tmp_path, "erase_old_snippets", "--days", "0") == "12 snippets erased\n"
+
+
+def test_demo_schema_describes_each_view_of_the_framework(tmp_path: Path) -> None:
+    # A view that it cannot describe is an error here, and absent from a client's types.
+    printed = manage(
+        tmp_path, "spectacular", "--validate", "--fail-on-warn", "--format=openapi-json"
+    )
+    paths = json.loads(printed)["paths"]
+    assert {"/api/snippets/{id}/", "/api/preview/", "/api/session/", "/api/token/"} <= set(paths)
