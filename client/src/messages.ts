@@ -16,6 +16,7 @@ export interface Limits {
   waiting: number;
   part_bytes: number;
   window_bytes: number;
+  subscriptions?: number;
 }
 export interface Hello {
   type: "Hello";
@@ -47,6 +48,10 @@ export interface Response {
   body?: Bytes;
   more?: true;
   cookies?: string;
+  version?: number;
+  /** `body` is no body then, but JSON that changes that of the version before (4.7). */
+  patch?: "json" | "merge";
+  settled?: boolean;
 }
 export interface Refusal {
   type: "Refusal";
@@ -68,6 +73,9 @@ export interface Request {
   token?: string;
   credit?: number;
   more?: boolean;
+  subscribe?: boolean;
+  patch?: "json" | "merge";
+  settled?: boolean;
 }
 export interface Cancel {
   type: "Cancel";
@@ -189,7 +197,7 @@ function hello(found: unknown): Hello {
 }
 
 function response(head: Record<string, unknown>, status: number, text: string, body?: Bytes, id?: Id): Response {
-  const { headers: found, data, cookies, more } = head;
+  const { headers: found, data, cookies, more, version, patch, settled } = head as Partial<Response & { data: unknown }>;
   const headers = (found ?? {}) as Headings;
   const need = (holds: unknown, concerned?: Id): void => {
     if (!holds) throw new BadFrame("bad_message", concerned);
@@ -197,9 +205,10 @@ function response(head: Record<string, unknown>, status: number, text: string, b
   need(isObject(headers) && Object.values(headers).flat().every(isText));
   need(status > 99 && status < 600, id);
   need(more !== true || (body && id !== undefined), id);
+  const isPatch = version !== undefined && patch !== undefined && !body;
   let content = body;
   if (!body && data !== undefined) {
-    const isRaw = isJson(headers);
+    const isRaw = isPatch || isJson(headers);
     need(isRaw || isText(data));
     content = utf8(isRaw ? (textOfLast(text, "data") ?? "") : (data as string));
   }
@@ -209,6 +218,9 @@ function response(head: Record<string, unknown>, status: number, text: string, b
     ...(content?.length && { body: content }),
     ...(more === true && { more }),
     ...(isText(cookies) && { cookies }),
+    ...(version !== undefined && { version }),
+    ...(isPatch && { patch }),
+    ...(settled !== undefined && { settled }),
   };
 }
 
@@ -232,11 +244,13 @@ function print(head: Record<string, unknown>): string {
   return `{${there.map(([name, value]) => `"${name}":${name === "data" ? value : JSON.stringify(value)}`)}}`;
 }
 
-function request({ id, method, url, headers = {}, body, content_type: type, token, credit, more }: Request): Frame {
+function request(message: Request): Frame {
+  const { id, method, url, body, content_type: type, token, credit, more, subscribe, patch, settled } = message;
+  let { headers = {} } = message;
   const head = (data?: string, text?: string): string =>
     print({
       ...{ id, method: method !== "GET" && method, url, headers: Object.keys(headers).length > 0 && headers },
-      ...{ data, body: text, token, credit, more },
+      ...{ data, body: text, token, credit, more, subscribe, patch, settled },
     });
   if (!body) return head();
   const text = !more && (type === JSON_TYPE || type === TEXT_TYPE) ? textOf(body) : null;

@@ -49,6 +49,7 @@ class Terms:
                 limits.waiting,
                 limits.part_bytes,
                 limits.window_bytes,
+                limits.subscriptions,
             ),
         )
 

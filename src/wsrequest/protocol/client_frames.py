@@ -20,7 +20,16 @@ from wsrequest.protocol.frames import (
     refused_for,
 )
 from wsrequest.protocol.ids import check_id, need_id, readable_id
-from wsrequest.protocol.messages import Cancel, ClientMessage, Credit, Part, Ping, Pong, Request
+from wsrequest.protocol.messages import (
+    Cancel,
+    ClientMessage,
+    Credit,
+    Part,
+    PatchKind,
+    Ping,
+    Pong,
+    Request,
+)
 from wsrequest.types import Frame, Id
 
 __all__ = ["decode_client", "encode_client"]
@@ -46,6 +55,8 @@ class _Head(Struct, omit_defaults=True):
     more: bool = False
     cancel: bool = False
     subscribe: bool = False
+    patch: PatchKind | None = None
+    settled: bool = False
     ping: Raw | UnsetType = UNSET
     pong: Raw | UnsetType = UNSET
 
@@ -107,19 +118,29 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
     url = fields.check_url(url)
     if head.headers:
         fields.check_headers(head.headers)
-    if head.subscribe:
-        raise Refused("not_supported", "this server has no live requests")
     if head.token is not None:
         fields.check_token(head.token, head.headers)
     credit = None if head.credit is UNSET else check_credit(head.credit)
     if head.more and body is None:
         raise Refused("bad_message", "more needs a binary frame")
-    if (head.more or credit is not None) and id is None:
-        raise Refused("bad_message", "more and credit need an id")
+    if (head.more or credit is not None or head.settled) and id is None:
+        raise Refused("bad_message", "more, credit and settled need an id")
+    if head.subscribe:
+        _check_subscribe(head, method, id)
     query, content, content_type = _content(head, method, body)
     return Request(
-        method, url, id, head.headers, query, content, content_type, head.token, credit, head.more
-    )
+        method, url, id, head.headers, query, content, content_type, head.token, credit, head.more,
+        head.subscribe, head.patch if head.subscribe else None, head.settled,
+    )  # fmt: skip
+
+
+def _check_subscribe(head: _Head, method: str, id: Id | None) -> None:
+    if method != "GET":
+        raise Refused("bad_message", f"only a GET can be subscribed to, not a {method}")
+    if id is None:
+        raise Refused("bad_message", "subscribe needs an id")
+    if head.more or head.credit is not UNSET:
+        raise Refused("bad_message", "subscribe is answered whole, without credit and more")
 
 
 def _content(head: _Head, method: str, body: bytes | None) -> tuple[str, bytes | None, str | None]:
@@ -166,6 +187,9 @@ def _encode_request(message: Request) -> Frame:
         token=message.token,
         credit=UNSET if message.credit is None else message.credit,
         more=message.more,
+        subscribe=message.subscribe,
+        patch=message.patch,
+        settled=message.settled,
     )
     if message.body is None or _put_body(head, message.body, message.content_type):
         return _encode(head).decode()

@@ -6,7 +6,13 @@ Owns nothing: ``client_frames`` holds what clients send, ``server_frames`` what 
 
 from wsrequest.protocol.client_frames import decode_client, encode_client
 from wsrequest.protocol.frames import head_and_body
-from wsrequest.protocol.server_frames import decode_server, encode_refused, encode_server
+from wsrequest.protocol.server_frames import (
+    decode_server,
+    encode_refused,
+    encode_server,
+    encode_tail,
+    encode_version,
+)
 
 __all__ = [
     "decode_client",
@@ -14,5 +20,7 @@ __all__ = [
     "encode_client",
     "encode_refused",
     "encode_server",
+    "encode_tail",
+    "encode_version",
     "head_and_body",
 ]

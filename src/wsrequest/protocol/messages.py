@@ -3,6 +3,8 @@
 Owns shapes only: the bytes are ``codec``'s, what may come when is ``session``'s.
 """
 
+from typing import Literal
+
 from msgspec import Raw, Struct
 
 from wsrequest.types import Headers, Id
@@ -14,6 +16,7 @@ __all__ = [
     "Hello",
     "HelloLimits",
     "Part",
+    "PatchKind",
     "Ping",
     "Pong",
     "Refusal",
@@ -21,6 +24,9 @@ __all__ = [
     "Response",
     "ServerMessage",
 ]
+
+PatchKind = Literal["json", "merge"]
+"""RFC 6902 or RFC 7396 (4.7)."""
 
 
 class Ping(Struct, frozen=True):
@@ -35,7 +41,7 @@ class Pong(Struct, frozen=True):
     value: Raw
 
 
-class HelloLimits(Struct, frozen=True):
+class HelloLimits(Struct, frozen=True, omit_defaults=True):
     """The limits that a client must keep to (3.1): bytes and counts."""
 
     message_bytes: int
@@ -44,6 +50,7 @@ class HelloLimits(Struct, frozen=True):
     waiting: int
     part_bytes: int
     window_bytes: int
+    subscriptions: int = 0
 
 
 class Hello(Struct, frozen=True):
@@ -60,6 +67,7 @@ class Request(Struct, frozen=True):
     ``query`` is what ``data`` adds to the query string of a GET or HEAD, encoded.
     ``headers`` hold the names as sent; ``token`` is not among them. ``body`` is
     None where the request has none, which is another thing than an empty one.
+    ``patch``: the kind of patches that a subscriber can apply (4.7).
     """
 
     method: str
@@ -72,6 +80,9 @@ class Request(Struct, frozen=True):
     token: str | None = None
     credit: int | None = None
     more: bool = False
+    subscribe: bool = False
+    patch: PatchKind | None = None
+    settled: bool = False
 
 
 class Cancel(Struct, frozen=True):
@@ -99,6 +110,8 @@ class Response(Struct, frozen=True):
     """An answer, or with ``more`` its first frame (4.2).
 
     ``body`` is raw; ``codec`` chooses the frame that carries it. None: no body.
+    With ``version`` it is one of several (4.7); with ``patch`` its ``body`` is no body, but JSON
+    that changes the one before. ``settled`` is None where nobody asked (4.8).
     """
 
     status: int
@@ -107,6 +120,9 @@ class Response(Struct, frozen=True):
     body: bytes | None = None
     more: bool = False
     cookies: str | None = None
+    version: int | None = None
+    patch: PatchKind | None = None
+    settled: bool | None = None
 
 
 class Refusal(Struct, frozen=True):

@@ -21,6 +21,7 @@ from wsrequest.protocol.messages import (
     Credit,
     Hello,
     Part,
+    PatchKind,
     Ping,
     Pong,
     Refusal,
@@ -29,17 +30,20 @@ from wsrequest.protocol.messages import (
 )
 from wsrequest.types import Frame, Headers, Id
 
-__all__ = ["decode_server", "encode_refused", "encode_server"]
+__all__ = ["decode_server", "encode_refused", "encode_server", "encode_tail", "encode_version"]
 
 
 class _ResponseHead(Struct, omit_defaults=True):
     """What a Response has on the wire, in the order in which it is printed: ``data`` last."""
 
     id: Id | UnsetType
+    version: int | UnsetType
     status: int
     headers: Headers
     cookies: str | None = None
     more: bool = False
+    settled: bool | UnsetType = UNSET
+    patch: PatchKind | None = None
     data: Raw | str | UnsetType = UNSET
 
 
@@ -58,6 +62,9 @@ class _Head(Struct, omit_defaults=True):
     headers: Headers = {}
     cookies: str | None = None
     more: bool = False
+    version: int | UnsetType = UNSET
+    settled: bool | UnsetType = UNSET
+    patch: PatchKind | None = None
     credit: int | UnsetType = UNSET
     hello: Hello | UnsetType = UNSET
     ping: Raw | UnsetType = UNSET
@@ -108,15 +115,39 @@ def encode_refused(refused: Refused, *, has_begun: bool = False) -> Frame:
     )
 
 
+def encode_tail(message: Response) -> Frame:
+    """Return a frame without id and version, for ``encode_version`` to finish many times."""
+    return _encode_response(message)
+
+
+def encode_version(id: Id | None, version: int, tail: Frame) -> Frame:
+    """Return the frame of one version for one subscriber (4.7).
+
+    Args:
+        id: that of the live request; None for server-sent events, which need none.
+        version: greater than each before it.
+        tail: of ``encode_tail``, the same for all subscribers.
+    """
+    head = b"{" if id is None else b'{"id":' + _encode(id) + b","
+    head += b'"version":%d,' % version
+    return head.decode() + tail[1:] if isinstance(tail, str) else head + tail[1:]
+
+
 def _encode_response(message: Response) -> Frame:
     id, body = message.id, message.body
     head = _ResponseHead(
         UNSET if id is None else id,
+        UNSET if message.version is None else message.version,
         message.status,
         message.headers,
         message.cookies,
         message.more,
+        UNSET if message.settled is None else message.settled,
+        message.patch,
     )
+    if message.patch is not None:
+        head.data = Raw(body or b"null")
+        return _encode(head).decode()
     if message.more:
         return _encode(head) + b"\n" + (body or b"")
     if not body:
@@ -184,6 +215,14 @@ def _response(head: _Head, status: int, id: Id | None, body: bytes | None) -> Re
         raise Refused("bad_message", "a status is a number from 100 to 599", id)
     if head.more and (body is None or id is None):
         raise Refused("bad_message", "more needs a binary frame and an id", id)
+    version = None if head.version is UNSET else head.version
+    if version is None or body is not None:
+        patch = None
+    else:
+        patch = head.patch
     if body is None and head.data is not UNSET:
-        body = body_of(head.headers, head.data)
-    return Response(status, head.headers, id, body or None, head.more, head.cookies)
+        body = bytes(head.data) if patch else body_of(head.headers, head.data)
+    settled = None if head.settled is UNSET else head.settled
+    return Response(
+        status, head.headers, id, body or None, head.more, head.cookies, version, patch, settled
+    )

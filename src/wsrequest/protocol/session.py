@@ -22,13 +22,14 @@ class State(Enum):
 
     UPLOADING = 1
     RUNNING = 2
+    LIVE = 3
 
 
 class _Entry:
-    __slots__ = ("body_bytes", "state")
+    __slots__ = ("body_bytes", "state", "subscribes")
 
-    def __init__(self, state: State, body_bytes: int) -> None:
-        self.state, self.body_bytes = state, body_bytes
+    def __init__(self, state: State, body_bytes: int, subscribes: bool) -> None:
+        self.state, self.body_bytes, self.subscribes = state, body_bytes, subscribes
 
 
 class Session:
@@ -42,18 +43,22 @@ class Session:
     UPLOADING  id_in_use              stays with more,   taken   finished
                                       else RUNNING
     RUNNING    id_in_use              ignored            taken   finished
+    LIVE       id_in_use              ignored            ignored finished
     ========== ====================== ================== ======= ========
 
+    A request with ``subscribe`` that was answered becomes LIVE by ``go_live``.
+
     Args:
-        limits: ``in_flight`` + ``waiting`` bound the unfinished requests,
-            ``body_bytes`` the bodies of all of them together.
+        limits: ``in_flight`` + ``waiting`` bound the unfinished requests but for the LIVE ones,
+            ``subscriptions`` those with ``subscribe``, ``body_bytes`` the bodies of all together.
     """
 
-    __slots__ = ("_entries", "_limits", "body_bytes")
+    __slots__ = ("_entries", "_limits", "_live", "_subscribed", "body_bytes")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._entries: dict[Key, _Entry] = {}
+        self._live = self._subscribed = 0
         self.body_bytes = 0
 
     def __len__(self) -> int:
@@ -90,7 +95,16 @@ class Session:
             self._receive_part(entry, message)
         else:
             assert isinstance(message, Credit)
+            if entry.state is State.LIVE:
+                return None
         return message.id
+
+    def go_live(self, key: Key) -> None:
+        """A request with ``subscribe`` was answered, and goes on until it is cancelled or ended."""
+        entry = self._entries[key]
+        if entry.state is not State.LIVE:
+            entry.state = State.LIVE
+            self._live += 1
 
     def finish(self, key: Key) -> bool:
         """Forget a request: it was answered, refused or cancelled. False if it was before."""
@@ -98,6 +112,8 @@ class Session:
         if entry is None:
             return False
         self.body_bytes -= entry.body_bytes
+        self._subscribed -= entry.subscribes
+        self._live -= entry.state is State.LIVE
         return True
 
     def _receive_request(self, message: Request) -> Key:
@@ -108,15 +124,25 @@ class Session:
                 f"id {message.id!r} belongs to a request that is not finished",
                 message.id,
             )
-        if len(self._entries) >= self._limits.in_flight + self._limits.waiting:
-            raise Refused(
-                "too_many_requests", f"{len(self._entries)} requests are unfinished", message.id
-            )
+        unfinished = len(self._entries) - self._live
+        if unfinished >= self._limits.in_flight + self._limits.waiting:
+            raise Refused("too_many_requests", f"{unfinished} requests are unfinished", message.id)
+        if message.subscribe:
+            self._check_subscribe(message.id)
         size = len(message.body) if message.body else 0
         self._check_body(size, message.id)
-        self._entries[key] = _Entry(State.UPLOADING if message.more else State.RUNNING, size)
+        state = State.UPLOADING if message.more else State.RUNNING
+        self._entries[key] = _Entry(state, size, message.subscribe)
+        self._subscribed += message.subscribe
         self.body_bytes += size
         return key
+
+    def _check_subscribe(self, id: Id | None) -> None:
+        most = self._limits.subscriptions
+        if not most:
+            raise Refused("not_supported", "this server has no live requests", id)
+        if self._subscribed >= most:
+            raise Refused("too_many_subscriptions", f"{most} requests are live", id)
 
     def _receive_part(self, entry: _Entry, message: Part) -> None:
         try:

@@ -137,7 +137,7 @@ server_messages = (
         no_or,
         no_or,
     )
-    | st.builds(Hello, st.text(), st.floats(0, 1e6), st.builds(HelloLimits, *[counts] * 6))
+    | st.builds(Hello, st.text(), st.floats(0, 1e6), st.builds(HelloLimits, *[counts] * 7))
 )
 
 

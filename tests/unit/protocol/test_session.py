@@ -201,3 +201,46 @@ def test_late_part_is_not_counted() -> None:
     subject = session(Request("POST", "/", 1, body=b"12"), body_bytes=4)
     assert subject.receive(Part(1, b"34567")) is None
     assert (subject.state(1), subject.body_bytes) == (RUNNING, 2)
+
+
+# Live requests.
+
+
+def subscribe(id: int) -> Request:
+    return Request("GET", "/", id, subscribe=True)
+
+
+def test_live_request_holds_its_id_until_it_is_cancelled() -> None:
+    subject = session(subscribe(1), subscriptions=1)
+    subject.go_live(1)
+    subject.go_live(1)
+    assert subject.state(1) is State.LIVE
+    assert refused(subject, Request("GET", "/", 1)).code == "id_in_use"
+    assert subject.receive(Credit(1, 5)) is None
+    assert subject.receive(Part(1, b"")) is None
+    assert subject.receive(Cancel(1)) == 1
+    assert subject.receive(Cancel(1)) is None
+    assert subject.receive(subscribe(1)) == 1
+
+
+def test_live_requests_take_no_room_of_others() -> None:
+    subject = session(subscribe(1), subscribe(2), in_flight=2, waiting=0, subscriptions=2)
+    assert refused(subject, Request("GET", "/", 3)).code == "too_many_requests"
+    subject.go_live(1)
+    assert subject.receive(Request("GET", "/", 3)) == 3
+    assert refused(subject, Request("GET", "/", 4)).code == "too_many_requests"
+    assert subject.finish(1)  # gives no room back that it did not take
+    assert refused(subject, Request("GET", "/", 4)).code == "too_many_requests"
+
+
+def test_subscriptions_are_bounded_from_their_request_on() -> None:
+    subject = session(subscribe(1), subscriptions=1)
+    error = refused(subject, subscribe(2))
+    assert (error.code, error.id, error.temporary) == ("too_many_subscriptions", 2, True)
+    assert subject.receive(Request("GET", "/", 2)) == 2
+    assert subject.finish(1)
+    assert subject.receive(subscribe(3)) == 3
+
+
+def test_subscribe_is_refused_where_nothing_is_live() -> None:
+    assert refused(session(subscriptions=0), subscribe(1)).code == "not_supported"
