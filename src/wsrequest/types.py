@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Change", "Changes", "Frame", "Headers", "Id", "Limits", "Row"]
+__all__ = ["Change", "Changes", "Frame", "Headers", "Id", "Limits", "Read", "Row"]
 
 Id = int | str
 """What a client may call a request by (PROTOCOL.md 2.3)."""
@@ -16,6 +16,22 @@ Frame = str | bytes
 
 Row = Mapping[str, object]
 """A row by those of its columns that are known: folded name to value, as the database got it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a run read in one table.
+
+    Attributes:
+        database: which database; "" where ``table`` is a key that a view named.
+        table: its folded name; None for any table of the database.
+        equals: the rows for which every named column has one of these values, sorted by column;
+            without any, all rows of the table.
+    """
+
+    database: str
+    table: str | None
+    equals: tuple[tuple[str, frozenset[object]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
