@@ -1,0 +1,231 @@
+"""Which readers a commit concerns.
+
+Owns the index from reads to readers. Its cost for one commit grows with the sets of columns that
+the readers of a table narrow by, not with the readers. What is not known matches: a reader that
+is woken for nothing runs once more, one that is not woken shows what is no longer so.
+Whoever makes reads and rows names columns only where the database compares as Python does.
+Pure: standard library only.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from types import NoneType
+from typing import Generic, TypeVar
+
+from wsrequest.types import Change, Changes, Read, Row
+
+__all__ = ["MAX_COMBINATIONS", "Index", "touches"]
+
+T = TypeVar("T")
+
+# A reader stands under each combination of its values. A page of 100 objects fetched by their keys
+# still narrows; above it a column more is not looked at.
+MAX_COMBINATIONS = 100
+
+_Equals = tuple[tuple[str, frozenset[object]], ...]
+_Values = tuple[object, ...]
+# Columns, and of which kind their values are: 5 and "5" are one to a database, but not to a dict.
+_Scheme = tuple[tuple[str, ...], tuple[type, ...]]
+
+
+class Index(Generic[T]):
+    """Readers by what they read. For one thread, but for ``columns``.
+
+    A reader is any hashable object. ``len`` counts them.
+    """
+
+    def __init__(self) -> None:
+        self._reads: dict[T, frozenset[Read]] = {}
+        self._databases: dict[str, dict[str | None, _Table[T]]] = {}
+        # Replaced and never changed, so that threads may look.
+        self._columns: dict[tuple[str, str | None], frozenset[tuple[str, ...]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._reads)
+
+    def add(self, owner: T, reads: Iterable[Read]) -> None:
+        """Let ``owner`` be found by these reads, besides those that it was added with before."""
+        found = frozenset(reads)
+        self._reads[owner] = self._reads.get(owner, frozenset()) | found
+        for read in found:
+            tables = self._databases.setdefault(read.database, {})
+            table = tables.get(read.table)
+            if table is None:
+                table = tables[read.table] = _Table()
+            table.add(owner, _narrowing(read))
+            self._note_columns(read, table)
+
+    def remove(self, owner: T) -> None:
+        """Forget a reader. One that is not there is none already."""
+        for read in self._reads.pop(owner, frozenset()):
+            tables = self._databases.get(read.database, {})
+            table = tables.get(read.table)
+            if table is None:  # emptied by another read of the same owner
+                continue
+            table.discard(owner, _narrowing(read))
+            self._note_columns(read, table)
+            if not table.readers and not table.schemes:
+                del tables[read.table]
+                if not tables:
+                    del self._databases[read.database]
+
+    def replace(self, owner: T, reads: Iterable[Read]) -> None:
+        """Let ``owner`` be found by these reads only."""
+        found = frozenset(reads)
+        if self._reads.get(owner) != found:  # most runs read what the last one read
+            self.remove(owner)
+            self.add(owner, found)
+
+    def touched(self, changes: Changes) -> set[T]:
+        """Return the readers that a commit concerns, as ``touches`` would tell of each."""
+        found: set[T] = set()
+        for change in changes.changes:
+            if change.database == "*":
+                return set(self._reads)
+            tables = self._databases.get(change.database, {})
+            if change.table is None:
+                for table in tables.values():
+                    table.find_all(found)
+            elif change.rows != ():
+                for name in (None, change.table):
+                    if name in tables:
+                        tables[name].find(change.rows, found)
+        return found
+
+    def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
+        """Return the sets of columns that readers of a table narrow by; from any thread.
+
+        None of them: rows need not be known, since a change concerns all readers or nobody.
+        """
+        return self._columns.get((database, table), frozenset())
+
+    def _note_columns(self, read: Read, table: "_Table[T]") -> None:
+        place = read.database, read.table
+        columns = frozenset(columns for columns, _ in table.schemes)
+        if columns:
+            self._columns[place] = columns
+        else:
+            self._columns.pop(place, None)
+
+
+class _Table(Generic[T]):
+    """The readers of one table.
+
+    Attributes:
+        readers: those that read all of it.
+        schemes: the others, by columns and kinds, then by values.
+    """
+
+    __slots__ = ("readers", "schemes")
+
+    def __init__(self) -> None:
+        self.readers: set[T] = set()
+        self.schemes: dict[_Scheme, dict[_Values, set[T]]] = {}
+
+    def add(self, owner: T, equals: _Equals) -> None:
+        if not equals:
+            self.readers.add(owner)
+        for scheme, values in _combinations(equals):
+            self.schemes.setdefault(scheme, {}).setdefault(values, set()).add(owner)
+
+    def discard(self, owner: T, equals: _Equals) -> None:
+        if not equals:
+            self.readers.discard(owner)
+        for scheme, values in _combinations(equals):
+            places = self.schemes.get(scheme, {})
+            owners = places.get(values, set())
+            owners.discard(owner)
+            if not owners and places.pop(values, None) is not None and not places:
+                del self.schemes[scheme]
+
+    def find(self, rows: Sequence[Row] | None, found: set[T]) -> None:
+        if rows is None:
+            self.find_all(found)
+            return
+        found |= self.readers
+        for (columns, kinds), places in self.schemes.items():
+            for row in rows:
+                values = _values_of(row, columns, kinds)
+                if values is None:
+                    found.update(*places.values())
+                    break
+                found |= places.get(values, set())
+
+    def find_all(self, found: set[T]) -> None:
+        found |= self.readers
+        for places in self.schemes.values():
+            found.update(*places.values())
+
+
+def touches(reads: Iterable[Read], changes: Changes) -> bool:
+    """Whether what a commit wrote concerns somebody who read this.
+
+    For the look back after a run, at what was written meanwhile: no index is needed for one reader.
+    """
+    return any(_touches(read, change) for read in reads for change in changes.changes)
+
+
+def _touches(read: Read, change: Change) -> bool:
+    if change.database == "*":
+        return True
+    if change.database != read.database:
+        return False
+    if change.table is None:
+        return True
+    if change.rows == () or read.table not in (None, change.table):
+        return False
+    equals = _narrowing(read)
+    if change.rows is None or not equals:
+        return True
+    return any(
+        (found := _values_of(row, *scheme)) is None or found == values
+        for scheme, values in _combinations(equals)
+        for row in change.rows
+    )
+
+
+def _narrowing(read: Read) -> _Equals:
+    """The conditions of a read that are looked at: as many as make few enough combinations."""
+    kept, count = [], 1
+    for column, values in sorted(read.equals, key=lambda equal: (len(equal[1]), equal[0])):
+        count *= len(values)
+        if not 0 < count <= MAX_COMBINATIONS:
+            break
+        kept.append((column, values))
+    return tuple(sorted(kept, key=lambda equal: equal[0]))
+
+
+def _combinations(equals: _Equals) -> Iterable[tuple[_Scheme, _Values]]:
+    """Under which scheme and values a reader stands; nowhere when it reads all rows."""
+    if equals:
+        columns = tuple(column for column, _ in equals)
+        for values in product(*(values for _, values in equals)):
+            yield (columns, tuple(map(_kind, values))), values
+
+
+def _values_of(
+    row: Mapping[str, object], columns: tuple[str, ...], kinds: tuple[type, ...]
+) -> _Values | None:
+    """The values of a row to look up in a scheme; None where only a database could compare."""
+    values = []
+    for column, kind in zip(columns, kinds, strict=True):
+        if column not in row:
+            return None
+        value = row[column]
+        # NULL is like nothing else, whatever a column holds.
+        if value is not None and kind is not NoneType and _kind(value) is not kind:
+            return None
+        values.append(value)
+    found = tuple(values)
+    try:
+        hash(found)
+    except TypeError:
+        return None
+    return found
+
+
+def _kind(value: object) -> type:
+    """What can be compared with ``value`` in Python with the outcome that a database has."""
+    if isinstance(value, int):  # True is 1 in most databases
+        return int
+    return str if isinstance(value, str) else type(value)
