@@ -27,13 +27,14 @@ RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 DOORS = LAYERS[-1]  # Django's doors may know each other: apps loads checks
 
 # Where clock, ids and bytes are arguments.
-PURE = ("errors", "types", "protocol", "live.matching")
+PURE = ("errors", "types", "protocol", "live.matching", "live.patches")
 IMPURE = {
     *("_thread", "asyncio", "concurrent", "multiprocessing", "queue", "random", "secrets"),
     *("select", "selectors", "socket", "socketserver", "ssl", "subprocess", "threading"),
     *("time", "uuid"),
 }
-ELSEWHERE = {"protocol": {"msgspec"}}  # what a pure part may use besides the standard library
+# What a pure part may use besides the standard library.
+ELSEWHERE = {"protocol": {"msgspec"}, "live.patches": {"msgspec"}}
 
 # These run any Django request, one that came by plain HTTP too.
 NO_WEBSOCKET = ("http.jobs", "http.lanes", "http.results", "http.handler")
@@ -118,7 +119,7 @@ def _purity(module: str, name: str) -> Iterator[str]:
         return
     top = name.partition(".")[0]
     if top == "wsrequest":
-        below = ("errors", "types") if pure in ("protocol", "live.matching") else ()
+        below = () if pure in ("errors", "types") else ("errors", "types")
         if not any(_within(name, f"wsrequest.{root}") for root in (pure, *below)):
             yield f"{module} is pure and imports {name}"
     elif top in IMPURE or (
@@ -293,6 +294,7 @@ def test_package_was_found() -> None:
             "live.matching is pure and imports wsrequest.live.registry",
             id="matching-neighbour",
         ),
+        pytest.param("live/patches.py", "import time", "live.patches is pure", id="patches-clock"),
         pytest.param(
             "client/transport.py",
             "def f():\n    from django.utils import timezone",

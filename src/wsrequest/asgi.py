@@ -6,6 +6,7 @@ connection keeps the terms that it was opened with.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from django.core.asgi import get_asgi_application as get_django_application
@@ -134,8 +135,11 @@ class Application:
             self._door.leave(place)
 
     def _get_terms(self) -> Terms:
+        limits = conf.limits()
+        if self._get_service().live is None:
+            limits = replace(limits, subscriptions=0)
         terms = Terms(
-            conf.limits(),
+            limits,
             conf.TOKEN_SCHEME,
             conf.vouching_headers,
             conf.session_cookie_name,

@@ -6,7 +6,7 @@ get values, never this module.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
@@ -138,6 +138,22 @@ class Conf:
         1800.0, "Time after which it is looked whether a user's session still holds.", minimum=0.001
     )
 
+    MAX_SUBSCRIPTIONS = Setting(
+        256, "Live requests of one connection; 0 switches live requests off.", minimum=0
+    )
+    LIVE_RUNS = Setting(
+        4, "Views that are run again for live requests at the same time.", minimum=1
+    )
+    LIVE_INTERVAL_SECONDS = Setting(
+        0.05, "Least time between two runs for the same subscribers.", minimum=0
+    )
+    LIVE_IGNORED_TABLES = Setting[Sequence[str]](
+        (), "Tables whose changes wake no live request: those written with every request, say."
+    )
+    LIVE_WRITTEN_BY = Setting[Mapping[str, Sequence[str]]](
+        {}, "Tables that the database itself writes (triggers, views), by the one whose writes do."
+    )
+
     def limits(self) -> Limits:
         """The limits of a connection that is opened now."""
         return Limits(
@@ -158,6 +174,7 @@ class Conf:
             session_check_seconds=self.SESSION_CHECK_SECONDS,
             process_bytes=self.MAX_UNFINISHED_BYTES,
             messages_per_second=self.MAX_MESSAGES_PER_SECOND,
+            subscriptions=self.MAX_SUBSCRIPTIONS,
         )
 
     def names(self) -> list[str]:

@@ -87,4 +87,4 @@ class Limits:
     session_check_seconds: float = 1800.0
     process_bytes: int = 2**29
     messages_per_second: int = 10_000
-    subscriptions: int = 0
+    subscriptions: int = 256

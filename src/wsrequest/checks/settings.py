@@ -160,9 +160,17 @@ def _kind_fault(value: object, default: object) -> str | None:
         return None if is_number and math.isfinite(value) else "a number"  # type: ignore[arg-type] # is_number
     if isinstance(default, str):
         return None if isinstance(value, str) else "a string"
+    if isinstance(default, dict):
+        is_mapping = isinstance(value, dict) and all(
+            isinstance(key, str) and _are_strings(names) for key, names in value.items()
+        )
+        return None if is_mapping else "a dict of lists of strings"
+    return None if _are_strings(value) else "a list of strings"
+
+
+def _are_strings(value: object) -> bool:
     is_sequence = isinstance(value, list | tuple | set | frozenset)
-    is_of_strings = is_sequence and all(isinstance(one, str) for one in value)  # type: ignore[attr-defined] # is_sequence
-    return None if is_of_strings else "a list of strings"
+    return is_sequence and all(isinstance(one, str) for one in value)  # type: ignore[attr-defined] # is_sequence
 
 
 def _origin_fault(origin: str) -> str | None:

@@ -88,14 +88,11 @@ class Answer:
         if response.streaming:
             call.is_endless = responses.is_endless(response)
         if not responses.has_body(call.message.method, response.status_code):
-            self.last_frame = encode_server(head)
+            self._end_whole(head, None)
         elif not response.streaming:
             self._send_whole(head, response.content)  # type: ignore[attr-defined] # HttpResponse, since not streaming
         elif call.is_endless and call.flow is None:
-            raise Refused(
-                "needs_credit",
-                "this answer is a stream of events: send an id and credit with the request",
-            )
+            raise self._endless()
         elif response.is_async:  # type: ignore[attr-defined] # StreamingHttpResponse
             self._head, self._response = head, response
         elif call.flow is None:
@@ -103,7 +100,7 @@ class Answer:
             for piece in responses.pieces(response, call.owner.terms.limits.part_bytes):
                 self._stop_if_dropped()
                 gathered.add(piece)
-            self.last_frame = encode_server(msgspec.structs.replace(head, body=gathered.body))
+            self._end_whole(head, gathered.body)
         elif call.is_endless:
             # Its thread waits for events nearly all the time, so it is none of those that run.
             call.is_in_lane = False
@@ -131,7 +128,7 @@ class Answer:
     def _send_whole(self, head: Response, body: bytes) -> None:
         credit, part_bytes = self._call.message.credit, self._call.owner.terms.limits.part_bytes
         if credit is None or len(body) <= min(credit, part_bytes):
-            self.last_frame = encode_server(msgspec.structs.replace(head, body=body))
+            self._end_whole(head, body)
             return
         self._begin(head)
         for piece in responses.split(body, part_bytes):
@@ -157,9 +154,18 @@ class Answer:
                     call.owner.part_ready(call, _part(call.message.id, piece[:count]), count)
                     piece = piece[count:]
         if call.flow is None:
-            self.last_frame = encode_server(msgspec.structs.replace(self._head, body=gathered.body))
+            self._end_whole(self._head, gathered.body)
         else:
             self.last_frame = self._end_of_parts()
+
+    def _end_whole(self, head: Response, body: bytes | None) -> None:
+        self.last_frame = encode_server(msgspec.structs.replace(head, body=body))
+
+    def _endless(self) -> Refused:
+        return Refused(
+            "needs_credit",
+            "this answer is a stream of events: send an id and credit with the request",
+        )
 
     def _begin(self, head: Response) -> None:
         self._call.has_begun = True

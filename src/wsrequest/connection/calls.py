@@ -148,7 +148,7 @@ class Call:
         """Run the request; the answer waits for ``deliver``, or is posted as it comes."""
         if self.is_dropped:
             return
-        self._answer = answer = Answer(self)
+        self._answer = answer = self._make_answer()
         try:
             request = self._make_request()
         except Exception as error:
@@ -163,6 +163,9 @@ class Call:
             answer.send(response)
             if answer.is_unfinished:
                 self._context = copy_context()  # of its middleware and view
+
+    def _make_answer(self) -> Answer:
+        return Answer(self)
 
     def _get_response(self, request: WSGIRequest) -> HttpResponseBase | None:
         handler = self.owner.service.handler

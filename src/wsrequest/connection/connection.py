@@ -134,6 +134,10 @@ class Connection:
         """Like ``close``, from any thread."""
         self.service.lane.post(partial(self.close, code, reason))
 
+    def logged_out_soon(self) -> None:
+        """Its own request has logged its user out; from any thread."""
+        self.service.lane.post(self.exchange.logged_out)
+
     async def drain(self) -> None:
         """Begin nothing more, answer what is in flight, close for a restart; return when closed."""
         self.exchange.begin_no_more()
@@ -142,7 +146,7 @@ class Connection:
         if self._ended is None:
             self._ended = self.service.lane.loop.create_future()
         self.exchange.refuse_for_restart(endless_only=True)
-        if not self.exchange.is_busy():
+        if not self.exchange.has_calls:
             self.close_for_restart()
         await asyncio.shield(self._ended)  # others may be waiting, too
 

@@ -13,7 +13,10 @@ from typing import Protocol
 from wsrequest.connection.calls import Call
 from wsrequest.connection.flow import Flow
 from wsrequest.connection.outbox import Outbox
+from wsrequest.connection.runs import LiveCall
 from wsrequest.connection.schedule import Schedule
+from wsrequest.connection.settling import Settling, told
+from wsrequest.connection.subscriptions import Subscriptions
 from wsrequest.connection.visitor import Host, Visitor
 from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
@@ -52,7 +55,8 @@ class Exchange:
 
     __slots__ = (
         "_calls", "_is_draining", "_last_look", "_line", "_loop", "_outbox", "_schedule",
-        "_session", "_visitor", "_watch", "base", "info", "service", "terms",
+        "_session", "_settling", "_subscriptions", "_visitor", "_watch", "base", "info", "service",
+        "terms",
     )  # fmt: skip
 
     def __init__(self, line: Line, base: Base, info: WebSocketInfo) -> None:
@@ -64,8 +68,10 @@ class Exchange:
         self._session = Session(limits)
         self._calls: dict[Key, Call] = {}  # unfinished for the client
         self._schedule = Schedule(
-            line.service.lane, limits.in_flight, line.outbox.has_room, line.visitor.show_cookies
+            line.service.lane, limits.in_flight, line.outbox.has_room, self._begin
         )
+        self._subscriptions: Subscriptions | None = None  # made for the first
+        self._settling: Settling | None = None
         self._is_draining = False
         self._last_look: asyncio.TimerHandle | None = None  # for calls that outlive the connection
 
@@ -82,7 +88,10 @@ class Exchange:
             elif isinstance(message, Ping):
                 self._reply(encode_server(Pong(message.value)))
             elif key is not None and not isinstance(message, Pong):
-                self._receive_for_call(self._calls[key], message)
+                if key in self._calls:
+                    self._receive_for_call(self._calls[key], message)
+                elif self._subscriptions is not None:
+                    self._subscriptions.cancel(key)  # for nothing else concerns one that is live
         except Refused as refused:
             self._refuse(refused)
 
@@ -102,6 +111,8 @@ class Exchange:
         try:
             if self._is_draining:
                 raise Refused("shutting_down", "the server is about to restart", message.id)
+            if message.subscribe and self.service.live is None:
+                raise Refused("not_supported", "this server has no live requests", message.id)
             if message.headers:
                 check_overrides(message.headers, self.base, self.terms.vouching_headers)
             self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)
@@ -113,7 +124,7 @@ class Exchange:
         flow = None
         if message.credit is not None:
             flow = Flow(message.credit, 4 * limits.part_bytes, self._outbox.has_room)
-        call = self._calls[key] = Call(self, key, message, flow)
+        call = self._calls[key] = self._make_call(key, message, flow)
         call.since, call.held_bytes = self._watch.heard, frame_bytes
         self._watch.expect(limits.request_seconds)
         if message.more:
@@ -121,6 +132,20 @@ class Exchange:
             self._write_body(call, message.body or b"", True)
         else:
             self._schedule.add(call)
+
+    def _make_call(self, key: Key, message: Request, flow: Flow | None) -> Call:
+        if not message.subscribe:
+            return Call(self, key, message, flow)
+        live = self.service.live
+        assert live is not None  # else _open has refused it
+        if self._subscriptions is None:
+            self._subscriptions = Subscriptions(self, live)
+        return LiveCall(self, key, message, live)
+
+    def _begin(self, call: Call) -> None:
+        self._visitor.show_cookies(call)
+        if isinstance(call, LiveCall) and self._subscriptions is not None:
+            self._subscriptions.begin(call)
 
     def _write_body(self, call: Call, part: bytes, more: bool) -> None:
         body, id = call.body, call.message.id
@@ -149,12 +174,14 @@ class Exchange:
         for call in self._schedule:
             if call.flow is not None:
                 call.flow.wake()
+        if self._subscriptions is not None:
+            self._subscriptions.go_on()
 
     def part_ready(self, call: Call, frame: Frame, body_bytes: int) -> None:
         """A frame of an answer that goes on."""
         if not call.is_dropped:
             call.since = self._loop.time()
-            self._visitor.learn(call)
+            self._learn(call)
             self._outbox.put(frame)
         if call.flow is not None and body_bytes:
             call.flow.sent(body_bytes)
@@ -162,15 +189,73 @@ class Exchange:
     def call_ended(self, call: Call, frame: Frame | None) -> None:
         """A call is back from the lane, with its last frame."""
         if not call.is_dropped:
-            self._forget(call)
-            self._visitor.learn(call)
-            if frame is not None:
-                self._outbox.put(frame)
-                if not self._outbox.has_room():
-                    self._schedule.hold()
+            has_news = self._learn(call)
+            if isinstance(call, LiveCall):
+                self._live_answered(call, frame, has_news=has_news)
+            elif frame is not None and call.message.settled and not call.has_begun:
+                self._settle(call, frame)
+            else:
+                self._answer(call, frame)
         self._schedule.ended(call)
         if self._last_look is not None and not any(self._schedule):
             self._last_look.cancel()  # it would keep all this alive
+
+    def _answer(self, call: Call, frame: Frame | None) -> None:
+        self._forget(call)
+        if frame is not None:
+            self.put(frame)
+
+    def _learn(self, call: Call) -> bool:
+        has_news = self._visitor.learn(call)
+        if has_news and self._subscriptions is not None:
+            self._subscriptions.refresh()
+        return has_news
+
+    # Live requests.
+
+    def _live_answered(self, call: LiveCall, frame: Frame | None, *, has_news: bool) -> None:
+        assert self._subscriptions is not None  # made with the call
+        if call.result is not None:
+            frame = self._subscriptions.answered(call, is_dirty=has_news)
+        else:
+            self._subscriptions.abandon(call)
+        if call.result is None or frame is not None:
+            self._answer(call, frame)
+        elif self._calls.pop(call.key, None) is call:
+            self._session.go_live(call.key)
+
+    def _settle(self, call: Call, frame: Frame) -> None:
+        if self._subscriptions is None:
+            self._answer(call, told(frame, is_settled=True))
+            return
+        if self._settling is None:
+            self._settling = Settling(self._loop, self._answer)
+        self._settling.hold(call, frame, self._subscriptions.when_settled)
+
+    def cookie_for(self, url: str) -> str:
+        """The Cookie header that a request to ``url`` would have now."""
+        return self._visitor.cookie_for(url)
+
+    def has_room(self) -> bool:
+        """Whether less waits than the client should be sent at once."""
+        return self._outbox.has_room()
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame behind those that wait."""
+        self._outbox.put(frame)
+        if not self._outbox.has_room():
+            self._schedule.hold()
+
+    def finished(self, key: Key) -> None:
+        """A live request has ended; its id is free."""
+        self._session.finish(key)
+
+    def logged_out(self) -> None:
+        """The session's user is gone."""
+        if self._subscriptions is not None:
+            self._subscriptions.logged_out()
+
+    # Ends of calls.
 
     def _forget(self, call: Call) -> None:
         if self._calls.get(call.key) is call:  # else the id may be another's by now
@@ -187,6 +272,10 @@ class Exchange:
         """
         self._forget(call)
         call.drop()
+        if self._settling is not None:
+            self._settling.drop(call)
+        if isinstance(call, LiveCall) and self._subscriptions is not None:
+            self._subscriptions.abandon(call)
         is_untouched = self._schedule.withdraw(call)
         if is_untouched:
             call.discard()
@@ -198,6 +287,8 @@ class Exchange:
             call = self._calls.get(refused.id)
             if call is not None:  # a refusal with an id finishes that request (5.1)
                 self._drop(call)
+            elif self._subscriptions is not None and self._subscriptions.cancel(refused.id):
+                self._session.finish(refused.id)
         self._reply(encode_refused(refused))
 
     def _reply(self, frame: Frame) -> None:
@@ -213,6 +304,11 @@ class Exchange:
 
     def is_busy(self) -> bool:
         """Whether the client has something to wait for."""
+        return bool(self._calls) or bool(self._subscriptions)
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether anything is in flight that must be answered before a restart."""
         return bool(self._calls)
 
     def timed_calls(self) -> list[Call]:
@@ -248,6 +344,8 @@ class Exchange:
         Args:
             endless_only: leave those alone whose answers end by themselves.
         """
+        if self._settling is not None:
+            self._settling.flush()
         for call in list(self._calls.values()):
             if endless_only and not call.is_endless:
                 continue
@@ -262,6 +360,8 @@ class Exchange:
     def end(self) -> None:
         """Drop all calls, for the connection has ended."""
         self._schedule.stop()
+        if self._subscriptions is not None:
+            self._subscriptions.end()
         for call in list(self._calls.values()):
             self._drop(call)
         left = [call for call in self._schedule if call.is_in_lane]

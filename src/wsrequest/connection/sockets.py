@@ -24,6 +24,9 @@ class Socket(Protocol):
     def close_soon(self, code: int, reason: str) -> None:
         """Close it; from any thread."""
 
+    def logged_out_soon(self) -> None:
+        """End what is live for the user of its session; from any thread."""
+
 
 _lock = Lock()  # views close sockets from their threads
 _sockets: WeakSet[Socket] = WeakSet()
@@ -50,6 +53,8 @@ def open_sockets() -> list[Socket]:
 def close_sockets(session_key: str, *, except_connection_id: str | None = None) -> int:
     """Close the sockets of a session in this process, with code 4003 (PROTOCOL.md 7).
 
+    The one that is left open by name loses its live requests, for they were this user's.
+
     Args:
         session_key: as ``request.session.session_key``.
         except_connection_id: a connection to leave open, as
@@ -58,11 +63,13 @@ def close_sockets(session_key: str, *, except_connection_id: str | None = None) 
     Returns:
         How many are being closed.
     """
-    found = [
-        socket
-        for socket in open_sockets()
-        if socket.session_key == session_key and socket.connection_id != except_connection_id
-    ]
-    for socket in found:
-        socket.close_soon(SESSION_ENDED, "the session ended")
-    return len(found)
+    count = 0
+    for socket in open_sockets():
+        if socket.session_key != session_key:
+            continue
+        if socket.connection_id == except_connection_id:
+            socket.logged_out_soon()
+        else:
+            socket.close_soon(SESSION_ENDED, "the session ended")
+            count += 1
+    return count

@@ -60,11 +60,21 @@ class Visitor:
 
     def show_cookies(self, call: Call) -> None:
         """Give a call the cookies that a browser would send to its path now."""
-        call.cookie = self._jar.header(split_url(call.message.url)[0])
+        call.cookie = self.cookie_for(call.message.url)
 
-    def learn(self, call: Call) -> None:
-        """Cookies hold from the first frame of their answer on, and so does who it was made for."""
+    def cookie_for(self, url: str) -> str:
+        """The Cookie header that a browser would send to a url now."""
+        return self._jar.header(split_url(url)[0])
+
+    def learn(self, call: Call) -> bool:
+        """Cookies hold from the first frame of their answer on, and so does who it was made for.
+
+        Returns:
+            Whether the cookies say something else now.
+        """
+        has_news = False
         if call.set_cookies is not None:
+            has_news = self._jar.would_change(call.set_cookies)
             self._jar.update(call.set_cookies)
             call.set_cookies = None
         if call.user is not None:
@@ -75,6 +85,7 @@ class Visitor:
             if by_session and self.session_since is None:
                 self.session_since = host.service.lane.loop.time()
                 host.watch.expect(host.terms.limits.session_check_seconds)
+        return has_news
 
     def session_is_due(self) -> None:
         """Look whether the session still names somebody."""

@@ -27,12 +27,16 @@ class WebSocketInfo:
     Attributes:
         connection_id: unique among the connections of all processes.
         subprotocol: "wsrequest.v1", or None when the client offered none.
+        is_rerun: whether no client has sent this request now: a live one (docs/live.md) is
+            answered again. A throttle may let it pass.
     """
 
-    __slots__ = ("connection_id", "subprotocol")
+    __slots__ = ("connection_id", "is_rerun", "subprotocol")
 
-    def __init__(self, connection_id: str, subprotocol: str | None) -> None:
-        self.connection_id, self.subprotocol = connection_id, subprotocol
+    def __init__(
+        self, connection_id: str, subprotocol: str | None, *, is_rerun: bool = False
+    ) -> None:
+        self.connection_id, self.subprotocol, self.is_rerun = connection_id, subprotocol, is_rerun
 
 
 def check_overrides(headers: dict[str, str], base: Base, vouching: frozenset[str]) -> None:

@@ -14,9 +14,13 @@ class FakeSocket:
     def __init__(self, session_key: str | None = "s-any") -> None:
         self.connection_id, self.session_key = str(id(self)), session_key
         self.closed: tuple[int, str] | None = None
+        self.is_logged_out = False
 
     def close_soon(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
+
+    def logged_out_soon(self) -> None:
+        self.is_logged_out = True
 
 
 @pytest.fixture
@@ -52,6 +56,9 @@ def test_close_sockets_closes_those_of_the_session() -> None:
     assert sockets.close_sockets("s-one", except_connection_id=kept.connection_id) == 1
     assert mine.closed is not None and mine.closed[0] == 4003
     assert kept.closed is foreign.closed is anonymous.closed is None
+    assert [socket.is_logged_out for socket in (mine, kept, foreign, anonymous)] == [
+        False, True, False, False
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("_often")

@@ -1,0 +1,179 @@
+"""One run of a view for a live request: the first, which is a call like any, and those after it.
+
+Owns what such a run is besides a call: that it is watched while it reads, answered whole, and
+that its conditional headers are kept from the application. What becomes of it is the
+registry's and the subscriber's.
+"""
+
+from hashlib import blake2b
+from http.cookies import SimpleCookie
+from typing import Any, Protocol
+
+import msgspec
+from django.core.handlers.wsgi import WSGIRequest
+
+from wsrequest.connection.answers import Answer
+from wsrequest.connection.calls import Call, Owner
+from wsrequest.connection.service import Live, Service, Terms
+from wsrequest.errors import Refused
+from wsrequest.http.environ import Base
+from wsrequest.http.requests import WebSocketInfo
+from wsrequest.live.groups import Run
+from wsrequest.live.results import Result
+from wsrequest.live.sharing import fresh_seconds, shared_key
+from wsrequest.protocol.messages import Request, Response
+from wsrequest.protocol.session import Key
+from wsrequest.types import Frame
+
+__all__ = ["LiveCall", "Place", "Rerun", "identity_of", "unconditional"]
+
+# A run must give the whole answer, whatever its subscriber holds already.
+_CONDITIONAL = frozenset(
+    "if-none-match if-modified-since if-match if-unmodified-since if-range range".split()
+)
+# Of one connection or request only: who is at its other end they do not tell.
+_NOBODYS = frozenset(("REMOTE_PORT", "wsgi.input", "wsgi.errors"))
+
+
+class LiveCall(Call):
+    """A call with ``subscribe``, first run of a live request.
+
+    Attributes:
+        live_run: the registry's; set when it goes to the lane.
+        head: of its answer, and ``result`` all of it, once it has one to the end.
+    """
+
+    __slots__ = ("_meta", "_reads", "_service_live", "head", "live_run", "result", "shown_message")
+
+    def __init__(self, owner: Owner, key: Key, message: Request, live: Live) -> None:
+        super().__init__(owner, key, unconditional(message), None)
+        self.shown_message = message
+        self._service_live = live
+        self.live_run: Run | None = None
+        self.head: Response | None = None
+        self.result: Result | None = None
+        self._reads: Any = None
+        self._meta: dict[str, Any] = {}
+
+    @property
+    def reads(self) -> Any:
+        """What it read; empty until it ran."""
+        return self._reads.reads if self._reads is not None else frozenset()
+
+    @property
+    def expires_seconds(self) -> float | None:
+        """When to run it again, whatever is written; None: never for that reason alone."""
+        told: float | None = self._reads.expires_seconds if self._reads is not None else None
+        if told is None and self.result is not None and not self.reads:
+            # A cache answered that nobody sees; it says for how long it does.
+            told = fresh_seconds(self.result.headers)
+        return told
+
+    def run(self) -> None:
+        """Run the request; every statement is looked at."""
+        with self._service_live.reading(self.live_run) as self._reads:
+            super().run()
+
+    def took(self, head: Response, body: bytes) -> None:
+        """The whole answer is there."""
+        self.head = head
+        key = shared_key(head.status, head.headers, self._meta)
+        if key is not None:
+            meta = self._meta
+            place = meta["wsgi.url_scheme"], meta.get("HTTP_HOST", meta["SERVER_NAME"])
+            key = ("public", *place, self.message.url, self.message.query, *key)
+        self.result = Result(head.status, head.headers, body, key)
+
+    def _make_answer(self) -> Answer:
+        return _LiveAnswer(self)
+
+    def _make_request(self) -> WSGIRequest:
+        request = super()._make_request()
+        self._meta = request.environ
+        return request
+
+
+class _LiveAnswer(Answer):
+    __slots__ = ()
+    _call: LiveCall
+
+    def _end_whole(self, head: Response, body: bytes | None) -> None:
+        self._call.took(head, body or b"")
+
+    def _endless(self) -> Refused:
+        return Refused("not_live", "this answer is a stream of events, which has no end")
+
+
+class Place(Protocol):
+    """Where a live request is sent from: a connection, or a stream of events."""
+
+    service: Service
+    terms: Terms
+    base: Base
+    info: WebSocketInfo
+
+
+class Rerun:
+    """A view that is run again, for whoever shares its result. A job of the registry.
+
+    Args:
+        place: of the subscriber whose identity it has.
+        message: its request.
+        cookie: the Cookie header that the subscriber had with its last answer.
+        run: the registry's.
+        live: of the service.
+    """
+
+    __slots__ = ("_call", "_live", "_run", "base", "info", "service", "terms")
+
+    def __init__(self, place: Place, message: Request, cookie: str, run: Run, live: Live) -> None:
+        self.service, self.terms, self.base = place.service, place.terms, place.base
+        info = place.info
+        self.info = WebSocketInfo(info.connection_id, info.subprotocol, is_rerun=True)
+        self._run, self._live = run, live
+        self._call = call = LiveCall(self, None, message, live)
+        call.live_run, call.cookie, call.is_in_lane = run, cookie, True
+        self.service.lane.submit(call, live.source)
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more. Its thread counts as lost until it comes back."""
+        call = self._call
+        if self.service.lane.withdraw(call, self._live.source):
+            call.is_in_lane = False
+            self._live.registry.finished(self._run, None, ())
+            return
+        call.drop()
+        if call.is_in_lane and not call.is_lost:
+            call.is_lost = True
+            self.service.lane.park()
+
+    # The owner of its call.
+
+    def has_news(self, cookies: "SimpleCookie") -> bool:
+        """No: nobody is there to take what it sets."""
+        return False
+
+    def part_ready(self, call: Call, frame: Frame, body_bytes: int) -> None:
+        """Nothing comes in parts."""
+
+    def call_ended(self, call: Call, frame: Frame | None) -> None:
+        """Tell the registry."""
+        assert isinstance(call, LiveCall)
+        self._live.registry.finished(
+            self._run, call.result, call.reads, expires_seconds=call.expires_seconds
+        )
+
+
+def unconditional(message: Request) -> Request:
+    """The request without the headers that ask for less than the whole answer."""
+    headers = {n: v for n, v in message.headers.items() if n.lower() not in _CONDITIONAL}
+    if len(headers) == len(message.headers):
+        return message
+    return msgspec.structs.replace(message, headers=headers)
+
+
+def identity_of(base: Base) -> bytes:
+    """A digest of all that the handshake says of whoever is at the other end, but the cookies."""
+    told = sorted((key, str(value)) for key, value in base.environ.items() if key not in _NOBODYS)
+    told.append(("origin", str(base.origin)))
+    return blake2b(repr(told).encode(), digest_size=16).digest()

@@ -1,0 +1,69 @@
+"""Answers that wait until the live requests that they changed have been sent (PROTOCOL.md 4.8).
+
+Owns the wait and its end. What has changed is the registry's to know.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from wsrequest.connection.calls import Call
+from wsrequest.types import Frame
+
+__all__ = ["Settling", "told"]
+
+SETTLE_SECONDS = 5.0  # more than a view should take to run again, less than a person waits for
+
+
+class Settling:
+    """The answers of one connection that wait. Used on the event loop only.
+
+    Args:
+        loop: the event loop.
+        send: takes a call and its last frame when the wait is over.
+    """
+
+    __slots__ = ("_loop", "_send", "_waiting")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, send: Callable[[Call, Frame], None]
+    ) -> None:
+        self._loop, self._send = loop, send
+        self._waiting: dict[Call, tuple[Frame, asyncio.TimerHandle]] = {}
+
+    def hold(
+        self, call: Call, frame: Frame, when_settled: Callable[[Callable[[bool], None]], None]
+    ) -> None:
+        """Keep an answer back.
+
+        Args:
+            call: that has ended.
+            frame: its answer, whole.
+            when_settled: calls a function once all is sent; tells it whether all was.
+        """
+        timer = self._loop.call_later(SETTLE_SECONDS, self._end, call, False)
+        self._waiting[call] = frame, timer
+        when_settled(partial(self._end, call))
+
+    def flush(self) -> None:
+        """Wait no longer."""
+        for call in list(self._waiting):
+            self._end(call, False)
+
+    def drop(self, call: Call) -> None:
+        """Nobody wants this answer any more. Safe to call twice."""
+        _, timer = self._waiting.pop(call, (None, None))
+        if timer is not None:
+            timer.cancel()
+
+    def _end(self, call: Call, is_settled: bool) -> None:
+        frame, timer = self._waiting.pop(call, (None, None))
+        if frame is not None and timer is not None:
+            timer.cancel()
+            self._send(call, told(frame, is_settled=is_settled))
+
+
+def told(frame: Frame, *, is_settled: bool) -> Frame:
+    """The frame of a response with the member ``settled``."""
+    member = '{"settled":true,' if is_settled else '{"settled":false,'
+    return member + frame[1:] if isinstance(frame, str) else member.encode() + frame[1:]

@@ -1,0 +1,288 @@
+"""The live requests of one connection: who is subscribed to what, and what it was sent last.
+
+Owns the frames of their versions. When a view runs again is the registry's.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Protocol
+
+import msgspec
+
+from wsrequest.connection.runs import LiveCall, Place, Rerun, identity_of
+from wsrequest.connection.service import Live
+from wsrequest.errors import Refused
+from wsrequest.live.groups import Group, Run
+from wsrequest.live.results import Result, tag_matches
+from wsrequest.protocol.codec import encode_refused, encode_server, encode_version
+from wsrequest.protocol.messages import Request, Response
+from wsrequest.protocol.session import Key
+from wsrequest.types import Frame
+
+__all__ = ["Line", "Subscription", "Subscriptions"]
+
+
+class Line(Place, Protocol):
+    """A connection, or a stream of events, seen by its live requests."""
+
+    def cookie_for(self, url: str) -> str:
+        """The Cookie header that a request to ``url`` would have now."""
+
+    def has_room(self) -> bool:
+        """Whether less waits than the client should be sent at once."""
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame behind those that wait."""
+
+    def finished(self, key: Key) -> None:
+        """A live request has ended; its id is free."""
+
+
+class Subscription:
+    """One live request. A subscriber of the registry.
+
+    Args:
+        home: the others of its connection.
+        call: its first run, which has ended with a result.
+
+    Attributes:
+        by_session: whether it was answered for a user whom a session named.
+        is_behind: there is something newer than the client was sent, which had no room.
+    """
+
+    __slots__ = (
+        "_first", "_home", "_sent", "_tags", "_version", "by_session", "cookie", "group",
+        "is_behind", "key", "message", "session_key",
+    )  # fmt: skip
+
+    def __init__(self, home: "Subscriptions", call: LiveCall) -> None:
+        self._home = home
+        self.session_key = call.key  # what the connection knows it by
+        self.message = call.message
+        self._tags = _tags(call.shown_message)  # what the client said that it holds
+        self.by_session = bool(call.user and call.user[1])
+        self.group: Group | None = None
+        self.is_behind = False
+        self._first: Response | None = call.head
+        self._sent: Result | None = None
+        self._version = 0
+        self.cookie = ""
+        self.key: Hashable = None
+
+    def start(self, run: Run) -> Rerun:
+        """Run the view again, as whoever sent the request."""
+        home = self._home
+        return Rerun(home.line, self.message, self.cookie, run, home.live)
+
+    def show(self, version: int, result: Result) -> None:
+        """Send a result, unless the client holds the same, or something newer."""
+        sent = self._sent
+        if version <= self._version:
+            return
+        if sent is not None and sent.digest == result.digest:
+            self._version, self.is_behind = version, False
+            return
+        line = self._home.line
+        if self._first is None and not line.has_room():
+            self.is_behind = True  # the newest is sent when there is
+            return
+        frame = self._first_frame(version, result) or self._next_frame(version, result)
+        self._sent, self._version, self.is_behind = result, version, False
+        line.put(frame)
+
+    def catch_up(self) -> None:
+        """There is room again."""
+        group = self.group
+        if self.is_behind and group is not None and group.latest is not None:
+            self.show(group.version, group.latest)
+
+    def end(self, why: Result | Refused) -> None:
+        """Send what ended it; the registry has forgotten it."""
+        id = self.message.id
+        if isinstance(why, Refused):
+            frame = encode_refused(Refused(why.code, why.detail, id))
+        else:
+            frame = encode_server(Response(why.status, why.headers, id, why.body or None))
+        self._home.ended(self, frame)
+
+    def _first_frame(self, version: int, result: Result) -> Frame | None:
+        head, self._first = self._first, None
+        if head is None:
+            return None
+        headers, body, status = {**head.headers}, result.body or None, head.status
+        if result.etag is not None:
+            headers = {n: v for n, v in headers.items() if n.lower() != "etag"}
+            headers["ETag"] = result.etag
+            if tag_matches(self._tags, result.etag):
+                headers.pop("Content-Length", None)
+                status, body = 304, None
+        first = msgspec.structs.replace(
+            head, status=status, headers=headers, body=body, version=version
+        )
+        return encode_server(first)
+
+    def _next_frame(self, version: int, result: Result) -> Frame:
+        tail, kind = None, self.message.patch
+        if kind is not None and self._sent is not None:
+            tail = result.patch_tail(self._sent, kind)
+        return encode_version(self.message.id, version, tail or result.tail())
+
+    @property
+    def body_bytes(self) -> int:
+        """How much it holds of what was sent last."""
+        return len(self._sent.body) if self._sent is not None else 0
+
+
+class Subscriptions:
+    """The live requests of one connection. Used on the event loop only.
+
+    Args:
+        line: the connection.
+        live: of the service.
+    """
+
+    __slots__ = ("_identity", "_subscriptions", "line", "live")
+
+    def __init__(self, line: Line, live: Live) -> None:
+        self.line, self.live = line, live
+        self._subscriptions: dict[Key, Subscription] = {}
+        self._identity = identity_of(line.base)
+
+    def __len__(self) -> int:
+        """How many are live."""
+        return len(self._subscriptions)
+
+    def begin(self, call: LiveCall) -> None:
+        """Take the position before the first run of a live request. Safe to call twice."""
+        if call.live_run is None:
+            call.live_run = self.live.registry.begin()
+
+    def answered(self, call: LiveCall, *, is_dirty: bool) -> Frame | None:
+        """Take the end of a first run.
+
+        Args:
+            call: that has ended, and was not dropped.
+            is_dirty: its answer made the client another than it was made for.
+
+        Returns:
+            What ends the request, where it does not go on; None where it does, and its first
+            version was sent.
+        """
+        run, result, head = call.live_run, call.result, call.head
+        assert run is not None  # begin() was called before it ran
+        refused = None
+        if result is not None and head is not None and result.is_success:
+            refused = self._refusal(call, result)
+            if refused is None:
+                self._go_live(call, result, is_dirty=is_dirty)
+                return None
+        self.live.registry.abandon(run)
+        if refused is not None:
+            return encode_refused(refused)
+        if result is None or head is None:
+            return None
+        return encode_server(msgspec.structs.replace(head, body=result.body or None))
+
+    def _refusal(self, call: LiveCall, result: Result) -> Refused | None:
+        id = call.message.id
+        if not call.reads and call.expires_seconds is None:
+            return Refused(
+                "not_live",
+                "the view read nothing whose change can be seen: let it call "
+                "wsrequest.live.depends_on(...), or ask for it without subscribe",
+                id,
+            )
+        most = self.line.terms.limits.answer_bytes
+        held = sum(other.body_bytes for other in self._subscriptions.values())
+        if held + len(result.body) > most:
+            return Refused("answer_too_large", f"live answers may have {most} bytes together", id)
+        return None
+
+    def _go_live(self, call: LiveCall, result: Result, *, is_dirty: bool) -> None:
+        subscription = Subscription(self, call)
+        self._identify(subscription)
+        self._subscriptions[call.key] = subscription
+        assert call.live_run is not None
+        self.live.registry.join(
+            subscription, call.live_run, result, call.reads,
+            expires_seconds=call.expires_seconds, is_dirty=is_dirty,
+        )  # fmt: skip
+
+    def abandon(self, call: LiveCall) -> None:
+        """A first run was dropped. Safe to call twice."""
+        if call.live_run is not None:
+            self.live.registry.abandon(call.live_run)
+
+    def cancel(self, key: Key) -> bool:
+        """The client wants to hear no more of a request. False for one that is not live."""
+        subscription = self._subscriptions.pop(key, None)
+        if subscription is None:
+            return False
+        self.live.registry.leave(subscription)
+        return True
+
+    def ended(self, subscription: Subscription, frame: Frame) -> None:
+        """A request has ended by itself; ``frame`` says why."""
+        if self._subscriptions.pop(subscription.session_key, None) is not None:
+            self.line.put(frame)
+            self.line.finished(subscription.session_key)
+
+    def go_on(self) -> None:
+        """The client has read."""
+        for subscription in self._subscriptions.values():
+            if subscription.is_behind and self.line.has_room():
+                subscription.catch_up()
+
+    def refresh(self) -> None:
+        """The cookies of the connection have changed, and with them whose they are."""
+        for subscription in list(self._subscriptions.values()):
+            before = subscription.key
+            self._identify(subscription)
+            if subscription.key != before:
+                self.live.registry.move(subscription)
+
+    def logged_out(self) -> None:
+        """The session's user is gone: end what was answered for it."""
+        self._end_all(
+            [s for s in self._subscriptions.values() if s.by_session],
+            Refused("session_ended", "the user has logged out"),
+        )
+
+    def end(self) -> None:
+        """Forget all of them, for the connection has ended. Safe to call twice."""
+        for key in list(self._subscriptions):
+            self.cancel(key)
+
+    def when_settled(self, then: Callable[[bool], None]) -> None:
+        """Call ``then`` once the client was sent what is known to have changed.
+
+        It is told whether all of it had room.
+        """
+
+        def heard() -> None:
+            self.live.registry.when_settled(
+                list(self._subscriptions.values()),
+                lambda: then(not any(s.is_behind for s in self._subscriptions.values())),
+            )
+
+        self.live.when_heard(heard)
+
+    def _end_all(self, subscriptions: Iterable[Subscription], why: Refused) -> None:
+        for subscription in subscriptions:
+            self.live.registry.leave(subscription)
+            subscription.end(why)
+
+    def _identify(self, subscription: Subscription) -> None:
+        """Say who it is that asks, by all that can make a difference to the answer."""
+        message = subscription.message
+        subscription.cookie = self.line.cookie_for(message.url)
+        subscription.key = _key(message, subscription.cookie, self._identity)
+
+
+def _tags(message: Request) -> str:
+    told = [value for name, value in message.headers.items() if name.lower() == "if-none-match"]
+    return ", ".join(told)
+
+
+def _key(message: Request, cookie: str, identity: bytes) -> Hashable:
+    headers = tuple(sorted((n.lower(), v) for n, v in message.headers.items()))
+    return message.url, message.query, headers, message.token, cookie, identity

@@ -1,0 +1,154 @@
+"""Subscribers that one run of a view is for, and when it is to run again.
+
+Owns what is known of one group: its last result, whether that may be out of date, and its pace.
+Which groups run is the registry's.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Hashable, Iterable
+from typing import Protocol
+
+from wsrequest.errors import Refused
+from wsrequest.live.results import Result
+from wsrequest.types import Read
+
+__all__ = ["MOST_ECHOES", "Group", "Job", "Run", "Subscriber"]
+
+_MOST_RETRY_SECONDS = 60.0
+MOST_ECHOES = (
+    4  # runs in a row that only other live runs had called for, until they are slowed down
+)
+
+
+class Job(Protocol):
+    """A view that is being run."""
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more; on the event loop, safe to call twice."""
+
+
+class Run:
+    """One run of a view, from before its first read to its end.
+
+    What a commit tells of the run that made it is one of these, so its identity matters.
+
+    Attributes:
+        position: of the registry, before anything was read.
+        group: whom it is for; None for a first run, until its subscriber joins one.
+        began: loop time.
+        job: what runs it; None for a first run, which belongs to its connection.
+        is_over: its result is no longer wanted.
+    """
+
+    __slots__ = ("began", "group", "is_over", "job", "position", "watchdog")
+
+    def __init__(self, position: int, began: float, group: "Group | None" = None) -> None:
+        self.position, self.began, self.group = position, began, group
+        self.job: Job | None = None
+        self.is_over = False
+        self.watchdog: asyncio.TimerHandle | None = None
+
+
+class Subscriber(Protocol):
+    """One live request, as the registry sees it. Called on the event loop."""
+
+    key: Hashable
+    """Equal for those whose requests are equal, whoever answers: URL, headers, identity."""
+    group: "Group | None"
+
+    def start(self, run: Run) -> Job:
+        """Run the view again; ``Registry.finished`` follows, with this run."""
+
+    def show(self, version: int, result: Result) -> None:
+        """Send a result, unless the client has the same."""
+
+    def end(self, why: Result | Refused) -> None:
+        """Send the last that is to be said; the registry has forgotten the subscriber."""
+
+
+class Group:
+    """Subscribers who are shown the same.
+
+    Attributes:
+        key: ``Subscriber.key``, or what those have in common who may share.
+        subscribers: never empty while the registry knows the group; in the order of joining.
+        latest: the last result; None until the first run of this group has ended.
+        version: of ``latest``.
+        reads: what the runs behind ``latest`` read.
+        is_dirty: what was read may have changed since.
+        is_queued: waits for its turn to run.
+        run: that is going on.
+        not_before: loop time of the next run.
+        timer: until then.
+        expiry: until the result is too old by what the view said.
+        waiters: called once nothing is outstanding.
+    """
+
+    __slots__ = (
+        "echoes", "expiry", "failures", "is_dirty", "is_queued", "key", "latest",
+        "not_before", "reads", "run", "subscribers", "timer", "version", "waiters",
+    )  # fmt: skip
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.subscribers: dict[Subscriber, None] = {}
+        self.latest: Result | None = None
+        self.version = 0
+        self.reads: frozenset[Read] = frozenset()
+        self.is_dirty = self.is_queued = False
+        self.run: Run | None = None
+        self.not_before = 0.0
+        self.timer: asyncio.TimerHandle | None = None
+        self.expiry: asyncio.TimerHandle | None = None
+        self.failures = self.echoes = 0
+        self.waiters: list[Callable[[], None]] = []
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last result is what a run would give now, as far as is known."""
+        return not self.is_dirty and self.run is None
+
+    def rest(self, began: float, ended: float, least_seconds: float) -> None:
+        """Set the pace behind a run: half of the time for others, at least.
+
+        Args:
+            began: loop time of the run's begin.
+            ended: of its end.
+            least_seconds: between the begins of two runs.
+        """
+        pause = ended - began
+        if self.echoes > MOST_ECHOES:
+            pause = max(pause, min(_MOST_RETRY_SECONDS, 0.1 * 2 ** (self.echoes - MOST_ECHOES)))
+        self.not_before = max(began + least_seconds, ended + pause)
+
+    def retry(self, ended: float, told_seconds: float | None) -> None:
+        """Set the pace behind a failure: what it asks for, or longer each time.
+
+        Args:
+            ended: loop time.
+            told_seconds: of Retry-After.
+        """
+        self.failures += 1
+        most = min(_MOST_RETRY_SECONDS, 2.0**self.failures)
+        # With jitter: many groups may have failed for the same reason in the same moment.
+        self.not_before = ended + (told_seconds or most * random.uniform(0.5, 1.0))
+
+    def stop(self) -> None:
+        """Nobody is left: end what is going on. Safe to call twice."""
+        for timer in (self.timer, self.expiry):
+            if timer is not None:
+                timer.cancel()
+        if self.run is not None and self.run.job is not None:
+            self.run.job.give_up()
+        self.settle()
+
+    def settle(self) -> None:
+        """Tell those who wait until nothing is outstanding."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            waiter()
+
+    def unite(self, reads: Iterable[Read]) -> frozenset[Read]:
+        """Its reads, and these."""
+        return self.reads | frozenset(reads)

@@ -1,0 +1,124 @@
+"""What one run of a live request gave, as all who hear of it share it.
+
+Owns when two results are the same, their entity tags, and the frames that they have in common.
+"""
+
+from collections.abc import Hashable
+from hashlib import blake2b
+
+from msgspec import Raw
+
+from wsrequest.live.patches import smallest
+from wsrequest.protocol.codec import encode_tail
+from wsrequest.protocol.data import data_of
+from wsrequest.protocol.messages import PatchKind, Response
+from wsrequest.types import Frame, Headers
+
+__all__ = ["Result", "tag_matches"]
+
+# They differ in each run, or follow from the body: what is the same but for these is the same.
+_PASSING = frozenset(
+    "date age expires etag last-modified content-length set-cookie server-timing x-request-id "
+    "request-id x-correlation-id x-runtime".split()
+)
+_RATE_LIMITS = ("ratelimit", "x-ratelimit", "x-rate-limit")
+_MOST_PATCHES = 8  # subscribers that read slowly hold older results; the others one and the same
+
+
+class Result:
+    """An answer, whole.
+
+    Args:
+        status: of the response.
+        headers: of the response; Set-Cookie is left out, which is one visitor's.
+        body: whole; b"" without one.
+        shared_key: equal for whoever may be shown this result; None for one identity only.
+
+    Attributes:
+        digest: equal where status, body and the headers that tell something are.
+        etag: the application's own, or one of the body. None unless the status is 200.
+    """
+
+    __slots__ = ("_patches", "_tail", "body", "digest", "etag", "headers", "shared_key", "status")
+
+    def __init__(
+        self, status: int, headers: Headers, body: bytes, shared_key: Hashable | None = None
+    ) -> None:
+        self.status, self.body, self.shared_key = status, body, shared_key
+        self.headers = {n: value for n, value in headers.items() if n.lower() != "set-cookie"}
+        self.digest = _digest(status, self.headers, body)
+        self.etag: str | None = None
+        if status == 200:
+            self.etag = _get(headers, "etag")
+            if self.etag is None:
+                self.etag = f'"{self.digest.hex()}"'
+                self.headers["ETag"] = self.etag
+        self._tail: Frame | None = None
+        self._patches: dict[tuple[bytes, PatchKind], Frame | None] = {}
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it is what was asked for."""
+        return 200 <= self.status <= 299
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is a failure after which the same request may succeed."""
+        return self.status == 429 or self.status >= 500
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """How long a failure asks to wait (RFC 9110 10.2.3), where it says so in seconds."""
+        told = _get(self.headers, "retry-after") or ""
+        return float(told) if told.isascii() and told.isdecimal() else None
+
+    def tail(self) -> Frame:
+        """The frame of all of it, for ``encode_version`` to finish."""
+        if self._tail is None:
+            self._tail = encode_tail(Response(self.status, self.headers, body=self.body or None))
+        return self._tail
+
+    def patch_tail(self, old: "Result", kind: PatchKind) -> Frame | None:
+        """The frame of what makes this of an older one; None where that is not smaller."""
+        key = old.digest, kind
+        if key not in self._patches:
+            if len(self._patches) >= _MOST_PATCHES:
+                return None
+            self._patches[key] = self._make_patch_tail(old, kind)
+        return self._patches[key]
+
+    def _make_patch_tail(self, old: "Result", kind: PatchKind) -> Frame | None:
+        for result in (old, self):
+            if result.status != 200 or not isinstance(data_of(result.headers, result.body), Raw):
+                return None
+        patch = smallest(old.body, self.body, kind)
+        if patch is None:
+            return None
+        return encode_tail(Response(200, self.headers, body=patch, patch=kind))
+
+
+def tag_matches(told: str, etag: str | None) -> bool:
+    """Whether If-None-Match names a tag, by weak comparison (RFC 9110 8.8.3.2, 13.1.2)."""
+    if etag is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in told.split(",")]
+    return etag.removeprefix("W/") in tags  # "*" is for those that know no tag
+
+
+def _get(headers: Headers, name: str) -> str | None:
+    for found, value in headers.items():
+        if found.lower() == name:
+            return value if isinstance(value, str) else value[0]
+    return None
+
+
+def _digest(status: int, headers: Headers, body: bytes) -> bytes:
+    told = sorted(
+        f"{name.lower()}: {value}"
+        for name, value in headers.items()
+        if name.lower() not in _PASSING and not name.lower().startswith(_RATE_LIMITS)
+    )
+    start = f"{status}\n" + "\n".join(told) + "\n\n"
+    return blake2b(
+        body, key=blake2b(start.encode(), digest_size=32).digest(), digest_size=12
+    ).digest()

@@ -1,0 +1,57 @@
+"""Whether a response may be shown to others than the one who asked for it, and for how long.
+
+Owns what HTTP's caching rules say of sharing. A result is shared just where a proxy that caches
+could serve it to everybody: the application says so, and answers for it.
+"""
+
+import re
+from collections.abc import Hashable, Mapping
+
+from wsrequest.types import Headers
+
+__all__ = ["fresh_seconds", "shared_key"]
+
+_DIRECTIVE = re.compile(r'([\w-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;"]*)))?')
+
+
+def shared_key(
+    status: int, headers: Headers, meta: Mapping[str, object]
+) -> tuple[Hashable, ...] | None:
+    """Return what two requests have in common that this response is good for, besides their URL.
+
+    Args:
+        status: only a 200 is shared.
+        headers: of the response.
+        meta: the environ of the request; what Vary names is looked up in it.
+
+    Returns:
+        The values that Vary names; None for a response that is one visitor's.
+
+    Source: RFC 9111 sections 3, 3.5 and 4.1.
+    """
+    told = {name.lower(): value for name, value in headers.items()}
+    directives = _directives(told.get("cache-control"))
+    is_public = "public" in directives or "s-maxage" in directives
+    is_held_back = directives.keys() & {"private", "no-store", "no-cache"}
+    if status != 200 or not is_public or is_held_back or "set-cookie" in told:
+        return None
+    names = sorted({name.strip().lower() for name in _text(told.get("vary")).split(",")} - {""})
+    if "*" in names:
+        return None
+    return tuple((name, meta.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
+
+
+def fresh_seconds(headers: Headers) -> float | None:
+    """How long the application lets its answer be reused: max-age, where it is above zero."""
+    told = {name.lower(): value for name, value in headers.items()}
+    text = _directives(told.get("cache-control")).get("max-age", "")
+    return float(text) if text.isascii() and text.isdecimal() and int(text) else None
+
+
+def _directives(value: str | list[str] | None) -> dict[str, str]:
+    found = _DIRECTIVE.finditer(_text(value))
+    return {match[1].lower(): match[2] or match[3] or "" for match in found}
+
+
+def _text(value: str | list[str] | None) -> str:
+    return value if isinstance(value, str) else ", ".join(value or ())
