@@ -1,0 +1,1 @@
+"""From whoever publishes to whoever listens, within one process or between several."""

@@ -1,0 +1,60 @@
+"""A receiver on a bus whose thread is the test's: it takes its turn when the test says so."""
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from wsrequest.bus.base import Bus, Subscription, Topic
+
+WAIT_SECONDS = 30.0
+
+NUMBERS: Topic[int] = Topic("numbers", lambda number: str(number).encode(), int)
+LETTERS: Topic[str] = Topic("letters", str.encode, bytes.decode)
+
+LOST = "lost"
+
+
+class Receiver:
+    """Subscribes, and keeps what came.
+
+    Attributes:
+        came: positions with messages, and LOST, in order.
+        posted: what waits for the receiver's turn.
+        fails: how many of the next calls raise, ``lost`` included.
+    """
+
+    subscription: Subscription
+
+    def __init__(self, bus: Bus, topic: Topic[Any] = NUMBERS, queue_length: int = 10_000) -> None:
+        self.came: list[Any] = []
+        self.posted: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.fails = 0
+        self.subscription = bus.subscribe(
+            topic, self._receive, self._lost, post=self.posted.put, queue_length=queue_length
+        )
+
+    @property
+    def messages(self) -> list[Any]:
+        return [item[1] for item in self.came if item != LOST]
+
+    @property
+    def positions(self) -> list[int]:
+        return [item[0] for item in self.came if item != LOST]
+
+    def take_turns_until(self, condition: Callable[[], object]) -> None:
+        """Make the calls that are posted until the condition holds; fails when none comes."""
+        while not condition():
+            self.posted.get(timeout=WAIT_SECONDS)()
+
+    def _receive(self, position: int, message: Any) -> None:
+        self.came.append((position, message))
+        self._fail()
+
+    def _lost(self) -> None:
+        self.came.append(LOST)
+        self._fail()
+
+    def _fail(self) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise LookupError("a receiver's own mistake")

@@ -1,0 +1,125 @@
+"""One receiver's queue: how it is woken, told of a loss, and closed."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from wsrequest.bus.delivery import Delivery
+
+
+class Loop:
+    """What is posted, and what came of it."""
+
+    def __init__(self, queue_length: int = 1000) -> None:
+        self.came: list[Any] = []
+        self.posted: list[Callable[[], None]] = []
+        self.closed: list[object] = []
+        self.is_gone = False
+        self.delivery: Delivery[str] = Delivery(
+            lambda position, message: self.came.append(message),
+            lambda: self.came.append("lost"),
+            post=self._post,
+            queue_length=queue_length,
+            closed=self.closed.append,
+        )
+
+    def _post(self, call: Callable[[], None]) -> None:
+        if self.is_gone:
+            raise RuntimeError("the event loop is closed")
+        self.posted.append(call)
+
+    def turn(self) -> None:
+        posted, self.posted = self.posted, []
+        for call in posted:
+            call()
+
+
+def test_messages_that_come_together_wake_the_receiver_once() -> None:
+    loop = Loop()
+    for letter in "abc":
+        loop.delivery.put(1, letter)
+    assert len(loop.posted) == 1
+    loop.turn()
+    assert loop.came == ["a", "b", "c"]
+    assert loop.posted == []
+    loop.delivery.put(4, "d")
+    assert len(loop.posted) == 1
+
+
+def test_exactly_a_turn_s_messages_need_no_other_turn() -> None:
+    loop = Loop()
+    for number in range(100):
+        loop.delivery.put(number, "a")
+    loop.turn()
+    assert (len(loop.came), loop.posted) == (100, [])
+
+
+def test_loss_is_told_once_until_the_receiver_knows() -> None:
+    loop = Loop()
+    loop.delivery.put(1, "a")
+    loop.delivery.lose()
+    loop.delivery.put(3, "b")
+    loop.delivery.lose()
+    assert len(loop.posted) == 1
+    loop.turn()
+    assert loop.came == ["lost"]
+    loop.delivery.put(5, "c")
+    loop.delivery.lose()
+    loop.turn()
+    assert loop.came == ["lost", "lost"]
+    assert loop.delivery.lost_count == 2
+
+
+def test_loss_wakes_a_receiver_that_has_nothing() -> None:
+    loop = Loop()
+    loop.delivery.lose()
+    loop.turn()
+    assert loop.came == ["lost"]
+
+
+def test_receiver_that_was_out_of_reach_is_reached_by_the_next_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = Loop()
+    loop.is_gone = True
+    with caplog.at_level(logging.ERROR, "wsrequest.bus"):
+        loop.delivery.put(1, "a")
+        loop.delivery.put(2, "b")
+        loop.delivery.lose()
+    assert [record.message for record in caplog.records] == ["a receiver cannot be reached"]
+    loop.is_gone = False
+    loop.delivery.put(4, "c")
+    loop.turn()
+    assert loop.came == ["lost"]
+
+
+def test_queue_of_an_unreachable_receiver_does_not_grow() -> None:
+    loop = Loop(queue_length=3)
+    loop.is_gone = True
+    for number in range(100):
+        loop.delivery.put(number, "a")
+        assert len(loop.delivery._queue) <= 3
+
+
+def test_closed_delivery_says_so_once_and_takes_nothing() -> None:
+    loop = Loop()
+    loop.delivery.lose()
+    loop.delivery.close()
+    loop.delivery.close()
+    assert loop.closed == [loop.delivery]
+    loop.turn()
+    loop.delivery.put(2, "b")
+    loop.delivery.lose()
+    assert (loop.came, loop.posted) == ([], [])
+
+
+def test_closing_while_receiving_ends_it() -> None:
+    loop = Loop()
+    loop.delivery._receive = lambda *_: loop.delivery.close()
+    loop.delivery.put(1, "a")
+    loop.delivery.put(2, "b")
+    loop.turn()
+    assert len(loop.closed) == 1
+    assert len(loop.delivery._queue) == 0
