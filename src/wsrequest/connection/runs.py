@@ -41,15 +41,26 @@ class LiveCall(Call):
     Attributes:
         live_run: the registry's; set when it goes to the lane.
         head: of its answer, and ``result`` all of it, once it has one to the end.
+        by_session: whether it was answered for a user whom a session named.
     """
 
-    __slots__ = ("_meta", "_reads", "_service_live", "head", "live_run", "result", "shown_message")
+    __slots__ = (
+        "_meta",
+        "_reads",
+        "_service_live",
+        "by_session",
+        "head",
+        "live_run",
+        "result",
+        "shown_message",
+    )
 
     def __init__(self, owner: Owner, key: Key, message: Request, live: Live) -> None:
         super().__init__(owner, key, unconditional(message), None)
         self.shown_message = message
         self._service_live = live
         self.live_run: Run | None = None
+        self.by_session = False
         self.head: Response | None = None
         self.result: Result | None = None
         self._reads: Any = None
@@ -77,6 +88,7 @@ class LiveCall(Call):
     def took(self, head: Response, body: bytes) -> None:
         """The whole answer is there."""
         self.head = head
+        self.by_session = bool(self.user and self.user[1])
         key = shared_key(head.status, head.headers, self._meta)
         if key is not None:
             meta = self._meta

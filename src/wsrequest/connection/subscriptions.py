@@ -59,7 +59,7 @@ class Subscription:
         self.session_key = call.key  # what the connection knows it by
         self.message = call.message
         self._tags = _tags(call.shown_message)  # what the client said that it holds
-        self.by_session = bool(call.user and call.user[1])
+        self.by_session = call.by_session
         self.group: Group | None = None
         self.is_behind = False
         self._first: Response | None = call.head

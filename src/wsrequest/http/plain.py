@@ -10,7 +10,7 @@ from typing import Any
 from wsrequest.errors import HandshakeRefused
 from wsrequest.protocol.headers import is_allowed_value
 
-__all__ = ["answer_socket_path", "deny", "not_found"]
+__all__ = ["answer_socket_path", "deny", "not_found", "refuse", "shared_with", "wants_events"]
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -18,9 +18,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Redeem = Callable[[str, str], Awaitable[list[str] | None]]
 
 _PREFLIGHT = b"access-control-request-method"
-_MAY_REDEEM = (
-    (b"access-control-allow-methods", b"POST"),
-    (b"access-control-allow-headers", b"X-WSRequest-Ticket"),
+_MAY_ASK = (
+    (b"access-control-allow-methods", b"GET, POST"),
+    (
+        b"access-control-allow-headers",
+        b"X-WSRequest-Ticket, Authorization, If-None-Match, Last-Event-ID",
+    ),
     (b"access-control-max-age", b"600"),
 )
 _UPGRADE = "This is the path of a WebSocket; its messages are those of wsrequest (PROTOCOL.md)."
@@ -43,9 +46,9 @@ async def answer_socket_path(
     headers = dict(scope["headers"])
     origin = headers.get(b"origin", b"").decode("latin1")
     is_allowed = origin.lower() in {allowed.lower() for allowed in allowed_origins}
-    shared = _shared_with(origin) if is_allowed else []
+    shared = shared_with(origin) if is_allowed else []
     if is_allowed and scope["method"] == "OPTIONS" and _PREFLIGHT in headers:
-        await _respond(send, 204, [*shared, *_MAY_REDEEM], "")
+        await _respond(send, 204, [*shared, *_MAY_ASK], "")
         return
     ticket = headers.get(b"x-wsrequest-ticket")
     if scope["method"] != "POST" or ticket is None:
@@ -64,7 +67,12 @@ async def answer_socket_path(
         await _respond(send, 204, [*shared, *cookies], "")
 
 
-def _shared_with(origin: str) -> list[tuple[bytes, bytes]]:
+def shared_with(origin: str) -> list[tuple[bytes, bytes]]:
+    """The headers that let a page of an origin see a response (Fetch standard, "CORS protocol").
+
+    Args:
+        origin: one that is allowed.
+    """
     return [
         (b"access-control-allow-origin", origin.encode("latin1")),
         (b"access-control-allow-credentials", b"true"),
@@ -96,6 +104,27 @@ async def deny(scope: Scope, send: Send, refused: HandshakeRefused) -> None:
         {"type": "websocket.http.response.start", "status": refused.status, "headers": headers}
     )
     await send({"type": "websocket.http.response.body", "body": body})
+
+
+def wants_events(scope: Scope) -> bool:
+    """Whether a request for the socket's path asks for a live request by server-sent events."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    return scope["method"] == "GET" and b"text/event-stream" in accepted
+
+
+async def refuse(send: Send, status: int, detail: str, *, retry_after_seconds: int | None) -> None:
+    """Refuse a request for the socket's path with a text.
+
+    Args:
+        send: the ASGI callable.
+        status: of HTTP.
+        detail: the text.
+        retry_after_seconds: where trying again can help by then.
+    """
+    headers = []
+    if retry_after_seconds is not None:
+        headers = [(b"retry-after", str(retry_after_seconds).encode())]
+    await _respond(send, status, headers, detail)
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:

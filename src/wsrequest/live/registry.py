@@ -33,7 +33,8 @@ class Registry:
         run_seconds: how long a run may take.
         quiet_tables: those in which views write that only run again, of sessions that is: what
             such a run writes there wakes nobody else.
-        activate: told whether anybody reads, so that nobody writes for nothing.
+        activate: told when the first begins to read and when the last has left, so that nobody
+            writes for nothing.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Registry:
         self._index: Index[Group] = Index()
         self._groups: dict[Hashable, Group] = {}
         self._ready: deque[Group] = deque()
+        self._is_active = False
         self._running = 0
         self._position = 0  # how many commits were heard of
         self._version = 0
@@ -105,7 +107,8 @@ class Registry:
 
     def begin(self, group: Group | None = None) -> Run:
         """Take the position before a view runs. ``join``, ``finished`` or ``abandon`` follows."""
-        if not self._groups and not self._open_runs:
+        if not self._is_active:
+            self._is_active = True
             self._activate(True)
         run = Run(self._position, self._loop.time(), group)
         self._open_runs.add(run)
@@ -207,7 +210,8 @@ class Registry:
     def _rest_if_idle(self) -> None:
         if not self._open_runs:
             self._log.clear()
-            if not self._groups:
+            if not self._groups and self._is_active:
+                self._is_active = False
                 self._activate(False)
 
     def _close(self, run: Run, reads: frozenset[Read] | tuple[()]) -> bool:

@@ -1,0 +1,283 @@
+"""One live request by server-sent events, where no WebSocket can be had (PROTOCOL.md 4.9).
+
+Owns the HTTP response that its versions are written into. What is sent, and when, is as on a
+WebSocket: the subscription is the same.
+"""
+
+import asyncio
+import logging
+import re
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from http.cookies import SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+import msgspec
+
+from wsrequest.connection import sockets
+from wsrequest.connection.calls import Call
+from wsrequest.connection.outbox import Outbox
+from wsrequest.connection.runs import LiveCall
+from wsrequest.connection.service import Live, Service, Terms
+from wsrequest.connection.subscriptions import Subscriptions
+from wsrequest.errors import Refused
+from wsrequest.http.cookies import CookieJar
+from wsrequest.http.environ import Base
+from wsrequest.http.jobs import Source
+from wsrequest.http.requests import WebSocketInfo
+from wsrequest.protocol.codec import decode_client, encode_refused, head_and_body
+from wsrequest.protocol.headers import is_allowed_value
+from wsrequest.protocol.messages import Request
+from wsrequest.protocol.session import Key
+from wsrequest.types import Frame
+
+__all__ = ["EventStream", "event_of", "request_of"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+_ID = "events"
+_ALIVE = b": alive\n\n"  # a comment; proxies cut what is silent
+
+Header = tuple[bytes, bytes]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class EventStream:
+    """A response of server-sent events. Used on the event loop only, but for ``*_soon``.
+
+    Args:
+        send: the ASGI callable.
+        base: made of the HTTP request.
+        service: what the process runs requests with.
+        terms: the settings that hold for it.
+        headers: of the response, besides its own.
+    """
+
+    def __init__(
+        self, send: Send, base: Base, service: Service, terms: Terms, headers: list[Header]
+    ) -> None:
+        assert service.live is not None  # the caller has looked
+        self.service, self.terms, self.base = service, terms, base
+        self.connection_id = uuid4().hex
+        self.info = WebSocketInfo(self.connection_id, None)
+        self._send, self._headers = send, headers
+        self._jar = CookieJar(base.cookie)
+        self._is_started = False
+        self._is_over = asyncio.Event()
+        self._outbox = Outbox(
+            self._write, terms.limits.outbound_bytes, self._room, lambda: None, self._is_over.set
+        )
+        self._live: Live = service.live
+        self._subscriptions = Subscriptions(self, service.live)
+
+    async def run(self, receive: Receive, message: Request) -> None:
+        """Serve it until either side ends it."""
+        sockets.add(self)
+        call = LiveCall(self, _ID, message, self._live)
+        call.cookie = self.cookie_for(message.url)
+        self._subscriptions.begin(call)
+        call.is_in_lane = True
+        self.service.lane.submit(call, Source())
+        late = self.service.lane.loop.call_later(
+            self.terms.limits.request_seconds, self._give_up, call
+        )
+        gone = asyncio.ensure_future(self._until_gone(receive))
+        try:
+            while not self._is_over.is_set():
+                await self._wait(self.terms.limits.ping_seconds)
+            await self._end_response()
+        finally:
+            sockets.discard(self)
+            late.cancel()
+            gone.cancel()
+            call.drop()
+            self._subscriptions.abandon(call)
+            self._subscriptions.end()
+            self._outbox.discard()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_over.wait()
+        except TimeoutError:
+            since = self._outbox.sending_since
+            limit = self.terms.limits.slow_reader_seconds
+            if since is not None and self.service.lane.loop.time() - since > limit:
+                self._outbox.discard()  # it does not read
+                self._is_over.set()
+            elif self._is_started and not self._outbox.count:
+                self._outbox.put(_ALIVE)
+
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._outbox.discard()
+        self._is_over.set()
+
+    def _give_up(self, call: LiveCall) -> None:
+        if call.result is None and not call.is_dropped:
+            call.drop()
+            self._last(encode_refused(Refused("deadline_exceeded", "no answer in time")))
+
+    def close(self) -> None:
+        """End it, for the server restarts. Safe to call twice."""
+        self._is_over.set()
+
+    # As one of the sockets of a session.
+
+    @property
+    def session_key(self) -> str | None:
+        """The session that its cookies name."""
+        return self._jar.get(self.terms.session_cookie_name)
+
+    def close_soon(self, code: int, reason: str) -> None:
+        """End it; from any thread."""
+        self.service.lane.post(self._subscriptions.logged_out)
+
+    def logged_out_soon(self) -> None:
+        """End it; from any thread."""
+        self.service.lane.post(self._subscriptions.logged_out)
+
+    # As the owner of its first run.
+
+    def has_news(self, cookies: "SimpleCookie") -> bool:
+        """No ticket is needed: the response itself sets what it sets."""
+        return False
+
+    def part_ready(self, call: Call, frame: Frame, body_bytes: int) -> None:
+        """Nothing comes in parts."""
+
+    def call_ended(self, call: Call, frame: Frame | None) -> None:
+        """The first run has ended."""
+        assert isinstance(call, LiveCall)
+        if call.is_dropped:
+            return
+        has_news = self._take_cookies(call)
+        if call.head is not None:
+            headers = {n: v for n, v in call.head.headers.items() if n.lower() != "set-cookie"}
+            call.head = msgspec.structs.replace(call.head, headers=headers)
+            frame = self._subscriptions.answered(call, is_dirty=has_news)
+        if frame is not None:
+            self._last(frame)
+
+    def _take_cookies(self, call: LiveCall) -> bool:
+        cookies, call.set_cookies = call.set_cookies, None
+        if cookies is None:
+            return False
+        lines = [morsel.OutputString() for morsel in cookies.values()]
+        # A control character could begin another header (CVE-2026-44546).
+        self._headers += [
+            (b"set-cookie", line.encode("latin1")) for line in lines if is_allowed_value(line)
+        ]
+        has_news = self._jar.would_change(cookies)
+        self._jar.update(cookies)
+        return has_news
+
+    # As the line of its subscription.
+
+    def cookie_for(self, url: str) -> str:
+        """The Cookie header that a request to ``url`` would have now."""
+        return self._jar.header(url.partition("?")[0])
+
+    def has_room(self) -> bool:
+        """Whether less waits than the client should be sent at once."""
+        return self._outbox.has_room()
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame as an event."""
+        self._outbox.put(event_of(frame))
+
+    def finished(self, key: Key) -> None:
+        """The request has ended, and the response with it."""
+        self._is_over.set()
+
+    def _room(self) -> None:
+        self._subscriptions.go_on()
+
+    def _last(self, frame: Frame) -> None:
+        self.put(frame)
+        self._is_over.set()
+
+    # The response.
+
+    async def _write(self, event: dict[str, Any]) -> None:
+        if not self._is_started:
+            self._is_started = True
+            await self._start()
+        body = event["bytes"]
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def _start(self) -> None:
+        headers = [
+            *((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")),
+            (b"x-accel-buffering", b"no"),  # nginx would keep events back
+            *self._headers,
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _end_response(self) -> None:
+        if self._outbox.is_broken:
+            return
+        await self._outbox.flush()
+        if not self._is_started:
+            await self._start()
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class _Told(msgspec.Struct):
+    headers: dict[str, str | list[str]] = {}
+
+
+_told = msgspec.json.Decoder(_Told)
+
+
+def event_of(frame: Frame) -> bytes:
+    """Return a frame as an event (WHATWG HTML, "Server-sent events").
+
+    Args:
+        frame: of a version, or of what ends them.
+    """
+    if isinstance(frame, bytes):
+        head, body = head_and_body(frame)
+        text = head.strip()
+        coded = b64encode(body).decode()
+        text = f'{text[:-1]},"encoding":"base64","data":"{coded}"}}'
+    else:
+        text = frame
+    headers = _told.decode(text).headers
+    tag = next((value for name, value in headers.items() if name.lower() == "etag"), None)
+    lines = [f"id: {tag}"] if isinstance(tag, str) else []
+    # Not splitlines(): a text of JSON may hold other characters that Python takes for line ends.
+    lines += [f"data: {line}" for line in re.split("\r\n|\r|\n", text)]
+    return ("\n".join(lines) + "\n\n").encode()
+
+
+def request_of(query: bytes, base: Base) -> Request:
+    """Return the live request that an HTTP request stands for; what only it has is taken out.
+
+    Args:
+        query: of the HTTP request: ``url``, and ``patch`` if wanted.
+        base: made of its scope, and changed.
+
+    Raises:
+        Refused: as for the message that says the same.
+    """
+    asked = parse_qs(query.decode("latin1"), keep_blank_values=True)
+    environ = base.environ
+    accepted = environ.pop("HTTP_ACCEPT", "").split(",")
+    others = [kind for kind in accepted if not kind.strip().startswith("text/event-stream")]
+    environ["HTTP_ACCEPT"] = ",".join(others).strip() or "*/*"
+    tags = environ.pop("HTTP_LAST_EVENT_ID", None) or environ.pop("HTTP_IF_NONE_MATCH", None)
+    message: dict[str, Any] = {"id": _ID, "subscribe": True}
+    if "url" in asked:
+        message["url"] = asked["url"][0]
+    if "patch" in asked:
+        message["patch"] = asked["patch"][0]
+    if tags:
+        message["headers"] = {"If-None-Match": tags}
+    found = decode_client(msgspec.json.encode(message).decode())
+    assert isinstance(found, Request)  # url makes it one, and a missing one was refused
+    return msgspec.structs.replace(found, id=None)
