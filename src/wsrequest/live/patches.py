@@ -15,11 +15,14 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-__all__ = ["MAX_BODY_BYTES", "MAX_ITEMS", "MAX_WORK_BYTES", "json_patch", "merge_patch", "smallest"]
+__all__ = ["MAX_BODY_BYTES", "MAX_ITEMS", "MAX_WORK", "json_patch", "merge_patch", "smallest"]
 
-MAX_BODY_BYTES = 2**20
-MAX_WORK_BYTES = 2**22  # printed to compare values: each body twice, or a path to what changed
+# Together some ten milliseconds, since an event loop may be what waits for them.
+MAX_BODY_BYTES = 2**19  # of each of the two that are parsed
+MAX_WORK = 2**23  # in bytes printed to compare values, and as much as that costs otherwise
 MAX_ITEMS = 4096  # of an array, between what is equal at both ends
+
+_CALL = 500  # what comparing costs besides, in bytes that are printed in that time
 
 Operation = dict[str, object]
 
@@ -37,8 +40,7 @@ class _TooMuch(Exception):
 def smallest(old: bytes, new: bytes, kind: Literal["json", "merge"]) -> bytes | None:
     """Return the patch that makes ``new`` of ``old``, printed.
 
-    Pages take less than a millisecond, bodies of the largest size up to a tenth of a second when
-    all of their items changed: those are a thread's work and not an event loop's.
+    Pages take less than a millisecond, and nothing takes much more than ten.
 
     Args:
         old: the body that the receiver holds.
@@ -94,31 +96,14 @@ def merge_patch(old: object, new: object) -> object | UnsetType:
 
     Returns:
         UNSET where none does: a member became null, which stands for its removal, or the members
-        of an object changed their order.
-
-    Raises:
-        RecursionError: the values are too deep.
+        of an object changed their order. Also when the values are too deep, or too much work.
 
     Source: RFC 7396.
     """
-    if not isinstance(new, dict):
-        return new
-    if not isinstance(old, dict):
-        return UNSET if _holds_null(new) else new
-    if not _keeps_order(old, new):
+    try:
+        return _Comparison().merged(old, new)
+    except (_TooMuch, RecursionError):
         return UNSET
-    patch: dict[str, object] = {name: None for name in old if name not in new}
-    for name, member in new.items():
-        before = old.get(name)
-        is_object = isinstance(before, dict) and isinstance(member, dict)
-        if not is_object and name in old and _print(before) == _print(member):
-            continue
-        change = UNSET if member is None else merge_patch(before, member)
-        if change is UNSET:
-            return UNSET
-        if not is_object or change != {}:
-            patch[name] = change
-    return patch
 
 
 def _holds_null(value: dict[str, object]) -> bool:
@@ -139,7 +124,7 @@ class _Comparison:
     """One comparison of two values, and the work that is left for it."""
 
     def __init__(self) -> None:
-        self._left_bytes = MAX_WORK_BYTES
+        self._left = MAX_WORK
 
     def of_values(self, old: object, new: object, path: str) -> list[Operation]:
         """The operations between two values that stand at ``path``."""
@@ -153,6 +138,27 @@ class _Comparison:
         if len(operations) > 1 and len(self._print(operations)) > len(self._print([whole])):
             return [whole]
         return operations
+
+    def merged(self, old: object, new: object) -> object | UnsetType:
+        """The merge patch between two values."""
+        if not isinstance(new, dict):
+            return new
+        if not isinstance(old, dict):
+            return UNSET if _holds_null(new) else new
+        if not _keeps_order(old, new):
+            return UNSET
+        patch: dict[str, object] = {name: None for name in old if name not in new}
+        for name, member in new.items():
+            before = old.get(name)
+            is_object = isinstance(before, dict) and isinstance(member, dict)
+            if not is_object and name in old and self._print(before) == self._print(member):
+                continue
+            change = UNSET if member is None else self.merged(before, member)
+            if change is UNSET:
+                return UNSET
+            if not is_object or change != {}:
+                patch[name] = change
+        return patch
 
     def _of_objects(
         self, old: dict[str, object], new: dict[str, object], path: str
@@ -208,8 +214,8 @@ class _Comparison:
         return place
 
     def _spend(self, count: int) -> None:
-        self._left_bytes -= count
-        if self._left_bytes < 0:
+        self._left -= count + _CALL
+        if self._left < 0:
             raise _TooMuch
 
 

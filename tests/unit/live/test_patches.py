@@ -272,11 +272,21 @@ def test_body_too_large_to_compare_has_no_patch(
         assert smallest(old, new, kind) is None
 
 
-def test_too_much_work_has_no_patch(monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new = [*range(100)], [*range(1, 102)]
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param({"n": "x" * 9000, "m": 0}, {"n": "y" * 9000, "m": 0}, id="long-values"),
+        pytest.param(
+            {str(n): n for n in range(90)}, {str(n): -n for n in range(90)}, id="many-values"
+        ),
+    ],
+)
+def test_too_much_work_has_no_patch(old: Any, new: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json_patch(old, new) is not None
-    monkeypatch.setattr(patches, "MAX_WORK_BYTES", 300)
+    assert merge_patch(old, new) is not UNSET
+    monkeypatch.setattr(patches, "MAX_WORK", 10_000)
     assert json_patch(old, new) is None
+    assert merge_patch(old, new) is UNSET
 
 
 def test_long_names_one_in_the_other_have_no_patch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +295,7 @@ def test_long_names_one_in_the_other_have_no_patch(monkeypatch: pytest.MonkeyPat
     for _ in range(20):
         old, new = {"x" * 100: old}, {"x" * 100: new}
     assert json_patch(old, new) is not None
-    monkeypatch.setattr(patches, "MAX_WORK_BYTES", 20 * 20 * 50)
+    monkeypatch.setattr(patches, "MAX_WORK", 20 * 20 * 50)
     assert json_patch(old, new) is None
 
 
@@ -300,9 +310,14 @@ def test_long_array_has_a_patch_when_little_of_it_changed(
     assert json_patch(old, [-1, *old, -1]) is None
 
 
+def nested(value: Any, depth: int) -> Any:
+    for _ in range(depth):
+        value = {"n": value}
+    return value
+
+
 def test_values_too_deep_to_compare_have_no_patch() -> None:
-    old: list[Any] = [1]
-    new: list[Any] = [2]
-    for _ in range(3000):
-        old, new = [old], [new]
+    assert json_patch(nested(1, 30), nested(2, 30)) is not None
+    old, new = nested(1, 3000), nested(2, 3000)
     assert json_patch(old, new) is None
+    assert merge_patch(old, new) is UNSET
