@@ -1,0 +1,87 @@
+"""Of which rows a statement is, where its text tells for certain.
+
+Owns the decision that a condition or a list of values may be believed: one statement, one use of
+the table, columns that the database compares as Python does. Everything else is the whole table.
+Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from wsrequest.live.conditions import Condition, Written, conditions, inserted, updated
+from wsrequest.live.relations import Walk
+from wsrequest.live.tokens import NAME, PARAM, SIGN, WORD, Token
+
+__all__ = ["Kinds", "Narrowed", "narrowed", "written"]
+
+Kinds = Mapping[str, Mapping[str, str]]
+"""For each table its columns that can be compared, and the kind of their values."""
+
+Narrowed = tuple[tuple[str, tuple[Condition, ...]], ...]
+"""Tables, with what holds for all of their rows that were read."""
+
+
+def narrowed(tokens: Sequence[Token], found: Walk, kinds: Kinds) -> Narrowed:
+    """Return the tables that one SELECT reads once, outside of parentheses, with their conditions.
+
+    Sound with outer joins: the WHERE comes after them, so no row that lacks a value passes.
+    """
+    if not _is_plain(tokens, found) or len(found.wheres) != 1:
+        return ()
+    outermost = [relation for relation in found.relations if relation.is_outermost]
+    aliases = [relation.alias for relation in outermost]
+    given = conditions(tokens, found.wheres[0])
+    result = []
+    for relation in outermost:
+        columns = kinds.get(relation.name, {})
+        own = tuple(
+            condition
+            for condition in given
+            if condition.qualifier == relation.alias and condition.column in columns
+        )
+        uses = sum(each.name == relation.name for each in found.relations)
+        is_only_use = uses == 1 and _is_named_once(tokens, relation.name)
+        if own and is_only_use and aliases.count(relation.alias) == 1:
+            result.append((relation.name, own))
+    return tuple(result)
+
+
+def written(tokens: Sequence[Token], found: Walk, kinds: Kinds) -> Written | None:
+    """Return what an INSERT, UPDATE or DELETE of one table writes; None for any rows of it."""
+    if not _is_plain(tokens, found) or len(found.targets) != 1:
+        return None
+    verb, table = found.targets[0]
+    if verb != found.verb or table is None:
+        return None
+    if verb == "insert":
+        at = next(at for at, token in enumerate(tokens) if token.text == table)
+        return inserted(tokens, at)
+    words = {token.text for token in tokens if token.kind == WORD}
+    if verb not in ("update", "delete") or found.relations or len(found.wheres) != 1:
+        return None
+    if "replace" in words:  # UPDATE OR REPLACE takes other rows away
+        return None
+    columns = kinds.get(table, {})
+    held = tuple(
+        condition
+        for condition in conditions(tokens, found.wheres[0])
+        if condition.qualifier in ("", table) and condition.column in columns
+    )
+    if not held or verb == "delete":
+        return Written(found=held) if held else None
+    given = updated(tokens, found.wheres[0])
+    return None if given is None else Written((given,), held)
+
+
+def _is_plain(tokens: Sequence[Token], found: Walk) -> bool:
+    by_name = any(token.kind == PARAM and token.number < 0 for token in tokens)
+    return not by_name and not found.has_set_operation
+
+
+def _is_named_once(tokens: Sequence[Token], name: str) -> bool:
+    """Whether a table is mentioned once, but for the columns that it qualifies."""
+    count = 0
+    for at, token in enumerate(tokens):
+        if token.text == name and token.kind in (WORD, NAME):
+            is_qualifier = at + 1 < len(tokens) and tokens[at + 1] == (SIGN, ".", -1)
+            count += not is_qualifier
+    return count == 1

@@ -1,0 +1,133 @@
+"""Values of parameters -> the rows that a read or a write is about.
+
+Owns which values can be compared in Python with the outcome that the database has; a value that
+cannot is left out, which means that it may be any. Pure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import cast
+from uuid import UUID
+
+from wsrequest.live.conditions import Condition, Written
+from wsrequest.types import Row
+
+__all__ = ["MAX_ROWS", "equals_of", "rows_of"]
+
+# Above it the whole table is said to have changed: looking at more rows costs more than it saves.
+MAX_ROWS = 500
+
+_Equals = tuple[tuple[str, frozenset[object]], ...]
+_ANY = object()
+
+
+def equals_of(
+    conditions: Sequence[Condition], kinds: Mapping[str, str], params: Sequence[object]
+) -> _Equals:
+    """Return the columns that a read holds to values, as ``Read.equals`` has them."""
+    found: dict[str, frozenset[object]] = {}
+    for condition in conditions:
+        values = [
+            _comparable(kinds.get(condition.column, ""), params[number])
+            for number in condition.numbers
+        ]
+        if _ANY in values or None in values:  # = NULL is never true, IN (…, NULL) may be
+            continue
+        before = found.get(condition.column)
+        now = frozenset(values)
+        found[condition.column] = now if before is None else before & now
+    return tuple(sorted((column, values) for column, values in found.items() if values))
+
+
+def rows_of(
+    written: Written, kinds: Mapping[str, str], params: object, many: bool
+) -> tuple[Row, ...] | None:
+    """Return every row that a statement writes, as it was and as it is; None for any row.
+
+    Args:
+        params: as the cursor got them; for ``many`` a list of such.
+        many: it runs once for each of ``params``.
+    """
+    runs = params if many else [params]
+    if not isinstance(runs, list | tuple) or len(runs) > MAX_ROWS:
+        return None
+    rows: list[Row] = []
+    for run in runs:
+        if not isinstance(run, list | tuple):
+            return None
+        for row in _images(written, kinds, run):
+            if row is None or len(rows) == MAX_ROWS:
+                return None
+            rows.append(row)
+    return tuple(rows)
+
+
+def _images(
+    written: Written, kinds: Mapping[str, str], params: Sequence[object]
+) -> Iterator[Row | None]:
+    """The rows of one run; None where they may be any."""
+    if not written.found:
+        for given in written.rows:
+            if written.is_lists:
+                yield from _unnested(given, kinds, params)
+            else:
+                yield _row(given, kinds, params)
+        return
+    held = equals_of(written.found, kinds, params)
+    count = 1
+    for _, values in held:
+        count *= len(values)
+    if not held or count > MAX_ROWS:
+        yield None
+        return
+    for found in product(*(values for _, values in held)):
+        before = {column: value for (column, _), value in zip(held, found, strict=True)}
+        yield before
+        for given in written.rows:
+            changed = {column for column, _ in given}
+            kept = {column: value for column, value in before.items() if column not in changed}
+            yield {**kept, **_row(given, kinds, params)}
+
+
+def _row(
+    given: Sequence[tuple[str, int | None]], kinds: Mapping[str, str], params: Sequence[object]
+) -> Row:
+    row = {}
+    for column, number in given:
+        if column in kinds and number is not None:
+            value = _comparable(kinds[column], params[number])
+            if value is not _ANY:
+                row[column] = value
+    return row
+
+
+def _unnested(
+    given: Sequence[tuple[str, int | None]], kinds: Mapping[str, str], params: Sequence[object]
+) -> Iterator[Row | None]:
+    columns = [
+        (column, params[number])
+        for column, number in given
+        if number is not None and column in kinds
+    ]
+    lengths = {len(values) if isinstance(values, list) else -1 for _, values in columns}
+    if len(lengths) != 1 or -1 in lengths:
+        yield None
+        return
+    lists = [cast(list[object], values) for _, values in columns]
+    for values in zip(*lists, strict=True):
+        numbered = [(column, at) for at, (column, _) in enumerate(columns)]
+        yield _row(numbered, kinds, values)
+
+
+def _comparable(kind: str, value: object) -> object:
+    """The value as the database compares it, or ``_ANY``."""
+    if value is None:
+        return None
+    if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    # PostgreSQL cuts spaces off the end of a text that is longer than its column.
+    if kind == "text" and isinstance(value, str) and not value.endswith(" "):
+        return str(value)
+    if kind == "uuid" and isinstance(value, UUID):
+        return value
+    return _ANY
