@@ -96,7 +96,8 @@ def _row(
     for column, number in given:
         if column in kinds and number is not None:
             value = _comparable(kinds[column], params[number])
-            if value is not _ANY:
+            # SQLite makes a key where NULL is given for one.
+            if value is not _ANY and not (value is None and kinds[column] == "key"):
                 row[column] = value
     return row
 
@@ -123,7 +124,7 @@ def _comparable(kind: str, value: object) -> object:
     """The value as the database compares it, or ``_ANY``."""
     if value is None:
         return None
-    if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+    if kind in ("int", "key") and isinstance(value, int) and not isinstance(value, bool):
         return int(value)
     # PostgreSQL cuts spaces off the end of a text that is longer than its column.
     if kind == "text" and isinstance(value, str) and not value.endswith(" "):

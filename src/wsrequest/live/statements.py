@@ -42,7 +42,7 @@ class Names:
     Attributes:
         tables: folded names of all tables and views that can be told apart.
         kinds: for each table its columns that the database compares as Python does, and the kind
-            of their values: "int", "uuid" or "text".
+            of their values: "int", "key" (a whole number that may make itself), "uuid", "text".
         functions: functions that write, with the tables that they write.
     """
 
@@ -65,6 +65,7 @@ class Statement:
         narrowed: tables of which it reads only rows for which these conditions hold.
         written: what it writes into the rows of the one table in ``writes``, where that is known.
         placeholders: how many parameters it takes by position.
+        begins: what it does to a transaction: "begin", "commit", "rollback", or "" for nothing.
     """
 
     verb: str
@@ -76,6 +77,7 @@ class Statement:
     narrowed: Narrowed = ()
     written: Written | None = None
     placeholders: int = 0
+    begins: str = ""
 
 
 NOTHING = Statement("")
@@ -150,7 +152,7 @@ def _classify(tokens: list[Token], vendor: str, names: Names) -> Statement:
         frozenset(token.text for token in tokens if token.kind in (WORD, NAME)) & names.tables
     )
     if verb in _QUIET:
-        return Statement(verb)
+        return Statement(verb, begins=_TRANSACTIONS.get(verb, "") if "to" not in words else "")
     if verb in _SCHEMA:
         return Statement(verb, mentioned or None, mentioned, deletes=True, cascades=True)
     if verb == "truncate":
@@ -162,6 +164,14 @@ def _classify(tokens: list[Token], vendor: str, names: Names) -> Statement:
     return ANYTHING
 
 
+_TRANSACTIONS = {
+    "begin": "begin",
+    "start": "begin",
+    "commit": "commit",
+    "end": "commit",
+    "rollback": "rollback",
+    "abort": "rollback",
+}
 _EXPLAINED = _QUERIES | DML | {"create", "refresh", "execute", "call"}
 
 

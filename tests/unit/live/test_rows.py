@@ -9,7 +9,7 @@ from wsrequest.live.rows import MAX_ROWS, equals_of, rows_of
 from wsrequest.live.statements import Names, parse
 
 KINDS = {
-    "note": {"id": "int", "room": "int", "slug": "text", "key": "uuid"},
+    "note": {"id": "key", "room": "int", "slug": "text", "key": "uuid"},
     "tag": {"id": "int", "room": "int"},
 }
 NAMES = Names(frozenset({"note", "tag", "other"}), KINDS)
@@ -151,6 +151,7 @@ def rows(sql: str, params: Any, many: bool = False) -> Any:
         pytest.param("INSERT INTO note (room) VALUES (%s + 1)", [1], ({},), id="sum"),
         pytest.param("INSERT INTO note (room) VALUES (%s)", ["1"], ({},), id="another-kind"),
         pytest.param("INSERT INTO note (room) VALUES (%s)", [None], ({"room": None},), id="null"),
+        pytest.param("INSERT INTO note (id) VALUES (%s)", [None], ({},), id="null-makes-a-key"),
         pytest.param(
             "INSERT INTO note (room) VALUES (%s) ON CONFLICT DO NOTHING",
             [1],

@@ -1,0 +1,167 @@
+"""What this process reads from and writes to its databases.
+
+Owns one tap for each of Django's connections, and the schema that they look names up in. Whom a
+write concerns, and what then happens, is not known here.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from threading import Lock
+from typing import Any
+from weakref import WeakSet
+
+from django.core.signals import setting_changed
+from django.db import connections
+from django.db.backends.signals import connection_created
+from django.db.models.signals import class_prepared
+
+from wsrequest.live.reads import Reads, reading
+from wsrequest.live.schema import Extras, Schema, load_schema
+from wsrequest.live.taps import Tap, tap_of
+from wsrequest.types import Changes
+
+__all__ = ["Capture", "installed"]
+
+Wanted = Callable[[str, str], Iterable[tuple[str, ...]]]
+
+_logger = logging.getLogger("wsrequest.live")
+_lock = Lock()
+_installed: list["Capture"] = []
+_NO_EXTRAS = Extras()
+
+
+def installed() -> "Capture | None":
+    """Return the capture of this process."""
+    return _installed[-1] if _installed else None
+
+
+class Capture:
+    """Watches all connections of ``django.db.connections``.
+
+    Args:
+        publish: is called with what a transaction wrote, in the thread that committed it and after
+            that; it must be quick, and leave the connection alone. What it raises is logged.
+        extras: what the models do not tell.
+        replica_of: aliases of replicas, each with that of its primary. ``TEST["MIRROR"]`` of an
+            alias says the same.
+        wanted: for a database and a table the sets of columns that somebody narrows by
+            (``matching.Index.columns``), so that no other values are looked at; all columns that
+            can be compared when None. Called from any thread.
+
+    Attributes:
+        is_active: whether anybody wants to know. False spares looking at rows and publishing; it
+            must be True before the first run begins whose reads shall count.
+    """
+
+    def __init__(
+        self,
+        publish: Callable[[Changes], None],
+        *,
+        extras: Extras = _NO_EXTRAS,
+        replica_of: Mapping[str, str] | None = None,
+        wanted: Wanted | None = None,
+    ) -> None:
+        self.is_active = True
+        self._publish = publish
+        self._extras = extras
+        self._replica_of = dict(replica_of or {})
+        self._wanted = wanted
+        self._schema: Schema | None = None
+        self._is_installed = False
+        self._taps: WeakSet[Tap] = WeakSet()  # each lives as long as its connection
+
+    @property
+    def schema(self) -> Schema:
+        """The tables of the project as they are now."""
+        schema = self._schema
+        if schema is None:
+            schema = self._schema = load_schema(self._extras)
+        return schema
+
+    def install(self) -> None:
+        """Watch each connection from its opening on, and those of this thread that are open.
+
+        Raises:
+            RuntimeError: another capture is installed.
+        """
+        with _lock:
+            if self._is_installed:
+                return
+            if _installed:
+                raise RuntimeError("Another capture is installed")
+            _installed.append(self)
+            self._is_installed = True
+        connection_created.connect(self._connected, dispatch_uid=self)
+        class_prepared.connect(self._models_changed, dispatch_uid=self)
+        setting_changed.connect(self._setting_changed, dispatch_uid=self)
+        for connection in connections.all(initialized_only=True):
+            if connection.connection is not None:
+                self._connected(connection=connection)
+
+    def uninstall(self) -> None:
+        """Leave all connections as they were; what is not committed is not told."""
+        with _lock:
+            if not self._is_installed:
+                return
+            _installed.remove(self)
+            self._is_installed = False
+            taps = list(self._taps)
+        for signal in (connection_created, class_prepared, setting_changed):
+            signal.disconnect(dispatch_uid=self)
+        for tap in taps:
+            tap.detach()
+
+    def reading(
+        self, run: object | None = None, reads: Reads | None = None
+    ) -> AbstractContextManager[Reads]:
+        """Collect what is read in this context.
+
+        Args:
+            run: what ``Changes.run`` is of what is written meanwhile; the collector when None.
+            reads: a collector to go on with, while a body is rendered or streams.
+        """
+        return reading(Reads(run) if reads is None else reads)
+
+    def primary(self, alias: str) -> str:
+        """Return the alias of the database that an alias reads a copy of, or itself."""
+        mirrored = connections.settings[alias]["TEST"]["MIRROR"] if alias in connections else None
+        return self._replica_of.get(alias) or mirrored or alias
+
+    def wanted_kinds(self, database: str, table: str, vendor: str) -> Mapping[str, str]:
+        """Return the columns whose values are worth looking at, with their kinds."""
+        if not self.is_active:
+            return {}
+        kinds = self.schema.names.get(vendor, self.schema.names[""]).kinds.get(table, {})
+        if self._wanted is None:
+            return kinds
+        columns = {column for columns in self._wanted(database, table) for column in columns}
+        return {column: kind for column, kind in kinds.items() if column in columns}
+
+    def tell(self, changes: Changes) -> None:
+        """Publish what a connection wrote. Never raises: the transaction is done."""
+        if not (self.is_active and self._is_installed):
+            return
+        try:
+            self._publish(changes)
+        except Exception:
+            _logger.exception("What a transaction wrote could not be published")
+
+    def tap(self, alias: str) -> Tap | None:
+        """Return the tap of this thread's connection to a database, None while it is closed."""
+        return tap_of(connections[alias])
+
+    def _connected(self, connection: Any, **kwargs: Any) -> None:
+        tap = tap_of(connection)
+        if tap is None:
+            tap = Tap(self, connection, self.primary(connection.alias))
+            with _lock:
+                self._taps.add(tap)
+        tap.attach()
+
+    def _models_changed(self, **kwargs: Any) -> None:
+        self._schema = None
+
+    def _setting_changed(self, setting: str, **kwargs: Any) -> None:
+        if setting == "INSTALLED_APPS":
+            self._schema = None

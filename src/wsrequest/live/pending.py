@@ -1,0 +1,51 @@
+"""What a connection wrote and has not told yet.
+
+Owns how the writes of one transaction are joined into ``Changes``. Pure.
+"""
+
+from wsrequest.live.rows import MAX_ROWS
+from wsrequest.types import Change, Changes, Row
+
+__all__ = ["Pending"]
+
+
+class Pending:
+    """The writes of one transaction; those of a savepoint that was rolled back stay among them."""
+
+    __slots__ = ("_has_run", "_run", "_tables")
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[str, str | None], list[Row] | None] = {}
+        self._run: object | None = None
+        self._has_run = False
+
+    def __bool__(self) -> bool:
+        return bool(self._tables)
+
+    def add(
+        self, database: str, table: str | None, rows: tuple[Row, ...] | None, run: object | None
+    ) -> None:
+        """Add a write, as ``Change`` describes it, and the run that made it."""
+        place = database, table
+        before = self._tables.setdefault(place, [])
+        if rows is None or before is None or len(before) + len(rows) > MAX_ROWS:
+            self._tables[place] = None
+        else:
+            before += rows
+        self._run = run if not self._has_run or self._run is run else None
+        self._has_run = True
+
+    def take(self) -> Changes:
+        """Return everything, and forget it."""
+        changes = tuple(
+            Change(database, table, None if rows is None else tuple(rows))
+            for (database, table), rows in self._tables.items()
+        )
+        run = self._run
+        self.clear()
+        return Changes(changes, run)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._tables = {}
+        self._run, self._has_run = None, False

@@ -1,0 +1,114 @@
+"""What one run read, while it runs.
+
+Owns the collector and the context variable by which statements find theirs. It flows into what
+asgiref starts and into copies of the context, but not into a thread that the view starts itself.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from wsrequest.live.rows import equals_of
+from wsrequest.live.statements import Names, Statement
+from wsrequest.types import Read
+
+__all__ = ["RUNNING", "Reads", "reading"]
+
+# A run that fetches objects one by one, of more than this many, reads the table.
+MAX_CONDITIONS = 100
+
+_Equals = tuple[tuple[str, frozenset[object]], ...]
+
+
+class Reads:
+    """Collects what a run reads. Any thread may add to it.
+
+    Args:
+        run: what ``Changes.run`` shall be for what the run writes.
+
+    Attributes:
+        seconds: after how long the run is to be made again though nothing was written, the
+            shortest that was asked for; None for never.
+        is_open: whether the run goes on.
+    """
+
+    def __init__(self, run: object | None = None) -> None:
+        self.run = self if run is None else run
+        self.seconds: float | None = None
+        self.is_open = False
+        # None stands for all rows.
+        self._found: dict[tuple[str, str | None], set[_Equals] | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, database: str, table: str | None, equals: _Equals = ()) -> None:
+        """Note a read, as ``Read`` describes it."""
+        place = database, table
+        if not equals:
+            self._found[place] = None
+            return
+        conditions = self._found.setdefault(place, set())
+        if conditions is None:
+            return
+        conditions.add(equals)
+        if len(conditions) > MAX_CONDITIONS:
+            self._found[place] = None
+
+    def add_statement(
+        self,
+        database: str,
+        statement: Statement,
+        names: Names,
+        ignored: frozenset[str],
+        params: object,
+    ) -> None:
+        """Note what a statement reads."""
+        if statement.reads is None:
+            self.add(database, None)
+            return
+        narrowed = dict(statement.narrowed)
+        known = params if isinstance(params, list | tuple) else ()
+        for table in statement.reads - ignored:
+            conditions = narrowed.get(table, ())
+            if conditions and len(known) == statement.placeholders:
+                self.add(database, table, equals_of(conditions, names.kinds[table], known))
+            else:
+                self.add(database, table)
+
+    def result(self) -> frozenset[Read]:
+        """Return all that was read so far."""
+        return frozenset(
+            Read(database, table, equals)
+            for (database, table), found in list(self._found.items())
+            for equals in ([()] if found is None else _merged(list(found)))
+        )
+
+
+def _merged(found: Sequence[_Equals]) -> Iterable[_Equals]:
+    """Objects that were fetched one by one are one read of several keys."""
+    single: dict[str, frozenset[object]] = {}
+    for equals in found:
+        if len(equals) == 1:
+            ((column, values),) = equals
+            single[column] = single.get(column, frozenset()) | values
+        else:
+            yield equals
+    for column, values in single.items():
+        yield ((column, values),)
+
+
+RUNNING: ContextVar[Reads | None] = ContextVar("wsrequest.live.reads", default=None)
+
+
+@contextmanager
+def reading(reads: Reads) -> Iterator[Reads]:
+    """Collect in ``reads`` what this context reads; may be entered again, while a body streams."""
+    before = RUNNING.set(reads)
+    reads.is_open = True
+    try:
+        yield reads
+    finally:
+        # What the run started and did not wait for is not the run any more.
+        reads.is_open = False
+        RUNNING.reset(before)

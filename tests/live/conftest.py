@@ -1,0 +1,182 @@
+"""A database of each kind with the tables of tests/live/models.py, and what was published of it."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connections, transaction
+from django.test import override_settings
+
+from tests.live.models import MODELS, Note, Room, Tag
+from wsrequest.live.capture import Capture
+from wsrequest.live.schema import Extras
+from wsrequest.types import Changes
+
+ALIAS = "live"
+_TABLES = [
+    *(model._meta.db_table for model in MODELS),
+    Note.tags.through._meta.db_table,
+    "live_legacy",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _application() -> Iterator[None]:
+    with override_settings(
+        INSTALLED_APPS=[*settings.INSTALLED_APPS, "tests.live.apps.LiveConfig"],
+        DATABASE_ROUTERS=["tests.live.models.Router", *settings.DATABASE_ROUTERS],
+    ):
+        yield
+
+
+class Database:
+    """The database under test: Django's alias ``live``, and a look at it from outside.
+
+    Attributes:
+        vendor: "sqlite" or "postgresql".
+        parameters: those of Django's DATABASES.
+    """
+
+    def __init__(self, vendor: str, parameters: dict[str, Any]) -> None:
+        self.vendor, self.parameters = vendor, parameters
+
+    def content(self) -> dict[str, list[Any]]:
+        """Return what another thread finds in each table, by a connection of its own."""
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(self._content).result()
+
+    def _content(self) -> dict[str, list[Any]]:
+        with closing(self.connect()) as connection:
+            cursor = connection.cursor()
+            found = {}
+            for table in _TABLES:
+                cursor.execute(f'SELECT * FROM "{table}"')
+                found[table] = sorted(map(str, cursor.fetchall()))
+            return found
+
+    def connect(self) -> Any:
+        """A connection of the driver, in autocommit."""
+        if self.vendor == "sqlite":
+            return sqlite3.connect(self.parameters["NAME"], timeout=5, isolation_level=None)
+        names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password"}
+        names |= {"HOST": "host", "PORT": "port"}
+        given = {names[name]: self.parameters[name] for name in names}
+        return psycopg.connect(**given, autocommit=True)
+
+
+@contextmanager
+def configured(alias: str, parameters: dict[str, Any]) -> Iterator[Any]:
+    """An alias of ``django.db.connections`` for the length of the block; its connection."""
+    default = {"default": {"ENGINE": "django.db.backends.dummy"}}
+    databases = connections.configure_settings({**default, alias: parameters})
+    connections.settings[alias] = databases[alias]
+    try:
+        yield connections[alias]
+    finally:
+        connections[alias].close()
+        del connections[alias]
+        del connections.settings[alias]
+
+
+def _make_tables(connection: Any) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA public CASCADE")
+            cursor.execute("CREATE SCHEMA public")
+    with connection.schema_editor() as editor:
+        for model in MODELS:
+            editor.create_model(model)
+        editor.execute('CREATE TABLE "live_legacy" (id integer PRIMARY KEY, text varchar(50))')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, django_db_blocker: Any
+) -> Iterator[Database]:
+    """Each kind in turn, with one room that holds one note, and one tag."""
+    parameters: dict[str, Any] = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(tmp_path / "live.sqlite3"),
+    }
+    if request.param == "postgresql":
+        parameters = {"ENGINE": "django.db.backends.postgresql"}
+        parameters |= request.getfixturevalue("postgres_params")
+    with django_db_blocker.unblock(), configured(ALIAS, parameters) as connection:
+        _make_tables(connection)
+        room = Room.objects.create(name="kitchen")
+        Note.objects.create(text="a", room=room)
+        Tag.objects.create(name="first")
+        yield Database(request.param, parameters)
+
+
+class Published:
+    """What a capture published, and what the database held at each time."""
+
+    def __init__(self, look: Callable[[], Any]) -> None:
+        self._look = look
+        self.changes: list[Changes] = []
+        self.contents: list[Any] = []
+
+    def __call__(self, changes: Changes) -> None:
+        self.changes.append(changes)
+        self.contents.append(self._look())
+
+    def tables(self) -> set[str | None]:
+        """Return the tables, without the name of the application."""
+        return {
+            None if change.table is None else change.table.removeprefix("live_")
+            for changes in self.changes
+            for change in changes.changes
+        }
+
+    def rows(self, table: str) -> list[Any]:
+        """Return the rows that were published of one table, None for any."""
+        return [
+            change.rows
+            for changes in self.changes
+            for change in changes.changes
+            if change.table == f"live_{table}"
+        ]
+
+    def clear(self) -> None:
+        self.changes.clear()
+        self.contents.clear()
+
+
+@pytest.fixture
+def published(database: Database) -> Published:
+    """Filled by ``capture``."""
+    return Published(database.content)
+
+
+@pytest.fixture
+def capture(database: Database, published: Published) -> Iterator[Capture]:
+    """A capture that watches."""
+    with watching(published) as made:
+        yield made
+
+
+@contextmanager
+def watching(publish: Callable[[Changes], None], **arguments: Any) -> Iterator[Capture]:
+    """A capture that watches for the length of the block; arguments are those of ``Extras``."""
+    capture = Capture(publish, extras=Extras(**arguments))
+    capture.install()
+    try:
+        yield capture
+    finally:
+        capture.uninstall()
+
+
+def atomic(**arguments: Any) -> Any:
+    return transaction.atomic(using=ALIAS, **arguments)
+
+
+def run_sql(sql: Any, *params: Any) -> None:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(sql, params or None)
