@@ -155,26 +155,24 @@ class EventStream:
         assert isinstance(call, LiveCall)
         if call.is_dropped:
             return
-        has_news = self._take_cookies(call)
+        self._take_cookies(call)
         if call.head is not None:
             headers = {n: v for n, v in call.head.headers.items() if n.lower() != "set-cookie"}
             call.head = msgspec.structs.replace(call.head, headers=headers)
-            frame = self._subscriptions.answered(call, is_dirty=has_news)
+            frame = self._subscriptions.answered(call)
         if frame is not None:
             self._last(frame)
 
-    def _take_cookies(self, call: LiveCall) -> bool:
+    def _take_cookies(self, call: LiveCall) -> None:
         cookies, call.set_cookies = call.set_cookies, None
         if cookies is None:
-            return False
+            return
         lines = [morsel.OutputString() for morsel in cookies.values()]
         # A control character could begin another header (CVE-2026-44546).
         self._headers += [
             (b"set-cookie", line.encode("latin1")) for line in lines if is_allowed_value(line)
         ]
-        has_news = self._jar.would_change(cookies)
         self._jar.update(cookies)
-        return has_news
 
     # As the line of its subscription.
 

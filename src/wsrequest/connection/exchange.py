@@ -189,9 +189,9 @@ class Exchange:
     def call_ended(self, call: Call, frame: Frame | None) -> None:
         """A call is back from the lane, with its last frame."""
         if not call.is_dropped:
-            has_news = self._learn(call)
+            self._learn(call)
             if isinstance(call, LiveCall):
-                self._live_answered(call, frame, has_news=has_news)
+                self._live_answered(call, frame)
             elif frame is not None and call.message.settled and not call.has_begun:
                 self._settle(call, frame)
             else:
@@ -205,18 +205,16 @@ class Exchange:
         if frame is not None:
             self.put(frame)
 
-    def _learn(self, call: Call) -> bool:
-        has_news = self._visitor.learn(call)
-        if has_news and self._subscriptions is not None:
+    def _learn(self, call: Call) -> None:
+        if self._visitor.learn(call) and self._subscriptions is not None:
             self._subscriptions.refresh()
-        return has_news
 
     # Live requests.
 
-    def _live_answered(self, call: LiveCall, frame: Frame | None, *, has_news: bool) -> None:
+    def _live_answered(self, call: LiveCall, frame: Frame | None) -> None:
         assert self._subscriptions is not None  # made with the call
         if call.result is not None:
-            frame = self._subscriptions.answered(call, is_dirty=has_news)
+            frame = self._subscriptions.answered(call)
         else:
             self._subscriptions.abandon(call)
         if call.result is None or frame is not None:

@@ -156,12 +156,8 @@ class Subscriptions:
         if call.live_run is None:
             call.live_run = self.live.registry.begin()
 
-    def answered(self, call: LiveCall, *, is_dirty: bool) -> Frame | None:
-        """Take the end of a first run.
-
-        Args:
-            call: that has ended, and was not dropped.
-            is_dirty: its answer made the client another than it was made for.
+    def answered(self, call: LiveCall) -> Frame | None:
+        """Take the end of a first run that was not dropped.
 
         Returns:
             What ends the request, where it does not go on; None where it does, and its first
@@ -173,7 +169,7 @@ class Subscriptions:
         if result is not None and head is not None and result.is_success:
             refused = self._refusal(call, result)
             if refused is None:
-                self._go_live(call, result, is_dirty=is_dirty)
+                self._go_live(call, result)
                 return None
         self.live.registry.abandon(run)
         if refused is not None:
@@ -197,15 +193,16 @@ class Subscriptions:
             return Refused("answer_too_large", f"live answers may have {most} bytes together", id)
         return None
 
-    def _go_live(self, call: LiveCall, result: Result, *, is_dirty: bool) -> None:
-        subscription = Subscription(self, call)
-        self._identify(subscription)
-        self._subscriptions[call.key] = subscription
+    def _go_live(self, call: LiveCall, result: Result) -> None:
+        subscription = self._subscriptions[call.key] = Subscription(self, call)
+        # As whoever it was answered for, which may be another than the connection is by now: an
+        # answer that set cookies came meanwhile, or this is one.
+        self._identify(subscription, call.cookie)
         assert call.live_run is not None
         self.live.registry.join(
-            subscription, call.live_run, result, call.reads,
-            expires_seconds=call.expires_seconds, is_dirty=is_dirty,
-        )  # fmt: skip
+            subscription, call.live_run, result, call.reads, expires_seconds=call.expires_seconds
+        )
+        self._refresh(subscription)
 
     def abandon(self, call: LiveCall) -> None:
         """A first run was dropped. Safe to call twice."""
@@ -235,10 +232,13 @@ class Subscriptions:
     def refresh(self) -> None:
         """The cookies of the connection have changed, and with them whose they are."""
         for subscription in list(self._subscriptions.values()):
-            before = subscription.key
-            self._identify(subscription)
-            if subscription.key != before:
-                self.live.registry.move(subscription)
+            self._refresh(subscription)
+
+    def _refresh(self, subscription: Subscription) -> None:
+        before = subscription.key
+        self._identify(subscription, self.line.cookie_for(subscription.message.url))
+        if subscription.key != before:
+            self.live.registry.move(subscription)
 
     def logged_out(self) -> None:
         """The session's user is gone: end what was answered for it."""
@@ -271,11 +271,10 @@ class Subscriptions:
             self.live.registry.leave(subscription)
             subscription.end(why)
 
-    def _identify(self, subscription: Subscription) -> None:
+    def _identify(self, subscription: Subscription, cookie: str) -> None:
         """Say who it is that asks, by all that can make a difference to the answer."""
-        message = subscription.message
-        subscription.cookie = self.line.cookie_for(message.url)
-        subscription.key = _key(message, subscription.cookie, self._identity)
+        subscription.cookie = cookie
+        subscription.key = _key(subscription.message, cookie, self._identity)
 
 
 def _tags(message: Request) -> str:

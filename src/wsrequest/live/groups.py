@@ -6,7 +6,7 @@ Which groups run is the registry's.
 
 import asyncio
 import random
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from wsrequest.errors import Refused
@@ -16,9 +16,7 @@ from wsrequest.types import Read
 __all__ = ["MOST_ECHOES", "Group", "Job", "Run", "Subscriber"]
 
 _MOST_RETRY_SECONDS = 60.0
-MOST_ECHOES = (
-    4  # runs in a row that only other live runs had called for, until they are slowed down
-)
+MOST_ECHOES = 4  # runs in a row that other live runs had called for, until they are slowed down
 
 
 class Job(Protocol):
@@ -34,7 +32,7 @@ class Run:
     What a commit tells of the run that made it is one of these, so its identity matters.
 
     Attributes:
-        position: of the registry, before anything was read.
+        position: of the log, before anything was read.
         group: whom it is for; None for a first run, until its subscriber joins one.
         began: loop time.
         job: what runs it; None for a first run, which belongs to its connection.
@@ -43,11 +41,18 @@ class Run:
 
     __slots__ = ("began", "group", "is_over", "job", "position", "watchdog")
 
-    def __init__(self, position: int, began: float, group: "Group | None" = None) -> None:
-        self.position, self.began, self.group = position, began, group
+    def __init__(self, began: float, group: "Group | None" = None) -> None:
+        self.began, self.group = began, group
+        self.position = 0
         self.job: Job | None = None
         self.is_over = False
         self.watchdog: asyncio.TimerHandle | None = None
+
+    def end(self) -> None:
+        """Its result is there, or wanted no longer. Safe to call twice."""
+        self.is_over = True
+        if self.watchdog is not None:
+            self.watchdog.cancel()
 
 
 class Subscriber(Protocol):
@@ -64,7 +69,7 @@ class Subscriber(Protocol):
         """Send a result, unless the client has the same."""
 
     def end(self, why: Result | Refused) -> None:
-        """Send the last that is to be said; the registry has forgotten the subscriber."""
+        """Send the last that is to be said; the registry forgets the subscriber."""
 
 
 class Group:
@@ -75,39 +80,55 @@ class Group:
         subscribers: never empty while the registry knows the group; in the order of joining.
         latest: the last result; None until the first run of this group has ended.
         version: of ``latest``.
+        position: of the run that gave the last success.
         reads: what the runs behind ``latest`` read.
         is_dirty: what was read may have changed since.
         is_queued: waits for its turn to run.
+        is_showing: some of the subscribers are still to be shown ``latest``.
         run: that is going on.
+        hung: a run that did not end in time; there is no other before it has come back.
         not_before: loop time of the next run.
         timer: until then.
         expiry: until the result is too old by what the view said.
-        waiters: called once nothing is outstanding.
+        failures: in a row.
+        echoes: how often in a row only another live run was the reason to run.
+        waiters: positions, and what to call once all that was committed up to there is shown.
     """
 
     __slots__ = (
-        "echoes", "expiry", "failures", "is_dirty", "is_queued", "key", "latest",
-        "not_before", "reads", "run", "subscribers", "timer", "version", "waiters",
+        "echoes", "expiry", "failures", "hung", "is_dirty", "is_queued", "is_showing", "key",
+        "latest", "not_before", "position", "reads", "run", "subscribers", "timer", "version",
+        "waiters",
     )  # fmt: skip
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
         self.subscribers: dict[Subscriber, None] = {}
         self.latest: Result | None = None
-        self.version = 0
+        self.version, self.position = 0, -1
         self.reads: frozenset[Read] = frozenset()
-        self.is_dirty = self.is_queued = False
+        self.is_dirty = self.is_queued = self.is_showing = False
         self.run: Run | None = None
+        self.hung: Run | None = None
         self.not_before = 0.0
         self.timer: asyncio.TimerHandle | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.failures = self.echoes = 0
-        self.waiters: list[Callable[[], None]] = []
+        self.waiters: list[tuple[int, Callable[[], None]]] = []
 
     @property
-    def is_settled(self) -> bool:
+    def is_new(self) -> bool:
+        """Whether there is no result, and nothing was done for one."""
+        return self.latest is None and not self.is_dirty and self.run is None
+
+    @property
+    def is_current(self) -> bool:
         """Whether the last result is what a run would give now, as far as is known."""
-        return not self.is_dirty and self.run is None
+        return self.latest is not None and not self.is_dirty and self.run is None
+
+    def has_shown(self, position: int) -> bool:
+        """Whether all were shown what was committed up to a position."""
+        return not self.is_showing and (self.is_current or position <= self.position)
 
     def rest(self, began: float, ended: float, least_seconds: float) -> None:
         """Set the pace behind a run: half of the time for others, at least.
@@ -134,6 +155,13 @@ class Group:
         # With jitter: many groups may have failed for the same reason in the same moment.
         self.not_before = ended + (told_seconds or most * random.uniform(0.5, 1.0))
 
+    def forgive(self) -> None:
+        """What failed may succeed now: the pause is over."""
+        self.failures, self.not_before = 0, 0.0
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
     def stop(self) -> None:
         """Nobody is left: end what is going on. Safe to call twice."""
         for timer in (self.timer, self.expiry):
@@ -141,14 +169,14 @@ class Group:
                 timer.cancel()
         if self.run is not None and self.run.job is not None:
             self.run.job.give_up()
-        self.settle()
-
-    def settle(self) -> None:
-        """Tell those who wait until nothing is outstanding."""
         waiters, self.waiters = self.waiters, []
-        for waiter in waiters:
+        for _, waiter in waiters:
             waiter()
 
-    def unite(self, reads: Iterable[Read]) -> frozenset[Read]:
-        """Its reads, and these."""
-        return self.reads | frozenset(reads)
+    def settle(self) -> None:
+        """Tell those who wait for no more than was shown."""
+        waiters, self.waiters = self.waiters, []
+        due = [told for told in waiters if self.has_shown(told[0])]
+        self.waiters += [told for told in waiters if told not in due]
+        for _, waiter in due:
+            waiter()

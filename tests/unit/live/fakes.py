@@ -1,0 +1,192 @@
+"""A registry in the hands of a test: its clock, and subscribers that note what comes.
+
+Owns no rule of the registry. Nothing happens by itself: a test lets time pass, and ends runs.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from wsrequest.live.groups import Group, Run
+from wsrequest.live.registry import Registry
+from wsrequest.live.results import Result
+from wsrequest.types import Change, Changes, Read
+
+
+class Handle:
+    """As asyncio's TimerHandle."""
+
+    def __init__(self, due: float, call: Callable[[], object]) -> None:
+        self._due, self.call, self.is_cancelled = due, call, False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def when(self) -> float:
+        return self._due
+
+
+class Clock:
+    """What the registry uses of an event loop, where time passes by ``advance`` only."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._handles: list[Handle] = []
+        self._soon: list[Callable[[], object]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, function: Callable[..., object], *args: object) -> Handle:
+        handle = Handle(when, lambda: function(*args))
+        self._handles.append(handle)
+        return handle
+
+    def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Handle:
+        return self.call_at(self.now + delay, function, *args)
+
+    def call_soon(self, function: Callable[..., object], *args: object) -> None:
+        self._soon.append(lambda: function(*args))
+
+    @property
+    def waiting(self) -> list[Handle]:
+        """The timers that are still to ring, the next one first."""
+        self._handles = [handle for handle in self._handles if not handle.is_cancelled]
+        return sorted(self._handles, key=Handle.when)
+
+    def turn(self) -> bool:
+        """One turn of the loop. Returns whether there was something to do."""
+        soon, self._soon = self._soon, []
+        for call in soon:
+            call()
+        return bool(soon)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; what is due meanwhile happens in its order."""
+        end = self.now + seconds
+        while self.turn():
+            pass
+        while self.waiting and self.waiting[0].when() <= end:
+            handle = self.waiting[0]
+            self.now = max(self.now, handle.when())
+            self._handles.remove(handle)
+            handle.call()
+            while self.turn():
+                pass
+        self.now = end
+
+
+class Job:
+    """A view that runs until the test ends it."""
+
+    def __init__(self, run: Run, subscriber: "FakeSubscriber") -> None:
+        self.run, self.subscriber = run, subscriber
+        self.is_given_up = False
+
+    def give_up(self) -> None:
+        self.is_given_up = True
+
+
+class FakeSubscriber:
+    """Notes what it is shown. ``jobs`` are those that it was asked to start."""
+
+    def __init__(self, key: Hashable = "me", jobs: list[Job] | None = None) -> None:
+        self.key, self.group = key, None
+        self.jobs: list[Job] = [] if jobs is None else jobs
+        self.shown: list[tuple[int, Result]] = []
+        self.ends: list[Any] = []
+        self.group: Group | None = None
+
+    def start(self, run: Run) -> Job:
+        job = Job(run, self)
+        self.jobs.append(job)
+        return job
+
+    def show(self, version: int, result: Result) -> None:
+        # As a connection does: what is older than what was shown is not shown.
+        if not self.shown or version > self.shown[-1][0]:
+            self.shown.append((version, result))
+
+    def end(self, why: Any) -> None:
+        self.ends.append(why)
+
+    @property
+    def body(self) -> bytes:
+        """What it was shown last."""
+        return self.shown[-1][1].body
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """All that it was shown, but for what it had already."""
+        found: list[bytes] = []
+        for _, result in self.shown:
+            if not found or found[-1] != result.body:
+                found.append(result.body)
+        return found
+
+
+class World:
+    """A registry with a clock, and the jobs of all its subscribers in the order of their begin."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.clock = Clock()
+        self.jobs: list[Job] = []
+        self.is_active: list[bool] = []
+        given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": 30.0, **kwargs}
+        self.registry = Registry(self.clock, activate=self.is_active.append, **given)  # type: ignore[arg-type]
+
+    def subscriber(self, key: Hashable = "me") -> FakeSubscriber:
+        return FakeSubscriber(key, self.jobs)
+
+    def subscribe(
+        self,
+        body: bytes = b"one",
+        reads: tuple[Read, ...] = (),
+        key: Hashable = "me",
+        **kwargs: Any,
+    ) -> FakeSubscriber:
+        """Take in a subscriber whose first run is over at once."""
+        shared = kwargs.pop("shared", None)
+        subscriber = self.subscriber(key)
+        run = self.registry.begin()
+        self.registry.join(subscriber, run, ok(body, shared), reads or (read("a"),), **kwargs)
+        return subscriber
+
+    def commit(self, *tables: str, run: object = None) -> None:
+        self.registry.receive(wrote(*tables, run=run))
+
+    def end(
+        self, job: Job | None = None, result: Result | None = None, reads: tuple[Read, ...] = (),
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
+        """End a run, the last one unless another is named."""
+        job = job or self.jobs[-1]
+        self.registry.finished(job.run, result, reads or (read("a"),), **kwargs)
+
+    def until_begun(self, count: int) -> None:
+        """Let time pass until so many runs were begun."""
+        for _ in range(1000):
+            if len(self.jobs) >= count:
+                return
+            self.clock.advance(0.25)
+        raise AssertionError(f"only {len(self.jobs)} runs were begun")
+
+    def is_empty(self) -> bool:
+        """Whether nothing is left of all who were here."""
+        registry = self.registry
+        return not len(registry) and not len(registry._index) and not self.clock.waiting
+
+
+def read(table: str) -> Read:
+    return Read("default", table)
+
+
+def wrote(*tables: str, run: object = None) -> Changes:
+    return Changes(tuple(Change("default", table) for table in tables), run)
+
+
+def ok(body: bytes = b"one", shared: Hashable | None = None) -> Result:
+    return Result(200, {"Content-Type": "text/plain"}, body, shared)
+
+
+def failed(status: int = 500, body: bytes = b"secret", **headers: str) -> Result:
+    return Result(status, {n.replace("_", "-"): v for n, v in headers.items()}, body)
