@@ -3,6 +3,7 @@
 Owns when two results are the same, their entity tags, and the frames that they have in common.
 """
 
+import re
 from collections.abc import Hashable
 from hashlib import blake2b
 
@@ -22,6 +23,8 @@ _PASSING = frozenset(
     "request-id x-correlation-id x-runtime".split()
 )
 _RATE_LIMITS = ("ratelimit", "x-ratelimit", "x-rate-limit")
+# Quoted, or as an application may write it.
+_TAG = re.compile(r'(?:^|,)\s*(?:W/)?("[^"]*"|[^\s,"]+)\s*(?=,|$)')
 _MOST_PATCHES = 8  # subscribers that read slowly hold older results; the others one and the same
 
 
@@ -101,8 +104,7 @@ def tag_matches(told: str, etag: str | None) -> bool:
     """Whether If-None-Match names a tag, by weak comparison (RFC 9110 8.8.3.2, 13.1.2)."""
     if etag is None:
         return False
-    tags = [tag.strip().removeprefix("W/") for tag in told.split(",")]
-    return etag.removeprefix("W/") in tags  # "*" is for those that know no tag
+    return etag.removeprefix("W/") in _TAG.findall(told)  # "*" is for those that know no tag
 
 
 def _get(headers: Headers, name: str) -> str | None:

@@ -33,7 +33,9 @@ def shared_key(
     directives = _directives(told.get("cache-control"))
     is_public = "public" in directives or "s-maxage" in directives
     is_held_back = directives.keys() & {"private", "no-store", "no-cache"}
-    if status != 200 or not is_public or is_held_back or "set-cookie" in told:
+    # A cache had to ask again for each of them, and might be told another thing.
+    is_stale = _seconds(directives.get("s-maxage", directives.get("max-age"))) == 0
+    if status != 200 or not is_public or is_held_back or is_stale or "set-cookie" in told:
         return None
     names = sorted({name.strip().lower() for name in _text(told.get("vary")).split(",")} - {""})
     if "*" in names:
@@ -44,8 +46,11 @@ def shared_key(
 def fresh_seconds(headers: Headers) -> float | None:
     """How long the application lets its answer be reused: max-age, where it is above zero."""
     told = {name.lower(): value for name, value in headers.items()}
-    text = _directives(told.get("cache-control")).get("max-age", "")
-    return float(text) if text.isascii() and text.isdecimal() and int(text) else None
+    return _seconds(_directives(told.get("cache-control")).get("max-age")) or None
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isascii() and text.isdecimal() else None
 
 
 def _directives(value: str | list[str] | None) -> dict[str, str]:
