@@ -9,22 +9,35 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from django.apps import apps
 from django.core.asgi import get_asgi_application as get_django_application
 from django.db import close_old_connections
 
+from wsrequest.bus.codec import CHANGES
 from wsrequest.conf import conf
 from wsrequest.connection import sockets
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
 from wsrequest.connection.door import Door
+from wsrequest.connection.events import EventStream, request_of
+from wsrequest.connection.hearing import Hearing
 from wsrequest.connection.journal import Journal
-from wsrequest.connection.service import Service, Terms
+from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.shutdown import Drain
-from wsrequest.errors import HandshakeRefused
-from wsrequest.http.environ import make_base
+from wsrequest.errors import HandshakeRefused, Refused
+from wsrequest.http.environ import Base, make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.lanes import Lane
-from wsrequest.http.plain import answer_socket_path, deny, not_found
+from wsrequest.http.plain import (
+    answer_socket_path,
+    deny,
+    not_found,
+    refuse,
+    shared_with,
+    wants_events,
+)
 from wsrequest.http.tickets import Tickets
+from wsrequest.live.audience import Audience
+from wsrequest.live.registry import Registry
 
 __all__ = ["Application", "get_asgi_application", "get_websocket_application"]
 
@@ -66,6 +79,7 @@ class Application:
         self._path = path
         self._handler = Handler()
         self._service: Service | None = None
+        self._hearing: Hearing | None = None
         self._terms: Terms | None = None
         self._drain = Drain(self.drain)
         self._door = Door(self._drain)
@@ -81,6 +95,8 @@ class Application:
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
+        elif self._is_socket(scope) and wants_events(scope):
+            await self._events(scope, receive, send)
         elif self._is_socket(scope):
             await answer_socket_path(scope, send, self._redeem, conf.ALLOWED_ORIGINS)
         else:
@@ -89,6 +105,9 @@ class Application:
     async def drain(self) -> None:
         """Answer what is in flight on every socket and close them, for a restart."""
         self._door.release()
+        for stream in sockets.open_sockets():
+            if isinstance(stream, EventStream):
+                stream.close()
         found = [socket for socket in sockets.open_sockets() if isinstance(socket, Connection)]
         if not found:
             return
@@ -110,15 +129,7 @@ class Application:
         try:
             if not self._is_socket(scope):
                 raise HandshakeRefused(404, f"the socket is at {self.path}")
-            place = self._door.check(
-                base,
-                scope.get("headers", ()),
-                max_connections=conf.MAX_CONNECTIONS,
-                max_connections_per_address=conf.MAX_CONNECTIONS_PER_ADDRESS,
-                allowed_origins=conf.ALLOWED_ORIGINS,
-                allow_no_origin=conf.ALLOW_NO_ORIGIN,
-                needs_tls=conf.needs_tls(self.path),
-            )
+            place = self._check_door(scope, base, allow_no_origin=conf.ALLOW_NO_ORIGIN)
             self._drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
             self._drain.install()
             await self._door.enter(place, conf.MAX_HANDSHAKES_PER_SECOND)
@@ -131,6 +142,44 @@ class Application:
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
             terms = self._get_terms()
             await Connection(send, base, subprotocol, self._get_service(), terms).run(receive)
+        finally:
+            self._door.leave(place)
+
+    def _check_door(self, scope: Scope, base: Base, *, allow_no_origin: bool) -> str:
+        return self._door.check(
+            base,
+            scope.get("headers", ()),
+            max_connections=conf.MAX_CONNECTIONS,
+            max_connections_per_address=conf.MAX_CONNECTIONS_PER_ADDRESS,
+            allowed_origins=conf.ALLOWED_ORIGINS,
+            allow_no_origin=allow_no_origin,
+            needs_tls=conf.needs_tls(self.path),
+        )
+
+    # Server-sent events.
+
+    async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+        base = make_base(scope)
+        try:
+            # By HTTP a page of the server's own origin sends none with a GET.
+            place = self._check_door(scope, base, allow_no_origin=True)
+            message = request_of(scope["query_string"], base)
+            terms, service = self._get_terms(), self._get_service()
+            if not terms.limits.subscriptions:
+                raise Refused("not_supported", "this server has no live requests")
+            await self._door.enter(place, conf.MAX_HANDSHAKES_PER_SECOND)
+        except HandshakeRefused as refused:
+            Journal.handshake_refused(base.environ.get("REMOTE_ADDR", ""), refused)
+            seconds = refused.retry_after_seconds
+            await refuse(send, refused.status, refused.detail, retry_after_seconds=seconds)
+            return
+        except Refused as refused:
+            await refuse(send, refused.status, str(refused), retry_after_seconds=None)
+            return
+        is_foreign = base.origin is not None and not base.is_same_origin
+        shared = shared_with(base.origin) if is_foreign and base.origin else []
+        try:
+            await EventStream(send, base, service, terms, shared).run(receive, message)
         finally:
             self._door.leave(place)
 
@@ -155,8 +204,7 @@ class Application:
     def _get_service(self) -> Service:
         loop = asyncio.get_running_loop()
         if self._service is None or self._service.lane.loop is not loop:
-            if self._service is not None:
-                self._service.lane.stop()
+            self._stop()
             lane = Lane(
                 loop,
                 threads=conf.THREADS,
@@ -164,7 +212,8 @@ class Application:
                 prepare=prepare_thread,
                 finish=finish_thread,
             )
-            self._service = Service(self._handler, lane, _tickets)
+            live, self._hearing = _make_live(loop, lane)
+            self._service = Service(self._handler, lane, _tickets, live=live)
         return self._service
 
     async def _redeem(self, ticket: str, origin: str) -> list[str] | None:
@@ -178,11 +227,43 @@ class Application:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 self._drain.uninstall()
-                if self._service is not None:
-                    self._service.lane.stop()
-                    self._service = None
+                self._stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    def _stop(self) -> None:
+        if self._hearing is not None:
+            self._hearing.stop()
+            self._hearing = None
+        if self._service is not None:
+            if self._service.live is not None:
+                self._service.live.registry.stop()
+            self._service.lane.stop()
+            self._service = None
+
+
+def _make_live(
+    loop: asyncio.AbstractEventLoop, lane: Lane
+) -> tuple[Live, Hearing] | tuple[None, None]:
+    """What live requests of one event loop share; None where the app is not installed."""
+    if not (apps.is_installed("wsrequest") and conf.MAX_SUBSCRIPTIONS):
+        return None, None
+    app: Any = apps.get_app_config("wsrequest")
+    audience: Audience = app.live.audience
+
+    def activate(is_active: bool) -> None:
+        (audience.add if is_active else audience.discard)(registry)
+
+    registry = Registry(
+        loop,
+        max_runs=conf.LIVE_RUNS,
+        least_seconds=conf.LIVE_INTERVAL_SECONDS,
+        run_seconds=conf.REQUEST_SECONDS,
+        quiet_tables=frozenset({"django_session"}),
+        activate=activate,
+    )
+    hearing = Hearing(app.live.bus, CHANGES, registry, lane.post)
+    return Live(registry, hearing.when_heard), hearing
 
 
 def _tickets() -> Tickets:

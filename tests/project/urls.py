@@ -7,6 +7,7 @@ from tests.project.views import (
     accounts,
     databases,
     faults,
+    live,
     loads,
     plain,
     rest,
@@ -107,6 +108,14 @@ LOADS = [
     path("load/stream/", loads.stream),
     path("load/upload/", loads.upload),
 ]
+LIVE = [
+    path("live/public/", live.public),
+    path("live/mine/", live.mine),
+    path("live/lazily/", live.lazily),
+    path("live/asynchronously/", live.asynchronously),
+    path("live/visits/", live.visits),
+    path("live/binary/", live.binary),
+]
 FRAMEWORKS = [
     path("api/function/", rest.function),
     path("api/member/", rest.MemberView.as_view()),
@@ -114,4 +123,14 @@ FRAMEWORKS = [
     path("api/", include(router.urls)),
     path("ninja/", shinobi.api.urls),
 ]
-urlpatterns = [*PLAIN, *STREAMS, *WAITING, *FAULTS, *ACCOUNTS, *DATABASES, *LOADS, *FRAMEWORKS]
+urlpatterns = [
+    *PLAIN,
+    *STREAMS,
+    *WAITING,
+    *FAULTS,
+    *ACCOUNTS,
+    *DATABASES,
+    *LOADS,
+    *LIVE,
+    *FRAMEWORKS,
+]

@@ -76,7 +76,7 @@ class EventStream:
     async def run(self, receive: Receive, message: Request) -> None:
         """Serve it until either side ends it."""
         sockets.add(self)
-        call = LiveCall(self, _ID, message, self._live)
+        call = LiveCall(self, _ID, message)
         call.cookie = self.cookie_for(message.url)
         self._subscriptions.begin(call)
         call.is_in_lane = True

@@ -140,7 +140,7 @@ class Exchange:
         assert live is not None  # else _open has refused it
         if self._subscriptions is None:
             self._subscriptions = Subscriptions(self, live)
-        return LiveCall(self, key, message, live)
+        return LiveCall(self, key, message)
 
     def _begin(self, call: Call) -> None:
         self._visitor.show_cookies(call)

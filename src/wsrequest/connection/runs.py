@@ -19,11 +19,12 @@ from wsrequest.errors import Refused
 from wsrequest.http.environ import Base
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.live.groups import Run
+from wsrequest.live.reads import Reads, reading
 from wsrequest.live.results import Result
 from wsrequest.live.sharing import fresh_seconds, shared_key
 from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
-from wsrequest.types import Frame
+from wsrequest.types import Frame, Read
 
 __all__ = ["LiveCall", "Place", "Rerun", "identity_of", "unconditional"]
 
@@ -55,35 +56,39 @@ class LiveCall(Call):
         "shown_message",
     )
 
-    def __init__(self, owner: Owner, key: Key, message: Request, live: Live) -> None:
+    def __init__(self, owner: Owner, key: Key, message: Request) -> None:
         super().__init__(owner, key, unconditional(message), None)
         self.shown_message = message
-        self._service_live = live
         self.live_run: Run | None = None
         self.by_session = False
         self.head: Response | None = None
         self.result: Result | None = None
-        self._reads: Any = None
+        self._reads = Reads()
         self._meta: dict[str, Any] = {}
 
     @property
-    def reads(self) -> Any:
+    def reads(self) -> frozenset[Read]:
         """What it read; empty until it ran."""
-        return self._reads.reads if self._reads is not None else frozenset()
+        return self._reads.result()
 
     @property
     def expires_seconds(self) -> float | None:
         """When to run it again, whatever is written; None: never for that reason alone."""
-        told: float | None = self._reads.expires_seconds if self._reads is not None else None
-        if told is None and self.result is not None and not self.reads:
+        told = self._reads.seconds
+        if told is None and self.result is not None and not len(self._reads):
             # A cache answered that nobody sees; it says for how long it does.
             told = fresh_seconds(self.result.headers)
         return told
 
     def run(self) -> None:
         """Run the request; every statement is looked at."""
-        with self._service_live.reading(self.live_run) as self._reads:
+        self._reads.run = self.live_run
+        with reading(self._reads):
             super().run()
+
+    async def _finish(self, answer: Answer) -> None:
+        with reading(self._reads):
+            await super()._finish(answer)
 
     def took(self, head: Response, body: bytes) -> None:
         """The whole answer is there."""
@@ -143,7 +148,7 @@ class Rerun:
         info = place.info
         self.info = WebSocketInfo(info.connection_id, info.subprotocol, is_rerun=True)
         self._run, self._live = run, live
-        self._call = call = LiveCall(self, None, message, live)
+        self._call = call = LiveCall(self, None, message)
         call.live_run, call.cookie, call.is_in_lane = run, cookie, True
         self.service.lane.submit(call, live.source)
 

@@ -1,9 +1,7 @@
 """What the connections of one process share: the handler, the lane, and their terms."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from wsrequest.connection.budget import Budget
 from wsrequest.http.handler import Handler
@@ -12,21 +10,9 @@ from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
 from wsrequest.live.registry import Registry
 from wsrequest.protocol.messages import Hello, HelloLimits
-from wsrequest.types import Limits, Read
+from wsrequest.types import Limits
 
-__all__ = ["Live", "Reads", "Service", "Terms"]
-
-
-class Reads(Protocol):
-    """What one run has read up to now."""
-
-    @property
-    def reads(self) -> frozenset[Read]:
-        """Tables, rows, and keys that the view named."""
-
-    @property
-    def expires_seconds(self) -> float | None:
-        """When the view asked to be run again, whatever is written."""
+__all__ = ["Live", "Service", "Terms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +61,12 @@ class Live:
 
     Attributes:
         registry: who is shown what.
-        reading: given a run, a context in which is recorded what the calling thread, and whatever
-            it begins, reads.
         when_heard: calls a function on the event loop once the registry has heard of everything
             that was committed by now in this process.
         source: of the views that run again; all of them have one turn among the connections.
     """
 
     registry: Registry
-    reading: Callable[[object], AbstractContextManager[Reads]]
     when_heard: Callable[[Callable[[], None]], None]
     source: Source = field(default_factory=Source)
 

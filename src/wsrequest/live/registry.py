@@ -63,6 +63,10 @@ class Registry:
         """How many groups there are."""
         return len(self._groups)
 
+    def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
+        """The sets of columns by which readers narrow a table; from any thread."""
+        return self._index.columns(database, table)
+
     # Changes.
 
     def receive(self, changes: Changes) -> None:

@@ -27,6 +27,11 @@ def create(request: HttpRequest, note: NoteIn) -> tuple[int, Note]:
     return 201, Note.objects.create(text=note.text)
 
 
+@api.get("/notes", response=list[NoteOut])
+async def listed(request: HttpRequest) -> list[Note]:
+    return [note async for note in Note.objects.all()]
+
+
 @api.get("/notes/{pk}", response=NoteOut)
 async def read(request: HttpRequest, pk: int) -> Note:
     return await Note.objects.aget(pk=pk)

@@ -1,0 +1,56 @@
+"""Views to subscribe to, which know nothing of it but for ``forecast``."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.views.decorators.cache import cache_control
+
+from tests.project.models import Note
+
+
+@cache_control(public=True)
+def public(request: HttpRequest) -> JsonResponse:
+    """Notes, for everybody; ``runs`` tells how often it ran with a note of that text there."""
+    texts = list(Note.objects.values_list("text", flat=True))
+    cache.add("runs", 0)
+    return JsonResponse({"texts": texts, "run": cache.incr("runs")})
+
+
+@login_required
+def mine(request: HttpRequest) -> JsonResponse:
+    """The notes that begin with one's own name."""
+    name = str(request.user)
+    return JsonResponse({"user": name, "count": Note.objects.filter(text__startswith=name).count()})
+
+
+def lazily(request: HttpRequest) -> StreamingHttpResponse:
+    """Reads while it is streamed."""
+
+    def lines() -> Any:
+        for note in Note.objects.order_by("pk"):
+            yield f"{note.text}\n"
+
+    return StreamingHttpResponse(lines(), content_type="text/plain")
+
+
+async def asynchronously(request: HttpRequest) -> StreamingHttpResponse:
+    """Reads while it is streamed on the event loop."""
+
+    async def lines() -> Any:
+        async for note in Note.objects.order_by("pk"):
+            yield f"{note.text}\n"
+
+    return StreamingHttpResponse(lines(), content_type="text/plain")
+
+
+def visits(request: HttpRequest) -> JsonResponse:
+    """Writes what it reads."""
+    Note.objects.create(text="visit")
+    return JsonResponse({"count": Note.objects.filter(text="visit").count()})
+
+
+def binary(request: HttpRequest) -> HttpResponse:
+    """A body that is no text."""
+    return HttpResponse(bytes([Note.objects.count() % 256, 255]), content_type="image/x-count")
