@@ -12,7 +12,7 @@ from wsrequest.live.rows import equals_of
 from wsrequest.live.statements import Names, Statement
 from wsrequest.types import Read
 
-__all__ = ["RUNNING", "Reads", "reading"]
+__all__ = ["Reads", "current", "reading", "running"]
 
 # A run that fetches objects one by one, of more than this many, reads the table.
 MAX_CONDITIONS = 100
@@ -98,17 +98,29 @@ def _merged(found: Sequence[_Equals]) -> Iterable[_Equals]:
         yield ((column, values),)
 
 
-RUNNING: ContextVar[Reads | None] = ContextVar("wsrequest.live.reads", default=None)
+_CURRENT: ContextVar[Reads | None] = ContextVar("wsrequest.live.reads", default=None)
+
+
+def current() -> Reads | None:
+    """Return where this context's reads are to be noted, None outside of a run."""
+    reads = _CURRENT.get()
+    return reads if reads is not None and reads.is_open else None
+
+
+def running() -> object | None:
+    """Return the run that this context is part of."""
+    reads = current()
+    return None if reads is None else reads.run
 
 
 @contextmanager
 def reading(reads: Reads) -> Iterator[Reads]:
     """Collect in ``reads`` what this context reads; may be entered again, while a body streams."""
-    before = RUNNING.set(reads)
+    before = _CURRENT.set(reads)
     reads.is_open = True
     try:
         yield reads
     finally:
         # What the run started and did not wait for is not the run any more.
         reads.is_open = False
-        RUNNING.reset(before)
+        _CURRENT.reset(before)

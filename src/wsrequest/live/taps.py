@@ -5,12 +5,12 @@ attributes of the instance, so that other connections and Django stay as they ar
 something around the same methods later keeps it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from wsrequest.live.cursors import Fetched, telling
 from wsrequest.live.pending import Pending
-from wsrequest.live.reads import RUNNING
+from wsrequest.live.reads import current, running
 from wsrequest.live.rows import rows_of
 from wsrequest.live.statements import ANYTHING, Statement, parse
 
@@ -82,11 +82,10 @@ class Tap:
         if self.pending:
             self._capture.tell(self.pending.take())
 
-    def add_key(self, key: str) -> None:
-        """Tell at the next commit that a key has changed; at once when there is none to come."""
-        running = RUNNING.get()
-        run = running.run if running is not None and running.is_open else None
-        self.pending.add("", key, None, run)
+    def add_keys(self, keys: Iterable[str]) -> None:
+        """Tell at the next commit that keys have changed; at once when there is none to come."""
+        for key in keys:
+            self.pending.add("", key, None, running())
         self._settle()
 
     def _wrap(self, name: str, wrapper: Callable[..., Any]) -> None:
@@ -103,11 +102,11 @@ class Tap:
     ) -> Any:
         """The execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/)."""
         statement = self._statement(sql)
-        running = RUNNING.get()
-        if running is not None and running.is_open and statement.reads != _NONE:
+        reads = current()
+        if reads is not None and statement.reads != _NONE:
             schema = self._capture.schema
-            names = schema.names.get(self._connection.vendor, schema.names[""])
-            running.add_statement(
+            names = schema.names.get(self._connection.vendor) or schema.names[""]
+            reads.add_statement(
                 self.database, statement, names, schema.ignored, None if many else params
             )
         if statement.writes == _NONE and not self.pending and not statement.begins:
@@ -142,8 +141,7 @@ class Tap:
         if statement.writes == _NONE:
             return
         schema = self._capture.schema
-        running = RUNNING.get()
-        run = running.run if running is not None and running.is_open else None
+        run = running()
         also = schema.also_written(statement)
         if statement.writes is None or also is None:
             self.pending.add(self.database, None, None, run)
@@ -161,10 +159,10 @@ class Tap:
     def _tell(self, sql: Any) -> None:
         """Something was run that no execute wrapper has seen."""
         statement = ANYTHING if sql is None else self._statement(sql)
-        running = RUNNING.get()
-        if running is not None and running.is_open and statement.reads != _NONE:
+        reads = current()
+        if reads is not None and statement.reads != _NONE:
             for table in (None,) if statement.reads is None else statement.reads:
-                running.add(self.database, table)
+                reads.add(self.database, table)
         self._note(statement, None, False)
         self._settle()
 

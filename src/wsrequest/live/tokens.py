@@ -59,6 +59,7 @@ _PATTERNS = {
     ),
     "oracle": _pattern(_LINE, _TEXT, _DOUBLE),
 }
+_SURE_OF_TEXT = frozenset({"mysql", "sqlite", "oracle"})
 _OTHER = _pattern(_LINE, _TEXT, f"{_DOUBLE}|{_BACKTICK}|{_BRACKET}")
 
 
@@ -122,8 +123,9 @@ def _check_text(text: str, tokens: list[Token], vendor: str) -> None:
     """Refuse a literal whose end depends on a setting of the server or on a prefix."""
     if vendor == "oracle" and tokens and tokens[-1].text in ("q", "nq"):
         raise Unparsable("a literal has quotes of its own")
-    # PostgreSQL takes \' for a quote where standard_conforming_strings is off.
-    if vendor != "mysql" and text.startswith("'") and "\\'" in text:
+    # PostgreSQL takes \' for a quote where standard_conforming_strings is off; SQLite and Oracle
+    # never do, and Django writes ESCAPE '\' for them.
+    if vendor not in _SURE_OF_TEXT and text.startswith("'") and "\\'" in text:
         raise Unparsable("a backslash stands before a quote")
 
 

@@ -23,6 +23,9 @@ def names(sql: str, vendor: str = "postgresql") -> list[str]:
         pytest.param("'it''s note'", "postgresql", [], id="doubled-quote-in-text"),
         pytest.param(r"E'it\'s note'", "postgresql", [], id="text-with-escapes"),
         pytest.param(r"'it\'s note' note", "mysql", ["note"], id="mysql-text-with-escapes"),
+        pytest.param(
+            r"LIKE 'a' ESCAPE '\' note", "sqlite", ["like", "escape", "note"], id="escape"
+        ),
         pytest.param("$$note$$", "postgresql", [], id="dollars"),
         pytest.param("$a$ $$note$$ $a$ b", "postgresql", ["b"], id="tagged-dollars"),
         pytest.param("a$b$c note", "postgresql", ["a$b$c", "note"], id="dollars-in-a-name"),

@@ -1,0 +1,67 @@
+"""What SQL does not show: views say what else their answer depends on, and that it changed.
+
+Owns ``depends_on`` and ``changed``, which views and tasks call. Outside of a run, and in a process
+that watches nothing, they do nothing.
+"""
+
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections, models, router
+
+from wsrequest.live.capture import installed
+from wsrequest.live.reads import current, running
+from wsrequest.live.schema import folded
+from wsrequest.types import Change, Changes
+
+__all__ = ["changed", "depends_on"]
+
+
+def depends_on(
+    *tables: str | type[models.Model],
+    key: str | None = None,
+    seconds: float | None = None,
+    using: str | None = None,
+) -> None:
+    """Say that what is being answered depends on more than the statements it ran.
+
+    Args:
+        tables: models, or names of tables; the request is answered anew when they are written.
+        key: a name of the project's own choice; the request is answered anew at ``changed(key)``.
+        seconds: answer anew after this time, for what changes with the clock or cannot tell.
+        using: the alias of the tables' database; that by which Django reads a model, and
+            "default" for a name.
+
+    Raises:
+        ValueError: ``seconds`` is not above zero.
+    """
+    if seconds is not None and not seconds > 0:
+        raise ValueError("seconds must be above zero")
+    reads, capture = current(), installed()
+    if reads is None or capture is None:
+        return
+    for table in tables:
+        alias, name = using or DEFAULT_DB_ALIAS, table
+        if not isinstance(name, str):
+            alias, name = using or router.db_for_read(name), name._meta.db_table
+        reads.add(capture.primary(alias), folded(name))
+    if key is not None:
+        reads.add("", key)
+    if seconds is not None:
+        reads.seconds = seconds if reads.seconds is None else min(reads.seconds, seconds)
+
+
+def changed(*keys: str, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Say that something changed that requests depend on by ``depends_on(key=…)``.
+
+    Within a transaction of the database ``using`` it is told after the commit, and not at all
+    after a rollback; else at once.
+    """
+    capture = installed()
+    if capture is None or not keys:
+        return
+    connection: Any = connections[using]
+    tap = capture.tap(using)
+    if tap is None or connection.connection is None:  # never opened, so there is no transaction
+        capture.tell(Changes(tuple(Change("", key) for key in keys), running()))
+    else:
+        tap.add_keys(keys)
