@@ -221,6 +221,7 @@ class Exchange:
             self._answer(call, frame)
         elif self._calls.pop(call.key, None) is call:
             self._session.go_live(call.key)
+            self._look_whether_all_is_answered()
 
     def _settle(self, call: Call, frame: Frame) -> None:
         if self._subscriptions is None:
@@ -259,6 +260,9 @@ class Exchange:
         if self._calls.get(call.key) is call:  # else the id may be another's by now
             del self._calls[call.key]
             self._session.finish(call.key)
+        self._look_whether_all_is_answered()
+
+    def _look_whether_all_is_answered(self) -> None:
         if self._is_draining and not self._calls:
             self._line.all_is_answered()
 

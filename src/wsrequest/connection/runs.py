@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
+from django.http.response import HttpResponseBase
 
 from wsrequest.connection.answers import Answer
 from wsrequest.connection.calls import Call, Owner
@@ -43,24 +44,19 @@ class LiveCall(Call):
         live_run: the registry's; set when it goes to the lane.
         head: of its answer, and ``result`` all of it, once it has one to the end.
         by_session: whether it was answered for a user whom a session named.
+        sets_cookies: whether its answer does; a browser's connection is not shown them.
     """
 
     __slots__ = (
-        "_meta",
-        "_reads",
-        "_service_live",
-        "by_session",
-        "head",
-        "live_run",
-        "result",
-        "shown_message",
-    )
+        "_meta", "_reads", "by_session", "head", "live_run", "result",
+        "sets_cookies", "shown_message",
+    )  # fmt: skip
 
     def __init__(self, owner: Owner, key: Key, message: Request) -> None:
         super().__init__(owner, key, unconditional(message), None)
         self.shown_message = message
         self.live_run: Run | None = None
-        self.by_session = False
+        self.by_session = self.sets_cookies = False
         self.head: Response | None = None
         self.result: Result | None = None
         self._reads = Reads()
@@ -75,10 +71,10 @@ class LiveCall(Call):
     def expires_seconds(self) -> float | None:
         """When to run it again, whatever is written; None: never for that reason alone."""
         told = self._reads.seconds
-        if told is None and self.result is not None and not len(self._reads):
-            # A cache answered that nobody sees; it says for how long it does.
-            told = fresh_seconds(self.result.headers)
-        return told
+        # A cache may have answered, which nobody sees, even where a middleware in front of it has
+        # read something: by HTTP, too, the answer is good for so long.
+        fresh = fresh_seconds(self.result.headers) if self.result is not None else None
+        return min((s for s in (told, fresh) if s is not None), default=None)
 
     def run(self) -> None:
         """Run the request; every statement is looked at."""
@@ -95,6 +91,8 @@ class LiveCall(Call):
         self.head = head
         self.by_session = bool(self.user and self.user[1])
         key = shared_key(head.status, head.headers, self._meta)
+        if self.sets_cookies:
+            key = None
         if key is not None:
             meta = self._meta
             place = meta["wsgi.url_scheme"], meta.get("HTTP_HOST", meta["SERVER_NAME"])
@@ -113,6 +111,10 @@ class LiveCall(Call):
 class _LiveAnswer(Answer):
     __slots__ = ()
     _call: LiveCall
+
+    def _make_head(self, response: HttpResponseBase) -> Response:
+        self._call.sets_cookies = bool(response.cookies) or response.has_header("Set-Cookie")
+        return super()._make_head(response)
 
     def _end_whole(self, head: Response, body: bytes | None) -> None:
         self._call.took(head, body or b"")

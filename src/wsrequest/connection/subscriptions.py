@@ -50,8 +50,8 @@ class Subscription:
     """
 
     __slots__ = (
-        "_first", "_home", "_sent", "_tags", "_version", "by_session", "cookie", "group",
-        "is_behind", "key", "message", "session_key",
+        "_first", "_home", "_is_exact", "_sent", "_tags", "_version", "by_session", "cookie",
+        "group", "is_behind", "key", "message", "session_key",
     )  # fmt: skip
 
     def __init__(self, home: "Subscriptions", call: LiveCall) -> None:
@@ -64,6 +64,7 @@ class Subscription:
         self.is_behind = False
         self._first: Response | None = call.head
         self._sent: Result | None = None
+        self._is_exact = True  # the client holds that byte for byte
         self._version = 0
         self.cookie = ""
         self.key: Hashable = None
@@ -96,7 +97,7 @@ class Subscription:
             self.show(group.version, group.latest)
 
     def end(self, why: Result | Refused) -> None:
-        """Send what ended it; the registry has forgotten it."""
+        """Send what ended it."""
         id = self.message.id
         if isinstance(why, Refused):
             frame = encode_refused(Refused(why.code, why.detail, id))
@@ -115,6 +116,7 @@ class Subscription:
             if tag_matches(self._tags, result.etag):
                 headers.pop("Content-Length", None)
                 status, body = 304, None
+                self._is_exact = not result.etag.startswith("W/")
         first = msgspec.structs.replace(
             head, status=status, headers=headers, body=body, version=version
         )
@@ -122,8 +124,9 @@ class Subscription:
 
     def _next_frame(self, version: int, result: Result) -> Frame:
         tail, kind = None, self.message.patch
-        if kind is not None and self._sent is not None:
+        if kind is not None and self._sent is not None and self._is_exact:
             tail = result.patch_tail(self._sent, kind)
+        self._is_exact = True
         return encode_version(self.message.id, version, tail or result.tail())
 
     @property
@@ -268,8 +271,8 @@ class Subscriptions:
 
     def _end_all(self, subscriptions: Iterable[Subscription], why: Refused) -> None:
         for subscription in subscriptions:
-            self.live.registry.leave(subscription)
             subscription.end(why)
+            self.live.registry.leave(subscription)
 
     def _identify(self, subscription: Subscription, cookie: str) -> None:
         """Say who it is that asks, by all that can make a difference to the answer."""

@@ -1,0 +1,266 @@
+"""Views for the unit tests of live requests, and the database that they read: a dict.
+
+Owns what is recorded of a run, in place of the package's own capture, and how commits are heard
+of. The views of ``tests.unit.views`` are at their paths here, too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import Any
+
+from django.contrib.auth.signals import user_logged_out
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.urls import path
+
+from tests.unit import views
+from tests.unit.peer import make_service
+from tests.unit.views import SECONDS, begin
+from wsrequest.connection.service import Live, Service
+from wsrequest.http.lanes import Lane
+from wsrequest.live.registry import Registry
+from wsrequest.types import Change, Changes, Read
+
+TABLES: dict[str, Any] = {}
+RUNS: list[Any] = []
+"""The registry's runs, in the order in which their views began."""
+
+
+class Recorder:
+    """What a run has read up to now."""
+
+    def __init__(self, run: object) -> None:
+        self.run = run
+        self.reads: frozenset[Read] = frozenset()
+        self.expires_seconds: float | None = None
+
+
+_recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
+
+
+@contextmanager
+def reading(run: object) -> Iterator[Recorder]:
+    recorder = Recorder(run)
+    RUNS.append(run)
+    token = _recorder.set(recorder)
+    try:
+        yield recorder
+    finally:
+        _recorder.reset(token)
+
+
+def value(table: str) -> Any:
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.reads |= {Read("default", table)}
+    return TABLES.get(table, 0)
+
+
+class Database:
+    """Joins the dict and the registry of a service, as the package's capture does."""
+
+    def __init__(self, lane: Lane, **kwargs: Any) -> None:
+        given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": SECONDS, **kwargs}
+        self.lane = lane
+        self.registry = Registry(lane.loop, **given)
+        self.live = Live(self.registry, reading, self.when_heard)
+
+    def when_heard(self, then: Callable[[], None]) -> None:
+        self.lane.post(then)  # behind the commits, which come this way, too
+
+    def commit(self, **values: Any) -> None:
+        """Write; from any thread."""
+        recorder = _recorder.get()
+        TABLES.update(values)
+        changes = tuple(Change("default", table) for table in values)
+        run = recorder.run if recorder is not None else None
+        self.lane.post(lambda: self.registry.receive(Changes(changes, run)))
+
+    def is_empty(self) -> bool:
+        registry = self.registry
+        return not len(registry) and not len(registry._index) and not registry._log.is_needed
+
+
+DATABASE: list[Database] = []
+
+
+@asynccontextmanager
+async def live_service(lane: Lane, **kwargs: Any) -> AsyncIterator[Service]:
+    """A service whose requests can be subscribed to; fails when one outlives the block."""
+    plain = make_service(lane)
+    database = Database(lane, **kwargs)
+    TABLES.clear()
+    RUNS.clear()
+    DATABASE[:] = [database]
+    yield Service(plain.handler, lane, plain.tickets, live=database.live)
+    async with asyncio.timeout(SECONDS):
+        while not database.is_empty():  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0)
+    database.registry.stop()
+
+
+def commit(**values: Any) -> None:
+    DATABASE[0].commit(**values)
+
+
+# Views that read the table of their name.
+
+
+def table(request: HttpRequest, name: str) -> HttpResponse:
+    begin(request, name)
+    response = JsonResponse({"value": value(name), "who": request.COOKIES.get("who")})
+    response["Content-Language"] = "en"
+    return response
+
+
+def listed(request: HttpRequest, name: str) -> HttpResponse:
+    return JsonResponse(value(name) or [], safe=False)
+
+
+async def atable(request: HttpRequest, name: str) -> HttpResponse:
+    begin(request, name)
+    await asyncio.sleep(0)
+    return JsonResponse({"value": value(name)})
+
+
+def held(request: HttpRequest, name: str) -> HttpResponse:
+    """Read, then hold the thread until the stage may go on."""
+    found = value(name)
+    stage = begin(request, name)
+    if not request.GET.get("first") or request.websocket.is_rerun:  # type: ignore[attr-defined]
+        stage.go.wait(SECONDS)
+    stage.ended.set()
+    return JsonResponse({"value": found})
+
+
+async def aheld(request: HttpRequest, name: str) -> HttpResponse:
+    """Read, then wait on the event loop until it is cancelled, when it runs again."""
+    found = value(name)
+    stage = begin(request, name)
+    if request.websocket.is_rerun:  # type: ignore[attr-defined]
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stage.cancelled.set()
+    return JsonResponse({"value": found})
+
+
+def body(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """Read while the body is sent, to its last byte."""
+
+    def walk() -> Iterator[str]:
+        yield "value "
+        yield str(value(name))
+
+    return StreamingHttpResponse(walk(), content_type="text/plain")
+
+
+async def abody(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    async def walk() -> AsyncIterator[str]:
+        yield "value "
+        await asyncio.sleep(0)
+        yield str(value(name))
+
+    return StreamingHttpResponse(walk(), content_type="text/plain")
+
+
+def status(request: HttpRequest, name: str) -> HttpResponse:
+    """Answer with the status that the table holds."""
+    response = HttpResponse(b"told", status=value(name) or 200, content_type="text/plain")
+    response["Location"] = "/elsewhere/"
+    return response
+
+
+def turning(request: HttpRequest, name: str) -> HttpResponse | StreamingHttpResponse:
+    """A page, that becomes a stream of events."""
+    if value(name):
+        return StreamingHttpResponse(iter([b"data: 1\n\n"]), content_type="text/event-stream")
+    return HttpResponse("page", content_type="text/plain")
+
+
+def tagged(request: HttpRequest, name: str) -> JsonResponse:
+    """Its ETag is the one that the table holds, its body another each time."""
+    begin(request, name)
+    padding = "x" * 200
+    return JsonResponse(
+        {"padding": padding, "count": views.STAGES[name].count, "value": value(name)},
+        headers={"ETag": value(f"{name}_tag") or 'W/"a"'},
+    )
+
+
+def public(request: HttpRequest, name: str) -> HttpResponse:
+    """What everybody may see; without table ``name``, what only one may."""
+    begin(request, name)
+    who = request.COOKIES.get("who")
+    if value(name) == "private":
+        return HttpResponse(f"for {who}", content_type="text/plain")
+    response = HttpResponse(f"public {value(name)}", content_type="text/plain")
+    response["Cache-Control"] = "public"
+    if request.GET.get("sets"):
+        response.set_cookie("seen", "1")
+    if request.GET.get("sets_by_hand"):
+        response["Set-Cookie"] = "seen=1"
+    return response
+
+
+def cached(request: HttpRequest, name: str) -> HttpResponse:
+    """As a page out of a cache: what it reads besides has nothing to do with it."""
+    stage = begin(request, name)
+    if request.GET.get("reads"):
+        value("session")
+    return HttpResponse(
+        str(stage.count), content_type="text/plain", headers={"Cache-Control": "max-age=1"}
+    )
+
+
+def of_user(request: HttpRequest, name: str) -> HttpResponse:
+    """As a view that asks who is logged in."""
+    begin(request, name)
+    who = request.COOKIES.get("sessionid")
+    if who:
+        user = SimpleNamespace(pk=who)
+        request.user = request._cached_user = user  # type: ignore[attr-defined, assignment]
+    return JsonResponse({"value": value(name), "user": who})
+
+
+# Views that write, and those that change who somebody is.
+
+
+def write(request: HttpRequest, name: str) -> HttpResponse:
+    begin(request, name)
+    commit(**{name: TABLES.get(name, 0) + 1})
+    return JsonResponse({"written": name})
+
+
+def count(request: HttpRequest, name: str) -> HttpResponse:
+    """A view that writes what it reads."""
+    begin(request, name)
+    commit(**{name: value(name) + 1})
+    return JsonResponse({"count": TABLES[name]})
+
+
+def become(request: HttpRequest, name: str) -> HttpResponse:
+    """Set the cookie ``who``, and read a table besides."""
+    response = JsonResponse({"value": value("any"), "was": request.COOKIES.get("who")})
+    response.set_cookie("who", name)
+    return response
+
+
+def become_nobody(request: HttpRequest, name: str) -> HttpResponse:
+    """Log out, as Django does."""
+    user_logged_out.send(sender=None, request=request, user=None)
+    response = HttpResponse("out", content_type="text/plain")
+    response.delete_cookie("sessionid")
+    return response
+
+
+VIEWS = (
+    table, listed, atable, held, aheld, body, abody, status, turning, tagged, public, cached,
+    of_user, write, count, become, become_nobody,
+)  # fmt: skip
+urlpatterns = [
+    *(path(f"{view.__name__}/<str:name>/", view) for view in VIEWS),
+    *views.urlpatterns,
+]
