@@ -224,8 +224,8 @@ class Exchange:
             self._look_whether_all_is_answered()
 
     def _settle(self, call: Call, frame: Frame) -> None:
-        if self._subscriptions is None:
-            self._answer(call, told(frame, is_settled=True))
+        if self._subscriptions is None or self._is_draining:
+            self._answer(call, told(frame, is_settled=self._subscriptions is None))
             return
         if self._settling is None:
             self._settling = Settling(self._loop, self._answer)

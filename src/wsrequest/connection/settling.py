@@ -41,6 +41,7 @@ class Settling:
             frame: its answer, whole.
             when_settled: calls a function once all is sent; tells it whether all was.
         """
+        call.has_begun = True  # its view has answered, so no deadline holds any more
         timer = self._loop.call_later(SETTLE_SECONDS, self._end, call, False)
         self._waiting[call] = frame, timer
         when_settled(partial(self._end, call))

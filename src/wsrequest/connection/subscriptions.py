@@ -254,6 +254,7 @@ class Subscriptions:
         """Forget all of them, for the connection has ended. Safe to call twice."""
         for key in list(self._subscriptions):
             self.cancel(key)
+            self.line.finished(key)
 
     def when_settled(self, then: Callable[[bool], None]) -> None:
         """Call ``then`` once the client was sent what is known to have changed.

@@ -1,0 +1,289 @@
+"""Answers that wait until the live requests that they changed have been sent."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.unit.live_views import DATABASE, commit, live_service
+from tests.unit.peer import Peer, connected, happens, lane_open, opened
+from tests.unit.views import STAGES
+from wsrequest.connection import settling
+from wsrequest.connection.settling import told
+from wsrequest.protocol.codec import decode_server, encode_server
+from wsrequest.protocol.messages import Refusal, Response
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(autouse=True)
+def _views(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.unit.live_views"
+
+
+@asynccontextmanager
+async def live(**kwargs: Any) -> AsyncIterator[Peer]:
+    async with lane_open(4) as lane, live_service(lane) as service:
+        async with connected(service, **kwargs) as peer:
+            yield peer
+        exchange = peer.connection.exchange
+        assert not exchange._calls and not exchange._session
+        assert exchange._settling is None or not exchange._settling._waiting
+
+
+async def goes_on(peer: Peer, id: Any, url: str) -> None:
+    peer.say(id=id, url=url, subscribe=True)
+    assert (await peer.first(id)).version
+
+
+def write(peer: Peer, name: str, id: Any = 9, **message: Any) -> None:
+    peer.say(id=id, method="POST", url=f"/write/{name}/", settled=True, **message)
+
+
+async def is_held(peer: Peer) -> None:
+    """Wait until an answer waits."""
+    exchange = peer.connection.exchange
+    await peer.becomes(lambda: exchange._settling is not None and exchange._settling._waiting)
+
+
+async def goes_on_and_is_held(peer: Peer) -> None:
+    """A live request whose second run is held, and an answer that waits for it."""
+    await goes_on(peer, 1, "/held/a/?first=1")
+    STAGES["a"].begun.clear()
+    write(peer, "a")
+    await happens(STAGES["a"].begun)
+    await is_held(peer)
+    assert not peer.of(9)
+
+
+def value_of(message: Any) -> Any:
+    return json.loads(message.body)["value"]
+
+
+# Settled.
+
+
+async def test_the_answer_comes_behind_what_it_changed() -> None:
+    async with live() as peer:
+        await goes_on(peer, 1, "/table/a/")
+        await goes_on(peer, 2, "/table/a/?other=1")
+        write(peer, "a")
+        answer = await peer.last(9)
+        assert answer.settled is True and answer.status == 200
+        assert json.loads(answer.body) == {"written": "a"}
+        assert peer.messages[-1] is answer
+        assert [value_of(message) for message in peer.messages[2:4]] == [1, 1]
+
+
+async def test_it_waits_as_long_as_the_view_runs() -> None:
+    async with live() as peer:
+        await goes_on_and_is_held(peer)
+        STAGES["a"].go.set()
+        assert (await peer.last(9)).settled is True
+        assert [message.id for message in peer.messages] == [1, 1, 9]
+
+
+async def test_it_waits_for_no_later_change() -> None:
+    async with live() as peer:
+        await goes_on_and_is_held(peer)
+        commit(a=100)
+        STAGES["a"].go.set()
+        assert (await peer.last(9)).settled is True
+
+
+async def test_it_does_not_wait_for_what_it_did_not_change() -> None:
+    async with live() as peer:
+        await goes_on(peer, 1, "/table/a/")
+        write(peer, "b")
+        assert (await peer.last(9)).settled is True
+        assert len(peer.of(1)) == 1
+
+
+async def test_it_does_not_wait_for_live_requests_of_others() -> None:
+    async with lane_open(4) as lane, live_service(lane) as service:
+        async with connected(service) as other, connected(service) as peer:
+            await goes_on(other, 1, "/held/a/?first=1")
+            await goes_on(peer, 1, "/table/b/")
+            write(peer, "a")
+            assert (await peer.last(9)).settled is True
+            STAGES["a"].go.set()
+
+
+@pytest.mark.parametrize("has_had", [False, True])
+async def test_it_does_not_wait_without_live_requests(has_had: bool) -> None:
+    async with live() as peer:
+        if has_had:
+            await goes_on(peer, 1, "/table/a/")
+            peer.say(id=1, cancel=True)
+        write(peer, "a")
+        assert (await peer.last(9)).settled is True
+
+
+async def test_a_server_without_live_requests_says_settled() -> None:
+    async with opened() as peer:
+        peer.say(id=1, url="/quick/a/", settled=True)
+        assert (await peer.last(1)).settled is True
+
+
+async def test_an_answer_that_did_not_ask_says_nothing_of_it() -> None:
+    async with live() as peer:
+        await goes_on(peer, 1, "/table/a/")
+        peer.say(id=9, method="POST", url="/write/a/")
+        assert (await peer.last(9)).settled is None
+
+
+async def test_it_waits_for_the_end_of_what_it_ended() -> None:
+    async with live() as peer:
+        commit(a=200)
+        await goes_on(peer, 1, "/status/a/")
+        commit(a=403)
+        write(peer, "b")
+        assert (await peer.last(9)).settled is True
+        assert [message.id for message in peer.messages] == [1, 1, 9]
+        assert peer.of(1)[-1].version is None
+
+
+async def test_it_waits_for_those_who_are_another_by_it() -> None:
+    async with live() as peer:
+        await goes_on(peer, 1, "/table/a/")
+        peer.say(id=9, method="POST", url="/become/ann/", settled=True)
+        assert (await peer.last(9)).settled is True
+        assert [message.id for message in peer.messages] == [1, 1, 9]
+        assert json.loads(peer.of(1)[-1].body)["who"] == "ann"
+
+
+async def test_it_says_so_where_what_changed_had_no_room() -> None:
+    async with live(outbound_bytes=600) as peer:
+        await goes_on(peer, 1, "/table/a/")
+        STAGES["b"].go.clear()
+        peer.say(id=2, url="/blob/b/?size=1000")
+        await peer.last(2)
+        peer.reads.clear()
+        peer.say(id=8, url="/hold/b/", settled=True)
+        await happens(STAGES["b"].begun)
+        peer.say(id=3, url="/blob/c/?size=1000")
+        await peer.becomes(lambda: not peer.connection.exchange.has_room())
+        commit(a=1)
+        STAGES["b"].go.set()
+        await peer.becomes(lambda: DATABASE[0].registry._version == 2)
+        peer.reads.set()
+        assert (await peer.last(8)).settled is False
+        assert value_of((await peer.until(lambda: peer.of(1)[1:]))[0]) == 1
+
+
+# Not settled.
+
+
+async def test_it_waits_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "SETTLE_SECONDS", 0.05)
+    async with live() as peer:
+        await goes_on_and_is_held(peer)
+        answer = await peer.last(9)
+        assert answer.settled is False and json.loads(answer.body) == {"written": "a"}
+        STAGES["a"].go.set()
+        await peer.until(lambda: len(peer.of(1)) == 2)
+        await peer.obeyed()
+        assert len(peer.of(9)) == 1
+
+
+async def test_an_answer_that_waits_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The view has answered; a refusal would tell the client that it may not have."""
+    monkeypatch.setattr(settling, "SETTLE_SECONDS", 0.6)
+    async with live(request_seconds=0.2) as peer:
+        await goes_on_and_is_held(peer)
+        answer = await peer.last(9)
+        assert isinstance(answer, Response) and answer.settled is False
+        STAGES["a"].go.set()
+
+
+async def test_a_cancelled_answer_is_not_sent() -> None:
+    async with live() as peer:
+        await goes_on_and_is_held(peer)
+        peer.say(id=9, cancel=True)
+        await peer.obeyed()
+        assert not peer.connection.exchange._settling._waiting  # type: ignore[union-attr]
+        STAGES["a"].go.set()
+        await peer.until(lambda: len(peer.of(1)) == 2)
+        await peer.obeyed()
+        assert not peer.of(9)
+        write(peer, "b")
+        assert (await peer.last(9)).settled is True
+
+
+async def test_cancelling_what_it_waits_for_lets_it_go() -> None:
+    async with live() as peer:
+        await goes_on_and_is_held(peer)
+        peer.say(id=1, cancel=True)
+        assert (await peer.last(9)).settled is True
+        STAGES["a"].go.set()
+
+
+async def test_a_connection_that_is_lost_waits_for_nothing() -> None:
+    async with live() as peer:
+        await goes_on_and_is_held(peer)
+        peer.vanish()
+        await asyncio.wait([peer.task])
+        assert not peer.connection.exchange._settling._waiting  # type: ignore[union-attr]
+        STAGES["a"].go.set()
+
+
+async def test_a_restart_waits_for_no_settling() -> None:
+    async with live() as peer:
+        await goes_on_and_is_held(peer)
+        await peer.connection.drain()
+        assert (await peer.is_closed())[0] == 4004
+        answer = peer.of(9)[0]
+        assert isinstance(answer, Response) and answer.settled is False
+        STAGES["a"].go.set()
+
+
+async def test_an_answer_during_a_restart_does_not_wait() -> None:
+    async with live() as peer:
+        await goes_on(peer, 1, "/held/a/?first=1")
+        peer.say(id=9, url="/hold/b/", settled=True)
+        await happens(STAGES["b"].begun)
+        STAGES["a"].begun.clear()
+        commit(a=1)
+        await happens(STAGES["a"].begun)
+        draining = asyncio.create_task(peer.connection.drain())
+        await peer.obeyed()
+        STAGES["b"].go.set()
+        answer = await peer.last(9)
+        assert answer.settled is False and len(peer.of(1)) == 1
+        await draining
+        STAGES["a"].go.set()
+
+
+async def test_a_refusal_waits_for_nothing() -> None:
+    async with live() as peer:
+        await goes_on(peer, 1, "/table/a/")
+        peer.say(id=9, url="/events/b/", settled=True)
+        assert await peer.code(9) == "needs_credit"
+
+
+async def test_an_answer_in_parts_does_not_wait() -> None:
+    async with live() as peer:
+        await goes_on(peer, 1, "/table/a/")
+        peer.say(id=9, url="/blob/b/?size=100000", settled=True, credit=2**20)
+        assert len(await peer.body(9)) == 100_000
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Response(200, {"Content-Type": "application/json"}, 1, b"[1]"),
+        Response(200, {"Content-Type": "image/png"}, "a", b"\x89\n{"),
+        Response(204, {}, 5),
+    ],
+)
+@pytest.mark.parametrize("is_settled", [True, False])
+async def test_any_response_can_say_it(message: Response, is_settled: bool) -> None:
+    found = decode_server(told(encode_server(message), is_settled=is_settled))
+    assert isinstance(found, Response) and not isinstance(found, Refusal)
+    assert found.settled is is_settled
+    assert (found.id, found.status, found.headers, found.body) == (
+        message.id, message.status, message.headers, message.body,
+    )  # fmt: skip
