@@ -1,6 +1,6 @@
-/** What a call rejects with beside AbortError. Both are TypeErrors, since fetch rejects with that when the network fails. */
+/** How a request ends without an answer: what a call rejects with beside AbortError, and what fetch makes that of. */
 
-/** The request failed, and could not be tried again. */
+/** The request failed, and could not be tried again. A TypeError, since fetch rejects with that when the network fails. */
 export class RequestFailed extends TypeError {
   override name = "RequestFailed";
 }
@@ -10,12 +10,8 @@ export class RequestInDoubt extends RequestFailed {
   override name = "RequestInDoubt";
 }
 
-/** Why an exchange ended without an answer. `isUnsent`: the server has certainly not begun it, so it may be sent again. */
-export class Lost extends Error {
-  constructor(
-    message: string,
-    readonly isUnsent: boolean,
-  ) {
-    super(message);
-  }
-}
+/** An exchange ended without an answer; the server may have begun it. */
+export class Lost extends Error {}
+
+/** The same, but the server has certainly not begun it, so that it may be sent again. */
+export class Unbegun extends Lost {}

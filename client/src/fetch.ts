@@ -1,142 +1,102 @@
 /**
  * One call of fetch: over the socket where that can carry it, else by HTTP.
  *
- * Owns which way a call goes, whether it may go twice, tokens and redirects. The socket and HTTP
- * themselves are given.
+ * Owns which way a call goes, and whether it may go twice. The socket and HTTP themselves are given.
  */
-import { Lost, RequestFailed, RequestInDoubt } from "./errors.js";
+import { Lost, RequestFailed, RequestInDoubt, Unbegun } from "./errors.js";
+import type { Answer, Body } from "./exchange.js";
 import type { Http } from "./http.js";
+import { EMPTY, type Bytes } from "./messages.js";
 import type { Options } from "./options.js";
+import { MOST_REDIRECTS, redirected } from "./redirects.js";
 import { headersOf, opaqueRedirect, responseOf } from "./responses.js";
-import type { Answer, Body } from "./session.js";
 import type { Socket } from "./socket.js";
+import { tokensOf, type Token } from "./tokens.js";
+import { originOf } from "./urls.js";
 
 const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
-const IDEMPOTENT = /^(GET|HEAD|PUT|DELETE|OPTIONS|TRACE)$/; // RFC 9110, section 9.2.2
-const REDIRECTS = [301, 302, 303, 307, 308];
-const MOST_REDIRECTS = 20; // Fetch standard, "HTTP-redirect fetch"
 
-export class Fetcher {
-  #token: Promise<string | null> | undefined;
+/** A fetch for addresses that are relative to `baseUrl`; those of other origins go by HTTP. */
+export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Options): typeof globalThis.fetch {
+  const { token: option, openTimeoutMs = 2000 } = options;
+  const tokens = tokensOf(option);
 
-  constructor(
-    readonly socket: Socket,
-    readonly http: Http,
-    readonly baseUrl: string,
-    readonly options: Options,
-  ) {}
-
-  async fetch(input: RequestInfo | URL, init?: RequestInit | null): Promise<Response> {
-    init ??= {};
-    const address = input instanceof Request ? input : new URL(input, this.baseUrl).href;
-    const stream = init.body instanceof ReadableStream ? (init.body as ReadableStream<Uint8Array>) : null;
-    // A stream stays out of the Request: not every browser takes one there.
-    const { body: _, ...rest } = init;
-    const request = new Request(address, stream ? rest : init);
-    request.signal.throwIfAborted();
-    const isGet = /^(GET|HEAD)$/.test(request.method);
-    if (stream && isGet) throw new TypeError("A GET or HEAD cannot have a body.");
-    const bytes = stream || isGet || request.body === null ? null : new Uint8Array(await request.arrayBuffer());
-    request.signal.throwIfAborted(); // not every browser heeds it while a body is read
-    const body = stream ?? (bytes?.length ? bytes : null);
-
-    const token = request.headers.has("authorization") ? null : await this.#askToken();
-    const response = await this.#follow(request, body, token);
-    const asks = typeof this.options.token === "function" && token !== null && response.status === 401 && !stream;
-    if (!asks) return response;
-    // It may have expired; another call may have asked for a new one already.
-    const asked = this.#token;
-    if ((await asked) === token && this.#token === asked) this.#token = undefined;
-    const renewed = await this.#askToken();
-    if (renewed === null || renewed === token) return response;
-    await response.body?.cancel();
-    return this.#follow(request, body, renewed);
-  }
-
-  async #askToken(): Promise<string | null> {
-    const { token } = this.options;
-    if (typeof token !== "function") return token ?? null;
-    let found: string | null = null;
-    try {
-      return (found = await (this.#token ??= (async () => token())()));
-    } finally {
-      // One that failed, or gave nothing, is asked again by the next call.
-      if (found === null) this.#token = undefined;
+  async function fetch(input: RequestInfo | URL, init?: RequestInit | null): Promise<Response> {
+    const address = input instanceof Request ? input : new URL(input, baseUrl);
+    const stream = init?.body instanceof ReadableStream ? (init.body as ReadableStream<Bytes>) : null;
+    // A stream stays out of the Request, since not every browser takes one there.
+    const request = new Request(address, stream ? { ...init, body: EMPTY } : init!);
+    const { signal } = request;
+    signal.throwIfAborted();
+    let body: Body = stream;
+    // Not every browser has request.body, or heeds the signal while a body is read.
+    if (!stream && request.body !== null) {
+      const bytes = new Uint8Array(await request.arrayBuffer());
+      signal.throwIfAborted();
+      if (bytes.length) body = bytes;
     }
+
+    const token = request.headers.has("authorization") ? null : await tokens.ask();
+    const response = await follow(request, body, token);
+    if (!token || response.status !== 401 || stream) return response;
+    const renewed = await tokens.renew(token); // it may have expired
+    if (!renewed) return response;
+    await response.body?.cancel();
+    return follow(request, body, renewed);
   }
 
   /** Send, and go where redirects lead. */
-  async #follow(first: Request, firstBody: Body, token: string | null): Promise<Response> {
-    let [request, body] = [first, firstBody];
+  async function follow(request: Request, body: Body, token: Token): Promise<Response> {
     for (let count = 0; ; count++) {
-      const answer = await this.#send(request, body, token);
+      const answer = await send(request, body, token);
       if (answer instanceof Response) return answer;
-      if (answer.cookies) await this.http.redeem(answer.cookies);
-      const location = headersOf(answer).get("location");
-      const isRedirect = REDIRECTS.includes(answer.status);
-      if (isRedirect && first.redirect === "manual") return opaqueRedirect(request.url);
-      if (!isRedirect || location === null) return responseOf(answer, request.url, count > 0, request.method);
+      const { status, cookies } = answer;
+      if (cookies) await http.redeem(cookies);
+      const headers = headersOf(answer);
+      const location = headers.get("location");
+      const isRedirect = /^30[12378]$/.test(`${status}`);
+      if (isRedirect && request.redirect === "manual") return opaqueRedirect(request.url);
+      if (!isRedirect || location === null) return responseOf(answer, headers, request, count > 0);
       if (answer.body instanceof ReadableStream) await answer.body.cancel();
-      if (first.redirect === "error") throw new RequestFailed("It redirects, and redirect is \"error\".");
+      if (request.redirect === "error") throw new RequestFailed("It redirects.");
       if (count === MOST_REDIRECTS) throw new RequestFailed("It redirects too often.");
-      [request, body] = redirected(request, body, answer.status, new URL(location, request.url));
-      if (new URL(request.url).origin !== new URL(first.url).origin) token = null;
+      [request, body, token] = redirected(request, body, token, status, location);
     }
   }
 
-  async #send(request: Request, body: Body, token: string | null): Promise<Answer | Response> {
-    const byHttp = (): Promise<Response> => this.http.send(request, body as BodyInit | null, token);
-    if (!this.#carries(request)) return byHttp();
-    const { openTimeoutMs = 2000 } = this.options;
-    const session = await this.socket.ready(openTimeoutMs, request.signal);
-    request.signal.throwIfAborted();
-    if (!session || (body instanceof Uint8Array && body.length > session.limits.body_bytes)) return byHttp();
+  async function send(request: Request, body: Body, token: Token): Promise<Answer | Response> {
+    const byHttp = (): Promise<Response> => http.send(request, body, token);
+    if (!carries(request)) return byHttp();
+    const { signal, method } = request;
+    const session = await socket.ready(openTimeoutMs, signal);
+    signal.throwIfAborted();
+    const size = (body as Bytes | null)?.length ?? 0; // that of a stream is not known
+    if (!session || session.isFull() || size > session.limits.body_bytes) return byHttp();
     const { pathname, search } = new URL(request.url);
-    const headers = Object.fromEntries(request.headers);
-    const type = headers["content-type"];
-    // With a body it is the frame that tells the type, as far as it can.
-    if (body) delete headers["content-type"];
-    const message = {
-      ...{ method: request.method, url: pathname + search, headers },
-      ...(type !== undefined && { content_type: type }),
-      ...(token !== null && { token }),
-    };
+    const { "content-type": type, ...headers } = Object.fromEntries(request.headers);
+    const message = { method: method === "GET" ? undefined : method, url: pathname + search, headers, type, token: token || undefined };
     try {
-      return await session.request(message, body, request.signal);
+      return await session.request(message, body, signal);
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
-      if (body instanceof ReadableStream) throw new RequestInDoubt(`${error.message} A stream cannot be sent again.`);
-      const mayRepeat = error.isUnsent || IDEMPOTENT.test(request.method) || request.headers.has("idempotency-key");
-      if (mayRepeat) return byHttp();
-      throw new RequestInDoubt(
-        `${error.message} The server may have done what was asked, so this ${request.method} is not sent again.`,
-      );
+      const isStream = body instanceof ReadableStream;
+      const mayRepeat = error instanceof Unbegun || !/POST|PATCH/.test(method) || request.headers.has("idempotency-key");
+      if (mayRepeat && !isStream) return byHttp();
+      const why = isStream ? "A stream is not sent again." : "The server may have done what was asked.";
+      throw new RequestInDoubt(`${error.message} ${why}`);
     }
   }
 
   /** Whether the socket can carry a request and do with it all that was asked. */
-  #carries({ url, method, credentials, mode, cache, integrity, keepalive }: Request): boolean {
+  function carries({ url, method, credentials, mode, cache, integrity, keepalive }: Request): boolean {
     return (
-      new URL(url).origin === new URL(this.baseUrl).origin &&
+      originOf(url) === originOf(baseUrl) &&
       METHODS.test(method) &&
-      credentials !== "omit" &&
-      mode !== "no-cors" &&
-      !/^(force-cache|only-if-cached)$/.test(cache) &&
+      !/omit|no-cors|force-|only-/.test(credentials + mode + cache) &&
       !integrity &&
       !keepalive
     );
   }
-}
 
-/** Fetch standard, "HTTP-redirect fetch". */
-function redirected(request: Request, body: Body, status: number, url: URL): [Request, Body] {
-  if (!/^https?:$/.test(url.protocol)) throw new RequestFailed("It redirects to what is no HTTP.");
-  const { method, signal, redirect, credentials, mode, cache, referrerPolicy } = request;
-  const isGet = status === 303 ? !/^(GET|HEAD)$/.test(method) : status < 303 && method === "POST";
-  if (!isGet && body instanceof ReadableStream) throw new RequestFailed("A stream cannot be sent again.");
-  const headers = new Headers(request.headers);
-  if (isGet) for (const name of ["encoding", "language", "location", "type"]) headers.delete(`content-${name}`);
-  if (url.origin !== new URL(request.url).origin) headers.delete("authorization");
-  const init = { method: isGet ? "GET" : method, headers, signal, redirect, credentials, mode, cache, referrerPolicy };
-  return [new Request(url, init), isGet ? null : body];
+  return fetch;
 }

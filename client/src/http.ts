@@ -4,41 +4,42 @@
  * Owns Django's CSRF header and the redeeming of cookie tickets (PROTOCOL.md 6.2). When HTTP is
  * taken is fetch's to decide.
  */
+import type { Body } from "./exchange.js";
 import type { Options } from "./options.js";
+import type { Token } from "./tokens.js";
+import { isGet, originOf } from "./urls.js";
 
-/** `credentials` of a browser are sent to the socket's own origin only. */
-export class Http {
-  constructor(
-    readonly fetch: typeof globalThis.fetch,
-    readonly ticketUrl: string,
-    readonly options: Options,
-  ) {}
-
+export interface Http {
   /** Send by window.fetch; `request` may have been read, so its body is given. */
-  async send(request: Request, body: BodyInit | null, token: string | null): Promise<Response> {
-    const headers = new Headers(request.headers);
-    const { tokenScheme = "JWT", csrfCookieName = "csrftoken", csrfHeaderName = "X-CSRFToken" } = this.options;
-    if (token !== null && !headers.has("authorization")) headers.set("authorization", `${tokenScheme} ${token}`);
-    const csrf = cookie(csrfCookieName);
-    const isSafe = /^(GET|HEAD|OPTIONS|TRACE)$/.test(request.method);
-    const isOurs = new URL(request.url).origin === globalThis.location?.origin;
-    if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
-    // Whole: browsers stream a body by HTTP/2 only, or not at all.
-    if (body instanceof ReadableStream) body = await new Response(body).arrayBuffer();
-    const hasBody = body || !/^(GET|HEAD)$/.test(request.method);
-    // An empty one is given too, since that of `request` may have been read.
-    const init = { headers, ...(hasBody && { body: body ?? new Uint8Array(0) }) };
-    return this.fetch(new Request(request, init));
-  }
-
+  send(request: Request, body: Body, token: Token): Promise<Response>;
   /** Make cookies that were set over the socket the browser's. A failure leaves the socket's own as they are. */
-  async redeem(ticket: string): Promise<void> {
-    const headers = { "X-WSRequest-Ticket": ticket };
-    await this.fetch(this.ticketUrl, { method: "POST", headers, credentials: "include" }).catch(() => {});
-  }
+  redeem(ticket: string): Promise<void>;
 }
 
-function cookie(name: string): string | undefined {
-  const found = globalThis.document?.cookie.split("; ").find((each) => each.startsWith(`${name}=`));
-  return found && decodeURIComponent(found.slice(name.length + 1));
+/** HTTP by `fetch`; a browser's credentials go to its page's own origin only, as with fetch. */
+export function httpBy(fetch: typeof globalThis.fetch, ticketUrl: string, options: Options): Http {
+  const { tokenScheme = "JWT", csrfCookieName = "csrftoken", csrfHeaderName = "X-CSRFToken" } = options;
+  return {
+    async send(request, body, token) {
+      const { url, method } = request;
+      const headers = new Headers(request.headers);
+      if (token) headers.set("authorization", `${tokenScheme} ${token}`);
+      const csrf = cookie(csrfCookieName);
+      const isOurs = originOf(url) === globalThis.location?.origin;
+      const isSafe = isGet(method) || method === "OPTIONS";
+      if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
+      // Whole, since browsers stream a body by HTTP/2 only, or not at all; an empty one too, since that of
+      // `request` may have been read.
+      const whole = isGet(method) ? null : await new Response(body).arrayBuffer();
+      return fetch(new Request(request, { headers, body: whole }));
+    },
+    async redeem(ticket) {
+      const headers = { "X-WSRequest-Ticket": ticket };
+      await fetch(ticketUrl, { method: "POST", headers, credentials: "include" }).catch(() => {});
+    },
+  };
+}
+
+function cookie(name: string): string | null {
+  return new URLSearchParams(globalThis.document?.cookie.replaceAll("; ", "&")).get(name);
 }

@@ -7,4 +7,6 @@ export type { Options } from "./options.js";
 export type { State } from "./socket.js";
 
 const tag = globalThis.document?.querySelector<HTMLScriptElement>("script[data-wsrequest]");
-if (tag) Object.assign(globalThis, { wsrequest: new Client(JSON.parse(tag.dataset["wsrequest"]!) as object) });
+if (tag) {
+  (globalThis as { wsrequest?: Client }).wsrequest = new Client(JSON.parse(tag.dataset["wsrequest"]!) as object);
+}

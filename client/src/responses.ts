@@ -1,5 +1,7 @@
 /** Real Responses of what came over the socket, with the properties that a constructor cannot give them. */
-import type { Answer } from "./session.js";
+import type { Answer } from "./exchange.js";
+import { EMPTY } from "./messages.js";
+import { originOf } from "./urls.js";
 
 const NULL_BODY = [204, 205, 304];
 const READERS = ["text", "json", "blob", "arrayBuffer", "formData", "bytes"] as const;
@@ -10,42 +12,41 @@ export function headersOf({ headers }: Answer): Headers {
   return found;
 }
 
-/** The Response of an answer, as fetch would give it for `url`. */
-export function responseOf(answer: Answer, url: string, redirected: boolean, method: string): Response {
+/** The Response of an answer to `request`, as fetch would give it. */
+export function responseOf(answer: Answer, headers: Headers, { url, method }: Request, redirected: boolean): Response {
   const { status, body } = answer;
-  const headers = headersOf(answer);
   // An empty body is a body all the same, but for these.
   const hasNone = NULL_BODY.includes(status) || method === "HEAD";
   const response = new Response(hasNone ? null : decoded(body, headers), { status, headers });
+  const isForeign = globalThis.location && originOf(url) !== globalThis.location.origin;
   // The fragment is no part of it (Fetch standard, "url" of a Response).
-  return dressed(response, { url: url.split("#")[0]!, redirected, type: isForeign(url) ? "cors" : "basic" }, answer);
+  return dressed(response, { url: url.split("#")[0], redirected, type: isForeign ? "cors" : "basic" }, answer);
 }
 
 /** What the application itself has compressed, as fetch would show it; other codings a browser cannot unpack here. */
 function decoded(body: Answer["body"], headers: Headers): BodyInit {
-  const coding = headers.get("content-encoding")?.toLowerCase();
-  if (!body || (coding !== "gzip" && coding !== "deflate")) return body ?? new Uint8Array(0);
+  const coding = headers.get("content-encoding")?.toLowerCase() as CompressionFormat;
+  if (!body || !/^(gzip|deflate)$/.test(coding)) return body ?? EMPTY;
   return new Response(body).body!.pipeThrough(new DecompressionStream(coding));
 }
 
 /** What fetch gives for a redirect that is not followed: nothing of it can be read. */
 export function opaqueRedirect(url: string): Response {
-  return dressed(Response.error(), { url, redirected: false, type: "opaqueredirect" }, {});
+  return dressed(Response.error(), { url, type: "opaqueredirect" }, {});
 }
 
-const isForeign = (url: string): boolean => !!globalThis.location && new URL(url).origin !== globalThis.location.origin;
-
-function dressed(response: Response, facts: object, answer: Pick<Answer, "error">): Response {
+function dressed(response: Response, facts: object, answer: Pick<Answer, "reason">): Response {
   const define = (name: string, value: unknown): unknown => Object.defineProperty(response, name, { value });
   for (const [name, value] of Object.entries(facts)) define(name, value);
+  const { clone } = response;
   for (const name of READERS) {
     const read = response[name];
     // Chromium makes a TypeError of whatever a stream failed with, of an AbortError too.
     const told = (error: unknown): never => {
-      throw answer.error ?? error;
+      throw answer.reason ?? error;
     };
     if (read) define(name, () => read.call(response).catch(told));
   }
-  define("clone", () => dressed(Response.prototype.clone.call(response), facts, answer));
+  define("clone", () => dressed(clone.call(response), facts, answer));
   return response;
 }

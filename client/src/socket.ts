@@ -4,9 +4,8 @@
  * Owns connecting, the greeting, signs of life, close codes and the backoff. The requests on it are the
  * session's; what to do while there is none is the caller's.
  */
-import { Lost } from "./errors.js";
-import { BadFrame, decode, encode, type Hello } from "./messages.js";
-import { Session } from "./session.js";
+import { decode, NOT_OURS, sign, type Hello, type Id, type ServerMessage } from "./messages.js";
+import { begin, type Session } from "./session.js";
 
 /**
  * idle: not needed yet; connecting; open; waiting: lost, and to be opened again; closed: for good, by
@@ -14,149 +13,134 @@ import { Session } from "./session.js";
  */
 export type State = "idle" | "connecting" | "open" | "waiting" | "closed";
 
+export interface Socket {
+  /** How many calls wait for the greeting, or are unfinished. */
+  count(): number;
+  /** Connect now, unless it is connected or about to be. */
+  open(): void;
+  close(): void;
+  /** The session, once there is one; null when there is none `timeoutMs` after connecting began. */
+  ready(timeoutMs: number, signal: AbortSignal): Promise<Session | null>;
+}
+
 const SUBPROTOCOL = "wsrequest.v1";
-const GREETING_MS = 10_000;
-const PONG_MS = 10_000;
+const PATIENCE_MS = 10_000; // for the greeting, and for a pong
 const STEADY_MS = 10_000;
 const MOST_BACKOFF_MS = 30_000;
 
-export class Socket {
-  state: State = "idle";
-  session: Session | null = null;
-  #WebSocket: typeof WebSocket;
-  #url: string;
-  #changed: (state: State) => void;
-  #queueLimit: number;
-  #socket: WebSocket | null = null;
-  #waiters = new Set<(session: Session | null) => void>();
-  #attempt = 0;
-  /** When it was greeted; while it connects, when that began. */
-  #openedAt = 0;
-  #pingMs = 0;
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
-  #silenceTimer: ReturnType<typeof setTimeout> | undefined;
+/** A socket to `url`, for which at most `queueLimit` calls wait; `changed` hears of each new state. */
+export function socketTo(url: string, Class: typeof WebSocket, queueLimit: number, changed: (state: State) => void): Socket {
+  let state: State = "idle";
+  let session: Session | null = null;
+  let socket: WebSocket | null = null;
+  const waiters = new Set<() => void>();
+  let attempt = 0;
+  let openedAt = 0; // when it was greeted; while it connects, when that began
+  let pingMs = 0;
+  // To give up, to ask for a sign of life or to come back: never two of them at once.
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(url: string, WebSocketClass: typeof WebSocket, queueLimit: number, changed: (state: State) => void) {
-    this.#url = url;
-    this.#WebSocket = WebSocketClass;
-    this.#queueLimit = queueLimit;
-    this.#changed = changed;
-  }
-
-  /** How many calls wait for the greeting. */
-  get waitingCount(): number {
-    return this.#waiters.size;
-  }
-
-  /** Connect now, unless it is connected or about to be. */
-  open(): void {
-    if (this.#socket) return;
-    clearTimeout(this.#retryTimer);
-    let socket: WebSocket;
+  function open(): void {
+    if (socket) return;
+    let made: WebSocket;
     try {
-      socket = new this.#WebSocket(this.#url, SUBPROTOCOL);
+      made = socket = new Class(url, SUBPROTOCOL);
     } catch {
-      return this.#become("closed"); // an address that this environment does not allow
+      return become("closed"); // an address that this environment does not allow
     }
-    this.#socket = socket;
-    this.#openedAt = Date.now();
-    socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data as string | ArrayBuffer);
-    socket.onclose = ({ code }) => socket === this.#socket && this.#lose(code);
-    socket.onerror = () => {}; // close follows
-    this.#silenceTimer = setTimeout(() => this.#lose(1006, "it sent no greeting"), GREETING_MS);
-    this.#become("connecting");
+    openedAt = Date.now();
+    made.binaryType = "arraybuffer";
+    made.onmessage = ({ data }) => made === socket && receive(data as string | ArrayBuffer);
+    made.onclose = ({ code }) => made === socket && lose(code);
+    made.onerror = () => {}; // close follows
+    after(PATIENCE_MS, () => lose(1006, "it sent no greeting"));
+    become("connecting");
   }
 
-  /** Resolve with a session that takes a request, or with null when there is none `timeoutMs` after connecting began. */
-  ready(timeoutMs: number, signal: AbortSignal): Promise<Session | null> | Session | null {
-    if (this.state === "idle") this.open();
-    if (this.session) return this.session.isEnding || this.session.isFull ? null : this.session;
-    if (this.state !== "connecting" || this.#waiters.size >= this.#queueLimit) return null;
-    return new Promise((resolve) => {
-      const done = (session: Session | null): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", stop);
-        this.#waiters.delete(done);
-        resolve(session && !session.isFull ? session : null);
-      };
-      const stop = (): void => done(null);
-      const timer = setTimeout(stop, this.#openedAt + timeoutMs - Date.now());
-      signal.addEventListener("abort", stop);
-      this.#waiters.add(done);
+  async function ready(timeoutMs: number, signal: AbortSignal): Promise<Session | null> {
+    if (state === "idle") open();
+    if (state === "connecting" && waiters.size < queueLimit) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(patience);
+          signal.removeEventListener("abort", done);
+          waiters.delete(done);
+          resolve();
+        };
+        const patience = setTimeout(done, openedAt + timeoutMs - Date.now());
+        signal.addEventListener("abort", done);
+        waiters.add(done);
+      });
+    }
+    return session;
+  }
+
+  function receive(frame: string | ArrayBuffer): void {
+    let message: ServerMessage;
+    try {
+      message = decode(frame);
+    } catch (error) {
+      const id = (error as Error).cause as Id | undefined;
+      if (id === undefined) return lose(1002, NOT_OURS);
+      message = { id, error: { code: "bad_message", detail: NOT_OURS } };
+    }
+    if (message.hello) greet(message.hello);
+    else if (message.ping) socket!.send(sign("pong", message.ping));
+    else session?.receive(message);
+    // After a silence ask for a sign of life, and give the connection up when none comes.
+    if (!session) return;
+    after(pingMs, () => {
+      socket!.send(sign("ping", "1"));
+      after(PATIENCE_MS, () => lose(1006, "it was silent"));
     });
   }
 
-  close(): void {
-    this.#lose(1000, "it was closed by close()", "closed");
+  function greet({ protocol, ping_seconds: pingSeconds, limits }: Hello): void {
+    if (session) return;
+    if (protocol !== SUBPROTOCOL) return lose(1002, `it speaks ${protocol}`, "closed");
+    const greeted = socket!;
+    session = begin(limits, (frame) => greeted.send(frame));
+    openedAt = Date.now();
+    pingMs = pingSeconds * 1000 + PATIENCE_MS; // the server's own ping comes first
+    become("open");
   }
 
-  #receive(frame: string | ArrayBuffer): void {
-    try {
-      const message = decode(frame);
-      if (message?.type === "Hello") this.#greet(message);
-      else if (message?.type === "Ping") this.#socket!.send(encode({ ...message, type: "Pong" }));
-      else if (message) this.session?.receive(message);
-    } catch (error) {
-      if (!(error instanceof BadFrame)) throw error;
-      if (error.id === undefined) return this.#lose(1002, error.message);
-      this.session?.fail(error.id, new Lost(error.message, false));
-    }
-    this.#watch();
-  }
-
-  #greet(hello: Hello): void {
-    if (this.session) return;
-    if (hello.protocol !== SUBPROTOCOL) return this.#lose(1002, `it speaks ${hello.protocol}`, "closed");
-    const socket = this.#socket!;
-    this.session = new Session(hello, (frame) => socket.readyState === 1 && socket.send(frame));
-    this.#openedAt = Date.now();
-    this.#pingMs = hello.ping_seconds * 1000 + PONG_MS; // the server's own ping comes first
-    this.#become("open");
-    this.#wake(this.session);
-  }
-
-  /** Ask for a sign of life after a silence, and give the connection up when none comes. */
-  #watch(): void {
-    if (!this.session) return;
-    clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => {
-      this.#socket?.send(encode({ type: "Ping", value: "1" }));
-      this.#silenceTimer = setTimeout(() => this.#lose(1006, "it was silent"), PONG_MS);
-    }, this.#pingMs);
-  }
-
-  #lose(code: number, why = `close code ${code}`, next: State = nextState(code)): void {
-    const socket = this.#socket;
-    const { session } = this;
-    this.#socket = this.session = null;
-    clearTimeout(this.#silenceTimer);
-    clearTimeout(this.#retryTimer);
-    socket?.close();
-    if (session && Date.now() - this.#openedAt >= STEADY_MS) this.#attempt = 0;
+  function lose(code: number, why = `close code ${code}`, next: State = nextState(code)): void {
+    const [lost, old] = [session, socket];
+    session = socket = null;
+    clearTimeout(timer);
+    old?.close();
+    if (lost && Date.now() - openedAt >= STEADY_MS) attempt = 0;
     if (next === "waiting") {
       // Full jitter: a thousand pages that lost one server do not come back in the same moment (7.2).
-      const delayMs = Math.random() * Math.min(MOST_BACKOFF_MS, 1000 * 2 ** this.#attempt++);
-      this.#retryTimer = setTimeout(() => this.open(), delayMs);
+      after(Math.random() * Math.min(MOST_BACKOFF_MS, 1000 * 2 ** attempt++), open);
     }
-    this.#become(next);
-    this.#wake(null);
+    become(next);
     // 4004: what has neither answer nor refusal was not begun (section 7).
-    session?.lose(new Lost(`The connection was lost: ${why}.`, code === 4004));
+    lost?.lose({ error: { code: "connection_lost", detail: why }, status: code === 4004 ? 503 : undefined });
   }
 
-  #wake(session: Session | null): void {
-    for (const done of [...this.#waiters]) done(session);
+  function after(delayMs: number, act: () => void): void {
+    clearTimeout(timer);
+    timer = setTimeout(act, delayMs);
   }
 
-  #become(state: State): void {
-    if (this.state === state) return;
-    this.state = state;
-    this.#changed(state);
+  function become(next: State): void {
+    if (state === next) return;
+    state = next;
+    changed(next);
+    for (const done of waiters) done();
   }
+
+  return {
+    count: () => waiters.size + (session?.count() ?? 0),
+    open,
+    close: () => lose(1000, "it was closed by close()", "closed"),
+    ready,
+  };
 }
 
 function nextState(code: number): State {
   if (code === 1000) return "idle";
-  return code >= 4500 && code <= 4999 ? "closed" : "waiting";
+  return code >= 4500 ? "closed" : "waiting";
 }

@@ -1,6 +1,6 @@
 /** Reads tests/wire/*.json; the format is told in the README there. */
 import { readdirSync, readFileSync } from "node:fs";
-import { utf8, type Bytes, type ClientMessage, type ServerMessage } from "../src/messages.js";
+import { encode, sign, type Bytes, type ClientMessage, type Frame, type ServerMessage } from "../src/messages.js";
 
 type Spec = Record<string, unknown>;
 type LongText = string | (string | [string, number])[];
@@ -9,7 +9,7 @@ export interface Case {
   from: "client" | "server";
   frame: string | Bytes;
   encoded: string | Bytes;
-  message: (ServerMessage & ClientMessage) | null;
+  message: Spec | null;
   refused: { code: string; id?: string | number } | null;
   only: "decode" | "encode" | undefined;
 }
@@ -22,6 +22,8 @@ const text = (value: LongText): string =>
     : value.map((piece) => (typeof piece === "string" ? piece : piece[0].repeat(piece[1]))).join("");
 
 const base64 = (value: unknown): Bytes => Uint8Array.from(Buffer.from(value as string, "base64"));
+
+const utf8 = (value: string): Bytes => new TextEncoder().encode(value);
 
 function bodyOf(spec: Spec): Bytes {
   return "body_base64" in spec ? base64(spec["body_base64"]) : utf8(text(spec["body"] as LongText));
@@ -43,7 +45,7 @@ function messageOf(spec: Spec): Case["message"] {
     message["headers"] = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, text(value)]));
   // What `data` adds to the query of a GET this client writes into its url at once.
   if (query) message["url"] = `${message["url"] as string}${String(message["url"]).includes("?") ? "&" : "?"}${query as string}`;
-  return message as unknown as Case["message"];
+  return message;
 }
 
 function replaced(value: unknown, item: string): unknown {
@@ -76,4 +78,35 @@ export function cases(): Case[] {
       return items ? items.map((item) => caseOf(file, replaced(rest, item) as Spec)) : [caseOf(file, rest)];
     });
   });
+}
+
+/** What the client decoded, in the words of the tables; null: it is to be ignored. */
+export function tabled(found: ServerMessage): Spec | null {
+  const { id, ping, pong, hello, credit, error, status, body, headers, more, cookies, version, patch, settled } = found;
+  if (ping !== undefined) return { type: "Ping", value: ping };
+  if (pong !== undefined) return { type: "Pong", value: pong };
+  if (hello) return { type: "Hello", ...hello };
+  if (credit !== undefined) return { type: "Credit", id, count: credit };
+  if (error) {
+    const { code, detail, temporary, id: about } = error;
+    return { type: "Refusal", id, status, code, detail, temporary: temporary === true, about };
+  }
+  const told = { id, ...(more && { more }) };
+  if (status !== undefined) {
+    const live = { version, patch: version === undefined ? undefined : patch, settled };
+    const bytes = body?.length ? body : undefined;
+    return { type: "Response", ...told, status, headers, body: bytes, cookies: cookies ?? undefined, ...live };
+  }
+  return body && id !== undefined ? { type: "Part", ...told, body } : null;
+}
+
+/** The frame that the client makes of a message of the tables; what is the default it does not write. */
+export function encoded({ type: kind, value, count, ...message }: Spec): Frame {
+  if (kind === "Ping") return sign("ping", value as string);
+  if (kind === "Pong") return sign("pong", value as string);
+  if (kind === "Cancel") return encode({ ...message, cancel: true });
+  if (kind === "Credit") return encode({ ...message, credit: count as number });
+  if (kind === "Part") return encode(message);
+  const { id, method, url, headers, body, content_type: type, ...rest } = message;
+  return encode({ id, method: method === "GET" ? undefined : method, url, headers, body, type, ...rest } as ClientMessage);
 }

@@ -1,0 +1,32 @@
+/** Where a redirect leads (Fetch standard, "HTTP-redirect fetch"). */
+import { RequestFailed } from "./errors.js";
+import type { Body } from "./exchange.js";
+import type { Token } from "./tokens.js";
+import { isGet, originOf } from "./urls.js";
+
+export const MOST_REDIRECTS = 20;
+
+const KEPT = ["signal", "redirect", "credentials", "mode", "cache", "referrerPolicy"] as const;
+
+/** The request, its body and its token that a redirect of these with `status` to `location` asks for. */
+export function redirected(
+  request: Request,
+  body: Body,
+  token: Token,
+  status: number,
+  location: string,
+): [Request, Body, Token] {
+  const url = new URL(location, request.url);
+  if (!/^https?:$/.test(url.protocol)) throw new RequestFailed("It redirects out of HTTP.");
+  const { method } = request;
+  const turnsGet = status === 303 ? !isGet(method) : status < 303 && method === "POST";
+  if (!turnsGet && body instanceof ReadableStream) throw new RequestFailed("A stream is not sent again.");
+  const headers = new Headers(request.headers);
+  if (turnsGet) for (const name of ["encoding", "language", "location", "type"]) headers.delete(`content-${name}`);
+  if (url.origin !== originOf(request.url)) {
+    headers.delete("authorization");
+    token = null;
+  }
+  const kept = Object.fromEntries(KEPT.map((name) => [name, request[name]]));
+  return [new Request(url, { ...kept, method: turnsGet ? "GET" : method, headers }), turnsGet ? null : body, token];
+}

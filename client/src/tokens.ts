@@ -1,0 +1,36 @@
+/** The token of requests: given, or asked for and kept until a server refuses it. */
+import type { Options } from "./options.js";
+
+/** An empty one is none. */
+export type Token = string | null | undefined;
+
+export interface Tokens {
+  /** The token to send, if there is one. */
+  ask(): Promise<Token>;
+  /** Another token than `refused`, if there is one. Calls that are refused at once ask for one new token, not for many. */
+  renew(refused: Token): Promise<Token>;
+}
+
+export function tokensOf(option: Options["token"]): Tokens {
+  let kept: Promise<Token> | undefined;
+
+  async function ask(): Promise<Token> {
+    let found: Token;
+    try {
+      kept ??= (async () => (typeof option === "function" ? option() : option))();
+      return (found = await kept);
+    } finally {
+      // One that failed, or gave nothing, is asked again by the next call.
+      if (!found) kept = undefined;
+    }
+  }
+
+  async function renew(refused: Token): Promise<Token> {
+    const asked = kept;
+    if ((await asked) === refused && kept === asked) kept = undefined;
+    const found = await ask();
+    return found === refused ? null : found;
+  }
+
+  return { ask, renew };
+}

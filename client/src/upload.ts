@@ -1,0 +1,47 @@
+/** A request whose body goes in parts, none of them ahead of the server's credit (PROTOCOL.md 4.3, 4.4). */
+import { EMPTY, type Bytes, type ClientMessage } from "./messages.js";
+
+const PART_BYTES = 65_536;
+
+/**
+ * Send `message` with the bytes of `stream`, at first `credit` of them; `failed` gets what the stream fails with.
+ *
+ * What it returns is to be called with how many more the server takes, and once `isOver` says that it is to end.
+ */
+export function upload(
+  message: ClientMessage,
+  stream: ReadableStream<Bytes>,
+  credit: number,
+  tell: (message: ClientMessage) => void,
+  isOver: () => boolean,
+  failed: (error: unknown) => void,
+): (count: number) => void {
+  const { id } = message;
+  const reader = stream.getReader();
+  let wake: (() => void) | undefined;
+
+  async function send(): Promise<void> {
+    tell({ ...message, more: true, body: EMPTY });
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (isOver()) return;
+      if (done) break;
+      for (let start = 0; start < value.length; ) {
+        while (!credit && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
+        if (isOver()) return;
+        const body = value.slice(start, start + Math.min(PART_BYTES, credit));
+        credit -= body.length;
+        start += body.length;
+        tell({ id, more: true, body });
+      }
+    }
+    tell({ id, body: EMPTY });
+  }
+
+  send().catch(failed);
+  return (count) => {
+    credit += count;
+    wake?.();
+    if (isOver()) reader.cancel().catch(() => {});
+  };
+}
