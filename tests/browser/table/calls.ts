@@ -162,7 +162,7 @@ headers("User-Agent", () => ({ "User-Agent": "mine" }));
 headers("Content-Type without a body", () => ({ "Content-Type": "text/x-mine" }));
 headers("Content-Type of an empty POST", () => ({ "Content-Type": "text/x-mine" }), "POST");
 headers("a method to override with", () => ({ "X-HTTP-Method-Override": "TRACE" }));
-headers("100 of them", () => Array.from({ length: 100 }, (_, index) => [`X-Mine-${index}`, "x"]));
+headers("100 of them", () => Array.from({ length: 100 }, (_, index): [string, string] => [`X-Mine-${index}`, "x"]));
 headers("4 KB", () => ({ "X-Mine": "x".repeat(4096) }));
 
 // Answers.
