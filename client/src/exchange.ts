@@ -125,7 +125,7 @@ export function exchange(
 }
 
 function refused({ code, detail }: Refusal, status?: number): Lost {
-  return new (MAYBE_BEGUN.includes(status) ? Lost : Unbegun)(`${detail} (${code})`);
+  return new (MAYBE_BEGUN.includes(status) ? Lost : Unbegun)(`${code}: ${detail}.`);
 }
 
 // A character has at most three bytes of UTF-8, so most texts need not be counted.

@@ -19,7 +19,7 @@ const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
 /** A fetch for addresses that are relative to `baseUrl`; those of other origins go by HTTP. */
 export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Options): typeof globalThis.fetch {
   const { token: option, openTimeoutMs = 2000 } = options;
-  const tokens = tokensOf(option);
+  const [ask, renew] = tokensOf(option);
 
   async function fetch(input: RequestInfo | URL, init?: RequestInit | null): Promise<Response> {
     const address = input instanceof Request ? input : new URL(input, baseUrl);
@@ -36,10 +36,10 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
       if (bytes.length) body = bytes;
     }
 
-    const token = request.headers.has("authorization") ? null : await tokens.ask();
+    const token = request.headers.has("authorization") ? null : await ask();
     const response = await follow(request, body, token);
     if (!token || response.status !== 401 || stream) return response;
-    const renewed = await tokens.renew(token); // it may have expired
+    const renewed = await renew(token); // it may have expired
     if (!renewed) return response;
     await response.body?.cancel();
     return follow(request, body, renewed);
@@ -71,7 +71,7 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
     const session = await socket.ready(openTimeoutMs, signal);
     signal.throwIfAborted();
     const size = (body as Bytes | null)?.length ?? 0; // that of a stream is not known
-    if (!session || session.isFull() || size > session.limits.body_bytes) return byHttp();
+    if (!session?.takes(size)) return byHttp();
     const { pathname, search } = new URL(request.url);
     const { "content-type": type, ...headers } = Object.fromEntries(request.headers);
     const message = { method: method === "GET" ? undefined : method, url: pathname + search, headers, type, token: token || undefined };

@@ -26,11 +26,11 @@ export function httpBy(fetch: typeof globalThis.fetch, ticketUrl: string, option
       if (token) headers.set("authorization", `${tokenScheme} ${token}`);
       const csrf = cookie(csrfCookieName);
       const isOurs = originOf(url) === globalThis.location?.origin;
-      const isSafe = isGet(method) || method === "OPTIONS";
+      const isSafe = isGet(method);
       if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
       // Whole, since browsers stream a body by HTTP/2 only, or not at all; an empty one too, since that of
       // `request` may have been read.
-      const whole = isGet(method) ? null : await new Response(body).arrayBuffer();
+      const whole = isSafe ? null : await new Response(body).arrayBuffer();
       return fetch(new Request(request, { headers, body: whole }));
     },
     async redeem(ticket) {

@@ -73,7 +73,7 @@ const JSON_HEADER = /^content-type:\s*(application\/json|[^;,]+\+json)\s*(;|$)/i
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export const NOT_OURS = "The server sent what is not of wsrequest.v1.";
+export const NOT_OURS = "it sent what is not of wsrequest.v1";
 export const EMPTY: Bytes = new Uint8Array(0);
 
 /**

@@ -7,11 +7,10 @@ import { exchange, type Answer, type Body } from "./exchange.js";
 import type { ClientMessage, Frame, Id, Limits, ServerMessage } from "./messages.js";
 
 export interface Session {
-  readonly limits: Limits;
   /** How many exchanges are unfinished; bodies that are being read count. */
   count(): number;
-  /** Whether nothing more can be begun. */
-  isFull(): boolean;
+  /** Whether a request with a body of so many bytes can be begun. */
+  takes(size: number): boolean;
   /** Send a request; resolve with the head of its answer. Rejects with Lost, or the reason of `signal`. */
   request(message: ClientMessage, body: Body, signal: AbortSignal): Promise<Answer>;
   receive(message: ServerMessage): void;
@@ -25,9 +24,9 @@ export function begin(limits: Limits, send: (frame: Frame) => void): Session {
   let isEnding = false; // the server is about to close (7.1), or the connection is gone
 
   return {
-    limits,
     count: () => exchanges.size,
-    isFull: () => isEnding || exchanges.size >= limits.in_flight + limits.waiting,
+    takes: (size) =>
+      !isEnding && size <= limits.body_bytes && exchanges.size < limits.in_flight + limits.waiting,
     request(message, body, signal) {
       const id = ++lastId;
       const ended = (): void => void exchanges.delete(id);

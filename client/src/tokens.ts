@@ -4,14 +4,8 @@ import type { Options } from "./options.js";
 /** An empty one is none. */
 export type Token = string | null | undefined;
 
-export interface Tokens {
-  /** The token to send, if there is one. */
-  ask(): Promise<Token>;
-  /** Another token than `refused`, if there is one. Calls that are refused at once ask for one new token, not for many. */
-  renew(refused: Token): Promise<Token>;
-}
-
-export function tokensOf(option: Options["token"]): Tokens {
+/** Two functions: what gives the token to send, and what gives another than one that was refused. */
+export function tokensOf(option: Options["token"]): [() => Promise<Token>, (refused: Token) => Promise<Token>] {
   let kept: Promise<Token> | undefined;
 
   async function ask(): Promise<Token> {
@@ -25,6 +19,7 @@ export function tokensOf(option: Options["token"]): Tokens {
     }
   }
 
+  // Calls that are refused at once ask for one new token, not for many.
   async function renew(refused: Token): Promise<Token> {
     const asked = kept;
     if ((await asked) === refused && kept === asked) kept = undefined;
@@ -32,5 +27,5 @@ export function tokensOf(option: Options["token"]): Tokens {
     return found === refused ? null : found;
   }
 
-  return { ask, renew };
+  return [ask, renew];
 }

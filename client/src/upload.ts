@@ -22,20 +22,19 @@ export function upload(
 
   async function send(): Promise<void> {
     tell({ ...message, more: true, body: EMPTY });
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (isOver()) return;
-      if (done) break;
-      for (let start = 0; start < value.length; ) {
-        while (!credit && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
-        if (isOver()) return;
-        const body = value.slice(start, start + Math.min(PART_BYTES, credit));
+    for (let rest = EMPTY; !isOver(); ) {
+      if (!rest.length) {
+        const { done, value } = await reader.read();
+        if (done) return isOver() ? undefined : tell({ id, body: EMPTY });
+        rest = value;
+      } else if (!credit) await new Promise<void>((resolve) => (wake = resolve));
+      else {
+        const body = rest.slice(0, Math.min(PART_BYTES, credit));
+        rest = rest.subarray(body.length);
         credit -= body.length;
-        start += body.length;
         tell({ id, more: true, body });
       }
     }
-    tell({ id, body: EMPTY });
   }
 
   send().catch(failed);
