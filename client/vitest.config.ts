@@ -1,3 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { include: ["tests/*.test.ts"], testTimeout: 10_000, hookTimeout: 60_000 } });
+export default defineConfig({
+  test: {
+    ...{ include: ["tests/*.test.ts"], testTimeout: 10_000, hookTimeout: 60_000 },
+    poolOptions: { forks: { execArgv: ["--expose-gc"] } }, // tests/leaks.test.ts weighs the heap
+  },
+});
