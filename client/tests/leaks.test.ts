@@ -33,6 +33,7 @@ afterAll(() => Object.assign(AbortSignal.prototype, { addEventListener, removeEv
 beforeEach(() => {
   listening.clear();
   held = [];
+  sources = 0;
   FakeSocket.all = [];
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   const fetch = async (): Promise<Response> => new Response("by http");
