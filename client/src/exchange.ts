@@ -50,36 +50,36 @@ export function exchange(
   const tell = (told: ClientMessage): void => send(encode(told));
   const abort = (): void => cancel(signal.reason);
 
-  function finish(): void {
+  const finish = (): void => {
     isOver = true;
     signal.removeEventListener("abort", abort);
     credited?.(0);
     ended();
-  }
+  };
 
-  function fail(error: unknown): void {
+  const fail = (error: unknown): void => {
     if (isOver) return;
     finish();
     reject(error);
     if (error instanceof Lost) error = new RequestFailed(`The answer is not whole: ${error.message}`);
     if (found) found.reason = error;
     stream?.error(error);
-  }
+  };
 
-  function cancel(reason?: unknown): void {
+  const cancel = (reason?: unknown): void => {
     if (!isOver) tell({ id, cancel: true });
     fail(reason);
-  }
+  };
 
   /** Let the server send as much as was read, in steps large enough to be worth a frame (4.4). */
-  function grant(): void {
+  const grant = (): void => {
     const count = stream!.desiredSize! - granted;
     if (count < WINDOW_BYTES / 2 || isOver) return;
     granted += count;
     tell({ id, credit: count });
-  }
+  };
 
-  function streamed(): ReadableStream<Bytes> {
+  const streamed = (): ReadableStream<Bytes> => {
     return new ReadableStream(
       {
         start: (controller) => {
@@ -90,9 +90,9 @@ export function exchange(
       },
       { highWaterMark: WINDOW_BYTES, size: (part) => part.length },
     );
-  }
+  };
 
-  function receive(message: ServerMessage): void {
+  const receive = (message: ServerMessage): void => {
     const { credit, error, status, body, more } = message;
     if (credit !== undefined) return credited?.(credit);
     if (error) return fail(refused(error, status));
@@ -109,7 +109,7 @@ export function exchange(
     if (more) return grant();
     finish();
     stream?.close();
-  }
+  };
 
   const first = { ...message, credit: WINDOW_BYTES };
   const isStream = body instanceof ReadableStream;

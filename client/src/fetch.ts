@@ -21,7 +21,7 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
   const { token: option, openTimeoutMs = 2000 } = options;
   const [ask, renew] = tokensOf(option);
 
-  async function fetch(input: RequestInfo | URL, init?: RequestInit | null): Promise<Response> {
+  const fetch = async (input: RequestInfo | URL, init?: RequestInit | null): Promise<Response> => {
     const address = input instanceof Request ? input : new URL(input, baseUrl);
     const stream = init?.body instanceof ReadableStream ? (init.body as ReadableStream<Bytes>) : null;
     // A stream stays out of the Request, since not every browser takes one there.
@@ -43,10 +43,10 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
     if (!renewed) return response;
     await response.body?.cancel();
     return follow(request, body, renewed);
-  }
+  };
 
   /** Send, and go where redirects lead. */
-  async function follow(request: Request, body: Body, token: Token): Promise<Response> {
+  const follow = async (request: Request, body: Body, token: Token): Promise<Response> => {
     for (let count = 0; ; count++) {
       const answer = await send(request, body, token);
       if (answer instanceof Response) return answer;
@@ -62,9 +62,9 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
       if (count === MOST_REDIRECTS) throw new RequestFailed("It redirects too often.");
       [request, body, token] = redirected(request, body, token, status, location);
     }
-  }
+  };
 
-  async function send(request: Request, body: Body, token: Token): Promise<Answer | Response> {
+  const send = async (request: Request, body: Body, token: Token): Promise<Answer | Response> => {
     const byHttp = (): Promise<Response> => http.send(request, body, token);
     if (!carries(request)) return byHttp();
     const { signal, method } = request;
@@ -74,7 +74,10 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
     if (!session?.takes(size)) return byHttp();
     const { pathname, search } = new URL(request.url);
     const { "content-type": type, ...headers } = Object.fromEntries(request.headers);
-    const message = { method: method === "GET" ? undefined : method, url: pathname + search, headers, type, token: token || undefined };
+    const message = {
+      ...{ method: method === "GET" ? undefined : method, url: pathname + search },
+      ...{ headers, type, token: token || undefined },
+    };
     try {
       return await session.request(message, body, signal);
     } catch (error) {
@@ -85,10 +88,10 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
       const why = isStream ? "A stream is not sent again." : "The server may have done what was asked.";
       throw new RequestInDoubt(`${error.message} ${why}`);
     }
-  }
+  };
 
   /** Whether the socket can carry a request and do with it all that was asked. */
-  function carries({ url, method, credentials, mode, cache, integrity, keepalive }: Request): boolean {
+  const carries = ({ url, method, credentials, mode, cache, integrity, keepalive }: Request): boolean => {
     return (
       originOf(url) === originOf(baseUrl) &&
       METHODS.test(method) &&
@@ -96,7 +99,7 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
       !integrity &&
       !keepalive
     );
-  }
+  };
 
   return fetch;
 }

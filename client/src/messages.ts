@@ -136,7 +136,6 @@ function checked(head: ServerMessage & { data?: unknown }, text: string, body?: 
   // An id of a wrong shape belongs to no request, so such a frame concerns the connection.
   need(id === undefined || isId(id));
   const headers = head.headers ?? {};
-  const more = head.more === true;
   if (credit !== undefined) need(id !== undefined && Number.isSafeInteger(credit) && credit >= 0);
   else {
     need(status === undefined || Number.isInteger(status));
@@ -144,7 +143,7 @@ function checked(head: ServerMessage & { data?: unknown }, text: string, body?: 
     else if (status !== undefined) {
       need(isObject(headers) && Object.values(headers).flat().every(isText));
       need(status > 99 && status < 600, id);
-      need(!more || (body && id !== undefined), id);
+      need(!head.more || (body && id !== undefined), id);
       if (!body && data !== undefined) {
         const isPatch = head.version !== undefined && head.patch !== undefined;
         const isJson = isPatch || Object.entries(headers).some(([name, value]) => JSON_HEADER.test(`${name}:${value}`));
@@ -153,7 +152,7 @@ function checked(head: ServerMessage & { data?: unknown }, text: string, body?: 
       }
     }
   }
-  return { ...head, headers, more, body } as ServerMessage;
+  return { ...head, headers, body } as ServerMessage;
 }
 
 /** The frame of a ping or pong with this text of JSON. */

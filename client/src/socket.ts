@@ -40,7 +40,7 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
   // To give up, to ask for a sign of life or to come back: never two of them at once.
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function open(): void {
+  const open = (): void => {
     if (socket) return;
     let made: WebSocket;
     try {
@@ -55,9 +55,9 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
     made.onerror = () => {}; // close follows
     after(PATIENCE_MS, () => lose(1006, "it sent no greeting"));
     become("connecting");
-  }
+  };
 
-  async function ready(timeoutMs: number, signal: AbortSignal): Promise<Session | null> {
+  const ready = async (timeoutMs: number, signal: AbortSignal): Promise<Session | null> => {
     if (state === "idle") open();
     if (state === "connecting" && waiters.size < queueLimit) {
       await new Promise<void>((resolve) => {
@@ -73,9 +73,9 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
       });
     }
     return session;
-  }
+  };
 
-  function receive(frame: string | ArrayBuffer): void {
+  const receive = (frame: string | ArrayBuffer): void => {
     let message: ServerMessage;
     try {
       message = decode(frame);
@@ -93,9 +93,9 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
       socket!.send(sign("ping", "1"));
       after(PATIENCE_MS, () => lose(1006, "it was silent"));
     });
-  }
+  };
 
-  function greet({ protocol, ping_seconds: pingSeconds, limits }: Hello): void {
+  const greet = ({ protocol, ping_seconds: pingSeconds, limits }: Hello): void => {
     if (session) return;
     if (protocol !== SUBPROTOCOL) return lose(1002, `it speaks ${protocol}`, "closed");
     const greeted = socket!;
@@ -103,9 +103,9 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
     openedAt = Date.now();
     pingMs = pingSeconds * 1000 + PATIENCE_MS; // the server's own ping comes first
     become("open");
-  }
+  };
 
-  function lose(code: number, why = `close code ${code}`, next: State = nextState(code)): void {
+  const lose = (code: number, why = `close code ${code}`, next: State = nextState(code)): void => {
     const [lost, old] = [session, socket];
     session = socket = null;
     clearTimeout(timer);
@@ -118,19 +118,19 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
     become(next);
     // 4004: what has neither answer nor refusal was not begun (section 7).
     lost?.lose({ error: { code: "connection_lost", detail: why }, status: code === 4004 ? 503 : undefined });
-  }
+  };
 
-  function after(delayMs: number, act: () => void): void {
+  const after = (delayMs: number, act: () => void): void => {
     clearTimeout(timer);
     timer = setTimeout(act, delayMs);
-  }
+  };
 
-  function become(next: State): void {
+  const become = (next: State): void => {
     if (state === next) return;
     state = next;
     changed(next);
     for (const done of waiters) done();
-  }
+  };
 
   return {
     count: () => waiters.size + (session?.count() ?? 0),

@@ -11,12 +11,12 @@ export interface StandIn {
 export function standInBy(fetch: typeof globalThis.fetch, baseUrl: string): StandIn {
   let replaced: typeof globalThis.fetch | undefined;
 
-  function uninstall(): void {
+  const uninstall = (): void => {
     globalThis.fetch = replaced ?? globalThis.fetch;
     replaced = undefined;
-  }
+  };
 
-  function install({ paths }: { paths: readonly string[] }): void {
+  const install = ({ paths }: { paths: readonly string[] }): void => {
     uninstall();
     const before = (replaced = globalThis.fetch);
     globalThis.fetch = (input, init) => {
@@ -24,7 +24,7 @@ export function standInBy(fetch: typeof globalThis.fetch, baseUrl: string): Stan
       const isOurs = origin === originOf(baseUrl) && paths.some((path) => pathname.startsWith(path));
       return (isOurs ? fetch : before)(input, init);
     };
-  }
+  };
 
   return { install, uninstall };
 }

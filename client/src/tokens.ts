@@ -8,7 +8,7 @@ export type Token = string | null | undefined;
 export function tokensOf(option: Options["token"]): [() => Promise<Token>, (refused: Token) => Promise<Token>] {
   let kept: Promise<Token> | undefined;
 
-  async function ask(): Promise<Token> {
+  const ask = async (): Promise<Token> => {
     let found: Token;
     try {
       kept ??= (async () => (typeof option === "function" ? option() : option))();
@@ -17,15 +17,15 @@ export function tokensOf(option: Options["token"]): [() => Promise<Token>, (refu
       // One that failed, or gave nothing, is asked again by the next call.
       if (!found) kept = undefined;
     }
-  }
+  };
 
   // Calls that are refused at once ask for one new token, not for many.
-  async function renew(refused: Token): Promise<Token> {
+  const renew = async (refused: Token): Promise<Token> => {
     const asked = kept;
     if ((await asked) === refused && kept === asked) kept = undefined;
     const found = await ask();
     return found === refused ? null : found;
-  }
+  };
 
   return [ask, renew];
 }

@@ -20,7 +20,7 @@ export function upload(
   const reader = stream.getReader();
   let wake: (() => void) | undefined;
 
-  async function send(): Promise<void> {
+  const send = async (): Promise<void> => {
     tell({ ...message, more: true, body: EMPTY });
     for (let rest = EMPTY; !isOver(); ) {
       if (!rest.length) {
@@ -35,7 +35,7 @@ export function upload(
         tell({ id, more: true, body });
       }
     }
-  }
+  };
 
   send().catch(failed);
   return (count) => {
