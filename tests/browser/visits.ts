@@ -23,6 +23,16 @@ export interface Visit {
   context: BrowserContext;
   /** Method and path of each request by HTTP since the page was there; "ticket" for that of a ticket. */
   byHttp: string[];
+  /** Method and address of each request by a socket of the page; "cancel" where one was taken back. */
+  bySocket: string[];
+}
+
+/** What a text or binary frame of the client asks for, if it is a request or takes one back. */
+function asked(frame: string | Buffer): string | null {
+  const head = typeof frame === "string" ? frame : frame.toString("utf8", 0, frame.indexOf("\n"));
+  const { method = "GET", url, cancel } = JSON.parse(head) as { method?: string; url?: string; cancel?: true };
+  if (cancel) return "cancel";
+  return url === undefined ? null : `${method} ${url}`;
 }
 
 /** Call at the top of a test file: a browser for it, and a function that opens pages. */
@@ -45,6 +55,13 @@ export function useBrowser(): (url: string) => Promise<Visit> {
   return async (url) => {
     const context = await browser.newContext();
     const page = await context.newPage();
+    const bySocket: string[] = [];
+    page.on("websocket", (socket) =>
+      socket.on("framesent", ({ payload }) => {
+        const what = asked(payload);
+        if (what) bySocket.push(what);
+      }),
+    );
     page.on("pageerror", (error) => problems.push(String(error)));
     await page.goto(url);
     const byHttp: string[] = [];
@@ -52,7 +69,7 @@ export function useBrowser(): (url: string) => Promise<Visit> {
       const isTicket = "x-wsrequest-ticket" in request.headers();
       byHttp.push(isTicket ? "ticket" : `${request.method()} ${new URL(request.url()).pathname}`);
     });
-    const visit = { page, context, byHttp };
+    const visit = { page, context, byHttp, bySocket };
     visits.push(visit);
     return visit;
   };

@@ -1,6 +1,6 @@
 /** The demo as a person starts it: seeded, on a free port, with a database of its own; it can be stopped and started again. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,16 @@ const freePort = (): Promise<number> =>
       server.close(() => resolve(port));
     });
   });
+
+/** Whether each thread of a process is stopped; a signal does not reach all of them at once. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks).every((task) => /^State:\s+T/m.test(readFileSync(`${tasks}/${task}/status`, "utf8")));
+  } catch {
+    return false; // one ended meanwhile
+  }
+}
 
 export class Demo {
   #process: ChildProcess | null = null;
@@ -55,12 +65,29 @@ export class Demo {
     }
   }
 
-  async stop(): Promise<void> {
+  /** Let it answer nothing while `work` is done. */
+  async frozenDuring<T>(work: () => Promise<T>): Promise<T> {
+    const running = this.#process!;
+    running.kill("SIGSTOP");
+    try {
+      while (!isStopped(running.pid!)) await new Promise((resolve) => setTimeout(resolve, 1));
+      return await work();
+    } finally {
+      this.#process?.kill("SIGCONT");
+    }
+  }
+
+  /** As a crash does; `start()` brings it back. */
+  async kill(): Promise<void> {
+    await this.stop("SIGKILL");
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const running = this.#process;
     if (!running) return;
     this.#process = null;
     const ended = new Promise((resolve) => running.once("exit", resolve));
-    running.kill("SIGTERM");
+    running.kill(signal);
     await ended;
   }
 

@@ -1,0 +1,64 @@
+/**
+ * A recipe of docs/howto as a page runs it: bundled with what it imports, in Chromium, against the demo.
+ *
+ * The code is that of the page of the documentation (`extract.mjs`); its client is the built file.
+ */
+import { build } from "esbuild";
+import { fileURLToPath } from "node:url";
+import type { JSHandle } from "playwright-core";
+import { afterAll, beforeAll } from "vitest";
+import { until } from "../browser/servers.js";
+import { useBrowser, type Visit } from "../browser/visits.js";
+import { Demo } from "../demo/served.js";
+
+const CLIENT = fileURLToPath(new URL("../../src/wsrequest/static/wsrequest/client.js", import.meta.url));
+const RECIPES = fileURLToPath(new URL("recipes/", import.meta.url));
+
+export interface Opened<Recipe> extends Visit {
+  /** What the recipe exports; `recipe.evaluate` calls it in the page. */
+  recipe: JSHandle<Recipe>;
+}
+
+export interface Recipes {
+  demo: () => Demo;
+  /** A page with the module at `path` of `recipes/`. */
+  open: <Recipe>(path: string) => Promise<Opened<Recipe>>;
+  /** What `begin` comes to when `interrupt` is done between its request and the answer. */
+  interrupted: <T>(visit: Visit, request: string, begin: () => Promise<T>, interrupt: () => Promise<unknown>) => Promise<T>;
+}
+
+/** The module at `path` of `recipes/` as one script, which leaves its exports on `globalThis.recipe`. */
+async function bundled(path: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: `import * as recipe from "./${path}"; globalThis.recipe = recipe;`, resolveDir: RECIPES },
+    ...{ bundle: true, write: false, format: "esm", target: "es2022", jsx: "automatic", logLevel: "error" },
+    alias: { "django-websocket-request": CLIENT },
+  });
+  return outputFiles[0]!.text;
+}
+
+/** Call at the top of a test file: a demo and a browser for it, and what opens recipes on a page of the demo's origin. */
+export function useRecipes(): Recipes {
+  let demo: Demo;
+  beforeAll(async () => void (demo = await Demo.serve()));
+  const visit = useBrowser();
+  afterAll(() => demo?.end());
+
+  return {
+    demo: () => demo,
+    open: async <Recipe>(path: string): Promise<Opened<Recipe>> => {
+      const script = await bundled(path);
+      const opened = await visit(`${demo.origin}/api/stats/`); // of the demo's origin, and without its policy
+      await opened.page.setContent(`<!doctype html><div id="app"></div><script type="module">${script}</script>`);
+      const recipe = await opened.page.evaluateHandle(() => (globalThis as unknown as { recipe: Recipe }).recipe);
+      return { ...opened, recipe };
+    },
+    interrupted: ({ bySocket }, request, begin, interrupt) =>
+      demo.frozenDuring(async () => {
+        const outcome = begin();
+        await until(`${request} is sent`, () => bySocket.includes(request));
+        await interrupt();
+        return outcome;
+      }),
+  };
+}
