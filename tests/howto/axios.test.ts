@@ -8,7 +8,7 @@ type Recipe = typeof import("./recipes/axios/api.js");
 
 /** A page with the recipe, and its socket open. */
 async function visit(): Promise<Opened<Recipe>> {
-  const opened = await open<Recipe>("axios/api.ts");
+  const opened = await open<Recipe>("recipes/axios/api.ts");
   await opened.recipe.evaluate(({ api }) => api.get("/api/stats/"));
   return opened;
 }

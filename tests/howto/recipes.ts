@@ -3,16 +3,18 @@
  *
  * The code is that of the page of the documentation (`extract.mjs`); its client is the built file.
  */
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { JSHandle } from "playwright-core";
 import { afterAll, beforeAll } from "vitest";
+import { compileScript, parse } from "vue/compiler-sfc";
 import { until } from "../browser/servers.js";
 import { useBrowser, type Visit } from "../browser/visits.js";
 import { Demo } from "../demo/served.js";
 
 const CLIENT = fileURLToPath(new URL("../../src/wsrequest/static/wsrequest/client.js", import.meta.url));
-const RECIPES = fileURLToPath(new URL("recipes/", import.meta.url));
+const HERE = fileURLToPath(new URL(".", import.meta.url));
 
 export interface Opened<Recipe> extends Visit {
   /** What the recipe exports; `recipe.evaluate` calls it in the page. */
@@ -21,17 +23,29 @@ export interface Opened<Recipe> extends Visit {
 
 export interface Recipes {
   demo: () => Demo;
-  /** A page with the module at `path` of `recipes/`. */
+  /** A page with the module at `path`, relative to this file. */
   open: <Recipe>(path: string) => Promise<Opened<Recipe>>;
   /** What `begin` comes to when `interrupt` is done between its request and the answer. */
   interrupted: <T>(visit: Visit, request: string, begin: () => Promise<T>, interrupt: () => Promise<unknown>) => Promise<T>;
 }
 
-/** The module at `path` of `recipes/` as one script, which leaves its exports on `globalThis.recipe`. */
+/** Compiles a component as Vue's own plugins for bundlers do, but for its styles. */
+const vue: Plugin = {
+  name: "vue",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.vue$/ }, async ({ path }) => {
+      const { descriptor } = parse(await readFile(path, "utf8"));
+      const { content } = compileScript(descriptor, { id: path, inlineTemplate: true });
+      return { contents: content, loader: "ts" };
+    }),
+};
+
+/** The module at `path` as one script, which leaves its exports on `globalThis.recipe`. */
 async function bundled(path: string): Promise<string> {
   const { outputFiles } = await build({
-    stdin: { contents: `import * as recipe from "./${path}"; globalThis.recipe = recipe;`, resolveDir: RECIPES },
+    stdin: { contents: `import * as recipe from "./${path}"; globalThis.recipe = recipe;`, resolveDir: HERE },
     ...{ bundle: true, write: false, format: "esm", target: "es2022", jsx: "automatic", logLevel: "error" },
+    plugins: [vue],
     alias: { "django-websocket-request": CLIENT },
   });
   return outputFiles[0]!.text;
