@@ -43,12 +43,22 @@ export class Demo {
   /** `settings` are DEMO_* variables. */
   static async serve(settings: Record<string, string> = {}): Promise<Demo> {
     const demo = new Demo(await freePort(), settings);
-    for (const words of [["migrate", "--verbosity", "0"], ["seed"]]) {
-      const { status, stderr } = spawnSync(PYTHON, [MANAGE, ...words], { env: demo.#env, encoding: "utf8" });
-      if (status !== 0) throw new Error(`manage.py ${words[0]} failed: ${stderr}`);
-    }
+    for (const words of [["migrate", "--verbosity", "0"], ["seed"]]) demo.#manage(words);
     await demo.start();
     return demo;
+  }
+
+  /** Runs one command, and returns what it printed. */
+  #manage(words: string[], input = ""): string {
+    const { status, stdout, stderr } = spawnSync(PYTHON, [MANAGE, ...words], { env: this.#env, encoding: "utf8", input });
+    if (status !== 0) throw new Error(`manage.py ${words[0]} failed: ${stderr}`);
+    return stdout;
+  }
+
+  /** What the demo's Django makes of a template. */
+  render(template: string): string {
+    const code = "import sys; from django.template import engines as e; print(e['django'].from_string(sys.stdin.read()).render())";
+    return this.#manage(["shell", "--verbosity", "0", "--command", code], template);
   }
 
   get origin(): string {

@@ -6,7 +6,7 @@
 import { build, type Plugin } from "esbuild";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { JSHandle } from "playwright-core";
+import type { JSHandle, Page } from "playwright-core";
 import { afterAll, beforeAll } from "vitest";
 import { compileScript, parse } from "vue/compiler-sfc";
 import { until } from "../browser/servers.js";
@@ -23,6 +23,8 @@ export interface Opened<Recipe> extends Visit {
 
 export interface Recipes {
   demo: () => Demo;
+  /** A page of this HTML at the demo's origin; `prepare` is done to it before. */
+  show: (html: string, prepare?: (page: Page) => Promise<void>) => Promise<Visit>;
   /** A page with the module at `path`, relative to this file. */
   open: <Recipe>(path: string) => Promise<Opened<Recipe>>;
   /** What `begin` comes to when `interrupt` is done between its request and the answer. */
@@ -58,12 +60,18 @@ export function useRecipes(): Recipes {
   const visit = useBrowser();
   afterAll(() => demo?.end());
 
+  const show: Recipes["show"] = async (html, prepare) => {
+    const opened = await visit(`${demo.origin}/api/stats/`); // without the policy of the demo's page
+    await prepare?.(opened.page);
+    await opened.page.setContent(html);
+    return opened;
+  };
   return {
     demo: () => demo,
+    show,
     open: async <Recipe>(path: string): Promise<Opened<Recipe>> => {
       const script = await bundled(path);
-      const opened = await visit(`${demo.origin}/api/stats/`); // of the demo's origin, and without its policy
-      await opened.page.setContent(`<!doctype html><div id="app"></div><script type="module">${script}</script>`);
+      const opened = await show(`<!doctype html><div id="app"></div><script type="module">${script}</script>`);
       const recipe = await opened.page.evaluateHandle(() => (globalThis as unknown as { recipe: Recipe }).recipe);
       return { ...opened, recipe };
     },
