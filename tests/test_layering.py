@@ -37,7 +37,7 @@ IMPURE = {
 ELSEWHERE = {"protocol": {"msgspec"}, "live.patches": {"msgspec"}}
 
 # These run any Django request, one that came by plain HTTP too.
-NO_WEBSOCKET = ("http.jobs", "http.lanes", "http.results", "http.handler")
+NO_WEBSOCKET = ("http.jobs", "http.lanes", "http.shares", "http.results", "http.handler")
 WEBSOCKET = ("wsrequest.protocol", "wsrequest.http.requests")
 
 # The whole package stands on its door, so opening it may load nothing.

@@ -916,6 +916,39 @@ LIMITS = (
         ),
     ),
     Defence(
+        (33, 34),
+        "greedy connections leave threads to others",
+        SRC + "http/lanes.py",
+        (("if self._parked and not self._shares.has_room(source, self._parked):", "if False:"),),
+        (
+            SECURITY + "test_greedy.py"
+            "::test_newcomers_are_answered_whatever_greedy_connections_have_wait[one-address]",
+            SECURITY + "test_greedy.py"
+            "::test_newcomers_are_answered_whatever_greedy_connections_have_wait[own-addresses]",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "a connection has its share of the threads",
+        SRC + "http/shares.py",
+        (("return source.taken < share and taken", "return taken"),),
+        (UNIT + "http/test_shares.py::test_a_greedy_source_leaves_half_of_the_threads",),
+    ),
+    Defence(
+        (33, 34),
+        "the connections of an address have a share of the threads together",
+        SRC + "http/shares.py",
+        (("taken < share and taken < _GROUP * share", "taken < share"),),
+        (UNIT + "http/test_shares.py::test_a_greedy_group_leaves_a_quarter_of_the_threads",),
+    ),
+    Defence(
+        (33,),
+        "a greedy address leaves threads to its own newcomers",
+        SRC + "http/shares.py",
+        (("_GROUP, _GROUP_FOR_A_FIRST = 4, 8", "_GROUP, _GROUP_FOR_A_FIRST = 4, 4"),),
+        (UNIT + "http/test_shares.py::test_a_newcomer_of_a_greedy_group_gets_a_thread",),
+    ),
+    Defence(
         (33,),
         "a cancelled call that still runs counts as in flight",
         SRC + "connection/exchange.py",

@@ -228,7 +228,7 @@ POINTS = (
     Point(
         33,
         "caps per connection, a time for each request",
-        "In flight, waiting, body bytes, queued bytes, headers, nesting; "
+        "In flight, waiting, threads, body bytes, queued bytes, headers, nesting; "
         "`WSREQUEST_REQUEST_SECONDS`. There are no subscriptions yet.",
     ),
     Point(

@@ -25,7 +25,6 @@ from wsrequest.connection.subscriptions import Subscriptions
 from wsrequest.errors import Refused
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
-from wsrequest.http.jobs import Source
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.protocol.codec import decode_client, encode_refused, head_and_body
 from wsrequest.protocol.headers import is_allowed_value
@@ -80,7 +79,7 @@ class EventStream:
         call.cookie = self.cookie_for(message.url)
         self._subscriptions.begin(call)
         call.is_in_lane = True
-        self.service.lane.submit(call, Source())
+        self.service.lane.submit(call, self.service.source_of(self.base))
         late = self.service.lane.loop.call_later(
             self.terms.limits.request_seconds, self._give_up, call
         )

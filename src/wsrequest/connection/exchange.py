@@ -68,7 +68,11 @@ class Exchange:
         self._session = Session(limits)
         self._calls: dict[Key, Call] = {}  # unfinished for the client
         self._schedule = Schedule(
-            line.service.lane, limits.in_flight, line.outbox.has_room, self._begin
+            line.service.lane,
+            line.service.source_of(base),
+            limits.in_flight,
+            line.outbox.has_room,
+            self._begin,
         )
         self._subscriptions: Subscriptions | None = None  # made for the first
         self._settling: Settling | None = None

@@ -18,6 +18,7 @@ class Schedule:
 
     Args:
         lane: runs them, in turn with those of other connections.
+        source: the connection, for the lane.
         max_running: how many at the same time; the others wait, first come first served.
         has_room: whether more may be begun now; not while the client does not read.
         on_begin: called with each call before it goes to the lane.
@@ -36,13 +37,13 @@ class Schedule:
     def __init__(
         self,
         lane: Lane,
+        source: Source,
         max_running: int,
         has_room: Callable[[], bool],
         on_begin: Callable[[Call], None],
     ) -> None:
-        self._lane, self._max_running = lane, max_running
+        self._lane, self._source, self._max_running = lane, source, max_running
         self._has_room, self._on_begin = has_room, on_begin
-        self._source = Source()
         # A list, for an empty deque takes 700 bytes. At most WSREQUEST_MAX_WAITING stand in it.
         self._waiting: list[Call] = []
         self._running: dict[Call, None] = {}  # an ordered set, for calls end in any order

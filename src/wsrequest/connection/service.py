@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wsrequest.connection.budget import Budget
+from wsrequest.http.environ import Base
 from wsrequest.http.handler import Handler
-from wsrequest.http.jobs import Source
+from wsrequest.http.handshake import place_of
+from wsrequest.http.jobs import Groups, Source
 from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
 from wsrequest.live.registry import Registry
@@ -77,7 +79,8 @@ class Service:
 
     ``chores`` is where jobs of no connection come from, tickets and looks at sessions: however
     many there are, they have one turn among the connections. ``live`` is None where no request
-    can be subscribed to.
+    can be subscribed to. ``addresses`` are those of the clients, each of which may hold only so
+    many threads.
     """
 
     handler: Handler
@@ -86,3 +89,8 @@ class Service:
     budget: Budget = field(default_factory=Budget)
     chores: Source = field(default_factory=Source)
     live: Live | None = None
+    addresses: Groups = field(default_factory=Groups)
+
+    def source_of(self, base: Base) -> Source:
+        """A source of jobs for one client, which shares the threads with others of its address."""
+        return Source(self.addresses.of(place_of(base.environ.get("REMOTE_ADDR", ""))))

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
-__all__ = ["FunctionCall", "Job", "Source"]
+__all__ = ["FunctionCall", "Group", "Groups", "Job", "Source"]
 
 T = TypeVar("T")
 
@@ -19,16 +20,58 @@ class Job(Protocol):
         """Take the result, on the event loop, after ``run``. Must not raise."""
 
 
-class Source:
-    """Where jobs come from. Sources with waiting jobs are served in turn, one job each."""
+class Group:
+    """Sources that share one share of the threads, see ``shares``: the connections of an address.
 
-    __slots__ = ("is_queued", "jobs")
+    Attributes:
+        name: for the log.
+        taken: how many threads they hold.
+        is_told: it was logged that they hold all that they may.
+    """
+
+    __slots__ = ("__weakref__", "is_told", "name", "taken")
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.taken = 0
+        self.is_told = False
+
+
+class Groups:
+    """The groups of one process by their names, each as long as it has sources."""
 
     def __init__(self) -> None:
+        self._groups: WeakValueDictionary[str, Group] = WeakValueDictionary()
+
+    def of(self, name: str) -> Group:
+        """The group of a name; one of its own for each that has none."""
+        group = self._groups.get(name) if name else None
+        if group is None:
+            group = Group(name)
+            if name:
+                self._groups[name] = group
+        return group
+
+
+class Source:
+    """Where jobs come from. Sources with waiting jobs are served in turn, one job each.
+
+    Args:
+        group: of sources that may hold only so many threads together; None for one of its own.
+
+    Attributes:
+        taken: how many threads its jobs hold.
+    """
+
+    __slots__ = ("group", "is_queued", "jobs", "taken")
+
+    def __init__(self, group: Group | None = None) -> None:
+        self.group = group or Group()
         # No deque, which takes 700 bytes also when it is empty, and most are. At most
         # WSREQUEST_MAX_IN_FLIGHT stand in it, so that taking the first costs little.
         self.jobs: list[Job] = []
-        self.is_queued = False
+        self.is_queued = False  # or held
+        self.taken = 0
 
 
 class FunctionCall(Generic[T]):

@@ -19,6 +19,7 @@ from asgiref.sync import SyncToAsync
 
 from wsrequest.http.jobs import FunctionCall, Job, Source
 from wsrequest.http.results import Results
+from wsrequest.http.shares import Shares
 
 __all__ = ["Lane"]
 
@@ -39,7 +40,7 @@ class Lane:
 
     No more of them work than keep the interpreter busy, and the one that rested last is called
     first: its connections are open, its caches are warm. A thread that only waits can be parked;
-    another then takes its place, up to ``max_threads``.
+    another then takes its place, up to ``max_threads``, of which each source has its share.
 
     Args:
         loop: the event loop on which ``submit`` and ``Job.deliver`` are called.
@@ -66,6 +67,7 @@ class Lane:
         self.post = self._results.post  # from any thread: have this called on the event loop
         self._lock = threading.Lock()  # of everything that follows
         self._ready: deque[Source] = deque()
+        self._shares = Shares(self._max_threads)
         self._resting: list[threading.Lock] = []  # each is held until its thread is called up
         self._alive = 0
         self._working = 0  # those that do not rest, with the parked ones
@@ -127,6 +129,8 @@ class Lane:
         """Count a parked thread in again."""
         with self._lock:
             self._parked -= 1
+            if self._shares.held:
+                self._release()
             if self._is_exhausted and self._max_threads - self._parked >= self._threads:
                 self._is_exhausted = False
                 logger.warning("threads have come back, jobs are begun again")
@@ -141,6 +145,13 @@ class Lane:
         self._results.close()
 
     # How many threads work. Called with the lock held.
+
+    def _release(self) -> None:
+        released = self._shares.release(self._parked)
+        self._ready.extend(released)
+        if released and not self._is_pacing:
+            self._is_pacing = True
+            self.post(self._look_soon)
 
     def _call_up(self) -> None:
         self._begun = perf_counter()  # or all would be called up before the first has begun
@@ -193,10 +204,9 @@ class Lane:
             self._prepare()
         except Exception:
             logger.exception("preparing a thread failed")
-        gate = threading.Lock()
-        gate.acquire()
+        seat = _Seat()
         try:
-            while (job := self._next(gate)) is not None:
+            while (job := self._next(seat)) is not None:
                 try:
                     # What a job sets in its context ends with it; what prepare() set stays.
                     copy_context().run(job.run)
@@ -210,37 +220,69 @@ class Lane:
             except Exception:
                 logger.exception("finishing a thread failed")
 
-    def _next(self, gate: threading.Lock) -> Job | None:
-        """Wait for a job, and take it. None when the thread is to end."""
+    def _next(self, seat: "_Seat") -> Job | None:
+        """End the last job, wait for another, and take it. None when the thread is to end."""
         while True:
             with self._lock:
-                job, is_over = self._take(), False
+                if seat.source is not None:
+                    self._give_back(seat)
+                job, is_over = self._take(seat), False
                 may_wait = job is not None and self._is_pacing
                 if job is None:
                     self._working -= 1
                     is_over = self._stopped
                     if not is_over:
-                        self._resting.append(gate)
+                        self._resting.append(seat.gate)
             if not may_wait:
                 self._results.wake()
             if job is not None or is_over:
                 return job
-            while not gate.acquire(timeout=_LINGER_SECONDS):
+            while not seat.gate.acquire(timeout=_LINGER_SECONDS):
                 with self._lock:
-                    if gate in self._resting and self._alive - self._parked > self._threads:
-                        self._resting.remove(gate)
+                    if seat.gate in self._resting and self._alive - self._parked > self._threads:
+                        self._resting.remove(seat.gate)
                         self._alive -= 1
                         return None
 
-    def _take(self) -> Job | None:
+    def _take(self, seat: "_Seat") -> Job | None:
         while self._ready and self._working - self._parked <= self._threads:
             source = self._ready.popleft()
+            if self._parked and not self._shares.has_room(source, self._parked):
+                self._shares.hold(source, self._parked)
+                continue
             job = source.jobs.pop(0) if source.jobs else None  # they can be withdrawn
             if source.jobs:
                 self._ready.append(source)
             else:
                 source.is_queued = False
             if job is not None:
+                seat.source = source
+                source.taken += 1
+                source.group.taken += 1
                 self._begun = perf_counter()
                 return job
         return None
+
+    def _give_back(self, seat: "_Seat") -> None:
+        source, seat.source = seat.source, None
+        assert source is not None  # asked before
+        source.taken -= 1
+        source.group.taken -= 1
+        if self._shares.held:
+            self._release()
+
+
+class _Seat:
+    """One thread of a lane.
+
+    Attributes:
+        gate: held until the thread is called up.
+        source: of the job that it has; none while it rests, which would keep a connection alive.
+    """
+
+    __slots__ = ("gate", "source")
+
+    def __init__(self) -> None:
+        self.gate = threading.Lock()
+        self.gate.acquire()
+        self.source: Source | None = None

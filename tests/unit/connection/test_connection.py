@@ -417,7 +417,7 @@ async def test_async_views_run_in_the_thread_of_the_loop() -> None:
 
 
 async def test_async_views_that_wait_hold_no_thread_of_the_lane() -> None:
-    async with opened(threads=1, max_threads=4) as peer:
+    async with opened(threads=1, max_threads=8) as peer:
         for name in "ab":
             peer.say(id=name, url=f"/ahold/{name}/")
         await happens(STAGES["a"].begun)

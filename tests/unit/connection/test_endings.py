@@ -139,7 +139,7 @@ async def test_a_cancelled_call_does_not_hold_up_the_next_for_good(state: State)
 
 @states
 async def test_a_late_call_is_refused_or_streams_and_the_next_runs(state: State) -> None:
-    async with opened(threads=1, max_threads=2, request_seconds=SOON) as peer:
+    async with opened(threads=1, max_threads=4, request_seconds=SOON) as peer:
         await state(peer)
         if state not in (is_streaming_sync_and_waits_itself, is_streaming_async_and_waits_itself):
             refused = await peer.last(1)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,7 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 
 from wsrequest.http import lanes
-from wsrequest.http.jobs import Source
+from wsrequest.http.jobs import Group, Source
 from wsrequest.http.lanes import Lane
 
 SECONDS = 5.0  # far more than anything here takes
@@ -463,6 +464,114 @@ async def test_threads_beyond_the_usual_number_leave_after_a_while(
 
         await asyncio.wait_for(asyncio.to_thread(until_one_is_left), SECONDS)
         assert await lane.call(int, source=Source()) == 0
+
+
+# Shares.
+
+
+@asynccontextmanager
+async def shared(threads: int = 2) -> AsyncIterator[tuple[Lane, Source, list[Hold]]]:
+    """A lane of four threads, and a source that holds as many as it may, all parked."""
+    async with opened(threads=threads, max_threads=4) as lane:
+        greedy, holds = Source(), [Hold(lane), Hold(lane)]
+        for hold in holds:
+            lane.submit(hold, greedy)
+            await hold.until_begun()
+        yield lane, greedy, holds
+        for hold in holds:
+            hold.go.set()
+        await done(*holds)
+
+
+async def until_held(lane: Lane, source: Source) -> None:
+    await becomes(lambda: source in lane._shares.held)
+
+
+async def test_a_job_beyond_the_share_of_its_source_waits_while_others_are_begun() -> None:
+    async with shared() as (lane, greedy, holds):
+        more, other = Work(), Source()
+        lane.submit(more, greedy)
+        await until_held(lane, greedy)
+        assert await lane.call(int, source=other) == 0
+        assert not more.delivered.is_set()
+        holds[0].go.set()
+        await done(more)
+        assert not holds[1].delivered.is_set()
+
+
+async def test_a_job_that_waits_for_its_share_is_begun_when_others_go_on() -> None:
+    """Though none of them ends: threads that wait no more leave room as well."""
+    async with opened(threads=4, max_threads=8) as lane:
+        greedy, holds = Source(), [Hold(lane) for _ in range(5)]
+        for hold, source in zip(holds, (greedy, *(Source() for _ in range(4))), strict=True):
+            lane.submit(hold, source)
+            await hold.until_begun()
+        lane.park()
+        more = Work()
+        lane.submit(more, greedy)
+        await until_held(lane, greedy)
+        lane.unpark()
+        await done(more)
+        assert not any(hold.delivered.is_set() for hold in holds)
+        for hold in holds:
+            hold.go.set()
+
+
+async def test_a_job_that_waits_for_its_share_is_begun_when_one_that_ran_ends() -> None:
+    """Though no thread waits less than before."""
+    async with opened(threads=5, max_threads=8) as lane:
+        greedy, others, mine = Source(), [Hold(lane) for _ in range(3)], [Hold() for _ in range(4)]
+        for hold in (*others, *mine):
+            lane.submit(hold, Source() if hold in others else greedy)
+            await hold.until_begun()
+        more = Work()
+        lane.submit(more, greedy)
+        await until_held(lane, greedy)
+        mine[0].go.set()
+        await done(more)
+        assert not any(hold.delivered.is_set() for hold in (*others, *mine[1:]))
+        for hold in (*others, *mine):
+            hold.go.set()
+
+
+async def test_jobs_that_were_held_get_a_thread_each_although_none_of_them_ends() -> None:
+    async with shared(threads=3) as (lane, greedy, holds):
+        long, other = [Hold(), Hold()], Hold()
+        lane.submit(other, Source())
+        await other.until_begun()
+        for hold in long:
+            lane.submit(hold, greedy)
+        await until_held(lane, greedy)
+        for hold in holds:
+            hold.go.set()
+        for hold in long:
+            await hold.until_begun()
+        for hold in (*long, other):
+            hold.go.set()
+
+
+async def test_withdraw_takes_back_a_job_that_waits_for_its_share() -> None:
+    async with shared() as (lane, greedy, holds):
+        more = Work()
+        lane.submit(more, greedy)
+        await until_held(lane, greedy)
+        assert lane.withdraw(more, greedy)
+        holds[0].go.set()
+        await becomes(lambda: not lane._shares.held)
+        assert not greedy.is_queued
+        again = Work()
+        lane.submit(again, greedy)
+        await done(again)
+        assert not more.delivered.is_set()
+
+
+async def test_a_thread_that_rests_keeps_no_source() -> None:
+    async with opened() as lane:
+        group = Group()
+        left = weakref.ref(group)
+        await lane.call(int, source=Source(group))
+        del group
+        await becomes(lambda: left() is None)
 
 
 # Taking back.

@@ -1,0 +1,178 @@
+"""Shares: who may hold one thread more, as threads are taken that never come back."""
+
+import gc
+import logging
+
+import pytest
+
+from wsrequest.http.jobs import Group, Groups, Source
+from wsrequest.http.shares import Shares
+
+
+class Pool:
+    """A lane's threads, as far as shares go: every job waits from its begin to its end."""
+
+    def __init__(self, threads: int) -> None:
+        self.shares, self.free, self.threads = Shares(threads), threads, threads
+
+    @property
+    def parked(self) -> int:
+        return self.threads - self.free
+
+    def take(self, source: Source) -> bool:
+        """Begin a job, if there is a thread and the source may have it."""
+        if not self.free or not self.shares.has_room(source, self.parked):
+            return False
+        self.free -= 1
+        source.taken += 1
+        source.group.taken += 1
+        return True
+
+    def give_back(self, source: Source) -> None:
+        self.free += 1
+        source.taken -= 1
+        source.group.taken -= 1
+
+    def take_all(self, *sources: Source) -> int:
+        """Let sources begin in turn what they may; return how many threads they then hold."""
+        while any([self.take(source) for source in sources]):
+            pass
+        return sum(source.taken for source in sources)
+
+
+def sources(count: int) -> list[Source]:
+    """Sources of one group."""
+    group = Group("somewhere")
+    return [Source(group) for _ in range(count)]
+
+
+def test_a_source_alone_may_hold_what_a_page_asks_for() -> None:
+    """WSREQUEST_MAX_IN_FLIGHT of WSREQUEST_MAX_THREADS, both as they come."""
+    assert Pool(256).take_all(Source()) >= 64
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8, 256])
+def test_while_no_thread_waits_a_source_may_hold_all(threads: int) -> None:
+    shares, source = Shares(threads), Source()
+    for _ in range(threads):
+        assert shares.has_room(source, parked=0)
+        source.taken += 1
+        source.group.taken += 1
+
+
+@pytest.mark.parametrize("threads", [4, 8, 32, 256])
+def test_a_greedy_source_leaves_half_of_the_threads(threads: int) -> None:
+    pool = Pool(threads)
+    pool.take_all(Source())
+    assert pool.free >= threads / 2
+
+
+@pytest.mark.parametrize("threads", [8, 32, 256])
+@pytest.mark.parametrize("connections", [4, 100])
+def test_a_greedy_group_leaves_a_quarter_of_the_threads(threads: int, connections: int) -> None:
+    pool = Pool(threads)
+    pool.take_all(*sources(connections))
+    assert pool.free >= threads / 4
+
+
+def test_a_greedy_group_holds_more_than_one_of_its_sources_may() -> None:
+    alone, together = Pool(256), Pool(256)
+    assert together.take_all(*sources(4)) > 1.5 * alone.take_all(Source())
+
+
+def test_a_newcomer_of_a_greedy_group_gets_a_thread() -> None:
+    pool, (*greedy, newcomer) = Pool(256), sources(5)
+    pool.take_all(*greedy)
+    assert pool.take(newcomer)
+    assert not pool.take(newcomer)
+    pool.give_back(newcomer)
+    assert pool.take(newcomer)
+
+
+def test_a_newcomer_gets_a_thread_whatever_some_greedy_groups_hold() -> None:
+    pool = Pool(256)
+    for _ in range(8):
+        pool.take_all(*sources(100))
+        assert pool.take(Source())
+
+
+def test_a_newcomer_gets_a_thread_whatever_many_greedy_sources_hold() -> None:
+    """Each of an address of its own, and all at the same time."""
+    pool = Pool(256)
+    pool.take_all(*(Source() for _ in range(25)))
+    assert pool.take(Source())
+
+
+def test_shares_of_those_who_ask_at_the_same_time_are_equal() -> None:
+    pool, greedy = Pool(256), [Source() for _ in range(8)]
+    pool.take_all(*greedy)
+    assert max(source.taken for source in greedy) - min(source.taken for source in greedy) <= 1
+
+
+def test_what_the_first_took_evens_out_as_jobs_end() -> None:
+    pool, first, second = Pool(256), Source(), Source()
+    pool.take_all(first)
+    pool.take_all(second)
+    assert first.taken > second.taken + 20
+    for _ in range(first.taken):
+        pool.give_back(first)
+        pool.take_all(second)
+        pool.take(first)
+    assert abs(first.taken - second.taken) <= 1
+
+
+def test_release_returns_those_for_whom_there_is_room_in_their_order() -> None:
+    shares = Shares(16)
+    held = [Source(), Source(), Source()]
+    for source, taken in zip(held, (5, 9, 1), strict=True):
+        source.jobs.append(object())  # type: ignore[arg-type]
+        source.taken = source.group.taken = taken
+        shares.hold(source, 13)
+    assert shares.release(13) == []
+    assert shares.release(6) == [held[0], held[2]]
+    assert shares.held == [held[1]]
+
+
+def test_release_lets_those_go_whose_jobs_were_withdrawn() -> None:
+    shares, source = Shares(4), Source()
+    source.is_queued, source.taken = True, 4
+    shares.hold(source, 4)
+    assert shares.release(4) == shares.held == []
+    assert not source.is_queued
+
+
+def test_it_is_logged_once_that_a_group_holds_its_share(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "wsrequest.lanes")
+    shares, greedy = Shares(8), sources(2)
+    for source in greedy:
+        shares.hold(source, 5)
+    assert len(caplog.messages) == 1
+    assert "'somewhere' holds its share of the threads, of which 5 of 8" in caplog.messages[0]
+    assert shares.release(5) == []
+    shares.release(0)
+    shares.hold(greedy[0], 5)
+    assert len(caplog.messages) == 1
+    shares.hold(Source(Group("elsewhere")), 5)
+    assert "'elsewhere'" in caplog.messages[1]
+
+
+def test_a_name_cannot_begin_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    Shares(8).hold(Source(Group("made up\nERROR by a proxy")), 5)
+    assert "\n" not in caplog.messages[0]
+
+
+def test_sources_of_one_name_are_of_one_group_and_those_without_of_none() -> None:
+    groups = Groups()
+    assert groups.of("here") is groups.of("here") is not groups.of("there")
+    assert groups.of("") is not groups.of("")
+
+
+def test_a_group_goes_with_its_last_source() -> None:
+    groups = Groups()
+    one, other = Source(groups.of("here")), Source(groups.of("here"))
+    one.taken = one.group.taken = 1
+    del one
+    assert groups.of("here").taken == 1
+    del other
+    gc.collect()
+    assert groups.of("here").taken == 0
