@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import wsrequest.checks
+import wsrequest.faults
 from wsrequest.conf import SETTINGS
 from wsrequest.errors import CODES
 
@@ -23,7 +24,7 @@ def headings(text: str) -> str:
 def check_ids() -> set[str]:
     """Return what follows ``wsrequest.`` in the ids that stand in the code of the checks."""
     home = Path(str(wsrequest.checks.__file__))
-    sources = home.parent.rglob("*.py") if home.name == "__init__.py" else [home]
+    sources = [*home.parent.rglob("*.py"), Path(str(wsrequest.faults.__file__))]
     return {
         check_id
         for source in sources

@@ -20,6 +20,7 @@ LAYERS = (
     {"http", "live", "bus", "client"},
     {"connection"},
     {"conf"},
+    {"faults"},
     {"asgi"},
     {"apps", "checks", "management", "templatetags", "test", "classic"},
 )

@@ -24,6 +24,7 @@ from wsrequest.connection.journal import Journal
 from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.shutdown import Drain
 from wsrequest.errors import HandshakeRefused, Refused
+from wsrequest.faults import demand_sound
 from wsrequest.http.environ import Base, make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.lanes import Lane
@@ -56,6 +57,9 @@ def get_asgi_application(path: str | None = None) -> "Application":
 
     Args:
         path: of the socket; WSREQUEST_PATH when None.
+
+    Raises:
+        ImproperlyConfigured: a setting of ours, or the path, cannot work.
     """
     return Application(get_django_application(), path)
 
@@ -72,9 +76,13 @@ class Application:
     Args:
         http: what answers plain HTTP elsewhere.
         path: of the socket; WSREQUEST_PATH when None.
+
+    Raises:
+        ImproperlyConfigured: a setting of ours, or the path, cannot work.
     """
 
     def __init__(self, http: ASGI, path: str | None = None) -> None:
+        demand_sound(path)
         self._http = http
         self._path = path
         self._handler = Handler()

@@ -158,13 +158,16 @@ HANDSHAKE = (
         'if "*" in conf.django("ALLOWED_HOSTS", ())'.removeprefix("if "),
         '[W020 ALLOWED_HOSTS ALLOWED_HOSTS has "*"]',
     ),
-    _check(
+    Defence(
         (6,),
-        "E004",
-        "an origin is a wildcard or null",
-        "settings",
-        "fault = _origin_fault(origin)".removeprefix("fault = "),
-        "[E004 WSREQUEST_ALLOWED_ORIGINS is a wildcard]",
+        "check E004: an origin is a wildcard or null",
+        SRC + "faults.py",
+        (("conf.ALLOWED_ORIGINS, _origin_fault)", "(), _origin_fault)"),),
+        (
+            CHECKS + "[E004 WSREQUEST_ALLOWED_ORIGINS is a wildcard]",
+            UNIT + "test_asgi.py"
+            "::test_no_application_is_made_with_settings_that_cannot_work[get_asgi_application-wildcard]",
+        ),
     ),
     Defence(
         (1,),

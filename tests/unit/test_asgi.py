@@ -3,12 +3,13 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from django.contrib.sessions.backends import cache as cache_sessions
+from django.core.exceptions import ImproperlyConfigured
 
 from tests.unit.peer import SECONDS
 from tests.unit.views import STAGES
@@ -176,6 +177,47 @@ async def test_the_socket_is_found_below_a_root_path(path: str) -> None:
         assert json.loads(answer["text"])["data"] == {"quick": "a"}
         await hang_up(wire)
         assert status(await call(application, "GET", path, root_path="/app").ends()) == 426
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        pytest.param("THREADS", "8", "(wsrequest.E001) WSREQUEST_THREADS is '8'", id="type"),
+        pytest.param("PING_SECONDS", 0, "(wsrequest.E002) WSREQUEST_PING_SECONDS", id="minimum"),
+        pytest.param("PATH", "ws/", "does not begin with a slash", id="path"),
+        pytest.param("ALLOWED_ORIGINS", ["https://*.a.example"], "is a wildcard", id="wildcard"),
+        pytest.param("FORBIDDEN_HEADERS", ["X_User"], "is not the name of a header", id="header"),
+        pytest.param("TOKEN_SCHEME", "Bearer ", "which is not one word", id="scheme"),
+    ],
+)
+@pytest.mark.parametrize("make", [get_asgi_application, get_websocket_application])
+async def test_no_application_is_made_with_settings_that_cannot_work(
+    settings: Any, make: Callable[[], Application], name: str, value: object, told: str
+) -> None:
+    """ASGI servers run no checks; the first handshake would be the first to fail."""
+    setattr(settings, f"WSREQUEST_{name}", value)
+    with pytest.raises(ImproperlyConfigured) as raised:
+        make()
+    assert told in str(raised.value)
+
+
+async def test_all_that_is_wrong_is_told_at_once_but_for_what_is_silenced(settings: Any) -> None:
+    settings.WSREQUEST_THREADS, settings.WSREQUEST_PATH = 0, "ws"
+    settings.WSREQUEST_ALLOWED_ORIGINS = ["null"]
+    settings.SILENCED_SYSTEM_CHECKS = ["wsrequest.E004"]
+    with pytest.raises(ImproperlyConfigured) as raised:
+        get_asgi_application("live/")
+    lines = str(raised.value).splitlines()
+    assert [line[:16] for line in lines[:2]] == ["(wsrequest.E002)", "(wsrequest.E003)"]
+    assert lines[2:] == ["The path of the socket is 'live/', which does not begin with a slash."]
+
+
+async def test_settings_are_read_live_once_an_application_is_made(settings: Any) -> None:
+    async with running() as application:
+        settings.WSREQUEST_PATH = "/moved/"
+        await hang_up(await accepted(handshake(application, "/moved/")))
+        settings.WSREQUEST_MAX_CONNECTIONS = 0  # which cannot work, and is heeded all the same
+        assert status(await handshake(application, "/moved/").ends()) == 503
 
 
 async def test_get_asgi_application_serves_both() -> None:

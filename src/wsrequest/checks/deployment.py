@@ -6,9 +6,9 @@ from typing import Any
 from django.core.checks import CheckMessage, register
 from django.utils.version import get_version_tuple
 
-from wsrequest.checks.settings import sound
 from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
+from wsrequest.faults import sound
 from wsrequest.management.applications import look_up
 
 __all__ = [

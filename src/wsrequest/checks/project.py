@@ -13,9 +13,9 @@ from django.core.management import find_commands, load_command_class
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
-from wsrequest.checks.settings import path_fault, sound
 from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
+from wsrequest.faults import faults, path_fault, sound
 from wsrequest.management.applications import look_up
 from wsrequest.protocol.headers import is_forbidden
 
@@ -67,7 +67,7 @@ def check_application(**kwargs: Any) -> list[CheckMessage]:
     """The project's ASGI application, where it names one, serves the socket."""
     path = conf.django("ASGI_APPLICATION")
     found = look_up(path) if path else None
-    if found is None:
+    if found is None or any(faults()):  # an application is not made while settings are wrong
         return []
     if found.error is not None:
         error = f"{type(found.error).__name__}: {found.error}"

@@ -22,7 +22,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from uvicorn.supervisors import Multiprocess
 
 from wsrequest.asgi import get_websocket_application
-from wsrequest.checks.settings import path_fault
+from wsrequest.faults import path_fault
 from wsrequest.management.listening import Address, explain, listen, parse_address
 from wsrequest.management.serving import make_config
 

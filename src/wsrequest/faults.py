@@ -1,0 +1,189 @@
+"""What is wrong with the settings, each by itself: what keeps the server from serving.
+
+Owns what a sound value is, and the words for one that is not. The system checks report them, and
+an application is not made with them, for ASGI servers run no checks.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.core.exceptions import ImproperlyConfigured
+
+from wsrequest.conf import SETTINGS, Setting, conf
+
+__all__ = ["WORDS", "Fault", "Words", "demand_sound", "faults", "path_fault", "sound"]
+
+_BAD_IN_PATH = re.compile(r"[\x00-\x20\x7f\\%?#]|//")
+_TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2, without the underscore
+# RFC 6454 6.2, as browsers write it; extensions and apps have schemes of their own.
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?",
+    re.IGNORECASE,
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """Both sentences are filled in with the facts of a finding, by ``str.format``."""
+
+    sentence: str
+    remedy: str
+
+
+WORDS = {
+    "wsrequest.E001": Words(
+        "{name} is {value}, but must be {kind}.",
+        "Correct it, or leave it out: its default is {default}.",
+    ),
+    "wsrequest.E002": Words(
+        "{name} is {value}, but must be at least {minimum}.",
+        "Raise it, or leave it out: its default is {default}.",
+    ),
+    "wsrequest.E003": Words(
+        "WSREQUEST_PATH is {value}, which {fault}.",
+        'Give the path as a browser shows it, from its first slash to its last, as in "/ws/".',
+    ),
+    "wsrequest.E004": Words(
+        "{value} in WSREQUEST_ALLOWED_ORIGINS {fault}.",
+        "Name each origin whole and as browsers send it: scheme, host and, unless it is the "
+        'scheme\'s own, port; as in "https://app.example.com".',
+    ),
+    "wsrequest.E005": Words(
+        "{value} in WSREQUEST_FORBIDDEN_HEADERS {fault}.",
+        'Give the name as it stands in a request, as in "X-Client-Certificate".',
+    ),
+    "wsrequest.E006": Words(
+        "WSREQUEST_TOKEN_SCHEME is {value}, which is not one word.",
+        'Give the word that stands before the token in Authorization, as in "Bearer".',
+    ),
+}
+
+
+class Fault(NamedTuple):
+    """One finding: the id of its check, and what the names in its words stand for."""
+
+    id: str
+    facts: dict[str, object]
+
+    def __str__(self) -> str:
+        words = WORDS[self.id]
+        return f"{words.sentence} {words.remedy}".format(**self.facts)
+
+
+def faults() -> Iterator[Fault]:
+    """Whatever is wrong with the settings as they are now."""
+    for setting in SETTINGS.values():
+        fault = _value_fault(setting)
+        if fault is not None:
+            yield fault
+    if sound("PATH"):
+        yield from _faults("wsrequest.E003", [conf.PATH], path_fault)
+    if sound("ALLOWED_ORIGINS"):
+        yield from _faults("wsrequest.E004", conf.ALLOWED_ORIGINS, _origin_fault)
+    if sound("FORBIDDEN_HEADERS"):
+        yield from _faults("wsrequest.E005", conf.FORBIDDEN_HEADERS, _header_fault)
+    if sound("TOKEN_SCHEME") and not _TOKEN.fullmatch(conf.TOKEN_SCHEME):
+        yield Fault("wsrequest.E006", {"value": repr(conf.TOKEN_SCHEME)})
+
+
+def demand_sound(path: str | None = None) -> None:
+    """Raise for what is wrong with the settings, but for what the project has silenced.
+
+    Args:
+        path: of a socket, where it is not that of the setting.
+
+    Raises:
+        ImproperlyConfigured: says all of it, each with its remedy.
+    """
+    silenced = conf.django("SILENCED_SYSTEM_CHECKS", ())
+    found = [f"({fault.id}) {fault}" for fault in faults() if fault.id not in silenced]
+    fault = None if path is None else path_fault(path)
+    if fault:
+        found.append(f"The path of the socket is {path!r}, which {fault}.")
+    if found:
+        raise ImproperlyConfigured("\n".join(found))
+
+
+def sound(name: str) -> bool:
+    """Whether a setting (without its prefix) has a value of its type, over its minimum."""
+    return _value_fault(SETTINGS[f"WSREQUEST_{name}"]) is None
+
+
+def path_fault(path: str) -> str | None:
+    """What keeps ``path`` from being the path of a socket, None for nothing."""
+    if not path.startswith("/"):
+        return "does not begin with a slash"
+    found = _BAD_IN_PATH.search(path)
+    if found:
+        return f"holds {found.group()!r}"
+    return None
+
+
+def _faults(
+    id: str, values: Iterable[str], fault_of: Callable[[str], str | None]
+) -> Iterator[Fault]:
+    for value in values:
+        fault = fault_of(value)
+        if fault:
+            yield Fault(id, {"value": repr(value), "fault": fault})
+
+
+def _value_fault(setting: Setting[Any]) -> Fault | None:
+    value = setting.read()
+    facts = {"name": setting.name, "value": repr(value), "default": repr(setting.default)}
+    kind = _kind_fault(value, setting.default)
+    if kind:
+        return Fault("wsrequest.E001", {**facts, "kind": kind})
+    if setting.minimum is not None and value < setting.minimum:
+        return Fault("wsrequest.E002", {**facts, "minimum": setting.minimum})
+    return None
+
+
+def _kind_fault(value: object, default: object) -> str | None:
+    """What ``value`` would have to be to be of the same kind as ``default``, None if it is."""
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "True or False"
+    if isinstance(default, int):
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return None if is_whole else "a whole number"
+    if isinstance(default, float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return None if is_number and math.isfinite(value) else "a number"  # type: ignore[arg-type] # is_number
+    if isinstance(default, str):
+        return None if isinstance(value, str) else "a string"
+    if isinstance(default, dict):
+        is_mapping = isinstance(value, dict) and all(
+            isinstance(key, str) and _are_strings(names) for key, names in value.items()
+        )
+        return None if is_mapping else "a dict of lists of strings"
+    return None if _are_strings(value) else "a list of strings"
+
+
+def _are_strings(value: object) -> bool:
+    is_sequence = isinstance(value, list | tuple | set | frozenset)
+    return is_sequence and all(isinstance(one, str) for one in value)  # type: ignore[attr-defined] # is_sequence
+
+
+def _origin_fault(origin: str) -> str | None:
+    if origin == "null":
+        return "is what every sandboxed page and local file sends, so it allows them all"
+    if "*" in origin:
+        return "is a wildcard, which is not supported: an origin is allowed whole or not at all"
+    found = _ORIGIN.fullmatch(origin)
+    if found is None:
+        return "is not an origin, so it matches none"
+    if found["port"] and found["port"] == _DEFAULT_PORTS.get(found["scheme"].lower()):
+        return "names its scheme's own port, which browsers leave out, so it matches none"
+    return None
+
+
+def _header_fault(name: str) -> str | None:
+    if name.upper().startswith("HTTP_"):
+        return "is a key of request.META, not the name of a header"
+    if not _TOKEN.fullmatch(name):
+        return "is not the name of a header"
+    return None
