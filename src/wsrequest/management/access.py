@@ -16,6 +16,8 @@ __all__ = ["log_access"]
 
 logger = logging.getLogger("django.server")  # runserver's own, coloured by status
 
+_MOST_CHARACTERS = 200  # of why a handshake was refused; a wrapping application may send a page
+
 
 class _Head(msgspec.Struct):
     """What a line needs to know of a frame, in either direction."""
@@ -26,6 +28,7 @@ class _Head(msgspec.Struct):
     status: int | None = None
     cancel: bool = False
     more: bool = False
+    error: Any = None  # an object, from the server; a client may send what it likes
 
 
 _decode = msgspec.json.Decoder(_Head).decode
@@ -63,6 +66,7 @@ class _SocketLines:
 
     def __init__(self, scope: Scope) -> None:
         self._target = _target(scope)
+        self._refused_with: int | None = None
         self._requests: dict[int | str, tuple[str, str]] = {}
         self._without_id: list[tuple[str, str]] = []
 
@@ -86,7 +90,9 @@ class _SocketLines:
             elif kind == "websocket.accept":
                 _log("WebSocket", self._target, "opened", 101, "-")
             elif kind == "websocket.http.response.start":
-                _log("WebSocket", self._target, "refused", event["status"], "-")
+                self._refused_with = event["status"]
+            elif kind == "websocket.http.response.body":
+                self._refused(event)
             elif kind == "websocket.close":
                 self._closed(event.get("code", 1000))
 
@@ -112,7 +118,14 @@ class _SocketLines:
             method, url = self._requests.pop(head.id, (method, url))
         elif self._without_id:  # in order, unless their sender had several in flight
             method, url = self._without_id.pop(0)
-        _log(method, url, "WebSocket", head.status, "-" if head.more else str(size))
+        code = head.error["code"] if head.error else ""
+        _log(method, url, "WebSocket", head.status, "-" if head.more else str(size), code)
+
+    def _refused(self, event: dict[str, Any]) -> None:
+        reason = bytes(event.get("body") or b"").decode(errors="replace")[:_MOST_CHARACTERS]
+        if self._refused_with is not None:
+            _log("WebSocket", self._target, "refused", self._refused_with, "-", reason)
+        self._refused_with = None  # a body can come in pieces
 
     def _closed(self, code: object) -> None:
         if self._target:
@@ -141,9 +154,13 @@ def _target(scope: Scope) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _log(method: str, url: str, protocol: str, status: int, size: str) -> None:
+def _log(method: str, url: str, protocol: str, status: int, size: str, reason: str = "") -> None:
     if not (method + url).isprintable():  # a line must stay one line
         method, url = ascii(method), ascii(url)
+    if not reason.isprintable():
+        reason = ascii(reason)
+    if reason:
+        size += f" {reason}"
     level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO
     line = (method, url, protocol, status, size)
     logger.log(level, '"%s %s %s" %s %s', *line, extra={"status_code": status})
