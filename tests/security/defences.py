@@ -966,7 +966,7 @@ LIMITS = (
     Defence(
         (33,),
         "no depth of JSON is more than a refusal",
-        SRC + "protocol/frames.py",
+        SRC + "protocol/unreadable.py",
         (
             (
                 "UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)",

@@ -11,13 +11,11 @@ from wsrequest.errors import Refused
 from wsrequest.protocol import fields
 from wsrequest.protocol.data import is_json
 from wsrequest.protocol.frames import (
-    UNREADABLE,
     check_credit,
     check_size,
     encode_ping,
     head_and_body,
     ping_value,
-    refused_for,
 )
 from wsrequest.protocol.ids import check_id, need_id, readable_id
 from wsrequest.protocol.messages import (
@@ -30,6 +28,7 @@ from wsrequest.protocol.messages import (
     Pong,
     Request,
 )
+from wsrequest.protocol.unreadable import UNREADABLE, refused_for
 from wsrequest.types import Frame, Id
 
 __all__ = ["decode_client", "encode_client"]

@@ -1,34 +1,26 @@
-"""What the frames of both sides have in common: size, head and body, faults, pings.
+"""What the frames of both sides have in common: size, head and body, pings.
 
 Owns PROTOCOL.md 2.1, 2.2 and 3.2. The members of a head are ``client_frames``' and
 ``server_frames``'.
 """
 
-import msgspec
 from msgspec import Raw
 
 from wsrequest.errors import Refused
-from wsrequest.protocol.ids import MAX_INTEGER, id_anywhere, id_at_start
+from wsrequest.protocol.ids import MAX_INTEGER, id_at_start
 from wsrequest.protocol.messages import Ping, Pong
 from wsrequest.types import Frame
 
 __all__ = [
     "MAX_PING_BYTES",
-    "UNREADABLE",
     "check_credit",
     "check_size",
     "encode_ping",
     "head_and_body",
     "ping_value",
-    "refused_for",
 ]
 
 MAX_PING_BYTES = 125  # RFC 6455 5.5: what a control frame may carry
-
-UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What reading a head can raise. How deep JSON may nest is the interpreter's to say."""
-
-_json = msgspec.json.Decoder(Raw)
 
 
 def check_size(frame: Frame, max_bytes: int) -> None:
@@ -64,30 +56,6 @@ def head_and_body(frame: bytes) -> tuple[str, bytes]:
             id_at_start(frame),
         )
     return frame[:end].decode(), frame[end + 1 :]
-
-
-def refused_for(error: Exception, frame: Frame) -> Refused:
-    """Return what a frame is refused with whose head could not be read.
-
-    Args:
-        error: one of ``UNREADABLE``.
-        frame: the head as text, where it could be told from the body; else the frame.
-    """
-    if isinstance(error, msgspec.ValidationError):
-        # It was raised at the first member of a wrong type; what is behind need not be JSON.
-        try:
-            _json.decode(frame)
-        except UNREADABLE as found:
-            error = found
-        else:
-            return Refused("bad_message", str(error), id_anywhere(frame))
-    if isinstance(error, RecursionError):
-        detail = "the JSON nests too deeply"
-    elif isinstance(error, UnicodeError):
-        detail = "the JSON is not UTF-8"
-    else:
-        detail = str(error)
-    return Refused("bad_json", detail, id_at_start(frame))
 
 
 def check_credit(count: int) -> int:

@@ -9,12 +9,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from wsrequest.errors import Refused
 from wsrequest.protocol.data import body_of, data_of
 from wsrequest.protocol.frames import (
-    UNREADABLE,
     check_credit,
     encode_ping,
     head_and_body,
     ping_value,
-    refused_for,
 )
 from wsrequest.protocol.ids import check_id, need_id
 from wsrequest.protocol.messages import (
@@ -28,6 +26,7 @@ from wsrequest.protocol.messages import (
     Response,
     ServerMessage,
 )
+from wsrequest.protocol.unreadable import UNREADABLE, refused_for
 from wsrequest.types import Frame, Headers, Id
 
 __all__ = ["decode_server", "encode_refused", "encode_server", "encode_tail", "encode_version"]
