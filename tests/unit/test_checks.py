@@ -17,6 +17,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path, re_path
+from rest_framework.authentication import TokenAuthentication
 
 from wsrequest.asgi import Application, get_asgi_application
 from wsrequest.checks import CHECKS, deployment
@@ -50,6 +51,20 @@ class ProxiedUserMiddleware(RemoteUserMiddleware):
 
 class OwnMiddleware:
     header = "HTTP_X_PORTAL_USER"
+
+
+class KeyAuthentication(TokenAuthentication):
+    keyword = "Key"
+
+
+SESSIONS = "rest_framework.authentication.SessionAuthentication"
+TOKENS = "rest_framework.authentication.TokenAuthentication"
+SIMPLE_JWT = "rest_framework_simplejwt.authentication.JWTAuthentication"
+
+
+def authenticated_by(*classes: str) -> dict[str, Any]:
+    """Settings of REST framework."""
+    return {"DEFAULT_AUTHENTICATION_CLASSES": list(classes)}
 
 
 def found(**changes: Any) -> list[CheckMessage]:
@@ -127,6 +142,29 @@ WRONG = [
         ASGI_APPLICATION="no_such_module.application",
     ),
     wrong("W009", "(plain_asgi.application)", ASGI_APPLICATION="plain_asgi.application"),
+    wrong(
+        "W012",
+        'becomes "Authorization: JWT …", but TokenAuthentication reads "Token …"',
+        'WSREQUEST_TOKEN_SCHEME = "Token"',
+        REST_FRAMEWORK=authenticated_by(SESSIONS, TOKENS),
+    ),
+    wrong(
+        "W012",
+        'but JWTAuthentication reads "Bearer …"',
+        'WSREQUEST_TOKEN_SCHEME = "Bearer"',
+        REST_FRAMEWORK=authenticated_by(SIMPLE_JWT),
+    ),
+    wrong(
+        "W012",
+        'but KeyAuthentication reads "Key …"',
+        REST_FRAMEWORK=authenticated_by(f"{__name__}.KeyAuthentication"),
+    ),
+    wrong(
+        "W012",
+        'but JWTAuthentication reads "Access …"',
+        REST_FRAMEWORK=authenticated_by(SIMPLE_JWT),
+        SIMPLE_JWT={"AUTH_HEADER_TYPES": "Access"},
+    ),
     wrong("W020", 'ALLOWED_HOSTS has "*"', ALLOWED_HOSTS=["a.example", "*"]),
     wrong("W021", "is None,", SESSION_COOKIE_SAMESITE=None),
     wrong("W021", "is 'None',", SESSION_COOKIE_SAMESITE="None"),
@@ -177,6 +215,13 @@ RIGHT = [
     {
         "MIDDLEWARE": [f"{__name__}.PortalUserMiddleware"],
         "WSREQUEST_FORBIDDEN_HEADERS": ["X-PORTAL-USER"],
+    },
+    {"REST_FRAMEWORK": authenticated_by(TOKENS), "WSREQUEST_TOKEN_SCHEME": "Token"},
+    {"REST_FRAMEWORK": authenticated_by(SESSIONS, "no.such.Authentication")},
+    {"REST_FRAMEWORK": None},
+    {
+        "REST_FRAMEWORK": authenticated_by(TOKENS, SIMPLE_JWT),
+        "SIMPLE_JWT": {"AUTH_HEADER_TYPES": ("Bearer", "JWT")},
     },
     {"ASGI_APPLICATION": None, "WSGI_APPLICATION": "tests.project.wsgi.application"},
     {"INSTALLED_APPS": [app for app in APPS if app != "django.contrib.staticfiles"]},

@@ -78,6 +78,11 @@ _TABLE = {
         "The database {alias} has a pool of {size} connections for {threads} threads.",
         "Raise max_size in the pool's options to WSREQUEST_THREADS at least, or lower that.",
     ),
+    "wsrequest.W012": Words(
+        'A message\'s token becomes "Authorization: {scheme} …", but {authentication} reads '
+        '"{word} …": a request with a token is nobody\'s.',
+        'Set WSREQUEST_TOKEN_SCHEME = "{word}".',
+    ),
     # Its deployment.
     "wsrequest.W020": Words(
         'ALLOWED_HOSTS has "*", so the Origin of a WebSocket is compared with a Host that an '
