@@ -140,6 +140,14 @@ def test_what_cannot_be_live_is_refused(any_server: Server, url: str) -> None:
         assert answer.head["error"]["code"] == "not_live"
 
 
+def test_view_that_reads_no_database_names_what_it_reads(any_server: Server) -> None:
+    with connect(any_server) as client:
+        id, _ = first(client, "/live/forecast/")
+        text = name()
+        assert client.request("POST", "/live/forecast/set/", body=text).status == 204
+        until(client, id, lambda frame: frame.head["data"] == text)
+
+
 def test_view_that_writes_what_it_reads_does_not_run_itself(any_server: Server) -> None:
     with connect(any_server) as client:
         id, version = first(client, "/live/visits/")

@@ -10,7 +10,7 @@ declare const htmx: { trigger(on: string, event: string): void };
 const { demo, show, interrupted } = useRecipes();
 const STATIC = { "htmx.min.js": "htmx.min.js", "hx-preload.min.js": "ext/hx-preload.min.js" };
 const LISTENER = /document\.addEventListener.*/;
-const PRELOAD = '<script src="/static/hx-preload.min.js" defer></script><a id="list" hx-get="/api/recent/" hx-preload>List</a>';
+const PRELOAD = '<script src="/static/hx-preload.min.js"></script><a id="list" hx-get="/api/recent/" hx-preload>List</a>';
 
 const block = (name: string): Promise<string> => readFile(new URL(`recipes/htmx/${name}`, import.meta.url), "utf8");
 

@@ -14,7 +14,7 @@ from django.db import connections, transaction
 from django.test import override_settings
 
 from tests.live.models import MODELS, Note, Room, Tag
-from wsrequest.live.capture import Capture
+from wsrequest.live.capture import Capture, installed
 from wsrequest.live.schema import Extras
 from wsrequest.types import Changes
 
@@ -26,13 +26,25 @@ _TABLES = [
 ]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def _application() -> Iterator[None]:
     with override_settings(
         INSTALLED_APPS=[*settings.INSTALLED_APPS, "tests.live.apps.LiveConfig"],
         DATABASE_ROUTERS=["tests.live.models.Router", *settings.DATABASE_ROUTERS],
     ):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_capture(_application: None) -> Iterator[None]:
+    """Each test installs its own; that of the project gives way."""
+    capture = installed()
+    if capture is None:
+        yield
+        return
+    capture.uninstall()
+    yield
+    capture.install()
 
 
 class Database:

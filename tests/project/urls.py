@@ -114,6 +114,8 @@ LIVE = [
     path("live/lazily/", live.lazily),
     path("live/asynchronously/", live.asynchronously),
     path("live/visits/", live.visits),
+    path("live/forecast/", live.forecast),
+    path("live/forecast/set/", live.set_forecast),
     path("live/binary/", live.binary),
 ]
 FRAMEWORKS = [

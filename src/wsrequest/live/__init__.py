@@ -1,1 +1,8 @@
-"""Live GET: which rows a request read, which a commit wrote, and whom that concerns."""
+"""Live GET: which rows a request read, which a commit wrote, and whom that concerns.
+
+For projects: what a view reads that no statement shows, and when that has changed.
+"""
+
+from wsrequest.live.depends import changed, depends_on
+
+__all__ = ["changed", "depends_on"]

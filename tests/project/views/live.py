@@ -6,8 +6,11 @@ from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.views.decorators.cache import cache_control
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 
 from tests.project.models import Note
+from wsrequest.live import changed, depends_on
 
 
 @cache_control(public=True)
@@ -49,6 +52,21 @@ def visits(request: HttpRequest) -> JsonResponse:
     """Writes what it reads."""
     Note.objects.create(text="visit")
     return JsonResponse({"count": Note.objects.filter(text="visit").count()})
+
+
+def forecast(request: HttpRequest) -> HttpResponse:
+    """Reads what no statement shows, and says so."""
+    depends_on(key="forecast")
+    return HttpResponse(cache.get("forecast", "none"), content_type="text/plain")
+
+
+@csrf_exempt
+@require_POST
+def set_forecast(request: HttpRequest) -> HttpResponse:
+    """Change it."""
+    cache.set("forecast", request.body.decode())
+    changed("forecast")
+    return HttpResponse(status=204)
 
 
 def binary(request: HttpRequest) -> HttpResponse:
