@@ -1,0 +1,288 @@
+"""When a write is published, at the edges of transactions and of connections."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connections, transaction
+from django.test import TestCase
+
+from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql, watching
+from tests.live.models import Note, Room, Tag
+from wsrequest.live.capture import Capture, installed
+from wsrequest.types import Changes
+
+pytestmark = pytest.mark.usefixtures("capture")
+
+
+def create_tag() -> None:
+    Tag.objects.create(name="x")
+
+
+def fail() -> None:
+    raise ZeroDivisionError
+
+
+def test_hook_that_fails_loses_nothing(published: Published) -> None:
+    with pytest.raises(ZeroDivisionError), atomic():
+        transaction.on_commit(fail, using=ALIAS)
+        create_tag()
+    assert published.tables() == {"tag"}
+
+
+def test_hook_that_writes_is_told_by_itself(published: Published) -> None:
+    with atomic():
+        transaction.on_commit(create_tag, using=ALIAS)
+        Room.objects.update(name="hall")
+    assert [len(changes.changes) for changes in published.changes] == [1, 1]
+    assert published.tables() == {"room", "tag"}
+
+
+def test_savepoint_that_is_rolled_back_takes_nothing_of_others_along(
+    published: Published,
+) -> None:
+    with atomic():
+        Room.objects.update(name="hall")
+        with suppress(ZeroDivisionError), atomic():
+            create_tag()
+            fail()
+        Note.objects.update(text="b")
+    assert published.tables() >= {"room", "note"}
+    assert len(published.changes) == 1
+
+
+def test_statement_that_fails_may_be_told(database: Database, published: Published) -> None:
+    Tag.objects.create(pk=5, name="x")
+    published.clear()
+    with pytest.raises(IntegrityError):
+        run_sql("INSERT INTO live_tag (id, name) VALUES (5, 'y')")
+    with connections[ALIAS].cursor() as cursor, pytest.raises(IntegrityError):
+        cursor.executemany("INSERT INTO live_tag (id, name) VALUES (%s, 'z')", [(6,), (5,)])
+    # SQLite committed the first of these two.
+    assert published.contents[-1] == database.content()
+
+
+def test_transaction_that_was_broken_is_not_told(published: Published) -> None:
+    with suppress(IntegrityError), atomic():
+        create_tag()
+        run_sql("INSERT INTO live_tag (id, name) VALUES (1, 'y')")
+    assert published.changes == []
+
+
+def test_connection_that_closes_in_a_transaction_is_told(published: Published) -> None:
+    connection = connections[ALIAS]
+    with suppress(Exception), atomic():
+        create_tag()
+        connection.close()
+    assert published.tables() == {"tag"}  # nobody asked the database how it ended
+    published.clear()
+    create_tag()
+    assert published.tables() == {"tag"}
+
+
+def test_manual_transaction_that_closes_is_told(published: Published) -> None:
+    connection = connections[ALIAS]
+    connection.set_autocommit(False)
+    create_tag()
+    connection.close()
+    assert published.tables() == {"tag"}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_autocommit_that_commits_by_itself_is_told(
+    database: Database, published: Published
+) -> None:
+    connection = connections[ALIAS]
+    connection.set_autocommit(False)
+    create_tag()
+    assert published.changes == []
+    connection.set_autocommit(True)  # SQLite's driver commits
+    assert published.contents == [database.content()]
+
+
+def test_rollback_by_a_statement_is_not_told(published: Published) -> None:
+    run_sql("BEGIN")
+    create_tag()
+    run_sql("ROLLBACK")
+    assert published.changes == []
+    run_sql("BEGIN")
+    Room.objects.update(name="hall")
+    run_sql("SAVEPOINT a")
+    create_tag()
+    run_sql("ROLLBACK TO SAVEPOINT a")
+    run_sql("COMMIT")
+    assert published.tables() >= {"room"}
+
+
+def test_commit_by_the_driver_is_told_with_the_next_statement(published: Published) -> None:
+    connection = connections[ALIAS]
+    connection.set_autocommit(False)
+    create_tag()
+    connection.connection.commit()
+    run_sql("SELECT 1")
+    connection.rollback()
+    connection.set_autocommit(True)
+    # PostgreSQL's driver has begun anew with that statement; what is told is never less.
+    assert published.tables() <= {"tag"}
+
+
+def test_connection_is_opened_anew_and_watched_once(published: Published) -> None:
+    connection = connections[ALIAS]
+    for _ in range(3):
+        connection.close()
+        connection.connect()
+    create_tag()
+    assert len(published.changes) == 1
+    assert len(connection.execute_wrappers) == 1
+
+
+def test_wrapper_of_django_takes_its_own_away(published: Published) -> None:
+    seen: list[str] = []
+
+    def wrapper(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        seen.append(sql)
+        return execute(sql, *rest)
+
+    connection = connections[ALIAS]
+    connection.close()
+    with connection.execute_wrapper(wrapper):
+        create_tag()  # connects within
+    create_tag()
+    assert len([sql for sql in seen if sql.startswith("INSERT")]) == 1
+    assert published.tables() == {"tag"}
+    assert len(published.changes) == 2
+
+
+def test_capture_leaves_a_connection_as_it_was(capture: Capture, published: Published) -> None:
+    connection = connections[ALIAS]
+    capture.uninstall()
+    capture.uninstall()
+    assert connection.execute_wrappers == []
+    for name in ("commit", "rollback", "close", "_set_autocommit"):
+        assert name not in vars(connection)
+    with atomic():
+        create_tag()
+    create_tag()
+    assert published.changes == []
+    assert installed() is None
+
+
+def test_one_capture_at_a_time(capture: Capture, published: Published) -> None:
+    capture.install()
+    with pytest.raises(RuntimeError, match="installed"):
+        Capture(published).install()
+    assert installed() is capture
+
+
+def test_capture_that_nobody_listens_to_is_silent(capture: Capture, published: Published) -> None:
+    capture.is_active = False
+    create_tag()
+    with atomic():
+        create_tag()
+        capture.is_active = True  # somebody came before the commit
+    assert len(published.changes) == 1
+
+
+def test_failure_to_publish_is_logged_and_harms_nobody(
+    capture: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    capture.uninstall()
+
+    def publish(changes: Changes) -> None:
+        raise ZeroDivisionError
+
+    caplog.set_level(logging.ERROR, "wsrequest.live")
+    logging.getLogger("wsrequest").addHandler(caplog.handler)
+    try:
+        with watching(publish), atomic():
+            create_tag()
+    finally:
+        logging.getLogger("wsrequest").removeHandler(caplog.handler)
+    assert Tag.objects.count() == 2
+    assert any("could not be published" in record.message for record in caplog.records)
+
+
+def test_run_that_writes_is_named(capture: Capture, published: Published) -> None:
+    run = object()
+    with capture.reading(run=run):
+        create_tag()
+    create_tag()
+    with atomic():
+        create_tag()
+        with capture.reading(run=run):
+            create_tag()
+    with capture.reading() as reads:
+        create_tag()
+    assert [changes.run for changes in published.changes] == [run, None, None, reads]
+
+
+@contextmanager
+def django_test() -> Iterator[TestCase]:
+    """A test of Django's, which runs in a transaction that is rolled back."""
+
+    class Suite(TestCase):
+        databases = {ALIAS}
+
+        def runTest(self) -> None: ...
+
+    suite = Suite()
+    Suite.setUpClass()
+    try:
+        suite._pre_setup()
+        yield suite
+        suite._post_teardown()
+    finally:
+        Suite.tearDownClass()
+        Suite.doClassCleanups()
+
+
+def test_test_case_tells_what_it_captures(published: Published) -> None:
+    """W3 f, and b: the first write of the block stands in a savepoint that is rolled back."""
+    with django_test() as suite:
+        create_tag()
+        with suite.captureOnCommitCallbacks(using=ALIAS, execute=True):
+            Room.objects.update(name="hall")
+            with suppress(ZeroDivisionError), atomic():
+                Note.objects.update(text="b")
+                fail()
+            assert published.changes == []
+        assert published.tables() >= {"room"}
+        published.clear()
+        with suite.captureOnCommitCallbacks(using=ALIAS, execute=True):
+            with suppress(ZeroDivisionError), atomic():
+                Note.objects.update(text="b")
+                fail()
+            Note.objects.update(text="c")
+        assert published.tables() == {"note"}
+    assert Tag.objects.count() == 1
+
+
+def test_test_case_has_no_hooks_of_ours_while_nobody_listens(capture: Capture) -> None:
+    capture.is_active = False
+    with django_test() as suite, suite.captureOnCommitCallbacks(using=ALIAS) as callbacks:
+        create_tag()
+    assert callbacks == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_rows_that_sqlite_was_asked_for_are_all_there(published: Published) -> None:
+    sql = "INSERT INTO live_tag (name) VALUES ('x'), ('y'), ('z') RETURNING name"
+    with connections[ALIAS].cursor() as cursor:
+        returned = cursor.execute(sql)
+        assert len(published.changes) == 1
+        assert returned.fetchone() == ("x",)
+        assert cursor.fetchmany(1) == [("y",)]
+        assert cursor.description[0][0] == "name"
+        assert list(cursor) == [("z",)]
+        assert cursor.fetchone() is None
+        cursor.execute(sql)
+        assert cursor.fetchmany() == [("x",)]
+        assert cursor.fetchall() == [("y",), ("z",)]
+        cursor.execute(sql)
+        cursor.execute("SELECT name FROM live_tag WHERE name = %s", ["first"])
+        assert cursor.fetchall() == [("first",)]
+        cursor.execute(sql)
+        cursor.executemany("DELETE FROM live_tag WHERE name = %s", [("x",), ("y",)])
+        assert cursor.fetchall() == []
