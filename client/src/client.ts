@@ -1,14 +1,22 @@
 /** What a page uses: `fetch`, and what it may want to know and to end. Wires the parts together. */
-import { fetchBy } from "./fetch.js";
+import { RequestFailed } from "./errors.js";
+import { fetchBy, type Fetch } from "./fetch.js";
 import { httpBy } from "./http.js";
+import type { LiveCall } from "./live.js";
+import { decode } from "./messages.js";
 import type { Options } from "./options.js";
+import { headersOf, responseOf } from "./responses.js";
 import { socketTo, type State } from "./socket.js";
 import { standInBy, type StandIn } from "./standin.js";
+import { subscribe, type Subscription } from "./subscription.js";
+import { tokensOf } from "./tokens.js";
 import { originOf } from "./urls.js";
 
 export class Client extends EventTarget implements StandIn {
   /** As `window.fetch`. It and the others can be passed on without their client. */
-  declare readonly fetch: typeof globalThis.fetch;
+  declare readonly fetch: Fetch;
+  /** A GET that is answered again whenever its answer has become another: docs/client.md, "Live". */
+  declare readonly live: (...call: LiveCall) => Subscription;
   /** Connect now instead of at the first call; also after `close()`. */
   declare readonly open: () => void;
   /** End the connection. Calls in flight end as with a lost connection; later ones go by HTTP until `open()`. */
@@ -32,10 +40,14 @@ export class Client extends EventTarget implements StandIn {
       this.dispatchEvent(new Event("statechange"));
     };
     const socket = socketTo(socketUrl, socketClass, options.queueLimit ?? 256, changed);
-    const fetch = fetchBy(socket, httpBy(plain, url, options), baseUrl, options);
+    const http = httpBy(plain, url, options);
+    const tokens = tokensOf(options.token);
+    const fetch = fetchBy(socket, http, tokens, baseUrl, options);
+    const parts = [this, socket, http, tokens, url, baseUrl, options, decode, headersOf, responseOf, RequestFailed] as const;
+    const live = (...call: LiveCall): Subscription => subscribe(parts, call);
     const { open, close, count } = socket;
     this.#count = count;
-    Object.assign(this, { fetch, open, close }, standInBy(fetch, baseUrl));
+    Object.assign(this, { fetch, live, open, close }, standInBy(fetch, baseUrl));
   }
 
   /** How many calls wait for the socket, or are unfinished on it. */

@@ -3,6 +3,9 @@
 /** The request failed, and could not be tried again. A TypeError, since fetch rejects with that when the network fails. */
 export class RequestFailed extends TypeError {
   override name = "RequestFailed";
+  /** Of a live request: the response that ended it, or the code of the refusal that did. */
+  declare response?: Response;
+  declare code?: string;
 }
 
 /** The connection was lost after the request was sent: whether the server did what it was asked is not known. */

@@ -11,17 +11,22 @@ import type { Options } from "./options.js";
 import { MOST_REDIRECTS, redirected } from "./redirects.js";
 import { headersOf, opaqueRedirect, responseOf } from "./responses.js";
 import type { Socket } from "./socket.js";
-import { tokensOf, type Token } from "./tokens.js";
+import type { Token, Tokens } from "./tokens.js";
 import { originOf } from "./urls.js";
 
 const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
 
-/** A fetch for addresses that are relative to `baseUrl`; those of other origins go by HTTP. */
-export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Options): typeof globalThis.fetch {
-  const { token: option, openTimeoutMs = 2000 } = options;
-  const [ask, renew] = tokensOf(option);
+export interface FetchInit extends RequestInit {
+  /** Resolve when the live requests of the connection that it changed were answered anew; means nothing by HTTP. */
+  settled?: boolean;
+}
+export type Fetch = (input: RequestInfo | URL, init?: FetchInit) => Promise<Response>;
 
-  const fetch = async (input: RequestInfo | URL, init?: RequestInit | null): Promise<Response> => {
+/** A fetch for addresses that are relative to `baseUrl`; those of other origins go by HTTP. */
+export function fetchBy(socket: Socket, http: Http, [ask, renew]: Tokens, baseUrl: string, options: Options): Fetch {
+  const { openTimeoutMs = 2000 } = options;
+
+  const fetch = async (input: RequestInfo | URL, init?: FetchInit | null): Promise<Response> => {
     const address = input instanceof Request ? input : new URL(input, baseUrl);
     const stream = init?.body instanceof ReadableStream ? (init.body as ReadableStream<Bytes>) : null;
     // A stream stays out of the Request, since not every browser takes one there.
@@ -37,18 +42,18 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
     }
 
     const token = request.headers.has("authorization") ? null : await ask();
-    const response = await follow(request, body, token);
+    const response = await follow(request, body, token, init?.settled);
     if (!token || response.status !== 401 || stream) return response;
     const renewed = await renew(token); // it may have expired
     if (!renewed) return response;
     await response.body?.cancel();
-    return follow(request, body, renewed);
+    return follow(request, body, renewed, init?.settled);
   };
 
   /** Send, and go where redirects lead. */
-  const follow = async (request: Request, body: Body, token: Token): Promise<Response> => {
+  const follow = async (request: Request, body: Body, token: Token, settled?: boolean): Promise<Response> => {
     for (let count = 0; ; count++) {
-      const answer = await send(request, body, token);
+      const answer = await send(request, body, token, settled);
       if (answer instanceof Response) return answer;
       const { status, cookies } = answer;
       if (cookies) await http.redeem(cookies);
@@ -64,7 +69,7 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
     }
   };
 
-  const send = async (request: Request, body: Body, token: Token): Promise<Answer | Response> => {
+  const send = async (request: Request, body: Body, token: Token, settled?: boolean): Promise<Answer | Response> => {
     const byHttp = (): Promise<Response> => http.send(request, body, token);
     if (!carries(request)) return byHttp();
     const { signal, method } = request;
@@ -76,7 +81,7 @@ export function fetchBy(socket: Socket, http: Http, baseUrl: string, options: Op
     const { "content-type": type, ...headers } = Object.fromEntries(request.headers);
     const message = {
       ...{ method: method === "GET" ? undefined : method, url: pathname + search },
-      ...{ headers, type, token: token || undefined },
+      ...{ headers, type, token: token || undefined, settled },
     };
     try {
       return await session.request(message, body, signal);

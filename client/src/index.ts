@@ -3,8 +3,11 @@ import { Client } from "./client.js";
 
 export { Client };
 export { RequestFailed, RequestInDoubt } from "./errors.js";
+export type { Fetch, FetchInit } from "./fetch.js";
+export type { LiveCallback, LiveOptions } from "./live.js";
 export type { Options } from "./options.js";
 export type { State } from "./socket.js";
+export type { LiveState, Subscription } from "./subscription.js";
 
 const tag = globalThis.document?.querySelector<HTMLScriptElement>("script[data-wsrequest]");
 if (tag) {

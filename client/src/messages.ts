@@ -64,7 +64,7 @@ export interface ClientMessage {
   more?: true;
   subscribe?: true;
   patch?: "json" | "merge";
-  settled?: true;
+  settled?: boolean | undefined;
   cancel?: true;
 }
 

@@ -6,7 +6,7 @@ import { originOf } from "./urls.js";
 const NULL_BODY = [204, 205, 304];
 const READERS = ["text", "json", "blob", "arrayBuffer", "formData", "bytes"] as const;
 
-export function headersOf({ headers }: Answer): Headers {
+export function headersOf({ headers }: Pick<Answer, "headers">): Headers {
   const found = new Headers();
   for (const [name, value] of Object.entries(headers)) for (const each of [value].flat()) found.append(name, each);
   return found;

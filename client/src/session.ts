@@ -6,7 +6,12 @@
 import { exchange, type Answer, type Body } from "./exchange.js";
 import type { ClientMessage, Frame, Id, Limits, ServerMessage } from "./messages.js";
 
+type Receive = (message: ServerMessage) => void;
+
 export interface Session {
+  /** What is to get the messages of a request, by its id. Those of live requests, which count among no others (4.7), are strings. */
+  readonly receivers: Map<Id, Receive>;
+  readonly send: (frame: Frame) => void;
   /** How many exchanges are unfinished; bodies that are being read count. */
   count(): number;
   /** Whether a request with a body of so many bytes can be begun. */
@@ -19,28 +24,31 @@ export interface Session {
 }
 
 export function begin(limits: Limits, send: (frame: Frame) => void): Session {
-  const exchanges = new Map<Id, (message: ServerMessage) => void>();
+  const receivers = new Map<Id, Receive>();
   let lastId = 0;
   let isEnding = false; // the server is about to close (7.1), or the connection is gone
 
+  const count = (): number => [...receivers.keys()].filter(Number).length;
+
   return {
-    count: () => exchanges.size,
-    takes: (size) =>
-      !isEnding && size <= limits.body_bytes && exchanges.size < limits.in_flight + limits.waiting,
+    receivers,
+    send,
+    count,
+    takes: (size) => !isEnding && size <= limits.body_bytes && count() < limits.in_flight + limits.waiting,
     request(message, body, signal) {
       const id = ++lastId;
-      const ended = (): void => void exchanges.delete(id);
+      const ended = (): void => void receivers.delete(id);
       const [answer, receive] = exchange({ id, ...message }, body, signal, limits, send, ended);
-      exchanges.set(id, receive);
+      receivers.set(id, receive);
       return answer;
     },
     receive(message) {
       if (message.error?.code === "shutting_down") isEnding = true;
-      exchanges.get(message.id!)?.(message); // if it is unfinished: crossing is no error (2.4)
+      receivers.get(message.id!)?.(message); // if it is unfinished: crossing is no error (2.4)
     },
     lose(refusal) {
       isEnding = true;
-      for (const receive of exchanges.values()) receive(refusal);
+      for (const receive of receivers.values()) receive(refusal);
     },
   };
 }

@@ -4,8 +4,10 @@ import type { Options } from "./options.js";
 /** An empty one is none. */
 export type Token = string | null | undefined;
 
-/** Two functions: what gives the token to send, and what gives another than one that was refused. */
-export function tokensOf(option: Options["token"]): [() => Promise<Token>, (refused: Token) => Promise<Token>] {
+/** What gives the token to send, and what gives another than one that was refused. */
+export type Tokens = [ask: () => Promise<Token>, renew: (refused: Token) => Promise<Token>];
+
+export function tokensOf(option: Options["token"]): Tokens {
   let kept: Promise<Token> | undefined;
 
   const ask = async (): Promise<Token> => {

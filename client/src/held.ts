@@ -1,0 +1,88 @@
+/**
+ * What a live request holds, and how a page gets it: by callback, by loop, by promise.
+ *
+ * Owns the newest answer, and the Responses made of it, since each can be read once only. How it comes is live's.
+ */
+import type { Bytes, Headings, ServerMessage } from "./messages.js";
+import { patched } from "./patches.js";
+
+export interface Held {
+  status: number;
+  headers: Headings;
+  body: Bytes | null;
+  /** What the body says, where a patch needed that. */
+  value?: unknown;
+}
+
+export interface Newest {
+  loop(): AsyncGenerator<Response, void, undefined>;
+  show(held: Held): void;
+  /** Loops end, by throwing the error if there is one. */
+  end(error?: unknown): void;
+}
+
+const parsed = (body: Bytes): unknown => JSON.parse(new TextDecoder().decode(body));
+
+/** What is held after an answer. Throws when its patch cannot be applied, and `held` is of no use then. */
+export function changed(held: Held | null, { status, headers, body, patch }: ServerMessage): Held {
+  const next: Held = { status: status!, headers: headers!, body: body ?? null };
+  if (patch) {
+    next.value = patched(patch, held!.value ?? parsed(held!.body!), parsed(body!));
+    next.body = new TextEncoder().encode(JSON.stringify(next.value));
+  }
+  return next;
+}
+
+/** `respond` makes a Response of what is held; `left` is called when a loop is left. */
+export function newestBy(
+  respond: (held: Held) => Response,
+  callback: ((response: Response) => void) | undefined,
+  left: () => void,
+): Newest {
+  let newest: Held;
+  let count = 0;
+  let isOver = false;
+  let reason: unknown;
+  let wake: (() => void) | undefined;
+  let woken: Promise<void>;
+
+  function tell(): void {
+    wake?.();
+    woken = new Promise((resolve) => (wake = resolve));
+  }
+
+  async function* loop(): AsyncGenerator<Response, void, undefined> {
+    try {
+      for (let seen = 0; ; ) {
+        if (count > seen) {
+          seen = count;
+          yield respond(newest);
+        } else if (!isOver) await woken;
+        else if (reason) throw reason;
+        else return;
+      }
+    } finally {
+      left();
+    }
+  }
+
+  tell();
+  return {
+    loop,
+    show(held) {
+      newest = held;
+      count++;
+      tell();
+      try {
+        callback?.(respond(held));
+      } catch (error) {
+        void Promise.reject(error); // the page's own, to be told as such, and no reason to end anything
+      }
+    },
+    end(error) {
+      isOver = true;
+      reason = error;
+      tell();
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/** Patches of JSON values: RFC 6902 and RFC 7396. Pure; a value is changed in place, and of no use after an error. */
+
+type Members = Record<string, unknown>;
+/** A parent, and the name in it. */
+type Place = [parent: unknown, name: string];
+
+const isMembers = (value: unknown): value is Members =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function need(holds: unknown): asserts holds {
+  if (!holds) throw new Error("It does not fit.");
+}
+
+/** The value after a patch of this kind; throws when it cannot be applied. */
+export function patched(kind: "json" | "merge", value: unknown, patch: unknown): unknown {
+  if (kind === "merge") return merged(value, patch);
+  const root = { "": value }; // so that the whole is a member too
+  for (const operation of patch as Members[]) apply(root, operation);
+  return root[""];
+}
+
+function apply(root: unknown, { op, path, from, value }: Members): void {
+  if (op === "move") value = remove(locate(root, from));
+  if (op === "copy") value = JSON.parse(JSON.stringify(get(locate(root, from)))); // the one may change, the other not
+  const place = locate(root, path); // which a move may have moved
+  if (op === "remove") remove(place);
+  else if (op === "replace") {
+    need(has(place));
+    put(place, value);
+  }
+  // Members in another order count as another value, which costs a whole answer at worst.
+  else if (op === "test") need(JSON.stringify(get(place)) === JSON.stringify(value));
+  else {
+    need(/^(add|move|copy)$/.test(op as string));
+    insert(place, value);
+  }
+}
+
+/** What a JSON Pointer (RFC 6901) names. */
+function locate(root: unknown, pointer: unknown): Place {
+  const names = (pointer as string).split("/").map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
+  need(names[0] === "");
+  const last = names.pop()!;
+  return [names.reduce<unknown>((parent, name) => get([parent, name]), root), last];
+}
+
+/** Of arrays too, where it is true of their indexes only. */
+const has = ([parent, name]: Place): boolean => ({}).propertyIsEnumerable.call(parent, name);
+
+function get(place: Place): unknown {
+  need(has(place));
+  return (place[0] as Members)[place[1]];
+}
+
+/** As an assignment, but `__proto__` is a name like any other. */
+function put([parent, name]: Place, value: unknown): void {
+  Object.defineProperty(parent, name, { value, configurable: true, enumerable: true, writable: true });
+}
+
+function insert([parent, name]: Place, value: unknown): void {
+  if (!Array.isArray(parent)) return put([parent, name], value);
+  if (name === "-") name = String(parent.length);
+  need(name === String(parent.length) || has([parent, name]));
+  parent.splice(Number(name), 0, value);
+}
+
+function remove(place: Place): unknown {
+  const found = get(place);
+  const [parent, name] = place;
+  if (Array.isArray(parent)) parent.splice(Number(name), 1);
+  else delete (parent as Members)[name];
+  return found;
+}
+
+function merged(value: unknown, patch: unknown): unknown {
+  if (!isMembers(patch)) return patch;
+  const target = isMembers(value) ? value : {};
+  for (const [name, change] of Object.entries(patch)) {
+    if (change === null) delete target[name];
+    else put([target, name], merged(has([target, name]) ? target[name] : undefined, change));
+  }
+  return target;
+}
