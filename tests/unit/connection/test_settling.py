@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.live_views import DATABASE, commit, live_service
-from tests.unit.peer import Peer, connected, happens, lane_open, opened
+from tests.unit.peer import SECONDS, Peer, connected, happens, lane_open, opened
 from tests.unit.views import STAGES
 from wsrequest.connection import settling
 from wsrequest.connection.settling import told
@@ -230,10 +230,11 @@ async def test_a_connection_that_is_lost_waits_for_nothing() -> None:
         STAGES["a"].go.set()
 
 
-async def test_a_restart_waits_for_no_settling() -> None:
+async def test_a_restart_waits_for_no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "SETTLE_SECONDS", 1000.0)
     async with live() as peer:
         await goes_on_and_is_held(peer)
-        await peer.connection.drain()
+        await asyncio.wait_for(peer.connection.drain(), SECONDS)
         assert (await peer.is_closed())[0] == 4004
         answer = peer.of(9)[0]
         assert isinstance(answer, Response) and answer.settled is False

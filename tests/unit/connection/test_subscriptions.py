@@ -561,6 +561,21 @@ async def test_different_tokens_never_share() -> None:
         assert len(DATABASE[0].registry) == 2
 
 
+async def test_different_queries_of_data_never_share() -> None:
+    async with live() as peer:
+        for id in (1, 2):
+            await goes_on(peer, id=id, url="/table/a/", data={"page": id})
+        assert len(DATABASE[0].registry) == 2
+
+
+async def test_connections_whose_handshakes_differ_never_share() -> None:
+    async with service_open() as service:
+        async with connected(service) as one, connected(service, origin=ORIGIN) as two:
+            for peer in (one, two):
+                await goes_on(peer, url="/table/a/")
+            assert len(DATABASE[0].registry) == 2
+
+
 async def test_a_public_answer_is_shared_by_different_visitors() -> None:
     async with service_open() as service:
         async with connected(service, cookie="who=ann") as ann:
@@ -649,6 +664,8 @@ async def test_a_slow_reader_is_sent_nothing_for_what_is_again_as_it_was() -> No
         for number in (1, 0):
             commit(a=number)
             await quiet(peer)
+        held = peer.connection.exchange._subscriptions
+        assert held is not None and not any(s.is_behind for s in held._subscriptions.values())
         peer.reads.set()
         await peer.obeyed()
         assert len(peer.of(1)) == 1

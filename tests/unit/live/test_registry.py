@@ -122,6 +122,14 @@ def test_the_log_is_no_longer_than_the_oldest_run_needs() -> None:
     assert not len(world.registry._log)
 
 
+def test_a_commit_that_is_kept_for_an_older_run_is_no_reason_to_run_again() -> None:
+    world = World()
+    world.registry.begin()
+    world.commit("a")
+    world.subscribe()
+    assert not world.jobs
+
+
 def test_a_run_that_is_taken_for_over_shows_nothing_when_it_ends() -> None:
     world = World(run_seconds=5.0)
     me = world.subscribe(b"one")
@@ -335,6 +343,17 @@ def test_a_commit_while_results_become_public_is_not_lost() -> None:
     assert one.body == two.body == b"three"
 
 
+def test_a_commit_while_the_run_is_on_whose_result_becomes_public_is_not_lost() -> None:
+    world = World()
+    me = world.subscribe(key="me")
+    world.commit("a")
+    world.commit("a")
+    world.end(result=ok(b"two", "page"))
+    assert len(world.jobs) == 2
+    world.end(result=ok(b"three", "page"))
+    assert me.body == b"three"
+
+
 # Another identity.
 
 
@@ -424,6 +443,13 @@ def test_failures_are_tried_again_after_longer_and_longer_pauses() -> None:
         pauses.append(world.clock.now - before)
     assert pauses[0] <= 2.0 + 0.25 and 30.0 <= pauses[-1] <= 60.0 + 0.25
     assert pauses[0] < pauses[3] < pauses[5]
+    world.end(result=ok())
+    count = len(world.jobs)
+    world.commit("a")
+    world.until_begun(count + 1)
+    world.end(result=failed())
+    world.clock.advance(2.0)
+    assert len(world.jobs) == count + 2
 
 
 def test_a_failure_is_tried_again_when_it_says_so() -> None:
@@ -507,13 +533,14 @@ def test_a_run_that_hangs_gives_its_place_to_another() -> None:
 
 def test_a_group_that_left_its_place_in_the_queue_is_passed_over() -> None:
     world = World(max_runs=1)
-    world.subscribe(key="me")
-    two, three = world.subscribe(key="you"), world.subscribe(key="they")
+    one, two, three = (world.subscribe(key=key) for key in ("me", "you", "they"))
     world.commit("a")
-    waiting = [who for who in (two, three) if who is not world.jobs[0].subscriber]
+    waiting = [who for who in (one, two, three) if who is not world.jobs[0].subscriber]
     world.registry.leave(waiting[0])
-    world.end(result=ok())
-    assert world.jobs[-1].subscriber is not waiting[0]
+    for count in (1, 2):
+        assert len(world.jobs) == count
+        world.end(result=ok(b"two"))
+    assert len(world.jobs) == 2 and world.jobs[1].subscriber is waiting[1]
 
 
 def test_runs_begin_no_oftener_than_they_may() -> None:
