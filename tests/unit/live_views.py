@@ -1,13 +1,12 @@
 """Views for the unit tests of live requests, and the database that they read: a dict.
 
-Owns what is recorded of a run, in place of the package's own capture, and how commits are heard
-of. The views of ``tests.unit.views`` are at their paths here, too.
+Owns what is noted of a run, in place of the package's own taps, and how commits are heard of. The
+views of ``tests.unit.views`` are at their paths here, too.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,62 +19,40 @@ from tests.unit.peer import make_service
 from tests.unit.views import SECONDS, begin
 from wsrequest.connection.service import Live, Service
 from wsrequest.http.lanes import Lane
+from wsrequest.live.reads import current, running
 from wsrequest.live.registry import Registry
-from wsrequest.types import Change, Changes, Read
+from wsrequest.types import Change, Changes
 
 TABLES: dict[str, Any] = {}
 RUNS: list[Any] = []
-"""The registry's runs, in the order in which their views began."""
-
-
-class Recorder:
-    """What a run has read up to now."""
-
-    def __init__(self, run: object) -> None:
-        self.run = run
-        self.reads: frozenset[Read] = frozenset()
-        self.expires_seconds: float | None = None
-
-
-_recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
-
-
-@contextmanager
-def reading(run: object) -> Iterator[Recorder]:
-    recorder = Recorder(run)
-    RUNS.append(run)
-    token = _recorder.set(recorder)
-    try:
-        yield recorder
-    finally:
-        _recorder.reset(token)
+"""The registry's runs, in the order in which their views read."""
 
 
 def value(table: str) -> Any:
-    recorder = _recorder.get()
-    if recorder is not None:
-        recorder.reads |= {Read("default", table)}
+    reads = current()
+    if reads is not None:
+        reads.add("default", table)
+        RUNS.append(reads.run)
     return TABLES.get(table, 0)
 
 
 class Database:
-    """Joins the dict and the registry of a service, as the package's capture does."""
+    """Joins the dict and the registry of a service, as the package's taps do."""
 
     def __init__(self, lane: Lane, **kwargs: Any) -> None:
         given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": SECONDS, **kwargs}
         self.lane = lane
         self.registry = Registry(lane.loop, **given)
-        self.live = Live(self.registry, reading, self.when_heard)
+        self.live = Live(self.registry, self.when_heard)
 
     def when_heard(self, then: Callable[[], None]) -> None:
         self.lane.post(then)  # behind the commits, which come this way, too
 
     def commit(self, **values: Any) -> None:
         """Write; from any thread."""
-        recorder = _recorder.get()
+        run = running()
         TABLES.update(values)
         changes = tuple(Change("default", table) for table in values)
-        run = recorder.run if recorder is not None else None
         self.lane.post(lambda: self.registry.receive(Changes(changes, run)))
 
     def is_empty(self) -> bool:

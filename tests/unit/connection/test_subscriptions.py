@@ -762,7 +762,7 @@ async def test_nobody_can_subscribe_during_a_restart() -> None:
         await draining
 
 
-async def test_runs_are_those_of_the_recorder() -> None:
+async def test_the_run_that_is_noted_is_that_of_the_registry() -> None:
     """The registry's run is what a commit tells of: it must be the one that is being read in."""
     async with live() as peer:
         await goes_on(peer, url="/table/a/")
