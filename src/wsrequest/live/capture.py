@@ -130,8 +130,6 @@ class Capture:
 
     def wanted_kinds(self, database: str, table: str, vendor: str) -> Mapping[str, str]:
         """Return the columns whose values are worth looking at, with their kinds."""
-        if not self.is_active:
-            return {}
         kinds = self.schema.names.get(vendor, self.schema.names[""]).kinds.get(table, {})
         if self._wanted is None:
             return kinds

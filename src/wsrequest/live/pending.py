@@ -47,5 +47,5 @@ class Pending:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._tables = {}
+        self._tables.clear()
         self._run, self._has_run = None, False

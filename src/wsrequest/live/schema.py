@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import models
 from django.db.models import deletion
 
-from wsrequest.live.statements import Names, Statement, Tables
+from wsrequest.live.statements import Names, Statement
 from wsrequest.live.tokens import SIGN, tokenize
 
 __all__ = ["Extras", "Schema", "folded", "load_schema"]
@@ -47,6 +47,9 @@ class Extras:
     functions: Mapping[str, Iterable[str]] = field(default_factory=dict)
 
 
+Changed = tuple[tuple[str, bool], ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Schema:
     """All tables at one time.
@@ -62,19 +65,37 @@ class Schema:
     referring: Mapping[str, frozenset[str]]
     written_by: Mapping[str, frozenset[str]]
 
-    def also_written(self, statement: Statement) -> Tables:
-        """Return the tables that change, of any rows, by what a statement makes happen."""
+    _changed_by: dict[Any, "Changed | None"] = field(default_factory=dict)
+
+    def changed_by(self, statement: Statement) -> "Changed | None":
+        """Return the tables that a statement changes, itself and by what it makes happen.
+
+        Each with whether its rows may be told from the statement. None for any table.
+        """
+        # Not by the statement: the long ones of bulk_create are all different, and not to be kept.
+        does = statement.writes, statement.deletes, statement.cascades, statement.written is None
+        try:
+            return self._changed_by[does]
+        except KeyError:
+            found = self._changed_by[does] = self._find_changed(statement)
+            return found
+
+    def _find_changed(self, statement: Statement) -> "Changed | None":
         if statement.writes is None:
             return None
-        found: set[str] = set()
+        also: set[str] = set()
         for table in statement.writes:
             if statement.deletes:
-                found |= self.deleted_with.get(table, frozenset())
+                also |= self.deleted_with.get(table, frozenset())
             if statement.cascades:
-                found |= self.referring.get(table, frozenset())
-        for table in statement.writes | found:
-            found |= self.written_by.get(table, frozenset())
-        return frozenset(found)
+                also |= self.referring.get(table, frozenset())
+        for table in statement.writes | also:
+            also |= self.written_by.get(table, frozenset())
+        can_tell = statement.written is not None
+        return tuple(
+            (table, can_tell and table not in also)
+            for table in sorted((statement.writes | also) - self.ignored)
+        )
 
 
 def folded(table: str) -> str:

@@ -80,7 +80,10 @@ class Tap:
     def publish(self) -> None:
         """Tell what was written so far."""
         if self.pending:
-            self._capture.tell(self.pending.take())
+            if self._capture.is_active:
+                self._capture.tell(self.pending.take())
+            else:
+                self.pending.clear()
 
     def add_keys(self, keys: Iterable[str]) -> None:
         """Tell at the next commit that keys have changed; at once when there is none to come."""
@@ -140,21 +143,18 @@ class Tap:
         """Add what a statement wrote to what is pending."""
         if statement.writes == _NONE:
             return
-        schema = self._capture.schema
-        run = running()
-        also = schema.also_written(statement)
-        if statement.writes is None or also is None:
+        capture, run = self._capture, running()
+        changed = capture.schema.changed_by(statement)
+        if changed is None:
             self.pending.add(self.database, None, None, run)
             return
-        for table in statement.writes - schema.ignored:
+        for table, can_tell in changed:
             rows = None
-            if statement.written is not None and table not in also:
-                kinds = self._capture.wanted_kinds(self.database, table, self._connection.vendor)
+            if can_tell and capture.is_active and statement.written is not None:
+                kinds = capture.wanted_kinds(self.database, table, self._connection.vendor)
                 if kinds and (many or len(params or ()) == statement.placeholders):
                     rows = rows_of(statement.written, kinds, params or (), many)
             self.pending.add(self.database, table, rows, run)
-        for table in also - schema.ignored:
-            self.pending.add(self.database, table, None, run)
 
     def _tell(self, sql: Any) -> None:
         """Something was run that no execute wrapper has seen."""
