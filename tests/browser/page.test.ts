@@ -17,6 +17,14 @@ test.each([
   expect(await page.title()).toBe(title);
 });
 
+test("live.js, which client.js imports, has the nonce of its tag", async () => {
+  const { page, byHttp } = await visit(`${server.origin}/policy/`);
+  await page.waitForFunction(() => globalThis.wsrequest);
+  const found = page.evaluate(() => wsrequest.live("/way/").ready().catch(({ code }: { code: string }) => code));
+  expect(await found).toBe("not_live"); // the server says so, of a view that reads nothing
+  expect(byHttp).toContain("GET /static/wsrequest/live.js");
+});
+
 test("it works in a worker", async () => {
   const { page, byHttp } = await visit(server.origin);
   const found = await page.evaluate(
