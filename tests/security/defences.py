@@ -931,6 +931,18 @@ LIMITS = (
         ),
     ),
     Defence(
+        (33,),
+        "a view of a stream of events that never ends has a stand-in",
+        SRC + "connection/events.py",
+        (("            self.service.lane.park()\n", "            pass\n"),),
+        (
+            SECURITY + "test_greedy.py"
+            "::test_streams_of_events_whose_views_never_end_leave_threads_to_others[stays]",
+            SECURITY + "test_greedy.py"
+            "::test_streams_of_events_whose_views_never_end_leave_threads_to_others[leaves]",
+        ),
+    ),
+    Defence(
         (33, 34),
         "a connection has its share of the threads",
         SRC + "http/shares.py",

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -85,4 +87,31 @@ def test_requests_beyond_the_share_are_begun_when_others_end_or_refused_in_time(
         refused = [client.answer(id).error for id in ids]
         assert [error and error["code"] for error in refused] == ["deadline_exceeded"] * 20
         assert started(server, f"{name}-2") < 20  # the others were not begun
+        assert client.get("/ready/").data == "ready"
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["stays", "leaves"])
+def test_streams_of_events_whose_views_never_end_leave_threads_to_others(
+    serve: Callable[..., Server], stays: bool
+) -> None:
+    """As a message's view that did not answer in time, one of a stream has a stand-in."""
+    server = serve(THREADS=1, MAX_THREADS=8, REQUEST_SECONDS=1)
+    name = uuid4().hex
+    host, _, port = server.host.partition(":")
+    stream = HTTPConnection(host, int(port), timeout=20)
+    headers = {"Accept": "text/event-stream"}
+    stream.request("GET", f"/ws/?url={quote(f'/block/?name={name}')}", headers=headers)
+    wait_until(lambda: started(server, name) == 1)
+    if stays:
+        assert b"deadline_exceeded" in stream.getresponse().read()
+    stream.close()
+    with connect(server) as client:
+        ready = []
+
+        def is_ready() -> bool:
+            ready.append(client.get("/ready/"))
+            return ready[-1].error is None
+
+        wait_until(is_ready)  # a first may be refused, before the stream's time is up
+        server.http("GET", f"/release/?name={name}")
         assert client.get("/ready/").data == "ready"

@@ -25,6 +25,7 @@ from wsrequest.connection.subscriptions import Subscriptions
 from wsrequest.errors import Refused
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
+from wsrequest.http.jobs import Source
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.protocol.codec import decode_client, encode_refused, head_and_body
 from wsrequest.protocol.headers import is_allowed_value
@@ -79,9 +80,10 @@ class EventStream:
         call.cookie = self.cookie_for(message.url)
         self._subscriptions.begin(call)
         call.is_in_lane = True
-        self.service.lane.submit(call, self.service.source_of(self.base))
+        source = self.service.source_of(self.base)
+        self.service.lane.submit(call, source)
         late = self.service.lane.loop.call_later(
-            self.terms.limits.request_seconds, self._give_up, call
+            self.terms.limits.request_seconds, self._give_up, call, source
         )
         gone = asyncio.ensure_future(self._until_gone(receive))
         try:
@@ -90,9 +92,12 @@ class EventStream:
             await self._end_response()
         finally:
             sockets.discard(self)
-            late.cancel()
             gone.cancel()
             call.drop()
+            if self.service.lane.withdraw(call, source):
+                call.is_in_lane = False
+            if not call.is_in_lane:  # else its thread may have to be given up in time
+                late.cancel()
             self._subscriptions.abandon(call)
             self._subscriptions.end()
             self._outbox.discard()
@@ -116,7 +121,12 @@ class EventStream:
         self._outbox.discard()
         self._is_over.set()
 
-    def _give_up(self, call: LiveCall) -> None:
+    def _give_up(self, call: LiveCall, source: Source) -> None:
+        if self.service.lane.withdraw(call, source):
+            call.is_in_lane = False
+        elif call.is_in_lane:  # another thread stands in until its own comes back
+            call.is_lost = True
+            self.service.lane.park()
         if call.result is None and not call.is_dropped:
             call.drop()
             self._last(encode_refused(Refused("deadline_exceeded", "no answer in time")))

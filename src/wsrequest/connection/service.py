@@ -7,7 +7,7 @@ from wsrequest.connection.budget import Budget
 from wsrequest.http.environ import Base
 from wsrequest.http.handler import Handler
 from wsrequest.http.handshake import place_of
-from wsrequest.http.jobs import Groups, Source
+from wsrequest.http.jobs import Group, Groups, Source
 from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
 from wsrequest.live.registry import Registry
@@ -70,7 +70,7 @@ class Live:
 
     registry: Registry
     when_heard: Callable[[Callable[[], None]], None]
-    source: Source = field(default_factory=Source)
+    source: Source = field(default_factory=lambda: Source(Group("live requests")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Groups:
         """The group of a name; one of its own for each that has none."""
         group = self._groups.get(name) if name else None
         if group is None:
-            group = Group(name)
+            group = Group(name or "no address")
             if name:
                 self._groups[name] = group
         return group

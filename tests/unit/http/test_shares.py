@@ -165,6 +165,7 @@ def test_sources_of_one_name_are_of_one_group_and_those_without_of_none() -> Non
     groups = Groups()
     assert groups.of("here") is groups.of("here") is not groups.of("there")
     assert groups.of("") is not groups.of("")
+    assert groups.of("").name == "no address"
 
 
 def test_a_group_goes_with_its_last_source() -> None:
