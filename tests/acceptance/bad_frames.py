@@ -253,7 +253,17 @@ ROWS: dict[str, Row] = {
         },
         1,
     ),
-    "`subscribe`": Row("not_supported", {"subscribe": request(subscribe=True)}, 1),
+    "`subscribe` with another method than GET, or with `credit`": Row(
+        "bad_message",
+        {
+            "POST": request(subscribe=True, method="POST"),
+            "credit": request(subscribe=True, credit=1),
+        },
+        1,
+    ),
+    "`subscribe` to a view that reads nothing": Row(
+        "not_live", {"subscribe": request(subscribe=True)}, 1
+    ),
     "a frame of more than `WSREQUEST_MAX_MESSAGE_BYTES`": Row("message_too_large", TOO_LARGE, 1),
     "the same, where `id` does not come first": Row("message_too_large", TOO_LARGE_UNNAMED, None),
 }  # fmt: skip

@@ -21,6 +21,7 @@ def test_hello_names_the_protocol_and_the_limits(client: Client) -> None:
             "waiting": 256,
             "part_bytes": 65536,
             "window_bytes": 1048576,
+            "subscriptions": 256,
         },
     }
     assert client.settle() == []
@@ -34,6 +35,7 @@ def test_hello_tells_the_limits_that_are_set(serve: Callable[..., Server]) -> No
         MAX_WAITING=5,
         PART_BYTES=6,
         WINDOW_BYTES=7,
+        MAX_SUBSCRIPTIONS=9,
         PING_SECONDS=8.5,
     )
     with connect(server) as client:
@@ -46,6 +48,7 @@ def test_hello_tells_the_limits_that_are_set(serve: Callable[..., Server]) -> No
             "waiting": 5,
             "part_bytes": 6,
             "window_bytes": 7,
+            "subscriptions": 9,
         }
         answer = client.get("/stream/", credit=100)
         assert answer.bytes == b"piece 0\npiece 1\npiece 2\n"
