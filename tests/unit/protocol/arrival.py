@@ -31,7 +31,9 @@ def sent(message: Any) -> Any:
         return replace(message, url=message.url + joint + message.query, query="")
     if isinstance(message, Response):
         body = message.body or None
-        if body is not None and isinstance(encode_server(message), str):
+        if message.patch is not None:
+            body = body and body.strip(WHITE_SPACE)  # JSON, whatever the type of what it changes
+        elif body is not None and isinstance(encode_server(message), str):
             media_type = next(v for k, v in message.headers.items() if k.lower() == "content-type")
             assert isinstance(media_type, str)
             essence = media_type.partition(";")[0].strip().lower()
