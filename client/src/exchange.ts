@@ -7,7 +7,6 @@
 import { Lost, RequestFailed, Unbegun } from "./errors.js";
 import { encode, NOT_OURS, type Bytes, type ClientMessage, type Frame } from "./messages.js";
 import type { Headings, Limits, Refusal, ServerMessage } from "./messages.js";
-import { upload } from "./upload.js";
 
 type Head = { status: number; headers: Headings } & Pick<ServerMessage, "cookies">;
 /** An answer; its body is a stream where it comes in parts. */
@@ -117,8 +116,17 @@ export function exchange(
   // One that is too large without a body is the server's to refuse.
   if (frame && (!body || sizeOf(frame) <= limits.message_bytes)) send(frame);
   else {
-    const bytes = isStream ? body : new Response(body).body!;
-    credited = upload(first, bytes, limits.window_bytes, tell, () => isOver, cancel);
+    const reader = (isStream ? body : new Response(body).body!).getReader();
+    // No part of client.js, since few requests need it; nothing was sent before it is there.
+    import("./upload.js").then(
+      ({ upload }) => {
+        credited = upload(first, reader, limits.window_bytes, tell, () => isOver, cancel);
+      },
+      () => {
+        void reader.cancel();
+        fail(new Unbegun("upload.js is not there."));
+      },
+    );
   }
   signal.addEventListener("abort", abort);
   return [answer, receive];

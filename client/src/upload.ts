@@ -1,24 +1,28 @@
-/** A request whose body goes in parts, none of them ahead of the server's credit (PROTOCOL.md 4.3, 4.4). */
+/**
+ * A request whose body goes in parts, none of them ahead of the server's credit (PROTOCOL.md 4.3, 4.4).
+ *
+ * A file of its own, which client.js loads with the first of them.
+ */
 import { EMPTY, type Bytes, type ClientMessage } from "./messages.js";
 
 const PART_BYTES = 65_536;
 
 /**
- * Send `message` with the bytes of `stream`, at first `credit` of them; `failed` gets what the stream fails with.
+ * Send `message` with the bytes of `reader`, at first `credit` of them; `failed` gets what the stream fails with.
  *
  * What it returns is to be called with how many more the server takes, and once `isOver` says that it is to end.
  */
 export function upload(
   message: ClientMessage,
-  stream: ReadableStream<Bytes>,
+  reader: ReadableStreamDefaultReader<Bytes>,
   credit: number,
   tell: (message: ClientMessage) => void,
   isOver: () => boolean,
   failed: (error: unknown) => void,
 ): (count: number) => void {
   const { id } = message;
-  const reader = stream.getReader();
   let wake: (() => void) | undefined;
+  const stop = (): void => void reader.cancel().catch(() => {});
 
   const send = async (): Promise<void> => {
     tell({ ...message, more: true, body: EMPTY });
@@ -37,10 +41,11 @@ export function upload(
     }
   };
 
-  send().catch(failed);
+  if (isOver()) stop(); // while this file was loaded
+  else send().catch(failed);
   return (count) => {
     credit += count;
     wake?.();
-    if (isOver()) reader.cancel().catch(() => {});
+    if (isOver()) stop();
   };
 }

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { deflateSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Client, RequestInDoubt, type Options } from "../src/index.js";
+import "../src/upload.js"; // so that it is there at once when it is needed
 import { FakeSocket } from "./server.js";
 
 const BASE = "http://example.com";
@@ -127,6 +128,37 @@ describe("bodies", () => {
     expect(socket.heads.at(-1)).toEqual({ id: 1 });
     socket.text({ id: 1, status: 200, headers: {} });
     await call;
+  });
+
+  test("what needs parts goes by HTTP when upload.js cannot be loaded", async () => {
+    vi.doMock("../src/upload.js", () => Promise.reject(new Error("offline")));
+    const socket = await connect();
+    const call = client.fetch("/", { method: "POST", body: new Uint8Array(300_000) });
+    expect(await (await call).text()).toBe("by http");
+    expect([socket.sent.length, (await byHttp.mock.calls[0]![0].arrayBuffer()).byteLength]).toEqual([0, 300_000]);
+    vi.doUnmock("../src/upload.js");
+  });
+
+  test("one that is aborted while upload.js is loaded sends nothing, and its stream is cancelled", async () => {
+    const socket = await connect();
+    const controller = new AbortController();
+    const cancelled = vi.fn();
+    const body = new ReadableStream({ cancel: cancelled });
+    const call = client.fetch("/", { method: "POST", body, signal: controller.signal });
+    const checked = expect(call).rejects.toMatchObject({ name: "AbortError" });
+    while (!client.unfinishedCount) await Promise.resolve();
+    controller.abort();
+    await checked;
+    while (!cancelled.mock.calls.length) await turn();
+    expect(socket.heads).toEqual([{ id: 1, cancel: true }]); // of what the server does not know, which does nothing
+  });
+
+  test("a stream that is read already is refused at once", async () => {
+    const socket = await connect();
+    const body = new Blob(["x"]).stream();
+    body.getReader();
+    await expect(client.fetch("/", { method: "POST", body })).rejects.toBeInstanceOf(TypeError);
+    expect(socket.sent).toEqual([]);
   });
 
   test("a body over the server's limit goes by HTTP", async () => {

@@ -1,6 +1,7 @@
 /** Thousands of calls that end badly: each is settled, and nothing of them stays: no listener, no timer, no memory. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { Client } from "../src/index.js";
+import "../src/upload.js"; // so that it is there at once when it is needed
 import { FakeSocket } from "./server.js";
 
 const CALLS = 100; // a round, on one connection

@@ -67,7 +67,9 @@ export function useBrowser(): (url: string) => Promise<Visit> {
     const byHttp: string[] = [];
     context.on("request", (request) => {
       const isTicket = "x-wsrequest-ticket" in request.headers();
-      byHttp.push(isTicket ? "ticket" : `${request.method()} ${new URL(request.url()).pathname}`);
+      const { pathname } = new URL(request.url());
+      // A file of the client, which no call is.
+      if (!pathname.endsWith("/wsrequest/upload.js")) byHttp.push(isTicket ? "ticket" : `${request.method()} ${pathname}`);
     });
     const visit = { page, context, byHttp, bySocket };
     visits.push(visit);
