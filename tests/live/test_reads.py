@@ -42,6 +42,11 @@ def copy_out() -> None:
         list(copy.rows())
 
 
+def stream() -> None:
+    with connections[ALIAS].cursor() as cursor:
+        list(cursor.stream("SELECT * FROM live_tag"))
+
+
 tag_in_use = Note.tags.through.objects.filter(tag=OuterRef("pk"))
 READS: dict[str, tuple[Callable[[], Any], set[str | None]]] = {
     "list": (lambda: list(Note.objects.all()), {"note"}),
@@ -99,6 +104,7 @@ ON_POSTGRESQL: dict[str, tuple[Callable[[], Any], set[str | None]]] = {
         {"tag"},
     ),
     "copy": (copy_out, {"tag"}),
+    "stream": (stream, {"tag"}),
 }
 CASES = [
     pytest.param(vendor, name, id=f"{vendor}-{name}")

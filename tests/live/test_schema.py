@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connections, models
+from django.test import override_settings
 
 from tests.live.conftest import ALIAS, Database, Published, run_sql, watching
 from tests.live.models import Note, Notebook, Room, Tag
@@ -72,6 +73,16 @@ def test_unknown_table_is_any(database: Database, published: Published, capture:
     published.clear()
     run_sql("INSERT INTO others VALUES (1)")
     assert published.tables() == {None}
+
+
+def test_table_of_a_cache_is_known(
+    database: Database, published: Published, capture: Capture
+) -> None:
+    backend = "django.core.cache.backends.db.DatabaseCache"
+    with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": "kept"}}):
+        run_sql("CREATE TABLE kept (cache_key varchar(9))")
+        run_sql("DELETE FROM kept")
+    assert published.tables() == {"kept"}
 
 
 def test_table_that_the_operator_names_is_known(database: Database, published: Published) -> None:

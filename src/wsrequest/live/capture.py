@@ -161,5 +161,5 @@ class Capture:
         self._schema = None
 
     def _setting_changed(self, setting: str, **kwargs: Any) -> None:
-        if setting == "INSTALLED_APPS":
+        if setting in ("INSTALLED_APPS", "CACHES"):
             self._schema = None

@@ -1,8 +1,8 @@
 """Cursors that tell of what Django's execute wrappers do not see.
 
-Owns the rows that SQLite has to give before it commits, and psycopg's COPY and procedures. Other
-drivers' ``callproc`` and psycopg2's copy methods go unseen, as does a cursor that was made from
-the driver's connection itself.
+Owns the rows that SQLite has to give before it commits, and psycopg's ``copy``, ``stream`` and
+``callproc``. Other drivers' ``callproc``, psycopg2's copy methods and SQLite's ``executescript`` go
+unseen, as does a cursor that was made from the driver's connection itself.
 """
 
 from collections.abc import Callable, Iterator
@@ -87,6 +87,12 @@ def _telling(factory: Any) -> Any:
                     yield copy
             finally:
                 getattr(self.connection, ATTRIBUTE)(statement)
+
+        def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
+            try:
+                yield from super().stream(query, *args, **options)
+            finally:
+                getattr(self.connection, ATTRIBUTE)(query)
 
         def callproc(self, *args: Any) -> Any:
             try:

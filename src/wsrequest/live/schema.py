@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
+from django.core.cache import caches
 from django.db import models
 from django.db.models import deletion
 
@@ -119,6 +120,7 @@ def load_schema(extras: Extras) -> Schema:
         | frozenset(map(folded, extras.tables | extras.ignored))
         | frozenset(written_by).union(*written_by.values(), *functions.values())
         | _ALWAYS
+        | frozenset(_cache_tables())
     )
     return Schema(
         {
@@ -130,6 +132,13 @@ def load_schema(extras: Extras) -> Schema:
         _closed(_references(found, in_database=False)),
         written_by,
     )
+
+
+def _cache_tables() -> Iterable[str]:
+    """The tables of Django's DatabaseCache, which have no models."""
+    for settings in caches.settings.values():
+        if settings["BACKEND"].endswith(".DatabaseCache"):
+            yield folded(settings.get("LOCATION", ""))
 
 
 def _models() -> Iterable[type[models.Model]]:
