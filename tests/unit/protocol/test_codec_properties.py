@@ -68,6 +68,9 @@ urls = st.text("".join(set(map(chr, range(0x21, 0x7F))) - set("#\\")), max_size=
 )
 
 
+patch_kinds = st.none() | st.sampled_from(["json", "merge"])
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     """Any request that a frame can carry, but for a query, which the url takes up."""
@@ -85,8 +88,14 @@ def requests(draw: st.DrawFn) -> Request:
             | st.tuples(st.text().map(str.encode), st.just(TEXT_TYPE))
         )
         more = id is not None and body is not None and content_type is None and draw(st.booleans())
-    credit = None if id is None else draw(st.none() | counts)
-    return Request(method, draw(urls), id, found, "", body, content_type, token, credit, more)
+    subscribe = method == "GET" and id is not None and draw(st.booleans())
+    credit = None if id is None or subscribe else draw(st.none() | counts)
+    patch = draw(patch_kinds) if subscribe else None
+    settled = id is not None and draw(st.booleans())
+    return Request(
+        method, draw(urls), id, found, "", body, content_type, token, credit, more,
+        subscribe, patch, settled,
+    )  # fmt: skip
 
 
 MEDIA_TYPES = [
@@ -110,8 +119,13 @@ def responses(draw: st.DrawFn) -> Response:
         st.none() | json_bytes | st.binary(min_size=1) | st.text(min_size=1).map(str.encode)
     )
     more = id is not None and draw(st.booleans())
+    cookies = draw(st.none() | st.text(max_size=9))
+    version, settled = draw(st.none() | counts), draw(st.none() | st.booleans())
+    patch = None if version is None or more else draw(patch_kinds)
+    if patch is not None:
+        body = draw(json_bytes)
     return Response(
-        draw(st.integers(100, 599)), found, id, body, more, draw(st.none() | st.text(max_size=9))
+        draw(st.integers(100, 599)), found, id, body, more, cookies, version, patch, settled
     )
 
 
@@ -156,6 +170,9 @@ def heads(draw: st.DrawFn) -> str:
         "more": st.booleans(),
         "cancel": st.booleans(),
         "subscribe": st.booleans(),
+        "patch": st.sampled_from(["json", "merge", "xml"]),
+        "settled": st.booleans(),
+        "version": counts,
         "ping": any_json,
         "pong": any_json,
         "status": st.integers(0, 700),
