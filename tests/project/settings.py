@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "ninja",
     "tests.project",
+    "tests.oracle.project.apps.OracleConfig",
 ]
 
 # The seven of startproject, and the three that touch bodies and languages, in the order that

@@ -1,0 +1,302 @@
+"""Bugs to plant, by which the oracle itself is tested: each must be found within a few commits.
+
+Owns the names for ``scripts/oracle --bug``. Each is what somebody who writes such a library gets
+wrong: the comments name where that happened (live-lessons: CA and CO are cachalot and cacheops).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from wsrequest.connection import hearing, runs, subscriptions
+from wsrequest.connection.subscriptions import Subscription
+from wsrequest.live import rows, taps
+from wsrequest.live.log import Log
+from wsrequest.live.registry import Registry
+from wsrequest.live.statements import NOTHING
+from wsrequest.live.taps import Tap
+from wsrequest.types import Headers
+
+__all__ = ["BUGS", "overflowing"]
+
+Plant = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One of them.
+
+    Attributes:
+        plant: it is there for the length of this context.
+        urls: where it shows; others are watched too.
+    """
+
+    plant: Plant
+    urls: tuple[str, ...] = ()
+
+
+BUGS: dict[str, Bug] = {}
+
+
+def bug(*urls: str) -> Callable[[Plant], Plant]:
+    def decorate(plant: Plant) -> Plant:
+        BUGS[plant.__name__.replace("_", "-")] = Bug(plant, urls)
+        return plant
+
+    return decorate
+
+
+def replacing(owner: Any, name: str, make: Callable[[Any], Any]) -> AbstractContextManager[Any]:
+    """Put something made of the original in its place."""
+    return mock.patch.object(owner, name, make(getattr(owner, name)))
+
+
+# What was written, and when it is told.
+
+
+@bug("/notes/", "/template/", "/rest/books/")
+def published_before_commit() -> AbstractContextManager[Any]:
+    """A run that begins at once reads the old rows, and nothing comes later (CA3, CO1)."""
+    return mock.patch.object(Tap, "_settle", lambda tap, statement=None: tap.publish())
+
+
+@bug("/notes/", "/odd/", "/rest/books/")
+def lost_with_a_savepoint() -> AbstractContextManager[Any]:
+    """What stood before the savepoint is committed all the same."""
+
+    def make(execute: Any) -> Any:
+        def forgetful(tap: Tap, run: Any, sql: Any, *rest: Any) -> Any:
+            if str(sql).startswith("ROLLBACK TO"):
+                tap.pending.clear()
+            return execute(tap, run, sql, *rest)
+
+        return forgetful
+
+    return replacing(Tap, "_execute", make)
+
+
+@bug()
+def told_behind_the_hooks() -> AbstractContextManager[Any]:
+    """A hook of the user's that raises keeps those behind it from running (CO2)."""
+
+    def commit(tap: Tap, commit: Callable[[], None]) -> None:
+        commit()
+        changes = tap.pending.take()
+        tap._connection.run_on_commit.append((set(), lambda: tap._capture.tell(changes), False))
+
+    return mock.patch.object(Tap, "_commit", commit)
+
+
+@bug()
+def commit_by_hand_unseen() -> AbstractContextManager[Any]:
+    """``set_autocommit(False)``, then ``commit()`` (CA6, CO5)."""
+
+    def make(commit: Any) -> Any:
+        def blind(tap: Tap, original: Callable[[], None]) -> None:
+            if not tap._connection.in_atomic_block and not tap._connection.autocommit:
+                if not tap._connection.savepoint_state:
+                    tap.pending.clear()
+            commit(tap, original)
+
+        return blind
+
+    return replacing(Tap, "_commit", make)
+
+
+@bug("/team/1/", "/stream/async/")
+def many_unseen() -> AbstractContextManager[Any]:
+    """``executemany`` is not looked at."""
+
+    def make(note: Any) -> Any:
+        return lambda tap, statement, params, many: (
+            None if many else note(tap, statement, params, many)
+        )
+
+    return replacing(Tap, "_note", make)
+
+
+@bug(*(f"/equal/?kind={n}" for n in range(4)))
+def new_values_only() -> AbstractContextManager[Any]:
+    """A row that leaves a list is not in it by its new values."""
+
+    def make(images: Any) -> Any:
+        def after(written: Any, kinds: Any, params: Any) -> Any:
+            found = list(images(written, kinds, params))
+            return found[1::2] if written.found and written.rows and None not in found else found
+
+        return after
+
+    return replacing(rows, "_images", make)
+
+
+# What was read.
+
+
+@bug("/exists/", "/exists/?not=1")
+def exists_missed() -> AbstractContextManager[Any]:
+    """A walk of queries that does not go into all expressions (CA1e)."""
+
+    def make(parse: Any) -> Any:
+        return lambda sql, vendor, names: parse(_without_exists(sql), vendor, names)
+
+    return replacing(taps, "parse", make)
+
+
+def _without_exists(sql: str) -> str:
+    while found := re.search(r"EXISTS\s*\(", sql):
+        at, depth = found.end(), 1
+        while depth:
+            depth += {"(": 1, ")": -1}.get(sql[at], 0)
+            at += 1
+        sql = f"{sql[: found.start()]}1=1{sql[at:]}"
+    return sql
+
+
+@bug("/odd/", "/notebooks/")
+def bare_names_missed() -> AbstractContextManager[Any]:
+    """SQL that somebody wrote by hand names tables without quotes (CO9)."""
+
+    def make(statement: Any) -> Any:
+        def blind(tap: Tap, sql: Any) -> Any:
+            is_bare = "oracle_" in str(sql) and '"oracle_' not in str(sql)
+            return NOTHING if is_bare else statement(tap, sql)
+
+        return blind
+
+    return replacing(Tap, "_statement", make)
+
+
+# When it runs again.
+
+
+def overflowing() -> AbstractContextManager[Any]:
+    """No bug: a queue so short that commits are lost all the time, which is told."""
+
+    def make(init: Any) -> Any:
+        class Short:
+            def __init__(self, bus: Any) -> None:
+                self._bus = bus
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._bus, name)
+
+            def subscribe(self, *args: Any, **kwargs: Any) -> Any:
+                return self._bus.subscribe(*args, **kwargs, queue_length=1)
+
+        return lambda self, bus, *rest: init(self, Short(bus), *rest)
+
+    return replacing(hearing.Hearing, "__init__", make)
+
+
+@bug()
+@contextmanager
+def overflow_dropped() -> Iterator[None]:
+    """Commits that did not fit into the queue are forgotten."""
+    with ExitStack() as stack:
+        stack.enter_context(overflowing())
+        stack.enter_context(mock.patch.object(Registry, "lost", lambda registry: None))
+        yield
+
+
+@bug(*(f"/slow/?kind={n}" for n in range(4)))
+def stale_completion() -> AbstractContextManager[Any]:
+    """What was committed while a view ran is not compared with what it read (CO12)."""
+
+    def make(close: Any) -> Any:
+        return lambda log, run, reads: close(log, run, reads) and False
+
+    return replacing(Log, "close", make)
+
+
+@bug(*(f"/slow/?kind={n}" for n in range(4)))
+def run_only_once() -> AbstractContextManager[Any]:
+    """What is touched while it waits for its turn is taken for done when another run ends."""
+
+    def make(finished: Any) -> Any:
+        def forgetful(registry: Registry, run: Any, *args: Any, **kwargs: Any) -> None:
+            if run.group is not None:
+                run.group.is_dirty = False
+            run.position = registry._log.position
+            finished(registry, run, *args, **kwargs)
+
+        return forgetful
+
+    return replacing(Registry, "finished", make)
+
+
+# Who is shown what.
+
+
+@bug("/mine/", "/own/")
+def wrong_identity() -> AbstractContextManager[Any]:
+    """One run for all who ask for the same URL."""
+
+    def make(key: Any) -> Any:
+        return lambda message, cookie, identity: key(message, "", b"")
+
+    return replacing(subscriptions, "_key", make)
+
+
+def _sharing(change: Callable[[Headers], Headers]) -> AbstractContextManager[Any]:
+    def make(shared_key: Any) -> Any:
+        return lambda status, headers, meta: shared_key(status, change(headers), meta)
+
+    return replacing(runs, "shared_key", make)
+
+
+@bug("/private/")
+def private_shared() -> AbstractContextManager[Any]:
+    """A word that lets a result be shared counts for more than those that do not."""
+
+    def public(headers: Headers) -> Headers:
+        told = str(headers.get("Cache-Control", ""))
+        found = {**headers, "Cache-Control": told.replace("private", "")}
+        found.pop("Vary", None)
+        return found
+
+    return _sharing(public)
+
+
+@bug("/varied/")
+def vary_ignored() -> AbstractContextManager[Any]:
+    """One result for all languages."""
+    return _sharing(lambda headers: {n: v for n, v in headers.items() if n.lower() != "vary"})
+
+
+@bug()
+def tag_of_anything() -> AbstractContextManager[Any]:
+    """Whoever holds something is told that it is current."""
+    return mock.patch.object(subscriptions, "tag_matches", lambda told, etag: bool(told))
+
+
+@bug()
+def slow_reader_forgotten() -> AbstractContextManager[Any]:
+    """What had no room is not sent later."""
+
+    def make(show: Any) -> Any:
+        def forgetful(subscription: Subscription, version: int, result: Any) -> None:
+            show(subscription, version, result)
+            subscription.is_behind = False
+
+        return forgetful
+
+    return replacing(Subscription, "show", make)
+
+
+@bug()
+def patch_of_another_version() -> AbstractContextManager[Any]:
+    """A patch is made for what was sent before the last."""
+
+    def make(show: Any) -> Any:
+        def forgetful(subscription: Subscription, version: int, result: Any) -> None:
+            sent = subscription._sent
+            show(subscription, version, result)
+            if subscription.message.patch is not None and sent is not None:
+                subscription._sent = sent
+
+        return forgetful
+
+    return replacing(Subscription, "show", make)

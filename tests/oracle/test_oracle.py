@@ -1,0 +1,54 @@
+"""The oracle finds nothing, in a short run, and finds each bug that is planted."""
+
+import pytest
+
+from tests.oracle.bugs import BUGS, overflowing
+from tests.oracle.oracle import consult
+from tests.oracle.programs import Program, draw
+from tests.oracle.running import run
+from tests.oracle.shrinking import shrink
+
+on_sqlite = pytest.mark.parametrize("vendor", ["sqlite"], indirect=True)
+
+RUNS = [("sqlite", "a", 800), ("sqlite", "b", 800), ("sqlite", "c", 800), ("postgresql", "d", 400)]
+
+
+@pytest.mark.parametrize(("vendor", "seed", "commits"), RUNS, indirect=["vendor"])
+def test_live_bodies_are_what_a_fresh_get_gives(world: None, seed: str, commits: int) -> None:
+    total = consult(commits, seed, commits_of_a_program=500)
+    assert total.failure is None, str(total.failure)
+    assert total.commits >= commits and total.compared > commits and total.versions > commits
+
+
+@on_sqlite
+def test_live_bodies_are_current_when_commits_are_lost(world: None) -> None:
+    with overflowing():
+        total = consult(300, "lost")
+    assert total.failure is None, str(total.failure)
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", BUGS)
+def test_oracle_finds(world: None, name: str) -> None:
+    bug = BUGS[name]
+    with bug.plant():
+        total = consult(2000, name, urls=bug.urls, commits_of_a_program=300, shrinks=False)
+    assert total.failure is not None
+
+
+def test_program_follows_from_its_seed() -> None:
+    assert draw("one", 100) == draw("one", 100) != draw("two", 100)
+
+
+@on_sqlite
+def test_program_that_fails_is_made_short(world: None) -> None:
+    bug = BUGS["exists-missed"]
+    program = next(p for p in (draw(f"{n}", 60, bug.urls) for n in range(20)) if _fails(p, bug))
+    short = shrink(program, lambda program: _fails(program, bug), most_runs=100)
+    assert sum(map(len, short)) < sum(map(len, program)) / 3
+    assert _fails(short, bug)
+
+
+def _fails(program: Program, bug: object) -> bool:
+    with BUGS["exists-missed"].plant():
+        return run(program).divergence is not None

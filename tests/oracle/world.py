@@ -1,0 +1,152 @@
+"""The oracle's own database and its settings, in whatever process it runs.
+
+Owns what makes a process its: another default database, its URLs, and rows to begin with.
+"""
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import psycopg.sql
+from django.contrib.auth import get_user_model, login
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.management import call_command
+from django.core.management.color import no_style
+from django.db import connection, connections, transaction
+from django.test import RequestFactory, override_settings
+
+from tests.oracle.project import models
+from tests.oracle.writes import KEYS, USERS
+from tests.postgres import Params, made_cluster
+
+__all__ = ["cookie_of", "fill", "on_postgres", "on_sqlite"]
+
+SETTINGS: dict[str, Any] = {
+    "ROOT_URLCONF": "tests.oracle.project.urls",
+    "MIDDLEWARE": [
+        "django.middleware.common.CommonMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.middleware.http.ConditionalGetMiddleware",
+    ],
+    "LOGIN_URL": "/log-in/",
+    # Few threads and bytes, and no pauses, so that everything meets that can meet.
+    "WSREQUEST_THREADS": 4,
+    "WSREQUEST_MAX_OUTBOUND_BYTES": 1024,
+    "WSREQUEST_LIVE_INTERVAL_SECONDS": 0.001,
+}
+
+
+def sqlite(directory: str | Path) -> dict[str, Any]:
+    """A file that can be read while it is written, as Django's documentation sets it up."""
+    options = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+    }
+    name = Path(directory) / "oracle.sqlite3"
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": options}
+
+
+@contextmanager
+def database(parameters: dict[str, Any]) -> Iterator[None]:
+    """Make the default database another one, with the oracle's tables, for the length of a block.
+
+    Args:
+        parameters: one of Django's DATABASES, which is empty.
+    """
+    parameters = {**parameters, "CONN_MAX_AGE": 600}
+    before, opened = connections.settings["default"], connections["default"]
+    connections.settings["default"] = connections.configure_settings({"default": parameters})[
+        "default"
+    ]
+    connections["default"] = connections.create_connection("default")
+    try:
+        with override_settings(**SETTINGS):
+            call_command("migrate", verbosity=0)
+            call_command("migrate", verbosity=0, run_syncdb=True)  # refers to the tables of those
+            with connection.cursor() as cursor:
+                cursor.execute(models.LEGACY)
+            yield
+    finally:
+        connections["default"].close()
+        connections.settings["default"], connections["default"] = before, opened
+
+
+TABLES = (models.Reading, models.Book, models.Person, models.Room, models.Note, models.Tag)
+OTHERS = (models.Restaurant, models.Place, models.Notebook, models.Mixed, models.Legacy)
+
+
+def fill() -> None:
+    """Make all tables as they are at the begin of each program."""
+    user = get_user_model()
+    names = [
+        model._meta.db_table
+        for model in (*TABLES, *OTHERS, models.Secret, models.Book.tags.through)
+    ]
+    names += [models.Note.about.through._meta.db_table, "django_session"]
+    names += [user._meta.db_table, user.groups.through._meta.db_table]
+    names += [user.user_permissions.through._meta.db_table]
+    sql = connection.ops.sql_flush(no_style(), names, reset_sequences=True, allow_cascade=False)
+    connection.ops.execute_sql_flush(sql)
+    with transaction.atomic():
+        for number, name in enumerate(USERS, 1):
+            user.objects.create(pk=number, username=name)
+        _fill_tables()
+
+
+def _fill_tables() -> None:
+    for n in range(1, 5):
+        models.Tag.objects.create(pk=n, name=f"t{n % 4}")
+        models.Room.objects.create(pk=n, name=f"r{n % 4}")
+    for n in range(1, KEYS + 1):
+        models.Person.objects.create(pk=n, name=f"p{n % 4}", boss_id=n // 2 or None)
+        book = models.Book.objects.create(
+            pk=n, title=f"t{n % 7}", kind=n % 4, price=7 * n, room_id=n % 4 + 1, author_id=n
+        )
+        book.tags.add(n % 4 + 1)
+        models.Reading.objects.create(person_id=n, book=book, stars=n % 4)
+        models.Restaurant.objects.create(pk=n, name=f"p{n % 4}", stars=n % 4)
+        models.Notebook.objects.create(pk=n, text=f"t{n}")
+        models.Note.objects.create(text=f"n{n}").about.add(n % 4 + 1)
+        models.Mixed.objects.create(pk=n, text=f"m{n}")
+        models.Legacy.objects.create(pk=n, name=f"l{n}")
+        models.Secret.objects.create(pk=n, text=f"s{n}", owner_id=n % len(USERS) + 1)
+
+
+def cookie_of(name: str) -> str:
+    """The Cookie header of somebody who has logged in as a user."""
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    user = get_user_model().objects.get(username=name)
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    request.session.save()
+    return f"sessionid={request.session.session_key}"
+
+
+@contextmanager
+def on_sqlite(directory: str | Path) -> Iterator[None]:
+    """A world in a file of its own below a directory."""
+    with tempfile.TemporaryDirectory(prefix="oracle-", dir=directory) as inner:
+        with database(sqlite(inner)):
+            yield
+
+
+@contextmanager
+def on_postgres(parameters: Params | None = None) -> Iterator[None]:
+    """A world in a new database of a server; without parameters on one of its own."""
+    if parameters is None:
+        with made_cluster() as cluster, cluster.serve() as served, on_postgres(served):
+            yield
+        return
+    name = f"oracle_{secrets.token_hex(4)}"
+    url = "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**parameters)
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+    engine = "django.db.backends.postgresql"
+    with database({**parameters, "ENGINE": engine, "NAME": name}):
+        yield
