@@ -175,15 +175,15 @@ class Tap:
         if not self.pending:
             return
         connection = self._connection
-        if connection.in_atomic_block:
+        if self._is_idle():
+            self.publish()
+        elif connection.in_atomic_block:
             blocks = connection.atomic_blocks
             if blocks and blocks[0]._from_testcase and self._capture.is_active:
                 # Django's TestCase never commits, but captureOnCommitCallbacks() runs what was
                 # registered within its block. One for each write, so that none is missing where
                 # a savepoint takes some away.
                 connection.on_commit(self.publish)
-        elif self._is_idle():
-            self.publish()
 
     def _is_idle(self) -> bool:
         """Whether the database has no transaction open, as far as the driver can tell."""
@@ -191,10 +191,12 @@ class Tap:
         driver = connection.connection
         if driver is None:
             return True
+        if connection.vendor == "sqlite":
+            # Also in an atomic block: where set_autocommit(False) began no transaction, its
+            # savepoint is one, and RELEASE commits.
+            return not driver.in_transaction
         if connection.in_atomic_block:
             return False
-        if connection.vendor == "sqlite":
-            return not driver.in_transaction
         if connection.vendor == "postgresql":
             # ACTIVE, INTRANS and INERROR of libpq; what is unknown counts as ended.
             return driver.info.transaction_status not in (1, 2, 3)
