@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from wsrequest.connection import hearing, runs, subscriptions
-from wsrequest.connection.subscriptions import Subscription
+from wsrequest.connection.subscriptions import Subscription, Subscriptions
 from wsrequest.live import rows, taps
 from wsrequest.live.log import Log
 from wsrequest.live.registry import Registry
@@ -225,6 +225,12 @@ def run_only_once() -> AbstractContextManager[Any]:
         return forgetful
 
     return replacing(Registry, "finished", make)
+
+
+@bug(*(f"/slow/?kind={n}" for n in range(4)))
+def settled_at_once() -> AbstractContextManager[Any]:
+    """An answer says that its effect was sent, and does not wait for that."""
+    return mock.patch.object(Subscriptions, "when_settled", lambda found, then: then(True))
 
 
 # Who is shown what.

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any
 
 from wsrequest.asgi import Application
@@ -125,6 +126,7 @@ class Socket:
         self.is_closed = False
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._changes: dict[int, list[LiveRequest]] = {}
         self._last = 0
         headers = [(b"host", b"testserver"), (b"cookie", cookie.encode())]
         scope = {
@@ -153,6 +155,8 @@ class Socket:
                 fault = f"{sorted(self.viewers)} were shown what is {viewer}'s"
             if fault is not None:
                 self.faults.append(f"{live.url}: {fault}")
+        if number in self._changes:
+            self._changes[number] = [copy(live) for live in self.lives.values()]
         waiting = self._answers.pop(number, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
@@ -193,6 +197,20 @@ class Socket:
         """End a live request."""
         self.lives.pop(live.number, None)
         self.say(id=live.number, cancel=True)
+
+    async def change(self, transaction: Any) -> list[LiveRequest]:
+        """Have the server run a transaction, and wait until its effect was sent.
+
+        Returns:
+            What was held of each live request when the answer came; nothing when it said that
+            this took too long.
+        """
+        answer = self.ask("/change/", method="POST", data=transaction, settled=True)
+        number = self._last
+        self._changes[number] = []
+        told = await asyncio.wait_for(answer, SECONDS)
+        held = self._changes.pop(number)
+        return held if isinstance(told, Response) and told.settled else []
 
     async def fresh(self, live: LiveRequest) -> Answer:
         """What the URL of a live request answers now."""

@@ -10,6 +10,7 @@ printed, run again and shrunk. Behind each round all is compared.
     ["connect", socket, user]              close it, and connect as a user; None: as nobody
     ["log_in", socket, user], ["log_out", socket]
     ["hold", socket], ["read", socket]     it stops to read, it goes on
+    ["change", socket, mode, operations]   a transaction in a request, when all others are done
 """
 
 import random
@@ -86,6 +87,9 @@ def draw(
         steps = [_commit(dice) for _ in range(count)]
         for _ in range(dice.randrange(2 + count // (2 if urls else 5))):
             steps.insert(dice.randrange(len(steps) + 1), _client_step(dice))
+        if dice.random() < 0.3:
+            mode, operations = _commit(dice)[2:]
+            steps.append(["change", dice.randrange(SOCKETS), mode, operations])
         program.append(steps)
         commits -= count
     return program

@@ -121,14 +121,14 @@ class _Run:
     async def _round(self, steps: Round) -> None:
         self._done = 0
         loop = asyncio.get_running_loop()
-        mine = [step for step in steps if step[0] != "commit"]
+        mine = [step for step in steps if step[0] not in ("commit", "change")]
         theirs: list[list[Any]] = [[] for _ in range(THREADS)]
         before, count = [], 0  # how many transactions a client's step waits for
         for step in steps:
             if step[0] == "commit":
                 theirs[step[1]].append(step)
                 count += 1
-            else:
+            elif step[0] != "change":
                 before.append(count)
         writing = [
             loop.run_in_executor(executor, self._write, todo, loop.call_soon_threadsafe)
@@ -142,6 +142,19 @@ class _Run:
             await self._client_step(step)
         await asyncio.gather(*writing)
         await self._compare()
+        for _, number, *transaction in (step for step in steps if step[0] == "change"):
+            await self._change(self._sockets[number], transaction)
+
+    async def _change(self, socket: Socket, transaction: list[Any]) -> None:
+        """An answer that is settled comes behind all that it changed (PROTOCOL.md 4.8)."""
+        if socket.is_closed:
+            return
+        try:
+            held = await socket.change(transaction)
+        except ConnectionError:
+            return
+        held = [live for live in held if live.is_live]
+        await asyncio.gather(*(self._compare_one(socket, live) for live in held))
 
     def _write(self, steps: Round, post: Callable[..., Any]) -> None:
         """In one of the threads."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Model, QuerySet
@@ -382,6 +383,16 @@ def sql_written_by_a_query(a: int, b: int, c: int) -> None:
 
 
 @write
+def sql_copy(a: int, b: int, c: int) -> None:
+    execute("DELETE FROM oracle_notebook WHERE id > 5")
+    if connection.vendor == "sqlite":
+        execute("INSERT OR IGNORE INTO oracle_notebook VALUES (6, %s)", [f"t{a % 7}"])
+    else:
+        with connection.cursor() as cursor, cursor.copy("COPY oracle_notebook FROM STDIN") as copy:
+            copy.write_row((6, f"t{a % 7}"))
+
+
+@write
 def truncate(a: int, b: int, c: int) -> None:
     if a % 4:
         return  # the tables would be empty most of the time
@@ -408,6 +419,13 @@ def deactivate(a: int, b: int, c: int) -> None:
     user = any_user(a)
     user.is_active = bool(b % 3)
     user.save()
+
+
+@write
+def session_delete(a: int, b: int, c: int) -> None:
+    keys = list(Session.objects.order_by("pk").values_list("pk", flat=True))
+    if keys and a % 5 == 0:  # else nobody would be logged in most of the time
+        Session.objects.filter(pk=keys[b % len(keys)]).delete()
 
 
 # Transactions.

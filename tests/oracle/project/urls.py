@@ -52,5 +52,6 @@ urlpatterns = [
     path("now-and-then/", views.now_and_then),
     path("log-in/", views.log_in),
     path("log-out/", views.log_out),
+    path("change/", views.change),
     path("ready/", views.ready),
 ]

@@ -3,6 +3,7 @@
 Lists are ordered, so that two runs over the same rows give the same bytes.
 """
 
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -57,6 +58,7 @@ from tests.oracle.project.models import (
     Secret,
     Tag,
 )
+from tests.oracle.writes import run
 
 
 def answer(rows: Iterable[Any]) -> JsonResponse:
@@ -443,6 +445,12 @@ def log_in(request: HttpRequest) -> HttpResponse:
 def log_out(request: HttpRequest) -> HttpResponse:
     logout(request)
     return JsonResponse({})
+
+
+def change(request: HttpRequest) -> HttpResponse:
+    """Run a transaction of the oracle's within the request."""
+    mode, operations = json.loads(request.body)
+    return JsonResponse({"committed": run(mode, operations)})
 
 
 def ready(request: HttpRequest) -> HttpResponseBase:
