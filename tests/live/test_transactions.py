@@ -267,6 +267,42 @@ def test_test_case_has_no_hooks_of_ours_while_nobody_listens(capture: Capture) -
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_driver_that_tells_nothing_is_followed_by_its_statements(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connections[ALIAS]
+    monkeypatch.setattr(connection, "vendor", "another")
+    write = lambda: run_sql("UPDATE live_tag SET name = 'x'")  # noqa: E731
+    write()
+    assert len(published.changes) == 1
+    run_sql("BEGIN")
+    write()
+    assert len(published.changes) == 1
+    run_sql("COMMIT")
+    assert len(published.changes) == 2
+    run_sql("BEGIN")
+    write()
+    run_sql("ROLLBACK")
+    assert len(published.changes) == 2
+    with atomic():
+        write()
+        assert len(published.changes) == 2
+    assert len(published.changes) == 3
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_rollback_is_told_where_it_may_not_be_one(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MySQL commits what was written when it comes to a CREATE or an ALTER."""
+    monkeypatch.setattr(connections[ALIAS].features, "can_rollback_ddl", False)
+    with suppress(ZeroDivisionError), atomic():
+        create_tag()
+        fail()
+    assert published.tables() == {"tag"}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_rows_that_sqlite_was_asked_for_are_all_there(published: Published) -> None:
     sql = "INSERT INTO live_tag (name) VALUES ('x'), ('y'), ('z') RETURNING name"
     with connections[ALIAS].cursor() as cursor:
