@@ -99,7 +99,7 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
     if (session) return;
     if (protocol !== SUBPROTOCOL) return lose(1002, `it speaks ${protocol}`, "closed");
     const greeted = socket!;
-    session = begin(limits, (frame) => greeted.send(frame));
+    session = begin(limits, (frame) => greeted === socket && greeted.send(frame)); // not when it is lost: a browser warns
     openedAt = Date.now();
     pingMs = pingSeconds * 1000 + PATIENCE_MS; // the server's own ping comes first
     become("open");
@@ -135,7 +135,7 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
   return {
     count: () => waiters.size + (session?.count() ?? 0),
     open,
-    close: () => lose(1000, "it was closed by close()", "closed"),
+    close: () => lose(1000, "close()", "closed"),
     ready,
   };
 }

@@ -179,6 +179,18 @@ describe("over the socket", () => {
     expect(socket.sent).toEqual([]);
   });
 
+  test("nothing is sent on a connection that was closed", async () => {
+    const socket = await connect();
+    const subscription = live("/a/");
+    const { id } = await sent(socket, 1);
+    socket.text({ id, ...answer(1, 1) });
+    await until(() => subscription.state === "live");
+    client.close();
+    await until(() => subscription.state === "connecting");
+    await quiet();
+    expect(socket.sent.length).toBe(1);
+  });
+
   test("a callback that throws ends nothing, and its error is the page's", async () => {
     const socket = await connect();
     const uncaught = vi.fn();
