@@ -66,6 +66,17 @@ async function signIn(page: Page, username = "demo", way = "session"): Promise<v
   await page.locator("#sign-out").waitFor();
 }
 
+/** A write by plain HTTP, of somebody who has no page. */
+async function asAdmin(method: string, path: string, body: object = {}): Promise<Record<string, unknown>> {
+  const call = async (method: string, path: string, body: object, headers = {}): Promise<Record<string, unknown>> => {
+    const options = { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
+    const response = await fetch(demo.origin + path, options);
+    return response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>);
+  };
+  const { access } = await call("POST", "/api/token/", { username: "admin", password: "admin" });
+  return call(method, path, body, { Authorization: `JWT ${access}` });
+}
+
 const text = (page: Page, selector: string): Promise<string> => page.locator(selector).innerText();
 const titles = (page: Page): Promise<string[]> => page.locator("#snippets .title").allInnerTexts();
 const choose = (page: Page, way: "socket" | "http"): Promise<void> => page.check(`#switch [value="${way}"]`, { force: true });
@@ -87,32 +98,33 @@ test("the switch changes what carries a call, and nothing else", async () => {
   const byHttp: string[] = [];
   page.on("request", (request) => byHttp.push(new URL(request.url()).pathname));
   const before = await titles(page);
-  const reload = async (way: "WS" | "HTTP"): Promise<void> => {
+  const ask = async (way: "WS" | "HTTP", state: "socket" | "events"): Promise<void> => {
+    await page.locator(`#list-state[data-state="${state}"]`).waitFor();
     await page.click("#log-clear");
-    await page.click("#reload");
-    await page.locator("#log-list li.done", { hasText: "200 GET /api/snippets/" }).waitFor();
+    await page.click("#explorer [type=submit]");
+    await page.locator("#log-list li.done", { hasText: "200 GET /api/stats/" }).waitFor();
     expect(await page.locator("#log-list .way").allInnerTexts()).toEqual([way, way]);
     expect(await titles(page)).toEqual(before);
   };
-  await reload("WS");
+  await ask("WS", "socket");
   expect(byHttp).toEqual([]);
 
   await choose(page, "http");
   await page.locator('#status[data-way="http"]').waitFor();
-  await reload("HTTP");
-  expect(byHttp).toEqual(["/api/snippets/"]);
+  await ask("HTTP", "events");
+  expect(byHttp).toEqual(["/ws/", "/api/stats/"]);
 
   await choose(page, "socket");
   await page.locator('#status[data-way="socket"]').waitFor();
-  await reload("WS");
-  expect(byHttp).toEqual(["/api/snippets/"]);
+  await ask("WS", "socket");
+  expect(byHttp).toEqual(["/ws/", "/api/stats/"]);
 });
 
 test("each call is a bar of the chart, and both ways can be compared", async () => {
   const page = await visit();
   expect(await text(page, "#median-http")).toBe("–");
   const bars = await page.locator("#chart rect.socket").count();
-  await page.click("#reload");
+  await page.click("#explorer [type=submit]");
   await page.waitForFunction((count) => document.querySelectorAll("#chart rect.socket").length > count, bars);
   await page.click("#compare");
   await page.waitForFunction(() => /median of 16: .* by WebSocket, .* by HTTP/.test(document.querySelector("#timing-note")!.textContent!));
@@ -187,8 +199,9 @@ test("one signs in by token, and no secret is in the log", async () => {
   await signIn(page, "demo", "token");
   expect(await text(page, "#who-way")).toBe("by JWT token");
   await choose(page, "http");
-  await page.click("#reload");
-  await page.locator("#log-list .way.http").first().waitFor();
+  await page.click("#explorer [data-url='/api/session/']");
+  await page.locator("#explorer-answer", { hasText: "by HTTP" }).waitFor();
+  await page.locator('#list-state[data-state="events"]').waitFor(); // with the token, too
   expect(await text(page, "#who")).toBe("demo");
   for (const line of await page.locator("#log-list summary", { hasText: "/api/token/" }).all()) await line.click();
   const shown = (await page.locator("#log-list pre").allInnerTexts()).join("");
@@ -202,13 +215,7 @@ test("what others changed is marked, and the rows stay the same elements", async
   await page.locator("#snippets summary").nth(1).focus();
   const id = (await page.locator("#snippets li").nth(1).getAttribute("id"))!.replace("snippet-", "");
   const before = await titles(page);
-  const ask = async (method: string, path: string, body: object, headers = {}): Promise<{ access: string }> => {
-    const options = { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
-    return (await (await fetch(demo.origin + path, options)).json()) as { access: string };
-  };
-  const { access } = await ask("POST", "/api/token/", { username: "admin", password: "admin" });
-  await ask("PATCH", `/api/snippets/${id}/`, { title: "Changed by another" }, { Authorization: `JWT ${access}` });
-  await page.evaluate(() => document.querySelector<HTMLElement>("#reload")!.click());
+  await asAdmin("PATCH", `/api/snippets/${id}/`, { title: "Changed by another" });
   await page.locator("#snippets .title.changed").waitFor();
   expect(await page.locator("#snippets .changed").allInnerTexts()).toEqual(["Changed by another"]);
   expect(await titles(page)).toEqual(before.map((title, index) => (index === 1 ? "Changed by another" : title)));
@@ -252,7 +259,7 @@ test("all of it works by keyboard", async () => {
   await page.locator('#status[data-way="http"]').waitFor();
   await press("ArrowLeft");
   await page.locator('#status[data-way="socket"]').waitFor();
-  await press("Tab", "Tab", "Tab"); // compare, reload, the first snippet
+  await press("Tab", "Tab", "Tab"); // compare, the admin, the first snippet
   expect(await focus()).toBe("SUMMARY");
   const outline = await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle);
   expect(outline).toBe("solid");
@@ -264,13 +271,17 @@ test("a server that is gone is said so, nothing typed is lost, and all comes bac
   const page = await visit();
   await page.fill("#title", "Still here");
   await demo.stop();
-  await page.click("#reload");
   await page.locator('#status[data-way="offline"]').waitFor();
   await page.locator("#banner", { hasText: "The server cannot be reached." }).waitFor();
   expect(await titles(page)).toHaveLength(6);
+  expect(await text(page, "#list-state-text")).toBe("Stale, connecting again…");
+  await page.locator("#list-said", { hasText: "The list may be out of date." }).waitFor();
+  demo.run("from snippets.models import Snippet; Snippet.objects.create(title='While it was away', code='x')");
   await demo.start();
   await page.click("#banner-retry");
   await isReady(page);
+  await page.locator("#snippets li:first-child .title", { hasText: "While it was away" }).waitFor();
+  await page.locator("#list-said", { hasText: "The list is live again." }).waitFor();
   await page.locator("#banner").waitFor({ state: "hidden" });
   expect(await page.inputValue("#title")).toBe("Still here");
 });

@@ -26,8 +26,8 @@ async function setScene(page: Page): Promise<void> {
   const reload = async (way: string): Promise<void> => {
     await page.check(`#switch [value="${way}"]`, { force: true });
     await page.locator(`#status[data-way="${way}"]`).waitFor();
-    await page.click("#reload");
-    await page.locator("#snippet-list:not([aria-busy])").waitFor();
+    await page.click("#explorer [type=submit]");
+    await page.locator("#explorer-answer", { hasText: way === "http" ? "by HTTP" : "by WebSocket" }).waitFor();
   };
   for (const way of ["http", "socket"]) await reload(way);
   const row = page.locator("#snippets li", { hasText: "One line and one import" });

@@ -61,6 +61,11 @@ export class Demo {
     return this.#manage(["shell", "--verbosity", "0", "--command", code], template);
   }
 
+  /** Runs Python in a process of its own, as an import or a cron job would; nobody serves what it writes until the next start. */
+  run(code: string): void {
+    this.#manage(["shell", "--verbosity", "0", "--command", code]);
+  }
+
   get origin(): string {
     return `http://127.0.0.1:${this.port}`;
   }

@@ -1,7 +1,7 @@
 /**
  * Who the visitor is: signing in by session or by token, and signing out. By whichever way calls go.
  *
- * Its event "change" says that it may be somebody else now.
+ * Its event "change" says that it is somebody else now than it was.
  */
 import { isOk, problem } from "./api.js";
 import { announce, byId } from "./dom.js";
@@ -12,6 +12,7 @@ const WAYS = { session: "by session cookie", token: "by JWT token" };
 
 export class Account extends EventTarget {
   user = null;
+  #shown; // who is shown, as JSON; undefined before the first answer
   #api;
   #dialog = byId("sign-in");
   #form = byId("sign-in-form");
@@ -77,7 +78,9 @@ export class Account extends EventTarget {
     byId("sign-in-open").hidden = user !== null;
     byId("sign-out").hidden = user === null;
     if (user) throttle.end(); // it counts those only who are not signed in
-    this.dispatchEvent(new Event("change"));
+    const before = this.#shown;
+    this.#shown = JSON.stringify([user, via]);
+    if (before !== undefined && before !== this.#shown) this.dispatchEvent(new Event("change"));
   }
 
   async #attempt(action) {

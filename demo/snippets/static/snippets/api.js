@@ -1,27 +1,52 @@
 /**
- * The demo's API as the page calls it: `client.fetch`, JSON both ways, with the token if there is one.
+ * The demo's API as the page calls it: `client.fetch` and `client.live`, JSON both ways, with the token if there is one.
  *
  * Owns the tokens, which live in this page only and end with it; a session is the browser's cookie.
- * Its events: "called" carries {what, status, way, ms} of each call that was answered, "expired"
- * says that the token could not be renewed.
+ * Its events: "called" carries {method, url, status, data, way, ms} of each call that was answered,
+ * "expired" says that the token could not be renewed.
  */
 import { client, transport } from "./transport.js";
 import { isByHttp } from "./watch.js";
 
 export class Api extends EventTarget {
   #tokens = null;
+  #writes = new Set(); // promises of the calls under way that may change something
 
   /** Resolves with {status, headers, data, way, ms}, whatever the status; rejects when none came, or as `signal` says. */
   async call(method, url, data, options) {
-    const answer = await this.#send(method, url, data, options);
-    const isStale = answer.status === 401 && answer.data?.code === "token_not_valid";
-    // Without a new token only a GET is tried again: what is written must not lose its author.
-    const mayRepeat = isStale && ((await this.#refresh()) || method === "GET");
-    return mayRepeat ? this.#send(method, url, data, options) : answer;
+    const answer = this.#call(method, url, data, options);
+    if (method === "GET") return answer;
+    this.#writes.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.#writes.delete(answer);
+    }
   }
 
   get(url, options) {
     return this.call("GET", url, undefined, options);
+  }
+
+  /** A live GET: the subscription of `client.live`. One that a stale token ended is made again after `renew()`. */
+  live(url) {
+    return client.live(url, { headers: this.#authorization(), patch: "json" });
+  }
+
+  /** Resolves when what is being written now has been answered. */
+  async written() {
+    await Promise.allSettled([...this.#writes]);
+  }
+
+  /** Gets a new token for one that was refused; false when there is none to be had. */
+  async renew() {
+    const refresh = this.#tokens?.refresh;
+    if (!refresh) return false;
+    this.#tokens = null; // the stale one must not go along
+    const { status, data } = await this.#send("POST", "/api/token/refresh/", { refresh });
+    if (status === 200) this.#tokens = { refresh, ...data };
+    else this.#tell("expired");
+    return status === 200;
   }
 
   /** Keeps the pair {access, refresh} of /api/token/, or forgets it when given null. */
@@ -33,32 +58,34 @@ export class Api extends EventTarget {
     return this.#tokens !== null;
   }
 
+  async #call(method, url, data, options) {
+    const answer = await this.#send(method, url, data, options);
+    const isStale = answer.status === 401 && answer.data?.code === "token_not_valid";
+    // Without a new token only a GET is tried again: what is written must not lose its author.
+    const mayRepeat = isStale && ((await this.renew()) || method === "GET");
+    return mayRepeat ? this.#send(method, url, data, options) : answer;
+  }
+
+  #authorization() {
+    return this.#tokens ? { Authorization: `JWT ${this.#tokens.access}` } : {};
+  }
+
   async #send(method, url, data, { signal } = {}) {
-    const headers = {};
-    if (this.#tokens) headers.Authorization = `JWT ${this.#tokens.access}`;
+    const headers = this.#authorization();
     if (data !== undefined) headers["Content-Type"] = "application/json";
     const startedAt = performance.now();
     try {
       const response = await client.fetch(url, { method, headers, body: JSON.stringify(data), signal });
       const text = await response.text();
       const ms = performance.now() - startedAt;
-      const way = isByHttp(response) ? "http" : "socket";
-      this.#tell("called", { what: `${method} ${url}`, status: response.status, way, ms });
-      return { status: response.status, headers: response.headers, data: parse(text, response.headers), way, ms };
+      const { status, headers: found } = response;
+      const answer = { status, headers: found, data: parse(text, found), way: isByHttp(response) ? "http" : "socket", ms };
+      this.#tell("called", { method, url, ...answer });
+      return answer;
     } catch (error) {
       if (signal?.aborted || !transport.isOffline) throw error;
       throw new Error("The server cannot be reached.", { cause: error });
     }
-  }
-
-  async #refresh() {
-    const refresh = this.#tokens?.refresh;
-    if (!refresh) return false;
-    this.#tokens = null; // the stale one must not go along
-    const { status, data } = await this.#send("POST", "/api/token/refresh/", { refresh });
-    if (status === 200) this.#tokens = { refresh, ...data };
-    else this.#tell("expired");
-    return status === 200;
   }
 
   #tell(type, detail) {

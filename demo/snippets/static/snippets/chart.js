@@ -21,14 +21,14 @@ function draw(tag, attributes, text) {
 const floor = HEIGHT - BOTTOM;
 const yOf = (ms, top) => floor - (Math.min(ms, top) / top) * (floor - 10);
 
-function bar({ what, status, way, ms }, index, top) {
+function bar({ method, url, status, way, ms }, index, top) {
   const y = yOf(ms, top);
   const x = LEFT + index * STEP + 1;
   const width = STEP - 2.2;
   const height = Math.max(2, floor - y);
   const kind = `call ${way}${ms > top ? " cut" : ""}`;
   const rect = draw("rect", { class: kind, x, y: floor - height, width, height, rx: 1.5 });
-  rect.append(draw("title", {}, `${what}: ${status} by ${WAYS[way]} in ${msText(ms)}`));
+  rect.append(draw("title", {}, `${method} ${url}: ${status} by ${WAYS[way]} in ${msText(ms)}`));
   // An arrow on what is cut: it says by more than colour that the bar goes on.
   const [left, tip, right] = [x, y - 7, x + width];
   const arrow = draw("path", { class: `call ${way}`, d: `M${left} ${y - 2}L${(left + right) / 2} ${tip}L${right} ${y - 2}Z` });

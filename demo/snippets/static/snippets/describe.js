@@ -11,27 +11,31 @@ const SECRET = new Set(["password", "token", "access", "refresh", "cookies", "au
 export function describer(now) {
   const asked = new Map(); // id, or "http" and number, of what is unfinished -> {what, at}
   const ask = (id, what) => asked.set(id, { what, at: now() });
+  /** Of a request that is answered more than once only the first answer has a time that it took. */
   const answer = (id) => {
     const { what = "", at } = asked.get(id) ?? {};
+    asked.set(id, { what });
     return { what, took: at === undefined ? "" : msText(now() - at) };
   };
 
-  function frame({ from, data }) {
+  /** A frame; or the data of a server-sent event, which is one without id (4.9), of an HTTP request to `url`. */
+  function frame({ from, data, url }) {
     const { bytes, head, body } = parse(data);
     const content = () => masked(head) + (body ? `\n⏎ ${sizeText(body)} of body` : "");
     const line = (kind, what, ...facts) => ({
-      ...{ kind, arrow: from === "client" ? "↑" : "↓", way: "WS", what, content },
+      ...{ kind, arrow: from === "client" ? "↑" : "↓", way: url ? "HTTP" : "WS", what, content },
       facts: [head.id === undefined ? "" : `#${head.id}`, ...facts, sizeText(bytes)].filter(Boolean).join(" · "),
     });
     const name = ["hello", "ping", "pong", "cancel", "credit"].find((name) => name in head);
     if (from === "client" && "url" in head) {
-      const what = `${head.method ?? "GET"} ${head.url}`;
+      const what = `${head.subscribe ? "live " : ""}${head.method ?? "GET"} ${head.url}`;
       ask(head.id, what);
       return line("sent", what);
     }
     if ("status" in head) {
-      const { what, took } = answer(head.id);
-      return line(kindOf(head.status), `${head.status} ${what}`, took);
+      const { what, took } = url ? { what: `live GET ${new URLSearchParams(url.split("?")[1]).get("url")}` } : answer(head.id);
+      const facts = [head.version && `version ${head.version}`, head.patch && "patch", took];
+      return line(kindOf(head.status), `${head.status} ${what}`, ...facts);
     }
     if (name === "hello") return line("quiet", `hello, ${head.hello.protocol}`);
     return line("quiet", [name ?? "part", answer(head.id).what].filter(Boolean).join(" of "));
@@ -54,11 +58,11 @@ export function describer(now) {
 
   function note(seen) {
     const why = [seen.code === 1005 ? "" : seen.code, seen.reason].filter(Boolean).join(" ");
-    if (seen.kind === "closed") asked.clear();
-    return { kind: "note", arrow: "●", way: "WS", what: seen.kind, facts: why };
+    if (seen.kind === "closed") [...asked.keys()].forEach((id) => `${id}`.startsWith("http ") || asked.delete(id));
+    return { kind: "note", arrow: "●", way: seen.number ? "HTTP" : "WS", what: seen.kind, facts: why };
   }
 
-  return (seen) => ({ frame, http })[seen.kind]?.(seen) ?? note(seen);
+  return (seen) => ({ frame, event: frame, http })[seen.kind]?.(seen) ?? note(seen);
 }
 
 const kindOf = (status) => (status === 429 ? "throttled" : status >= 400 ? "failed" : "done");

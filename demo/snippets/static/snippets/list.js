@@ -1,13 +1,18 @@
 /**
- * The list of snippets: its pages, and what it says while it loads, is empty or cannot be had.
+ * The list of snippets: one page of it, live, and what it says while it loads, is empty or cannot be had.
  *
- * `render` shows the data that it is given, whoever got them; the rows are rows.js's. Its event "edit"
- * carries a snippet.
+ * Owns which page is followed. Nothing loads it again after a change, not after one of the visitor's own
+ * either: each new state of the page comes by itself. `render` shows the data that it is given; the rows
+ * are rows.js's. Its events: "edit" carries a snippet, "changed" {added, edited, erased} as changes.js
+ * has it, "ended" says that the server follows the page no more.
  */
 import { isOk, problem } from "./api.js";
+import { changesOf } from "./changes.js";
 import { showCode } from "./code.js";
 import { announce, byId } from "./dom.js";
-import { mark, showItems } from "./keyed.js";
+import { showItems } from "./keyed.js";
+import { showLiveness } from "./liveness.js";
+import { leave, mark } from "./marks.js";
 import * as rows from "./rows.js";
 
 const PAGE_SIZE = 6;
@@ -15,8 +20,10 @@ const PAGE_SIZE = 6;
 export class SnippetList extends EventTarget {
   #api;
   #page = 1;
-  #loads = 0;
-  #isShown = false; // whether this page of the list was shown before
+  #subscription = null;
+  #shown = null; // what the API gave last of this page of the list
+  #toOpen = null; // the id of a snippet that is opened when it comes
+  #showLiveness = showLiveness(() => ({ subscription: this.#subscription, isShown: this.#shown !== null }));
   #on = {
     opened: (snippet, host) => this.#highlight(snippet, host),
     edit: (snippet) => this.dispatchEvent(new CustomEvent("edit", { detail: snippet })),
@@ -28,81 +35,100 @@ export class SnippetList extends EventTarget {
     this.#api = api;
     byId("newer").addEventListener("click", () => this.#turn(this.#page - 1));
     byId("older").addEventListener("click", () => this.#turn(this.#page + 1));
-    for (const id of ["reload", "list-retry"]) byId(id).addEventListener("click", () => this.load());
+    for (const id of ["reload", "list-retry"]) byId(id).addEventListener("click", () => this.follow());
   }
 
-  /** Loads the page again; a load that a later one overtook shows nothing. */
-  async load() {
-    const load = ++this.#loads;
+  get isLive() {
+    return this.#subscription?.state === "live";
+  }
+
+  /** Follows the page from now on as who asks now; what was followed is let go. */
+  async follow() {
+    this.#subscription?.close();
+    const subscription = (this.#subscription = this.#api.live(`/api/snippets/?page=${this.#page}&page_size=${PAGE_SIZE}`));
+    subscription.addEventListener("statechange", () => subscription === this.#subscription && this.#showLiveness());
     const list = byId("snippet-list");
     list.setAttribute("aria-busy", "true");
     if (list.dataset.phase === "failed") list.dataset.phase = "loading";
+    this.#showLiveness();
     try {
-      let answer = await this.#get(this.#page);
-      if (answer.status === 404 && this.#page > 1) {
-        this.#page = 1; // the last page has lost its last snippet
-        answer = await this.#get(1);
+      for await (const response of subscription) {
+        const page = await response.json();
+        if (subscription !== this.#subscription) return;
+        this.render(page);
       }
-      if (load !== this.#loads) return;
-      if (isOk(answer)) this.render(answer.data);
-      else this.#fail(problem(answer));
     } catch (error) {
-      if (load === this.#loads) this.#fail(error.message);
+      if (subscription === this.#subscription) await this.#ended(error);
     }
   }
 
   /** Shows one page as the API gives it: {count, next, previous, results}. */
-  render({ count, next, previous, results }) {
+  render(page) {
+    const { count, next, previous, results } = page;
+    const changes = this.#shown ? changesOf(this.#shown, page) : { added: [], edited: [], erased: [] };
+    const isMore = this.#shown && this.#shown.count !== count;
+    this.#shown = page;
     const list = byId("snippet-list");
     list.dataset.phase = count > 0 ? "ready" : "empty";
     list.removeAttribute("aria-busy");
     byId("snippet-count").textContent = count;
+    if (isMore) mark(byId("snippet-count"));
     byId("page-number").textContent = `Page ${this.#page} of ${Math.max(1, Math.ceil(count / PAGE_SIZE))}`;
     byId("newer").disabled = !previous;
     byId("older").disabled = !next;
-    const made = showItems(byId("snippets"), results, {
+    showItems(byId("snippets"), results, {
       keyOf: rows.keyOf,
       create: (snippet) => rows.create(snippet, this.#on),
       update: (row, snippet, before) => rows.update(row, snippet, before, this.#on),
+      remove: (row, snippet) => removeRow(row, changes.erased.includes(snippet)),
     });
-    if (this.#isShown) made.forEach(mark);
-    this.#isShown = true;
+    this.#open();
+    this.#showLiveness();
+    for (const { id } of changes.added) rows.tell(byId(`snippet-${id}`), "new");
+    for (const { id } of changes.edited) rows.tell(byId(`snippet-${id}`), "edited");
+    if (Object.values(changes).flat().length) this.dispatchEvent(new CustomEvent("changed", { detail: changes }));
   }
 
-  /** Loads the list with this snippet open; a new one stands on the first page. */
-  async reveal(snippet, isNew) {
-    if (isNew && this.#page > 1) await this.#turn(1);
-    else await this.load();
-    const details = byId(`snippet-${snippet.id}`)?.firstElementChild;
-    if (details) details.open = true;
+  /** Opens this snippet as soon as it is there; a new one stands on the first page. */
+  reveal(snippet, isNew) {
+    if (isNew && this.#page > 1) this.#turn(1);
+    this.#toOpen = snippet.id;
+    this.#open();
   }
 
-  #get(page) {
-    return this.#api.get(`/api/snippets/?page=${page}&page_size=${PAGE_SIZE}`);
+  #open() {
+    const details = this.#toOpen && byId(`snippet-${this.#toOpen}`)?.firstElementChild;
+    if (!details) return;
+    details.open = true;
+    this.#toOpen = null;
   }
 
   #turn(page) {
     this.#page = page;
-    this.#isShown = false;
-    return this.load();
+    this.#shown = this.#toOpen = null;
+    return this.follow();
   }
 
   /** What was shown stays; without it, the reason takes its place. */
-  #fail(why) {
+  async #ended(error) {
+    const status = error.response?.status;
+    if (status === 404 && this.#page > 1) return this.#turn(1); // the last page has lost its last snippet
+    if (status === 401 && (await this.#api.renew())) return this.follow();
     const list = byId("snippet-list");
     list.removeAttribute("aria-busy");
-    if (list.dataset.phase === "ready") return announce(why, "bad");
-    byId("list-problem").textContent = why;
-    byId("page-number").textContent = "Not loaded";
-    list.dataset.phase = "failed";
+    if (!this.#shown) {
+      byId("list-problem").textContent = error.message;
+      byId("page-number").textContent = "Not loaded";
+      list.dataset.phase = "failed";
+    }
+    this.#showLiveness();
+    this.dispatchEvent(new Event("ended"));
   }
 
   async #remove(snippet) {
     try {
       const answer = await this.#api.call("DELETE", `/api/snippets/${snippet.id}/`);
       announce(isOk(answer) ? `Deleted “${snippet.title}”.` : problem(answer), isOk(answer) ? "info" : "bad");
-      byId("snippets-heading").focus(); // the button that had it is about to go
-      await this.load();
     } catch (error) {
       announce(error.message, "bad");
     }
@@ -117,4 +143,12 @@ export class SnippetList extends EventTarget {
       host.textContent = error.message;
     }
   }
+}
+
+/** One that was erased goes before the eyes; one of another page is just not here. */
+function removeRow(row, isErased) {
+  if (row.contains(document.activeElement)) byId("snippets-heading").focus();
+  if (!isErased) return row.remove();
+  rows.tell(row, "erased");
+  leave(row);
 }

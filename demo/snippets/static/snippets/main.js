@@ -9,17 +9,18 @@ import { Editor } from "./editor.js";
 import { wireExplorer } from "./explorer.js";
 import { SnippetList } from "./list.js";
 import { logWire } from "./log.js";
+import { wireNews } from "./news.js";
 import { showStatus } from "./status.js";
-import { client } from "./transport.js";
+import { client, transport } from "./transport.js";
 
 const api = new Api();
 const account = new Account(api);
 const editor = new Editor(api);
 const list = new SnippetList(api);
 
-/** All that depends on who is asking, and all that a server out of reach may have missed. */
+/** Who is asking, and what a server out of reach may have failed to give. */
 async function refresh() {
-  const who = account.ask().catch(() => list.load()); // its "change" loads the list, else the list says why not
+  const who = account.ask().catch(() => {}); // no server: it is asked again when there is one
   await Promise.allSettled([who, editor.loadChoices(), editor.preview()]);
 }
 
@@ -29,9 +30,15 @@ followTheme(api);
 wireExplorer(api);
 wireCompare(api);
 wireBurst(api, account);
-showStatus(refresh);
-account.addEventListener("change", () => list.load());
+wireNews(api, list);
+showStatus(() => {
+  if (transport.choice === "http" && !list.isLive) list.follow(); // by the socket it comes back at once by itself
+  return refresh();
+});
+account.addEventListener("change", () => list.follow());
+list.addEventListener("ended", () => account.ask().catch(() => {})); // perhaps of a session that is over
 editor.addEventListener("saved", ({ detail: { snippet, isNew } }) => list.reveal(snippet, isNew));
 list.addEventListener("edit", ({ detail }) => editor.edit(detail));
 client.open();
+list.follow();
 refresh();

@@ -5,7 +5,7 @@
  * marked. What the buttons do is told to `on`: {opened, edit, remove}.
  */
 import { ago, make } from "./dom.js";
-import { mark } from "./keyed.js";
+import { mark, say } from "./marks.js";
 
 const SURE_MS = 4_000;
 const current = new WeakMap(); // row -> its snippet, for the buttons
@@ -20,7 +20,7 @@ export function create(snippet, on) {
     make("summary", {},
       part("span", "title"),
       part("span", "chip"),
-      make("span", { className: "meta" }, part("span", "owner"), " · ", make("time", { dataset: { part: "time" } }))),
+      make("span", { className: "meta" }, part("span", "owner"), " · ", make("time", { dataset: { part: "time" } }), part("span", "news"))),
     code,
     actions(row, on));
   details.addEventListener("toggle", () => details.open && on.opened(current.get(row), code));
@@ -32,15 +32,15 @@ export function create(snippet, on) {
 export function update(row, snippet, before, on) {
   current.set(row, snippet);
   const part = (name) => row.querySelector(`[data-part="${name}"]`);
-  const say = (name, text) => {
+  const write = (name, text) => {
     const element = part(name);
     if (element.textContent === text) return;
     element.textContent = text;
     if (before) mark(element);
   };
-  say("title", snippet.title);
-  say("chip", snippet.language);
-  say("owner", snippet.owner ?? "anonymous");
+  write("title", snippet.title);
+  write("chip", snippet.language);
+  write("owner", snippet.owner ?? "anonymous");
   Object.assign(part("time"), { dateTime: snippet.created, title: new Date(snippet.created).toLocaleString() });
   part("time").textContent = ago(snippet.created); // time goes by: that is no change
   part("http").href = snippet.highlight;
@@ -51,6 +51,9 @@ export function update(row, snippet, before, on) {
     on.opened(snippet, part("code"));
   }
 }
+
+/** Says for a moment what became of a row: "new", "edited" or "erased". */
+export const tell = (row, word) => say(row, row.querySelector('[data-part="news"]'), word);
 
 function actions(row, on) {
   const link = make("a", { target: "_blank", rel: "noopener", dataset: { part: "http" } }, "Open as a page");

@@ -28,6 +28,30 @@ export class WatchedSocket extends WebSocket {
 
 let last = 0;
 
+/** Tells of each server-sent event, until the client ends them or they are lost. */
+async function listen(call, response) {
+  let rest = "";
+  try {
+    for await (const piece of piecesOf(response.body.pipeThrough(new TextDecoderStream()))) {
+      const whole = (rest + piece).split("\n\n");
+      rest = whole.pop();
+      for (const event of whole) {
+        const lines = event.split("\n").filter((line) => line.startsWith("data: "));
+        if (lines.length) tell({ ...call, kind: "event", from: "server", data: lines.map((line) => line.slice(6)).join("\n") });
+      }
+    }
+  } catch {
+    // aborted, or lost
+  }
+  tell({ ...call, kind: "events ended" });
+}
+
+/** What a stream gives; not every browser loops over one by itself. */
+async function* piecesOf(stream) {
+  const reader = stream.getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+}
+
 /** As window.fetch. */
 export async function watchedFetch(input, init) {
   // A Request is not copied, since that would take its body away.
@@ -40,6 +64,7 @@ export async function watchedFetch(input, init) {
     cameByHttp.add(response);
     const { status, headers } = response;
     tell({ ...call, from: "server", status, headers: [...headers] });
+    if (headers.get("Content-Type")?.startsWith("text/event-stream")) listen(call, response.clone());
     return response;
   } catch (error) {
     tell({ ...call, from: "server", status: 0, error });
