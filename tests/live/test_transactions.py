@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connections, transaction
 from django.test import TestCase
 
-from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql, watching
+from tests.live.conftest import ALIAS, Database, Published, atomic, configured, run_sql, watching
 from tests.live.models import Note, Room, Tag
 from wsrequest.live.capture import Capture, installed
 from wsrequest.types import Changes
@@ -264,6 +264,27 @@ def test_test_case_has_no_hooks_of_ours_while_nobody_listens(capture: Capture) -
     with django_test() as suite, suite.captureOnCommitCallbacks(using=ALIAS) as callbacks:
         create_tag()
     assert callbacks == []
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_connections_of_a_pool_are_watched_each_time(
+    database: Database, published: Published
+) -> None:
+    pool = {"pool": {"min_size": 1, "max_size": 1}}
+    with configured("pooled", {**database.parameters, "OPTIONS": pool}) as connection:
+        try:
+            for _ in range(2):
+                with connection.cursor() as cursor:
+                    cursor.execute("UPDATE live_tag SET name = 'x'")
+                    with cursor.copy("COPY live_room (name) FROM STDIN") as copy:
+                        copy.write_row(("copied",))
+                connection.close()
+        finally:
+            connection.close_pool()
+    assert [changes.changes[0].table for changes in published.changes] == [
+        "live_tag",
+        "live_room",
+    ] * 2
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
