@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Proxy } from "../browser/proxy.js";
 import { Demo } from "./served.js";
 
 const FLAGS = [
@@ -34,7 +35,7 @@ afterAll(async () => {
 });
 
 /** A page with its list loaded and its socket open, in a context of its own. */
-async function visit(options: BrowserContextOptions = {}): Promise<Page> {
+async function visit(options: BrowserContextOptions = {}, origin = demo.origin, way = "socket"): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, reducedMotion: "reduce", ...options });
   contexts.push(context);
   const page = await context.newPage();
@@ -45,13 +46,13 @@ async function visit(options: BrowserContextOptions = {}): Promise<Page> {
     const isOfNetwork = /Failed to load resource|WebSocket connection to/.test(message.text());
     if (/error|warning/.test(message.type()) && !isOfNetwork) problems.push(message.text());
   });
-  await page.goto(demo.origin);
-  await isReady(page);
+  await page.goto(origin);
+  await isReady(page, way);
   return page;
 }
 
-async function isReady(page: Page): Promise<void> {
-  await page.locator('#status[data-way="socket"]').waitFor();
+async function isReady(page: Page, way = "socket"): Promise<void> {
+  await page.locator(`#status[data-way="${way}"]`).waitFor();
   await page.locator("#snippets li").first().waitFor();
   await page.locator("#language optgroup").first().waitFor({ state: "attached" });
   await page.locator("#preview .highlight").waitFor();
@@ -226,6 +227,128 @@ test("what others changed is marked, and the rows stay the same elements", async
   expect(found).toEqual([true, true]);
 });
 
+/** One signs in, creates, edits and erases; the other only looks on. */
+async function showsAll(one: Page, other: Page, name: string): Promise<void> {
+  const byOther = other.locator("#snippets li", { hasText: name });
+  const news = async (words: string): Promise<void> => {
+    await other.locator("#list-news", { hasText: words }).waitFor({ state: "attached" });
+  };
+  await signIn(one);
+  const count = Number(await text(other, "#snippet-count"));
+  await one.fill("#title", name);
+  await one.click("#editor-save");
+  await byOther.locator(".news", { hasText: "new" }).waitFor();
+  expect(await text(other, "#snippet-count")).toBe(String(count + 1));
+  expect((await titles(other))[0]).toBe(name);
+  await news("1 snippet added by others.");
+
+  const byOne = one.locator("#snippets li", { hasText: name });
+  await byOne.getByRole("button", { name: "Edit" }).click();
+  await one.fill("#title", `${name}, edited`);
+  await one.click("#editor-save");
+  await byOther.locator(".title.changed", { hasText: "edited" }).waitFor();
+  await byOther.locator(".news", { hasText: "edited" }).waitFor();
+  await news("1 snippet edited by others.");
+
+  await byOne.getByRole("button", { name: "Delete" }).click();
+  await byOne.getByRole("button", { name: "Really delete?" }).click();
+  await byOther.locator(".news", { hasText: "erased" }).waitFor();
+  expect(await byOther.evaluate((row) => row.matches("[inert]"))).toBe(true);
+  await byOther.waitFor({ state: "detached" });
+  expect(await text(other, "#snippet-count")).toBe(String(count));
+  await news("1 snippet erased by others.");
+  expect(await text(one, "#list-news")).toBe(""); // it was its own
+}
+
+test("what one does the other sees, who does nothing", async () => {
+  const [one, other] = [await visit(), await visit()];
+  const byHttp: string[] = [];
+  other.on("request", (request) => byHttp.push(request.url()));
+  await showsAll(one, other, "Seen by the socket");
+  expect(byHttp).toEqual([]);
+  const lines = await other.locator("#log-list .facts", { hasText: /version \d+ · patch/ }).count();
+  expect(lines).toBeGreaterThanOrEqual(3);
+});
+
+test("where no WebSocket is let through, the other sees it by server-sent events", async () => {
+  const proxy = await Proxy.start(demo.port, { upgrades: "refuse" });
+  try {
+    const [one, other] = [await visit(), await visit({}, proxy.origin, "fallback")];
+    await other.locator('#list-state[data-state="events"]', { hasText: "Live, by HTTP events" }).waitFor();
+    await showsAll(one, other, "Seen by events");
+    expect(proxy.handshakes).toBeGreaterThan(0);
+    const events = other.locator("#log-list li.done", { hasText: "200 live GET /api/snippets/", has: other.locator(".way.http") });
+    expect(await events.filter({ hasText: "patch" }).count()).toBeGreaterThanOrEqual(3);
+  } finally {
+    for (const context of contexts.splice(0)) await context.close();
+    await proxy.stop();
+  }
+});
+
+test("what the admin and plain HTTP write is seen, on each page of the list", async () => {
+  const page = await visit();
+  await page.click("#older");
+  await page.locator("#page-number", { hasText: "Page 2" }).waitFor();
+  await page.locator('#list-state[data-state="socket"]').waitFor();
+  const [first, last] = [(await titles(page))[0], (await titles(page)).at(-1)];
+  const onFirst = (await (await fetch(`${demo.origin}/api/snippets/?page_size=6`)).json()) as { results: { title: string }[] };
+  const made = await asAdmin("POST", "/api/snippets/", { title: "By plain HTTP", code: "x" });
+  await page.waitForFunction((before) => document.querySelector("#snippets .title")!.textContent !== before, first);
+  expect((await titles(page))[0]).toBe(onFirst.results.at(-1)!.title); // it came from page 1
+  expect(await page.locator("#snippets .news:not(:empty)").count()).toBe(0); // so it is not new
+
+  const context = await browser.newContext();
+  contexts.push(context);
+  const admin = await context.newPage();
+  await admin.goto(`${demo.origin}/admin/snippets/snippet/${made["id"]}/delete/`);
+  for (const field of ["username", "password"]) await admin.fill(`[name="${field}"]`, "admin");
+  await admin.click('[type="submit"]');
+  await admin.locator('#content [type="submit"]').click();
+  await page.waitForFunction((before) => document.querySelector("#snippets .title")!.textContent === before, first);
+  expect((await titles(page)).at(-1)).toBe(last);
+  expect(await text(page, "#page-number")).toMatch(/^Page 2 of /);
+});
+
+test("the row that one is at is erased, and the focus goes to the list", async () => {
+  const page = await visit();
+  await asAdmin("POST", "/api/snippets/", { title: "Soon gone", code: "x" });
+  const row = page.locator("#snippets li", { hasText: "Soon gone" });
+  await row.locator("summary").focus();
+  const id = (await row.getAttribute("id"))!.replace("snippet-", "");
+  await asAdmin("DELETE", `/api/snippets/${id}/`);
+  await row.waitFor({ state: "detached" });
+  expect(await page.evaluate(() => document.activeElement!.id)).toBe("snippets-heading");
+});
+
+test("the motion of a change is for those who want it", async () => {
+  const animations = async (reducedMotion: "reduce" | "no-preference"): Promise<string> => {
+    const page = await visit({ reducedMotion });
+    await asAdmin("POST", "/api/snippets/", { title: `Motion: ${reducedMotion}`, code: "x" });
+    const row = page.locator("#snippets li", { hasText: `Motion: ${reducedMotion}` });
+    await row.locator(".news", { hasText: "new" }).waitFor();
+    return row.evaluate((element) => getComputedStyle(element).animationName);
+  };
+  expect(await animations("no-preference")).toBe("come, glow");
+  expect(await animations("reduce")).toBe("none");
+});
+
+test("a session that ends elsewhere ends what the list showed to its user", async () => {
+  const page = await visit();
+  await signIn(page);
+  await page.click("#snippets summary >> nth=0");
+  await page.fill("#title", "Of the session");
+  await page.click("#editor-save");
+  const edit = page.locator("#snippets li", { hasText: "Of the session" }).getByRole("button", { name: "Edit" });
+  await edit.waitFor();
+  const second = await page.context().newPage();
+  await second.goto(demo.origin);
+  await second.locator("#sign-out").click();
+  await second.locator("#sign-in-open").waitFor();
+  await edit.waitFor({ state: "hidden" });
+  await page.locator("#who", { hasText: "Not signed in" }).waitFor();
+  await page.locator('#list-state[data-state="socket"]').waitFor();
+});
+
 test("the log folds away, and stays so", async () => {
   const page = await visit();
   await page.locator("#log-list summary").first().click();
@@ -267,8 +390,10 @@ test("all of it works by keyboard", async () => {
   await page.locator("#snippets li:first-child .highlight").waitFor();
 });
 
-test("a server that is gone is said so, nothing typed is lost, and all comes back with it", async () => {
+test.each(["socket", "http"] as const)("a server that is gone is said so by %s, nothing typed is lost, and all comes back with it", async (way) => {
   const page = await visit();
+  await choose(page, way);
+  await page.locator(`#list-state[data-state="${way === "http" ? "events" : way}"]`).waitFor();
   await page.fill("#title", "Still here");
   await demo.stop();
   await page.locator('#status[data-way="offline"]').waitFor();
@@ -276,11 +401,11 @@ test("a server that is gone is said so, nothing typed is lost, and all comes bac
   expect(await titles(page)).toHaveLength(6);
   expect(await text(page, "#list-state-text")).toBe("Stale, connecting again…");
   await page.locator("#list-said", { hasText: "The list may be out of date." }).waitFor();
-  demo.run("from snippets.models import Snippet; Snippet.objects.create(title='While it was away', code='x')");
+  demo.run(`from snippets.models import Snippet; Snippet.objects.create(title='Away: ${way}', code='x')`);
   await demo.start();
   await page.click("#banner-retry");
-  await isReady(page);
-  await page.locator("#snippets li:first-child .title", { hasText: "While it was away" }).waitFor();
+  await isReady(page, way);
+  await page.locator("#snippets li:first-child .title", { hasText: `Away: ${way}` }).waitFor();
   await page.locator("#list-said", { hasText: "The list is live again." }).waitFor();
   await page.locator("#banner").waitFor({ state: "hidden" });
   expect(await page.inputValue("#title")).toBe("Still here");

@@ -7,6 +7,8 @@ that ten hand-written lines are a correct client.
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -93,6 +95,50 @@ def test_demo_answers_a_get_as_over_http(demo: DemoServer, url: str) -> None:
     body = page.body.decode()
     is_json = page.headers["Content-Type"] == "application/json"
     assert answer.data == (json.loads(body) if is_json else body)
+
+
+def test_list_is_live_whoever_writes_and_whichever_way(demo: DemoServer) -> None:
+    url = "/api/snippets/?page_size=3"
+    with connect(demo) as watcher, connect(demo) as writer:
+        pair = writer.request("POST", "/api/token/", data=CREDENTIALS).data
+        token = {"Authorization": f"JWT {pair['access']}"}
+        id = watcher.send("GET", url, subscribe=True)
+        shown = watcher.receive_for(id).head["data"]
+
+        snippet = {"title": "Live", "code": "x = 1"}
+        made = writer.request("POST", "/api/snippets/", data=snippet, headers=token).data
+        created = watcher.receive_for(id).head["data"]
+        assert created["count"] == shown["count"] + 1
+        assert created["results"][0]["id"] == made["id"]
+
+        headers = token | {"Content-Type": "application/json"}
+        address = f"/api/snippets/{made['id']}/"
+        demo.http("PATCH", address, json.dumps({"title": "By plain HTTP"}).encode(), headers)
+        edited = watcher.receive_for(id).head["data"]
+        assert edited["results"][0] == created["results"][0] | {"title": "By plain HTTP"}
+
+        assert demo.http("DELETE", address, headers=token).status == 204
+        assert watcher.receive_for(id).head["data"] == shown
+
+
+def test_list_is_live_by_server_sent_events(demo: DemoServer) -> None:
+    with connect(demo) as writer:
+        pair = writer.request("POST", "/api/token/", data=CREDENTIALS).data
+        token = {"Authorization": f"JWT {pair['access']}"}
+        stream = HTTPConnection("127.0.0.1", demo.port, timeout=20)
+        with closing(stream):
+            accept = {"Accept": "text/event-stream"}
+            stream.request("GET", "/ws/?url=%2Fapi%2Frecent%2F%3Flimit%3D1", headers=accept)
+            response = stream.getresponse()
+
+            def next_data() -> Any:
+                lines = iter(response.readline, b"")
+                return json.loads(next(line[6:] for line in lines if line.startswith(b"data: ")))
+
+            assert next_data()["status"] == 200
+            snippet = {"title": "By events", "code": "x"}
+            writer.request("POST", "/api/snippets/", data=snippet, headers=token)
+            assert next_data()["data"]["results"][0]["title"] == "By events"
 
 
 def test_preview_highlights_over_the_socket(demo: DemoServer) -> None:

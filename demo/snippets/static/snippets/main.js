@@ -12,6 +12,9 @@ import { logWire } from "./log.js";
 import { wireNews } from "./news.js";
 import { showStatus } from "./status.js";
 import { client, transport } from "./transport.js";
+import { wire } from "./watch.js";
+
+const SESSION_ENDED = 4003;
 
 const api = new Api();
 const account = new Account(api);
@@ -36,7 +39,10 @@ showStatus(() => {
   return refresh();
 });
 account.addEventListener("change", () => list.follow());
-list.addEventListener("ended", () => account.ask().catch(() => {})); // perhaps of a session that is over
+// Perhaps of a session that is over: ended elsewhere, it closes the socket with this code.
+const askAgain = () => account.ask().catch(() => {});
+list.addEventListener("ended", askAgain);
+wire.addEventListener("seen", ({ detail }) => detail.code === SESSION_ENDED && askAgain());
 editor.addEventListener("saved", ({ detail: { snippet, isNew } }) => list.reveal(snippet, isNew));
 list.addEventListener("edit", ({ detail }) => editor.edit(detail));
 client.open();
