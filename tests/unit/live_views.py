@@ -157,6 +157,17 @@ def turning(request: HttpRequest, name: str) -> HttpResponse | StreamingHttpResp
     return HttpResponse("page", content_type="text/plain")
 
 
+def breaking(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """A stream, that fails in its middle once the table holds something."""
+
+    def walk() -> Iterator[bytes]:
+        yield b"page"
+        if value(name):
+            raise ValueError
+
+    return StreamingHttpResponse(walk(), content_type="text/plain")
+
+
 def tagged(request: HttpRequest, name: str) -> JsonResponse:
     """Its ETag is the one that the table holds, its body another each time."""
     begin(request, name)
@@ -234,8 +245,8 @@ def become_nobody(request: HttpRequest, name: str) -> HttpResponse:
 
 
 VIEWS = (
-    table, listed, atable, held, aheld, body, abody, status, turning, tagged, public, cached,
-    of_user, write, count, become, become_nobody,
+    table, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged, public,
+    cached, of_user, write, count, become, become_nobody,
 )  # fmt: skip
 urlpatterns = [
     *(path(f"{view.__name__}/<str:name>/", view) for view in VIEWS),

@@ -43,12 +43,13 @@ class LiveCall(Call):
     Attributes:
         live_run: the registry's; set when it goes to the lane.
         head: of its answer, and ``result`` all of it, once it has one to the end.
+        refusal: why no run of it can be answered, as far as its answer was looked at.
         by_session: whether it was answered for a user whom a session named.
         sets_cookies: whether its answer does; a browser's connection is not shown them.
     """
 
     __slots__ = (
-        "_meta", "_reads", "by_session", "head", "live_run", "result",
+        "_meta", "_reads", "by_session", "head", "live_run", "refusal", "result",
         "sets_cookies", "shown_message",
     )  # fmt: skip
 
@@ -59,6 +60,7 @@ class LiveCall(Call):
         self.by_session = self.sets_cookies = False
         self.head: Response | None = None
         self.result: Result | None = None
+        self.refusal: Refused | None = None
         self._reads = Reads()
         self._meta: dict[str, Any] = {}
 
@@ -122,6 +124,11 @@ class _LiveAnswer(Answer):
     def _endless(self) -> Refused:
         return Refused("not_live", "this answer is a stream of events, which has no end")
 
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, Refused):
+            self._call.refusal = error
+        super()._failed(error)
+
 
 class Place(Protocol):
     """Where a live request is sent from: a connection, or a stream of events."""
@@ -179,7 +186,10 @@ class Rerun:
         """Tell the registry."""
         assert isinstance(call, LiveCall)
         self._live.registry.finished(
-            self._run, call.result, call.reads, expires_seconds=call.expires_seconds
+            self._run,
+            call.result or call.refusal,
+            call.reads,
+            expires_seconds=call.expires_seconds,
         )
 
 

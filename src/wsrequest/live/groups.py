@@ -126,6 +126,11 @@ class Group:
         """Whether the last result is what a run would give now, as far as is known."""
         return self.latest is not None and not self.is_dirty and self.run is None
 
+    @property
+    def is_public(self) -> bool:
+        """Whether different identities share its result. It must have subscribers."""
+        return self.key != next(iter(self.subscribers)).key
+
     def has_shown(self, position: int) -> bool:
         """Whether all were shown what was committed up to a position."""
         return not self.is_showing and (self.is_current or position <= self.position)

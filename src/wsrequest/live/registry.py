@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 
+from wsrequest.errors import Refused
 from wsrequest.live.groups import MOST_ECHOES, Group, Run, Subscriber
 from wsrequest.live.log import Log
 from wsrequest.live.matching import Index
@@ -235,14 +236,15 @@ class Registry:
         run.job.give_up()
 
     def finished(
-        self, run: Run, result: Result | None, reads: Iterable[Read],
+        self, run: Run, result: Result | Refused | None, reads: Iterable[Read],
         *, expires_seconds: float | None = None,
     ) -> None:  # fmt: skip
         """Take the end of a run that ``Subscriber.start`` began. Late ends change nothing.
 
         Args:
             run: that has ended.
-            result: what it gave; None when the server failed.
+            result: what it gave; why that cannot be sent, which ends those whom it is for; None
+                when the server failed.
             reads: what it read.
             expires_seconds: from now on, when it is to run again whatever is written.
         """
@@ -255,7 +257,9 @@ class Registry:
         is_late = self._log.close(run, reads)
         group.run = None
         group.is_dirty |= is_late
-        if group.subscribers:
+        if isinstance(result, Refused):
+            self._refuse(group, result)
+        elif group.subscribers:
             self._take(group, run, result or _FAILED, reads, expires_seconds)
         if group.subscribers and group.is_dirty:
             self._turns.queue(group)
@@ -274,7 +278,7 @@ class Registry:
         self, group: Group, run: Run, result: Result, reads: frozenset[Read],
         expires_seconds: float | None,
     ) -> None:  # fmt: skip
-        is_public = group.key != next(iter(group.subscribers)).key
+        is_public = group.is_public
         if is_public and result.shared_key != group.key:
             if result.status < 500:
                 self._part(group)
@@ -306,14 +310,20 @@ class Registry:
             group.retry(now, result.retry_after_seconds)
             group.is_dirty = True
 
+    def _refuse(self, group: Group, refused: Refused) -> None:
+        if group.subscribers and group.is_public:
+            self._part(group)  # it was one identity's answer; others may have another
+        else:
+            self._end(group, refused)
+
     def _part(self, group: Group) -> None:
         """Part those who shared a result: it is one identity's now, and each runs for itself."""
         for subscriber in list(group.subscribers):
             self.move(subscriber)
 
-    def _end(self, group: Group, result: Result) -> None:
+    def _end(self, group: Group, why: Result | Refused) -> None:
         for subscriber in list(group.subscribers):
-            subscriber.end(result)
+            subscriber.end(why)
             self.leave(subscriber)
 
     def _show(self, group: Group, result: Result, subscribers: list[Subscriber]) -> None:

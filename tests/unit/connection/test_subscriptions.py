@@ -399,12 +399,31 @@ async def test_a_failure_that_passes_does_not_end_it() -> None:
         assert back.status == 200 and back.version > failure.version
 
 
-async def test_a_page_that_becomes_a_stream_of_events_is_a_failure() -> None:
+async def test_a_page_that_becomes_a_stream_of_events_is_not_live_any_more() -> None:
     async with live() as peer:
         await goes_on(peer, url="/turning/a/")
         commit(a=1)
-        assert (await nth(peer, 1, 2)).status == 500
-        peer.say(id=1, cancel=True)
+        last = await nth(peer, 1, 2)
+        assert isinstance(last, Refusal) and last.code == "not_live"
+        assert DATABASE[0].is_empty() and not peer.connection.exchange._session
+
+
+@pytest.mark.parametrize("view", ["body", "abody"])
+async def test_a_stream_that_becomes_too_large_ends_it(view: str) -> None:
+    async with live(answer_bytes=500) as peer:
+        await goes_on(peer, url=f"/{view}/a/")
+        commit(a="x" * 500)
+        last = await nth(peer, 1, 2)
+        assert isinstance(last, Refusal) and last.code == "answer_too_large"
+        assert DATABASE[0].is_empty() and not peer.connection.exchange._session
+
+
+async def test_an_answer_that_fails_in_its_middle_is_tried_again() -> None:
+    async with live() as peer:
+        await goes_on(peer, url="/breaking/a/")
+        commit(a=1)
+        failure = await nth(peer, 1, 2)
+        assert failure.status == 500 and failure.version
 
 
 async def test_a_refused_frame_with_its_id_ends_it() -> None:

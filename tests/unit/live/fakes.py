@@ -6,6 +6,7 @@ Owns no rule of the registry. Nothing happens by itself: a test lets time pass, 
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from wsrequest.errors import Refused
 from wsrequest.live.groups import Group, Run
 from wsrequest.live.registry import Registry
 from wsrequest.live.results import Result
@@ -155,8 +156,8 @@ class World:
         self.registry.receive(wrote(*tables, run=run))
 
     def end(
-        self, job: Job | None = None, result: Result | None = None, reads: tuple[Read, ...] = (),
-        **kwargs: Any,
+        self, job: Job | None = None, result: Result | Refused | None = None,
+        reads: tuple[Read, ...] = (), **kwargs: Any,
     ) -> None:  # fmt: skip
         """End a run, the last one unless another is named."""
         job = job or self.jobs[-1]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.live.fakes import FakeSubscriber, World, failed, ok, read, wrote
+from wsrequest.errors import Refused
 from wsrequest.live import log
 from wsrequest.live.groups import MOST_ECHOES, Group
 from wsrequest.live.registry import Registry
@@ -302,6 +303,21 @@ def test_an_answer_to_one_identity_ends_nobody_else(status: int) -> None:
         assert [why.status for why in one.ends] == [status]
 
 
+def test_a_refusal_of_one_identity_s_answer_ends_nobody_else() -> None:
+    world = World()
+    one = world.subscribe(key="me", shared="page")
+    two = world.subscribe(key="you", shared="page")
+    world.commit("a")
+    refused = Refused("not_live", "a stream of events")
+    world.end(result=refused)
+    assert not one.ends and not two.ends
+    mine, yours = world.jobs[1:]
+    world.end(mine, refused)
+    world.end(yours, ok(b"two", "page"))
+    assert one.ends == [refused] and one.group is None
+    assert not two.ends and two.bodies == [b"one", b"two"]
+
+
 def test_a_failure_of_a_public_group_shows_its_status_but_not_its_body() -> None:
     """The page of an error may show the session of whoever the view ran for."""
     world = World()
@@ -504,6 +520,15 @@ def test_an_answer_that_does_not_pass_ends_all_of_the_group(status: int) -> None
 
 
 # How many, and how often.
+
+
+def test_an_answer_that_cannot_be_sent_ends_all_of_the_group() -> None:
+    world = World()
+    one, two = world.subscribe(), world.subscribe()
+    world.commit("a")
+    refused = Refused("answer_too_large", "a stream")
+    world.end(result=refused)
+    assert one.ends == two.ends == [refused] and world.is_empty()
 
 
 def test_no_more_views_run_at_a_time_than_may() -> None:
