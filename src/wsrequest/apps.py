@@ -40,8 +40,17 @@ def _live_parts() -> LiveParts:
     extras = Extras(
         ignored=frozenset(name.lower() for name in conf.LIVE_IGNORED_TABLES),
         written_by=conf.LIVE_WRITTEN_BY,
+        functions=conf.LIVE_FUNCTIONS,
     )
-    capture = Capture(partial(bus.publish, CHANGES), extras=extras, wanted=audience.columns)
+    replica_of = {
+        replica: primary for primary, found in conf.LIVE_REPLICAS.items() for replica in found
+    }
+    capture = Capture(
+        partial(bus.publish, CHANGES),
+        extras=extras,
+        replica_of=replica_of,
+        wanted=audience.columns,
+    )
     audience.watch_by(capture)
     return LiveParts(bus, audience, capture)
 

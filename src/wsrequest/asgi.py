@@ -267,6 +267,7 @@ def _make_live(
         max_runs=conf.LIVE_RUNS,
         least_seconds=conf.LIVE_INTERVAL_SECONDS,
         run_seconds=conf.REQUEST_SECONDS,
+        replica_seconds=conf.LIVE_REPLICA_SECONDS,
         quiet_tables=frozenset({"django_session"}),
         activate=activate,
     )

@@ -154,6 +154,16 @@ class Conf:
         {}, "Tables that the database itself writes (triggers, views), by the one whose writes do."
     )
 
+    LIVE_FUNCTIONS = Setting[Mapping[str, Sequence[str]]](
+        {}, "Functions of the database that write, with the tables that they write."
+    )
+    LIVE_REPLICAS = Setting[Mapping[str, Sequence[str]]](
+        {}, "Aliases of the databases that are replicas, by that of their primary."
+    )
+    LIVE_REPLICA_SECONDS = Setting(
+        1.0, "Time by which a replica should show what its primary has committed.", minimum=0.001
+    )
+
     def limits(self) -> Limits:
         """The limits of a connection that is opened now."""
         return Limits(

@@ -259,8 +259,13 @@ def test_replica_reads_from_its_primary(database: Database, published: Published
         capture.install()
         try:
             for alias in ("first", "second"):
-                found = read_by(capture, lambda alias=alias: list(Note.objects.using(alias)))
-                assert found == {Read(ALIAS, "live_note")}
+                with capture.reading() as reads:
+                    list(Note.objects.using(alias))
+                assert reads.result() == {Read(ALIAS, "live_note")}
+                assert reads.lags
+            with capture.reading() as reads:
+                list(Note.objects.all())
+            assert not reads.lags
         finally:
             capture.uninstall()
 

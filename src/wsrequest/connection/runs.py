@@ -88,6 +88,11 @@ class LiveCall(Call):
         with reading(self._reads):
             await super()._finish(answer)
 
+    def _end(self) -> None:
+        if self.live_run is not None:
+            self.live_run.lags = self._reads.lags
+        super()._end()
+
     def took(self, head: Response, body: bytes) -> None:
         """The whole answer is there."""
         self.head = head

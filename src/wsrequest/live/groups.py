@@ -37,15 +37,16 @@ class Run:
         began: loop time.
         job: what runs it; None for a first run, which belongs to its connection.
         is_over: its result is no longer wanted.
+        lags: it read from a replica.
     """
 
-    __slots__ = ("began", "group", "is_over", "job", "position", "watchdog")
+    __slots__ = ("began", "group", "is_over", "job", "lags", "position", "watchdog")
 
     def __init__(self, began: float, group: "Group | None" = None) -> None:
         self.began, self.group = began, group
         self.position = 0
         self.job: Job | None = None
-        self.is_over = False
+        self.is_over = self.lags = False
         self.watchdog: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
@@ -91,12 +92,14 @@ class Group:
         timer: until then.
         expiry: until the result is too old by what the view said.
         failures: in a row.
+        chases: how often it ran since the last change only because a replica may have lagged.
         echoes: how often in a row only another live run was the reason to run.
         waiters: positions, and what to call once all that was committed up to there is shown.
     """
 
     __slots__ = (
-        "echoes", "expiry", "failures", "hung", "is_dirty", "is_queued", "is_showing", "key",
+        "chases", "echoes", "expiry", "failures", "hung", "is_dirty", "is_queued", "is_showing",
+        "key",
         "latest", "not_before", "position", "reads", "run", "subscribers", "timer", "version",
         "waiters",
     )  # fmt: skip
@@ -113,7 +116,7 @@ class Group:
         self.not_before = 0.0
         self.timer: asyncio.TimerHandle | None = None
         self.expiry: asyncio.TimerHandle | None = None
-        self.failures = self.echoes = 0
+        self.failures = self.echoes = self.chases = 0
         self.waiters: list[tuple[int, Callable[[], None]]] = []
 
     @property

@@ -30,12 +30,13 @@ class Reads:
         seconds: after how long the run is to be made again though nothing was written, the
             shortest that was asked for; None for never.
         is_open: whether the run goes on.
+        lags: whether some of it was read from a replica, which may not have caught up.
     """
 
     def __init__(self, run: object | None = None) -> None:
         self.run = self if run is None else run
         self.seconds: float | None = None
-        self.is_open = False
+        self.is_open = self.lags = False
         # None stands for all rows.
         self._found: dict[tuple[str, str | None], set[_Equals] | None] = {}
 

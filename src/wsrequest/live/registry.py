@@ -22,6 +22,7 @@ __all__ = ["Registry"]
 
 logger = logging.getLogger("wsrequest.live")
 
+_MOST_CHASES = 3  # 1, 2 and 4 times ``replica_seconds`` behind each other
 _SLICE = 100  # subscribers that are shown a result before the loop has a turn for others
 _FAILED, _LATE = Result(500, {}, b""), Result(504, {}, b"")
 
@@ -34,6 +35,8 @@ class Registry:
         max_runs: how many views run again at the same time; live work never starves requests.
         least_seconds: between the begins of two runs of one group.
         run_seconds: how long a run may take.
+        replica_seconds: by when a replica should have caught up. What was read from one is read
+            again then, and two more times later.
         quiet_tables: those in which views write that only run again, of sessions that is: what
             such a run writes there wakes nobody else.
         activate: told when the first begins to read and when the last has left, so that nobody
@@ -47,11 +50,13 @@ class Registry:
         max_runs: int,
         least_seconds: float,
         run_seconds: float,
+        replica_seconds: float = 1.0,
         quiet_tables: frozenset[str] = frozenset(),
         activate: Callable[[bool], None] = lambda is_active: None,
     ) -> None:
         self._loop, self._activate = loop, activate
         self._least_seconds, self._run_seconds = least_seconds, run_seconds
+        self._replica_seconds = replica_seconds
         self._quiet_tables = quiet_tables
         self._log = Log()
         self._index: Index[Group] = Index()
@@ -88,6 +93,7 @@ class Registry:
     def _touch(self, group: Group, writer: object) -> None:
         if isinstance(writer, Run) and writer.group is group:
             return  # a view that writes what it reads would run for ever
+        group.chases = 0
         group.echoes = group.echoes + 1 if _is_rerun(writer) else 0
         if group.echoes == MOST_ECHOES + 1:
             logger.warning("live views run each other without end, and are slowed down")
@@ -164,8 +170,7 @@ class Registry:
         elif group.latest is None or group.latest.digest != result.digest:
             is_late = True  # one of the two is older; both are shown what a run gives now
         self._read_by(group, group.reads | reads)
-        if expires_seconds is not None:
-            self._turns.expire_in(group, expires_seconds)
+        self._expire(group, run, expires_seconds)
         subscriber.show(self._version, result)
         if is_late:
             self._turns.queue(group)
@@ -295,11 +300,17 @@ class Registry:
         # cache that nobody sees.
         self._read_by(group, reads if result.is_success and reads else group.reads | reads)
         self._pace(group, run, result)
-        if expires_seconds is not None:
-            self._turns.expire_in(group, expires_seconds)
+        self._expire(group, run, expires_seconds)
         self._version += 1
         group.latest, group.version, group.is_showing = result, self._version, True
         self._show(group, result, list(group.subscribers))
+
+    def _expire(self, group: Group, run: Run, seconds: float | None) -> None:
+        if seconds is not None:
+            self._turns.expire_in(group, seconds)
+        if run.lags and group.chases < _MOST_CHASES:
+            self._turns.expire_in(group, self._replica_seconds * 2**group.chases)
+            group.chases += 1
 
     def _pace(self, group: Group, run: Run, result: Result) -> None:
         now = self._loop.time()

@@ -107,6 +107,7 @@ class Tap:
         statement = self._statement(sql)
         reads = current()
         if reads is not None and statement.reads != _NONE:
+            reads.lags |= self._connection.alias != self.database
             schema = self._capture.schema
             names = schema.names.get(self._connection.vendor) or schema.names[""]
             reads.add_statement(

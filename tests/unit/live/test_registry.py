@@ -732,6 +732,32 @@ def test_a_run_for_another_reason_begins_the_time_anew() -> None:
     assert len(world.jobs) == 2
 
 
+# Replicas.
+
+
+def test_what_a_replica_told_is_asked_again_until_it_should_have_caught_up() -> None:
+    world = World(replica_seconds=2.0)
+    me = world.subscribe()
+    world.commit("a")
+    for count, seconds in enumerate([2.0, 4.0, 8.0], start=1):
+        world.jobs[-1].run.lags = True
+        world.end(result=ok(b"one" if count < 3 else b"two"))
+        world.clock.advance(seconds - 0.1)
+        assert len(world.jobs) == count
+        world.clock.advance(0.1)
+        assert len(world.jobs) == count + 1
+    assert me.body == b"two"
+    world.jobs[-1].run.lags = True
+    world.end(result=ok(b"two"))
+    world.clock.advance(1000.0)
+    assert len(world.jobs) == 4  # enough, until something is written again
+    world.commit("a")
+    world.jobs[-1].run.lags = True
+    world.end(result=ok(b"two"))
+    world.clock.advance(2.0)
+    assert len(world.jobs) == 6
+
+
 # Settled.
 
 
