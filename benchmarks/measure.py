@@ -27,7 +27,7 @@ _WARM_SECONDS = 0.3
 _FEW = 50  # connections that come and go before idle ones are counted, for what is made once
 
 
-def _meters(server: Server) -> dict[str, float]:
+def meters(server: Server) -> dict[str, float]:
     """Processor seconds so far: the server's, the load's, and those of their cores for anybody."""
     found = {"server": server.cpu(), "load": time.process_time()}
     if server.core is not None:
@@ -36,20 +36,20 @@ def _meters(server: Server) -> dict[str, float]:
     return found
 
 
-def _others(used: dict[str, float], seconds: float, side: str) -> float:
+def others(used: dict[str, float], seconds: float, side: str) -> float:
     """The share of a side's core that went to somebody else."""
     return max(0.0, used.get(f"{side}_core", 0.0) - used[side]) / seconds
 
 
 def _ceiling_slice(server: Server, point: Point, seconds: float) -> Sample:
-    before = _meters(server)
+    before = meters(server)
     found = server.command(f"{VIEWS[point.view]} {seconds}")
-    used = {name: value - before[name] for name, value in _meters(server).items()}
+    used = {name: value - before[name] for name, value in meters(server).items()}
     return {
         "rate": found["count"] / found["seconds"],
         "cpu_s_per_1000": 1000 * found["cpu"] / found["count"],
         "server_busy": found["cpu"] / found["seconds"],
-        "server_others": _others(used, found["seconds"], "server"),
+        "server_others": others(used, found["seconds"], "server"),
         "load_others": 0.0,
     }
 
@@ -62,7 +62,7 @@ def _slice(server: Server, point: Point, expected: Any, seconds: float) -> Sampl
     done = load.run(
         "ws" if kind == "echo" else kind, None if kind == "echo" else expected,
         server.port, VIEWS[point.view], Shape(connections, in_flight),
-        _WARM_SECONDS, seconds, lambda: _meters(server),
+        _WARM_SECONDS, seconds, lambda: meters(server),
     )  # fmt: skip
     if not done.count:
         raise SystemExit(f"{point}: nothing was answered in {seconds} s")
@@ -73,8 +73,8 @@ def _slice(server: Server, point: Point, expected: Any, seconds: float) -> Sampl
         "cpu_s_per_1000": 1000 * done.used["server"] / done.count,
         "server_busy": done.used["server"] / done.seconds,
         "load_busy": done.used["load"] / done.seconds,
-        "server_others": _others(done.used, done.seconds, "server"),
-        "load_others": _others(done.used, done.seconds, "load"),
+        "server_others": others(done.used, done.seconds, "server"),
+        "load_others": others(done.used, done.seconds, "load"),
     }
 
 

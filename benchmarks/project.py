@@ -12,6 +12,7 @@ ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "benchmarks.urls"
 INSTALLED_APPS = [
     "wsrequest",
+    "benchmarks",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -11,11 +11,18 @@ from benchmarks.rows import Comparison, Point
 from benchmarks.subjects import SUBJECTS
 
 Samples = dict[Point, list[dict[str, float]]]
+Tables = Sequence[tuple[str, list[str]]]
 
 _PACKAGES = (
     "Django", "djangorestframework", "uvicorn", "uvloop", "httptools", "websockets",
     "granian", "channels", "msgspec",
 )  # fmt: skip
+
+# Figures that say the same whoever else uses the machine, and by what.
+_CLOCKLESS = {
+    "idle_kib": "memory", "us": "cpu", "kib": "size", "current": "count", "runs": "count",
+}  # fmt: skip
+_UNITS = {"idle_kib": " KiB", "kib": " KiB", "us": " us"}
 
 _OTHERS_MAX = 0.15  # share of a core that may go to others for a slice to count by the clock
 _SATURATED = 0.85  # share of its core from which on a server did not wait for the generator
@@ -34,7 +41,8 @@ class Verdict:
     Attributes:
         peer: the alternative that counts; None where there is none.
         basis: what counts: "clock"; "cpu", processor seconds, where others used the cores so
-            much that a clock says nothing; "busy clock" where only a clock can say it; "memory".
+            much that a clock says nothing; "busy clock" where only a clock can say it; what no
+            clock is needed for: "memory", "size", "count", or "cpu" in-process.
         middle, least, most: of the rounds' ratios, differences or figures that count.
         clock, cpu: medians of all rounds by either; None where there is none.
         is_met: whether the middle reaches the target.
@@ -54,6 +62,11 @@ class Verdict:
 def middle_of(samples: Sequence[dict[str, float]], figure: str) -> float:
     """The median of one figure over the rounds."""
     return statistics.median(sample[figure] for sample in samples)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which this share of all values is."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 def by_round(how: str, ours: Sequence[float], peer: Sequence[float]) -> list[float]:
@@ -83,11 +96,11 @@ def _judge(comparison: Comparison, samples: Samples, peer: Point | None) -> Verd
         [sample[figure] for sample in ours],
         [sample[figure] for sample in theirs],
     )
-    clock, cpu, basis = None, None, "memory"
-    if figure != "idle_kib":
-        by_cpu = cpu_ratios(comparison, ours, theirs)
-        clock, cpu = statistics.median(values), statistics.median(by_cpu)
-        pairs = zip(values, ours, theirs, strict=True)
+    clock, cpu, basis = None, None, _CLOCKLESS.get(figure, "")
+    if not basis:
+        by_cpu = cpu_ratios(comparison, ours, theirs) if peer else []
+        clock, cpu = statistics.median(values), statistics.median(by_cpu) if by_cpu else None
+        pairs = zip(values, *([ours, theirs] if peer else [ours]), strict=True)
         quiet = [value for value, *sides in pairs if all(map(is_quiet, sides))]
         if 2 * len(quiet) >= len(values):
             basis, values = "clock", quiet
@@ -128,18 +141,25 @@ def label(point: Point) -> str:
     return f"{point.view}, {point.shape}" if point.view else point.shape
 
 
+def unit_of(comparison: Comparison) -> str:
+    """What stands behind a figure."""
+    if comparison.how == "ratio":
+        return "x"
+    return " ms" if comparison.figure.endswith("_ms") else _UNITS.get(comparison.figure, "")
+
+
 def targets_table(verdicts: Sequence[Verdict]) -> list[str]:
     """The lines of the first table."""
     lines = [
-        "| row | what | view, connections x in flight | target | measured | least - most |"
-        " by | met | clock | CPU |",
+        "| row | what | where | target | measured | least - most | by | met | clock | CPU |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for verdict in verdicts:
         each = verdict.comparison
-        unit = "x" if each.how == "ratio" else " KiB"
+        unit = unit_of(each)
         target = f"{'>=' if each.is_least else '<='} {each.target:g}{unit}"
-        both = ["" if value is None else f"{value:.2f}x" for value in (verdict.clock, verdict.cpu)]
+        clock = "" if verdict.clock is None else f"{verdict.clock:.2f}{unit}"
+        both = [clock, "" if verdict.cpu is None else f"{verdict.cpu:.2f}x"]
         lines.append(
             f"| {each.row} | {each.title} | {label(each.ours)} | {target} |"
             f" **{verdict.middle:.2f}{unit}** | {verdict.least:.2f} - {verdict.most:.2f} |"
@@ -188,6 +208,14 @@ def idle_table(samples: Samples) -> list[str]:
     return lines if len(lines) > 2 else []
 
 
+def request_tables(samples: Samples) -> Tables:
+    """What was measured for rows 1 to 7."""
+    return (
+        ("Medians", figures_table(samples)),
+        ("Idle connections after one message each way", idle_table(samples)),
+    )
+
+
 def facts() -> dict[str, str]:
     """What of this machine the figures depend on; nothing that names it."""
     found = {"Python": platform.python_version(), "cores": str(os.cpu_count())}
@@ -196,18 +224,24 @@ def facts() -> dict[str, str]:
 
 
 def markdown(
-    verdicts: Sequence[Verdict], samples: Samples, known: dict[str, str], terms: str
+    verdicts: Sequence[Verdict], known: dict[str, str], terms: str, plot: str, tables: Tables
 ) -> str:
-    """The whole report."""
+    """The whole report.
+
+    Args:
+        verdicts: the targets.
+        known: see ``facts``.
+        terms: how it was measured, a sentence.
+        plot: the file beside it that shows the verdicts.
+        tables: headings with the lines of what was measured; those without any are left out.
+    """
     met = sum(verdict.is_met for verdict in verdicts)
     lines = ["# Results", "", f"{terms} {met} of {len(verdicts)} targets met.", ""]
     lines += targets_table(verdicts)
-    lines += ["", _HOW_TO_READ, ""]
-    lines += ["![ratios against targets](latest.svg)", "", "## Medians", ""]
-    lines += figures_table(samples)
-    table = idle_table(samples)
-    if table:
-        lines += ["", "## Idle connections after one message each way", "", *table]
+    lines += ["", _HOW_TO_READ, "", f"![ratios against targets]({plot})"]
+    for heading, table in tables:
+        if table:
+            lines += ["", f"## {heading}", "", *table]
     lines += ["", "## Machine", ""]
     lines += [", ".join(f"{name} {value}" for name, value in known.items()) + ".", ""]
     return "\n".join(lines)

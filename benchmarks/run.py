@@ -3,21 +3,23 @@
 import argparse
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import measure, plot, report, rows
-from benchmarks.rows import Comparison, Point
+from benchmarks import live, live_report, live_rows, measure, plot, report, rows
+from benchmarks.rows import FAMILIES, Comparison, Point
 from benchmarks.servers import cores
 from benchmarks.subjects import SUBJECTS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+_FILES = {"requests": "latest", "live": "live"}
 
 
 def arguments() -> argparse.Namespace:
@@ -25,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each slice")
-    parser.add_argument("--rows", default="1,2,3,4,5,6,7", help="numbers, with commas")
+    parser.add_argument("--rows", default="requests,live", help="names or numbers, with commas")
     parser.add_argument("--views", default="trivial,drf,async", help="names, with commas")
     parser.add_argument("--subjects", default=",".join(SUBJECTS), help="names, with commas")
     parser.add_argument("--quick", action="store_true", help="1 round of 0.5 s, for a look")
@@ -38,28 +40,36 @@ def arguments() -> argparse.Namespace:
         help="compare only with wsrequest of another checkout (its root), instead of the rows",
     )
     parser.add_argument(
-        "--out", type=Path, help="directory for results; that of this repository for a whole run"
+        "--out", type=Path, help="directory for results; that of this repository for whole rows"
     )
     found = parser.parse_args()
     if found.quick:
         found.rounds, found.seconds = 1, 0.5
-    parts = ("rounds", "seconds", "rows", "views", "subjects", "against")
-    if found.out is None and all(
-        getattr(found, part) == parser.get_default(part) for part in parts
+    found.rows = [part.strip() for part in found.rows.split(",")]
+    parts = ("rounds", "seconds", "views", "subjects", "against")
+    if (
+        found.out is None
+        and set(found.rows) <= set(FAMILIES)
+        and all(getattr(found, part) == parser.get_default(part) for part in parts)
     ):
         found.out = RESULTS
     return found
 
 
-def chosen_comparisons(wanted: argparse.Namespace) -> list[Comparison]:
-    """The rows of the command line, or the comparison with another tree."""
+def chosen_comparisons(wanted: argparse.Namespace) -> dict[str, list[Comparison]]:
+    """The rows of the command line, by family, or the comparison with another tree."""
     views = {*wanted.views.split(","), ""}
     if wanted.against:
-        found = rows.against_before()
-    else:
-        numbers = set(map(int, wanted.rows.split(",")))
-        found = [each for each in rows.comparisons() if each.row in numbers]
-    return [each for each in found if each.ours.view in views]
+        before = [each for each in rows.against_before() if each.ours.view in views]
+        return {"requests": before, "live": []}
+    numbers: set[int] = set()
+    for part in wanted.rows:
+        numbers.update(FAMILIES[part] if part in FAMILIES else [int(part)])
+    requests = [each for each in rows.comparisons() if each.ours.view in views]
+    found = {"requests": requests, "live": live_rows.live_comparisons()}
+    return {
+        family: [each for each in all_ if each.row in numbers] for family, all_ in found.items()
+    }
 
 
 def environs(database: str, against: str | None) -> dict[str, dict[str, str]]:
@@ -102,26 +112,38 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def gather(wanted: argparse.Namespace, chosen: list[Comparison], database: str) -> report.Samples:
-    """Measure what the comparisons need."""
+def make_database(path: str, environ: dict[str, str]) -> None:
+    """Make the tables, and what is in them before anything is measured."""
+    command = [sys.executable, "-m", "django", "migrate", "-v0", "--run-syncdb"]
+    subprocess.run(command, env=environ, check=True)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executemany(
+            "INSERT INTO benchmarks_score (id, n, text) VALUES (?, 0, ?)",
+            [(pk, "x" * 200) for pk in range(1, 51)],
+        )
+
+
+def gather(
+    wanted: argparse.Namespace, chosen: dict[str, list[Comparison]], database: str
+) -> dict[str, report.Samples]:
+    """Measure what the comparisons of each family need."""
     names = wanted.subjects.split(",")
     where = environs(database, wanted.against)
-    subprocess.run(
-        [sys.executable, "-m", "django", "migrate", "-v0"], env=where["ours"], check=True
-    )
+    make_database(database, where["ours"])
     server_core = None
     if (found := cores()) is not None:
         server_core, load_core = found
         os.sched_setaffinity(0, {load_core})
+    terms = wanted.rounds, wanted.seconds, where, server_core, say
     samples: report.Samples = {}
-    points = rows.points(chosen, names)
+    points = rows.points(chosen["requests"], names)
     if points:
-        samples |= measure.rates(points, wanted.rounds, wanted.seconds, where, server_core, say)
+        samples |= measure.rates(points, *terms)
     idle = [name for name in ("ours", "echo") if name in names]
-    if any(each.figure == "idle_kib" for each in chosen) and idle:
+    if any(each.figure == "idle_kib" for each in chosen["requests"]) and idle:
         rounds = min(wanted.rounds, 3)
         samples |= measure.idle(idle, rounds, where, server_core, say)
-    return samples
+    return {"requests": samples, "live": live.measure(chosen["live"], names, *terms)}
 
 
 def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict[str, str]) -> str:
@@ -156,23 +178,38 @@ def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict
     return json.dumps(found, indent=1) + "\n"
 
 
+def tell(
+    family: str, verdicts: list[report.Verdict], samples: report.Samples, terms: str,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """Print the results of one family of rows, and write them where there is a place for them."""
+    known, name = report.facts(), _FILES[family]
+    make = live_report.live_tables if family == "live" else report.request_tables
+    text = report.markdown(verdicts, known, terms, f"{name}.svg", make(samples))
+    print(text)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{name}.md").write_text(text)
+        (out / f"{name}.json").write_text(as_json(verdicts, samples, known))
+        if verdicts:
+            plot.draw(verdicts, out / f"{name}.svg")
+
+
 def main() -> None:
     """Run the command."""
     wanted = arguments()
     chosen = chosen_comparisons(wanted)
+    before = os.getloadavg()[0]
     with priority(wanted.nice), tempfile.TemporaryDirectory() as directory:
         samples = gather(wanted, chosen, str(Path(directory, "bench.sqlite3")))
-    verdicts = report.judge_all(chosen, samples)
-    known = report.facts()
-    terms = f"{wanted.rounds} rounds of {wanted.seconds:g} s for each figure, interleaved."
-    text = report.markdown(verdicts, samples, known, terms)
-    print(text)
-    if wanted.out is not None:
-        wanted.out.mkdir(parents=True, exist_ok=True)
-        (wanted.out / "latest.md").write_text(text)
-        (wanted.out / "latest.json").write_text(as_json(verdicts, samples, known))
-        if verdicts:
-            plot.draw(verdicts, wanted.out / "latest.svg")
+    terms = (
+        f"{wanted.rounds} rounds of {wanted.seconds:g} s for each figure, interleaved. Load average"
+        f" {before:.1f} at the start, {os.getloadavg()[0]:.1f} at the end."
+    )
+    for family, comparisons in chosen.items():
+        if comparisons:
+            verdicts = report.judge_all(comparisons, samples[family])
+            tell(family, verdicts, samples[family], terms, wanted.out)
 
 
 if __name__ == "__main__":

@@ -53,18 +53,18 @@ class Server:
         self.subject, self.core = subject, core
         self.port = free_port()
         argv = [sys.executable, *(part.format(port=self.port) for part in subject.argv)]
-        is_ceiling = subject.kind == "ceiling"
-        pipe = subprocess.PIPE if is_ceiling else subprocess.DEVNULL
+        has_port = subject.kind not in ("ceiling", "process")
+        pipe = subprocess.DEVNULL if has_port else subprocess.PIPE
         ours = os.sched_getaffinity(0)
         if core is not None:
             os.sched_setaffinity(0, {core})  # inherited, so that no thread starts elsewhere
         try:
             self.process = subprocess.Popen(
-                argv, env=environ, stdin=pipe, stdout=pipe if is_ceiling else None, text=True
+                argv, env=environ, stdin=pipe, stdout=None if has_port else pipe, text=True
             )
         finally:
             os.sched_setaffinity(0, ours)
-        if not is_ceiling:
+        if has_port:
             self._wait()
 
     def _wait(self) -> None:
@@ -85,13 +85,13 @@ class Server:
         raise SystemExit(f"{self.subject.name}: the server did not start")
 
     def command(self, line: str) -> dict[str, Any]:
-        """Have the ceiling's process do something."""
+        """Have a process without a port do something."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise SystemExit("the ceiling's process ended")
+            raise SystemExit(f"{self.subject.name}: the process ended")
         found: dict[str, Any] = json.loads(answer)
         return found
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 _UVICORN = (
     "-m", "uvicorn", "--port", "{port}", "--loop", "uvloop", "--http", "httptools",
     "--ws", "websockets-sansio", "--ws-per-message-deflate", "false",
+    "--ws-ping-interval", "3600",  # no frames but those that are measured
     "--log-level", "warning", "--no-access-log", "--backlog", "8192",
 )  # fmt: skip
 _GRANIAN = (
@@ -36,7 +37,7 @@ class Subject:
     Attributes:
         name: its name in figures and on the command line.
         title: its name for readers.
-        kind: how it is asked: "ws", "http", "echo" or, in its own process, "ceiling".
+        kind: how it is asked: "ws", "http", "echo", or through a pipe, "ceiling" and "process".
         argv: arguments of the interpreter; ``{port}`` is filled in.
     """
 
@@ -80,6 +81,14 @@ SUBJECTS = {
         Subject(
             "echo", "bare ASGI echo on uvicorn, WebSocket", "echo",
             (*_UVICORN, "benchmarks.apps.echo:application"),
+        ),
+        Subject(
+            "bare", "bare ASGI that commits and sends to each, on uvicorn", "ws",
+            (*_UVICORN, "benchmarks.apps.bare:application"),
+        ),
+        Subject("tracking", "in-process", "process", ("-m", "benchmarks.apps.tracking")),
+        Subject(
+            "matching", "live.matching in-process", "process", ("-m", "benchmarks.apps.matching")
         ),
     )
 }  # fmt: skip

@@ -1,15 +1,23 @@
 """The views that are measured."""
 
+import json
+import time
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
+from django.views.decorators.cache import cache_control
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.decorators import api_view
 from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 
+from benchmarks.models import Score
+
 HELLO = {"hello": "world"}
+_runs: list[None] = []  # append is atomic, += is not
 
 
 class TypeSerializer(ModelSerializer):
@@ -18,6 +26,14 @@ class TypeSerializer(ModelSerializer):
     class Meta:
         model = ContentType
         fields = ["id", "app_label", "model"]
+
+
+class ScoreSerializer(ModelSerializer):
+    """One of a list."""
+
+    class Meta:
+        model = Score
+        fields = ["id", "n", "text"]
 
 
 def trivial(request: HttpRequest) -> JsonResponse:
@@ -36,8 +52,50 @@ def retrieve(request: Any, pk: int) -> Response:
     return Response(TypeSerializer(ContentType.objects.get(pk=pk)).data)
 
 
+@api_view(["GET"])
+def scores(request: Any) -> Response:
+    """A list through Django REST framework."""
+    return Response(ScoreSerializer(Score.objects.all(), many=True).data)
+
+
+@cache_control(public=True)
+def score(request: HttpRequest, pk: int) -> JsonResponse:
+    """What a crowd is subscribed to. Its runs are counted."""
+    _runs.append(None)
+    found = Score.objects.get(pk=pk)
+    return JsonResponse({"n": found.n, "text": found.text})
+
+
+@csrf_exempt
+def set_score(request: HttpRequest, pk: int) -> JsonResponse:
+    """Commit a change; answer at which time of ``time.perf_counter`` COMMIT returned."""
+    n, stamps = json.loads(request.body)["n"], []
+    commit = connection._commit
+
+    def stamped() -> None:
+        commit()
+        stamps.append(time.perf_counter())
+
+    connection._commit = stamped  # the innermost: what hears of commits is within the time
+    try:
+        with transaction.atomic():
+            Score.objects.filter(pk=pk).update(n=n)
+    finally:
+        del connection._commit
+    return JsonResponse({"committed": stamps[0]})
+
+
+def runs(request: HttpRequest) -> JsonResponse:
+    """How often ``score`` ran so far."""
+    return JsonResponse({"runs": len(_runs)})
+
+
 urlpatterns = [
     path("trivial/", trivial),
     path("async/", trivial_async),
     path("drf/<int:pk>/", retrieve),
+    path("scores/", scores),
+    path("live/<int:pk>/", score),
+    path("live/<int:pk>/set/", set_score),
+    path("live/runs/", runs),
 ]

@@ -1,0 +1,95 @@
+"""The rows of the design's table that are about live requests, 8 to 13.
+
+Pure, as ``rows``. How each is measured is ``live``'s.
+"""
+
+from benchmarks.rows import Comparison, Point
+
+# For each crowd of subscribers the key of the row that it looks at.
+CROWDS = {1: 1, 100: 2, 1000: 3, 5000: 4}
+BURST = 100  # the crowd of the changes back to back
+READERS = (100, 10_000)
+REQUESTS = ("trivial", "drf", "list")
+QUERIES = ("read", "write")
+# The first is loaded with each page, the others when it is asked for what they do.
+BUNDLES = ("client.js", "live.js", "upload.js")
+STATES = ("without", "idle", "watched", "recorded")  # of a capture, see apps.tracking
+
+
+def crowd(subject: str, count: int) -> Point:
+    """Subscribers of one URL of a subject."""
+    return Point(subject, "live", f"{count} subscribers")
+
+
+def tracking(job: str, state: str) -> Point:
+    """A job in-process, with a capture in one of the ``STATES``."""
+    return Point("tracking", job, state)
+
+
+def matching(count: int) -> Point:
+    """One commit looked up among so many readers."""
+    return Point("matching", "", f"{count} readers")
+
+
+def bundle(name: str) -> Point:
+    """A file of the browser client."""
+    return Point("bundle", "", name)
+
+
+def _most(
+    row: int, title: str, figure: str, ours: Point, target: float, *,
+    peer: Point | None = None, how: str = "alone",
+) -> Comparison:  # fmt: skip
+    peers = () if peer is None else (peer,)
+    return Comparison(row, title, figure, ours, peers, target, how, is_least=False)
+
+
+def live_comparisons() -> list[Comparison]:
+    """All of them, in order."""
+    one, burst = crowd("ours", 1), crowd("ours", BURST)
+    found = [
+        _most(8, "COMMIT to frame at the client, p50", "p50_ms", one, 10.0),
+        _most(8, "COMMIT to frame at the client, p99", "p99_ms", one, 50.0),
+    ]
+    # The ratios are what the design's milliseconds were to the bare loop's beside them: 60 to 26
+    # and 260 to 133.
+    for count, figure, most_ms, most_ratio in (
+        (1000, "p95_ms", 60.0, 2.3),
+        (5000, "last_ms", 260.0, 1.95),
+    ):
+        ours, bare = crowd("ours", count), crowd("bare", count)
+        title = f"COMMIT to frame, {figure.removesuffix('_ms')}"
+        found += [
+            _most(9, title, figure, ours, most_ms),
+            _most(9, f"{title}, of a bare send loop's", figure, ours, most_ratio,
+                  peer=bare, how="ratio"),
+            _most(9, "runs of the view for a commit", "runs", ours, 1.0),
+        ]  # fmt: skip
+    title = "share that holds the newest after 300 changes back to back"
+    found.append(Comparison(10, title, "current", burst, (), 1.0, "alone"))
+    title = "one commit among 10,000 readers on distinct keys, of among 100"
+    few, many = map(matching, READERS)
+    found.append(_most(11, title, "us", many, 2.0, peer=few, how="ratio"))
+    return found + _tracking() + [_most(13, "gzipped", "kib", bundle(BUNDLES[0]), 5.0)]
+
+
+def _tracking() -> list[Comparison]:
+    found = []
+    for state, title in (
+        ("idle", "installed, nobody is subscribed"),
+        ("recorded", "while a run is recorded"),
+    ):
+        for job in REQUESTS:
+            ours, without = tracking(job, state), tracking(job, "without")
+            each = f"a request, {title}"
+            found.append(_most(12, each, "us", ours, 1.05, peer=without, how="ratio"))
+    for state, title in (
+        ("idle", "installed, nobody is subscribed"),
+        ("watched", "somebody is subscribed to its table"),
+        ("recorded", "while a run is recorded"),
+    ):
+        for job in QUERIES:
+            ours, without = tracking(job, state), tracking(job, "without")
+            each = f"more for a query, {title}"
+            found.append(_most(12, each, "us", ours, 10.0, peer=without, how="difference"))
+    return found
