@@ -51,10 +51,14 @@ def main() -> None:
     for line in sys.stdin:
         found: dict[int, list[float]] = {count: [] for count in READERS}
         end = time.perf_counter() + float(line)
-        while time.perf_counter() < end or not found[READERS[0]]:
+        while time.perf_counter() < end or len(found[READERS[0]]) < 2:
             for count, side in sides.items():
                 found[count].append(block(*side))
-        print(json.dumps({count: statistics.median(values) for count, values in found.items()}))
+        print(
+            json.dumps(
+                {count: statistics.quantiles(values, n=4)[0] for count, values in found.items()}
+            )
+        )
         sys.stdout.flush()
 
 
