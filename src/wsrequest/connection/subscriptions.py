@@ -86,6 +86,8 @@ class Subscription:
         if self._first is None and not line.has_room():
             self.is_behind = True  # the newest is sent when there is
             return
+        if not self._home.hold(self, result):
+            return
         frame = self._first_frame(version, result) or self._next_frame(version, result)
         self._sent, self._version, self.is_behind = result, version, False
         line.put(frame)
@@ -143,12 +145,13 @@ class Subscriptions:
         live: of the service.
     """
 
-    __slots__ = ("_identity", "_subscriptions", "line", "live")
+    __slots__ = ("_held_bytes", "_identity", "_subscriptions", "line", "live")
 
     def __init__(self, line: Line, live: Live) -> None:
         self.line, self.live = line, live
         self._subscriptions: dict[Key, Subscription] = {}
         self._identity = identity_of(line.base)
+        self._held_bytes = 0  # the sum of ``body_bytes``
 
     def __len__(self) -> int:
         """How many are live."""
@@ -190,11 +193,24 @@ class Subscriptions:
                 "wsrequest.live.depends_on(...), or ask for it without subscribe",
                 id,
             )
-        most = self.line.terms.limits.answer_bytes
-        held = sum(other.body_bytes for other in self._subscriptions.values())
-        if held + len(result.body) > most:
-            return Refused("answer_too_large", f"live answers may have {most} bytes together", id)
+        if self._held_bytes + len(result.body) > self.line.terms.limits.answer_bytes:
+            refused = self._too_large()
+            refused.id = id
+            return refused
         return None
+
+    def _too_large(self) -> Refused:
+        most = self.line.terms.limits.answer_bytes
+        return Refused("answer_too_large", f"live answers may have {most} bytes together")
+
+    def hold(self, subscription: Subscription, result: Result) -> bool:
+        """Count what a subscription holds from now on; False where that is too much and ends it."""
+        held = self._held_bytes + len(result.body) - subscription.body_bytes
+        if held > self.line.terms.limits.answer_bytes:
+            self._end_all([subscription], self._too_large())
+            return False
+        self._held_bytes = held
+        return True
 
     def _go_live(self, call: LiveCall, result: Result) -> None:
         subscription = self._subscriptions[call.key] = Subscription(self, call)
@@ -214,7 +230,7 @@ class Subscriptions:
 
     def cancel(self, key: Key) -> bool:
         """The client wants to hear no more of a request. False for one that is not live."""
-        subscription = self._subscriptions.pop(key, None)
+        subscription = self._forget(key)
         if subscription is None:
             return False
         self.live.registry.leave(subscription)
@@ -222,13 +238,13 @@ class Subscriptions:
 
     def ended(self, subscription: Subscription, frame: Frame) -> None:
         """A request has ended by itself; ``frame`` says why."""
-        if self._subscriptions.pop(subscription.session_key, None) is not None:
+        if self._forget(subscription.session_key) is not None:
             self.line.put(frame)
             self.line.finished(subscription.session_key)
 
     def go_on(self) -> None:
         """The client has read."""
-        for subscription in self._subscriptions.values():
+        for subscription in list(self._subscriptions.values()):
             if subscription.is_behind and self.line.has_room():
                 subscription.catch_up()
 
@@ -269,6 +285,12 @@ class Subscriptions:
             )
 
         self.live.when_heard(heard)
+
+    def _forget(self, key: Key) -> Subscription | None:
+        subscription = self._subscriptions.pop(key, None)
+        if subscription is not None:
+            self._held_bytes -= subscription.body_bytes
+        return subscription
 
     def _end_all(self, subscriptions: Iterable[Subscription], why: Refused) -> None:
         for subscription in subscriptions:

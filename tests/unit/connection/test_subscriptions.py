@@ -298,6 +298,37 @@ async def test_more_than_may_be_held_is_refused() -> None:
         await goes_on(peer, id=3, url="/listed/a/")
 
 
+async def test_what_grows_past_what_may_be_held_is_ended() -> None:
+    async with live(answer_bytes=500) as peer:
+        commit(a="x" * 200, b="x" * 200)
+        await goes_on(peer, id=1, url="/listed/a/")
+        await goes_on(peer, id=2, url="/listed/b/")
+        for count, letter in enumerate("yz", start=2):  # as large as before
+            commit(a=letter * 200)
+            await nth(peer, 1, count)
+        commit(a="x" * 300)
+        last = await nth(peer, 1, 4)
+        assert isinstance(last, Refusal) and last.code == "answer_too_large"
+        commit(b="y" * 450)  # there is room for, now
+        assert (await nth(peer, 2, 2)).version
+        assert len(DATABASE[0].registry) == 1
+
+
+async def test_what_a_slow_reader_did_not_see_grow_is_ended() -> None:
+    async with live(answer_bytes=1500, outbound_bytes=500) as peer:
+        commit(b="x" * 1000)
+        await goes_on(peer, id=1, url="/table/a/")
+        await goes_on(peer, id=2, url="/table/c/")
+        peer.reads.clear()
+        peer.say(id=3, url="/listed/b/")
+        await peer.becomes(lambda: not peer.connection.exchange.has_room())
+        commit(a="x" * 2000, c=1)
+        await quiet(peer)
+        peer.reads.set()
+        assert (await nth(peer, 1, 2)).code == "answer_too_large"
+        assert value_of(await nth(peer, 2, 2)) == 1
+
+
 async def test_one_more_than_may_be_live_is_refused() -> None:
     async with live(subscriptions=2) as peer:
         await goes_on(peer, id=1, url="/table/a/")
