@@ -11,6 +11,7 @@ import msgspec
 from wsrequest.connection.runs import LiveCall, Place, Rerun, identity_of
 from wsrequest.connection.service import Live
 from wsrequest.errors import Refused
+from wsrequest.http.requests import split_url
 from wsrequest.live.groups import Group, Run
 from wsrequest.live.results import Result, tag_matches
 from wsrequest.protocol.codec import encode_refused, encode_server, encode_version
@@ -68,6 +69,11 @@ class Subscription:
         self._version = 0
         self.cookie = ""
         self.key: Hashable = None
+
+    @property
+    def path(self) -> str:
+        """Of its URL, for a line of the log."""
+        return split_url(self.message.url)[0]
 
     def start(self, run: Run) -> Rerun:
         """Run the view again, as whoever sent the request."""

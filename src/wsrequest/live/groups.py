@@ -63,6 +63,10 @@ class Subscriber(Protocol):
     """Equal for those whose requests are equal, whoever answers: URL, headers, identity."""
     group: "Group | None"
 
+    @property
+    def path(self) -> str:
+        """Of its URL, for a line of the log."""
+
     def start(self, run: Run) -> Job:
         """Run the view again; ``Registry.finished`` follows, with this run."""
 
@@ -78,6 +82,7 @@ class Group:
 
     Attributes:
         key: ``Subscriber.key``, or what those have in common who may share.
+        path: of the URL of all of them.
         subscribers: never empty while the registry knows the group; in the order of joining.
         latest: the last result; None until the first run of this group has ended.
         version: of ``latest``.
@@ -99,13 +104,12 @@ class Group:
 
     __slots__ = (
         "chases", "echoes", "expiry", "failures", "hung", "is_dirty", "is_queued", "is_showing",
-        "key",
-        "latest", "not_before", "position", "reads", "run", "subscribers", "timer", "version",
-        "waiters",
+        "key", "latest", "not_before", "path", "position", "reads", "run", "subscribers", "timer",
+        "version", "waiters",
     )  # fmt: skip
 
-    def __init__(self, key: Hashable) -> None:
-        self.key = key
+    def __init__(self, key: Hashable, path: str) -> None:
+        self.key, self.path = key, path
         self.subscribers: dict[Subscriber, None] = {}
         self.latest: Result | None = None
         self.version, self.position = 0, -1

@@ -87,6 +87,10 @@ class Registry:
     def lost(self) -> None:
         """Commits may have been missed: everything may have changed."""
         self._log.lose()
+        if self._groups:
+            logger.warning(
+                "commits may have been missed: all %s live views run again", len(self._groups)
+            )
         for group in list(self._groups.values()):
             self._touch(group, None)
 
@@ -96,7 +100,9 @@ class Registry:
         group.chases = 0
         group.echoes = group.echoes + 1 if _is_rerun(writer) else 0
         if group.echoes == MOST_ECHOES + 1:
-            logger.warning("live views run each other without end, and are slowed down")
+            logger.warning(
+                "live views run each other without end, and are slowed down, %s for one", group.path
+            )
         self._turns.queue(group)
 
     # First runs, and who comes and goes.
@@ -183,7 +189,7 @@ class Registry:
         """Put a subscriber into the group of a key; ``_depart`` from the other one follows."""
         left, group = subscriber.group, self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(key)
+            group = self._groups[key] = Group(key, subscriber.path)
         subscriber.group = group
         group.subscribers[subscriber] = None
         return (None if left is group else left), group
@@ -234,8 +240,8 @@ class Registry:
         run.job = next(iter(group.subscribers)).start(run)
 
     def _is_overdue(self, run: Run) -> None:
-        logger.warning("a live view did not answer in time")
         assert run.job is not None and run.group is not None  # set when it began
+        logger.warning("a live view did not answer in time: %s", run.group.path)
         run.group.hung = run
         self.finished(run, _LATE, ())
         run.job.give_up()

@@ -529,6 +529,16 @@ async def test_an_async_run_is_cancelled_when_nobody_is_left() -> None:
         await peer.becomes(lambda: not DATABASE[0].registry._turns._running)
 
 
+async def test_a_run_that_hangs_is_logged_with_its_path(caplog: pytest.LogCaptureFixture) -> None:
+    async with service_open(run_seconds=0.2) as service, connected(service) as peer:
+        await goes_on(peer, url="/held/a/?first=1")
+        commit(a=1)
+        assert (await nth(peer, 1, 2)).status == 504
+        told = [r.getMessage() for r in caplog.records if r.name == "wsrequest.live"]
+        assert told == ["a live view did not answer in time: /held/a/"]
+        STAGES["a"].go.set()
+
+
 async def test_a_run_that_hangs_is_told_and_does_not_take_the_thread_of_another() -> None:
     async with service_open(threads=1, run_seconds=0.2) as service:
         async with connected(service) as peer:

@@ -91,7 +91,7 @@ class FakeSubscriber:
     """Notes what it is shown. ``jobs`` are those that it was asked to start."""
 
     def __init__(self, key: Hashable = "me", jobs: list[Job] | None = None) -> None:
-        self.key, self.group = key, None
+        self.key, self.path = key, f"/{key}/"
         self.jobs: list[Job] = [] if jobs is None else jobs
         self.shown: list[tuple[int, Result]] = []
         self.ends: list[Any] = []

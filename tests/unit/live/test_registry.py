@@ -83,6 +83,19 @@ def test_what_the_last_run_read_no_longer_is_no_reason_to_run() -> None:
     assert len(world.jobs) == 2
 
 
+def test_commits_that_were_missed_are_logged_where_that_is_any_matter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.registry.lost()
+    assert not caplog.records
+    world.subscribe()
+    world.registry.lost()
+    assert [r.getMessage() for r in caplog.records] == [
+        "commits may have been missed: all 1 live views run again"
+    ]
+
+
 def test_commits_that_were_missed_may_have_changed_everything() -> None:
     world = World()
     world.subscribe(key="one", reads=(read("a"),))
@@ -652,7 +665,9 @@ def test_views_that_wake_each_other_are_slowed_down(caplog: pytest.LogCaptureFix
             world.end(job, ok(str(ended).encode()), reads)
         world.clock.advance(0.1)
     assert MOST_ECHOES < ended < 80
-    assert [r for r in caplog.records if r.levelno == logging.WARNING]
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(told) == 2 and all("slowed down" in line for line in told)  # once for each
+    assert {line.split()[-3] for line in told} == {"/me/", "/you/"}
 
 
 def test_a_view_that_was_slowed_down_is_at_its_pace_again(caplog: pytest.LogCaptureFixture) -> None:
