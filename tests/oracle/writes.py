@@ -388,8 +388,10 @@ def sql_copy(a: int, b: int, c: int) -> None:
     if connection.vendor == "sqlite":
         execute("INSERT OR IGNORE INTO oracle_notebook VALUES (6, %s)", [f"t{a % 7}"])
     else:
-        with connection.cursor() as cursor, cursor.copy("COPY oracle_notebook FROM STDIN") as copy:
-            copy.write_row((6, f"t{a % 7}"))
+        # Django wraps the errors of what goes through its own cursors only.
+        with connection.wrap_database_errors, connection.cursor() as cursor:
+            with cursor.copy("COPY oracle_notebook FROM STDIN") as copy:
+                copy.write_row((6, f"t{a % 7}"))
 
 
 @write
