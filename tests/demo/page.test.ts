@@ -444,7 +444,7 @@ test("the throttle is shown with the seconds left, and signing in lifts it", asy
   expect(await text(page, "#editor-save")).toBe("Create snippet");
 });
 
-test.each(["light", "dark"] as const)("axe finds nothing in %s: at rest, with errors, throttled, in the dialog", async (colorScheme) => {
+test.each(["light", "dark"] as const)("axe finds nothing in %s: with errors, throttled, with a row that is marked, in the dialog", async (colorScheme) => {
   const page = await visit({ colorScheme });
   await page.addInitScript({ path: AXE });
   await page.reload();
@@ -463,6 +463,8 @@ test.each(["light", "dark"] as const)("axe finds nothing in %s: at rest, with er
   await page.waitForFunction(() => document.querySelector("#timing-note")!.textContent!.includes("median"));
   await page.click("#burst");
   await page.locator("#burst-throttle").waitFor();
+  await asAdmin("POST", "/api/snippets/", { title: `For axe, in ${colorScheme}`, code: "x" });
+  await page.locator("#snippets .news", { hasText: "new" }).waitFor();
   expect(await violations()).toEqual([]);
   await page.click("#sign-in-open");
   await page.fill("#password", "wrong");

@@ -2,7 +2,7 @@
  * Takes the pictures of the demo that the README shows: always the same scene, of a demo of its own.
  * `scripts/screenshots` runs it, with the directory to put them in. The times in them are measured.
  */
-import { chromium, type BrowserContextOptions, type Page } from "playwright-core";
+import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { Demo } from "./served.js";
 
 const DESK = { width: 1280, height: 1120 };
@@ -11,6 +11,7 @@ const PICTURES: Record<string, BrowserContextOptions> = {
   "demo-dark": { colorScheme: "dark", viewport: DESK },
   "demo-phone": { colorScheme: "light", viewport: { width: 390, height: 780 }, deviceScaleFactor: 1.5 },
 };
+const WINDOW = { width: 560, height: 690 };
 const [place] = process.argv.slice(2);
 
 /** Somebody signed in, compared both ways, and opened a snippet; the last calls went by each. */
@@ -34,12 +35,53 @@ async function setScene(page: Page): Promise<void> {
   await row.locator("summary").click();
   await row.locator(".highlight").waitFor();
   await page.locator("#notices > *").waitFor({ state: "detached" });
-  await page.evaluate(async () => {
+  await settle(page, "body");
+}
+
+/** Nothing has the focus or the pointer, and `top` stands below the bar. */
+async function settle(page: Page, top: string): Promise<void> {
+  await page.evaluate(async (top) => {
     (document.activeElement as HTMLElement).blur();
     scrollTo(0, 0);
+    scrollTo(0, document.querySelector(top)!.getBoundingClientRect().top - 72);
     await document.fonts.ready;
-  });
+  }, top);
   await page.mouse.move(0, 0);
+}
+
+/** Two browsers side by side: what the one changed is marked in the other. */
+async function takeBoth(enter: (options: BrowserContextOptions) => Promise<[BrowserContext, Page]>, path: string): Promise<void> {
+  const [first, one] = await enter({ colorScheme: "light", viewport: WINDOW });
+  const [second, other] = await enter({ colorScheme: "dark", viewport: WINDOW });
+  const row = (page: Page, title: string, news: string): Promise<void> =>
+    page.locator("#snippets li", { hasText: title }).locator(".news", { hasText: news }).waitFor();
+  for (const page of [one, other]) await page.locator('#list-state[data-state="socket"]').waitFor();
+  await one.click("#sign-in-open");
+  await one.fill("#password", "demo");
+  await one.keyboard.press("Enter");
+  await one.locator("#sign-out").waitFor();
+  const edited = one.locator("#snippets li", { hasText: "A client in ten lines" });
+  await edited.locator("summary").click();
+  await edited.getByRole("button", { name: "Edit" }).click();
+  await one.fill("#title", "A client in nine lines");
+  await one.click("#editor-save");
+  await row(other, "A client in nine lines", "edited");
+  await edited.waitFor({ state: "detached" });
+  await one.locator("#snippets li", { hasText: "A client in nine lines" }).locator("summary").click(); // closes it
+  await one.fill("#title", "Written on the left");
+  await one.fill("#code", "print('seen on the right')");
+  await one.click("#editor-save");
+  for (const page of [one, other]) await row(page, "Written on the left", "new");
+  await one.locator("#notices > *").first().waitFor();
+  await one.evaluate(() => document.querySelector("#notices")!.replaceChildren());
+  await one.locator("#snippets li:first-child .highlight").waitFor();
+  await Promise.all([settle(one, "[aria-labelledby=snippets-heading]"), settle(other, "[aria-labelledby=snippets-heading]")]);
+  const taken = await Promise.all([one, other].map((page) => page.screenshot()));
+  const both = await browser.newPage({ viewport: { width: 2 * WINDOW.width + 12, height: WINDOW.height } });
+  const images = taken.map((picture) => `<img alt="" src="data:image/png;base64,${picture.toString("base64")}">`);
+  await both.setContent(`<body style="margin: 0; display: flex; gap: 12px; background: #8a9690">${images.join("")}`);
+  await both.screenshot({ path });
+  for (const each of [both, first, second]) await each.close();
 }
 
 const demo = await Demo.serve();
@@ -49,15 +91,20 @@ const flags = [
   ...["--disable-lcd-text", "--font-render-hinting=none"], // the same on every screen
 ];
 const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: flags });
+const enter = async (options: BrowserContextOptions): Promise<[BrowserContext, Page]> => {
+  const context = await browser.newContext({ ...options, locale: "en", timezoneId: "UTC", reducedMotion: "reduce" });
+  const page = await context.newPage();
+  await page.goto(demo.origin);
+  return [context, page];
+};
 try {
   for (const [name, options] of Object.entries(PICTURES)) {
-    const context = await browser.newContext({ ...options, locale: "en", timezoneId: "UTC", reducedMotion: "reduce" });
-    const page = await context.newPage();
-    await page.goto(demo.origin);
+    const [context, page] = await enter(options);
     await setScene(page);
     await page.screenshot({ path: `${place}/${name}.png` });
     await context.close();
   }
+  await takeBoth(enter, `${place}/demo-live.png`);
 } finally {
   await browser.close();
   await demo.end();
