@@ -92,8 +92,8 @@ POINTS = (
         10,
         "a logout closes the session's sockets",
         "At once in the process where it happens, by HTTP or by socket, unless "
-        "`WSREQUEST_CLOSE_ON_LOGOUT` is off. Sockets in other processes are logged out with the "
-        "next message all the same, and closed by 9.",
+        "`WSREQUEST_CLOSE_ON_LOGOUT` is off. What is live for the user ends with it. Sockets in "
+        "other processes are logged out with the next message all the same, and closed by 9.",
     ),
     Point(
         11,
@@ -229,7 +229,9 @@ POINTS = (
         33,
         "caps per connection, a time for each request",
         "In flight, waiting, threads, body bytes, queued bytes, headers, nesting; "
-        "`WSREQUEST_REQUEST_SECONDS`. There are no subscriptions yet.",
+        "`WSREQUEST_REQUEST_SECONDS`. Of live requests: how many, what their answers hold "
+        "together, and how many views run again at a time (`WSREQUEST_MAX_SUBSCRIPTIONS`, "
+        "`WSREQUEST_MAX_ANSWER_BYTES`, `WSREQUEST_LIVE_RUNS`).",
     ),
     Point(
         34,
@@ -252,6 +254,8 @@ POINTS = (
     Point(
         37,
         "cache: nothing shared across identities",
-        "No two requests share a run, whatever they ask for; a thread keeps nothing of a request.",
+        "A thread keeps nothing of a request. A live request runs again as whoever asked; it "
+        "shares a run with those who are the same in handshake, cookies, token and headers, and "
+        "with others only where the response says that everybody may see it.",
     ),
 )
