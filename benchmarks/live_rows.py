@@ -18,7 +18,7 @@ STATES = ("without", "idle", "watched", "recorded")  # of a capture, see apps.tr
 
 def crowd(subject: str, count: int) -> Point:
     """Subscribers of one URL of a subject."""
-    return Point(subject, "live", f"{count} subscribers")
+    return Point(subject, "live", f"{count:,} subscriber{'s' * (count > 1)}")
 
 
 def tracking(job: str, state: str) -> Point:
