@@ -396,4 +396,5 @@ def keep_the_version_of_another(patch: pytest.MonkeyPatch) -> None:
 def test_a_planted_fault_is_found(plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     with pytest.raises((AssertionError, KeyError, IndexError, ExceptionGroup)):
-        run(400, phases=[Phase.generate], database=None)
+        # Derandomized: what chance finds today it should find tomorrow.
+        run(1000, phases=[Phase.generate], database=None, derandomize=True)
