@@ -5,7 +5,7 @@
 import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { Demo } from "./served.js";
 
-const DESK = { width: 1280, height: 1120 };
+const DESK = { width: 1280, height: 1150 };
 const PICTURES: Record<string, BrowserContextOptions> = {
   "demo-light": { colorScheme: "light", viewport: DESK },
   "demo-dark": { colorScheme: "dark", viewport: DESK },
