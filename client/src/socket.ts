@@ -53,7 +53,7 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
     made.onmessage = ({ data }) => made === socket && receive(data as string | ArrayBuffer);
     made.onclose = ({ code }) => made === socket && lose(code);
     made.onerror = () => {}; // close follows
-    after(PATIENCE_MS, () => lose(1006, "it sent no greeting"));
+    after(PATIENCE_MS, () => lose(1006, "it sent no hello"));
     become("connecting");
   };
 
@@ -99,7 +99,7 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
     if (session) return;
     if (protocol !== SUBPROTOCOL) return lose(1002, `it speaks ${protocol}`, "closed");
     const greeted = socket!;
-    session = begin(limits, (frame) => greeted === socket && greeted.send(frame)); // not when it is lost: a browser warns
+    session = begin(limits, (frame) => greeted.readyState > 1 || greeted.send(frame)); // a browser warns
     openedAt = Date.now();
     pingMs = pingSeconds * 1000 + PATIENCE_MS; // the server's own ping comes first
     become("open");

@@ -179,14 +179,18 @@ describe("over the socket", () => {
     expect(socket.sent).toEqual([]);
   });
 
-  test("nothing is sent on a connection that was closed", async () => {
+  test.each([
+    ["was closed", () => client.close()],
+    ["is being closed by the server", () => (FakeSocket.last.readyState = 2)],
+  ])("nothing is sent on a connection that %s", async (_, end) => {
     const socket = await connect();
     const subscription = live("/a/");
     const { id } = await sent(socket, 1);
     socket.text({ id, ...answer(1, 1) });
     await until(() => subscription.state === "live");
-    client.close();
-    await until(() => subscription.state === "connecting");
+    end();
+    subscription.close();
+    await until(() => subscription.state === "ended");
     await quiet();
     expect(socket.sent.length).toBe(1);
   });
