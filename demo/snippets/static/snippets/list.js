@@ -4,7 +4,8 @@
  * Owns which page is followed. Nothing loads it again after a change, not after one of the visitor's own
  * either: each new state of the page comes by itself. `render` shows the data that it is given; the rows
  * are rows.js's. Its events: "edit" carries a snippet, "changed" {added, edited, erased} as changes.js
- * has it, "ended" says that the server follows the page no more.
+ * has it, "ended" says that the server follows the page no more, "rights" that who asks may edit other
+ * snippets than before.
  */
 import { isOk, problem } from "./api.js";
 import { changesOf } from "./changes.js";
@@ -67,6 +68,7 @@ export class SnippetList extends EventTarget {
     const { count, next, previous, results } = page;
     const changes = this.#shown ? changesOf(this.#shown, page) : { added: [], edited: [], erased: [] };
     const isMore = this.#shown && this.#shown.count !== count;
+    const isOther = this.#shown && hasOtherRights(this.#shown, page);
     this.#shown = page;
     const list = byId("snippet-list");
     list.dataset.phase = count > 0 ? "ready" : "empty";
@@ -87,6 +89,7 @@ export class SnippetList extends EventTarget {
     for (const { id } of changes.added) rows.tell(byId(`snippet-${id}`), "new");
     for (const { id } of changes.edited) rows.tell(byId(`snippet-${id}`), "edited");
     if (Object.values(changes).flat().length) this.dispatchEvent(new CustomEvent("changed", { detail: changes }));
+    if (isOther) this.dispatchEvent(new Event("rights"));
   }
 
   /** Opens this snippet as soon as it is there; a new one stands on the first page. */
@@ -143,6 +146,11 @@ export class SnippetList extends EventTarget {
       host.textContent = error.message;
     }
   }
+}
+
+function hasOtherRights(before, after) {
+  const editable = new Map(before.results.map((snippet) => [snippet.id, snippet.editable]));
+  return after.results.some((snippet) => (editable.get(snippet.id) ?? snippet.editable) !== snippet.editable);
 }
 
 /** One that was erased goes before the eyes; one of another page is just not here. */

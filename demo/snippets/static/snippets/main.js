@@ -42,6 +42,7 @@ account.addEventListener("change", () => list.follow());
 // Perhaps of a session that is over: ended elsewhere, it closes the socket with this code.
 const askAgain = () => account.ask().catch(() => {});
 list.addEventListener("ended", askAgain);
+list.addEventListener("rights", askAgain);
 wire.addEventListener("seen", ({ detail }) => detail.code === SESSION_ENDED && askAgain());
 editor.addEventListener("saved", ({ detail: { snippet, isNew } }) => list.reveal(snippet, isNew));
 list.addEventListener("edit", ({ detail }) => editor.edit(detail));
