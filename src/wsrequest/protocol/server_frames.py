@@ -215,10 +215,8 @@ def _response(head: _Head, status: int, id: Id | None, body: bytes | None) -> Re
     if head.more and (body is None or id is None):
         raise Refused("bad_message", "more needs a binary frame and an id", id)
     version = None if head.version is UNSET else head.version
-    if version is None or body is not None:
-        patch = None
-    else:
-        patch = head.patch
+    is_patch = version is not None and body is None and head.data is not UNSET
+    patch = head.patch if is_patch else None
     if body is None and head.data is not UNSET:
         body = bytes(head.data) if patch else body_of(head.headers, head.data)
     settled = None if head.settled is UNSET else head.settled

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.protocol.wire import FILES, TYPES, Case, cases
 from wsrequest.errors import CODES, Refused
 from wsrequest.protocol import codec
+from wsrequest.protocol.messages import Response
 
 CASES = list(cases())
 # These are told by what happened before, so they are the session's and the connection's.
@@ -73,3 +74,9 @@ def test_every_message_is_decoded_and_encoded() -> None:
     for subject in (DECODED, ENCODED):
         found = {type(case.message).__name__ for case in subject} - {"NoneType"}
         assert found == TYPES.keys()
+
+
+def test_patch_without_data_means_nothing() -> None:
+    """A server sends none; found by scripts/fuzz."""
+    frame = '{"id":9,"version":9,"status":200,"headers":{},"patch":"json"}'
+    assert codec.decode_server(frame) == Response(200, {}, 9, version=9)
