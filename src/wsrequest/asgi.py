@@ -268,6 +268,7 @@ def _make_live(
         least_seconds=conf.LIVE_INTERVAL_SECONDS,
         run_seconds=conf.REQUEST_SECONDS,
         replica_seconds=conf.LIVE_REPLICA_SECONDS,
+        recheck_seconds=conf.LIVE_RECHECK_SECONDS,
         quiet_tables=frozenset({"django_session"}),
         activate=activate,
     )

@@ -147,6 +147,9 @@ class Conf:
     LIVE_INTERVAL_SECONDS = Setting(
         0.05, "Least time between two runs for the same subscribers.", minimum=0
     )
+    LIVE_RECHECK_SECONDS = Setting(
+        60.0, "Time after which a live view runs again whatever is written; 0 for never.", minimum=0
+    )
     LIVE_IGNORED_TABLES = Setting[Sequence[str]](
         (), "Tables whose changes wake no live request: those written with every request, say."
     )

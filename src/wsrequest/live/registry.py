@@ -37,6 +37,7 @@ class Registry:
         run_seconds: how long a run may take.
         replica_seconds: by when a replica should have caught up. What was read from one is read
             again then, and two more times later.
+        recheck_seconds: how old a result may become, for what other processes write; 0: any age.
         quiet_tables: those in which views write that only run again, of sessions that is: what
             such a run writes there wakes nobody else.
         activate: told when the first begins to read and when the last has left, so that nobody
@@ -51,12 +52,13 @@ class Registry:
         least_seconds: float,
         run_seconds: float,
         replica_seconds: float = 1.0,
+        recheck_seconds: float = 0.0,
         quiet_tables: frozenset[str] = frozenset(),
         activate: Callable[[bool], None] = lambda is_active: None,
     ) -> None:
         self._loop, self._activate = loop, activate
         self._least_seconds, self._run_seconds = least_seconds, run_seconds
-        self._replica_seconds = replica_seconds
+        self._replica_seconds, self._recheck_seconds = replica_seconds, recheck_seconds
         self._quiet_tables = quiet_tables
         self._log = Log()
         self._index: Index[Group] = Index()
@@ -312,6 +314,8 @@ class Registry:
         self._show(group, result, list(group.subscribers))
 
     def _expire(self, group: Group, run: Run, seconds: float | None) -> None:
+        if self._recheck_seconds:
+            self._turns.expire_in(group, self._recheck_seconds)
         if seconds is not None:
             self._turns.expire_in(group, seconds)
         if run.lags and group.chases < _MOST_CHASES:

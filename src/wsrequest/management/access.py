@@ -26,6 +26,7 @@ class _Head(msgspec.Struct):
     method: str = "GET"
     url: str | None = None
     status: int | None = None
+    version: int | None = None  # of a live request, which goes on
     cancel: bool = False
     more: bool = False
     error: Any = None  # an object, from the server; a client may send what it likes
@@ -115,7 +116,10 @@ class _SocketLines:
             return
         method, url = "-", "-"  # a frame that could not be read
         if head.id is not None:
-            method, url = self._requests.pop(head.id, (method, url))
+            if head.version is None:
+                method, url = self._requests.pop(head.id, (method, url))
+            else:
+                method, url = self._requests.get(head.id, (method, url))
         elif self._without_id:  # in order, unless their sender had several in flight
             method, url = self._without_id.pop(0)
         code = head.error["code"] if head.error else ""

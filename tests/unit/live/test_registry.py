@@ -747,6 +747,18 @@ def test_a_run_for_another_reason_begins_the_time_anew() -> None:
     assert len(world.jobs) == 2
 
 
+def test_no_result_becomes_older_than_it_may() -> None:
+    world = World(recheck_seconds=60.0)
+    me = world.subscribe(expires_seconds=1000.0)
+    for body in (b"two", b"three"):
+        world.clock.advance(59.0)
+        jobs = len(world.jobs)
+        world.clock.advance(1.0)
+        assert len(world.jobs) == jobs + 1
+        world.end(result=ok(body))
+        assert me.body == body
+
+
 # Replicas.
 
 
