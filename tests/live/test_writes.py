@@ -229,11 +229,16 @@ def test_write_in_a_transaction_is_published_after_its_end(
     name: str, kind: str, database: Database, published: Published, capture: Capture
 ) -> None:
     write, tables = ALL[name]
+    before = database.content()
     with TRANSACTIONS[kind]():
         write()
-        assert published.changes == []
+        if published.changes:
+            # Django's first savepoint after set_autocommit(False) is the transaction to SQLite, and
+            # its RELEASE commits: others see it.
+            assert (database.vendor, kind) == ("sqlite", "manual")
+            assert before != published.contents[-1] == database.content()
     assert published.tables() >= tables
-    assert published.contents == [database.content()]
+    assert published.contents[-1] == database.content()
 
 
 @pytest.mark.parametrize(
