@@ -1,0 +1,33 @@
+/** What a project of its own writes that installed the npm package: tsc and esbuild read it beside the package (scripts/client check). */
+import { Client, RequestFailed, RequestInDoubt, type FetchInit, type LiveState, type Options } from "django-websocket-request";
+
+const options: Options = { url: "wss://example.com/ws/", token: async () => "a token" };
+export const client = new Client(options);
+
+export async function create(title: string): Promise<number> {
+  const init: FetchInit = { method: "POST", body: new URLSearchParams({ title }), settled: true };
+  try {
+    const response: Response = await client.fetch("/api/snippets/", init);
+    return response.status;
+  } catch (error) {
+    if (error instanceof RequestInDoubt) return 0;
+    if (error instanceof RequestFailed) return error.response?.status ?? 0;
+    throw error;
+  }
+}
+
+export async function follow(show: (response: Response) => void): Promise<LiveState> {
+  const subscription = client.live("/api/snippets/", (response) => show(response), { patch: "merge" });
+  subscription.addEventListener("statechange", () => console.log(subscription.state, subscription.error));
+  for await (const response of client.live("/api/snippets/")) show(response);
+  subscription.close();
+  return subscription.state;
+}
+
+// What has types refuses what is wrong; were they `any`, these lines would be errors.
+// @ts-expect-error: no such option
+new Client({ path: "/ws/" });
+// @ts-expect-error: no such kind of patch
+client.live("/api/snippets/", null, { patch: "xml" });
+// @ts-expect-error: no address
+void client.fetch();
