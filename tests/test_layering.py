@@ -38,7 +38,14 @@ IMPURE = {
 ELSEWHERE = {"protocol": {"msgspec"}, "live.patches": {"msgspec"}}
 
 # These run any Django request, one that came by plain HTTP too.
-NO_WEBSOCKET = ("http.jobs", "http.lanes", "http.shares", "http.results", "http.handler")
+NO_WEBSOCKET = (
+    "http.jobs",
+    "http.lanes",
+    "http.tempo",
+    "http.shares",
+    "http.results",
+    "http.handler",
+)
 WEBSOCKET = ("wsrequest.protocol", "wsrequest.http.requests")
 
 # The whole package stands on its door, so opening it may load nothing.

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import TypeVar
 
 from asgiref.sync import SyncToAsync
@@ -20,6 +20,7 @@ from asgiref.sync import SyncToAsync
 from wsrequest.http.jobs import FunctionCall, Job, Source
 from wsrequest.http.results import Results
 from wsrequest.http.shares import Shares
+from wsrequest.http.tempo import LOOK_SECONDS, Tempo
 
 __all__ = ["Lane"]
 
@@ -28,11 +29,6 @@ T = TypeVar("T")
 logger = logging.getLogger("wsrequest.lanes")
 
 _LINGER_SECONDS = 10.0  # a thread beyond the usual number stays so long, for the next burst
-# Threads share one interpreter. One more helps while those at work wait for something, and costs
-# where they do not: so it is called up when no job was begun for so long, or when the process
-# left this share of its time unused. While jobs wait, the results of others may wait so long, too.
-_PACE_SECONDS = 0.001
-_UNUSED_SHARE = 0.3
 
 
 class Lane:
@@ -76,7 +72,8 @@ class Lane:
         self._is_exhausted = False  # and that was logged
         self._begun = 0.0  # when a job was last begun, or a thread called up for one
         self._is_pacing = False
-        self._paced = (0.0, 0.0)  # time, and processor time of the process, at the last look
+        self._is_one_too_many = False  # the next thread that ends a job is to rest
+        self._tempo = Tempo()
 
     def submit(self, job: Job, source: Source) -> None:
         """Queue a job behind the others of its source."""
@@ -87,12 +84,12 @@ class Lane:
                 self._ready.append(source)
             working = self._working - self._parked
             if working < self._threads and (
-                not working or perf_counter() - self._begun > _PACE_SECONDS
+                not working or perf_counter() - self._begun > LOOK_SECONDS
             ):
                 self._call_up()
             elif not self._is_pacing:
                 self._is_pacing = True
-                self._look_soon()
+                self._begin_looking()
 
     async def call(self, function: Callable[..., T], *args: object, source: Source) -> T:
         """Run a function in a worker thread and return its result, or raise what it raises."""
@@ -151,7 +148,7 @@ class Lane:
         self._ready.extend(released)
         if released and not self._is_pacing:
             self._is_pacing = True
-            self.post(self._look_soon)
+            self.post(self._begin_looking)
 
     def _call_up(self) -> None:
         self._begun = perf_counter()  # or all would be called up before the first has begun
@@ -178,17 +175,20 @@ class Lane:
         for _ in range(min(1, self._threads - working) if working else self._threads):
             self._call_up()
 
+    def _begin_looking(self) -> None:
+        self._tempo.begin()
+        self._look_soon()
+
     def _look_soon(self) -> None:
-        self._paced = perf_counter(), process_time()
-        self.loop.call_later(_PACE_SECONDS, self._look, context=Context())
+        self.loop.call_later(self._tempo.seconds, self._look, context=Context())
 
     def _look(self) -> None:
         with self._lock:
             self._is_pacing = bool(self._ready)
             if self._is_pacing:
-                now, (then, used) = perf_counter(), self._paced
-                is_unused = process_time() - used < (1 - _UNUSED_SHARE) * (now - then)
-                if is_unused or now - self._begun > _PACE_SECONDS:
+                more = self._tempo.look(self._begun, self._working - self._parked)
+                self._is_one_too_many = more < 0
+                if more > 0:
                     self._call_up_more()
                 self._look_soon()
         self._results.take()
@@ -226,7 +226,7 @@ class Lane:
             with self._lock:
                 if seat.source is not None:
                     self._give_back(seat)
-                job, is_over = self._take(seat), False
+                job, is_over = None if self._rests_early() else self._take(seat), False
                 may_wait = job is not None and self._is_pacing
                 if job is None:
                     self._working -= 1
@@ -243,6 +243,10 @@ class Lane:
                         self._resting.remove(seat.gate)
                         self._alive -= 1
                         return None
+
+    def _rests_early(self) -> bool:
+        is_one_too_many, self._is_one_too_many = self._is_one_too_many, False
+        return is_one_too_many and self._working - self._parked > 1
 
     def _take(self, seat: "_Seat") -> Job | None:
         while self._ready and self._working - self._parked <= self._threads:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 
-from wsrequest.http import lanes
+from wsrequest.http import lanes, tempo
 from wsrequest.http.jobs import Group, Source
 from wsrequest.http.lanes import Lane
 
@@ -265,10 +266,12 @@ class Clock:
         self.time = 100.0
         self.processor_time = 1.0
         self.looks: list[Callable[[], None]] = []
-        monkeypatch.setattr(lanes, "perf_counter", lambda: self.time)
-        monkeypatch.setattr(lanes, "process_time", lambda: self.processor_time)
+        for module in (lanes, tempo):
+            monkeypatch.setattr(module, "perf_counter", lambda: self.time)
+        monkeypatch.setattr(tempo, "process_time", lambda: self.processor_time)
 
     def call_later(self, delay: float, callback: Callable[[], None], **kwargs: Any) -> None:
+        self.delay = delay
         self.looks.append(callback)
 
     def call_soon_threadsafe(self, callback: Callable[[], None], **kwargs: Any) -> None:
@@ -287,7 +290,7 @@ class Clock:
     [
         pytest.param(0.0005, 0.0005, False, id="the-interpreter-is-busy"),
         pytest.param(0.0005, 0.0001, True, id="it-waits-for-something"),
-        pytest.param(0.0020, 0.0020, True, id="nothing-was-begun"),
+        pytest.param(0.0060, 0.0060, True, id="nothing-was-begun"),
     ],
 )
 async def test_another_thread_is_called_up_only_where_it_helps(
@@ -309,6 +312,96 @@ async def test_another_thread_is_called_up_only_where_it_helps(
         lane.stop()
         for hold in holds:
             await hold.until_begun()
+
+
+async def test_it_is_looked_less_often_while_the_interpreter_is_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    lane = Lane(clock, threads=1, max_threads=1)  # type: ignore[arg-type]
+    with joined():
+        holds = [Hold(), Hold()]
+        for hold in holds:
+            lane.submit(hold, Source())
+        await holds[0].until_begun()
+        delays = [clock.delay]
+        for _ in range(4):
+            clock.look(after=0.001, used=0.001)
+            delays.append(clock.delay)
+        assert delays == [0.001, 0.002, 0.004, 0.005, 0.005]
+        clock.look(after=0.001, used=0.0)
+        assert clock.delay == 0.001
+        for hold in holds:
+            hold.go.set()
+        lane.stop()
+
+
+def rests(lane: Lane) -> bool:
+    """Wait until a thread of a lane rests."""
+    end = time.monotonic() + SECONDS
+    while not lane._resting and time.monotonic() < end:
+        time.sleep(0.001)
+    return bool(lane._resting)
+
+
+@pytest.mark.parametrize(
+    ("used", "is_let_off"),
+    [
+        pytest.param(0.0010, True, id="they-take-turns"),
+        pytest.param(0.0018, False, id="they-run-side-by-side"),
+    ],
+)
+async def test_a_thread_rests_when_several_do_the_work_of_one(
+    monkeypatch: pytest.MonkeyPatch, used: float, is_let_off: bool
+) -> None:
+    clock = Clock(monkeypatch)
+    lane = Lane(clock, threads=2, max_threads=2)  # type: ignore[arg-type]
+    with joined():
+        first, second, third, fourth = holds = [Hold() for _ in range(4)]
+        for hold in holds:
+            lane.submit(hold, Source())
+        await first.until_begun()
+        clock.look(after=0.001, used=0.0)  # all that work wait: another is called up
+        await second.until_begun()
+        clock.look(after=0.001, used=used)
+        first.go.set()  # whoever ends a job now rests, or takes the next
+        if is_let_off:
+            assert await asyncio.to_thread(rests, lane)
+            assert not third.begun.is_set()
+            second.go.set()  # the one that is left never rests while jobs wait
+        await third.until_begun()
+        for hold in holds:
+            hold.go.set()
+        lane.stop()
+        await fourth.until_begun()
+
+
+async def test_the_last_thread_at_work_takes_the_next_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was one too many, but the other has begun to wait since."""
+    clock = Clock(monkeypatch)
+    lane = Lane(clock, threads=2, max_threads=2)  # type: ignore[arg-type]
+    with joined():
+        park, parked, first, second = threading.Event(), Hold(lane), Hold(), Hold()
+
+        def hold_parked() -> None:
+            first.begun.wait(SECONDS)
+            assert park.wait(SECONDS)
+            parked.hold()
+
+        for work in (Work(hold_parked), first, second):
+            lane.submit(work, Source())
+        clock.look(after=0.001, used=0.0)
+        await first.until_begun()
+        clock.look(after=0.001, used=0.001)
+        park.set()
+        await parked.until_begun()
+        first.go.set()
+        await second.until_begun()
+        for hold in (parked, second):
+            hold.go.set()
+        lane.stop()
 
 
 async def test_parking_calls_others_up_at_once_only_where_that_helps(
