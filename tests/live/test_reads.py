@@ -2,7 +2,11 @@
 
 import asyncio
 import contextvars
+import re
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from threading import Thread
 from typing import Any
 
@@ -289,9 +293,26 @@ def test_shortest_time_counts(database: Database, capture: Capture) -> None:
         for seconds in (60, 5, 30):
             depends_on(seconds=seconds)
     assert reads.seconds == 5
-    for seconds in (0, -1, float("nan")):
-        with pytest.raises(ValueError, match="above zero"):
-            depends_on(seconds=seconds)
+
+
+@pytest.mark.parametrize("seconds", [2, 2.0, Decimal("2"), Fraction(4, 2)], ids=repr)
+def test_seconds_may_be_any_real_number(seconds: Any, capture: Capture) -> None:
+    with capture.reading() as reads:
+        depends_on(seconds=60)
+        depends_on(seconds=seconds)
+    assert (reads.seconds, type(reads.seconds)) == (2.0, float)
+
+
+@pytest.mark.parametrize("seconds", ["5", True, 1j, timedelta(seconds=5)], ids=repr)
+def test_seconds_that_are_no_real_number_are_named(seconds: Any) -> None:
+    with pytest.raises(TypeError, match="must be a number, not " + re.escape(repr(seconds))):
+        depends_on(seconds=seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), Decimal("nan")], ids=repr)
+def test_seconds_are_above_zero(seconds: Any) -> None:
+    with pytest.raises(ValueError, match="above zero"):
+        depends_on(seconds=seconds)
 
 
 def test_depends_on_outside_of_a_run_does_nothing(database: Database, capture: Capture) -> None:

@@ -4,6 +4,8 @@ Owns ``depends_on`` and ``changed``, which views and tasks call. Outside of a ru
 that watches nothing, they do nothing.
 """
 
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, router
@@ -19,7 +21,7 @@ __all__ = ["changed", "depends_on"]
 def depends_on(
     *tables: str | type[models.Model],
     key: str | None = None,
-    seconds: float | None = None,
+    seconds: float | Decimal | None = None,
     using: str | None = None,
 ) -> None:
     """Say that what is being answered depends on more than the statements it ran.
@@ -32,10 +34,11 @@ def depends_on(
             "default" for a name.
 
     Raises:
+        TypeError: ``seconds`` is no real number, or is True or False.
         ValueError: ``seconds`` is not above zero.
     """
-    if seconds is not None and not seconds > 0:
-        raise ValueError("seconds must be above zero")
+    if seconds is not None:
+        seconds = _above_zero(seconds)
     reads, capture = current(), installed()
     if reads is None or capture is None:
         return
@@ -65,3 +68,12 @@ def changed(*keys: str, using: str = DEFAULT_DB_ALIAS) -> None:
         capture.tell(Changes(tuple(Change("", key) for key in keys), running()))
     else:
         tap.add_keys(keys)
+
+
+def _above_zero(seconds: object) -> float:
+    # A Decimal is no Real, since it does not mix with floats; a bool is one by mere descent.
+    if isinstance(seconds, bool) or not isinstance(seconds, Real | Decimal):
+        raise TypeError(f"seconds must be a number, not {seconds!r}")
+    if not float(seconds) > 0:
+        raise ValueError("seconds must be above zero")
+    return float(seconds)
