@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.middleware import RemoteUserMiddleware
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.checks import CheckMessage, run_checks
 from django.http import HttpRequest, HttpResponse
@@ -49,6 +50,16 @@ class ProxiedUserMiddleware(RemoteUserMiddleware):
     header = "HTTP_X_FORWARDED_USER"
 
 
+class HashedOnlyStorage(ManifestStaticFilesStorage):
+    """As WhiteNoise's, which need not be installed."""
+
+    keep_only_hashed_files = property(lambda self: settings.WHITENOISE_KEEP_ONLY_HASHED_FILES)
+
+
+class RewritingStorage(HashedOnlyStorage):
+    support_js_module_import_aggregation = True
+
+
 class OwnMiddleware:
     header = "HTTP_X_PORTAL_USER"
 
@@ -65,6 +76,12 @@ SIMPLE_JWT = "rest_framework_simplejwt.authentication.JWTAuthentication"
 def authenticated_by(*classes: str) -> dict[str, Any]:
     """Settings of REST framework."""
     return {"DEFAULT_AUTHENTICATION_CLASSES": list(classes)}
+
+
+def stored_by(path: str, *, only_hashed: bool = True) -> dict[str, Any]:
+    """Settings of static files."""
+    storages = {**settings.STORAGES, "staticfiles": {"BACKEND": path}}
+    return {"STORAGES": storages, "WHITENOISE_KEEP_ONLY_HASHED_FILES": only_hashed}
 
 
 def found(**changes: Any) -> list[CheckMessage]:
@@ -129,6 +146,8 @@ WRONG = [
     wrong("W004", "than it takes", WSREQUEST_MAX_MESSAGE_BYTES=2**15),
     wrong("W004", "ever fills the window", WSREQUEST_MAX_BODY_BYTES=2**19),
     wrong("W004", "as large as it may", WSREQUEST_MAX_UNFINISHED_BYTES=2**20),
+    wrong("W004", "every thread", "lower WSREQUEST_LIVE_RUNS", WSREQUEST_LIVE_RUNS=9),
+    wrong("W004", "(3) is less than WSREQUEST_LIVE_RUNS (4)", WSREQUEST_THREADS=3),
     wrong("W005", "uvicorn closes", WSREQUEST_MAX_MESSAGE_BYTES=2**24 + 1),
     wrong("W006", "is 60, but proxies", WSREQUEST_PING_SECONDS=60),
     wrong(
@@ -164,6 +183,22 @@ WRONG = [
         'but JWTAuthentication reads "Access …"',
         REST_FRAMEWORK=authenticated_by(SIMPLE_JWT),
         SIMPLE_JWT={"AUTH_HEADER_TYPES": "Access"},
+    ),
+    wrong(
+        "W013",
+        "names 'replica', which is no database",
+        "as DATABASES does (default, other)",
+        WSREQUEST_LIVE_REPLICAS={"default": ["replica"]},
+    ),
+    wrong(
+        "W013",
+        "names 'primary', which is no database",
+        WSREQUEST_LIVE_REPLICAS={"primary": ["default"]},
+    ),
+    wrong(
+        "W014",
+        "HashedOnlyStorage delete live.js and upload.js",
+        **stored_by(f"{__name__}.HashedOnlyStorage"),
     ),
     wrong("W020", 'ALLOWED_HOSTS has "*"', ALLOWED_HOSTS=["a.example", "*"]),
     wrong("W021", "is None,", SESSION_COOKIE_SAMESITE=None),
@@ -223,6 +258,16 @@ RIGHT = [
         "REST_FRAMEWORK": authenticated_by(TOKENS, SIMPLE_JWT),
         "SIMPLE_JWT": {"AUTH_HEADER_TYPES": ("Bearer", "JWT")},
     },
+    {"WSREQUEST_THREADS": 4},
+    {"WSREQUEST_THREADS": 3, "WSREQUEST_MAX_SUBSCRIPTIONS": 0},
+    {"WSREQUEST_LIVE_REPLICAS": {"no": ["such"]}, "WSREQUEST_MAX_SUBSCRIPTIONS": 0},
+    {"WSREQUEST_LIVE_REPLICAS": {"default": []}},
+    stored_by(f"{__name__}.HashedOnlyStorage", only_hashed=False),
+    stored_by(f"{__name__}.RewritingStorage"),
+    stored_by("django.contrib.staticfiles.storage.ManifestStaticFilesStorage"),
+    stored_by("django.contrib.staticfiles.storage.StaticFilesStorage"),
+    stored_by("no.such.Storage"),
+    {"STORAGES": {}, "WHITENOISE_KEEP_ONLY_HASHED_FILES": True},
     {"ASGI_APPLICATION": None, "WSGI_APPLICATION": "tests.project.wsgi.application"},
     {"INSTALLED_APPS": [app for app in APPS if app != "django.contrib.staticfiles"]},
     {"SESSION_COOKIE_SAMESITE": "Strict"},
@@ -275,7 +320,10 @@ def test_check_of_deployment_is_for_deployment() -> None:
 
 
 def test_check_reports_a_wrong_type_once_whatever_builds_on_it() -> None:
-    for name in ("THREADS", "MAX_MESSAGE_BYTES", "FORBIDDEN_HEADERS", "ALLOWED_ORIGINS", "PATH"):
+    for name in (
+        *("THREADS", "MAX_MESSAGE_BYTES", "FORBIDDEN_HEADERS", "ALLOWED_ORIGINS", "PATH"),
+        *("LIVE_REPLICAS", "LIVE_RUNS", "MAX_SUBSCRIPTIONS"),
+    ):
         assert ids(**{f"WSREQUEST_{name}": object()}) == ["E001"], name
 
 

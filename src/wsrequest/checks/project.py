@@ -1,4 +1,4 @@
-"""The project around the socket: its applications, URLs, middleware and databases.
+"""The project around the socket: its applications, URLs, middleware, databases and files.
 
 Every check here reads what the project already has, and none of them may fail where the
 project does: Django reports that by itself.
@@ -24,7 +24,9 @@ __all__ = [
     "check_databases",
     "check_middleware",
     "check_path",
+    "check_replicas",
     "check_runserver",
+    "check_static_files",
 ]
 
 _ELSEWHERE = "/wsrequest-asks-for-a-page-that-does-not-exist/"
@@ -101,6 +103,35 @@ def check_databases(**kwargs: Any) -> list[CheckMessage]:
             facts = {"alias": alias, "size": size, "threads": conf.THREADS}
             found.append(message("wsrequest.W011", **facts))
     return found
+
+
+@register(TAG)
+def check_replicas(**kwargs: Any) -> list[CheckMessage]:
+    """The replicas that live requests know of, and their primaries, are databases."""
+    if not (sound("LIVE_REPLICAS") and sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS):
+        return []
+    known = conf.django("DATABASES", {})
+    named = {alias for primary, found in conf.LIVE_REPLICAS.items() for alias in (primary, *found)}
+    return [
+        message("wsrequest.W013", alias=repr(alias), known=", ".join(known))
+        for alias in sorted(named - set(known))
+    ]
+
+
+@register(TAG)
+def check_static_files(**kwargs: Any) -> list[CheckMessage]:
+    """What the browser client loads from beside itself is kept by the project's storage."""
+    path = (conf.django("STORAGES", {}).get("staticfiles") or {}).get("BACKEND")
+    if not path or not conf.django("WHITENOISE_KEEP_ONLY_HASHED_FILES"):
+        return []
+    try:
+        storage = import_string(path)
+    except Exception:  # Django fails on it with an error of its own
+        return []
+    # By its property: it may be a subclass of WhiteNoise's, whose other storages keep every file.
+    deletes = hasattr(storage, "keep_only_hashed_files")
+    rewrites = getattr(storage, "support_js_module_import_aggregation", False)
+    return [message("wsrequest.W014", storage=path)] if deletes and not rewrites else []
 
 
 def _who_is_at(path: str) -> str | None:

@@ -39,6 +39,7 @@ _ORDERS = (
     _Order("MAX_BODY_BYTES", "WINDOW_BYTES", "no body ever fills the window"),
     _Order("MAX_UNFINISHED_BYTES", "MAX_BODY_BYTES", "no body can be as large as it may"),
 )
+_LIVE_ORDER = _Order("THREADS", "LIVE_RUNS", "live requests can keep every thread from the others")
 
 
 @register(TAG)
@@ -64,7 +65,8 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
 def check_combinations(**kwargs: Any) -> list[CheckMessage]:
     """Settings agree with each other, and with what stands in front of them."""
     found = []
-    for order in _ORDERS:
+    is_live = sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS > 0
+    for order in (*_ORDERS, _LIVE_ORDER) if is_live else _ORDERS:
         if not (sound(order.larger) and sound(order.smaller)):
             continue
         larger, smaller = (SETTINGS[f"WSREQUEST_{name}"] for name in order[:2])

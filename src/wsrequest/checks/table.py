@@ -83,6 +83,17 @@ _TABLE = {
         '"{word} …": a request with a token is nobody\'s.',
         'Set WSREQUEST_TOKEN_SCHEME = "{word}".',
     ),
+    "wsrequest.W013": Words(
+        "WSREQUEST_LIVE_REPLICAS names {alias}, which is no database: what views read from the "
+        "replica that is meant wakes no live request.",
+        "Name it as DATABASES does ({known}), or take it out.",
+    ),
+    "wsrequest.W014": Words(
+        "WHITENOISE_KEEP_ONLY_HASHED_FILES has {storage} delete live.js and upload.js, which the "
+        "browser client loads by these names.",
+        "Take it out, or set support_js_module_import_aggregation = True in a subclass of the "
+        "storage, which then writes the names with hashes into client.js.",
+    ),
     # Its deployment.
     "wsrequest.W020": Words(
         'ALLOWED_HOSTS has "*", so the Origin of a WebSocket is compared with a Host that an '
