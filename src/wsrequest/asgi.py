@@ -106,7 +106,9 @@ class Application:
         elif self._is_socket(scope) and wants_events(scope):
             await self._events(scope, receive, send)
         elif self._is_socket(scope):
-            await answer_socket_path(scope, send, self._redeem, conf.ALLOWED_ORIGINS)
+            await answer_socket_path(
+                scope, send, self._redeem, conf.ALLOWED_ORIGINS, has_events=_has_live()
+            )
         else:
             await self._http(scope, receive, send)
 
@@ -250,11 +252,15 @@ class Application:
             self._service = None
 
 
+def _has_live() -> bool:
+    return apps.is_installed("wsrequest") and conf.MAX_SUBSCRIPTIONS > 0
+
+
 def _make_live(
     loop: asyncio.AbstractEventLoop, lane: Lane
 ) -> tuple[Live, Hearing] | tuple[None, None]:
-    """What live requests of one event loop share; None where the app is not installed."""
-    if not (apps.is_installed("wsrequest") and conf.MAX_SUBSCRIPTIONS):
+    """What live requests of one event loop share; None where there are none."""
+    if not _has_live():
         return None, None
     app: Any = apps.get_app_config("wsrequest")
     audience: Audience = app.live.audience

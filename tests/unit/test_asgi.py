@@ -484,6 +484,17 @@ async def test_http_at_the_path_of_the_socket_is_told_to_upgrade(
         assert (b"upgrade", b"websocket") in events[0]["headers"]
 
 
+@pytest.mark.parametrize(("subscriptions", "is_named"), [(1, True), (0, False)])
+async def test_whoever_looks_at_the_path_of_the_socket_is_told_of_events_where_there_are_any(
+    settings: Any, subscriptions: int, is_named: bool
+) -> None:
+    settings.WSREQUEST_MAX_SUBSCRIPTIONS = subscriptions
+    async with running() as application:
+        events = await call(application, "GET").ends()
+    assert (b"Accept: text/event-stream" in events[1]["body"]) == is_named
+    assert b"WebSocket" in events[1]["body"]
+
+
 # Beginning and end.
 
 

@@ -27,10 +27,19 @@ _MAY_ASK = (
     (b"access-control-max-age", b"600"),
 )
 _UPGRADE = "This is the path of a WebSocket; its messages are those of wsrequest (PROTOCOL.md)."
+_UPGRADE_OR_EVENTS = (
+    "This is the path of a WebSocket and, with Accept: text/event-stream, of server-sent events; "
+    "their messages are those of wsrequest (PROTOCOL.md)."
+)
 
 
 async def answer_socket_path(
-    scope: Scope, send: Send, redeem: Redeem, allowed_origins: Iterable[str] = ()
+    scope: Scope,
+    send: Send,
+    redeem: Redeem,
+    allowed_origins: Iterable[str] = (),
+    *,
+    has_events: bool = False,
 ) -> None:
     """Answer a request for the socket's path: 204 or 403 to a ticket, 426 to anything else.
 
@@ -40,6 +49,7 @@ async def answer_socket_path(
         allowed_origins: whose pages may redeem tickets besides the server's own.
         redeem: given a ticket and the Origin, returns the cookies that it is for, as lines of
             Set-Cookie; None when it is not good.
+        has_events: whether live requests can be made here, so that whoever looks is told.
 
     Source: PROTOCOL.md 6; Fetch standard, "CORS protocol".
     """
@@ -52,9 +62,8 @@ async def answer_socket_path(
         return
     ticket = headers.get(b"x-wsrequest-ticket")
     if scope["method"] != "POST" or ticket is None:
-        await _respond(
-            send, 426, [(b"upgrade", b"websocket"), (b"connection", b"upgrade")], _UPGRADE
-        )
+        upgrade = [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]
+        await _respond(send, 426, upgrade, _UPGRADE_OR_EVENTS if has_events else _UPGRADE)
         return
     redeemed = await redeem(ticket.decode("latin1"), origin)
     if redeemed is None:
