@@ -152,6 +152,11 @@ class World:
         self.registry.join(subscriber, run, ok(body, shared), reads or (read("a"),), **kwargs)
         return subscriber
 
+    def move(self, subscriber: FakeSubscriber, key: str) -> None:
+        """Let a subscriber become another."""
+        subscriber.key = key
+        self.registry.move(subscriber)
+
     def commit(self, *tables: str, run: object = None) -> None:
         self.registry.receive(wrote(*tables, run=run))
 
@@ -175,6 +180,20 @@ class World:
         """Whether nothing is left of all who were here."""
         registry = self.registry
         return not len(registry) and not len(registry._index) and not self.clock.waiting
+
+
+class Waiter:
+    """Notes how often it was told that subscribers are settled, and what they were shown then."""
+
+    def __init__(self, world: World, *subscribers: FakeSubscriber) -> None:
+        self.is_told = 0
+        self.seen: list[bytes] = []
+        self._subscribers = subscribers
+        world.registry.when_settled(subscribers, self.tell)
+
+    def tell(self) -> None:
+        self.is_told += 1
+        self.seen = [who.body for who in self._subscribers]
 
 
 def read(table: str) -> Read:

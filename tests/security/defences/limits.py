@@ -1,0 +1,296 @@
+"""What a peer, an address or a process may have at most."""
+
+from tests.security.defences.defence import ACCEPTANCE, SECURITY, SRC, UNIT, Defence, of_frame
+
+__all__ = ["LIMITS"]
+
+LIMITS = (
+    Defence(
+        (20,),
+        "an IPv6 client is counted by its network",
+        SRC + "http/handshake.py",
+        (('return f"{IPv6Address(int(found) >> 64 << 64)}/64"', "return address"),),
+        (
+            SECURITY + "test_storms.py::test_sockets_are_counted_by_the_network_of_an_ipv6_client",
+            SECURITY + "test_storms.py"
+            "::test_an_ipv6_client_has_only_so_many_sockets_whatever_address_it_takes",
+        ),
+    ),
+    Defence(
+        (21,),
+        "a connection is read only so fast",
+        SRC + "connection/pace.py",
+        (("return max(0.0, self._due - now)", "return 0.0"),),
+        (
+            SECURITY + "test_storms.py::test_a_flood_of_messages_waits_to_be_read",
+            UNIT + "connection/test_pace.py::test_frames_beyond_the_first_second_s_take_their_time",
+        ),
+    ),
+    Defence(
+        (21,),
+        "a connection that floods leaves others their turn",
+        SRC + "connection/connection.py",
+        (("if self._pace.is_turn_over():", "if False:"),),
+        (SECURITY + "test_storms.py::test_a_flood_of_messages_leaves_others_their_turn",),
+    ),
+    Defence(
+        (22,),
+        "a client that is not pinged is closed when it is idle for long",
+        SRC + "connection/watch.py",
+        (("            if not watched.is_busy():\n", "            if not self.has_spoken:\n"),),
+        (
+            UNIT + "connection/test_watch.py::test_a_client_that_has_spoken_may_be_silent_for_long",
+            SECURITY + "test_storms.py"
+            "::test_a_silent_client_without_pings_is_cut_once_it_is_idle_for_long",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "unfinished requests of a process have a limit together",
+        SRC + "connection/budget.py",
+        (("if self.held_bytes + count > max_bytes:", "if False:"),),
+        (
+            SECURITY + "test_storms.py"
+            "::test_unfinished_requests_of_many_connections_have_a_limit_together",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "what a request held is given back",
+        SRC + "connection/calls.py",
+        (("        self.owner.service.budget.give(self.held_bytes)\n", ""),),
+        (SECURITY + "test_storms.py::test_what_was_held_is_given_back",),
+    ),
+    Defence(
+        (20,),
+        "a process has only so many sockets",
+        SRC + "connection/door.py",
+        (("self._by_place.total() >= max_connections:", "False:"),),
+        (UNIT + "test_asgi.py::test_a_process_has_only_so_many_sockets",),
+    ),
+    Defence(
+        (20, 34),
+        "an address has only so many sockets",
+        SRC + "connection/door.py",
+        (("self._by_place[place] >= max_connections_per_address", "False"),),
+        (
+            UNIT + "test_asgi.py::test_one_address_has_only_so_many_sockets",
+            ACCEPTANCE + "test_handshake.py"
+            "::test_connections_are_limited_by_address_and_free_again",
+        ),
+    ),
+    Defence(
+        (22, 34),
+        "a client that never asks is cut",
+        SRC + "connection/watch.py",
+        (
+            (
+                "limits.idle_seconds if self.has_spoken else limits.first_request_seconds",
+                "limits.idle_seconds",
+            ),
+        ),
+        (
+            UNIT + "connection/test_watch.py::test_a_client_that_is_not_pinged_must_speak_once",
+            UNIT + "connection/test_endings.py::test_a_client_that_never_asks_is_cut",
+        ),
+    ),
+    Defence(
+        (22, 23),
+        "a client that answers no ping is cut",
+        SRC + "connection/watch.py",
+        (
+            (
+                "self._is_due and silence >= limits.ping_seconds + limits.pong_seconds",
+                "False",
+            ),
+        ),
+        (
+            UNIT + "connection/test_watch.py::test_a_silent_client_is_pinged_and_told_of",
+            UNIT + "connection/test_endings.py::test_a_silent_client_is_pinged_and_then_cut",
+        ),
+    ),
+    Defence(
+        (24,),
+        "an answer keeps to its credit",
+        SRC + "connection/flow.py",
+        (
+            (
+                "count = min(wanted, self._credit, self._window_bytes",
+                "count = min(wanted, self._window_bytes",
+            ),
+        ),
+        (UNIT + "connection/test_flow.py::test_try_take_gives_no_more_than_the_credit",),
+    ),
+    Defence(
+        (24, 33),
+        "nothing is begun for a client that does not read",
+        SRC + "connection/outbox.py",
+        (("return self.waiting_bytes < self._max_bytes", "return True"),),
+        (
+            UNIT + "connection/test_endings.py"
+            "::test_nothing_more_is_begun_for_a_client_that_does_not_read",
+            UNIT + "connection/test_endings.py"
+            "::test_a_stream_waits_for_its_reader_in_spite_of_its_credit",
+        ),
+    ),
+    Defence(
+        (24,),
+        "a client that does not read is cut",
+        SRC + "connection/watch.py",
+        (("if since is not None and now >= since + limits.slow_reader_seconds:", "if False:"),),
+        (
+            UNIT + "connection/test_watch.py::test_a_reader_that_is_slow_is_told_of",
+            UNIT + "connection/test_endings.py::test_a_client_that_does_not_read_is_cut",
+        ),
+    ),
+    Defence(
+        (24,),
+        "a frame is timed from when it is given to be sent",
+        SRC + "connection/outbox.py",
+        (
+            ("if self.sending_since is None:", "if False:"),
+            ("if sys.version_info >= (3, 12):", "if False:"),  # there it has begun by then
+        ),
+        (
+            UNIT + "connection/test_outbox.py"
+            "::test_sending_since_is_set_before_the_first_turn_of_whoever_sends",
+        ),
+    ),
+    Defence(
+        (21, 24),
+        "a client that asks without reading is cut",
+        SRC + "connection/exchange.py",
+        (
+            (
+                "if self._outbox.count > 2 * (limits.in_flight + limits.waiting):",
+                "if False:",
+            ),
+        ),
+        (UNIT + "connection/test_endings.py::test_a_client_that_asks_without_reading_is_cut",),
+    ),
+    Defence(
+        (33,),
+        "only so many requests are in flight",
+        SRC + "connection/schedule.py",
+        (("len(self._running) < self._max_running", "True"),),
+        (UNIT + "connection/test_connection.py::test_no_more_than_in_flight_run_at_the_same_time",),
+    ),
+    Defence(
+        (21, 33),
+        "only so many requests wait",
+        SRC + "protocol/session.py",
+        (("if unfinished >= self._limits.in_flight + self._limits.waiting:", "if False:"),),
+        (
+            UNIT + "protocol/test_session.py::test_unfinished_requests_are_counted",
+            UNIT + "connection/test_connection.py"
+            "::test_more_than_in_flight_and_waiting_are_refused_for_now",
+        ),
+    ),
+    Defence(
+        (33,),
+        "a request has its time",
+        SRC + "connection/watch.py",
+        (("if now >= call.since + limits.request_seconds:", "if False:"),),
+        (
+            UNIT + "connection/test_watch.py::test_a_call_expires_by_its_own_time",
+            UNIT + "connection/test_endings.py"
+            "::test_a_call_that_no_thread_takes_in_time_is_refused_and_not_run",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "greedy connections leave threads to others",
+        SRC + "http/lanes.py",
+        (("if self._parked and not self._shares.has_room(source, self._parked):", "if False:"),),
+        (
+            SECURITY + "test_greedy.py"
+            "::test_newcomers_are_answered_whatever_greedy_connections_have_wait[one-address]",
+            SECURITY + "test_greedy.py"
+            "::test_newcomers_are_answered_whatever_greedy_connections_have_wait[own-addresses]",
+        ),
+    ),
+    Defence(
+        (33,),
+        "a view of a stream of events that never ends has a stand-in",
+        SRC + "connection/events.py",
+        (("            self.service.lane.park()\n", "            pass\n"),),
+        (
+            SECURITY + "test_greedy.py"
+            "::test_streams_of_events_whose_views_never_end_leave_threads_to_others[stays]",
+            SECURITY + "test_greedy.py"
+            "::test_streams_of_events_whose_views_never_end_leave_threads_to_others[leaves]",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "a connection has its share of the threads",
+        SRC + "http/shares.py",
+        (("return source.taken < share and taken", "return taken"),),
+        (UNIT + "http/test_shares.py::test_a_greedy_source_leaves_half_of_the_threads",),
+    ),
+    Defence(
+        (33, 34),
+        "the connections of an address have a share of the threads together",
+        SRC + "http/shares.py",
+        (("taken < share and taken < _GROUP * share", "taken < share"),),
+        (UNIT + "http/test_shares.py::test_a_greedy_group_leaves_a_quarter_of_the_threads",),
+    ),
+    Defence(
+        (33,),
+        "a greedy address leaves threads to its own newcomers",
+        SRC + "http/shares.py",
+        (("_GROUP, _GROUP_FOR_A_FIRST = 4, 8", "_GROUP, _GROUP_FOR_A_FIRST = 4, 4"),),
+        (UNIT + "http/test_shares.py::test_a_newcomer_of_a_greedy_group_gets_a_thread",),
+    ),
+    Defence(
+        (33,),
+        "a cancelled call that still runs counts as in flight",
+        SRC + "connection/inflight.py",
+        (
+            (
+                "        if is_untouched:\n            call.discard()\n",
+                "        if not is_untouched:\n            self._schedule.ended(call)\n",
+            ),
+        ),
+        (SECURITY + "test_storms.py::test_cancelling_is_no_way_around_the_cap",),
+    ),
+    Defence(
+        (33,),
+        "no depth of JSON is more than a refusal",
+        SRC + "protocol/unreadable.py",
+        (
+            (
+                "UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)",
+                "UNREADABLE = (msgspec.DecodeError, UnicodeError)",
+            ),
+        ),
+        (
+            UNIT + "protocol/test_fields.py::test_no_depth_of_nesting_is_more_than_a_refusal",
+            of_frame("JSON that nests too deeply-in data"),
+        ),
+    ),
+    Defence(
+        (33,),
+        "a connection keeps only so many cookies",
+        SRC + "http/cookies.py",
+        ((" and len(stored) < _MAX_COOKIES:", ":"),),
+        (UNIT + "http/test_cookies.py::test_cookies_are_bounded",),
+    ),
+    Defence(
+        (33,),
+        "a stream without credit is gathered up to a limit",
+        SRC + "connection/answers.py",
+        (("        if self._room < 0:\n", "        if False:\n"),),
+        (UNIT + "connection/test_answers.py::test_a_stream_too_large_to_be_gathered_is_refused",),
+    ),
+    Defence(
+        (28,),
+        "whatever a view does, its request is answered and the server stays",
+        SRC + "http/handler.py",
+        (("except (Exception, SystemExit):", "except ZeroDivisionError:"),),
+        (
+            UNIT + "http/test_handler.py::test_a_view_that_leaves_is_logged_and_the_process_stays",
+            UNIT + "http/test_handler.py::test_a_receiver_of_the_start_that_raises_becomes_a_500",
+        ),
+    ),
+)

@@ -1,0 +1,108 @@
+"""What live requests show, to whom, and how many of them there may be."""
+
+from tests.security.defences.defence import ACCEPTANCE, SRC, UNIT, Defence
+
+__all__ = ["LIVE"]
+
+_LIVE = UNIT + "connection/test_subscriptions.py::"
+_REGISTRY = UNIT + "live/test_registry_"
+
+LIVE = (
+    Defence(
+        (6, 29),
+        "a stream of events is not for pages of a foreign origin",
+        SRC + "asgi.py",
+        (("place = self._check_door(scope, base, allow_no_origin=True)", 'place = ""'),),
+        (ACCEPTANCE + "test_live.py::test_events_are_not_for_foreign_pages",),
+    ),
+    Defence(
+        (10,),
+        "a logout ends what is live for the user",
+        SRC + "connection/subscriptions.py",
+        (("[s for s in self._subscriptions.values() if s.by_session]", "[]"),),
+        (_LIVE + "test_a_logout_on_the_own_connection_ends_what_was_answered_for_the_user",),
+    ),
+    Defence(
+        (33,),
+        "a connection has only so many live requests",
+        SRC + "protocol/session.py",
+        (("if self._subscribed >= most:", "if False:"),),
+        (
+            _LIVE + "test_one_more_than_may_be_live_is_refused",
+            _LIVE + "test_subscriptions_that_have_not_begun_count",
+        ),
+    ),
+    Defence(
+        (33,),
+        "what the live requests of a connection hold has a limit at every version",
+        SRC + "connection/subscriptions.py",
+        (("        if held > self.line.terms.limits.answer_bytes:\n", "        if False:\n"),),
+        (
+            _LIVE + "test_what_grows_past_what_may_be_held_is_ended",
+            _LIVE + "test_what_a_slow_reader_did_not_see_grow_is_ended",
+        ),
+    ),
+    Defence(
+        (33,),
+        "only so many views run again at a time",
+        SRC + "live/turns.py",
+        (("while self._ready and self._running < self._max_runs:", "while self._ready:"),),
+        (_REGISTRY + "pace.py::test_no_more_views_run_at_a_time_than_may",),
+    ),
+    Defence(
+        (33,),
+        "a view that hangs is not run again before it came back",
+        SRC + "live/turns.py",
+        ((" or group.hung is not None or ", " or "),),
+        (
+            _REGISTRY
+            + "commits.py::test_a_view_that_hangs_is_not_run_again_before_it_has_come_back",
+        ),
+    ),
+    Defence(
+        (37,),
+        "a live request shares a run with nobody who is another",
+        SRC + "connection/subscriptions.py",
+        (("headers, message.token, cookie, identity", "headers"),),
+        (
+            _LIVE + "test_visitors_of_different_cookies_never_share",
+            _LIVE + "test_different_tokens_never_share",
+            _LIVE + "test_connections_whose_handshakes_differ_never_share",
+        ),
+    ),
+    Defence(
+        (37,),
+        "a live request runs again as whoever the cookies name by now",
+        SRC + "connection/inflight.py",
+        (("            self._subscriptions.refresh()\n", "            pass\n"),),
+        (_LIVE + "test_a_cookie_that_an_answer_sets_makes_it_run_as_whom_it_names",),
+    ),
+    Defence(
+        (37,),
+        "a result is shared only where the response is public",
+        SRC + "live/sharing.py",
+        (("status != 200 or not is_public or ", "status != 200 or "),),
+        (
+            UNIT + "live/test_sharing.py::test_a_response_that_says_nothing_is_one_visitors",
+            _LIVE + "test_visitors_of_different_cookies_never_share",
+        ),
+    ),
+    Defence(
+        (37,),
+        "a response that sets a cookie is not shared, though it says that it is public",
+        SRC + "connection/runs.py",
+        (("        if self.sets_cookies:\n", "        if False:\n"),),
+        (_LIVE + "test_an_answer_that_sets_a_cookie_is_not_public",),
+    ),
+    Defence(
+        (37,),
+        "a result that is public no longer is shown to nobody else",
+        SRC + "live/registry.py",
+        (("if is_public and result.shared_key != group.key:", "if False:"),),
+        (
+            _REGISTRY
+            + "public.py::test_a_public_result_that_becomes_private_is_shown_to_nobody_else",
+            _LIVE + "test_a_public_answer_is_shared_by_different_visitors",
+        ),
+    ),
+)

@@ -1,0 +1,318 @@
+"""What a message may say and set, and what comes back or into the log."""
+
+from tests.security.defences.defence import (
+    ACCEPTANCE,
+    SECURITY,
+    SRC,
+    UNIT,
+    Defence,
+    of_check,
+    of_frame,
+)
+
+__all__ = ["MESSAGES"]
+
+MESSAGES = (
+    Defence(
+        (11, 26),
+        "a line of the log has paths without queries",
+        SRC + "connection/calls.py",
+        (("return split_url(self.message.url)[0]", "return self.message.url"),),
+        (SECURITY + "test_logs.py::test_log_has_no_token_body_query_cookie_or_ticket",),
+    ),
+    Defence(
+        (26,),
+        "a refusal is told of without what was refused",
+        SRC + "connection/journal.py",
+        (
+            (
+                "self._id, printable(str(refused)))\n\n    def closed",
+                'self._id, f"{refused} {refused.__traceback__.tb_frame.f_locals}")\n\n'
+                "    def closed",
+            ),
+        ),
+        (SECURITY + "test_logs.py::test_log_has_no_token_body_query_cookie_or_ticket",),
+    ),
+    Defence(
+        (25,),
+        "it is logged who came, what was refused, and how it ended",
+        SRC + "connection/journal.py",
+        (("logger = logging.getLogger", 'logger = logging.getLogger("no") or logging.getLogger'),),
+        (SECURITY + "test_logs.py::test_log_tells_who_came_what_was_refused_and_how_it_ended",),
+    ),
+    Defence(
+        (25,),
+        "no text of a client begins a line of the log",
+        SRC + "connection/journal.py",
+        (("return text if text.isprintable() else ascii(text)", "return text"),),
+        (UNIT + "connection/test_journal.py::test_what_a_client_chose_cannot_begin_a_line",),
+    ),
+    Defence(
+        (25,),
+        "no path begins a line of the log when the stack itself fails",
+        SRC + "http/handler.py",
+        (
+            (
+                'path = request.path.encode("unicode_escape").decode("ascii")',
+                "path = request.path",
+            ),
+        ),
+        (SECURITY + "test_logs.py::test_a_url_begins_no_line_when_django_has_no_answer",),
+    ),
+    Defence(
+        (25,),
+        "a flood of refusals does not flood the log",
+        SRC + "connection/journal.py",
+        (("logging.INFO if self._refusals == 1 else", "logging.INFO if True else"),),
+        (UNIT + "connection/test_journal.py::test_a_flood_of_refusals_is_one_line_and_a_count",),
+    ),
+    Defence(
+        (11, 32),
+        "a ticket is taken from a header, which no foreign form can send",
+        SRC + "http/plain.py",
+        (
+            (
+                'ticket = headers.get(b"x-wsrequest-ticket")',
+                'ticket = headers.get(b"x-wsrequest-ticket") or scope["query_string"] or None',
+            ),
+        ),
+        (SECURITY + "test_doors.py::test_ticket_in_the_query_is_none",),
+    ),
+    Defence(
+        (36,),
+        "a cookie that could split the response does not become a header",
+        SRC + "http/plain.py",
+        (("for c in redeemed if is_allowed_value(c)]", "for c in redeemed]"),),
+        (SECURITY + "test_doors.py::test_cookie_that_could_split_a_response_is_left_out",),
+    ),
+    Defence(
+        (16, 18),
+        "nothing is evaluated or unpickled",
+        SRC + "protocol/ids.py",
+        (("import msgspec\n", "import msgspec\nimport pickle\n"),),
+        (SECURITY + "test_source.py::test_source_evaluates_and_unpickles_nothing",),
+    ),
+    Defence(
+        (19,),
+        "serving opens no connection to anywhere",
+        SRC + "http/requests.py",
+        (("import io\n", "import io\nimport urllib.request\n"),),
+        (SECURITY + "test_source.py::test_source_calls_nobody",),
+    ),
+    Defence(
+        (33,),
+        "data of a GET has a limit",
+        SRC + "protocol/fields.py",
+        (("if len(bytes(data)) > MAX_QUERY_DATA_BYTES:", "if False:"),),
+        (SECURITY + "test_storms.py::test_query_of_a_get_is_limited_before_it_is_encoded",),
+    ),
+    Defence(
+        (14,),
+        "there are seven methods",
+        SRC + "protocol/fields.py",
+        (("if upper not in METHODS or not method.isascii():", "if False:"),),
+        (
+            of_frame("a method that is none of the seven-'TRACE'"),
+            UNIT + "protocol/test_codec.py::test_frame_is_refused",
+        ),
+    ),
+    Defence(
+        (14,),
+        "a message has the shape of one",
+        SRC + "protocol/client_frames.py",
+        (
+            (
+                "head = _head.decode(head_text)",
+                "head = msgspec.json.Decoder(_Head, strict=False).decode(head_text)",
+            ),
+        ),
+        (of_frame("another member of a wrong type, or out of its range-credit is a string"),),
+    ),
+    Defence(
+        (15, 34),
+        "a frame over the limit is refused before it is read",
+        SRC + "protocol/client_frames.py",
+        (("        check_size(frame, max_bytes)\n", "        pass\n"),),
+        (
+            UNIT + "protocol/test_fields.py"
+            "::test_large_frame_is_refused_for_its_size_before_it_is_read",
+        ),
+    ),
+    Defence(
+        (15, 33),
+        "unfinished bodies of a connection have a limit together",
+        SRC + "protocol/session.py",
+        (("if size and self.body_bytes + size > self._limits.body_bytes:", "if False:"),),
+        (
+            UNIT + "protocol/test_session.py::test_part_over_the_limit_finishes_its_request",
+            UNIT + "connection/test_connection.py::test_a_body_that_grows_too_large_is_refused",
+        ),
+    ),
+    Defence(
+        (19, 31),
+        "url is a path of this origin",
+        SRC + "protocol/fields.py",
+        (
+            ('if not url.startswith("/") or url.startswith("//"):', "if False:"),
+            ('re.compile(r"/(?!/)[', 're.compile(r"/['),
+        ),
+        (
+            of_frame(
+                "an absolute URL, or one that does not start with a slash-'http://127.0.0.1/ready/'"
+            ),
+            of_frame("a URL that starts with two slashes-'//evil.example/'"),
+        ),
+    ),
+    Defence(
+        (31,),
+        "url has no backslash, fragment or control character",
+        SRC + "protocol/fields.py",
+        (("    found = _BAD_IN_URL.search(url)\n", "    found = None\n"),),
+        (of_frame("a fragment in the URL-'/ready/#top'"),),
+    ),
+    Defence(
+        (31, 33),
+        "url has an end",
+        SRC + "protocol/fields.py",
+        (("MAX_URL_CHARACTERS = 8190", "MAX_URL_CHARACTERS = 2**30"),),
+        (UNIT + "protocol/test_codec.py::test_frame_is_refused",),
+    ),
+    Defence(
+        (30,),
+        "headers that fetch or a proxy keeps are refused",
+        SRC + "protocol/headers.py",
+        (("return name in FORBIDDEN or name.startswith(FORBIDDEN_PREFIXES)", "return False"),),
+        (
+            UNIT + "protocol/test_fields.py::test_name_that_fetch_or_a_proxy_keeps_is_forbidden",
+            UNIT + "protocol/test_fields.py::test_name_with_a_prefix_that_is_kept_is_forbidden",
+            ACCEPTANCE + "test_headers.py::test_header_that_may_not_be_set_is_refused[Forwarded]",
+            ACCEPTANCE + "test_headers.py::test_header_that_may_not_be_set_is_refused[Cookie]",
+            ACCEPTANCE
+            + "test_headers.py::test_header_that_may_not_be_set_is_refused[X-Forwarded-For]",
+        ),
+    ),
+    Defence(
+        (30,),
+        "a header name is a token without underscore",
+        SRC + "protocol/headers.py",
+        (("if not _NAME.fullmatch(name):", "if False:"),),
+        (
+            ACCEPTANCE + "test_headers.py::test_header_that_may_not_be_set_is_refused[Remote_User]",
+            ACCEPTANCE + "test_headers.py::test_header_that_is_malformed_is_refused[X:A-a]",
+        ),
+    ),
+    Defence(
+        (30, 36),
+        "a header value has no control character",
+        SRC + "protocol/headers.py",
+        (
+            (
+                "return (value.isascii() and value.isprintable()) or not "
+                "_BAD_IN_VALUE.search(value)",
+                "return True",
+            ),
+        ),
+        (
+            UNIT + "protocol/test_fields.py::test_allowed_values_are_printable_latin_1_and_tab",
+            UNIT + "protocol/test_fields.py::test_token_is_judged_without_headers_too",
+            ACCEPTANCE + "test_headers.py::test_header_that_is_malformed_is_refused",
+        ),
+    ),
+    Defence(
+        (33,),
+        "headers are limited in number",
+        SRC + "protocol/headers.py",
+        (("MAX_HEADERS = 100", "MAX_HEADERS = 10**9"),),
+        (UNIT + "protocol/test_codec.py::test_frame_is_refused",),
+    ),
+    Defence(
+        (33,),
+        "headers are limited in size",
+        SRC + "protocol/headers.py",
+        (("MAX_HEADER_CHARACTERS = 16384", "MAX_HEADER_CHARACTERS = 2**30"),),
+        (UNIT + "protocol/test_codec.py::test_frame_is_refused",),
+    ),
+    Defence(
+        (30,),
+        "a header that the handshake had is not replaced",
+        SRC + "http/requests.py",
+        (("if lower in base.header_names and lower not in _REPLACEABLE:", "if False:"),),
+        (
+            UNIT + "http/test_requests.py::test_a_header_of_the_handshake_cannot_be_replaced",
+            ACCEPTANCE + "test_headers.py"
+            "::test_message_may_not_replace_another_header_of_the_handshake[uvicorn-sansio]",
+        ),
+    ),
+    Defence(
+        (30,),
+        "a header that the project forbids is refused",
+        SRC + "http/requests.py",
+        (("        if lower in vouching:\n", "        if False:\n"),),
+        (
+            UNIT + "http/test_requests.py::test_a_header_that_the_project_keeps_cannot_be_set",
+            ACCEPTANCE
+            + "test_headers.py::test_header_that_may_not_be_set_is_refused[X-Project-Secret]",
+        ),
+    ),
+    Defence(
+        (30,),
+        "the header of SECURE_PROXY_SSL_HEADER is refused",
+        SRC + "conf.py",
+        (("if settings.SECURE_PROXY_SSL_HEADER:", "if False:"),),
+        (UNIT + "test_conf.py::test_vouching_headers_are_the_settings_own_and_djangos",),
+    ),
+    Defence(
+        (30,),
+        "a message sets no META key but HTTP_* and CONTENT_TYPE",
+        SRC + "http/requests.py",
+        (
+            (
+                'environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value',
+                "environ[key] = value",
+            ),
+        ),
+        (UNIT + "http/test_requests.py::test_headers_are_what_they_are_by_http",),
+    ),
+    Defence(
+        (30,),
+        "a handshake header with an underscore is not taken for one with a hyphen",
+        SRC + "http/environ.py",
+        ((' and "_" not in name:', ":"),),
+        (
+            UNIT + "http/test_environ.py::test_make_base_drops_headers_with_an_underscore",
+            UNIT + "http/test_environ.py"
+            "::test_an_underscore_does_not_replace_the_header_with_a_hyphen",
+        ),
+    ),
+    Defence(
+        (28,),
+        "check W025: a server is installed that has holes",
+        SRC + "checks/deployment.py",
+        (("(get_version_tuple(installed) or fixed) < fixed", "False"),),
+        (UNIT + "test_checks.py::test_check_of_versions_finds_a_server_with_holes",),
+    ),
+    of_check(
+        (30,),
+        "E007",
+        "a middleware believes a header that messages may set",
+        "project",
+        "name and not is_forbidden(name.lower()) and name.lower() not in forbidden",
+        "[E007 MIDDLEWARE whoever the header X-Portal-User names]",
+    ),
+    Defence(
+        (35,),
+        "the client's address is that of the handshake",
+        SRC + "http/environ.py",
+        (
+            (
+                'environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = str(client[0])',
+                'environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = "127.0.0.2"',
+            ),
+        ),
+        (
+            UNIT + "http/test_environ.py::test_make_base_takes_the_addresses_as_strings",
+            ACCEPTANCE
+            + "test_headers.py::test_meta_has_the_keys_that_it_has_over_http[uvicorn-sansio]",
+        ),
+    ),
+)

@@ -1,0 +1,78 @@
+"""What is left of those who have left: nothing, and nobody notes writes for them."""
+
+import gc
+
+from tests.unit.live.fakes import World, failed, ok, read, wrote
+from wsrequest.live.groups import Group
+
+
+def test_writers_are_told_whether_anybody_reads() -> None:
+    world = World()
+    run = world.registry.begin()
+    assert world.is_active == [True]  # before anything is read
+    me = world.subscriber()
+    world.registry.join(me, run, ok(), {read("a")})
+    assert world.is_active == [True]
+    two = world.subscribe(key="you")
+    world.registry.leave(me)
+    assert world.is_active == [True]
+    world.registry.leave(two)
+    assert world.is_active == [True, False]
+    world.registry.abandon(world.registry.begin())
+    assert world.is_active == [True, False, True, False]
+
+
+def test_writers_are_needed_until_the_last_first_run_is_over() -> None:
+    world = World()
+    run = world.registry.begin()
+    world.registry.leave(world.subscribe())
+    assert world.is_active == [True]
+    world.registry.abandon(run)
+    world.registry.abandon(run)
+    assert world.is_active == [True, False]
+
+
+def test_a_run_that_was_abandoned_is_out_of_date_for_whoever_joins_with_it() -> None:
+    world = World()
+    run = world.registry.begin()
+    world.registry.abandon(run)
+    world.commit("a")
+    world.registry.join(world.subscriber(), run, ok(), {read("a")})
+    assert len(world.jobs) == 1
+
+
+def test_nothing_is_left_of_those_who_have_left() -> None:
+    world = World(least_seconds=1.0)
+    people = [world.subscribe(key=("left", n % 3), expires_seconds=5.0) for n in range(9)]
+    world.commit("a")
+    world.end(result=failed())
+    for who in people:
+        world.registry.leave(who)
+    for job in list(world.jobs):
+        world.end(job, None)
+    assert world.is_empty() and not len(world.registry._log)
+    people.clear()
+    world.jobs.clear()
+    del who, job
+    gc.collect()
+    groups = [thing for thing in gc.get_objects() if type(thing) is Group]  # asks no proxy
+    assert not [group for group in groups if "left" in str(group.key)]
+
+
+def test_stop_ends_everything() -> None:
+    world = World(least_seconds=1.0, max_runs=1)
+    people = [world.subscribe(key=number, expires_seconds=5.0) for number in range(3)]
+    world.commit("a")
+    world.registry.stop()
+    world.registry.stop()
+    assert world.is_empty() and world.jobs[0].is_given_up
+    world.end(result=ok(b"two"))
+    assert all(who.bodies == [b"one"] for who in people) and len(world.jobs) == 1
+    assert world.is_empty() and world.is_active == [True, False]
+
+
+def test_changes_of_nothing_wake_nobody() -> None:
+    world = World()
+    world.subscribe()
+    world.registry.receive(wrote())
+    assert not world.jobs

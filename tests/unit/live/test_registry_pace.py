@@ -1,0 +1,175 @@
+"""How many views run at a time, and how often one does, whatever is written."""
+
+import logging
+
+import pytest
+
+from tests.unit.live.fakes import World, ok, read
+from wsrequest.live.groups import MOST_ECHOES
+
+# How many, and how often.
+
+
+def test_no_more_views_run_at_a_time_than_may() -> None:
+    world = World(max_runs=2)
+    people = [world.subscribe(key=number) for number in range(5)]
+    world.commit("a")
+    assert len(world.jobs) == 2
+    ended = 0
+    while ended < len(world.jobs):
+        world.end(world.jobs[ended], ok(b"two"))
+        ended += 1
+        assert len(world.jobs) - ended <= 2
+    assert ended == 5 and all(who.body == b"two" for who in people)
+
+
+def test_a_run_that_hangs_gives_its_place_to_another() -> None:
+    world = World(max_runs=1, run_seconds=5.0)
+    one, two = world.subscribe(key="me"), world.subscribe(key="you")
+    world.commit("a")
+    assert len(world.jobs) == 1
+    world.registry.leave(world.jobs[0].subscriber)
+    world.clock.advance(5.0)
+    assert len(world.jobs) == 2
+    world.end(result=ok(b"two"))
+    assert b"two" in (one.body, two.body)
+
+
+def test_a_group_that_left_its_place_in_the_queue_is_passed_over() -> None:
+    world = World(max_runs=1)
+    one, two, three = (world.subscribe(key=key) for key in ("me", "you", "they"))
+    world.commit("a")
+    waiting = [who for who in (one, two, three) if who is not world.jobs[0].subscriber]
+    world.registry.leave(waiting[0])
+    for count in (1, 2):
+        assert len(world.jobs) == count
+        world.end(result=ok(b"two"))
+    assert len(world.jobs) == 2 and world.jobs[1].subscriber is waiting[1]
+
+
+def test_runs_begin_no_oftener_than_they_may() -> None:
+    world = World(least_seconds=1.0)
+    me = world.subscribe()
+    for _ in range(100):
+        world.commit("a")
+        if len(world.jobs) > len(me.shown) - 1:
+            world.end(result=ok(str(world.clock.now).encode()))
+        world.clock.advance(0.1)
+    assert 9 <= len(world.jobs) <= 11
+    world.clock.advance(1.0)
+    assert len(world.jobs) <= 12
+
+
+def test_a_slow_view_rests_as_long_as_it_ran() -> None:
+    world = World()
+    world.subscribe()
+    world.commit("a")
+    world.clock.advance(8.0)
+    world.end(result=ok(b"two"))
+    world.commit("a")
+    world.clock.advance(7.0)
+    assert len(world.jobs) == 1
+    world.clock.advance(1.0)
+    assert len(world.jobs) == 2
+
+
+def test_the_first_commit_after_a_rest_is_not_delayed() -> None:
+    world = World(least_seconds=1.0)
+    world.subscribe()
+    world.commit("a")
+    world.end(result=ok(b"two"))
+    world.clock.advance(1.0)
+    world.commit("a")
+    assert len(world.jobs) == 2
+
+
+# Views that write.
+
+
+def test_a_view_that_writes_what_it_reads_does_not_run_itself() -> None:
+    world = World()
+    world.subscribe()
+    world.commit("a")
+    job = world.jobs[0]
+    world.commit("a", run=job.run)  # while it runs
+    world.end(job, ok(b"two"))
+    world.commit("a", run=job.run)  # heard of late
+    assert len(world.jobs) == 1
+
+
+def test_a_first_run_that_writes_what_it_reads_does_not_run_again() -> None:
+    world = World()
+    me, run = world.subscriber(), world.registry.begin()
+    world.commit("a", run=run)
+    world.registry.join(me, run, ok(), {read("a")})
+    world.commit("a", run=run)
+    assert not world.jobs
+
+
+def test_what_a_first_run_writes_wakes_the_others() -> None:
+    world = World()
+    one = world.subscribe(key="me")
+    two, run = world.subscriber("you"), world.registry.begin()
+    world.commit("a", run=run)
+    world.registry.join(two, run, ok(), {read("a")})
+    assert [job.subscriber for job in world.jobs] == [one]
+
+
+def test_views_that_wake_each_other_are_slowed_down(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.subscribe(key="me", reads=(read("a"),))
+    world.subscribe(key="you", reads=(read("b"),))
+    writes = {"me": "b", "you": "a"}
+    world.commit("a")
+    ended = 0
+    for _ in range(6000):  # ten minutes
+        while ended < len(world.jobs):
+            job = world.jobs[ended]
+            ended += 1
+            world.commit(writes[job.subscriber.key], run=job.run)
+            reads = (read({"me": "a", "you": "b"}[job.subscriber.key]),)
+            world.end(job, ok(str(ended).encode()), reads)
+        world.clock.advance(0.1)
+    assert MOST_ECHOES < ended < 80
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(told) == 2 and all("slowed down" in line for line in told)  # once for each
+    assert {line.split()[-3] for line in told} == {"/me/", "/you/"}
+
+
+def test_a_view_that_was_slowed_down_is_at_its_pace_again(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.subscribe()
+    world.subscribe(key="other", reads=(read("b"),))
+    world.commit("b")
+    other = world.jobs[0]
+    world.end(other, ok(b"two"), (read("b"),))
+    for count in range(2, MOST_ECHOES + 5):
+        world.commit("a", run=other.run)
+        world.until_begun(count)
+        world.end(result=ok(b"two"))
+    count = len(world.jobs)
+    world.commit("a", run=other.run)
+    assert len(world.jobs) == count
+    world.until_begun(count + 1)
+    world.commit("a")
+    world.end(result=ok(b"two"))
+    world.until_begun(count + 2)
+    world.end(result=ok(b"three"))
+    world.commit("a")
+    before = world.clock.now
+    world.until_begun(count + 3)
+    assert world.clock.now - before < 1.0
+
+
+def test_tables_that_are_quiet_wake_nobody_when_a_view_runs_again() -> None:
+    world = World(quiet_tables=frozenset({"session"}))
+    reads = (read("a"), read("session"))
+    world.subscribe(key="me", reads=reads)
+    world.subscribe(key="you", reads=reads)
+    world.commit("a")
+    for job in list(world.jobs):
+        world.commit("session", run=job.run)
+        world.end(job, ok(b"two"), reads)
+    assert len(world.jobs) == 2
+    world.commit("session")
+    assert len(world.jobs) == 4
