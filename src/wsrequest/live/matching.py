@@ -45,8 +45,10 @@ class Index(Generic[T]):
 
     def add(self, owner: T, reads: Iterable[Read]) -> None:
         """Let ``owner`` be found by these reads, besides those that it was added with before."""
-        found = frozenset(reads)
-        self._reads[owner] = self._reads.get(owner, frozenset()) | found
+        held = self._reads.get(owner, frozenset())
+        # 1 and 1.0 are equal but of two kinds: the second would stand in the index, yet not here.
+        found = frozenset(reads) - held
+        self._reads[owner] = held | found
         for read in found:
             tables = self._databases.setdefault(read.database, {})
             table = tables.get(read.table)

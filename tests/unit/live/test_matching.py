@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wsrequest.live.matching import MAX_COMBINATIONS, Index, touches
@@ -80,6 +80,9 @@ steps = st.tuples(
 
 
 @often
+@example(
+    [("replace", 0, [read(room=[1])]), ("replace", 0, [read(room=[1.0])])], [wrote({"room": 2})]
+)
 @given(st.lists(steps, max_size=12), st.lists(commits, min_size=1, max_size=4))
 def test_index_finds_whom_the_definition_names(done: list[Any], made: list[Changes]) -> None:
     index: Index[int] = Index()
@@ -90,7 +93,8 @@ def test_index_finds_whom_the_definition_names(done: list[Any], made: list[Chang
             expected.pop(owner, None)
         elif what == "replace":
             index.replace(owner, found)
-            expected[owner] = set(found)
+            if expected.get(owner) != set(found):  # reads that are equal are one: 1 and 1.0
+                expected[owner] = set(found)
         else:
             index.add(owner, found)
             expected.setdefault(owner, set()).update(found)
@@ -109,6 +113,7 @@ def test_index_finds_whom_the_definition_names(done: list[Any], made: list[Chang
 
 
 @often
+@example([("add", 0, [read(room=[1])]), ("add", 0, [read(room=[1.0])])])
 @given(st.lists(steps, max_size=12))
 def test_index_keeps_nothing_of_those_who_left(done: list[Any]) -> None:
     index: Index[int] = Index()
