@@ -17,6 +17,7 @@ from wsrequest.bus.codec import CHANGES
 from wsrequest.conf import conf
 from wsrequest.connection import sockets
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
+from wsrequest.connection.direct import DirectLine
 from wsrequest.connection.door import Door
 from wsrequest.connection.events import EventStream, request_of
 from wsrequest.connection.hearing import Hearing
@@ -151,7 +152,10 @@ class Application:
             subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
             terms = self._get_terms()
-            await Connection(send, base, subprotocol, self._get_service(), terms).run(receive)
+            connection = Connection(send, base, subprotocol, self._get_service(), terms)
+            if conf.DIRECT_LINE and (line := DirectLine.attach(send, connection)) is not None:
+                connection.outbox.send_at_once = line.send
+            await connection.run(receive)
         finally:
             self._door.leave(place)
 

@@ -74,6 +74,9 @@ class Conf:
         "Threads in all, with those that wait for an async view, a slow reader or a lost view.",
         minimum=1,
     )
+    DIRECT_LINE = Setting(
+        True, "Whether frames take the short way between uvicorn's socket and a connection."
+    )
     MAX_CONNECTIONS = Setting(10_000, "Open sockets of one process.", minimum=1)
     MAX_CONNECTIONS_PER_ADDRESS = Setting(
         1_000, "Open sockets of one process from one address.", minimum=1

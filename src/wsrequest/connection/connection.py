@@ -26,6 +26,7 @@ from wsrequest.http.environ import Base
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.protocol.codec import encode_server
 from wsrequest.protocol.messages import Ping
+from wsrequest.types import Frame
 
 __all__ = ["SUBPROTOCOL", "Connection"]
 
@@ -53,7 +54,8 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "_closing", "_ended", "_farewell", "_left", "_pace", "_send", "_task",
+        "__weakref__", "_closing", "_ended", "_farewell", "_is_resting", "_left", "_pace", "_send",
+        "_task",
         "connection_id", "exchange", "journal", "outbox", "service", "terms", "visitor", "watch",
     )  # fmt: skip
 
@@ -71,6 +73,7 @@ class Connection:
         self.visitor = Visitor(self, base.cookie)
         self.exchange = Exchange(self, base, WebSocketInfo(self.connection_id, subprotocol))
         self._pace = Pace(terms.limits.messages_per_second)
+        self._is_resting = False  # its turn is over: the next frame has to wait
         self._task: asyncio.Task[Any] | None = None
         self._closing: tuple[int, str] | None = None
         self._left: object = None  # the code with which the client has gone
@@ -116,13 +119,30 @@ class Connection:
                 self._left = event.get("code")
                 return
             text = event.get("text")
-            try:
-                self.exchange.receive(event["bytes"] if text is None else text)
-            except Exception:
-                logger.exception("connection %s failed", self.connection_id)
-                self.close(FAILED, "the server failed")
-            if self._pace.is_turn_over():
-                await asyncio.sleep(self._pace.next_turn(self.service.lane.loop.time()))
+            if self._is_resting:
+                await self._rest()
+            self._take(event["bytes"] if text is None else text)
+            if self._is_resting:
+                await self._rest()
+
+    def take(self, frame: Frame) -> bool:
+        """Take a frame that did not come by ``receive``; false when it must wait behind that."""
+        if self._is_resting or self._closing is not None:
+            return False
+        self._take(frame)
+        return True
+
+    def _take(self, frame: Frame) -> None:
+        try:
+            self.exchange.receive(frame)
+        except Exception:
+            logger.exception("connection %s failed", self.connection_id)
+            self.close(FAILED, "the server failed")
+        self._is_resting = self._pace.is_turn_over()
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(self._pace.next_turn(self.service.lane.loop.time()))
+        self._is_resting = False
 
     def close(self, code: int, reason: str) -> None:
         """Send what waits, then close. On the event loop; safe to call twice."""

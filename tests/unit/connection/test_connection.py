@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from tests.unit.peer import ORIGIN, connected, happens, lane_open, make_service, opened
 from tests.unit.views import ORDER, STAGES
@@ -439,3 +440,36 @@ async def test_run_works_without_a_task_of_the_loop(monkeypatch: pytest.MonkeyPa
     assert isinstance(running, asyncio.Task)
     peer.vanish()
     await asyncio.wait_for(running, 5)
+
+
+# Frames that do not come by receive().
+
+
+async def test_frames_of_the_short_way_have_turns_like_others() -> None:
+    async with opened(messages_per_second=16) as peer:
+        taken = [peer.connection.take(f'{{"ping":{number}}}') for number in range(4)]
+        assert taken == [True, True, False, False]  # an eighth of a second's frames is one turn
+        peer.say(ping=5)  # the others wait behind receive(), as this one does
+        await peer.until(lambda: [m for m in peer.messages if m == Pong(Raw(b"5"))])
+        assert peer.connection.take('{"ping":6}')
+        await peer.until(lambda: len(peer.messages) == 4)
+        assert [bytes(pong.value) for pong in peer.messages] == [b"0", b"1", b"5", b"6"]
+
+
+async def test_a_connection_that_closes_takes_no_more_frames() -> None:
+    async with opened() as peer:
+        await peer.obeyed()  # it is served
+        peer.connection.close(4004, "the server restarts")
+        assert not peer.connection.take('{"ping":1}')
+        assert await peer.is_closed() == (4004, "the server restarts")
+        assert len(peer.messages) == 1
+
+
+async def test_a_frame_of_the_short_way_that_fails_ends_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with opened() as peer:
+        await peer.obeyed()
+        monkeypatch.setattr(exchange, "decode_client", lambda *args, **kwargs: 1 / 0)
+        assert peer.connection.take('{"ping":1}')
+        assert (await peer.is_closed())[0] == 4005

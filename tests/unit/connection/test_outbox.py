@@ -169,3 +169,39 @@ async def test_flush_ends_after_a_discard_in_the_same_turn() -> None:
     async with asyncio.timeout(0.5):
         await wire.outbox.flush()
     assert wire.sent == []
+
+
+# The short way.
+
+
+async def test_a_frame_goes_the_short_way_while_nothing_waits() -> None:
+    wire, short = Wire(), []
+    wire.outbox.send_at_once = lambda frame: short.append(frame) is None
+    wire.outbox.put("1")
+    assert short == ["1"]
+    assert wire.outbox.count == wire.outbox.waiting_bytes == wire.sendings == 0
+    assert wire.outbox.sending_since is None
+
+
+async def test_frames_wait_behind_one_that_could_not_go_the_short_way() -> None:
+    wire, short, is_open = Wire(), [], False
+    wire.outbox.send_at_once = lambda frame: is_open and short.append(frame) is None
+    wire.open.clear()
+    wire.outbox.put("1")
+    is_open = True
+    wire.outbox.put("2")
+    assert wire.outbox.waiting_bytes == 2
+    assert not short
+    wire.open.set()
+    await wire.flush()
+    wire.outbox.put("3")
+    assert [event["text"] for event in wire.sent] == ["1", "2"]
+    assert short == ["3"]
+
+
+async def test_nothing_goes_the_short_way_when_the_client_is_gone() -> None:
+    wire, short = Wire(), []
+    wire.outbox.send_at_once = lambda frame: short.append(frame) is None
+    wire.outbox.discard()
+    wire.outbox.put("1")
+    assert not short

@@ -1,0 +1,107 @@
+"""A short way between uvicorn's socket and a connection.
+
+Owns the frames that need nothing of ASGI: a plain one from the client goes to the connection in
+the call that brought it, and an answer to the transport in the call that made it. uvicorn's own
+protocol object gets everything else, and still decides on pings, closing and who may write.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from wsrequest.protocol.cutting import Cutter, join
+from wsrequest.types import Frame
+
+__all__ = ["DirectLine", "Receiver"]
+
+_MODULE = "uvicorn.protocols.websockets.websockets_sansio_impl"
+
+
+class Receiver(Protocol):
+    """A connection, seen by its line."""
+
+    def take(self, frame: Frame) -> bool:
+        """Take a frame at once; false when it has to wait its turn, behind ``receive``."""
+
+
+class DirectLine(asyncio.Protocol):
+    """Stands between a transport and uvicorn's protocol object.
+
+    Args:
+        server: uvicorn's, of an accepted WebSocket without extensions.
+        receiver: gets the frames that are plain.
+    """
+
+    __slots__ = ("_queue", "_receiver", "_server", "_transport", "_writable", "data_received")
+
+    def __init__(self, server: Any, receiver: Receiver) -> None:
+        self._server, self._receiver = server, receiver
+        self._transport, self._queue, self._writable = (
+            server.transport,
+            server.queue,
+            server.writable,
+        )
+        cutter = Cutter(server.config.ws_max_size, self._take, server.data_received)
+        self.data_received = cutter.receive  # type: ignore[method-assign] # a call less
+
+    @classmethod
+    def attach(cls, send: Callable[..., Any], receiver: Receiver) -> "DirectLine | None":
+        """Begin to serve a connection in the short way, where there is one.
+
+        Args:
+            send: the ASGI callable, as the server gave it, behind "websocket.accept" and before
+                anything was waited for.
+            receiver: the connection.
+
+        Returns:
+            None where ASGI is the only way: another server, a compressed connection, something
+            between the server and us, or a client that did not wait to be accepted.
+        """
+        implementation = sys.modules.get(_MODULE)
+        server: Any = getattr(send, "__self__", None)
+        if implementation is None or type(server) is not implementation.WebSocketsSansIOProtocol:
+            return None
+        try:
+            is_plain = not server.conn.extensions and server.handshake_complete
+            is_untouched = server.queue.empty() and not server.conn.reader.buffer
+            if not is_plain or not is_untouched or server.frames or server.transport.is_closing():
+                return None
+            line = cls(server, receiver)
+        except AttributeError:  # a version of uvicorn or websockets that is made otherwise
+            return None
+        server.transport.set_protocol(line)
+        return line
+
+    def send(self, frame: Frame) -> bool:
+        """Write a frame; false when it has to go by ASGI: to wait, or as nobody reads any more."""
+        server = self._server
+        if server.close_sent or server.disconnected or not self._writable.is_set():
+            return False
+        self._transport.write(join(frame))
+        return True
+
+    # asyncio.Protocol, for uvicorn.
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than is written."""
+        self._server.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._server.resume_writing()
+
+    def eof_received(self) -> bool | None:
+        """The client sends no more."""
+        return self._server.eof_received()  # type: ignore[no-any-return]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._server.connection_lost(exc)
+
+    def _take(self, frame: Frame) -> bool:
+        server = self._server
+        # What came before by ASGI must be read before.
+        if self._queue.empty() and not server.close_sent and not server.disconnected:
+            return self._receiver.take(frame)
+        return False
