@@ -30,8 +30,25 @@ LIMITS = (
         (21,),
         "a connection that floods leaves others their turn",
         SRC + "connection/connection.py",
-        (("if self._pace.is_turn_over():", "if False:"),),
+        (("self._is_resting = self._pace.is_turn_over()", "self._pace.is_turn_over()"),),
         (SECURITY + "test_storms.py::test_a_flood_of_messages_leaves_others_their_turn",),
+    ),
+    Defence(
+        (21,),
+        "a flood has turns by the short way, too",
+        SRC + "connection/connection.py",
+        (("if self._is_resting or self._closing", "if self._closing"),),
+        (
+            UNIT + "connection/test_connection.py"
+            "::test_frames_of_the_short_way_have_turns_like_others",
+        ),
+    ),
+    Defence(
+        (24,),
+        "a client that does not read is not written to by the short way",
+        SRC + "connection/direct.py",
+        ((" or not self._writable.is_set()", ""),),
+        (UNIT + "connection/test_direct.py::test_a_client_that_does_not_read_is_not_written_to",),
     ),
     Defence(
         (22,),
