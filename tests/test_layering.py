@@ -42,6 +42,7 @@ NO_WEBSOCKET = (
     "http.jobs",
     "http.lanes",
     "http.tempo",
+    "http.waiting",
     "http.shares",
     "http.results",
     "http.handler",

@@ -1,14 +1,14 @@
-"""Worker threads for synchronous code, fed by a queue that is fair to its sources.
+"""Worker threads for synchronous code.
 
-Owns the threads: how many there are, how many of them work, and when they end. What a job does is
-its own business: nothing here knows of Django, requests or WebSockets.
+Owns the threads: how many there are, how many of them work, and when they end. Whose turn it is
+says ``waiting``, how many are of use ``tempo``; what a job does is its own business: nothing here
+knows of Django, requests or WebSockets.
 """
 
 import asyncio
 import logging
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
@@ -19,8 +19,8 @@ from asgiref.sync import SyncToAsync
 
 from wsrequest.http.jobs import FunctionCall, Job, Source
 from wsrequest.http.results import Results
-from wsrequest.http.shares import Shares
 from wsrequest.http.tempo import LOOK_SECONDS, Tempo
+from wsrequest.http.waiting import Waiting
 
 __all__ = ["Lane"]
 
@@ -62,8 +62,7 @@ class Lane:
         self._results = Results(loop)
         self.post = self._results.post  # from any thread: have this called on the event loop
         self._lock = threading.Lock()  # of everything that follows
-        self._ready: deque[Source] = deque()
-        self._shares = Shares(self._max_threads)
+        self._waiting = Waiting(self._max_threads)
         self._resting: list[threading.Lock] = []  # each is held until its thread is called up
         self._alive = 0
         self._working = 0  # those that do not rest, with the parked ones
@@ -78,10 +77,7 @@ class Lane:
     def submit(self, job: Job, source: Source) -> None:
         """Queue a job behind the others of its source."""
         with self._lock:
-            source.jobs.append(job)
-            if not source.is_queued:
-                source.is_queued = True
-                self._ready.append(source)
+            self._waiting.add(job, source)
             working = self._working - self._parked
             if working < self._threads and (
                 not working or perf_counter() - self._begun > LOOK_SECONDS
@@ -100,11 +96,7 @@ class Lane:
     def withdraw(self, job: Job, source: Source) -> bool:
         """Take back a job that no thread has begun. False when it is too late."""
         with self._lock:
-            try:
-                source.jobs.remove(job)
-            except ValueError:
-                return False
-            return True
+            return self._waiting.withdraw(job, source)
 
     @contextmanager
     def parked(self) -> Iterator[None]:
@@ -119,15 +111,15 @@ class Lane:
         """Count one thread out, until ``unpark``: it waits, or it is lost in a view without end."""
         with self._lock:
             self._parked += 1
-            if self._ready and not self._is_pacing:  # else a look will come
+            if self._waiting and not self._is_pacing:  # else a look will come
                 self._call_up()
 
     def unpark(self) -> None:
         """Count a parked thread in again."""
         with self._lock:
             self._parked -= 1
-            if self._shares.held:
-                self._release()
+            if self._waiting.release(self._parked):
+                self._look_at_released()
             if self._is_exhausted and self._max_threads - self._parked >= self._threads:
                 self._is_exhausted = False
                 logger.warning("threads have come back, jobs are begun again")
@@ -143,10 +135,8 @@ class Lane:
 
     # How many threads work. Called with the lock held.
 
-    def _release(self) -> None:
-        released = self._shares.release(self._parked)
-        self._ready.extend(released)
-        if released and not self._is_pacing:
+    def _look_at_released(self) -> None:
+        if not self._is_pacing:
             self._is_pacing = True
             self.post(self._begin_looking)
 
@@ -184,7 +174,7 @@ class Lane:
 
     def _look(self) -> None:
         with self._lock:
-            self._is_pacing = bool(self._ready)
+            self._is_pacing = bool(self._waiting)
             if self._is_pacing:
                 more = self._tempo.look(self._begun, self._working - self._parked)
                 self._is_one_too_many = more < 0
@@ -224,8 +214,7 @@ class Lane:
         """End the last job, wait for another, and take it. None when the thread is to end."""
         while True:
             with self._lock:
-                if seat.source is not None:
-                    self._give_back(seat)
+                self._give_back(seat)
                 job, is_over = None if self._rests_early() else self._take(seat), False
                 may_wait = job is not None and self._is_pacing
                 if job is None:
@@ -248,32 +237,20 @@ class Lane:
         is_one_too_many, self._is_one_too_many = self._is_one_too_many, False
         return is_one_too_many and self._working - self._parked > 1
 
-    def _take(self, seat: "_Seat") -> Job | None:
-        while self._ready and self._working - self._parked <= self._threads:
-            source = self._ready.popleft()
-            if self._parked and not self._shares.has_room(source, self._parked):
-                self._shares.hold(source, self._parked)
-                continue
-            job = source.jobs.pop(0) if source.jobs else None  # they can be withdrawn
-            if source.jobs:
-                self._ready.append(source)
-            else:
-                source.is_queued = False
-            if job is not None:
-                seat.source = source
-                source.taken += 1
-                source.group.taken += 1
-                self._begun = perf_counter()
-                return job
-        return None
-
     def _give_back(self, seat: "_Seat") -> None:
         source, seat.source = seat.source, None
-        assert source is not None  # asked before
-        source.taken -= 1
-        source.group.taken -= 1
-        if self._shares.held:
-            self._release()
+        if source is not None and self._waiting.give_back(source, self._parked):
+            self._look_at_released()
+
+    def _take(self, seat: "_Seat") -> Job | None:
+        if self._working - self._parked > self._threads:
+            return None
+        taken = self._waiting.take(self._parked)
+        if taken is None:
+            return None
+        job, seat.source = taken
+        self._begun = perf_counter()
+        return job
 
 
 class _Seat:

@@ -217,8 +217,8 @@ LIMITS = (
     Defence(
         (33, 34),
         "greedy connections leave threads to others",
-        SRC + "http/lanes.py",
-        (("if self._parked and not self._shares.has_room(source, self._parked):", "if False:"),),
+        SRC + "http/waiting.py",
+        (("if parked and not self.shares.has_room(source, parked):", "if False:"),),
         (
             SECURITY + "test_greedy.py"
             "::test_newcomers_are_answered_whatever_greedy_connections_have_wait[one-address]",

@@ -577,7 +577,7 @@ async def shared(threads: int = 2) -> AsyncIterator[tuple[Lane, Source, list[Hol
 
 
 async def until_held(lane: Lane, source: Source) -> None:
-    await becomes(lambda: source in lane._shares.held)
+    await becomes(lambda: source in lane._waiting.shares.held)
 
 
 async def test_a_job_beyond_the_share_of_its_source_waits_while_others_are_begun() -> None:
@@ -650,7 +650,7 @@ async def test_withdraw_takes_back_a_job_that_waits_for_its_share() -> None:
         await until_held(lane, greedy)
         assert lane.withdraw(more, greedy)
         holds[0].go.set()
-        await becomes(lambda: not lane._shares.held)
+        await becomes(lambda: not lane._waiting.shares.held)
         assert not greedy.is_queued
         again = Work()
         lane.submit(again, greedy)
