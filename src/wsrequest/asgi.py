@@ -153,8 +153,9 @@ class Application:
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
             terms = self._get_terms()
             connection = Connection(send, base, subprotocol, self._get_service(), terms)
-            if conf.DIRECT_LINE and (line := DirectLine.attach(send, connection)) is not None:
-                connection.outbox.send_at_once = line.send
+            if conf.DIRECT_LINE:
+                line = DirectLine.attach(receive, send, connection)
+                connection.outbox.send_at_once = None if line is None else line.send
             await connection.run(receive)
         finally:
             self._door.leave(place)

@@ -46,12 +46,14 @@ class DirectLine(asyncio.Protocol):
         self.data_received = cutter.receive  # type: ignore[method-assign] # a call less
 
     @classmethod
-    def attach(cls, send: Callable[..., Any], receiver: Receiver) -> "DirectLine | None":
+    def attach(
+        cls, receive: Callable[..., Any], send: Callable[..., Any], receiver: Receiver
+    ) -> "DirectLine | None":
         """Begin to serve a connection in the short way, where there is one.
 
         Args:
-            send: the ASGI callable, as the server gave it, behind "websocket.accept" and before
-                anything was waited for.
+            receive: the ASGI callable, as the server gave it.
+            send: the other, behind "websocket.accept" and before anything was waited for.
             receiver: the connection.
 
         Returns:
@@ -60,11 +62,14 @@ class DirectLine(asyncio.Protocol):
         """
         implementation = sys.modules.get(_MODULE)
         server: Any = getattr(send, "__self__", None)
-        if implementation is None or type(server) is not implementation.WebSocketsSansIOProtocol:
+        source: Any = getattr(receive, "__self__", None)
+        if implementation is None or source is not server:
             return None
         try:
+            if type(server) is not implementation.WebSocketsSansIOProtocol:
+                return None
             is_plain = not server.conn.extensions and server.handshake_complete
-            is_untouched = server.queue.empty() and not server.conn.reader.buffer
+            is_untouched = server.queue.empty() and _is_between_frames(server.conn)
             if not is_plain or not is_untouched or server.frames or server.transport.is_closing():
                 return None
             line = cls(server, receiver)
@@ -75,10 +80,10 @@ class DirectLine(asyncio.Protocol):
 
     def send(self, frame: Frame) -> bool:
         """Write a frame; false when it has to go by ASGI: to wait, or as nobody reads any more."""
-        server = self._server
-        if server.close_sent or server.disconnected or not self._writable.is_set():
+        transport = self._transport
+        if self._server.close_sent or transport.is_closing() or not self._writable.is_set():
             return False
-        self._transport.write(join(frame))
+        transport.write(join(frame))
         return True
 
     # asyncio.Protocol, for uvicorn.
@@ -105,3 +110,13 @@ class DirectLine(asyncio.Protocol):
         if self._queue.empty() and not server.close_sent and not server.disconnected:
             return self._receiver.take(frame)
         return False
+
+
+def _is_between_frames(conn: Any) -> bool:
+    """Whether websockets' parser waits for the beginning of a frame, having read none of it."""
+    # It takes two bytes of a head out of its buffer as soon as they are there, so that an empty
+    # buffer tells nothing; what it waits in does.
+    waiting = conn.parser
+    while waiting.gi_yieldfrom is not None:
+        waiting = waiting.gi_yieldfrom
+    return waiting.gi_code is type(conn.reader).at_eof.__code__ and not conn.reader.buffer

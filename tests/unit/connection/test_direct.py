@@ -2,9 +2,12 @@
 
 import asyncio
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,7 +32,8 @@ class Echo:
 
     def __init__(self) -> None:
         self.line: DirectLine | None = None
-        self.is_wrapped = self.is_busy = False
+        self.wrapped = ""  # which of the ASGI callables something stands before
+        self.is_busy = False
         self.hold = asyncio.Event()
         self.hold.set()
         self.accepted, self.ended = threading.Event(), threading.Event()
@@ -47,13 +51,20 @@ class Echo:
         assert self.line.send(text if isinstance(frame, str) else text.encode())
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def wrapped(event: Any) -> None:
+        async def wrapped_receive() -> Any:
+            return await receive()
+
+        async def wrapped_send(event: Any) -> None:
             await send(event)
 
         self.loop = asyncio.get_running_loop()
         await receive()
         await send({"type": "websocket.accept"})
-        self.line = DirectLine.attach(wrapped if self.is_wrapped else send, self)
+        self.line = DirectLine.attach(
+            wrapped_receive if self.wrapped == "receive" else receive,
+            wrapped_send if self.wrapped == "send" else send,
+            self,
+        )
         self.accepted.set()
         while (event := await receive())["type"] == "websocket.receive":
             self.is_busy = True
@@ -118,8 +129,8 @@ def test_the_application_takes_the_short_way_unless_told_otherwise(
     settings.WSREQUEST_DIRECT_LINE = is_on
     attach, take, attached, taken = DirectLine.attach, Connection.take, [], []
 
-    def spy_attach(send: Any, receiver: Any) -> DirectLine | None:
-        attached.append(attach(send, receiver))
+    def spy_attach(*args: Any) -> DirectLine | None:
+        attached.append(attach(*args))
         return attached[-1]
 
     def spy_take(self: Connection, frame: Frame) -> bool:
@@ -177,11 +188,16 @@ def test_what_cannot_be_taken_now_waits_behind_what_came_before(loop: str) -> No
         assert [answer.split()[1] for answer in answers] == ["'1'", "'2'", "'3'"]
 
 
-@pytest.mark.parametrize("reason", ["compressed", "wrapped", "another server"])
-def test_there_is_no_short_way(loop: str, reason: str) -> None:
+@pytest.mark.parametrize("reason", ["compressed", "receive", "send", "another server", "renamed"])
+def test_there_is_no_short_way(loop: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = Echo()
-    app.is_wrapped = reason == "wrapped"
-    ws = "wsproto" if reason == "another server" else "websockets-sansio"
+    app.wrapped = reason
+    if reason == "renamed":  # by a later uvicorn
+        module = import_module("uvicorn.protocols.websockets.websockets_sansio_impl")
+        monkeypatch.setitem(sys.modules, module.__name__, ModuleType(module.__name__))
+        ws: Any = module.WebSocketsSansIOProtocol
+    else:
+        ws = "wsproto" if reason == "another server" else "websockets-sansio"
     compression = "deflate" if reason == "compressed" else None
     with opened(app, loop, compression=compression, ws=ws) as client:
         assert app.line is None
@@ -189,16 +205,16 @@ def test_there_is_no_short_way(loop: str, reason: str) -> None:
         assert client.recv(SECONDS) == "asgi 'a'"
 
 
-@pytest.mark.parametrize("early", [3, 11], ids=["a beginning", "a whole frame"])
+@pytest.mark.parametrize("early", [2, 3, 6, 11])  # of the head, all of it, all of the frame
 def test_a_client_that_does_not_wait_to_be_accepted_goes_by_asgi(
     loop: str, early: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its frame was begun before the line could see it."""
     app, attach, frame = Echo(), DirectLine.attach, raw(Opcode.TEXT, b"early")
 
-    def attach_late(send: Any, receiver: Any) -> DirectLine | None:
+    def attach_late(receive: Any, send: Any, receiver: Any) -> DirectLine | None:
         send.__self__.data_received(frame[:early])
-        return attach(send, receiver)
+        return attach(receive, send, receiver)
 
     monkeypatch.setattr(DirectLine, "attach", attach_late)
     with serving(app, loop) as port, socket.create_connection(("127.0.0.1", port)) as line:
@@ -260,6 +276,23 @@ def test_frames_that_come_when_the_server_has_closed_are_not_taken(loop: str) ->
             client.recv(0)
         assert not app.call(app.line.send, "too late")
         app.call(setattr, app.line._server, "close_sent", False)
+
+
+def test_nothing_is_written_behind_a_close(loop: str) -> None:
+    """What the client has closed is not yet gone while the application has not read of it."""
+    app = Echo()
+    with opened(app, loop) as client:
+        assert app.line is not None
+        late: list[bool] = []
+
+        def shut() -> None:
+            app.line._server.shutdown()  # type: ignore[union-attr]
+            late.append(app.line.send("too late"))  # type: ignore[union-attr]
+
+        app.call(shut)
+        with pytest.raises(ConnectionClosed):
+            client.recv(SECONDS)
+        assert late == [False]
 
 
 def test_a_server_that_stops_closes_the_connection(loop: str) -> None:
