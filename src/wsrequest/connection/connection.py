@@ -268,6 +268,7 @@ class Connection:
         self.watch.stop()
         self.outbox.discard()
         self.exchange.end()
+        self._is_resting = True  # for good: TLS can bring frames until what was written has gone
         self._task = None
         if self._farewell is not None:
             self._farewell.cancel()

@@ -473,3 +473,12 @@ async def test_a_frame_of_the_short_way_that_fails_ends_its_connection(
         monkeypatch.setattr(exchange, "decode_client", lambda *args, **kwargs: 1 / 0)
         assert peer.connection.take('{"ping":1}')
         assert (await peer.is_closed())[0] == 4005
+
+
+async def test_a_connection_that_has_ended_takes_no_more_frames() -> None:
+    """TLS reads on while what was written before is still on its way."""
+    async with opened() as peer:
+        await peer.obeyed()
+        peer.vanish()
+        await peer.task
+        assert not peer.connection.take('{"id":1,"url":"/quick/a/"}')
