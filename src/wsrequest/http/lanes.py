@@ -69,6 +69,7 @@ class Lane:
         self._parked = 0
         self._stopped = False
         self._is_exhausted = False  # and that was logged
+        self._is_refused = False  # a thread, by the system, and that was logged
         self._begun = 0.0  # when a job was last begun, or a thread called up for one
         self._is_pacing = False
         self._is_one_too_many = False  # the next thread that ends a job is to rest
@@ -146,10 +147,7 @@ class Lane:
             self._working += 1
             self._resting.pop().release()
         elif self._alive < self._max_threads and not self._stopped:
-            self._working += 1
-            self._alive += 1
-            # Daemons, since a view that never ends must not keep the process from exiting.
-            threading.Thread(target=self._live, name="wsrequest-lane", daemon=True).start()
+            self._begin_thread()
         elif self._parked >= self._max_threads and not self._is_exhausted:
             self._is_exhausted = True
             logger.error(
@@ -157,6 +155,23 @@ class Lane:
                 "further jobs wait until one comes back",
                 self._max_threads,
             )
+
+    def _begin_thread(self) -> None:
+        # Daemons, since a view that never ends must not keep the process from exiting.
+        thread = threading.Thread(target=self._live, name="wsrequest-lane", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # so many threads has the process, the user or the container
+            if not self._is_refused:
+                self._is_refused = True
+                logger.error("no thread could be begun beside %s: %s", self._alive, error)
+            if not self._is_pacing:  # the next look tries again
+                self._is_pacing = True
+                self.post(self._begin_looking)
+        else:
+            self._is_refused = False
+            self._working += 1
+            self._alive += 1
 
     def _call_up_more(self) -> None:
         working = self._working - self._parked

@@ -931,6 +931,28 @@ async def test_exhaustion_is_logged_once_and_its_end(caplog: pytest.LogCaptureFi
         assert len(caplog.messages) == 2
 
 
+@pytest.mark.parametrize("refused", [1, 3])
+async def test_jobs_are_run_when_the_system_refused_a_thread_for_a_while(
+    refused: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A container may have so many processes and threads, and no more."""
+    start, left = threading.Thread.start, [refused]
+
+    def start_or_not(self: threading.Thread) -> None:
+        if self.name == "wsrequest-lane" and left[0]:
+            left[0] -= 1
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    async with opened(threads=1) as lane:
+        work = Work()
+        lane.submit(work, Source())
+        await done(work)
+    assert left == [0]
+    assert caplog.messages == ["no thread could be begun beside 0: can't start new thread"]
+
+
 async def test_exhaustion_is_logged_when_the_last_thread_is_parked(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
