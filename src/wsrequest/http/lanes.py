@@ -80,11 +80,10 @@ class Lane:
         with self._lock:
             self._waiting.add(job, source)
             working = self._working - self._parked
-            if working < self._threads and (
-                not working or perf_counter() - self._begun > LOOK_SECONDS
-            ):
+            is_late = not self._is_pacing and perf_counter() - self._begun > LOOK_SECONDS
+            if working < self._threads and (is_late or not working):
                 self._call_up()
-            elif not self._is_pacing:
+            elif not self._is_pacing:  # else the next look will tell whether one more is of use
                 self._is_pacing = True
                 self._begin_looking()
 

@@ -15,9 +15,10 @@ _UNUSED_SHARE = 0.3
 _PATIENCE_SECONDS = 0.005
 # Several that use no more than one processor together only take turns: one of them is let off.
 _ONE_PROCESSOR = 1.1
-# While the process is busy the interval is doubled, up to that patience: a thread at work that is
-# interrupted for a look, and for the results that are taken with it, comes back to cold caches.
-LOOK_SECONDS = 0.001
+# The interval is doubled while jobs are begun all the time and the process is busy: a thread that
+# is interrupted for a look, and for the results that are taken with it, comes back to cold caches.
+# So long a result may wait there.
+LOOK_SECONDS, _LONGEST_SECONDS = 0.001, 0.010
 
 
 class Tempo:
@@ -52,5 +53,5 @@ class Tempo:
         if spent < (1 - _UNUSED_SHARE) * passed or now - begun > _PATIENCE_SECONDS:
             self.seconds = LOOK_SECONDS
             return 1
-        self.seconds = min(2 * self.seconds, _PATIENCE_SECONDS)
+        self.seconds = min(2 * self.seconds, _LONGEST_SECONDS)
         return -1 if working > 1 and spent < _ONE_PROCESSOR * passed else 0

@@ -325,10 +325,11 @@ async def test_it_is_looked_less_often_while_the_interpreter_is_busy(
             lane.submit(hold, Source())
         await holds[0].until_begun()
         delays = [clock.delay]
-        for _ in range(4):
+        for _ in range(5):
+            lane._begun = clock.time  # as if jobs were begun all the time
             clock.look(after=0.001, used=0.001)
             delays.append(clock.delay)
-        assert delays == [0.001, 0.002, 0.004, 0.005, 0.005]
+        assert delays == [0.001, 0.002, 0.004, 0.008, 0.010, 0.010]
         clock.look(after=0.001, used=0.0)
         assert clock.delay == 0.001
         for hold in holds:
@@ -449,6 +450,26 @@ async def test_a_job_that_finds_a_long_one_at_work_gets_a_thread_at_once(
         for hold in holds:
             hold.go.set()
         lane.stop()
+
+
+async def test_a_job_behind_others_leaves_it_to_the_next_look_whether_a_thread_is_of_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, before = Clock(monkeypatch), lane_threads()
+    lane = Lane(clock, threads=4, max_threads=4)  # type: ignore[arg-type]
+    with joined():
+        holds = [Hold(), Hold(), Hold()]
+        for hold in holds[:2]:
+            lane.submit(hold, Source())
+        await holds[0].until_begun()
+        clock.time += 0.002
+        lane.submit(holds[2], Source())
+        assert len(lane_threads() - before) == 1
+        assert len(clock.looks) == 1
+        for hold in holds:
+            hold.go.set()
+        lane.stop()
+        await holds[2].until_begun()
 
 
 async def test_the_thread_that_rested_last_is_called_up_first() -> None:
