@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import live, live_report, live_rows, measure, plot, report, rows
+from benchmarks.breakdown import breakdown
 from benchmarks.rows import FAMILIES, Comparison, Point
 from benchmarks.servers import cores
 from benchmarks.subjects import SUBJECTS
@@ -33,6 +34,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="1 round of 0.5 s, for a look")
     parser.add_argument(
         "--nice", type=int, default=0, help="priority of all processes, -20 to 19 (root: below 0)"
+    )
+    parser.add_argument(
+        "--breakdown", action="store_true", help="only show where the time of a request goes"
     )
     parser.add_argument(
         "--against",
@@ -123,6 +127,16 @@ def make_database(path: str, environ: dict[str, str]) -> None:
         )
 
 
+def pinned() -> int | None:
+    """Go to the core of the load generator; return that of the servers."""
+    found = cores()
+    if found is None:
+        return None
+    server_core, load_core = found
+    os.sched_setaffinity(0, {load_core})
+    return server_core
+
+
 def gather(
     wanted: argparse.Namespace, chosen: dict[str, list[Comparison]], database: str
 ) -> dict[str, report.Samples]:
@@ -130,10 +144,7 @@ def gather(
     names = wanted.subjects.split(",")
     where = environs(database, wanted.against)
     make_database(database, where["ours"])
-    server_core = None
-    if (found := cores()) is not None:
-        server_core, load_core = found
-        os.sched_setaffinity(0, {load_core})
+    server_core = pinned()
     terms = wanted.rounds, wanted.seconds, where, server_core, say
     samples: report.Samples = {}
     points = rows.points(chosen["requests"], names)
@@ -201,7 +212,13 @@ def main() -> None:
     chosen = chosen_comparisons(wanted)
     before = os.getloadavg()[0]
     with priority(wanted.nice), tempfile.TemporaryDirectory() as directory:
-        samples = gather(wanted, chosen, str(Path(directory, "bench.sqlite3")))
+        database = str(Path(directory, "bench.sqlite3"))
+        if wanted.breakdown:
+            where = environs(database, None)
+            make_database(database, where["ours"])
+            print(breakdown(wanted.views.split(","), wanted.seconds, where, pinned()))
+            return
+        samples = gather(wanted, chosen, database)
     terms = (
         f"{wanted.rounds} rounds of {wanted.seconds:g} s for each figure, interleaved. Load average"
         f" {before:.1f} at the start, {os.getloadavg()[0]:.1f} at the end."

@@ -87,6 +87,7 @@ SUBJECTS = {
             (*_UVICORN, "benchmarks.apps.bare:application"),
         ),
         Subject("tracking", "in-process", "process", ("-m", "benchmarks.apps.tracking")),
+        Subject("parts", "in-process", "process", ("-m", "benchmarks.apps.parts")),
         Subject(
             "matching", "live.matching in-process", "process", ("-m", "benchmarks.apps.matching")
         ),
