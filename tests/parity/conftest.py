@@ -38,7 +38,8 @@ COMMANDS = {
     "wsgi": f"gunicorn {PROJECT}.wsgi:application --bind 127.0.0.1:PORT --worker-class gthread "
     "--threads 1 --no-control-socket --forwarded-allow-ips 192.0.2.1",
     "asgi": ASGI_COMMANDS[KIND].format(application=f"{PROJECT}.asgi:application", port="PORT")
-    + (" --no-proxy-headers" if KIND.startswith("uvicorn") else ""),
+    # httptools, where it is installed, sends the names of headers in lower case.
+    + (" --no-proxy-headers --http h11" if KIND.startswith("uvicorn") else ""),
 }
 REFERENCES = ("wsgi", "asgi") if KIND == USUAL else ("wsgi",)
 """With another server the HTTP of Django's ASGI handler is that server's own."""
