@@ -100,6 +100,16 @@ const isId = (id: unknown): boolean => isText(id) || Number.isSafeInteger(id);
 
 const isObject = (value: unknown): value is object => Object(value) === value && !Array.isArray(value);
 
+/** Levels of arrays and objects in the JSON of a frame, its own object among them (2.1). */
+const MAX_NESTING = 500;
+
+/** Whether a value nests deeper than that. A text with few brackets, as nearly all are, is not looked through. */
+function isDeep(text: string, value: unknown, levels: number): boolean {
+  const fits = (each: unknown, left: number): boolean =>
+    Object(each) !== each || (left > 0 && Object.values(each as object).every((inner) => fits(inner, left - 1)));
+  return text.split(/[[{]/, levels + 2).length > levels + 1 && !fits(value, levels);
+}
+
 function need(holds: unknown, id?: Id): asserts holds {
   if (!holds) throw new Error("bad_message", { cause: id });
 }
@@ -120,6 +130,7 @@ export function decode(frame: string | ArrayBuffer): ServerMessage {
   }
   const head: unknown = JSON.parse(text);
   need(isObject(head));
+  if (isDeep(text, head, MAX_NESTING)) throw new Error("bad_json", { cause: (head as ServerMessage).id });
   return checked(head, text, body);
 }
 
@@ -188,9 +199,10 @@ function print(message: ClientMessage, content: string[] = []): string {
   return `{${members}}`;
 }
 
-/** A text of JSON that comes through as it is: without white space around it, or half a surrogate pair in it. Else throws. */
+/** A text of JSON that comes through as it is: without white space around it, half a surrogate pair, or too many levels. Else throws. */
 function jsonOf(text: string): string {
   const value: unknown = JSON.parse(text);
+  if (isDeep(text, value, MAX_NESTING - 1)) throw value; // the frame around it is a level, too
   if (text !== text.trim() || (/\\ud/i.test(text) && /\\ud/.test(JSON.stringify(value)))) throw value;
   return text;
 }

@@ -28,6 +28,7 @@ from wsrequest.http.handler import Handler
 from wsrequest.http.requests import split_url
 from wsrequest.http.responses import apieces, has_body, is_endless, pieces
 from wsrequest.protocol.fields import check_method, check_token, check_url, encode_query
+from wsrequest.protocol.nesting import check_nesting
 
 __all__ = ["ErrorMessage", "WebSocketRequest"]
 
@@ -251,7 +252,9 @@ def _forget_handler(**_: object) -> None:
 
 def _decode(message: str | bytes | bytearray | memoryview) -> dict[str, Any]:
     """Read a message; raise ValueError, RecursionError or Refused when it is not well-formed."""
-    found = msgspec.json.decode(message, type=dict[str, Any])
+    text = message if isinstance(message, str | bytes) else bytes(memoryview(message))
+    check_nesting(text)
+    found = msgspec.json.decode(text, type=dict[str, Any])
     shape = msgspec.convert(found, _Shape)
     if shape.token is not None:
         check_token(shape.token)

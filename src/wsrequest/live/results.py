@@ -73,7 +73,8 @@ class Result:
     def retry_after_seconds(self) -> float | None:
         """How long a failure asks to wait (RFC 9110 10.2.3), where it says so in seconds."""
         told = _get(self.headers, "retry-after") or ""
-        return float(told) if told.isascii() and told.isdecimal() else None
+        # Of 400 digits it would be infinity, which no timer takes.
+        return min(float(told), 2.0**31) if told.isascii() and told.isdecimal() else None
 
     def tail(self) -> Frame:
         """The frame of all of it, for ``encode_version`` to finish."""

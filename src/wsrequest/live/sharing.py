@@ -11,6 +11,7 @@ from wsrequest.types import Headers
 
 __all__ = ["fresh_seconds", "shared_key"]
 
+_MOST_SECONDS = 2.0**31  # RFC 9111 1.2.2: a greater number means this one; no timer takes infinity
 _DIRECTIVE = re.compile(r'([\w-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;"]*)))?')
 
 
@@ -50,7 +51,7 @@ def fresh_seconds(headers: Headers) -> float | None:
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdecimal() else None
+    return min(float(text), _MOST_SECONDS) if text and text.isascii() and text.isdecimal() else None
 
 
 def _directives(value: str | list[str] | None) -> dict[str, str]:

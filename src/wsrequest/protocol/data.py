@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from wsrequest.errors import Refused
+from wsrequest.protocol.nesting import MAX_NESTING, nests_deeper
 from wsrequest.types import Headers
 
 __all__ = ["body_of", "data_of", "is_json"]
@@ -32,7 +33,12 @@ _string = msgspec.json.Decoder(str)
 
 
 def is_json(body: bytes) -> bool:
-    """Whether ``body`` is one JSON value by its shape; that it is UTF-8 is not looked at."""
+    """Whether ``body`` is one JSON value that a text frame can carry as ``data``.
+
+    That it is UTF-8 is not looked at.
+    """
+    if nests_deeper(body, MAX_NESTING - 1):  # the frame around it is a level, too
+        return False
     try:
         _json.decode(body)
     except (msgspec.DecodeError, RecursionError):

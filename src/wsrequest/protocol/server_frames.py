@@ -26,6 +26,7 @@ from wsrequest.protocol.messages import (
     Response,
     ServerMessage,
 )
+from wsrequest.protocol.nesting import check_nesting
 from wsrequest.protocol.unreadable import UNREADABLE, refused_for
 from wsrequest.types import Frame, Headers, Id
 
@@ -177,6 +178,7 @@ def decode_server(frame: Frame) -> ServerMessage | None:
     try:
         if isinstance(frame, bytes):
             head_text, body = head_and_body(frame)
+        check_nesting(head_text)
         head = _head.decode(head_text)
     except UNREADABLE as error:
         raise refused_for(error, head_text) from None

@@ -16,7 +16,11 @@ from wsrequest.types import Frame
 __all__ = ["UNREADABLE", "refused_for"]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What reading a head can raise. How deep JSON may nest is the interpreter's to say."""
+"""What reading a head can raise.
+
+A RecursionError means that little of the stack was left: ``nesting`` has refused what is too deep
+for an empty one.
+"""
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _MEMBER = re.compile(r"`\$\.(\w+)")

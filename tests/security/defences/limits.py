@@ -1,6 +1,6 @@
 """What a peer, an address or a process may have at most."""
 
-from tests.security.defences.defence import ACCEPTANCE, SECURITY, SRC, UNIT, Defence, of_frame
+from tests.security.defences.defence import ACCEPTANCE, SECURITY, SRC, UNIT, Defence
 
 __all__ = ["LIMITS"]
 
@@ -273,17 +273,12 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "no depth of JSON is more than a refusal",
-        SRC + "protocol/unreadable.py",
+        "how deep JSON may nest is the same on every Python",
+        SRC + "protocol/nesting.py",
+        (("    if nests_deeper(head, MAX_NESTING):", "    if False:"),),
         (
-            (
-                "UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)",
-                "UNREADABLE = (msgspec.DecodeError, UnicodeError)",
-            ),
-        ),
-        (
-            UNIT + "protocol/test_fields.py::test_no_depth_of_nesting_is_more_than_a_refusal",
-            of_frame("JSON that nests too deeply-in data"),
+            UNIT + "protocol/test_fields.py::test_the_limit_of_nesting_is_not_the_interpreters",
+            UNIT + "protocol/test_nesting.py::test_what_is_deeper_by_one_level_is_refused",
         ),
     ),
     Defence(

@@ -150,7 +150,14 @@ def test_a_status_says_whether_it_goes_on(status: int, is_success: bool, passes:
 
 @pytest.mark.parametrize(
     ("told", "seconds"),
-    [("5", 5.0), ("0", 0.0), ("-5", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("", None)],
+    [
+        ("5", 5.0),
+        ("0", 0.0),
+        ("9" * 400, 2.0**31),
+        ("-5", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("", None),
+    ],
 )
 def test_how_long_to_wait_is_told_in_seconds(told: str, seconds: float | None) -> None:
     assert Result(503, {"retry-after": told}, b"").retry_after_seconds == seconds
