@@ -136,7 +136,7 @@ class Application:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        base = make_base(scope)
+        base = make_base(scope, conf.per_request_headers)
         try:
             if not self._is_socket(scope):
                 raise HandshakeRefused(404, f"the socket is at {self.path}")
@@ -174,11 +174,11 @@ class Application:
     # Server-sent events.
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
-        base = make_base(scope)
+        base = make_base(scope)  # its headers are those of its one request
         try:
             # By HTTP a page of the server's own origin sends none with a GET.
             place = self._check_door(scope, base, allow_no_origin=True)
-            message = request_of(scope["query_string"], base)
+            message = request_of(scope["query_string"], base, conf.per_request_headers)
             terms, service = self._get_terms(), self._get_service()
             if not terms.limits.subscriptions:
                 raise Refused("not_supported", "this server has no live requests")
@@ -206,6 +206,7 @@ class Application:
             limits,
             conf.TOKEN_SCHEME,
             conf.vouching_headers,
+            conf.per_request_headers,
             conf.session_cookie_name,
             conf.session_engine,
             conf.file_upload_max_memory_bytes,

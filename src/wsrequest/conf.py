@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
 
+from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.types import Limits
 
 __all__ = ["SETTINGS", "Setting", "conf"]
@@ -67,6 +68,9 @@ class Conf:
     FORBIDDEN_HEADERS = Setting[Sequence[str]](
         (),
         "Names of further headers that no message may set: those that your proxy vouches by.",
+    )
+    PER_REQUEST_HEADERS = Setting[Sequence[str]](
+        (), "Names of further headers that belong to one request: the handshake's end with it."
     )
     THREADS = Setting(8, "Threads that run synchronous code at the same time.", minimum=1)
     MAX_THREADS = Setting(
@@ -242,13 +246,18 @@ class Conf:
         return None if directory is None else str(directory)
 
     @property
-    def vouching_headers(self) -> frozenset[str]:
-        """Lower-case names of headers that only this project's proxy is trusted to set."""
-        names = {name.lower() for name in self.FORBIDDEN_HEADERS}
+    def vouching_headers(self) -> HeaderNames:
+        """Names of headers that only this project's proxy is trusted to set."""
+        names = list(self.FORBIDDEN_HEADERS)
         if settings.SECURE_PROXY_SSL_HEADER:
             meta_name = settings.SECURE_PROXY_SSL_HEADER[0]
-            names.add(meta_name.removeprefix("HTTP_").replace("_", "-").lower())
-        return frozenset(names)
+            names.append(meta_name.removeprefix("HTTP_").replace("_", "-"))
+        return HeaderNames.of(names)
+
+    @property
+    def per_request_headers(self) -> HeaderNames:
+        """Names of headers that end with the request that has them."""
+        return HeaderNames.of((*PER_REQUEST, *self.PER_REQUEST_HEADERS))
 
 
 conf = Conf()

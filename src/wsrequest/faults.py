@@ -53,8 +53,9 @@ WORDS = {
         'scheme\'s own, port; as in "https://app.example.com".',
     ),
     "wsrequest.E005": Words(
-        "{value} in WSREQUEST_FORBIDDEN_HEADERS {fault}.",
-        'Give the name as it stands in a request, as in "X-Client-Certificate".',
+        "{value} in {name} {fault}.",
+        'Give the name as it stands in a request, as in "X-Client-Certificate", or its beginning '
+        'and a star, as in "X-Client-*".',
     ),
     "wsrequest.E006": Words(
         "WSREQUEST_TOKEN_SCHEME is {value}, which is not one word.",
@@ -84,8 +85,10 @@ def faults() -> Iterator[Fault]:
         yield from _faults("wsrequest.E003", [conf.PATH], path_fault)
     if sound("ALLOWED_ORIGINS"):
         yield from _faults("wsrequest.E004", conf.ALLOWED_ORIGINS, _origin_fault)
-    if sound("FORBIDDEN_HEADERS"):
-        yield from _faults("wsrequest.E005", conf.FORBIDDEN_HEADERS, _header_fault)
+    for name in ("FORBIDDEN_HEADERS", "PER_REQUEST_HEADERS"):
+        if sound(name):
+            setting = SETTINGS[f"WSREQUEST_{name}"]
+            yield from _faults("wsrequest.E005", setting.read(), _header_fault, name=setting.name)
     if sound("TOKEN_SCHEME") and not _TOKEN.fullmatch(conf.TOKEN_SCHEME):
         yield Fault("wsrequest.E006", {"value": repr(conf.TOKEN_SCHEME)})
 
@@ -124,12 +127,12 @@ def path_fault(path: str) -> str | None:
 
 
 def _faults(
-    id: str, values: Iterable[str], fault_of: Callable[[str], str | None]
+    id: str, values: Iterable[str], fault_of: Callable[[str], str | None], **facts: object
 ) -> Iterator[Fault]:
     for value in values:
         fault = fault_of(value)
         if fault:
-            yield Fault(id, {"value": repr(value), "fault": fault})
+            yield Fault(id, {"value": repr(value), "fault": fault, **facts})
 
 
 def _value_fault(setting: Setting[Any]) -> Fault | None:
@@ -186,4 +189,7 @@ def _header_fault(name: str) -> str | None:
         return "is a key of request.META, not the name of a header"
     if not _TOKEN.fullmatch(name):
         return "is not the name of a header"
+    beginning, star, rest = name.partition("*")
+    if star and (rest or not beginning):
+        return "has a star elsewhere than at the end of a beginning, so it matches nothing"
     return None

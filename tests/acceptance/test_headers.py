@@ -78,6 +78,26 @@ def test_message_may_not_replace_another_header_of_the_handshake(server: Server)
         assert client.get("/echo/").data["headers"]["X-Proxy-User"] == "alice"
 
 
+OF_ONE_REQUEST = {
+    "Traceparent": ("00-aaaa-1-01", "00-bbbb-2-01"),
+    "X-Request-ID": ("of-the-handshake", "of-the-message"),
+    "X-B3-TraceId": ("a", "b"),
+    "Idempotency-Key": ("a", "b"),
+    "If-None-Match": ('"a"', '"b"'),
+    "X-Acme-Attempt": ("1", "2"),  # by WSREQUEST_PER_REQUEST_HEADERS
+}
+
+
+def test_header_of_one_request_ends_with_the_handshake(any_server: Server) -> None:
+    sent = {name: before for name, (before, _) in OF_ONE_REQUEST.items()}
+    with connect(any_server, headers=sent) as client:
+        assert not sent.keys() & client.get("/echo/").data["headers"].keys()
+        for name, (_, after) in OF_ONE_REQUEST.items():
+            told = client.get("/echo/", headers={name: after}).data["headers"]
+            assert {n.title(): v for n, v in told.items()}[name.title()] == after
+        assert not sent.keys() & client.get("/echo/").data["headers"].keys()
+
+
 FORBIDDEN = """
 Accept-Charset Accept-Encoding Access-Control-Request-Method Access-Control-Request-Headers
 Connection Content-Length Cookie Cookie2 Date DNT Expect Host Keep-Alive Origin Proxy-Connection
@@ -85,7 +105,8 @@ Proxy-Authorization Referer Sec-Fetch-Site Sec-WebSocket-Key Set-Cookie TE Trail
 Transfer-Encoding Upgrade Via Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto
 X-Forwarded-Port X-Real-IP X-Client-IP True-Client-IP CF-Connecting-IP X-Cluster-Client-IP
 Fastly-Client-IP Remote-User X-Remote-User X-Original-URL X-Rewrite-URL X-HTTP-Method
-X-HTTP-Method-Override X-Method-Override X-Project-Secret X-Project_Secret Remote_User
+X-HTTP-Method-Override X-Method-Override X-Project-Secret X-Project_Secret X-Projects-Tenant
+Remote_User X-MS-Token-AAD-Id-Token
 """.split()
 
 

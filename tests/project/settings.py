@@ -118,7 +118,8 @@ LOGGING = {
 }
 
 WSREQUEST_ALLOWED_ORIGINS = ["https://app.example"]
-WSREQUEST_FORBIDDEN_HEADERS = ["X-Project-Secret"]
+WSREQUEST_FORBIDDEN_HEADERS = ["X-Project-Secret", "X-Projects-*"]
+WSREQUEST_PER_REQUEST_HEADERS = ["X-Acme-*"]
 globals().update(
     (name, json.loads(value)) for name, value in os.environ.items() if name.startswith("WSREQUEST_")
 )

@@ -129,6 +129,9 @@ WRONG = [
     wrong("E005", "request.META", WSREQUEST_FORBIDDEN_HEADERS=["HTTP_X_USER"]),
     wrong("E005", "is not the name", WSREQUEST_FORBIDDEN_HEADERS=["X_User"]),
     wrong("E005", "is not the name", WSREQUEST_FORBIDDEN_HEADERS=["X-User: "]),
+    wrong("E005", "in WSREQUEST_FORBIDDEN_HEADERS has a star", WSREQUEST_FORBIDDEN_HEADERS=["*"]),
+    wrong("E005", "matches nothing", WSREQUEST_FORBIDDEN_HEADERS=["X-*-User"]),
+    wrong("E005", "in WSREQUEST_PER_REQUEST_HEADERS is", WSREQUEST_PER_REQUEST_HEADERS=["X_A"]),
     wrong("E006", "is 'Bearer ', which is not one word.", WSREQUEST_TOKEN_SCHEME="Bearer "),
     wrong(
         "E007",
@@ -235,7 +238,8 @@ RIGHT = [
     {"WSREQUEST_REQUEST_SECONDS": 5},
     {"WSREQUEST_ALLOWED_ORIGINS": {"https://a.example:8443", "capacitor://localhost"}},
     {"WSREQUEST_ALLOWED_ORIGINS": ("https://[2001:db8::1]:8443", "HTTPS://A.EXAMPLE")},
-    {"WSREQUEST_FORBIDDEN_HEADERS": ("x-portal-user", "X-2")},
+    {"WSREQUEST_FORBIDDEN_HEADERS": ("x-portal-user", "X-2", "X-Acme-*")},
+    {"WSREQUEST_PER_REQUEST_HEADERS": ("x-attempt", "X-Acme-*")},
     {"WSREQUEST_TOKEN_SCHEME": "Bearer"},
     {"WSREQUEST_PATH": "/a-z/öffentlich/~x/"},
     {"WSREQUEST_PATH": "/socket", "APPEND_SLASH": False},
@@ -249,7 +253,7 @@ RIGHT = [
     {"MIDDLEWARE": ["django.contrib.auth.middleware.RemoteUserMiddleware", "no.such.Middleware"]},
     {
         "MIDDLEWARE": [f"{__name__}.PortalUserMiddleware"],
-        "WSREQUEST_FORBIDDEN_HEADERS": ["X-PORTAL-USER"],
+        "WSREQUEST_FORBIDDEN_HEADERS": ["X-PORTAL-*"],
     },
     {"REST_FRAMEWORK": authenticated_by(TOKENS), "WSREQUEST_TOKEN_SCHEME": "Token"},
     {"REST_FRAMEWORK": authenticated_by(SESSIONS, "no.such.Authentication")},

@@ -4,6 +4,7 @@ import pytest
 from django.test import override_settings
 
 from wsrequest.conf import SETTINGS, Conf, Setting, conf
+from wsrequest.protocol.headers import HeaderNames
 from wsrequest.types import Limits
 
 
@@ -67,9 +68,23 @@ def test_upload_settings_are_djangos() -> None:
 
 def test_vouching_headers_are_the_settings_own_and_djangos() -> None:
     with override_settings(
-        WSREQUEST_FORBIDDEN_HEADERS=["X-Portal-User"],
+        WSREQUEST_FORBIDDEN_HEADERS=["X-Portal-User", "X-Acme-*"],
         SECURE_PROXY_SSL_HEADER=("HTTP_X_SCHEME_SEEN", "https"),
     ):
-        assert conf.vouching_headers == {"x-portal-user", "x-scheme-seen"}
+        found = conf.vouching_headers
+        assert found == HeaderNames(frozenset({"x-portal-user", "x-scheme-seen"}), ("x-acme-",))
+        assert "x-acme-user" in found and "x-portal-user" in found
+        assert "x-portal-users" not in found and "x-acme" not in found
     with override_settings(WSREQUEST_FORBIDDEN_HEADERS=(), SECURE_PROXY_SSL_HEADER=None):
-        assert conf.vouching_headers == frozenset()
+        assert conf.vouching_headers == HeaderNames()
+        assert "x" not in conf.vouching_headers and "" not in conf.vouching_headers
+
+
+def test_per_request_headers_are_the_protocols_and_the_settings_own() -> None:
+    with override_settings(WSREQUEST_PER_REQUEST_HEADERS=["X-Acme-Request-*", "X-Attempt"]):
+        found = conf.per_request_headers
+    for name in ("traceparent", "x-b3-traceid", "x-acme-request-id", "x-attempt"):
+        assert name in found
+    assert "x-attempt" not in conf.per_request_headers
+    for name in ("x-attempts", "accept", "host", "cookie", "authorization", "user-agent"):
+        assert name not in found

@@ -17,7 +17,7 @@ from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
 from wsrequest.faults import faults, path_fault, sound
 from wsrequest.management.applications import look_up
-from wsrequest.protocol.headers import is_forbidden
+from wsrequest.protocol.headers import HeaderNames, is_forbidden
 
 __all__ = [
     "check_application",
@@ -81,7 +81,7 @@ def check_application(**kwargs: Any) -> list[CheckMessage]:
 def check_middleware(**kwargs: Any) -> list[CheckMessage]:
     """No message can set the header by which a proxy says who the user is."""
     found = []
-    forbidden = conf.vouching_headers if sound("FORBIDDEN_HEADERS") else frozenset()
+    forbidden = conf.vouching_headers if sound("FORBIDDEN_HEADERS") else HeaderNames()
     for path in conf.django("MIDDLEWARE", ()):
         name = _remote_user_header(path)
         if name and not is_forbidden(name.lower()) and name.lower() not in forbidden:

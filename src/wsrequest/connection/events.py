@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
@@ -28,7 +28,7 @@ from wsrequest.http.environ import Base
 from wsrequest.http.jobs import Source
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.protocol.codec import decode_client, encode_refused, head_and_body
-from wsrequest.protocol.headers import is_allowed_value
+from wsrequest.protocol.headers import is_allowed_value, is_forbidden
 from wsrequest.protocol.messages import Request
 from wsrequest.protocol.session import Key
 from wsrequest.types import Frame
@@ -262,12 +262,13 @@ def event_of(frame: Frame) -> bytes:
     return ("\n".join(lines) + "\n\n").encode()
 
 
-def request_of(query: bytes, base: Base) -> Request:
+def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request:
     """Return the live request that an HTTP request stands for; what only it has is taken out.
 
     Args:
         query: of the HTTP request: ``url``, and ``patch`` if wanted.
         base: made of its scope, and changed.
+        per_request: lower-case names of the headers that are the first run's alone.
 
     Raises:
         Refused: as for the message that says the same.
@@ -277,14 +278,20 @@ def request_of(query: bytes, base: Base) -> Request:
     accepted = environ.pop("HTTP_ACCEPT", "").split(",")
     others = [kind for kind in accepted if not kind.strip().startswith("text/event-stream")]
     environ["HTTP_ACCEPT"] = ",".join(others).strip() or "*/*"
-    tags = environ.pop("HTTP_LAST_EVENT_ID", None) or environ.pop("HTTP_IF_NONE_MATCH", None)
-    message: dict[str, Any] = {"id": _ID, "subscribe": True}
+    headers = {}
+    for name in base.header_names:
+        if name in per_request and not is_forbidden(name):
+            value = environ.pop("HTTP_" + name.upper().replace("-", "_"), None)
+            if value is not None:
+                headers[name] = value
+    tags = environ.pop("HTTP_LAST_EVENT_ID", None)
+    if tags:
+        headers["if-none-match"] = tags
+    message: dict[str, Any] = {"id": _ID, "subscribe": True, "headers": headers}
     if "url" in asked:
         message["url"] = asked["url"][0]
     if "patch" in asked:
         message["patch"] = asked["patch"][0]
-    if tags:
-        message["headers"] = {"If-None-Match": tags}
     found = decode_client(msgspec.json.encode(message).decode())
     assert isinstance(found, Request)  # url makes it one, and a missing one was refused
     return msgspec.structs.replace(found, id=None)

@@ -5,6 +5,7 @@ that its conditional headers are kept from the application. What becomes of it i
 registry's and the subscriber's.
 """
 
+from collections.abc import Container
 from hashlib import blake2b
 from http.cookies import SimpleCookie
 from typing import Any, Protocol
@@ -27,7 +28,7 @@ from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
 from wsrequest.types import Frame, Read
 
-__all__ = ["LiveCall", "Place", "Rerun", "identity_of", "unconditional"]
+__all__ = ["LiveCall", "Place", "Rerun", "identity_of", "unconditional", "without"]
 
 # A run must give the whole answer, whatever its subscriber holds already.
 _CONDITIONAL = frozenset(
@@ -200,7 +201,12 @@ class Rerun:
 
 def unconditional(message: Request) -> Request:
     """The request without the headers that ask for less than the whole answer."""
-    headers = {n: v for n, v in message.headers.items() if n.lower() not in _CONDITIONAL}
+    return without(message, _CONDITIONAL)
+
+
+def without(message: Request, names: Container[str]) -> Request:
+    """The request without the headers whose names, in lower case, are among ``names``."""
+    headers = {n: v for n, v in message.headers.items() if n.lower() not in names}
     if len(headers) == len(message.headers):
         return message
     return msgspec.structs.replace(message, headers=headers)

@@ -11,6 +11,7 @@ from wsrequest.http.jobs import Group, Groups, Source
 from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
 from wsrequest.live.registry import Registry
+from wsrequest.protocol.headers import HeaderNames
 from wsrequest.protocol.messages import Hello, HelloLimits
 from wsrequest.types import Limits
 
@@ -24,7 +25,8 @@ class Terms:
     Attributes:
         limits: see docs/settings.md.
         token_scheme: the word before a message's token in Authorization.
-        vouching_headers: lower-case names that no message may set.
+        vouching_headers: names that no message may set.
+        per_request_headers: names that end with the request that has them.
         session_cookie_name: the cookie by which a session's sockets are found.
         session_engine: dotted path of the session store; None without.
         upload_memory_bytes: from here on a body in parts is kept in a file.
@@ -33,7 +35,8 @@ class Terms:
 
     limits: Limits
     token_scheme: str = "JWT"
-    vouching_headers: frozenset[str] = frozenset()
+    vouching_headers: HeaderNames = HeaderNames()
+    per_request_headers: HeaderNames = HeaderNames()
     session_cookie_name: str = "sessionid"
     session_engine: str | None = None
     upload_memory_bytes: int = 2_621_440

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from wsrequest.connection.runs import LiveCall, Place, Rerun, identity_of
+from wsrequest.connection.runs import LiveCall, Place, Rerun, identity_of, without
 from wsrequest.connection.service import Live
 from wsrequest.errors import Refused
 from wsrequest.http.requests import split_url
@@ -58,7 +58,8 @@ class Subscription:
     def __init__(self, home: "Subscriptions", call: LiveCall) -> None:
         self._home = home
         self.session_key = call.key  # what the connection knows it by
-        self.message = call.message
+        # Later runs are no request of the client's: what names its request stays with the first.
+        self.message = without(call.message, home.line.terms.per_request_headers)
         self._tags = _tags(call.shown_message)  # what the client said that it holds
         self.by_session = call.by_session
         self.group: Group | None = None

@@ -6,6 +6,7 @@ handshake is acceptable is ``handshake``'s to say.
 
 import io
 import sys
+from collections.abc import Container
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +31,8 @@ class Base:
 
     Attributes:
         environ: the WSGI environ that each request gets a copy of.
-        header_names: lower-case names of the headers that the handshake had.
+        header_names: lower-case names of the headers that the handshake had, but for those that
+            ended with it.
         origin: its Origin header, None without.
         cookie: its Cookie header, "" without.
         is_same_origin: whether ``origin`` is the server's own; set by ``handshake``.
@@ -50,12 +52,14 @@ class Base:
         self.is_same_origin = False
 
 
-def make_base(scope: dict[str, Any]) -> Base:
+def make_base(scope: dict[str, Any], per_request: Container[str] = ()) -> Base:
     """Translate the scope of a WebSocket handshake.
 
     Args:
         scope: of type "websocket"; ``scheme``, ``client``, ``server`` and
-            ``root_path`` may be missing, as daphne leaves them out.
+            ``root_path`` may be missing, as daphne leaves them out. Or of type "http": the request
+            for a stream of events.
+        per_request: lower-case names of the headers that end with a handshake.
 
     Source: ASGI specification, WebSocket connection scope; PEP 3333.
     """
@@ -79,8 +83,11 @@ def make_base(scope: dict[str, Any]) -> Base:
         environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = str(client[0])
         environ["REMOTE_PORT"] = str(client[1])
     found: dict[str, str] = {}
+    is_handshake = scope.get("type") != "http"
     for raw_name, raw_value in scope.get("headers", ()):
         name, value = raw_name.decode("latin1").lower(), raw_value.decode("latin1")
+        if is_handshake and name in per_request:
+            continue
         joint = "; " if name == "cookie" else ","
         found[name] = found[name] + joint + value if name in found else value
     for name, value in found.items():

@@ -4,6 +4,7 @@ Owns the environ of one request: path, query, headers, body, and the CSRF rule.
 """
 
 import io
+from collections.abc import Container
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
@@ -39,7 +40,7 @@ class WebSocketInfo:
         self.connection_id, self.subprotocol, self.is_rerun = connection_id, subprotocol, is_rerun
 
 
-def check_overrides(headers: dict[str, str], base: Base, vouching: frozenset[str]) -> None:
+def check_overrides(headers: dict[str, str], base: Base, vouching: Container[str]) -> None:
     """Refuse headers that this server, or this handshake, keeps to itself (PROTOCOL.md 4.6).
 
     A header that a proxy added to the handshake is thereby out of a message's reach.

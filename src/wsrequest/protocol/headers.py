@@ -1,10 +1,12 @@
-"""Which headers a message may set (PROTOCOL.md 4.6).
+"""Which headers a message may set, and which belong to one request alone (PROTOCOL.md 4.6).
 
 Owns the rules that hold on every server. The headers that one server forbids, or that the
 handshake had, are ``http``'s to refuse.
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from wsrequest.errors import Refused
@@ -14,6 +16,8 @@ __all__ = [
     "FORBIDDEN_PREFIXES",
     "MAX_HEADERS",
     "MAX_HEADER_CHARACTERS",
+    "PER_REQUEST",
+    "HeaderNames",
     "check_headers",
     "is_allowed_value",
     "is_forbidden",
@@ -39,16 +43,68 @@ forwarded-for front-end-https incap-client-ip true-client-ip wl-proxy-client-ip 
 x-azure-socketip x-client-ip x-cluster-client-ip x-host x-nf-client-connection-ip x-real-ip
 x-scheme x-url-scheme"""
 _ADDRESS_PREFIXES = "cf- cloudfront- x-appengine- x-envoy- x-forwarded x-original- x-vercel-"
-# Who it is (RFC 9440, Authelia, authentik, AWS, Azure, Google IAP, Grafana, ingress-nginx, Kong,
-# oauth2-proxy, Pomerium, Tailscale, Vouch):
-_IDENTITY_PREFIXES = """client-cert remote- ssl- tailscale- x-amzn-mtls- x-amzn-oidc- x-arr-
-x-auth-request- x-authenticated- x-authentik- x-client-cert x-consumer- x-credential- x-goog-
-x-ms-client- x-pomerium- x-remote- x-ssl- x-vouch- x-webauth-"""
+# Who it is (RFC 9440, APISIX, Apigee, Authelia, authentik, AWS, Azure, Google, Grafana,
+# ingress-nginx, Kong, mod_auth_mellon, mod_auth_openidc, oauth2-proxy, Pomerium, Shibboleth,
+# SiteMinder, Tailscale, Teleport, Vouch, WebSEAL, WSO2):
+_IDENTITY = """cas-user eppn x-endpoint-api-userinfo x-id-token x-jwt-assertion x-userinfo"""
+_IDENTITY_PREFIXES = """client-cert iv- mellon- oidc- remote- shib- sm-universalid sm-user ssl-
+tailscale- teleport- x-amzn-mtls- x-amzn-oidc- x-apigateway- x-arr- x-auth-request-
+x-authenticated- x-authentik- x-client-cert x-client-dn x-client-subject x-client-verify
+x-consumer- x-credential- x-goog- x-ms- x-pomerium- x-remote- x-ssl- x-tls-client- x-vouch-
+x-webauth-"""
+# When it came to the proxy, from which monitoring takes how long it waited.
+_QUEUED = "x-queue-start x-request-start"
 # By these an application takes another method or path than the one that was checked.
 _OVERRIDES = "x-http-method x-http-method-override x-method-override x-rewrite-url"
 
-FORBIDDEN = frozenset(f"{_FETCH} {_ADDRESS} {_OVERRIDES}".split())
+# What one request is, where it stands in a trace, and on what condition it is made: those of a
+# handshake are not those of a message.
+PER_REQUEST = (
+    # Names of a request (nginx, Envoy, Heroku, IIS; draft-ietf-httpapi-idempotency-key-header).
+    "idempotency-key request-id x-amzn-requestid x-correlation-id x-idempotency-key x-request-id "
+    "x-trace-id x-transaction-id "
+    # Traces (W3C, OpenTelemetry, Zipkin, Jaeger, OpenTracing, Sentry, AWS, Google, Datadog,
+    # New Relic, Elastic, Dynatrace, SkyWalking, Application Insights).
+    "b3 baggage correlation-context elastic-apm-traceparent grpc-trace-bin newrelic ot-tracer-* "
+    "request-context sentry-trace sw8 sw8-* traceparent tracestate uber-trace-id uberctx-* "
+    "x-amzn-trace-id x-b3-* x-cloud-trace-context x-datadog-* x-dynatrace x-newrelic-* x-ot-* "
+    # Conditions (RFC 9110 13 and 14), proofs of one request (RFC 9449, 9421, 9530), and what a
+    # request alone can want (RFC 9110 7.6.2 and 10.1.1, RFC 9218).
+    "if-match if-modified-since if-none-match if-range if-unmodified-since range "
+    "content-digest digest dpop repr-digest signature signature-input "
+    "expect max-forwards priority "
+    f"{_QUEUED}"
+).split()
+"""Headers that end with the request that has them; ``*`` at the end stands for any characters."""
+
+FORBIDDEN = frozenset(f"{_FETCH} {_ADDRESS} {_IDENTITY} {_QUEUED} {_OVERRIDES}".split())
 FORBIDDEN_PREFIXES = tuple(f"{_FETCH_PREFIXES} {_ADDRESS_PREFIXES} {_IDENTITY_PREFIXES}".split())
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderNames:
+    """Names of headers, and beginnings of names, to look a name up in.
+
+    Attributes:
+        names: in lower case.
+        prefixes: in lower case.
+    """
+
+    names: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, patterns: Iterable[str]) -> "HeaderNames":
+        """Return what ``patterns`` name, in any case; one that ends with ``*`` is a beginning."""
+        lower = [pattern.lower() for pattern in patterns]
+        return cls(
+            frozenset(one for one in lower if not one.endswith("*")),
+            tuple(one[:-1] for one in lower if one.endswith("*")),
+        )
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a name in lower case is among them."""
+        return name in self.names or (isinstance(name, str) and name.startswith(self.prefixes))
 
 
 def is_forbidden(name: str) -> bool:

@@ -5,7 +5,7 @@ Django request. Whatever a message may say goes into the message; the rest is th
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import IO, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -68,16 +68,17 @@ def receive_request(environ: Environ) -> WSGIRequest:
     )
 
 
-def _split(environ: Environ, vouching: frozenset[str]) -> tuple[Base, Request]:
+def _split(environ: Environ, vouching: Container[str]) -> tuple[Base, Request]:
     """The connection and the message that stand for ``environ`` together."""
     headers: dict[str, str] = {}
     handshake: Environ = {}
-    kept = {*vouching, "content-type"}  # HTTP_CONTENT_TYPE, which is not CONTENT_TYPE to Django
     for key, value in environ.items():
         name = key.removeprefix("HTTP_").replace("_", "-").title()
         if key in _OF_THE_REQUEST:
             continue
-        if key.startswith("HTTP_") and name.lower() not in kept and _is_sayable(name, value):
+        # HTTP_CONTENT_TYPE is not CONTENT_TYPE to Django.
+        is_kept = name == "Content-Type" or name.lower() in vouching
+        if key.startswith("HTTP_") and not is_kept and _is_sayable(name, value):
             headers[name] = value
         else:
             handshake[key] = value

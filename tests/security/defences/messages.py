@@ -256,6 +256,27 @@ MESSAGES = (
     ),
     Defence(
         (30,),
+        "a name that ends with a star forbids all that begin so",
+        SRC + "protocol/headers.py",
+        ((" or (isinstance(name, str) and name.startswith(self.prefixes))", ""),),
+        (
+            UNIT + "test_conf.py::test_vouching_headers_are_the_settings_own_and_djangos",
+            ACCEPTANCE
+            + "test_headers.py::test_header_that_may_not_be_set_is_refused[X-Projects-Tenant]",
+        ),
+    ),
+    Defence(
+        (30,),
+        "a header that ended with the handshake is not one of its messages",
+        SRC + "http/environ.py",
+        (("if is_handshake and name in per_request:", "if False:"),),
+        (
+            UNIT + "http/test_environ.py::test_a_header_of_one_request_ends_with_the_handshake",
+            ACCEPTANCE + "test_headers.py::test_header_of_one_request_ends_with_the_handshake",
+        ),
+    ),
+    Defence(
+        (30,),
         "the header of SECURE_PROXY_SSL_HEADER is refused",
         SRC + "conf.py",
         (("if settings.SECURE_PROXY_SSL_HEADER:", "if False:"),),

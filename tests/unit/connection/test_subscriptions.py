@@ -13,9 +13,11 @@ from tests.unit import live_views
 from tests.unit.live_views import DATABASE, commit, live_service
 from tests.unit.peer import ORIGIN, Peer, connected, happens, lane_open, opened
 from tests.unit.views import STAGES
-from wsrequest.connection.service import Service
+from wsrequest.connection.service import Service, Terms
+from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.protocol.messages import Hello, Ping, Refusal, Response
 from wsrequest.protocol.patches import apply_json_patch, apply_merge_patch
+from wsrequest.types import Limits
 
 pytestmark = pytest.mark.asyncio
 
@@ -634,6 +636,17 @@ async def test_connections_whose_handshakes_differ_never_share() -> None:
             for peer in (one, two):
                 await goes_on(peer, url="/table/a/")
             assert len(DATABASE[0].registry) == 2
+
+
+async def test_requests_that_differ_in_the_headers_of_one_request_share() -> None:
+    """A tool that traces gives each fetch an id of its own; who asks is the same."""
+    terms = Terms(Limits(), per_request_headers=HeaderNames.of(PER_REQUEST))
+    async with service_open() as service:
+        async with connected(service, terms=terms) as peer:
+            for id in (1, 2):
+                headers = {"Traceparent": f"00-{id}", "X-Request-ID": str(id)}
+                await goes_on(peer, id=id, url="/table/a/", headers=headers)
+            assert len(DATABASE[0].registry) == 1
 
 
 async def test_a_public_answer_is_shared_by_different_visitors() -> None:

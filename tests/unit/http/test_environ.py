@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 
+from wsrequest.connection.events import request_of as event_request_of
 from wsrequest.http.environ import Base, make_base
+from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 
 HEADERS = [
     (b"host", b"example.com"),
@@ -144,6 +146,30 @@ def test_make_base_leaves_out_what_is_about_the_handshake_alone(name: str) -> No
     meta_name = name.upper().replace("-", "_")
     assert meta_name not in environ
     assert f"HTTP_{meta_name}" not in environ
+
+
+PER_REQUEST_NAMES = [name.replace("*", "x") for name in PER_REQUEST]
+
+
+@pytest.mark.parametrize("name", [*PER_REQUEST_NAMES, "x-acme-request-id"])
+def test_a_header_of_one_request_ends_with_the_handshake(name: str) -> None:
+    """A message may then bring its own, so the handshake is not noted to have had it."""
+    ending = HeaderNames.of([*PER_REQUEST, "X-Acme-Request-*"])
+    made = make_base(scope((name.encode(), b"value"), (b"x-other", b"1")), ending)
+    assert f"HTTP_{name.upper().replace('-', '_')}" not in made.environ
+    assert name not in made.header_names
+    assert made.environ["HTTP_X_OTHER"] == "1"
+
+
+def test_a_request_for_events_keeps_the_headers_of_its_own() -> None:
+    of_http = {**scope((b"traceparent", b"00-a"), (b"if-none-match", b'"a"')), "type": "http"}
+    made = make_base(of_http, HeaderNames.of(PER_REQUEST))
+    assert made.environ["HTTP_TRACEPARENT"] == "00-a"
+    message = event_request_of(b"url=/x", made, HeaderNames.of(PER_REQUEST))
+    assert message.headers == {"traceparent": "00-a", "if-none-match": '"a"'}
+    assert "HTTP_TRACEPARENT" not in made.environ  # of later runs
+    again = event_request_of(b"url=/x", make_base(of_http), HeaderNames())
+    assert "traceparent" not in again.headers
 
 
 def test_make_base_keeps_origin_and_cookie_apart() -> None:

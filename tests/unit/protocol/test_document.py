@@ -53,6 +53,18 @@ def test_every_header_that_is_listed_is_refused_and_no_other() -> None:
     assert len(listed) == len(set(listed))
 
 
+def test_every_header_of_one_request_is_listed_and_no_other() -> None:
+    section = PROTOCOL.partition("Headers of one request are")[2].partition("\n- those that")[0]
+    _, *bullets = section.split("\n- ")
+    assert len(bullets) == 3
+    listed = [
+        name.partition(" (")[0].strip(" ;\n").replace("\\*", "*").lower()
+        for bullet in bullets
+        for name in bullet.partition(":")[2].split(",")
+    ]
+    assert sorted(listed) == sorted(headers.PER_REQUEST)
+
+
 def test_limits_are_those_of_the_code() -> None:
     for sentence in (
         f"a string of at most {ids.MAX_ID_CHARACTERS} characters",
