@@ -47,7 +47,7 @@ def install(session: nox.Session) -> None:
     stamp.write_text(fingerprint)
 
 
-@nox.session(python=["3.12", "3.13"])
+@nox.session(python=["3.12", "3.13", "3.14", "3.15"])
 def tests(session: nox.Session) -> None:
     """Run the suite but for what is marked ``once``; arguments after ``--`` are pytest's."""
     install(session)

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 from tests.acceptance.servers import COMMANDS, RUNNING, Server, manage, serving
+from tests.interrupts import heed_interrupts
 
 pytest_plugins = ["tests.postgres"]
+
+heed_interrupts()
 
 ANY_KIND = next(iter(COMMANDS))
 LOG_CHARACTERS = 8000
