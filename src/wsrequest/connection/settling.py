@@ -7,12 +7,31 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from wsrequest.connection.calls import Call
+from wsrequest.live.waits import Wait
 from wsrequest.types import Frame
 
 __all__ = ["Settling", "told"]
 
 SETTLE_SECONDS = 5.0  # more than a view should take to run again, less than a person waits for
+
+
+class _Held:
+    """An answer that waits: its frame, and what ends the wait."""
+
+    __slots__ = ("frame", "timer", "wait")
+
+    def __init__(self, frame: Frame, timer: asyncio.TimerHandle) -> None:
+        self.frame, self.timer = frame, timer
+        self.wait: Wait | None = None
+
+    def end(self) -> None:
+        """Wait no longer. The live requests keep nothing of it."""
+        self.timer.cancel()
+        if self.wait is not None:
+            self.wait.cancel()
 
 
 class Settling:
@@ -29,22 +48,25 @@ class Settling:
         self, loop: asyncio.AbstractEventLoop, send: Callable[[Call, Frame], None]
     ) -> None:
         self._loop, self._send = loop, send
-        self._waiting: dict[Call, tuple[Frame, asyncio.TimerHandle]] = {}
+        self._waiting: dict[Call, _Held] = {}
 
     def hold(
-        self, call: Call, frame: Frame, when_settled: Callable[[Callable[[bool], None]], None]
+        self, call: Call, frame: Frame, when_settled: Callable[[Callable[[bool], None]], Wait]
     ) -> None:
         """Keep an answer back.
 
         Args:
             call: that has ended.
             frame: its answer, whole.
-            when_settled: calls a function once all is sent; tells it whether all was.
+            when_settled: calls a function once all is sent, and tells it whether all was; returns
+                the wait.
         """
         call.has_begun = True  # its view has answered, so no deadline holds any more
+        if call.message.body is not None:  # only its view needed it
+            call.message = msgspec.structs.replace(call.message, body=None)
         timer = self._loop.call_later(SETTLE_SECONDS, self._end, call, False)
-        self._waiting[call] = frame, timer
-        when_settled(partial(self._end, call))
+        held = self._waiting[call] = _Held(frame, timer)
+        held.wait = when_settled(partial(self._end, call))
 
     def flush(self) -> None:
         """Wait no longer."""
@@ -53,15 +75,15 @@ class Settling:
 
     def drop(self, call: Call) -> None:
         """Nobody wants this answer any more. Safe to call twice."""
-        _, timer = self._waiting.pop(call, (None, None))
-        if timer is not None:
-            timer.cancel()
+        held = self._waiting.pop(call, None)
+        if held is not None:
+            held.end()
 
     def _end(self, call: Call, is_settled: bool) -> None:
-        frame, timer = self._waiting.pop(call, (None, None))
-        if frame is not None and timer is not None:
-            timer.cancel()
-            self._send(call, told(frame, is_settled=is_settled))
+        held = self._waiting.pop(call, None)
+        if held is not None:
+            held.end()
+            self._send(call, told(held.frame, is_settled=is_settled))
 
 
 def told(frame: Frame, *, is_settled: bool) -> Frame:

@@ -14,6 +14,7 @@ from wsrequest.errors import Refused
 from wsrequest.http.requests import split_url
 from wsrequest.live.groups import Group, Run
 from wsrequest.live.results import Result, tag_matches
+from wsrequest.live.waits import Wait
 from wsrequest.protocol.codec import encode_refused, encode_server, encode_version
 from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
@@ -279,19 +280,20 @@ class Subscriptions:
             self.cancel(key)
             self.line.finished(key)
 
-    def when_settled(self, then: Callable[[bool], None]) -> None:
+    def when_settled(self, then: Callable[[bool], None]) -> Wait:
         """Call ``then`` once the client was sent what is known to have changed.
 
-        It is told whether all of it had room.
+        Args:
+            then: is told whether all of it had room.
+
+        Returns:
+            The wait, so that it can be revoked. What has still to be heard of keeps no more than
+            that alive.
         """
-
-        def heard() -> None:
-            self.live.registry.when_settled(
-                list(self._subscriptions.values()),
-                lambda: then(not any(s.is_behind for s in self._subscriptions.values())),
-            )
-
-        self.live.when_heard(heard)
+        wait = Wait(lambda: then(not any(s.is_behind for s in self._subscriptions.values())))
+        subscriptions, registry = self._subscriptions, self.live.registry
+        self.live.when_heard(lambda: registry.settle(wait, subscriptions.values()))
+        return wait
 
     def _forget(self, key: Key) -> Subscription | None:
         subscription = self._subscriptions.pop(key, None)

@@ -6,11 +6,12 @@ Which groups run is the registry's.
 
 import asyncio
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Protocol
 
 from wsrequest.errors import Refused
 from wsrequest.live.results import Result
+from wsrequest.live.waits import Wait
 from wsrequest.types import Read
 
 __all__ = ["MOST_ECHOES", "Group", "Job", "Run", "Subscriber"]
@@ -99,13 +100,13 @@ class Group:
         failures: in a row.
         chases: how often it ran since the last change only because a replica may have lagged.
         echoes: how often in a row only another live run was the reason to run.
-        waiters: positions, and what to call once all that was committed up to there is shown.
+        waits: those that end once the subscribers were shown what was committed up to a position.
     """
 
     __slots__ = (
         "chases", "echoes", "expiry", "failures", "hung", "is_dirty", "is_queued", "is_showing",
         "key", "latest", "not_before", "path", "position", "reads", "run", "subscribers", "timer",
-        "version", "waiters",
+        "version", "waits",
     )  # fmt: skip
 
     def __init__(self, key: Hashable, path: str) -> None:
@@ -121,7 +122,7 @@ class Group:
         self.timer: asyncio.TimerHandle | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.failures = self.echoes = self.chases = 0
-        self.waiters: list[tuple[int, Callable[[], None]]] = []
+        self.waits: dict[Wait, None] = {}  # an ordered set
 
     @property
     def is_new(self) -> bool:
@@ -181,14 +182,18 @@ class Group:
                 timer.cancel()
         if self.run is not None and self.run.job is not None:
             self.run.job.give_up()
-        waiters, self.waiters = self.waiters, []
-        for _, waiter in waiters:
-            waiter()
+        waits, self.waits = self.waits, {}
+        for wait in waits:
+            wait.look()
 
     def settle(self) -> None:
-        """Tell those who wait for no more than was shown."""
-        waiters, self.waiters = self.waiters, []
-        due = [told for told in waiters if self.has_shown(told[0])]
-        self.waiters += [told for told in waiters if told not in due]
-        for _, waiter in due:
-            waiter()
+        """End the waits for no more than was shown."""
+        waits, self.waits = self.waits, {}
+        due: list[Wait] = []
+        for wait in waits:
+            if self.has_shown(wait.position):
+                due.append(wait)
+            else:
+                self.waits[wait] = None
+        for wait in due:
+            wait.look()

@@ -8,7 +8,6 @@ they are due is ``turns``'.
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable
-from functools import partial
 
 from wsrequest.errors import Refused
 from wsrequest.live.groups import MOST_ECHOES, Group, Run, Subscriber
@@ -16,6 +15,7 @@ from wsrequest.live.log import Log
 from wsrequest.live.matching import Index
 from wsrequest.live.results import Result
 from wsrequest.live.turns import Turns
+from wsrequest.live.waits import Wait
 from wsrequest.types import Changes, Read
 
 __all__ = ["Registry"]
@@ -152,9 +152,9 @@ class Registry:
             self._turns.queue(group)
         self._depart(subscriber, left)
 
-    def when_settled(self, subscribers: Iterable[Subscriber], then: Callable[[], None]) -> None:
-        """Call ``then`` once all these subscribers were shown what is known to have changed."""
-        self._when_shown(list(subscribers), self._log.position, then)
+    def settle(self, wait: Wait, subscribers: Iterable[Subscriber]) -> None:
+        """Begin a wait: it ends once these subscribers were shown what is known to have changed."""
+        wait.begin(subscribers, self._log.position)
 
     def stop(self) -> None:
         """End all timers and runs. Safe to call twice."""
@@ -215,18 +215,6 @@ class Registry:
     def _read_by(self, group: Group, reads: frozenset[Read]) -> None:
         group.reads = reads
         self._index.replace(group, reads)
-
-    def _when_shown(
-        self, subscribers: list[Subscriber], position: int, then: Callable[[], None]
-    ) -> None:
-        for subscriber in subscribers:
-            group = subscriber.group
-            if group is not None and not group.has_shown(position):
-                # Looked at anew then, since it may be in another group.
-                look = partial(self._when_shown, subscribers, position, then)
-                group.waiters.append((position, look))
-                return
-        then()
 
     # Runs.
 

@@ -5,6 +5,7 @@ from tests.security.defences.defence import ACCEPTANCE, SRC, UNIT, Defence
 __all__ = ["LIVE"]
 
 _LIVE = UNIT + "connection/test_subscriptions.py::"
+_SETTLING = UNIT + "connection/test_settling.py::"
 _REGISTRY = UNIT + "live/test_registry_"
 
 LIVE = (
@@ -58,6 +59,24 @@ LIVE = (
             _REGISTRY
             + "commits.py::test_a_view_that_hangs_is_not_run_again_before_it_has_come_back",
         ),
+    ),
+    Defence(
+        (33, 34),
+        "an answer that waits no longer is not kept by the live view that it waited for",
+        SRC + "connection/settling.py",
+        (("        if self.wait is not None:\n", "        if False:\n"),),
+        (
+            _SETTLING + "test_answers_that_wait_no_longer_leave_nothing_behind",
+            _SETTLING + "test_an_answer_that_has_waited_long_enough_leaves_nothing_behind",
+            _SETTLING + "test_a_connection_that_is_gone_is_not_kept_by_what_it_waited_for",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "an answer that waits does not keep the body of its request",
+        SRC + "connection/settling.py",
+        (("if call.message.body is not None:", "if False:"),),
+        (_SETTLING + "test_an_answer_that_waits_does_not_hold_the_body_of_its_request",),
     ),
     Defence(
         (37,),

@@ -10,6 +10,7 @@ from wsrequest.errors import Refused
 from wsrequest.live.groups import Group, Run
 from wsrequest.live.registry import Registry
 from wsrequest.live.results import Result
+from wsrequest.live.waits import Wait
 from wsrequest.types import Change, Changes, Read
 
 
@@ -189,7 +190,8 @@ class Waiter:
         self.is_told = 0
         self.seen: list[bytes] = []
         self._subscribers = subscribers
-        world.registry.when_settled(subscribers, self.tell)
+        self.wait = Wait(self.tell)
+        world.registry.settle(self.wait, subscribers)
 
     def tell(self) -> None:
         self.is_told += 1

@@ -24,6 +24,7 @@ from wsrequest.live.groups import Run
 from wsrequest.live.registry import Registry
 from wsrequest.live.results import Result
 from wsrequest.live.turns import Turns
+from wsrequest.live.waits import Wait
 from wsrequest.types import Changes, Read
 
 TABLES = ["pointer", "zero", "one", "visits", "rights"]
@@ -181,7 +182,7 @@ class RegistryMachine(RuleBasedStateMachine):
         told: list[str] = []
         before = dict(self.database.values)
         self.waiting.append((list(self.live), before, told))
-        self.registry.when_settled(list(self.live), lambda: told.append("settled"))
+        self.registry.settle(Wait(lambda: told.append("settled")), list(self.live))
 
     # Runs.
 

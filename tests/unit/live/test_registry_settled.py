@@ -1,6 +1,12 @@
 """When a subscriber has been shown what had changed by then."""
 
+import gc
+from weakref import ref
+
+import pytest
+
 from tests.unit.live.fakes import Waiter, World, failed, ok
+from wsrequest.live.waits import Wait
 
 
 def test_settled_is_at_once_where_nothing_has_changed() -> None:
@@ -66,7 +72,7 @@ def test_settled_waits_for_the_end_of_those_that_end() -> None:
     world.commit("a")
     order: list[str] = []
     me.end = lambda why: order.append("end")  # type: ignore[method-assign]
-    world.registry.when_settled([me], lambda: order.append("settled"))
+    world.registry.settle(Wait(lambda: order.append("settled")), [me])
     world.end(result=failed(404))
     assert order == ["end", "settled"]
 
@@ -104,3 +110,103 @@ def test_settled_waits_for_those_whose_public_result_became_private() -> None:
     for job in world.jobs[1:]:
         world.end(job, ok(b"two"))
     assert waiter.seen == [b"two", b"two"]
+
+
+# Waits that are revoked.
+
+
+class Answer:
+    """What waits, and must not be kept alive by what it waited for."""
+
+    def __init__(self) -> None:
+        self.is_sent = False
+
+    def send(self) -> None:
+        self.is_sent = True
+
+
+def test_a_wait_that_is_revoked_keeps_nothing_alive() -> None:
+    world = World()
+    me = world.subscribe()
+    world.commit("a")
+    answers = [Answer() for _ in range(100)]
+    waits = [Wait(answer.send) for answer in answers]
+    for wait in waits:
+        world.registry.settle(wait, [me])
+    assert me.group is not None and len(me.group.waits) == 100
+    for wait in waits:
+        wait.cancel()
+        wait.cancel()
+    assert not me.group.waits
+    kept = [ref(answer) for answer in answers]
+    answers.clear()
+    del wait
+    gc.collect()
+    assert not [answer for answer in kept if answer() is not None]
+    world.end(result=ok(b"two"))
+    assert me.body == b"two"
+
+
+def test_a_wait_that_was_revoked_before_it_began_does_not_begin() -> None:
+    world = World()
+    me, answer = world.subscribe(), Answer()
+    wait = Wait(answer.send)
+    wait.cancel()
+    world.registry.settle(wait, [me])
+    assert not answer.is_sent
+    world.commit("a")
+    world.registry.settle(wait, [me])
+    assert me.group is not None and not me.group.waits
+
+
+def test_a_wait_that_another_revokes_when_it_ends_is_not_told() -> None:
+    """As an answer whose sending fails, and with it the connection of both."""
+    world = World()
+    me, answer = world.subscribe(), Answer()
+    world.commit("a")
+    second = Wait(answer.send)
+    world.registry.settle(Wait(second.cancel), [me])
+    world.registry.settle(second, [me])
+    world.end(result=ok(b"two"))
+    assert not answer.is_sent
+
+
+class Costly:
+    """A function that notes how often it is compared with another."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Costly.compared += 1
+        return self is other
+
+    __hash__ = None  # type: ignore[assignment]  # compared only
+
+    def __call__(self) -> None: ...
+
+
+def test_many_waits_are_looked_at_once_each() -> None:
+    """9,000 of them, compared with one another, made the event loop stand still for 2 seconds."""
+    world = World()
+    me, other = world.subscribe(key="me"), world.subscribe(key="you")
+    world.commit("a")
+    looks: list[int] = []
+    for who in (me, other):
+        group = who.group
+        assert group is not None
+        has_shown = type(group).has_shown
+    for _ in range(500):
+        world.registry.settle(Wait(Costly()), [me, other])
+    Costly.compared = 0
+
+    def counted(group: object, position: int) -> bool:
+        looks.append(position)
+        return has_shown(group, position)  # type: ignore[arg-type]  # a group
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(group), "has_shown", counted)
+        for job in list(world.jobs):
+            world.end(job, ok(b"two"))
+    assert not me.group.waits and not other.group.waits  # type: ignore[union-attr]  # they have one
+    # Once for each where it waits, and twice where it goes on from there.
+    assert len(looks) <= 500 * 5 and Costly.compared == 0

@@ -1,0 +1,66 @@
+"""Waiting until some subscribers were shown what had changed by a moment.
+
+Owns one such wait, and that it can be revoked: what waits may be an answer of a connection that
+is gone by then, and nothing may keep that alive.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsrequest.live.groups import Group, Subscriber
+
+__all__ = ["Wait"]
+
+
+class Wait:
+    """One wait. Used on the event loop only.
+
+    Args:
+        then: called once, when the wait is over, unless it was cancelled.
+
+    Attributes:
+        position: of the log; what was committed up to there must have been shown.
+    """
+
+    __slots__ = ("_group", "_left", "_then", "position")
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then: Callable[[], None] | None = then
+        self._left: list[Subscriber] = []  # those not looked at yet; the next one is the last
+        self._group: Group | None = None  # whose waits this is among
+        self.position = 0
+
+    def begin(self, subscribers: Iterable["Subscriber"], position: int) -> None:
+        """Wait for these subscribers, from now on."""
+        if self._then is None:
+            return  # cancelled before
+        self._left = list(subscribers)[::-1]
+        self.position = position
+        self.look()
+
+    def look(self) -> None:
+        """Go on to the next subscriber that was not shown everything, or end the wait.
+
+        Each one is passed once. A subscriber that was shown what had changed by then is done with,
+        even if it moves to another group later.
+        """
+        self._group = None
+        while self._left:
+            group = self._left[-1].group
+            if group is not None and not group.has_shown(self.position):
+                self._group = group
+                group.waits[self] = None
+                return
+            self._left.pop()
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def cancel(self) -> None:
+        """Revoke it: ``then`` is not called, and nothing is kept alive. Safe to call twice."""
+        self._then = None
+        self._left.clear()
+        if self._group is not None:
+            self._group.waits.pop(self, None)
+            self._group = None
