@@ -15,6 +15,7 @@ from django.test import override_settings
 
 from tests.live.models import MODELS, Note, Room, Tag
 from wsrequest.live.capture import Capture, installed
+from wsrequest.live.matching import touches
 from wsrequest.live.schema import Extras
 from wsrequest.types import Changes
 
@@ -183,6 +184,25 @@ def watching(publish: Callable[[Changes], None], **arguments: Any) -> Iterator[C
         yield capture
     finally:
         capture.uninstall()
+
+
+class Story:
+    """A view's reads, and whether writes concern them."""
+
+    def __init__(self, capture: Capture, published: Published) -> None:
+        self._capture, self._published = capture, published
+
+    def wakes(self, view: Callable[[], Any], write: Callable[[], Any]) -> bool:
+        with self._capture.reading() as reads:
+            view()
+        self._published.clear()
+        write()
+        return any(touches(reads.result(), changes) for changes in self._published.changes)
+
+
+@pytest.fixture
+def story(capture: Capture, published: Published) -> Story:
+    return Story(capture, published)
 
 
 def atomic(**arguments: Any) -> Any:

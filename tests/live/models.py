@@ -4,6 +4,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models.functions import Lower
 
 
 class Room(models.Model):
@@ -50,6 +51,20 @@ class Article(Note):
         app_label = "live"
 
 
+class Account(models.Model):
+    """Of a kind, with a column that the database computes from it."""
+
+    kind = models.CharField(max_length=50)
+    user = models.IntegerField(default=0)
+    is_banned = models.BooleanField(default=False)
+    label = models.GeneratedField(
+        expression=Lower("kind"), output_field=models.CharField(max_length=50), db_persist=True
+    )
+
+    class Meta:
+        app_label = "live"
+
+
 class Mixed(models.Model):
     text = models.CharField(max_length=50)
 
@@ -69,7 +84,7 @@ class Legacy(models.Model):
         db_table = "live_legacy"
 
 
-MODELS: list[type[models.Model]] = [Room, Tag, Note, Notebook, Article, Mixed]
+MODELS: list[type[models.Model]] = [Room, Tag, Note, Notebook, Article, Account, Mixed]
 
 if hasattr(models, "DB_CASCADE"):  # Django 6.1
 

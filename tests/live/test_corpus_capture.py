@@ -15,7 +15,7 @@ from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Valu
 from django.db.models.functions import Now, Random
 from psycopg import sql as psycopg_sql
 
-from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql
+from tests.live.conftest import ALIAS, Database, Published, Story, atomic, run_sql
 from tests.live.models import Article, Legacy, Mixed, Note, Notebook, Room, Tag
 from wsrequest.live import statements
 from wsrequest.live.capture import Capture
@@ -24,25 +24,6 @@ from wsrequest.live.matching import touches
 from wsrequest.live.rows import MAX_ROWS
 
 Run = Callable[[], Any]
-
-
-class Story:
-    """A view's reads, and whether writes concern them."""
-
-    def __init__(self, capture: Capture, published: Published) -> None:
-        self._capture, self._published = capture, published
-
-    def wakes(self, view: Run, write: Run) -> bool:
-        with self._capture.reading() as reads:
-            view()
-        self._published.clear()
-        write()
-        return any(touches(reads.result(), changes) for changes in self._published.changes)
-
-
-@pytest.fixture
-def story(capture: Capture, published: Published) -> Story:
-    return Story(capture, published)
 
 
 def create_tag() -> None:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 
 from wsrequest.live.rows import equals_of
 from wsrequest.live.statements import Names, Statement
+from wsrequest.live.values import Passes, as_it_is
 from wsrequest.types import Read
 
 __all__ = ["Reads", "current", "reading", "running"]
@@ -63,6 +64,7 @@ class Reads:
         names: Names,
         ignored: frozenset[str],
         params: object,
+        passes: Passes = as_it_is,
     ) -> None:
         """Note what a statement reads."""
         if statement.reads is None:
@@ -73,7 +75,7 @@ class Reads:
         for table in statement.reads - ignored:
             conditions = narrowed.get(table, ())
             if conditions and len(known) == statement.placeholders:
-                self.add(database, table, equals_of(conditions, names.kinds[table], known))
+                self.add(database, table, equals_of(conditions, names.kinds[table], known, passes))
             else:
                 self.add(database, table)
 

@@ -1,15 +1,14 @@
 """Values of parameters -> the rows that a read or a write is about.
 
-Owns which values can be compared in Python with the outcome that the database has; a value that
-cannot is left out, which means that it may be any. Pure.
+A value that cannot be compared in Python is left out, which means that it may be any. Pure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import cast
-from uuid import UUID
 
 from wsrequest.live.conditions import Condition, Written
+from wsrequest.live.values import ANY, Passes, as_it_is, comparable
 from wsrequest.types import Row
 
 __all__ = ["MAX_ROWS", "equals_of", "rows_of"]
@@ -18,20 +17,22 @@ __all__ = ["MAX_ROWS", "equals_of", "rows_of"]
 MAX_ROWS = 500
 
 _Equals = tuple[tuple[str, frozenset[object]], ...]
-_ANY = object()
 
 
 def equals_of(
-    conditions: Sequence[Condition], kinds: Mapping[str, str], params: Sequence[object]
+    conditions: Sequence[Condition],
+    kinds: Mapping[str, str],
+    params: Sequence[object],
+    passes: Passes = as_it_is,
 ) -> _Equals:
     """Return the columns that a read holds to values, as ``Read.equals`` has them."""
     found: dict[str, frozenset[object]] = {}
     for condition in conditions:
         values = [
-            _comparable(kinds.get(condition.column, ""), params[number])
+            comparable(kinds.get(condition.column, ""), params[number], passes)
             for number in condition.numbers
         ]
-        if _ANY in values or None in values:  # = NULL is never true, IN (…, NULL) may be
+        if ANY in values or None in values:  # = NULL is never true, IN (…, NULL) may be
             continue
         before = found.get(condition.column)
         now = frozenset(values)
@@ -40,13 +41,18 @@ def equals_of(
 
 
 def rows_of(
-    written: Written, kinds: Mapping[str, str], params: object, many: bool
+    written: Written,
+    kinds: Mapping[str, str],
+    params: object,
+    many: bool,
+    passes: Passes = as_it_is,
 ) -> tuple[Row, ...] | None:
     """Return every row that a statement writes, as it was and as it is; None for any row.
 
     Args:
         params: as the cursor got them; for ``many`` a list of such.
         many: it runs once for each of ``params``.
+        passes: of the driver.
     """
     runs = params if many else [params]
     if not isinstance(runs, list | tuple) or len(runs) > MAX_ROWS:
@@ -55,7 +61,7 @@ def rows_of(
     for run in runs:
         if not isinstance(run, list | tuple):
             return None
-        for row in _images(written, kinds, run):
+        for row in _images(written, kinds, run, passes):
             if row is None or len(rows) == MAX_ROWS:
                 return None
             rows.append(row)
@@ -63,17 +69,17 @@ def rows_of(
 
 
 def _images(
-    written: Written, kinds: Mapping[str, str], params: Sequence[object]
+    written: Written, kinds: Mapping[str, str], params: Sequence[object], passes: Passes
 ) -> Iterator[Row | None]:
     """The rows of one run; None where they may be any."""
     if not written.found:
         for given in written.rows:
             if written.is_lists:
-                yield from _unnested(given, kinds, params)
+                yield from _unnested(given, kinds, params, passes)
             else:
-                yield _row(given, kinds, params)
+                yield _row(given, kinds, params, passes)
         return
-    held = equals_of(written.found, kinds, params)
+    held = equals_of(written.found, kinds, params, passes)
     count = 1
     for _, values in held:
         count *= len(values)
@@ -86,24 +92,30 @@ def _images(
         for given in written.rows:
             changed = {column for column, _ in given}
             kept = {column: value for column, value in before.items() if column not in changed}
-            yield {**kept, **_row(given, kinds, params)}
+            yield {**kept, **_row(given, kinds, params, passes)}
 
 
 def _row(
-    given: Sequence[tuple[str, int | None]], kinds: Mapping[str, str], params: Sequence[object]
+    given: Sequence[tuple[str, int | None]],
+    kinds: Mapping[str, str],
+    params: Sequence[object],
+    passes: Passes,
 ) -> Row:
     row = {}
     for column, number in given:
         if column in kinds and number is not None:
-            value = _comparable(kinds[column], params[number])
+            value = comparable(kinds[column], params[number], passes)
             # SQLite makes a key where NULL is given for one.
-            if value is not _ANY and not (value is None and kinds[column] == "key"):
+            if value is not ANY and not (value is None and kinds[column] == "key"):
                 row[column] = value
     return row
 
 
 def _unnested(
-    given: Sequence[tuple[str, int | None]], kinds: Mapping[str, str], params: Sequence[object]
+    given: Sequence[tuple[str, int | None]],
+    kinds: Mapping[str, str],
+    params: Sequence[object],
+    passes: Passes,
 ) -> Iterator[Row | None]:
     columns = [
         (column, params[number])
@@ -117,18 +129,4 @@ def _unnested(
     lists = [cast(list[object], values) for _, values in columns]
     for values in zip(*lists, strict=True):
         numbered = [(column, at) for at, (column, _) in enumerate(columns)]
-        yield _row(numbered, kinds, values)
-
-
-def _comparable(kind: str, value: object) -> object:
-    """The value as the database compares it, or ``_ANY``."""
-    if value is None:
-        return None
-    if kind in ("int", "key") and isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    # PostgreSQL cuts spaces off the end of a text that is longer than its column.
-    if kind == "text" and isinstance(value, str) and not value.endswith(" "):
-        return str(value)
-    if kind == "uuid" and isinstance(value, UUID):
-        return value
-    return _ANY
+        yield _row(numbered, kinds, values, passes)

@@ -175,6 +175,8 @@ def _kind(found: Any, vendor: str) -> str | None:
     is_key = found.primary_key
     while found.remote_field is not None and isinstance(found, models.ForeignKey):
         found = found.target_field
+    if getattr(found, "generated", False):  # the database computes it from the other columns
+        return None
     # A class of somebody else's may have a type, and so a comparison, of its own.
     if not type(found).__module__.startswith("django.db.models.fields"):
         return None

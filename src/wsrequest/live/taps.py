@@ -13,6 +13,7 @@ from wsrequest.live.pending import Pending
 from wsrequest.live.reads import current, running
 from wsrequest.live.rows import rows_of
 from wsrequest.live.statements import ANYTHING, Statement, parse
+from wsrequest.live.values import Passes, as_it_is, passes_of
 
 if TYPE_CHECKING:
     from wsrequest.live.capture import Capture
@@ -45,6 +46,7 @@ class Tap:
         self.pending = Pending()
         self._has_begun = False  # by a statement, on a driver that does not tell
         self._wrapped: dict[str, Any] = {}
+        self._passes: Passes = as_it_is
 
     def attach(self) -> None:
         """Begin; again after the connection was opened anew, which ends what was under way."""
@@ -62,6 +64,7 @@ class Tap:
             # First is outermost. Django's execute_wrapper() takes the last away again.
             connection.execute_wrappers.insert(0, self._execute)
         telling(connection.connection, self._tell)
+        self._passes = passes_of(connection.vendor, connection.connection)
         self._has_begun = False
         self.publish()
 
@@ -111,7 +114,12 @@ class Tap:
             schema = self._capture.schema
             names = schema.names.get(self._connection.vendor) or schema.names[""]
             reads.add_statement(
-                self.database, statement, names, schema.ignored, None if many else params
+                self.database,
+                statement,
+                names,
+                schema.ignored,
+                None if many else params,
+                self._passes,
             )
         if statement.writes == _NONE and not self.pending and not statement.begins:
             return execute(sql, params, many, context)
@@ -154,7 +162,7 @@ class Tap:
             if can_tell and capture.is_active and statement.written is not None:
                 kinds = capture.wanted_kinds(self.database, table, self._connection.vendor)
                 if kinds and (many or len(params or ()) == statement.placeholders):
-                    rows = rows_of(statement.written, kinds, params or (), many)
+                    rows = rows_of(statement.written, kinds, params or (), many, self._passes)
             self.pending.add(self.database, table, rows, run)
 
     def _tell(self, sql: Any) -> None:

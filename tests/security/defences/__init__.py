@@ -5,6 +5,7 @@ runs then, only without that defence. scripts/defences applies them one by one, 
 sees that all of them still apply.
 """
 
+from tests.security.defences.changes import CHANGES
 from tests.security.defences.defence import Defence
 from tests.security.defences.handshake import HANDSHAKE
 from tests.security.defences.identity import IDENTITY
@@ -14,4 +15,4 @@ from tests.security.defences.messages import MESSAGES
 
 __all__ = ["DEFENCES", "Defence"]
 
-DEFENCES = [*HANDSHAKE, *IDENTITY, *MESSAGES, *LIMITS, *LIVE]
+DEFENCES = [*HANDSHAKE, *IDENTITY, *MESSAGES, *LIMITS, *LIVE, *CHANGES]
