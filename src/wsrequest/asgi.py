@@ -30,7 +30,9 @@ from wsrequest.http.environ import Base, make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.lanes import Lane
 from wsrequest.http.plain import (
+    answer_health,
     answer_socket_path,
+    asks_for_health,
     deny,
     not_found,
     refuse,
@@ -106,6 +108,8 @@ class Application:
             await self._websocket(scope, receive, send)
         elif self._is_socket(scope) and wants_events(scope):
             await self._events(scope, receive, send)
+        elif self._is_socket(scope) and asks_for_health(scope):
+            await answer_health(send, is_draining=self._drain.is_draining)
         elif self._is_socket(scope):
             await answer_socket_path(
                 scope, send, self._redeem, conf.ALLOWED_ORIGINS, has_events=_has_live()

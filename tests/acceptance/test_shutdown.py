@@ -6,6 +6,7 @@ That no answer is lost is ``tests/operations/test_sigterm_under_load``'s.
 import signal
 import time
 from collections.abc import Callable
+from http.client import HTTPConnection
 
 from websockets.exceptions import ConnectionClosed
 
@@ -76,3 +77,26 @@ def test_sigterm_without_clients_ends_at_once(kind: str, serve: Callable[..., Se
     begun = terminate(server)
     assert_ends(server, begun)
     assert time.monotonic() - begun < 5
+
+
+def test_a_probe_sees_the_process_drain(kind: str, serve: Callable[..., Server]) -> None:
+    """A load balancer takes it out before its sockets are closed."""
+    server = serve(kind)
+    with connect(server) as client:
+        assert probe(server) == (200, b"ready\n")
+        client.send("GET", "/sleep/?seconds=2&name=probe", id="before")
+        wait_until(lambda: client.get("/state/?name=probe").data["started"] == 1)
+        begun = terminate(server)
+        wait_until(lambda: probe(server) == (503, b"draining\n"))
+        assert client.answer("before").data == {"slept": 2}
+        assert_ends(server, begun)
+
+
+def probe(server: Server) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=5)
+    try:
+        connection.request("GET", "/ws/?health", headers={"Host": "10.0.0.7:8001"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()

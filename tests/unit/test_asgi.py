@@ -93,7 +93,12 @@ def handshake(
 
 
 def call(
-    application: Application, method: str, path: str = "/ws/", root_path: str = "", **headers: str
+    application: Application,
+    method: str,
+    path: str = "/ws/",
+    root_path: str = "",
+    query: bytes = b"",
+    **headers: str,
 ) -> Wire:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     scope = {
@@ -102,7 +107,7 @@ def call(
         "path": path,
         "root_path": root_path,
         "headers": headers_of(named),
-        "query_string": b"",
+        "query_string": query,
     }
     wire = Wire(application, scope)
     wire.inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
@@ -512,6 +517,35 @@ async def test_drain_answers_what_is_in_flight_and_closes_every_socket() -> None
         assert (await busy.until("websocket.close"))["code"] == 4004
         for wire in (busy, idle):
             await wire.ends()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", [b"health", b"health=1", b"a=b&health"])
+async def test_a_probe_learns_whether_the_process_is_ready(method: str, query: bytes) -> None:
+    async with running() as application:
+        events = await call(application, method, host="10.0.0.7", query=query).ends()
+        assert (status(events), events[1]["body"]) == (200, b"ready\n")
+        application._drain._since = 1.0  # as when SIGTERM has come
+        events = await call(application, method, query=query).ends()
+        assert (status(events), events[1]["body"]) == (503, b"draining\n")
+        assert (b"cache-control", b"no-store") in events[0]["headers"]
+        application._drain._since = None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "expected"),
+    [
+        ("POST", "/ws/", b"health", 426),
+        ("GET", "/ws/", b"healthy", 426),
+        ("GET", "/ws/", b"url=health", 426),
+        ("GET", "/elsewhere/", b"health", 299),
+    ],
+)
+async def test_only_a_probe_is_told_of_health(
+    method: str, path: str, query: bytes, expected: int
+) -> None:
+    async with running() as application:
+        assert status(await call(application, method, path, query=query).ends()) == expected
 
 
 async def test_a_handshake_too_many_is_told_when_to_come_again(settings: Any) -> None:

@@ -10,7 +10,16 @@ from typing import Any
 from wsrequest.errors import HandshakeRefused
 from wsrequest.protocol.headers import is_allowed_value
 
-__all__ = ["answer_socket_path", "deny", "not_found", "refuse", "shared_with", "wants_events"]
+__all__ = [
+    "answer_health",
+    "answer_socket_path",
+    "asks_for_health",
+    "deny",
+    "not_found",
+    "refuse",
+    "shared_with",
+    "wants_events",
+]
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -119,6 +128,26 @@ def wants_events(scope: Scope) -> bool:
     """Whether a request for the socket's path asks for a live request by server-sent events."""
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
     return scope["method"] == "GET" and b"text/event-stream" in accepted
+
+
+def asks_for_health(scope: Scope) -> bool:
+    """Whether a request for the socket's path is a probe: ``GET /ws/?health``."""
+    names = [part.partition(b"=")[0] for part in scope["query_string"].split(b"&")]
+    return scope["method"] in ("GET", "HEAD") and b"health" in names
+
+
+async def answer_health(send: Send, *, is_draining: bool) -> None:
+    """Answer a probe: 200 while the process takes requests, 503 once it is shutting down.
+
+    Neither Host nor Origin is checked: probes name the process by its address, and the answer holds
+    nothing that a refused connection would not tell.
+
+    Args:
+        send: the ASGI callable.
+        is_draining: whether the signal to stop has come.
+    """
+    status, text = (503, "draining\n") if is_draining else (200, "ready\n")
+    await _respond(send, status, [], text)
 
 
 async def refuse(send: Send, status: int, detail: str, *, retry_after_seconds: int | None) -> None:
