@@ -14,6 +14,7 @@ from wsrequest.conf import conf
 from wsrequest.connection.sockets import close_sockets
 from wsrequest.live.audience import Audience
 from wsrequest.live.capture import Capture
+from wsrequest.live.reruns import skip_on_rerun
 from wsrequest.live.schema import Extras
 
 __all__ = ["LiveParts", "WSRequestConfig"]
@@ -74,6 +75,7 @@ class WSRequestConfig(AppConfig):
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
 
 
+@skip_on_rerun  # whose logout is discarded with all that it does to the session
 def _close_others(sender: Any, request: Any, **kwargs: Any) -> None:
     session_key = getattr(getattr(request, "session", None), "session_key", None)
     if session_key and conf.CLOSE_ON_LOGOUT:

@@ -6,6 +6,7 @@ registry's and the subscriber's.
 """
 
 from collections.abc import Container
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from http.cookies import SimpleCookie
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from wsrequest.connection.answers import Answer
 from wsrequest.connection.calls import Call, Owner
 from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.errors import Refused
+from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.live.groups import Run
@@ -47,10 +49,11 @@ class LiveCall(Call):
         refusal: why no run of it can be answered, as far as its answer was looked at.
         by_session: whether it was answered for a user whom a session named.
         sets_cookies: whether its answer does; a browser's connection is not shown them.
+        discarded: what it wrote to sessions, when that is not to be kept; None when it is.
     """
 
     __slots__ = (
-        "_meta", "_reads", "by_session", "head", "live_run", "refusal", "result",
+        "_meta", "_reads", "by_session", "discarded", "head", "live_run", "refusal", "result",
         "sets_cookies", "shown_message",
     )  # fmt: skip
 
@@ -62,6 +65,7 @@ class LiveCall(Call):
         self.head: Response | None = None
         self.result: Result | None = None
         self.refusal: Refused | None = None
+        self.discarded: Discarded | None = None
         self._reads = Reads()
         self._meta: dict[str, Any] = {}
 
@@ -82,12 +86,16 @@ class LiveCall(Call):
     def run(self) -> None:
         """Run the request; every statement is looked at."""
         self._reads.run = self.live_run
-        with reading(self._reads):
+        self._reads.is_rerun = self.owner.info.is_rerun
+        with reading(self._reads), self._effects():
             super().run()
 
     async def _finish(self, answer: Answer) -> None:
-        with reading(self._reads):
+        with reading(self._reads), self._effects():
             await super()._finish(answer)
+
+    def _effects(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.discarded is None else discarding(self.discarded)
 
     def _end(self) -> None:
         if self.live_run is not None:
@@ -112,6 +120,8 @@ class LiveCall(Call):
 
     def _make_request(self) -> WSGIRequest:
         request = super()._make_request()
+        info = self.owner.info
+        request.websocket = info.of_live(is_rerun=info.is_rerun)  # type: ignore[attr-defined]  # ours
         self._meta = request.environ
         return request
 
@@ -160,10 +170,10 @@ class Rerun:
 
     def __init__(self, place: Place, message: Request, cookie: str, run: Run, live: Live) -> None:
         self.service, self.terms, self.base = place.service, place.terms, place.base
-        info = place.info
-        self.info = WebSocketInfo(info.connection_id, info.subprotocol, is_rerun=True)
+        self.info = place.info.of_live(is_rerun=True)
         self._run, self._live = run, live
         self._call = call = LiveCall(self, None, message)
+        call.discarded = Discarded()
         call.live_run, call.cookie, call.is_in_lane = run, cookie, True
         self.service.lane.submit(call, live.source)
 

@@ -28,16 +28,27 @@ class WebSocketInfo:
     Attributes:
         connection_id: unique among the connections of all processes.
         subprotocol: "wsrequest.v1", or None when the client offered none.
-        is_rerun: whether no client has sent this request now: a live one (docs/live.md) is
-            answered again. A throttle may let it pass.
+        is_live: whether the client has subscribed: the answer is sent again when it changes
+            (docs/live.md).
+        is_rerun: whether no client has sent this request now: a live one is answered again.
     """
 
-    __slots__ = ("connection_id", "is_rerun", "subprotocol")
+    __slots__ = ("connection_id", "is_live", "is_rerun", "subprotocol")
 
     def __init__(
-        self, connection_id: str, subprotocol: str | None, *, is_rerun: bool = False
+        self,
+        connection_id: str,
+        subprotocol: str | None,
+        *,
+        is_live: bool = False,
+        is_rerun: bool = False,
     ) -> None:
-        self.connection_id, self.subprotocol, self.is_rerun = connection_id, subprotocol, is_rerun
+        self.connection_id, self.subprotocol = connection_id, subprotocol
+        self.is_live, self.is_rerun = is_live, is_rerun
+
+    def of_live(self, *, is_rerun: bool) -> "WebSocketInfo":
+        """Return the same connection as a run of a live request sees it."""
+        return WebSocketInfo(self.connection_id, self.subprotocol, is_live=True, is_rerun=is_rerun)
 
 
 def check_overrides(headers: dict[str, str], base: Base, vouching: Container[str]) -> None:

@@ -4,5 +4,6 @@ For projects: what a view reads that no statement shows, and when that has chang
 """
 
 from wsrequest.live.depends import changed, depends_on
+from wsrequest.live.reruns import is_rerun, skip_on_rerun
 
-__all__ = ["changed", "depends_on"]
+__all__ = ["changed", "depends_on", "is_rerun", "skip_on_rerun"]

@@ -28,6 +28,7 @@ class Reads:
         run: what ``Changes.run`` shall be for what the run writes.
 
     Attributes:
+        is_rerun: whether no client has sent the request that is run.
         seconds: after how long the run is to be made again though nothing was written, the
             shortest that was asked for; None for never.
         is_open: whether the run goes on.
@@ -37,7 +38,7 @@ class Reads:
     def __init__(self, run: object | None = None) -> None:
         self.run = self if run is None else run
         self.seconds: float | None = None
-        self.is_open = self.lags = False
+        self.is_open = self.lags = self.is_rerun = False
         # None stands for all rows.
         self._found: dict[tuple[str, str | None], set[_Equals] | None] = {}
 

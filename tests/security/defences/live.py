@@ -6,9 +6,28 @@ __all__ = ["LIVE"]
 
 _LIVE = UNIT + "connection/test_subscriptions.py::"
 _SETTLING = UNIT + "connection/test_settling.py::"
+_RERUNS = UNIT + "connection/test_reruns.py::"
 _REGISTRY = UNIT + "live/test_registry_"
 
 LIVE = (
+    Defence(
+        (9,),
+        "a run that nobody sent saves nothing to a session, and prolongs none",
+        SRC + "connection/runs.py",
+        (("        call.discarded = Discarded()\n", ""),),
+        (
+            _RERUNS + "test_a_token_that_is_shown_once_waits_for_the_visitor",
+            _RERUNS + "test_messages_wait_for_the_visitor",
+            _RERUNS + "test_a_run_never_prolongs_a_session",
+        ),
+    ),
+    Defence(
+        (10,),
+        "a logout in a run that nobody sent closes no sockets",
+        SRC + "apps.py",
+        (("@skip_on_rerun  # whose", "# whose"),),
+        (_RERUNS + "test_a_logout_in_a_run_logs_nobody_out",),
+    ),
     Defence(
         (6, 29),
         "a stream of events is not for pages of a foreign origin",

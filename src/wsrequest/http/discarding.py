@@ -1,0 +1,175 @@
+"""Sessions of a run whose writes are discarded: what it saves, only the run itself sees.
+
+Owns the session stores that are made while ``discarding`` is in force. They hold for any engine
+that stores sessions by their keys, however the project gets one: as ``request.session`` or by
+calling ``SessionStore(key)``. An engine that keeps the data in the cookie has nothing to discard.
+"""
+
+import copy
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, wraps
+from threading import Lock
+from typing import Any
+
+from django.contrib.sessions.backends.base import CreateError, SessionBase
+from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
+
+__all__ = ["Discarded", "discarding"]
+
+
+class Discarded:
+    """What one run has written to sessions, for itself to read.
+
+    Attributes:
+        stored: the data of each session that the run has written, by key; None for a deleted one.
+        loaded: the first data that the run got for each session from its real store, by key.
+    """
+
+    __slots__ = ("loaded", "stored")
+
+    def __init__(self) -> None:
+        self.stored: dict[str, dict[str, Any] | None] = {}
+        self.loaded: dict[str, dict[str, Any]] = {}
+
+
+_CURRENT: ContextVar[Discarded | None] = ContextVar("wsrequest.http.discarding", default=None)
+_lock = Lock()
+
+
+@contextmanager
+def discarding(discarded: Discarded) -> Iterator[Discarded]:
+    """Discard what this context writes to sessions. May be entered again, while a body streams.
+
+    Args:
+        discarded: collects it.
+    """
+    _install()
+    token = _CURRENT.set(discarded)
+    try:
+        yield discarded
+    finally:
+        _CURRENT.reset(token)
+
+
+class _DiscardingStore(SessionBase):
+    """Stands before the store of an engine. Reads go there, writes do not."""
+
+    _discarded: Discarded
+    # Of SessionBase, and not in the stubs.
+    _get_session: Callable[..., dict[str, Any]]
+    _aget_session: Callable[..., Awaitable[dict[str, Any]]]
+    _get_new_session_key: Callable[[], str]
+    _aget_new_session_key: Callable[[], Awaitable[str]]
+
+    def exists(self, session_key: str) -> bool:
+        data = self._discarded.stored.get(session_key, self)
+        return super().exists(session_key) if data is self else data is not None
+
+    async def aexists(self, session_key: str) -> bool:
+        data = self._discarded.stored.get(session_key, self)
+        return await super().aexists(session_key) if data is self else data is not None
+
+    def load(self) -> dict[str, Any]:
+        key = self.session_key
+        if key in self._discarded.stored:
+            return self._own_data(key)
+        return self._note(key, super().load())
+
+    async def aload(self) -> dict[str, Any]:
+        key = self.session_key
+        if key in self._discarded.stored:
+            return self._own_data(key)
+        return self._note(key, await super().aload())
+
+    def create(self) -> None:
+        self._create(self._get_new_session_key())
+
+    async def acreate(self) -> None:
+        self._create(await self._aget_new_session_key())
+
+    def save(self, must_create: bool = False) -> None:
+        key = self.session_key
+        if key is None:
+            self.create()
+        elif must_create and self.exists(key):
+            raise CreateError
+        else:
+            self._store(key, self._get_session(no_load=must_create))
+
+    async def asave(self, must_create: bool = False) -> None:
+        key = self.session_key
+        if key is None:
+            await self.acreate()
+        elif must_create and await self.aexists(key):
+            raise CreateError
+        else:
+            self._store(key, await self._aget_session(no_load=must_create))
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        if key:
+            self._discarded.stored[key] = None
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        self.delete(session_key)
+
+    def _create(self, key: str) -> None:
+        self._session_key = key
+        self.modified = True
+        self._store(key, self._get_session(no_load=True))
+
+    def _store(self, key: str, data: dict[str, Any]) -> None:
+        self._discarded.stored[key] = copy.deepcopy(data)
+
+    def _own_data(self, key: str) -> dict[str, Any]:
+        data = self._discarded.stored[key]
+        if data is None:
+            self._session_key = None
+            return {}
+        return copy.deepcopy(data)
+
+    def _note(self, key: str | None, data: dict[str, Any]) -> dict[str, Any]:
+        if key is not None:
+            self._discarded.loaded.setdefault(key, dict(data))
+        return data
+
+
+@cache
+def _discarding_class(store: type[SessionBase]) -> type[SessionBase]:
+    # Under the store's own names: Django makes the salt of a signature from __qualname__.
+    names = {"__module__": store.__module__, "__qualname__": store.__qualname__}
+    return type(store.__name__, (_DiscardingStore, store), names)
+
+
+def _install() -> None:
+    """Make session stores ask whether they are made for such a run. Safe to call twice.
+
+    One hook in the base class reaches all engines, their subclasses in the project, and all ways to
+    make one. Replacing ``request.session`` would miss those that a view makes for itself.
+    """
+    with _lock:
+        before = SessionBase.__new__
+        if hasattr(before, "_wsrequest"):
+            return
+        SessionBase.__new__ = staticmethod(_hooked(before))  # type: ignore[method-assign]  # see above
+
+
+def _hooked(before: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(before)
+    def make(cls: type[SessionBase], /, *args: Any, **kwargs: Any) -> Any:
+        discarded = _CURRENT.get()
+        if discarded is None or issubclass(cls, _DiscardingStore | CookieStore):
+            return _make(before, cls, args, kwargs)
+        store = _make(before, _discarding_class(cls), args, kwargs)
+        store._discarded = discarded
+        return store  # its __init__ follows
+
+    make._wsrequest = True  # type: ignore[attr-defined]
+    return make
+
+
+def _make(before: Callable[..., Any], cls: Any, args: Any, kwargs: Any) -> Any:
+    # object.__new__ takes no arguments from a class that replaces it.
+    return before(cls) if before is object.__new__ else before(cls, *args, **kwargs)

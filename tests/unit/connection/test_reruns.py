@@ -1,0 +1,163 @@
+"""A run that no client has sent has no effects on whom it is made as."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count as count_up
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.sessions.backends.file import SessionStore as FileStore
+
+from tests.unit.connection.test_subscriptions import goes_on, nth, quiet, service_open
+from tests.unit.live_views import commit
+from tests.unit.peer import Peer, connected
+from tests.unit.rerun_views import STAMPS, session_store
+from wsrequest.connection import sockets
+
+pytestmark = pytest.mark.asyncio
+
+_numbers = count_up()
+BACKENDS = "django.contrib.sessions.backends."
+STORAGES = "django.contrib.messages.storage."
+
+
+@pytest.fixture(autouse=True)
+def _rerun_project(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.unit.rerun_views"
+    settings.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+    STAMPS.clear()
+
+
+def begun(**data: Any) -> str:
+    """Begin a session; return its key."""
+    session = session_store()
+    session.update(data)
+    session.save()
+    return str(session.session_key)
+
+
+def held(key: str) -> dict[str, Any]:
+    return dict(session_store(key).load())
+
+
+@asynccontextmanager
+async def visitor(key: str | None = None) -> AsyncIterator[Peer]:
+    cookie = "" if key is None else f"sessionid={key}"
+    async with service_open() as service, connected(service, cookie=cookie) as peer:
+        yield peer
+
+
+async def shown(peer: Peer, id: Any, count: int) -> Any:
+    return json.loads((await nth(peer, id, count)).body)
+
+
+async def asked(peer: Peer, url: str) -> Any:
+    """The answer to an ordinary request."""
+    id = f"asked {next(_numbers)}"
+    peer.say(id=id, url=url)
+    return json.loads(await peer.body(id))
+
+
+@pytest.mark.parametrize("view", ["token", "token_by_key"])
+@pytest.mark.parametrize("engine", ["cache", "file"])
+async def test_a_token_that_is_shown_once_waits_for_the_visitor(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str, view: str
+) -> None:
+    monkeypatch.setattr(FileStore, "_storage_path", str(tmp_path), raising=False)
+    settings.SESSION_ENGINE = f"{BACKENDS}{engine}"
+    key = begun(user="ann")
+    async with visitor(key) as peer:
+        await goes_on(peer, url=f"/{view}/a/")
+        session = session_store(key)
+        session["token"] = "secret"
+        session.save()
+        for count in (2, 3):
+            commit(a=count)
+            assert await shown(peer, 1, count) == {"value": count, "token": "secret"}
+        assert held(key) == {"user": "ann", "token": "secret"}
+        assert (await asked(peer, f"/{view}/b/"))["token"] == "secret"
+        assert (await asked(peer, f"/{view}/b/"))["token"] is None
+
+
+@pytest.mark.parametrize(
+    "storage", ["session.SessionStorage", "cookie.CookieStorage", "fallback.FallbackStorage"]
+)
+async def test_messages_wait_for_the_visitor(settings: Any, storage: str) -> None:
+    settings.MESSAGE_STORAGE = STORAGES + storage
+    async with visitor(begun(user="ann")) as peer:
+        await goes_on(peer, url="/flashes/a/")
+        await asked(peer, "/flashes/b/?add=1")
+        for number in (1, 2):
+            commit(a=number)
+            await peer.until(lambda n=number: [m for m in peer.of(1) if _value(m) == n])  # type: ignore[misc]
+            await quiet(peer)
+            assert json.loads(peer.of(1)[-1].body)["messages"] == ["flash"]
+        assert (await asked(peer, "/flashes/c/"))["messages"] == ["flash"]
+        assert (await asked(peer, "/flashes/c/"))["messages"] == []
+
+
+def _value(message: Any) -> Any:
+    return json.loads(message.body)["value"]
+
+
+async def test_a_run_never_prolongs_a_session(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    key = begun(user="ann")
+    saved: list[Any] = []
+    store = type(session_store())
+    before = store.save
+
+    def save(self: Any, must_create: bool = False) -> None:
+        saved.append(self.session_key)
+        before(self, must_create)
+
+    async with visitor(key) as peer:
+        monkeypatch.setattr(store, "save", save)
+        await goes_on(peer, url="/token/a/")
+        assert saved == [key]
+        cookies = peer.connection.visitor.cookie_for("/")
+        for number in (1, 2, 3):
+            commit(a=number)
+            await nth(peer, 1, number + 1)
+        assert saved == [key] and peer.connection.visitor.cookie_for("/") == cookies
+
+
+async def test_a_logout_in_a_run_logs_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(sockets, "close_sockets", lambda key, **_: closed.append(key))
+    monkeypatch.setattr("wsrequest.apps.close_sockets", sockets.close_sockets)
+    key = begun(user="ann")
+    async with visitor(key) as peer:
+        await goes_on(peer, url="/leave/a/")
+        commit(a=1)
+        assert await shown(peer, 1, 2) == {"value": 1}
+        assert held(key) == {"user": "ann"} and not closed
+        await asked(peer, "/leave/a/")
+        assert held(key) == {} and closed == [key]
+
+
+@pytest.mark.parametrize("view", ["stamping", "astamping"])
+async def test_what_only_the_sender_may_cause_is_skipped(view: str) -> None:
+    async with visitor() as peer:
+        first = await goes_on(peer, url=f"/{view}/a/")
+        assert json.loads(first.body or b"") == {"value": 0, "stamp": "a", "rerun": False}
+        commit(a=1)
+        assert await shown(peer, 1, 2) == {"value": 1, "stamp": None, "rerun": True}
+        assert STAMPS == ["a"]
+        assert (await asked(peer, f"/{view}/b/"))["stamp"] == "b"
+
+
+async def test_a_request_knows_whether_it_is_live_and_whether_it_was_sent() -> None:
+    async with visitor() as peer:
+        first = await goes_on(peer, url="/facts/a/")
+        assert json.loads(first.body or b"") == {"value": 0, "live": True, "rerun": False}
+        commit(a=1)
+        assert await shown(peer, 1, 2) == {"value": 1, "live": True, "rerun": True}
+        assert await asked(peer, "/facts/b/") == {"value": 0, "live": False, "rerun": False}

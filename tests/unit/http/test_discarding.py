@@ -1,0 +1,145 @@
+"""What a run saves to sessions, only that run sees, whichever engine stores them."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.sessions.backends.base import CreateError
+from django.contrib.sessions.backends.file import SessionStore as FileStore
+from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
+
+from wsrequest.http.discarding import Discarded, discarding
+
+DB, FILE, CACHE, CACHED_DB = "db", "file", "cache", "cached_db"
+ENGINES = [
+    pytest.param(DB, marks=pytest.mark.django_db),
+    pytest.param(CACHED_DB, marks=pytest.mark.django_db),
+    CACHE,
+    FILE,
+]
+
+
+@pytest.fixture(params=ENGINES)
+def store(request: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The class of an engine."""
+    monkeypatch.setattr(FileStore, "_storage_path", str(tmp_path), raising=False)
+    return import_module(f"django.contrib.sessions.backends.{request.param}").SessionStore
+
+
+def begun(store: Any, **data: Any) -> str:
+    """Begin a session; return its key."""
+    session = store()
+    session.update(data)
+    session.save()
+    return str(session.session_key)
+
+
+def held(store: Any, key: str) -> dict[str, Any] | None:
+    """What the engine holds of a session."""
+    session = store(key)
+    return dict(session.load()) if session.exists(key) else None
+
+
+def test_what_a_run_saves_is_seen_by_it_and_by_nobody_else(store: Any) -> None:
+    key = begun(store, token="once")
+    with discarding(Discarded()):
+        session = store(key)
+        assert session.pop("token") == "once"
+        session["seen"] = [1]
+        session.save()
+        session["seen"].append(2)  # not saved
+        assert held(store, key) == {"seen": [1]}
+    assert held(store, key) == {"token": "once"}
+
+
+def test_two_runs_do_not_see_each_other(store: Any) -> None:
+    key = begun(store, count=0)
+    for _ in range(2):
+        with discarding(Discarded()):
+            session = store(key)
+            session["count"] += 1
+            session.save()
+            assert held(store, key) == {"count": 1}
+
+
+def test_a_login_or_logout_in_a_run_leaves_the_session_as_it_was(store: Any) -> None:
+    key = begun(store, user=1)
+    with discarding(Discarded()):
+        session = store(key)
+        session.cycle_key()
+        new = session.session_key
+        assert new != key and session["user"] == 1
+        session.save()
+        assert held(store, key) is None and held(store, new) == {"user": 1}
+        session.flush()
+        assert held(store, new) is None and not session.session_key
+    assert held(store, key) == {"user": 1} and held(store, new) is None
+
+
+def test_a_session_that_a_run_begins_is_gone_with_it(store: Any) -> None:
+    with discarding(Discarded()):
+        key = begun(store, a=1)
+        made = store()
+        made.create()
+        assert held(store, key) == {"a": 1} and held(store, made.session_key) == {}
+        with pytest.raises(CreateError):
+            made.save(must_create=True)
+    assert held(store, key) is None and held(store, made.session_key) is None
+
+
+def test_a_store_of_the_projects_own_is_no_exception(store: Any) -> None:
+    class Own(store):  # type: ignore[misc]
+        def save(self, must_create: bool = False) -> None:
+            self["stamped"] = True
+            super().save(must_create)
+
+    key = begun(Own)
+    with discarding(Discarded()):
+        session = Own(key)
+        session["a"] = 1
+        session.save()
+        assert isinstance(session, Own) and type(session).__name__ == "Own"
+    assert held(Own, key) == {"stamped": True}
+
+
+def test_the_async_methods_discard_too(store: Any) -> None:
+    key = begun(store, a=1)
+
+    async def run() -> None:
+        session = store(key)
+        assert await session.apop("a") == 1
+        await session.asave()
+        assert not await store(key).aload() and await session.aexists(key)
+        await session.acycle_key()
+        assert session.session_key != key and not await session.aexists(key)
+        await session.aflush()
+        new = store()
+        await new.asave()
+        begun_key = new.session_key
+        await new.adelete()
+        assert not await new.aexists(begun_key)
+
+    with discarding(Discarded()):
+        async_to_sync(run)()
+    assert held(store, key) == {"a": 1}
+
+
+def test_a_run_notes_what_the_sessions_held_before_it(store: Any) -> None:
+    key = begun(store, a=1)
+    discarded = Discarded()
+    with discarding(discarded):
+        session = store(key)
+        session["a"] = 2
+        session.save()
+        store(key).load()
+    assert discarded.loaded == {key: {"a": 1}} and discarded.stored == {key: {"a": 2}}
+
+
+def test_sessions_in_cookies_have_nothing_to_discard() -> None:
+    with discarding(Discarded()):
+        session = CookieStore()
+        session["a"] = 1
+        session.save()
+        assert CookieStore(session.session_key).load() == {"a": 1}
