@@ -94,7 +94,8 @@ class Group:
         is_showing: some of the subscribers are still to be shown ``latest``.
         run: that is going on.
         hung: a run that did not end in time; there is no other before it has come back.
-        not_before: loop time of the next run.
+        not_before: loop time of the next run, by the pace of its view or of its failures.
+        quiet_until: the same, because live runs only answer each other.
         timer: until then.
         expiry: until the result is too old by what the view said.
         failures: in a row.
@@ -105,8 +106,8 @@ class Group:
 
     __slots__ = (
         "chases", "echoes", "expiry", "failures", "hung", "is_dirty", "is_queued", "is_showing",
-        "key", "latest", "not_before", "path", "position", "reads", "run", "subscribers", "timer",
-        "version", "waits",
+        "key", "latest", "not_before", "path", "position", "quiet_until", "reads", "run",
+        "subscribers", "timer", "version", "waits",
     )  # fmt: skip
 
     def __init__(self, key: Hashable, path: str) -> None:
@@ -118,7 +119,7 @@ class Group:
         self.is_dirty = self.is_queued = self.is_showing = False
         self.run: Run | None = None
         self.hung: Run | None = None
-        self.not_before = 0.0
+        self.not_before = self.quiet_until = 0.0
         self.timer: asyncio.TimerHandle | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.failures = self.echoes = self.chases = 0
@@ -151,10 +152,26 @@ class Group:
             ended: of its end.
             least_seconds: between the begins of two runs.
         """
-        pause = ended - began
+        self.not_before = max(began + least_seconds, ended + (ended - began))
         if self.echoes > MOST_ECHOES:
-            pause = max(pause, min(_MOST_RETRY_SECONDS, 0.1 * 2 ** (self.echoes - MOST_ECHOES)))
-        self.not_before = max(began + least_seconds, ended + pause)
+            pause = min(_MOST_RETRY_SECONDS, 0.1 * 2 ** (self.echoes - MOST_ECHOES))
+            self.quiet_until = ended + pause
+
+    def hear(self, *, is_echo: bool) -> None:
+        """A commit concerns it.
+
+        Args:
+            is_echo: only another live run made it. Anything else ends the pause for echoes at
+                once: somebody waits for what was committed.
+        """
+        self.chases = 0
+        if is_echo:
+            self.echoes += 1
+            return
+        self.echoes = 0
+        if self.quiet_until:
+            self.quiet_until = 0.0
+            self._stop_timer()
 
     def retry(self, ended: float, told_seconds: float | None) -> None:
         """Set the pace behind a failure: what it asks for, or longer each time.
@@ -171,6 +188,9 @@ class Group:
     def forgive(self) -> None:
         """What failed may succeed now: the pause is over."""
         self.failures, self.not_before = 0, 0.0
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

@@ -23,6 +23,7 @@ __all__ = ["Registry"]
 logger = logging.getLogger("wsrequest.live")
 
 _MOST_CHASES = 3  # 1, 2 and 4 times ``replica_seconds`` behind each other
+_MOST_WARNINGS = 32  # paths that are named in the log, each once
 _SLICE = 100  # subscribers that are shown a result before the loop has a turn for others
 _FAILED, _LATE = Result(500, {}, b""), Result(504, {}, b"")
 
@@ -66,6 +67,7 @@ class Registry:
         self._groups: dict[Hashable, Group] = {}
         self._version = 0
         self._is_active = False
+        self._warned_of_echoes: set[str] = set()
 
     def __len__(self) -> int:
         """How many groups there are."""
@@ -99,13 +101,18 @@ class Registry:
     def _touch(self, group: Group, writer: object) -> None:
         if isinstance(writer, Run) and writer.group is group:
             return  # a view that writes what it reads would run for ever
-        group.chases = 0
-        group.echoes = group.echoes + 1 if _is_rerun(writer) else 0
-        if group.echoes == MOST_ECHOES + 1:
-            logger.warning(
-                "live views run each other without end, and are slowed down, %s for one", group.path
-            )
+        group.hear(is_echo=_is_rerun(writer))
+        if group.echoes > MOST_ECHOES:
+            self._warn_of_echoes(group.path)
         self._turns.queue(group)
+
+    def _warn_of_echoes(self, path: str) -> None:
+        warned = self._warned_of_echoes
+        if path not in warned and len(warned) < _MOST_WARNINGS:
+            warned.add(path)
+            logger.warning(
+                "live views run each other without end, and are slowed down, %s for one", path
+            )
 
     # First runs, and who comes and goes.
 

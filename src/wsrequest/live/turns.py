@@ -36,8 +36,9 @@ class Turns:
             return  # looked at again when that is over
         if group.timer is not None:
             return
-        if group.not_before > self._loop.time():
-            group.timer = self._loop.call_at(group.not_before, self._is_due, group)
+        due = max(group.not_before, group.quiet_until)
+        if due > self._loop.time():
+            group.timer = self._loop.call_at(due, self._is_due, group)
         else:
             group.is_queued = True
             self._ready.append(group)

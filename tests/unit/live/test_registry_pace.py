@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from tests.unit.live.fakes import World, ok, read
+from tests.unit.live.fakes import World, failed, ok, read
 from wsrequest.live.groups import MOST_ECHOES
 
 # How many, and how often.
@@ -159,6 +159,90 @@ def test_a_view_that_was_slowed_down_is_at_its_pace_again(caplog: pytest.LogCapt
     before = world.clock.now
     world.until_begun(count + 3)
     assert world.clock.now - before < 1.0
+
+
+def let_echo(world: World, seconds: float) -> None:
+    """Let two views run for a time, each of which writes what the other reads."""
+    writes, known = {"me": "b", "you": "a"}, 0
+    reads = {"me": (read("a"),), "you": (read("b"),), "they": (read("a"), read("c"))}
+    for _ in range(int(seconds * 10)):
+        while known < len(world.jobs):
+            job = world.jobs[known]
+            known += 1
+            key = str(job.subscriber.key)
+            if key in writes:
+                world.commit(writes[key], run=job.run)
+            world.end(job, ok(str(known).encode()), reads[key])
+        world.clock.advance(0.1)
+
+
+@pytest.mark.parametrize("key, table", [("me", "a"), ("they", "c")])
+def test_a_real_commit_ends_the_pause_for_echoes_at_once(key: str, table: str) -> None:
+    """It was shown after 44 s beside two views that wake each other, also by one that is not."""
+    world = World()
+    world.subscribe(key="me", reads=(read("a"),))
+    world.subscribe(key="you", reads=(read("b"),))
+    world.subscribe(key="they", reads=(read("a"), read("c")))
+    world.commit("a")
+    let_echo(world, 60.0)
+    count = len(world.jobs)
+    assert not [job for job in world.jobs if not job.run.is_over]
+    world.commit(table)
+    assert key in [job.subscriber.key for job in world.jobs[count:]]
+
+
+def test_a_real_commit_ends_no_pause_of_a_slow_view_or_a_failure() -> None:
+    world = World()
+    world.subscribe(key="me", reads=(read("a"),))
+    world.subscribe(key="other", reads=(read("other"),))
+    world.commit("other")
+    rerun = world.jobs[0].run
+    for count in range(2, MOST_ECHOES + 4):
+        world.commit("a", run=rerun)
+        world.until_begun(count)
+        world.clock.advance(8.0)
+        world.end(result=ok(str(count).encode()))
+    count = len(world.jobs)
+    world.commit("a")
+    world.clock.advance(7.0)
+    assert len(world.jobs) == count  # it ran for 8 seconds
+    world.clock.advance(1.0)
+    assert len(world.jobs) == count + 1
+    world.end(result=failed(503, Retry_After="30"))
+    world.commit("a")
+    world.clock.advance(29.0)
+    assert len(world.jobs) == count + 1
+
+
+def test_a_real_commit_while_the_view_runs_leaves_no_pause_for_echoes() -> None:
+    world = World()
+    world.subscribe(key="me", reads=(read("a"),))
+    world.subscribe(key="other", reads=(read("other"),))
+    world.commit("other")
+    rerun = world.jobs[0].run
+    world.end(result=ok(b"two"), reads=(read("other"),))
+    for count in range(2, MOST_ECHOES + 6):
+        world.commit("a", run=rerun)
+        world.until_begun(count)
+        if count < MOST_ECHOES + 5:
+            world.end(result=ok(str(count).encode()))
+    world.commit("a")
+    count = len(world.jobs)
+    world.end(result=ok(b"three"))
+    world.clock.advance(0.25)  # as long as it ran, at most
+    assert len(world.jobs) == count + 1
+
+
+def test_a_warning_of_echoes_is_logged_once_for_a_path(caplog: pytest.LogCaptureFixture) -> None:
+    """It was logged 218 times in a minute: each real commit begins the count anew."""
+    world = World()
+    world.subscribe(key="me", reads=(read("a"),))
+    world.subscribe(key="you", reads=(read("b"),))
+    for _ in range(20):
+        world.commit("a")
+        let_echo(world, 5.0)
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert sorted(line.split()[-3] for line in told) == ["/me/", "/you/"]
 
 
 def test_tables_that_are_quiet_wake_nobody_when_a_view_runs_again() -> None:
