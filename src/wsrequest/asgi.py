@@ -7,6 +7,7 @@ connection keeps the terms that it was opened with.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -197,10 +198,8 @@ class Application:
             return
         is_foreign = base.origin is not None and not base.is_same_origin
         shared = shared_with(base.origin) if is_foreign and base.origin else []
-        try:
-            await EventStream(send, base, service, terms, shared).run(receive, message)
-        finally:
-            self._door.leave(place)
+        stream = EventStream(send, base, service, terms, shared, partial(self._door.leave, place))
+        await stream.run(receive, message)
 
     def _get_terms(self) -> Terms:
         limits = conf.limits()

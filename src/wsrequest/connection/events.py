@@ -54,11 +54,14 @@ class EventStream:
         service: what the process runs requests with.
         terms: the settings that hold for it.
         headers: of the response, besides its own.
+        on_gone: called once, when the response is over and its first run, too: a client that goes
+            away while its view runs has a thread, and so it counts as one that is there.
     """
 
     def __init__(
-        self, send: Send, base: Base, service: Service, terms: Terms, headers: list[Header]
-    ) -> None:
+        self, send: Send, base: Base, service: Service, terms: Terms, headers: list[Header],
+        on_gone: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         assert service.live is not None  # the caller has looked
         self.service, self.terms, self.base = service, terms, base
         self.connection_id = uuid4().hex
@@ -67,6 +70,10 @@ class EventStream:
         self._jar = CookieJar(base.cookie)
         self._is_started = False
         self._is_over = asyncio.Event()
+        self._on_gone = on_gone
+        self._is_ended = False  # the response, in whatever way
+        self._is_running = False  # the first run
+        self._late: asyncio.TimerHandle | None = None  # while the first run has a deadline
         self._outbox = Outbox(
             self._write, terms.limits.outbound_bytes, self._room, lambda: None, self._is_over.set
         )
@@ -79,10 +86,10 @@ class EventStream:
         call = LiveCall(self, _ID, message)
         call.cookie = self.cookie_for(message.url)
         self._subscriptions.begin(call)
-        call.is_in_lane = True
+        call.is_in_lane = self._is_running = True
         source = self.service.source_of(self.base)
         self.service.lane.submit(call, source)
-        late = self.service.lane.loop.call_later(
+        self._late = self.service.lane.loop.call_later(
             self.terms.limits.request_seconds, self._give_up, call, source
         )
         gone = asyncio.ensure_future(self._until_gone(receive))
@@ -94,13 +101,33 @@ class EventStream:
             sockets.discard(self)
             gone.cancel()
             call.drop()
-            if self.service.lane.withdraw(call, source):
-                call.is_in_lane = False
-            if not call.is_in_lane:  # else its thread may have to be given up in time
-                late.cancel()
+            self._withdraw(call, source)
             self._subscriptions.abandon(call)
             self._subscriptions.end()
             self._outbox.discard()
+            self._is_ended = True
+            self._look_whether_gone()
+
+    def _withdraw(self, call: LiveCall, source: Source) -> bool:
+        """Take back the first run. False when a thread has begun it, which ends by itself."""
+        if not self.service.lane.withdraw(call, source):
+            return False
+        call.is_in_lane = False
+        self._has_run()
+        return True
+
+    def _has_run(self) -> None:
+        """The first run is over: nothing is left to look after, or to keep this alive."""
+        self._is_running = False
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        self._look_whether_gone()
+
+    def _look_whether_gone(self) -> None:
+        if self._is_ended and not self._is_running:
+            on_gone, self._on_gone = self._on_gone, lambda: None
+            on_gone()
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -122,9 +149,10 @@ class EventStream:
         self._is_over.set()
 
     def _give_up(self, call: LiveCall, source: Source) -> None:
-        if self.service.lane.withdraw(call, source):
-            call.is_in_lane = False
-        elif call.is_in_lane:  # another thread stands in until its own comes back
+        self._late = None
+        if (
+            not self._withdraw(call, source) and call.is_in_lane
+        ):  # another thread stands in until its own comes back
             call.is_lost = True
             self.service.lane.park()
         if call.result is None and not call.is_dropped:
@@ -162,6 +190,7 @@ class EventStream:
     def call_ended(self, call: Call, frame: Frame | None) -> None:
         """The first run has ended."""
         assert isinstance(call, LiveCall)
+        self._has_run()
         if call.is_dropped:
             return
         self._take_cookies(call)

@@ -5,6 +5,7 @@ from tests.security.defences.defence import ACCEPTANCE, SRC, UNIT, Defence
 __all__ = ["LIVE"]
 
 _LIVE = UNIT + "connection/test_subscriptions.py::"
+_EVENTS = UNIT + "connection/test_events.py::"
 _SETTLING = UNIT + "connection/test_settling.py::"
 _RERUNS = UNIT + "connection/test_reruns.py::"
 _REGISTRY = UNIT + "live/test_registry_"
@@ -96,6 +97,23 @@ LIVE = (
         SRC + "connection/settling.py",
         (("if call.message.body is not None:", "if False:"),),
         (_SETTLING + "test_an_answer_that_waits_does_not_hold_the_body_of_its_request",),
+    ),
+    Defence(
+        (20, 33),
+        "a stream of events counts while its view runs, though its client has gone",
+        SRC + "connection/events.py",
+        (("if self._is_ended and not self._is_running:", "if self._is_ended:"),),
+        (
+            _EVENTS + "test_streams_that_are_cut_during_their_first_run_are_counted_and_then_freed",
+            _EVENTS + "test_a_stream_whose_view_is_late_counts_until_it_comes_back",
+        ),
+    ),
+    Defence(
+        (33,),
+        "a stream of events that was cut is freed when its view has come back",
+        SRC + "connection/events.py",
+        (("            self._late.cancel()\n", ""),),
+        (_EVENTS + "test_streams_that_are_cut_during_their_first_run_are_counted_and_then_freed",),
     ),
     Defence(
         (37,),

@@ -1,0 +1,95 @@
+"""One live request by server-sent events: what is left of a client that goes away."""
+
+import asyncio
+import gc
+from typing import Any
+from weakref import ref
+
+import pytest
+
+from tests.unit.live_views import DATABASE, live_service
+from tests.unit.peer import SECONDS, base, happens, lane_open
+from tests.unit.views import STAGES
+from wsrequest.connection.events import EventStream
+from wsrequest.connection.service import Service, Terms
+from wsrequest.protocol.messages import Request
+from wsrequest.types import Limits
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(autouse=True)
+def _views(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.unit.live_views"
+
+
+class Client:
+    """One that opens a stream, and may go away."""
+
+    def __init__(self, service: Service, url: str, **limits: Any) -> None:
+        self.gone = 0
+        self.events: list[dict[str, Any]] = []
+        self._leaves = asyncio.Event()
+        terms = Terms(Limits(ping_seconds=SECONDS, **limits))
+        stream = EventStream(self._send, base(), service, terms, [], self._is_gone)
+        self.stream = ref(stream)
+        message = Request("GET", url, subscribe=True)
+        self.task = asyncio.create_task(stream.run(self._receive, message))
+
+    async def _send(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+
+    async def _receive(self) -> dict[str, Any]:
+        await self._leaves.wait()
+        return {"type": "http.disconnect"}
+
+    def _is_gone(self) -> None:
+        self.gone += 1
+
+    async def leave(self) -> None:
+        self._leaves.set()
+        await asyncio.wait_for(self.task, SECONDS)
+
+
+async def becomes(is_so: Any) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not is_so():  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0)
+
+
+async def test_streams_that_are_cut_during_their_first_run_are_counted_and_then_freed() -> None:
+    """1,000 of them had left 809 streams and timers for a minute, which nothing counted."""
+    async with lane_open(2) as lane, live_service(lane) as service:
+        clients = [Client(service, "/held/a/") for _ in range(20)]
+        await happens(STAGES["a"].begun)
+        await becomes(lambda: STAGES["a"].count == 2)
+        for client in clients:
+            await client.leave()
+        # Those whose views had not begun are gone; the others have a thread each, and count.
+        assert sum(client.gone for client in clients) == 18
+        assert DATABASE[0].is_empty()
+        STAGES["a"].go.set()
+        await becomes(lambda: all(client.gone == 1 for client in clients))
+        for client in clients:
+            client.task = None  # type: ignore[assignment]  # it would keep the stream alive
+        gc.collect()
+        # request_seconds are not over: no timer waits for them.
+        assert not [client for client in clients if client.stream() is not None]
+
+
+async def test_a_stream_counts_until_it_ends_and_once() -> None:
+    async with lane_open(2) as lane, live_service(lane) as service:
+        client = Client(service, "/table/a/")
+        await becomes(lambda: len(client.events) == 2)
+        assert not client.gone
+        await client.leave()
+        assert client.gone == 1
+
+
+async def test_a_stream_whose_view_is_late_counts_until_it_comes_back() -> None:
+    async with lane_open(2) as lane, live_service(lane) as service:
+        client = Client(service, "/held/a/", request_seconds=0.05)
+        await asyncio.wait_for(client.task, SECONDS)
+        assert b"deadline_exceeded" in client.events[1]["body"] and not client.gone
+        STAGES["a"].go.set()
+        await becomes(lambda: client.gone == 1)
