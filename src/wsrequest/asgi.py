@@ -42,6 +42,7 @@ from wsrequest.http.plain import (
 )
 from wsrequest.http.tickets import Tickets
 from wsrequest.live.audience import Audience
+from wsrequest.live.normalizing import ignored_of
 from wsrequest.live.registry import Registry
 
 __all__ = ["Application", "get_asgi_application", "get_websocket_application"]
@@ -214,6 +215,7 @@ class Application:
             conf.session_engine,
             conf.file_upload_max_memory_bytes,
             conf.file_upload_directory,
+            ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER),
         )
         if terms != self._terms:
             self._terms = terms  # one object for all the connections that it holds for

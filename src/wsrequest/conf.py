@@ -160,6 +160,12 @@ class Conf:
     LIVE_IGNORED_TABLES = Setting[Sequence[str]](
         (), "Tables whose changes wake no live request: those written with every request, say."
     )
+    LIVE_IGNORED_CONTENT = Setting[Sequence[str]](
+        (), "Regular expressions: what they match in the body of a live answer is no change."
+    )
+    LIVE_REWRITER = Setting(
+        "", "Dotted path of a function that returns what of a live answer's body is compared."
+    )
     LIVE_WRITTEN_BY = Setting[Mapping[str, Sequence[str]]](
         {}, "Tables that the database itself writes (triggers, views), by the one whose writes do."
     )

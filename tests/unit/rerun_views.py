@@ -3,19 +3,30 @@
 Each reads the table of its name, and so runs again when a test commits to it.
 """
 
+from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
 
+import django
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.template import engines
 from django.urls import path
 
 from tests.unit import live_views
 from tests.unit.live_views import value
 from tests.unit.views import begin
 from wsrequest.live import is_rerun, skip_on_rerun
+
+if django.VERSION >= (6, 0):
+    from django.middleware.csp import get_nonce
+else:
+
+    def get_nonce(request: HttpRequest) -> str:
+        raise AssertionError("of Django 6")
+
 
 STAMPS: list[str] = []
 """What a last-seen stamp, a counter, a row of an audit log would be."""
@@ -88,7 +99,53 @@ def facts(request: HttpRequest, name: str) -> HttpResponse:
     return JsonResponse({"value": value(name), "live": found.is_live, "rerun": found.is_rerun})
 
 
-VIEWS = (token, token_by_key, flashes, leave, stamping, astamping, facts)
+_FORM = engines["django"].from_string(
+    "<p>{{ value }}</p>{% if value != 0 or form %}<form>{% csrf_token %}</form>{% endif %}"
+)
+
+
+def form(request: HttpRequest, name: str) -> HttpResponse:
+    """A list with a form; by ``later`` it has none until the table holds something."""
+    begin(request, name)
+    facts = {"value": value(name), "form": "later" not in request.GET}
+    return HttpResponse(_FORM.render(facts, request))
+
+
+async def aform(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """The same as a stream."""
+    begin(request, name)
+
+    async def pieces() -> AsyncIterator[str]:
+        yield _FORM.render({"value": value(name), "form": True}, request)
+
+    return StreamingHttpResponse(pieces())
+
+
+def nonced(request: HttpRequest, name: str) -> HttpResponse:
+    """A page with a script that has a nonce."""
+    begin(request, name)
+    nonce = request.csp_nonce if hasattr(request, "csp_nonce") else get_nonce(request)
+    return HttpResponse(f'<p>{value(name)}</p><script nonce="{nonce}"></script>')
+
+
+def clock(request: HttpRequest, name: str) -> HttpResponse:
+    """A page that tells how often it was made."""
+    return HttpResponse(f'<p at="{begin(request, name).count}">{value(name)}</p>')
+
+
+VIEWS = (
+    form,
+    aform,
+    nonced,
+    clock,
+    token,
+    token_by_key,
+    flashes,
+    leave,
+    stamping,
+    astamping,
+    facts,
+)
 urlpatterns = [
     *(path(f"{view.__name__}/<str:name>/", view) for view in VIEWS),
     *live_views.urlpatterns,

@@ -203,6 +203,18 @@ WRONG = [
         "HashedOnlyStorage delete live.js and upload.js",
         **stored_by(f"{__name__}.HashedOnlyStorage"),
     ),
+    wrong(
+        "W038",
+        "'(' in WSREQUEST_LIVE_IGNORED_CONTENT is not a regular expression",
+        WSREQUEST_LIVE_IGNORED_CONTENT=["a+", "("],
+    ),
+    wrong(
+        "W038",
+        "'a*' in WSREQUEST_LIVE_IGNORED_CONTENT matches everywhere",
+        WSREQUEST_LIVE_IGNORED_CONTENT=["a*"],
+    ),
+    wrong("W039", "which cannot be imported", WSREQUEST_LIVE_REWRITER="nowhere.rewrite"),
+    wrong("W039", "which is not a function", WSREQUEST_LIVE_REWRITER=f"{__name__}.WRONG"),
     wrong("W020", 'ALLOWED_HOSTS has "*"', ALLOWED_HOSTS=["a.example", "*"]),
     wrong("W021", "is None,", SESSION_COOKIE_SAMESITE=None),
     wrong("W021", "is 'None',", SESSION_COOKIE_SAMESITE="None"),

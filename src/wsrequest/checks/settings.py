@@ -12,8 +12,9 @@ from django.core.checks import CheckMessage, register
 from wsrequest.checks.table import TAG, message
 from wsrequest.conf import SETTINGS, conf
 from wsrequest.faults import faults, sound
+from wsrequest.live.normalizing import pattern_fault, rewriter_fault
 
-__all__ = ["check_combinations", "check_names", "check_values"]
+__all__ = ["check_combinations", "check_live_content", "check_names", "check_values"]
 
 _SERVER_BYTES = 2**24  # uvicorn --ws-max-size, hypercorn websocket_max_message_size
 _DAPHNE_BYTES = 2**20  # daphne --websocket-max-message-size
@@ -91,4 +92,18 @@ def check_combinations(**kwargs: Any) -> list[CheckMessage]:
             found.append(message("wsrequest.W005", **facts))
     if sound("PING_SECONDS") and conf.PING_SECONDS >= _PROXY_SECONDS:
         found.append(message("wsrequest.W006", value=conf.PING_SECONDS))
+    return found
+
+
+@register(TAG)
+def check_live_content(**kwargs: Any) -> list[CheckMessage]:
+    """What live answers are compared by can be used."""
+    found = []
+    for pattern in conf.LIVE_IGNORED_CONTENT if sound("LIVE_IGNORED_CONTENT") else ():
+        fault = pattern_fault(pattern)
+        if fault:
+            found.append(message("wsrequest.W038", value=repr(pattern), fault=fault))
+    fault = rewriter_fault(conf.LIVE_REWRITER) if sound("LIVE_REWRITER") else None
+    if fault:
+        found.append(message("wsrequest.W039", value=repr(conf.LIVE_REWRITER), fault=fault))
     return found

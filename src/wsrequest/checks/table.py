@@ -48,6 +48,14 @@ _TABLE = {
         "seconds.",
         "Lower it below 60, or raise the proxy's time and silence this check.",
     ),
+    "wsrequest.W038": Words(
+        "{value} in WSREQUEST_LIVE_IGNORED_CONTENT {fault}. It is not used.",
+        "Correct the expression. It is matched against the bytes of a body, by re.sub.",
+    ),
+    "wsrequest.W039": Words(
+        "WSREQUEST_LIVE_REWRITER is {value}, which {fault}. It is not used.",
+        'Give the dotted path of a function of a request and a body, as in "project.live.rewrite".',
+    ),
     # The project.
     "wsrequest.E007": Words(
         "{middleware} logs in whoever the header {header} names, and a message may set that "

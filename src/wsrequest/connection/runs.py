@@ -5,11 +5,12 @@ that its conditional headers are kept from the application. What becomes of it i
 registry's and the subscriber's.
 """
 
+import asyncio
 from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from http.cookies import SimpleCookie
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
@@ -21,8 +22,10 @@ from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.errors import Refused
 from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
+from wsrequest.http.masks import csp_nonce, csrf_secret
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.live.groups import Run
+from wsrequest.live.normalizing import Normalizer
 from wsrequest.live.reads import Reads, reading
 from wsrequest.live.results import Result
 from wsrequest.live.sharing import fresh_seconds, shared_key
@@ -53,7 +56,7 @@ class LiveCall(Call):
     """
 
     __slots__ = (
-        "_meta", "_reads", "by_session", "discarded", "head", "live_run", "refusal", "result",
+        "_reads", "_request", "by_session", "discarded", "head", "live_run", "refusal", "result",
         "sets_cookies", "shown_message",
     )  # fmt: skip
 
@@ -67,7 +70,7 @@ class LiveCall(Call):
         self.refusal: Refused | None = None
         self.discarded: Discarded | None = None
         self._reads = Reads()
-        self._meta: dict[str, Any] = {}
+        self._request: WSGIRequest | None = None
 
     @property
     def reads(self) -> frozenset[Read]:
@@ -103,17 +106,22 @@ class LiveCall(Call):
         super()._end()
 
     def took(self, head: Response, body: bytes) -> None:
-        """The whole answer is there."""
+        """The whole answer is there. In a thread, for its work grows with the body."""
+        request, self._request = self._request, None
+        assert request is not None  # who has an answer had a request
         self.head = head
         self.by_session = bool(self.user and self.user[1])
-        key = shared_key(head.status, head.headers, self._meta)
+        meta = request.environ
+        key = shared_key(head.status, head.headers, meta)
         if self.sets_cookies:
             key = None
         if key is not None:
-            meta = self._meta
             place = meta["wsgi.url_scheme"], meta.get("HTTP_HOST", meta["SERVER_NAME"])
             key = ("public", *place, self.message.url, self.message.query, *key)
-        self.result = Result(head.status, head.headers, body, key)
+        normalizer = Normalizer(
+            csrf_secret(request), csp_nonce(request), self.owner.terms.live_ignored, request
+        )
+        self.result = Result(head.status, head.headers, body, key, normalizer)
 
     def _make_answer(self) -> Answer:
         return _LiveAnswer(self)
@@ -122,20 +130,43 @@ class LiveCall(Call):
         request = super()._make_request()
         info = self.owner.info
         request.websocket = info.of_live(is_rerun=info.is_rerun)  # type: ignore[attr-defined]  # ours
-        self._meta = request.environ
+        self._request = request
         return request
 
 
 class _LiveAnswer(Answer):
-    __slots__ = ()
+    __slots__ = ("_whole",)
     _call: LiveCall
+
+    def __init__(self, call: "LiveCall") -> None:
+        super().__init__(call)
+        self._whole: tuple[Response, bytes] | None = None
+
+    def send(self, response: HttpResponseBase) -> None:
+        """Take a response and close it; never raises."""
+        super().send(response)
+        self._take()
+
+    async def finish_async(self) -> None:
+        """Take the rest of an async body and close the response; raises only when cancelled."""
+        await super().finish_async()
+        if self._whole is not None:
+            await asyncio.to_thread(self._take)
+
+    def _take(self) -> None:
+        whole, self._whole = self._whole, None
+        try:
+            if whole is not None:
+                self._call.took(*whole)
+        except Exception as error:
+            self._failed(error)
 
     def _make_head(self, response: HttpResponseBase) -> Response:
         self._call.sets_cookies = bool(response.cookies) or response.has_header("Set-Cookie")
         return super()._make_head(response)
 
     def _end_whole(self, head: Response, body: bytes | None) -> None:
-        self._call.took(head, body or b"")
+        self._whole = head, body or b""
 
     def _endless(self) -> Refused:
         return Refused("not_live", "this answer is a stream of events, which has no end")

@@ -10,6 +10,7 @@ from wsrequest.http.handshake import place_of
 from wsrequest.http.jobs import Group, Groups, Source
 from wsrequest.http.lanes import Lane
 from wsrequest.http.tickets import Tickets
+from wsrequest.live.normalizing import Ignored
 from wsrequest.live.registry import Registry
 from wsrequest.protocol.headers import HeaderNames
 from wsrequest.protocol.messages import Hello, HelloLimits
@@ -31,6 +32,7 @@ class Terms:
         session_engine: dotted path of the session store; None without.
         upload_memory_bytes: from here on a body in parts is kept in a file.
         upload_directory: where; None for the system's directory.
+        live_ignored: what is no difference between two answers to a live request.
     """
 
     limits: Limits
@@ -41,6 +43,7 @@ class Terms:
     session_engine: str | None = None
     upload_memory_bytes: int = 2_621_440
     upload_directory: str | None = None
+    live_ignored: Ignored = Ignored()  # it is never changed
 
     def hello(self, subprotocol: str) -> Hello:
         """The greeting, which tells a client the limits that it must know (PROTOCOL.md 3.1)."""

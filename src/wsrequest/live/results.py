@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 from msgspec import Raw
 
+from wsrequest.live.normalizing import Normalizer
 from wsrequest.live.patches import smallest
 from wsrequest.protocol.codec import encode_tail
 from wsrequest.protocol.data import data_of
@@ -36,28 +37,46 @@ class Result:
         headers: of the response; Set-Cookie is left out, which is one visitor's.
         body: whole; b"" without one.
         shared_key: equal for whoever may be shown this result; None for one identity only.
+        normalizer: takes out of the body and the headers what is no difference.
 
     Attributes:
-        digest: equal where status, body and the headers that tell something are.
-        etag: the application's own, or one of the body. None unless the status is 200.
+        digest: equal where status, body and the headers that tell something mean the same.
+        etag: the application's own, or one of the body; a weak one of ours where the bodies of
+            equal results differ. None unless the status is 200.
     """
 
     __slots__ = ("_patches", "_tail", "body", "digest", "etag", "headers", "shared_key", "status")
 
     def __init__(
-        self, status: int, headers: Headers, body: bytes, shared_key: Hashable | None = None
+        self,
+        status: int,
+        headers: Headers,
+        body: bytes,
+        shared_key: Hashable | None = None,
+        normalizer: Normalizer | None = None,
     ) -> None:
         self.status, self.body, self.shared_key = status, body, shared_key
         self.headers = {n: value for n, value in headers.items() if n.lower() != "set-cookie"}
-        self.digest = _digest(status, self.headers, body)
+        normal = body
+        if normalizer is not None:
+            normal = normalizer.body(body, is_text=_is_text(headers))
+        self.digest = _digest(status, self.headers, normal, normalizer)
         self.etag: str | None = None
         if status == 200:
             self.etag = _get(headers, "etag")
-            if self.etag is None:
-                self.etag = f'"{self.digest.hex()}"'
-                self.headers["ETag"] = self.etag
+            if normal != body:
+                # The application's own tag, of ConditionalGetMiddleware say, is of this body only.
+                self._set_etag(f'W/"{self.digest.hex()}"')
+            elif self.etag is None:
+                self._set_etag(f'"{self.digest.hex()}"')
         self._tail: Frame | None = None
         self._patches: dict[tuple[bytes, PatchKind], Frame | None] = {}
+
+    def _set_etag(self, etag: str) -> None:
+        self.etag = etag
+        for name in [name for name in self.headers if name.lower() == "etag"]:
+            del self.headers[name]
+        self.headers["ETag"] = etag
 
     @property
     def is_success(self) -> bool:
@@ -115,13 +134,24 @@ def _get(headers: Headers, name: str) -> str | None:
     return None
 
 
-def _digest(status: int, headers: Headers, body: bytes) -> bytes:
+def _is_text(headers: Headers) -> bool:
+    if _get(headers, "content-encoding") is not None:
+        return False
+    kind = (_get(headers, "content-type") or "").partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind.endswith(("json", "xml", "javascript"))
+
+
+def _digest(
+    status: int, headers: Headers, body: bytes, normalizer: Normalizer | None = None
+) -> bytes:
     told = sorted(
         f"{name.lower()}: {value}"
         for name, value in headers.items()
         if name.lower() not in _PASSING and not name.lower().startswith(_RATE_LIMITS)
     )
     start = f"{status}\n" + "\n".join(told) + "\n\n"
+    if normalizer is not None:
+        start = normalizer.header(start)
     return blake2b(
         body, key=blake2b(start.encode(), digest_size=32).digest(), digest_size=12
     ).digest()
