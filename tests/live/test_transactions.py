@@ -6,13 +6,18 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.core.signals import request_finished
+from django.db import IntegrityError, ProgrammingError, connections, transaction
 from django.test import TestCase
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, configured, run_sql, watching
 from tests.live.models import Note, Room, Tag
+from wsrequest.live import taps
 from wsrequest.live.capture import Capture, installed
-from wsrequest.types import Changes
+from wsrequest.live.reads import Reads
+from wsrequest.live.schema import Schema
+from wsrequest.live.taps import Tap
+from wsrequest.types import Changes, Read
 
 pytestmark = pytest.mark.usefixtures("capture")
 
@@ -116,16 +121,25 @@ def test_rollback_by_a_statement_is_not_told(published: Published) -> None:
     assert published.tables() >= {"room"}
 
 
-def test_commit_by_the_driver_is_told_with_the_next_statement(published: Published) -> None:
+def test_commit_by_the_driver_is_told_before_the_next_statement(published: Published) -> None:
     connection = connections[ALIAS]
     connection.set_autocommit(False)
     create_tag()
     connection.connection.commit()
     run_sql("SELECT 1")
+    assert published.tables() == {"tag"}
     connection.rollback()
     connection.set_autocommit(True)
-    # PostgreSQL's driver has begun anew with that statement; what is told is never less.
-    assert published.tables() <= {"tag"}
+    assert len(published.changes) == 1
+
+
+def test_commit_by_the_driver_is_told_at_the_end_of_the_request(published: Published) -> None:
+    connection = connections[ALIAS]
+    connection.set_autocommit(False)
+    create_tag()
+    connection.connection.commit()
+    request_finished.send(None)
+    assert published.tables() == {"tag"}
 
 
 def test_connection_is_opened_anew_and_watched_once(published: Published) -> None:
@@ -343,3 +357,183 @@ def test_rows_that_sqlite_was_asked_for_are_all_there(published: Published) -> N
         cursor.execute(sql)
         cursor.executemany("DELETE FROM live_tag WHERE name = %s", [("x",), ("y",)])
         assert cursor.fetchall() == []
+
+
+# Commits that Django knows nothing of.
+
+only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
+
+@pytest.mark.parametrize("by", ["statement", "driver"])
+def test_commit_within_an_atomic_block_that_then_fails_is_told(
+    by: str, database: Database, published: Published
+) -> None:
+    with pytest.raises(ZeroDivisionError), atomic():
+        create_tag()
+        if by == "statement":
+            run_sql("COMMIT")
+            assert published.contents == [database.content()]
+        else:
+            connections[ALIAS].connection.commit()
+        fail()
+    assert published.tables() == {"tag"}
+    assert Tag.objects.count() == 2
+
+
+@only_postgresql
+@pytest.mark.parametrize(
+    "text", ["COMMIT AND CHAIN", "COMMIT; BEGIN", "/* */ commit; begin; SELECT 1", "END; BEGIN"]
+)
+def test_commit_that_begins_anew_is_told(
+    text: str, database: Database, published: Published
+) -> None:
+    with pytest.raises(ZeroDivisionError), atomic():
+        create_tag()
+        run_sql(text)
+        assert published.tables() == {"tag"}
+        assert published.contents[-1]["live_tag"] == database.content()["live_tag"]
+        Room.objects.update(name="hall")
+        fail()
+    assert published.tables() == {"tag"}
+    assert [Tag.objects.count(), Room.objects.get().name] == [2, "kitchen"]
+
+
+@only_postgresql
+def test_text_that_cannot_be_read_may_commit(published: Published) -> None:
+    run_sql("BEGIN")
+    create_tag()
+    run_sql("COMMIT; BEGIN; SELECT U&\"d!0061t\" UESCAPE '!' FROM (SELECT 1 AS dat) x")
+    assert published.tables() >= {"tag"}
+    published.clear()
+    run_sql("ROLLBACK")
+    assert published.changes == []
+
+
+@only_postgresql
+def test_what_follows_a_commit_in_the_same_text_is_told_when_it_is_committed(
+    published: Published,
+) -> None:
+    run_sql("BEGIN")
+    create_tag()
+    run_sql("COMMIT; BEGIN; UPDATE live_room SET name = 'hall'")
+    assert published.tables() >= {"tag"}
+    published.clear()
+    run_sql("COMMIT")
+    assert published.tables() >= {"room"}
+
+
+@only_postgresql
+def test_block_of_the_driver_is_told_at_its_end(database: Database, published: Published) -> None:
+    connection = connections[ALIAS]
+    connection.ensure_connection()
+    with connection.connection.transaction():
+        create_tag()
+        with connection.connection.transaction():
+            Room.objects.update(name="hall")
+        assert published.changes == []
+    assert published.tables() == {"tag", "room"}
+    assert published.contents == [database.content()]
+    published.clear()
+    with suppress(ZeroDivisionError), connection.connection.transaction():
+        create_tag()
+        fail()
+    create_tag()
+    assert published.tables() == {"tag"}
+
+
+@only_postgresql
+def test_pipeline_is_told_at_its_end(database: Database, published: Published) -> None:
+    connection = connections[ALIAS]
+    connection.ensure_connection()
+    with connection.connection.pipeline():
+        run_sql("UPDATE live_room SET name = 'hall'")
+        assert published.changes == []  # it may not be there yet
+    assert published.contents == [database.content()]
+    published.clear()
+    with connection.connection.pipeline():
+        with connection.connection.transaction():
+            run_sql("UPDATE live_room SET name = 'cellar'")
+        assert published.contents[-1] == database.content()
+        published.clear()
+        run_sql("UPDATE live_tag SET name = 'y'")
+    assert published.tables() >= {"tag"}
+    assert published.contents[-1] == database.content()
+
+
+@only_postgresql
+def test_connection_of_the_driver_is_seen(
+    database: Database, capture: Capture, published: Published
+) -> None:
+    connection = connections[ALIAS]
+    connection.ensure_connection()
+    driver = connection.connection
+    driver.execute("UPDATE live_tag SET name = 'y'")
+    with driver.cursor() as cursor:
+        cursor.executemany("UPDATE live_room SET name = %s", [("hall",)])
+    assert published.tables() == {"tag", "room"}
+    assert published.contents[-1] == database.content()
+    with capture.reading() as reads:
+        driver.execute("SELECT * FROM live_note").fetchall()
+    assert {read.table for read in reads.result()} == {"live_note"}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_script_is_told(database: Database, published: Published) -> None:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.executescript("UPDATE live_tag SET name = 'y'; UPDATE live_room SET name = 'hall';")
+    assert published.tables() == {"tag", "room"}
+    assert published.contents == [database.content()]
+    published.clear()
+    with suppress(ZeroDivisionError), atomic():
+        create_tag()
+        with connections[ALIAS].cursor() as cursor:
+            cursor.executescript("SELECT 1")  # commits what is open
+        assert published.contents == [database.content()]
+        fail()
+    assert published.tables() == {"tag"}
+
+
+# Noting is not the project's affair.
+
+
+def test_row_that_is_too_short_is_the_drivers_error(
+    database: Database, published: Published
+) -> None:
+    sql = "UPDATE live_tag SET name = %s WHERE id = %s"
+    connection = connections[ALIAS]
+    with connection.cursor() as cursor, pytest.raises((ProgrammingError, IndexError)) as raised:
+        cursor.executemany(sql, [("y", 1), ("z",)])
+    assert "wsrequest" not in str(raised.traceback[-1].path)
+    connection.close()
+    assert published.tables() == {"tag"}  # SQLite has committed the first
+    assert published.rows("tag")[-1] is None
+    assert published.contents[-1] == database.content()
+
+
+@pytest.mark.parametrize("name", ["changed_by", "wanted_kinds", "rows_of", "parse", "is_idle"])
+def test_noting_that_fails_is_no_error_of_the_project(
+    name: str, capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        raise RecursionError
+
+    Tag.objects.count()
+    owner: Any = {"changed_by": Schema, "wanted_kinds": Capture, "is_idle": Tap}.get(name, taps)
+    monkeypatch.setattr(owner, "_is_idle" if name == "is_idle" else name, failing)
+    Tag.objects.filter(pk=1).update(name="y")
+    with capture.reading() as reads:
+        assert Tag.objects.get().name == "y"
+    assert published.tables() == ({None} if name in ("changed_by", "parse") else {"tag"})
+    assert reads.result()
+
+
+def test_read_that_cannot_be_noted_is_of_any_table(
+    capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr(Reads, "add_statement", failing)
+    with capture.reading() as reads:
+        assert Tag.objects.get().name == "first"
+    assert reads.result() == {Read(ALIAS, None)}

@@ -1,18 +1,31 @@
 """Cursors that tell of what Django's execute wrappers do not see.
 
-Owns the rows that SQLite has to give before it commits, and psycopg's ``copy``, ``stream`` and
-``callproc``. Other drivers' ``callproc``, psycopg2's copy methods and SQLite's ``executescript`` go
-unseen, as does a cursor that was made from the driver's connection itself.
+Owns the rows that SQLite has to give before it commits, what a connection of psycopg 3 runs and
+commits by its own methods, and SQLite's ``executescript``. Other drivers' ``callproc``, psycopg2's
+copy methods and a cursor that was made from another driver's connection itself go unseen.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["Fetched", "telling"]
+__all__ = ["Fetched", "Listener", "listen", "listen_to_cursor"]
 
-ATTRIBUTE = "_wsrequest_tell"
+ATTRIBUTE = "_wsrequest_listener"
+
+
+class Listener(Protocol):
+    """Who is told. Its methods raise nothing."""
+
+    is_running: bool
+    """Whether what runs now is known already."""
+
+    def ran(self, sql: Any) -> None:
+        """A text was run; None when the text is not known."""
+
+    def ended(self) -> None:
+        """A transaction may have ended."""
 
 
 class Fetched:
@@ -61,17 +74,53 @@ class Fetched:
         return list(self)
 
 
-def telling(connection: Any, tell: Callable[[Any], None]) -> None:
-    """Let the cursors of a psycopg 3 connection tell what was run without ``execute``.
+def listen(connection: Any, listener: Listener) -> None:
+    """Let a psycopg 3 connection tell what is run without Django, and what ends by its own means.
 
     Args:
         connection: the driver's; any other is left as it is.
-        tell: is called with the text when it was run, with None when that is not known.
+        listener: is told, instead of whoever was told before.
     """
     factory = getattr(connection, "cursor_factory", None)
-    if isinstance(factory, type) and hasattr(factory, "copy"):
-        setattr(connection, ATTRIBUTE, tell)
-        connection.cursor_factory = _telling(factory)
+    if not (isinstance(factory, type) and hasattr(factory, "copy")):
+        return
+    connection.cursor_factory = _telling(factory)
+    is_new = not hasattr(connection, ATTRIBUTE)
+    setattr(connection, ATTRIBUTE, listener)
+    if is_new:  # it may come from a pool
+        for name in ("transaction", "pipeline"):
+            setattr(connection, name, _telling_block(connection, getattr(connection, name)))
+        connection.commit = _telling_commit(connection, connection.commit)
+
+
+def listen_to_cursor(cursor: Any, listener: Listener) -> None:
+    """Let a cursor of SQLite tell what its ``executescript`` ran."""
+    cls: Any = type(cursor)
+    if hasattr(cls, "executescript"):
+        cursor.__class__ = _telling_script(cls)
+        setattr(cursor, ATTRIBUTE, listener)
+
+
+def _telling_block(connection: Any, block: Any) -> Any:
+    @contextmanager
+    def telling(*args: Any, **options: Any) -> Iterator[Any]:
+        try:
+            with block(*args, **options) as entered:
+                yield entered
+        finally:
+            getattr(connection, ATTRIBUTE).ended()
+
+    return telling
+
+
+def _telling_commit(connection: Any, commit: Any) -> Any:
+    def telling() -> None:
+        try:
+            commit()
+        finally:
+            getattr(connection, ATTRIBUTE).ended()
+
+    return telling
 
 
 @lru_cache
@@ -80,25 +129,55 @@ def _telling(factory: Any) -> Any:
         return factory
 
     class TellingCursor(factory):  # type: ignore[misc]  # a class of the driver's
+        def execute(self, query: Any, *args: Any, **options: Any) -> Any:
+            listener = getattr(self.connection, ATTRIBUTE)
+            if listener.is_running:  # by Django's cursor, and so by the execute wrapper
+                return super().execute(query, *args, **options)
+            try:
+                return super().execute(query, *args, **options)
+            finally:
+                listener.ran(query)
+
+        def executemany(self, query: Any, *args: Any, **options: Any) -> Any:
+            listener = getattr(self.connection, ATTRIBUTE)
+            if listener.is_running:
+                return super().executemany(query, *args, **options)
+            try:
+                return super().executemany(query, *args, **options)
+            finally:
+                listener.ran(query)
+
         @contextmanager
         def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[Any]:
             try:
                 with super().copy(statement, *args, **options) as copy:
                     yield copy
             finally:
-                getattr(self.connection, ATTRIBUTE)(statement)
+                getattr(self.connection, ATTRIBUTE).ran(statement)
 
         def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
             try:
                 yield from super().stream(query, *args, **options)
             finally:
-                getattr(self.connection, ATTRIBUTE)(query)
+                getattr(self.connection, ATTRIBUTE).ran(query)
 
         def callproc(self, *args: Any) -> Any:
             try:
                 return super().callproc(*args)
             finally:
-                getattr(self.connection, ATTRIBUTE)(None)
+                getattr(self.connection, ATTRIBUTE).ran(None)
 
     setattr(TellingCursor, ATTRIBUTE, True)
+    return TellingCursor
+
+
+@lru_cache
+def _telling_script(cls: Any) -> Any:
+    class TellingCursor(cls):  # type: ignore[misc]  # a class of the driver's
+        def executescript(self, script: Any) -> Any:
+            try:
+                return super().executescript(script)
+            finally:
+                getattr(self, ATTRIBUTE).ran(script)
+
     return TellingCursor

@@ -37,13 +37,17 @@ class Pending:
 
     def take(self) -> Changes:
         """Return everything, and forget it."""
+        found = self.look()
+        self.clear()
+        return found
+
+    def look(self) -> Changes:
+        """Return everything, and keep it."""
         changes = tuple(
             Change(database, table, None if rows is None else tuple(rows))
             for (database, table), rows in self._tables.items()
         )
-        run = self._run
-        self.clear()
-        return Changes(changes, run)
+        return Changes(changes, self._run)
 
     def clear(self) -> None:
         """Forget everything."""

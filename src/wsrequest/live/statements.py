@@ -65,7 +65,8 @@ class Statement:
         narrowed: tables of which it reads only rows for which these conditions hold.
         written: what it writes into the rows of the one table in ``writes``, where that is known.
         placeholders: how many parameters it takes by position.
-        begins: what it does to a transaction: "begin", "commit", "rollback", or "" for nothing.
+        begins: what it does last to a transaction: "begin", "commit", "rollback"; "" for nothing.
+        commits: it commits, whatever it does after that.
     """
 
     verb: str
@@ -78,6 +79,7 @@ class Statement:
     written: Written | None = None
     placeholders: int = 0
     begins: str = ""
+    commits: bool = False
 
 
 NOTHING = Statement("")
@@ -130,6 +132,8 @@ def _union(found: Sequence[Statement]) -> Statement:
         deletes=any(each.deletes for each in found),
         cascades=any(each.cascades for each in found),
         returns_rows=any(each.returns_rows for each in found),
+        begins=next((each.begins for each in reversed(found) if each.begins), ""),
+        commits=any(each.commits for each in found),
     )
 
 
@@ -152,7 +156,8 @@ def _classify(tokens: list[Token], vendor: str, names: Names) -> Statement:
         frozenset(token.text for token in tokens if token.kind in (WORD, NAME)) & names.tables
     )
     if verb in _QUIET:
-        return Statement(verb, begins=_TRANSACTIONS.get(verb, "") if "to" not in words else "")
+        begins = _TRANSACTIONS.get(verb, "") if "to" not in words else ""
+        return Statement(verb, begins=begins, commits=begins == "commit")
     if verb in _SCHEMA:
         return Statement(verb, mentioned or None, mentioned, deletes=True, cascades=True)
     if verb == "truncate":

@@ -8,12 +8,13 @@ something around the same methods later keeps it.
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from wsrequest.live.cursors import Fetched, telling
+from wsrequest.live.cursors import Fetched, listen, listen_to_cursor
 from wsrequest.live.pending import Pending
 from wsrequest.live.reads import current, running
 from wsrequest.live.rows import rows_of
 from wsrequest.live.statements import ANYTHING, Statement, parse
 from wsrequest.live.values import Passes, as_it_is, passes_of
+from wsrequest.types import Row
 
 if TYPE_CHECKING:
     from wsrequest.live.capture import Capture
@@ -22,6 +23,7 @@ __all__ = ["Tap", "tap_of"]
 
 ATTRIBUTE = "_wsrequest_tap"
 _NONE: frozenset[str] = frozenset()
+_IDLE, _OPEN = 0, (1, 2, 3)  # of libpq's PQTRANS_: IDLE; ACTIVE, INTRANS and INERROR
 
 
 def tap_of(connection: Any) -> "Tap | None":
@@ -44,7 +46,9 @@ class Tap:
         self._connection = connection
         self.database = database
         self.pending = Pending()
+        self.is_running = False  # a statement that the execute wrapper has seen
         self._has_begun = False  # by a statement, on a driver that does not tell
+        self._was_open = False  # the transaction of PostgreSQL that Django has begun
         self._wrapped: dict[str, Any] = {}
         self._passes: Passes = as_it_is
 
@@ -58,12 +62,14 @@ class Tap:
                 ("rollback", self._rollback),
                 ("close", self._close),
                 ("_set_autocommit", self._set_autocommit),
+                ("create_cursor", self._create_cursor),
+                ("close_if_unusable_or_obsolete", self._close_if_obsolete),
             ):
                 self._wrap(name, wrapped)
         if self._execute not in connection.execute_wrappers:
             # First is outermost. Django's execute_wrapper() takes the last away again.
             connection.execute_wrappers.insert(0, self._execute)
-        telling(connection.connection, self._tell)
+        listen(connection.connection, self)
         self._passes = passes_of(connection.vendor, connection.connection)
         self._has_begun = False
         self.publish()
@@ -82,6 +88,7 @@ class Tap:
 
     def publish(self) -> None:
         """Tell what was written so far."""
+        self._was_open = False
         if self.pending:
             if self._capture.is_active:
                 self._capture.tell(self.pending.take())
@@ -103,26 +110,34 @@ class Tap:
         self._wrapped[name] = wrapped
         setattr(self._connection, name, wrapped)
 
+    def ran(self, sql: Any) -> None:
+        """Take note of what no execute wrapper has seen; None for a text that is not known."""
+        statement = ANYTHING if sql is None else self._statement(sql)
+        self._note_reads(statement, None, True)
+        self._note(statement, None, False)
+        self._settle(statement, sql)
+
+    def ended(self) -> None:
+        """Look whether what is pending was committed by the driver."""
+        self._catch_up()
+        is_piped = self.pending and _is_piped(self._connection.connection)
+        if is_piped and self._status() == _IDLE:
+            self._publish_so_far()  # a transaction within a pipeline, which may go on
+
     def _execute(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         """The execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/)."""
         statement = self._statement(sql)
-        reads = current()
-        if reads is not None and statement.reads != _NONE:
-            reads.lags |= self._connection.alias != self.database
-            schema = self._capture.schema
-            names = schema.names.get(self._connection.vendor) or schema.names[""]
-            reads.add_statement(
-                self.database,
-                statement,
-                names,
-                schema.ignored,
-                None if many else params,
-                self._passes,
-            )
+        self._note_reads(statement, params, many)
+        if self.pending:
+            self._catch_up()
+        was_running, self.is_running = self.is_running, True
         if statement.writes == _NONE and not self.pending and not statement.begins:
-            return execute(sql, params, many, context)
+            try:
+                return execute(sql, params, many, context)
+            finally:
+                self.is_running = was_running
         try:
             result = execute(sql, params, many, context)
             if statement.returns_rows and not many and self._must_fetch():
@@ -131,61 +146,100 @@ class Tap:
                     result = cursor.cursor = Fetched(cursor.cursor)
             return result
         finally:
+            self.is_running = was_running
             # Also after an error: part of it may have been done, and telling too much is safe.
             self._note(statement, params, many)
-            self._settle(statement)
+            self._settle(statement, sql)
 
     def _must_fetch(self) -> bool:
         return self._connection.vendor == "sqlite" and self._is_idle()
 
+    # Noting raises nothing: the statement is the project's, and so is its error.
+
     def _statement(self, sql: Any) -> Statement:
-        if not isinstance(sql, str):
-            as_string = getattr(sql, "as_string", None)  # psycopg's sql.Composable
-            if as_string is None:
-                return ANYTHING
-            sql = as_string(self._connection.connection)
-        names = self._capture.schema.names
-        vendor = self._connection.vendor
-        return parse(sql, vendor, names.get(vendor) or names[""])
+        try:
+            if not isinstance(sql, str):
+                sql = sql.as_string(self._connection.connection)  # psycopg's sql.Composable
+            names = self._capture.schema.names
+            vendor = self._connection.vendor
+            return parse(sql, vendor, names.get(vendor) or names[""])
+        except Exception:  # bytes, a text that nests too deep for us
+            return ANYTHING
+
+    def _note_reads(self, statement: Statement, params: Any, many: bool) -> None:
+        reads = current()
+        if reads is None or statement.reads == _NONE:
+            return
+        try:
+            reads.lags |= self._connection.alias != self.database
+            schema = self._capture.schema
+            names = schema.names.get(self._connection.vendor) or schema.names[""]
+            known = None if many else params
+            reads.add_statement(
+                self.database, statement, names, schema.ignored, known, self._passes
+            )
+        except Exception:
+            reads.add(self.database, None)
 
     def _note(self, statement: Statement, params: Any, many: bool) -> None:
         """Add what a statement wrote to what is pending."""
         if statement.writes == _NONE:
             return
-        capture, run = self._capture, running()
-        changed = capture.schema.changed_by(statement)
+        run = running()
+        try:
+            changed = self._capture.schema.changed_by(statement)
+        except Exception:
+            changed = None
         if changed is None:
             self.pending.add(self.database, None, None, run)
             return
         for table, can_tell in changed:
-            rows = None
-            if can_tell and capture.is_active and statement.written is not None:
-                kinds = capture.wanted_kinds(self.database, table, self._connection.vendor)
-                if kinds and (many or len(params or ()) == statement.placeholders):
-                    rows = rows_of(statement.written, kinds, params or (), many, self._passes)
+            rows = self._rows(statement, table, params, many) if can_tell else None
             self.pending.add(self.database, table, rows, run)
 
-    def _tell(self, sql: Any) -> None:
-        """Something was run that no execute wrapper has seen."""
-        statement = ANYTHING if sql is None else self._statement(sql)
-        reads = current()
-        if reads is not None and statement.reads != _NONE:
-            for table in (None,) if statement.reads is None else statement.reads:
-                reads.add(self.database, table)
-        self._note(statement, None, False)
-        self._settle()
+    def _rows(
+        self, statement: Statement, table: str, params: Any, many: bool
+    ) -> tuple[Row, ...] | None:
+        """The rows that a statement wrote in its table, None for any."""
+        capture, written = self._capture, statement.written
+        if written is None or not capture.is_active:
+            return None
+        try:
+            kinds = capture.wanted_kinds(self.database, table, self._connection.vendor)
+            if kinds and (many or len(params or ()) == statement.placeholders):
+                return rows_of(written, kinds, params or (), many, self._passes)
+        except Exception:  # a row of executemany() that is too short
+            pass
+        return None
 
-    def _settle(self, statement: Statement | None = None) -> None:
+    def _catch_up(self) -> None:
+        """Publish what is in a transaction no longer, since the driver has committed by itself."""
+        try:
+            if self.pending and self._is_idle():
+                self.publish()
+        except Exception:  # what the driver cannot say counts as committed
+            self.publish()
+
+    def _settle(self, statement: Statement | None = None, sql: Any = None) -> None:
         """Publish what is committed."""
+        try:
+            self._look(statement, sql)
+        except Exception:  # what the driver cannot say counts as committed
+            self.publish()
+
+    def _look(self, statement: Statement | None, sql: Any) -> None:
         if statement is not None and statement.begins:
             self._has_begun = statement.begins == "begin"
-            if statement.begins == "rollback" and self._is_idle() and self._can_roll_back():
+            is_undone = statement.begins == "rollback" and not statement.commits
+            if is_undone and self._is_idle() and self._can_roll_back():
                 self.pending.clear()
         if not self.pending:
             return
         connection = self._connection
         if self._is_idle():
             self.publish()
+        elif statement is not None and (statement.commits or _may_commit(statement, sql)):
+            self._publish_so_far()  # and it began again, in the same text
         elif connection.in_atomic_block:
             blocks = connection.atomic_blocks
             if blocks and blocks[0]._from_testcase and self._capture.is_active:
@@ -193,6 +247,18 @@ class Tap:
                 # registered within its block. One for each write, so that none is missing where
                 # a savepoint takes some away.
                 connection.on_commit(self.publish)
+
+    def _publish_so_far(self) -> None:
+        """Tell what was written, and tell it again later: it may be committed only then."""
+        if self._capture.is_active:
+            self._capture.tell(self.pending.look())
+
+    def _status(self) -> int:
+        """The transaction status of libpq; -1 where the driver has none."""
+        driver = self._connection.connection
+        if driver is None or self._connection.vendor != "postgresql":
+            return -1
+        return int(driver.info.transaction_status)
 
     def _is_idle(self) -> bool:
         """Whether the database has no transaction open, as far as the driver can tell."""
@@ -204,12 +270,16 @@ class Tap:
             # Also in an atomic block: where set_autocommit(False) began no transaction, its
             # savepoint is one, and RELEASE commits.
             return not driver.in_transaction
-        if connection.in_atomic_block:
-            return False
         if connection.vendor == "postgresql":
-            # ACTIVE, INTRANS and INERROR of libpq; what is unknown counts as ended.
-            return driver.info.transaction_status not in (1, 2, 3)
-        return connection.autocommit and not self._has_begun
+            # What is unknown counts as ended, but within a pipeline nobody knows it yet.
+            if self._status() in _OPEN or _is_piped(driver):
+                self._was_open = True
+                return False
+            # The driver begins a transaction of Django's with its first statement only. One that
+            # was open before was ended by a COMMIT that Django does not know of.
+            is_begun = connection.in_atomic_block or not connection.autocommit
+            return self._was_open or not is_begun
+        return connection.autocommit and not connection.in_atomic_block and not self._has_begun
 
     def _can_roll_back(self) -> bool:
         # Where it cannot roll back DDL, a DDL statement commits what was written before it.
@@ -223,8 +293,9 @@ class Tap:
             self.publish()
 
     def _rollback(self, rollback: Callable[[], None]) -> None:
+        self._catch_up()
         rollback()
-        self._has_begun = False
+        self._has_begun = self._was_open = False
         if self._can_roll_back():
             self.pending.clear()
         else:
@@ -243,3 +314,24 @@ class Tap:
         # SQLite's driver commits what is open when it goes back to autocommit.
         if autocommit and self.pending and self._is_idle():
             self.publish()
+
+    def _create_cursor(self, create_cursor: Callable[..., Any], name: str | None = None) -> Any:
+        cursor = create_cursor(name)
+        if self._connection.vendor == "sqlite":
+            listen_to_cursor(cursor, self)
+        return cursor
+
+    def _close_if_obsolete(self, close_if_obsolete: Callable[[], None]) -> None:
+        # Django calls this behind each request: what sqlite3's or psycopg2's own commit() did is
+        # told then at the latest.
+        self._catch_up()
+        close_if_obsolete()
+
+
+def _is_piped(driver: Any) -> bool:
+    return bool(getattr(getattr(driver, "pgconn", None), "pipeline_status", 0))
+
+
+def _may_commit(statement: Statement, sql: Any) -> bool:
+    """A text that cannot be read: COMMIT may be among its statements, and BEGIN behind it."""
+    return statement is ANYTHING and "commit" in str(sql).casefold()
