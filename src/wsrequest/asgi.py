@@ -40,6 +40,7 @@ from wsrequest.http.plain import (
     shared_with,
     wants_events,
 )
+from wsrequest.http.remote_user import follow_http
 from wsrequest.http.tickets import Tickets
 from wsrequest.live.audience import Audience
 from wsrequest.live.normalizing import ignored_of
@@ -91,6 +92,7 @@ class Application:
         self._http = http
         self._path = path
         self._handler = Handler()
+        follow_http(self._handler, http)
         self._service: Service | None = None
         self._hearing: Hearing | None = None
         self._terms: Terms | None = None

@@ -21,6 +21,43 @@ IDENTITY = (
         ),
     ),
     Defence(
+        (9, 30),
+        "a message without a proxy's header ends no session",
+        SRC + "http/remote_user.py",
+        (("    if middleware.header in request.META:\n", "    if True:\n"),),
+        (
+            UNIT + "http/test_remote_user.py::test_a_session_goes_on_without_the_header",
+            ACCEPTANCE
+            + "test_remote_user.py::test_no_message_ends_a_session_for_want_of_the_header",
+        ),
+    ),
+    Defence(
+        (30,),
+        "a message without a proxy's header is nobody's",
+        SRC + "http/remote_user.py",
+        (("    request.user, request.auser = nobody, auser\n", ""),),
+        (
+            UNIT + "http/test_remote_user.py::test_a_session_goes_on_without_the_header",
+            ACCEPTANCE
+            + "test_remote_user.py::test_no_message_ends_a_session_for_want_of_the_header",
+        ),
+    ),
+    Defence(
+        (30,),
+        "the header Remote-User counts where HTTP of the process reads it, and nowhere else",
+        SRC + "http/remote_user.py",
+        (
+            ("        if same is not None:\n", "        if True:\n            same = middleware\n"),
+            ('    return f"HTTP_{header}" if is_asgi else header', '    return f"HTTP_{header}"'),
+        ),
+        (
+            UNIT + "http/test_remote_user.py::test_a_user_is_named_at_all",
+            UNIT + "http/test_remote_user.py::test_each_header_names_whom_it_names_by_http",
+            ACCEPTANCE + "test_remote_user.py"
+            "::test_beside_wsgi_a_header_that_no_proxy_takes_out_logs_nobody_in",
+        ),
+    ),
+    Defence(
         (9,),
         "a socket is closed when its session has ended",
         SRC + "connection/watch.py",
