@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
-from http.cookies import SimpleCookie
 from typing import Protocol
 
 import msgspec
@@ -24,6 +23,7 @@ from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
 from wsrequest.http.masks import csp_nonce, csrf_secret
 from wsrequest.http.requests import WebSocketInfo
+from wsrequest.http.responses import cookie_lines
 from wsrequest.live.groups import Run
 from wsrequest.live.normalizing import Normalizer
 from wsrequest.live.reads import Reads, reading
@@ -162,7 +162,7 @@ class _LiveAnswer(Answer):
             self._failed(error)
 
     def _make_head(self, response: HttpResponseBase) -> Response:
-        self._call.sets_cookies = bool(response.cookies) or response.has_header("Set-Cookie")
+        self._call.sets_cookies = bool(cookie_lines(response))
         return super()._make_head(response)
 
     def _end_whole(self, head: Response, body: bytes | None) -> None:
@@ -222,9 +222,9 @@ class Rerun:
 
     # The owner of its call.
 
-    def has_news(self, cookies: "SimpleCookie") -> bool:
-        """No: nobody is there to take what it sets."""
-        return False
+    def news_of(self, call: Call) -> list[str]:
+        """None: nobody is there to take what it sets."""
+        return []
 
     def part_ready(self, call: Call, frame: Frame, body_bytes: int) -> None:
         """Nothing comes in parts."""

@@ -146,7 +146,7 @@ IDENTITY = (
         (8, 32),
         "a cookie becomes the browser's with all its attributes",
         SRC + "http/tickets.py",
-        (("morsel.OutputString()", 'f"{morsel.key}={morsel.coded_value}"'),),
+        (('"cookies": lines', '"cookies": [line.partition(";")[0] for line in lines]'),),
         (
             UNIT + "http/test_tickets.py::test_a_ticket_is_redeemed_for_its_cookies",
             ACCEPTANCE + "test_accounts.py"
@@ -180,6 +180,34 @@ IDENTITY = (
     ),
     Defence(
         (32,),
+        "a session whose cookie came in quotes is found at logout",
+        SRC + "http/cookies.py",
+        (("str(_unquote(", "str(str("),),
+        (
+            UNIT + "http/test_cookies.py::test_a_cookie_is_read_as_django_reads_it",
+            ACCEPTANCE + "test_accounts.py"
+            "::test_logout_finds_a_session_whose_cookie_came_in_quotes[uvicorn-sansio]",
+        ),
+    ),
+    Defence(
+        (32,),
+        "a cookie reaches the browser as soon as it would store something else",
+        SRC + "http/set_cookie.py",
+        (
+            (
+                "(shown.value, shown.flags) != (cookie.value, cookie.flags)",
+                "shown.value != cookie.value",
+            ),
+            ("return shown.expires is not cookie.expires", "return False"),
+            ("return moved > _SLACK_SECONDS", "return False"),
+        ),
+        (
+            UNIT + "http/test_cookies.py"
+            "::test_a_cookie_is_news_when_a_browser_would_store_something_else",
+        ),
+    ),
+    Defence(
+        (32,),
         "a browser's scripts are not shown Set-Cookie",
         SRC + "http/responses.py",
         (("        if show_cookies:\n", "        if True:\n"),),
@@ -193,7 +221,7 @@ IDENTITY = (
         (32, 13),
         "a login over the socket moves the connection to the new session",
         SRC + "connection/visitor.py",
-        (("self._jar.update(call.set_cookies)", "pass"),),
+        (("has_changed = self._jar.update(", 'has_changed = CookieJar("").update('),),
         (
             ACCEPTANCE + "test_accounts.py::test_login_holds_at_once[uvicorn-sansio]",
             UNIT + "connection/test_connection.py"
@@ -206,8 +234,8 @@ IDENTITY = (
         SRC + "connection/visitor.py",
         (
             (
-                "CookieJar(cookie)",
-                'globals().setdefault("_shared_jar", CookieJar(cookie))',
+                "CookieJar(base.cookie, base.path)",
+                'globals().setdefault("_shared_jar", CookieJar(base.cookie, base.path))',
             ),
         ),
         (ACCEPTANCE + "test_accounts.py::test_login_holds_at_once[uvicorn-sansio]",),

@@ -119,7 +119,7 @@ LIVE = (
         (37,),
         "a live request shares a run with nobody who is another",
         SRC + "connection/subscriptions.py",
-        (("headers, message.token, cookie, identity", "headers"),),
+        (("headers, message.token, cookie_pairs(cookie), identity", "headers"),),
         (
             _LIVE + "test_visitors_of_different_cookies_never_share",
             _LIVE + "test_different_tokens_never_share",
@@ -132,6 +132,25 @@ LIVE = (
         SRC + "connection/inflight.py",
         (("            self._subscriptions.refresh()\n", "            pass\n"),),
         (_LIVE + "test_a_cookie_that_an_answer_sets_makes_it_run_as_whom_it_names",),
+    ),
+    Defence(
+        (32, 37),
+        "a run has the cookies of its own time: one that has ended is not sent",
+        SRC + "connection/subscriptions.py",
+        (
+            (
+                "        cookie = home.line.cookie_for(self.message.url)\n",
+                "        cookie = self.cookie\n",
+            ),
+        ),
+        (_LIVE + "test_a_run_has_the_cookies_of_its_own_time",),
+    ),
+    Defence(
+        (32, 37),
+        "a live request is answered as another when a cookie of its client ends",
+        SRC + "connection/subscriptions.py",
+        (("loop.call_later(seconds, self.refresh)", "loop.call_later(seconds, int)"),),
+        (_LIVE + "test_a_cookie_that_has_ended_is_sent_no_more",),
     ),
     Defence(
         (37,),
