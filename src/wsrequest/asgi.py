@@ -292,7 +292,7 @@ def _make_live(
         activate=activate,
     )
     hearing = Hearing(app.live.bus, CHANGES, registry, lane.post)
-    return Live(registry, hearing.when_heard), hearing
+    return Live(registry, hearing.when_heard, share_key=conf.live_share_key), hearing
 
 
 def _tickets() -> Tickets:

@@ -123,6 +123,12 @@ WRONG = [
         WSREQUEST_ALLOWED_ORIGINS="https://a.example",
     ),
     wrong("E001", "is [1], but must be a list of strings.", WSREQUEST_FORBIDDEN_HEADERS=[1]),
+    wrong("E001", "is 1, but must be a callable, or its dotted path.", WSREQUEST_LIVE_SHARE_KEY=1),
+    wrong(
+        "E001",
+        "is 'no.such', but must be a callable, or its dotted path.",
+        WSREQUEST_LIVE_SHARE_KEY="no.such",
+    ),
     wrong("E002", "WSREQUEST_THREADS is 0, but must be at least 1.", WSREQUEST_THREADS=0),
     wrong("E002", "is 100, but must be at least 1024.", WSREQUEST_MAX_MESSAGE_BYTES=100),
     wrong("E003", "which does not begin with a slash.", WSREQUEST_PATH="ws/"),

@@ -6,6 +6,7 @@ registry's and the subscriber's.
 """
 
 import asyncio
+import logging
 from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
@@ -18,6 +19,7 @@ from django.http.response import HttpResponseBase
 from wsrequest.connection.answers import Answer
 from wsrequest.connection.calls import Call, Owner
 from wsrequest.connection.service import Live, Service, Terms
+from wsrequest.connection.shared import SharedKey, Site, site_of, told_by
 from wsrequest.errors import Refused
 from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
@@ -34,6 +36,8 @@ from wsrequest.protocol.session import Key
 from wsrequest.types import Frame, Read
 
 __all__ = ["LiveCall", "Place", "Rerun", "identity_of", "unconditional", "without"]
+
+logger = logging.getLogger("wsrequest.live")
 
 # A run must give the whole answer, whatever its subscriber holds already.
 _CONDITIONAL = frozenset(
@@ -56,8 +60,8 @@ class LiveCall(Call):
     """
 
     __slots__ = (
-        "_reads", "_request", "by_session", "discarded", "head", "live_run", "refusal", "result",
-        "sets_cookies", "shown_message",
+        "_reads", "_request", "_shared_key", "_site", "by_session", "discarded", "head",
+        "live_run", "refusal", "result", "sets_cookies", "shown_message",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: Key, message: Request) -> None:
@@ -71,6 +75,8 @@ class LiveCall(Call):
         self.discarded: Discarded | None = None
         self._reads = Reads()
         self._request: WSGIRequest | None = None
+        self._site: Site | None = None
+        self._shared_key: SharedKey | None = None
 
     @property
     def reads(self) -> frozenset[Read]:
@@ -111,17 +117,25 @@ class LiveCall(Call):
         assert request is not None  # who has an answer had a request
         self.head = head
         self.by_session = bool(self.user and self.user[1])
-        meta = request.environ
-        key = shared_key(head.status, head.headers, meta)
-        if self.sets_cookies:
-            key = None
-        if key is not None:
-            place = meta["wsgi.url_scheme"], meta.get("HTTP_HOST", meta["SERVER_NAME"])
-            key = ("public", *place, self.message.url, self.message.query, *key)
         normalizer = Normalizer(
             csrf_secret(request), csp_nonce(request), self.owner.terms.live_ignored, request
         )
-        self.result = Result(head.status, head.headers, body, key, normalizer)
+        self.result = Result(head.status, head.headers, body, self._shared_key, normalizer)
+
+    def look_whether_public(self, head: Response) -> None:
+        """Note who else may be shown the answer; in the thread that runs the request."""
+        request, live = self._request, self.owner.service.live
+        assert request is not None and live is not None  # it has a response
+        varying = shared_key(head.status, head.headers, request.META)
+        if varying is None or self._site is None or self.sets_cookies:
+            return
+        try:
+            told = told_by(live.share_key, request)
+        except Exception:
+            logger.exception("WSREQUEST_LIVE_SHARE_KEY failed: %s is not shared", self.path)
+        else:
+            message = self.message
+            self._shared_key = SharedKey(self._site, message.url, message.query, told, varying)
 
     def _make_answer(self) -> Answer:
         return _LiveAnswer(self)
@@ -130,7 +144,7 @@ class LiveCall(Call):
         request = super()._make_request()
         info = self.owner.info
         request.websocket = info.of_live(is_rerun=info.is_rerun)  # type: ignore[attr-defined]  # ours
-        self._request = request
+        self._request, self._site = request, site_of(request)
         return request
 
 
@@ -163,7 +177,9 @@ class _LiveAnswer(Answer):
 
     def _make_head(self, response: HttpResponseBase) -> Response:
         self._call.sets_cookies = bool(cookie_lines(response))
-        return super()._make_head(response)
+        head = super()._make_head(response)
+        self._call.look_whether_public(head)
+        return head
 
     def _end_whole(self, head: Response, body: bytes | None) -> None:
         self._whole = head, body or b""

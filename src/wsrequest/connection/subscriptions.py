@@ -12,6 +12,7 @@ import msgspec
 
 from wsrequest.connection.runs import LiveCall, Place, Rerun, identity_of, without
 from wsrequest.connection.service import Live
+from wsrequest.connection.shared import SharedKey, SharedPlace, message_of
 from wsrequest.errors import Refused
 from wsrequest.http.cookies import cookie_pairs
 from wsrequest.http.requests import split_url
@@ -92,6 +93,15 @@ class Subscription:
         # Made for each run: a cookie that has ended is sent no more, even where its timer is late.
         cookie = home.line.cookie_for(self.message.url)
         return Rerun(home.line, self.message, cookie, run, home.live)
+
+    def start_shared(self, run: Run) -> Rerun:
+        """Run the view again as nobody, for all who share its public answer."""
+        home, line = self._home, self._home.line
+        assert run.group is not None  # only first runs have none
+        key = run.group.key
+        assert isinstance(key, SharedKey)
+        place = SharedPlace(line.service, line.terms, line.base, key)
+        return Rerun(place, message_of(key), "", run, home.live)
 
     def show(self, version: int, result: Result) -> None:
         """Send a result, unless the client holds the same, or something newer."""

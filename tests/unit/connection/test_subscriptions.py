@@ -15,6 +15,7 @@ from tests.unit.live_views import DATABASE, commit, live_service
 from tests.unit.peer import ORIGIN, Peer, connected, happens, lane_open, opened
 from tests.unit.views import STAGES
 from wsrequest.connection.service import Service, Terms
+from wsrequest.connection.shared import SharedKey
 from wsrequest.http import cookies
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.protocol.messages import Hello, Ping, Refusal, Response
@@ -736,7 +737,7 @@ async def test_an_answer_that_sets_a_cookie_is_not_public(how: str, origin: str 
         async with connected(service, cookie="who=ann", origin=origin) as ann:
             await goes_on(ann, url=f"/public/a/?{how}=1")
             await quiet(ann)
-            assert not [key for key in DATABASE[0].registry._groups if key[0] == "public"]
+            assert not [key for key in DATABASE[0].registry._groups if isinstance(key, SharedKey)]
 
 
 async def test_a_logout_on_the_own_connection_ends_what_was_answered_for_the_user() -> None:
