@@ -327,6 +327,8 @@ def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request
         message["url"] = asked["url"][0]
     if "patch" in asked:
         message["patch"] = asked["patch"][0]
+    # A page's own EventSource opens its stream again by itself, and says so by this header only.
+    message["rerun"] = tags is not None or asked.get("rerun") == ["true"]
     found = decode_client(msgspec.json.encode(message).decode())
     assert isinstance(found, Request)  # url makes it one, and a missing one was refused
     return msgspec.structs.replace(found, id=None)

@@ -72,7 +72,7 @@ class LiveCall(Call):
         self.head: Response | None = None
         self.result: Result | None = None
         self.refusal: Refused | None = None
-        self.discarded: Discarded | None = None
+        self.discarded = Discarded() if message.rerun else None
         self._reads = Reads()
         self._request: WSGIRequest | None = None
         self._site: Site | None = None
@@ -143,7 +143,9 @@ class LiveCall(Call):
     def _make_request(self) -> WSGIRequest:
         request = super()._make_request()
         info = self.owner.info
-        request.websocket = info.of_live(is_rerun=info.is_rerun)  # type: ignore[attr-defined]  # ours
+        request.websocket = info.of_live(  # type: ignore[attr-defined]  # ours
+            is_rerun=info.is_rerun, is_resumed=self.message.rerun and not info.is_rerun
+        )
         self._request, self._site = request, site_of(request)
         return request
 
@@ -177,6 +179,9 @@ class _LiveAnswer(Answer):
 
     def _make_head(self, response: HttpResponseBase) -> Response:
         self._call.sets_cookies = bool(cookie_lines(response))
+        if self._call.discarded is not None:
+            response.cookies.clear()
+            del response["Set-Cookie"]
         head = super()._make_head(response)
         self._call.look_whether_public(head)
         return head
