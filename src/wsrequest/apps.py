@@ -51,6 +51,8 @@ def _live_parts() -> LiveParts:
         extras=extras,
         replica_of=replica_of,
         wanted=audience.columns,
+        ignored_keys=conf.LIVE_IGNORED_CACHE_KEYS,
+        session_engine=conf.session_engine,
     )
     audience.watch_by(capture)
     return LiveParts(bus, audience, capture)

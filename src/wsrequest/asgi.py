@@ -40,9 +40,9 @@ from wsrequest.http.plain import (
     shared_with,
     wants_events,
 )
-from wsrequest.http.remote_user import follow_http
 from wsrequest.http.tickets import Tickets
 from wsrequest.live.audience import Audience
+from wsrequest.live.keys import SESSIONS
 from wsrequest.live.normalizing import ignored_of
 from wsrequest.live.registry import Registry
 
@@ -92,7 +92,6 @@ class Application:
         self._http = http
         self._path = path
         self._handler = Handler()
-        follow_http(self._handler, http)
         self._service: Service | None = None
         self._hearing: Hearing | None = None
         self._terms: Terms | None = None
@@ -288,11 +287,11 @@ def _make_live(
         run_seconds=conf.REQUEST_SECONDS,
         replica_seconds=conf.LIVE_REPLICA_SECONDS,
         recheck_seconds=conf.LIVE_RECHECK_SECONDS,
-        quiet_tables=frozenset({"django_session"}),
+        quiet_tables=frozenset({"django_session", SESSIONS}),
         activate=activate,
     )
     hearing = Hearing(app.live.bus, CHANGES, registry, lane.post)
-    return Live(registry, hearing.when_heard, share_key=conf.live_share_key), hearing
+    return Live(registry, hearing.when_heard), hearing
 
 
 def _tickets() -> Tickets:

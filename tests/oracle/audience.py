@@ -22,12 +22,14 @@ T = TypeVar("T")
 class Audience:
     """One client. Its methods are called from the test's thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, application: Application) -> None:
-        self._loop, self._application = loop, application
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, application: Application, cookie: str = ""
+    ) -> None:
+        self._loop, self._application, self._cookie = loop, application, cookie
         self._socket = self._run(self._connect())
 
     async def _connect(self) -> Socket:
-        return Socket(self._application, "", "-")
+        return Socket(self._application, self._cookie, "-")
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(SECONDS)
@@ -108,8 +110,12 @@ class Audience:
 
 
 @contextmanager
-def audience() -> Iterator[Audience]:
-    """A client of an application of its own, in the world at hand."""
+def audience(cookie: str = "") -> Iterator[Audience]:
+    """A client of an application of its own, in the world at hand.
+
+    Args:
+        cookie: the Cookie header of its handshake.
+    """
     runner = asyncio.Runner()
     loop, stack = runner.get_loop(), AsyncExitStack()
     thread = threading.Thread(target=loop.run_forever)
@@ -119,7 +125,7 @@ def audience() -> Iterator[Audience]:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(SECONDS)
 
     try:
-        found = Audience(loop, run(stack.enter_async_context(served())))
+        found = Audience(loop, run(stack.enter_async_context(served())), cookie)
         try:
             yield found
             found.close()

@@ -157,20 +157,13 @@ class Peer:
         return self.closed
 
 
-def base(
-    origin: str | None = None,
-    cookie: str = "",
-    *,
-    address: str = "203.0.113.7",
-    headers: dict[str, str] | None = None,
-) -> Base:
-    told = {"host": "testserver", **(headers or {})}
-    raw = [(name.encode(), value.encode()) for name, value in told.items()]
+def base(origin: str | None = None, cookie: str = "") -> Base:
+    headers = [(b"host", b"testserver")]
     if origin is not None:
-        raw.append((b"origin", origin.encode()))
+        headers.append((b"origin", origin.encode()))
     if cookie:
-        raw.append((b"cookie", cookie.encode()))
-    made = make_base({"type": "websocket", "client": (address, 1), "headers": raw})
+        headers.append((b"cookie", cookie.encode()))
+    made = make_base({"type": "websocket", "client": ("203.0.113.7", 1), "headers": headers})
     made.is_same_origin = origin == ORIGIN
     return made
 
@@ -211,15 +204,13 @@ async def connected(
     origin: str | None = None,
     cookie: str = "",
     terms: Terms | None = None,
-    address: str = "203.0.113.7",
-    headers: dict[str, str] | None = None,
     **limits: Any,
 ) -> AsyncIterator[Peer]:
     """A connection of a service, served until the block ends."""
     peer = Peer()
     peer.connection = Connection(
         peer.send,
-        base(origin, cookie, address=address, headers=headers),
+        base(origin, cookie),
         SUBPROTOCOL if greeted else None,
         service,
         terms or Terms(Limits(**limits)),

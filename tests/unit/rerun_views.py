@@ -96,17 +96,7 @@ async def astamping(request: HttpRequest, name: str) -> HttpResponse:
 def facts(request: HttpRequest, name: str) -> HttpResponse:
     begin(request, name)
     found = request.websocket  # type: ignore[attr-defined]
-    response = JsonResponse(
-        {
-            "value": value(name),
-            "live": found.is_live,
-            "rerun": found.is_rerun,
-            "resumed": found.is_resumed,
-        }
-    )
-    if request.GET.get("sets"):
-        response.set_cookie("seen", str(value(name)))
-    return response
+    return JsonResponse({"value": value(name), "live": found.is_live, "rerun": found.is_rerun})
 
 
 _FORM = engines["django"].from_string(

@@ -256,12 +256,10 @@ def blob(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def cookies(request: HttpRequest, name: str) -> HttpResponse:
-    """Set the cookies of the query; delete those without a value; ``line``: one by hand."""
+    """Set the cookies of the query; delete those without a value."""
     response = JsonResponse(request.COOKIES)
     for key, value in request.GET.items():
-        if key == "line":
-            response["Set-Cookie"] = value
-        elif value:
+        if value:
             response.set_cookie(key, value)
         else:
             response.delete_cookie(key)

@@ -14,7 +14,13 @@ from wsrequest.conf import SETTINGS, conf
 from wsrequest.faults import faults, sound
 from wsrequest.live.normalizing import pattern_fault, rewriter_fault
 
-__all__ = ["check_combinations", "check_live_content", "check_names", "check_values"]
+__all__ = [
+    "check_combinations",
+    "check_ignored_keys",
+    "check_live_content",
+    "check_names",
+    "check_values",
+]
 
 _SERVER_BYTES = 2**24  # uvicorn --ws-max-size, hypercorn websocket_max_message_size
 _DAPHNE_BYTES = 2**20  # daphne --websocket-max-message-size
@@ -93,6 +99,17 @@ def check_combinations(**kwargs: Any) -> list[CheckMessage]:
     if sound("PING_SECONDS") and conf.PING_SECONDS >= _PROXY_SECONDS:
         found.append(message("wsrequest.W006", value=conf.PING_SECONDS))
     return found
+
+
+@register(TAG)
+def check_ignored_keys(**kwargs: Any) -> list[CheckMessage]:
+    """Cache keys that no live request depends on are some of them."""
+    if not sound("LIVE_IGNORED_CACHE_KEYS"):
+        return []
+    patterns = conf.LIVE_IGNORED_CACHE_KEYS
+    return [
+        message("wsrequest.W019", value=repr(value)) for value in patterns if not value.strip("*")
+    ]
 
 
 @register(TAG)

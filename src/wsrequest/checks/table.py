@@ -48,6 +48,11 @@ _TABLE = {
         "seconds.",
         "Lower it below 60, or raise the proxy's time and silence this check.",
     ),
+    "wsrequest.W019": Words(
+        "WSREQUEST_LIVE_IGNORED_CACHE_KEYS has {value}, which matches every key: what views read "
+        "from a cache then wakes no live request.",
+        'Give patterns of the keys that are counters only, as in "hits:*".',
+    ),
     "wsrequest.W038": Words(
         "{value} in WSREQUEST_LIVE_IGNORED_CONTENT {fault}. It is not used.",
         "Correct the expression. It is matched against the bytes of a body, by re.sub.",
@@ -58,7 +63,8 @@ _TABLE = {
     ),
     # The project.
     "wsrequest.E007": Words(
-        "{reader} logs in whoever the header {header} names, and a message may set that header.",
+        "{middleware} logs in whoever the header {header} names, and a message may set that "
+        "header.",
         'Add "{header}" to WSREQUEST_FORBIDDEN_HEADERS: messages do not pass the proxy that '
         "takes it out of plain requests.",
     ),
@@ -101,14 +107,11 @@ _TABLE = {
         "Take it out, or set support_js_module_import_aggregation = True in a subclass of the "
         "storage, which then writes the names with hashes into client.js.",
     ),
-    "wsrequest.W015": Words(
-        '{reader} takes the user from request.META["{key}"], which a WSGI server sets and '
-        "messages of runwebsockets never have: each of them is anonymous.",
-        "Have the proxy name the user in a header of its own, to both servers, and read that: "
-        'header = "HTTP_X_PORTAL_USER" in a subclass (see wsrequest.E007). Or let '
-        "PersistentRemoteUserMiddleware believe the session; or serve the project's HTTP by its "
-        "asgi.py, where the header Remote-User counts for both. Silence this check if messages "
-        "are meant to be anonymous.",
+    "wsrequest.W030": Words(
+        "cacheops answers queries from Redis past Django's caches, so live requests do not see "
+        "what such a view reads.",
+        "Set WSREQUEST_MAX_SUBSCRIPTIONS = 0, or leave the models that live views read out of "
+        "CACHEOPS and silence this check.",
     ),
     # Its deployment.
     "wsrequest.W020": Words(

@@ -16,8 +16,12 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.models.signals import class_prepared
 
+from wsrequest.live.caches import Caches
+from wsrequest.live.keys import Keys
 from wsrequest.live.reads import Reads, reading
+from wsrequest.live.remembered import Remembered
 from wsrequest.live.schema import Extras, Schema, load_schema
+from wsrequest.live.sessions import Sessions
 from wsrequest.live.taps import Tap, tap_of
 from wsrequest.types import Changes
 
@@ -48,10 +52,8 @@ class Capture:
         wanted: for a database and a table the sets of columns that somebody narrows by
             (``matching.Index.columns``), so that no other values are looked at; all columns that
             can be compared when None. Called from any thread.
-
-    Attributes:
-        is_active: whether anybody wants to know. False spares looking at rows and publishing; it
-            must be True before the first run begins whose reads shall count.
+        ignored_keys: patterns of keys of caches that are no dependency.
+        session_engine: dotted path of the module of the session store; None without sessions.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Capture:
         extras: Extras = _NO_EXTRAS,
         replica_of: Mapping[str, str] | None = None,
         wanted: Wanted | None = None,
+        ignored_keys: Iterable[str] = (),
+        session_engine: str | None = None,
     ) -> None:
-        self.is_active = True
+        self._is_active = True
         self._publish = publish
         self._extras = extras
         self._replica_of = dict(replica_of or {})
@@ -70,6 +74,35 @@ class Capture:
         self._schema: Schema | None = None
         self._is_installed = False
         self._taps: WeakSet[Tap] = WeakSet()  # each lives as long as its connection
+        self._session_engine = session_engine
+        self.keys = Keys(self)
+        self._caches = Caches(self.keys, ignored_keys)
+        self._sessions = Sessions(self.keys)
+        self._remembered = Remembered(self.keys, self.primary)
+        self._stores: Mapping[str, str] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anybody wants to know.
+
+        False spares looking at rows and publishing; it must be True before the first run begins
+        whose reads shall count.
+        """
+        return self._is_active
+
+    @is_active.setter
+    def is_active(self, is_active: bool) -> None:
+        self._is_active = self.keys.is_active = is_active
+        if not is_active:
+            self.keys.forget()
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """The tables of what is read by keys, each with the database of these keys."""
+        stores = self._stores
+        if stores is None:
+            stores = self._stores = {**self._caches.tables(), **self._sessions.tables()}
+        return stores
 
     @property
     def schema(self) -> Schema:
@@ -98,6 +131,9 @@ class Capture:
         for connection in connections.all(initialized_only=True):
             if connection.connection is not None:
                 self._connected(connection=connection)
+        self._caches.install()
+        self._sessions.install(self._session_engine)
+        self._remembered.install()
 
     def uninstall(self) -> None:
         """Leave all connections as they were; what is not committed is not told."""
@@ -111,6 +147,8 @@ class Capture:
             signal.disconnect(dispatch_uid=self)
         for tap in taps:
             tap.detach()
+        for watched in (self._caches, self._sessions, self._remembered):
+            watched.uninstall()
 
     def reading(
         self, run: object | None = None, reads: Reads | None = None
@@ -160,6 +198,11 @@ class Capture:
     def _models_changed(self, **kwargs: Any) -> None:
         self._schema = None
 
-    def _setting_changed(self, setting: str, **kwargs: Any) -> None:
+    def _setting_changed(self, setting: str, value: Any = None, **kwargs: Any) -> None:
         if setting in ("INSTALLED_APPS", "CACHES"):
-            self._schema = None
+            self._schema = self._stores = None
+        if setting == "INSTALLED_APPS":
+            self._remembered.install()
+        if setting == "SESSION_ENGINE":
+            self._sessions.install(value)
+            self._stores = None

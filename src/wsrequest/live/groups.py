@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from typing import Protocol
 
 from wsrequest.errors import Refused
+from wsrequest.live.kept import Kept
 from wsrequest.live.results import Result
 from wsrequest.live.waits import Wait
 from wsrequest.types import Read
@@ -71,9 +72,6 @@ class Subscriber(Protocol):
     def start(self, run: Run) -> Job:
         """Run the view again; ``Registry.finished`` follows, with this run."""
 
-    def start_shared(self, run: Run) -> Job:
-        """The same with nothing that is its own: for all who share the result of ``run.group``."""
-
     def show(self, version: int, result: Result) -> None:
         """Send a result, unless the client has the same."""
 
@@ -91,7 +89,8 @@ class Group:
         latest: the last result; None until the first run of this group has ended.
         version: of ``latest``.
         position: of the run that gave the last success.
-        reads: what the runs behind ``latest`` read.
+        reads: by what it is woken: what the runs behind ``latest`` read, and what is kept.
+        kept: what runs before them read that may still count.
         is_dirty: what was read may have changed since.
         is_queued: waits for its turn to run.
         is_showing: some of the subscribers are still to be shown ``latest``.
@@ -109,7 +108,7 @@ class Group:
 
     __slots__ = (
         "chases", "echoes", "expiry", "failures", "hung", "is_dirty", "is_queued", "is_showing",
-        "key", "latest", "not_before", "path", "position", "quiet_until", "reads", "run",
+        "kept", "key", "latest", "not_before", "path", "position", "quiet_until", "reads", "run",
         "subscribers", "timer", "version", "waits",
     )  # fmt: skip
 
@@ -119,6 +118,7 @@ class Group:
         self.latest: Result | None = None
         self.version, self.position = 0, -1
         self.reads: frozenset[Read] = frozenset()
+        self.kept = Kept()
         self.is_dirty = self.is_queued = self.is_showing = False
         self.run: Run | None = None
         self.hung: Run | None = None

@@ -7,6 +7,7 @@ asgiref starts and into copies of the context, but not into a thread that the vi
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import monotonic
 
 from wsrequest.live.rows import equals_of
 from wsrequest.live.statements import Names, Statement
@@ -32,15 +33,18 @@ class Reads:
         seconds: after how long the run is to be made again though nothing was written, the
             shortest that was asked for; None for never.
         is_open: whether the run goes on.
+        deadline: when something that was read ends by itself, by the monotonic clock.
         lags: whether some of it was read from a replica, which may not have caught up.
     """
 
     def __init__(self, run: object | None = None) -> None:
         self.run = self if run is None else run
         self.seconds: float | None = None
+        self.deadline: float | None = None
         self.is_open = self.lags = self.is_rerun = False
         # None stands for all rows.
         self._found: dict[tuple[str, str | None], set[_Equals] | None] = {}
+        self._keys: dict[str, int] = {}  # how many of each store
 
     def __len__(self) -> int:
         return len(self._found)
@@ -57,6 +61,46 @@ class Reads:
         conditions.add(equals)
         if len(conditions) > MAX_CONDITIONS:
             self._found[place] = None
+
+    def add_key(self, store: str, key: str | None, most: int) -> None:
+        """Note the read of a key; from ``most`` on it is any key of the store."""
+        if (store, None) in self._found or (store, key) in self._found:
+            return
+        count = self._keys[store] = self._keys.get(store, 0) + 1
+        if key is None or count > most:
+            for place in [place for place in list(self._found) if place[0] == store]:
+                self._found.pop(place, None)
+            key = None
+        self._found[store, key] = None
+
+    def end_at(self, deadline: float) -> None:
+        """Something that was read ends then, by the monotonic clock."""
+        self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
+
+    @property
+    def expires_seconds(self) -> float | None:
+        """From now on, when the run is to be made again; None for never."""
+        left = None if self.deadline is None else max(0.01, self.deadline - monotonic())
+        return min((s for s in (self.seconds, left) if s is not None), default=None)
+
+    def part(self) -> "Reads":
+        """A collector for a part of the run, to be merged."""
+        part = Reads(self.run)
+        part.is_rerun = self.is_rerun
+        return part
+
+    def merge(self, other: "Reads", without: frozenset[str] = frozenset()) -> None:
+        """Take what another collector has noted, but for some tables."""
+        for (database, table), found in list(other._found.items()):
+            if table in without:
+                continue
+            for equals in [()] if found is None else list(found):
+                self.add(database, table, equals)
+        if other.deadline is not None:
+            self.end_at(other.deadline)
+        if other.seconds is not None:
+            self.seconds = min(self.seconds or other.seconds, other.seconds)
+        self.lags |= other.lags
 
     def add_statement(
         self,

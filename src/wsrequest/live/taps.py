@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from wsrequest.live.cursors import Fetched, listen, listen_to_cursor
+from wsrequest.live.keys import is_inside
 from wsrequest.live.pending import Pending
 from wsrequest.live.reads import current, running
 from wsrequest.live.rows import rows_of
@@ -95,10 +96,15 @@ class Tap:
             else:
                 self.pending.clear()
 
-    def add_keys(self, keys: Iterable[str]) -> None:
-        """Tell at the next commit that keys have changed; at once when there is none to come."""
+    def add_keys(self, keys: Iterable[str | None], database: str = "") -> None:
+        """Tell at the next commit that keys have changed; at once when there is none to come.
+
+        Args:
+            keys: their names; None for any of the database.
+            database: that stands for what they are keys of.
+        """
         for key in keys:
-            self.pending.add("", key, None, running())
+            self.pending.add(database, key, None, running())
         self._settle()
 
     def _wrap(self, name: str, wrapper: Callable[..., Any]) -> None:
@@ -192,10 +198,20 @@ class Tap:
             changed = None
         if changed is None:
             self.pending.add(self.database, None, None, run)
+            self._note_stores(self._capture.stores, run)
             return
         for table, can_tell in changed:
             rows = self._rows(statement, table, params, many) if can_tell else None
             self.pending.add(self.database, table, rows, run)
+            if table in self._capture.stores:
+                self._note_stores((table,), run)
+
+    def _note_stores(self, tables: Iterable[str], run: object | None) -> None:
+        """Rows of these tables are read by keys, and nobody says which were written."""
+        for table in tables:
+            store = self._capture.stores[table]
+            if not is_inside(store):
+                self.pending.add(store, None, None, run)
 
     def _rows(
         self, statement: Statement, table: str, params: Any, many: bool

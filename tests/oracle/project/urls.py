@@ -3,7 +3,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from tests.oracle.project import views
+from tests.oracle.project import cached, views
 
 router = SimpleRouter()
 router.register("books", views.BookViewSet)
@@ -52,6 +52,21 @@ urlpatterns = [
     path("now-and-then/", views.now_and_then),
     path("log-in/", views.log_in),
     path("log-out/", views.log_out),
+    path("cached/tags/", cached.tags),
+    path("cached/others/", cached.others),
+    path("cached/async/", cached.asynchronously),
+    path("cached/many/", cached.many),
+    path("cached/number/", cached.number),
+    path("cached/short/", cached.short),
+    path("cached/config/", cached.config),
+    path("cached/page/", cached.page),
+    path("cached/fragment/", cached.fragment),
+    path("cached/remembered/", cached.remembered),
+    path("cached/site/", cached.site),
+    path("cached/content-type/", cached.content_type),
+    path("cached/basket/", cached.basket),
+    path("cached/basket/put/", cached.put),
+    path("cached/basket/look/", cached.look),
     path("change/", views.change),
     path("ready/", views.ready),
 ]

@@ -1,5 +1,6 @@
 """Tickets: cookies set over a socket become the browser's once, and only its own."""
 
+from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
@@ -9,7 +10,6 @@ from django.core.cache import caches
 from django.http import HttpResponse
 from django.utils import timezone
 
-from wsrequest.http.responses import cookie_lines
 from wsrequest.http.tickets import Tickets
 
 ORIGIN = "https://example.com"
@@ -29,16 +29,16 @@ def _cache(settings: Any) -> None:
     caches["default"].clear()
 
 
-def some_cookies() -> list[str]:
+def some_cookies() -> SimpleCookie:
     response = HttpResponse()
     response.set_cookie(
         "sessionid", "the-session", httponly=True, expires="Fri, 01 Jan 2100 00:00:00 GMT"
     )
     response.delete_cookie("old")
-    return cookie_lines(response)
+    return response.cookies
 
 
-EXPECTED = some_cookies()
+EXPECTED = [morsel.OutputString() for morsel in some_cookies().values()]
 
 engines = pytest.mark.parametrize(
     "engine",

@@ -1,0 +1,176 @@
+"""Keys of stores that are no tables: caches, sessions, what Django remembers in the process.
+
+Owns how a key is named in ``Read`` and ``Change``, which keys any live run of this process has
+read, and when a written key is told: at once, or with the transaction that writes it. Which
+operations read and write keys is known to ``caches``, ``sessions`` and ``remembered``.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from hashlib import blake2b
+from threading import Lock
+from time import monotonic
+from typing import Any, Protocol
+
+from django.db import connections
+
+from wsrequest.live.reads import current, running
+from wsrequest.types import Change, Changes
+
+__all__ = ["CACHES", "MAX_KEYS", "REMEMBERED", "SESSIONS", "Keys", "hashed", "is_inside", "inside"]
+
+CACHES = "cache:"
+"""The databases of cache keys begin so; the name of the store follows."""
+SESSIONS = "session:"
+"""The database of session keys, whatever keeps the sessions."""
+REMEMBERED = "remembered:"
+"""The database of what Django keeps in a process. Its tables are those of the models."""
+
+MAX_KEYS = 1000  # of one store, in one run or one change; more of them are any key
+_MAX_KNOWN = 50_000  # keys that runs have read; from then on any key counts as read
+_MAX_DEADLINES = 10_000  # keys whose end is known, in each of two generations
+_UNKNOWN_SECONDS = 60.0  # until a key is looked at again that may end without a write
+_LATE_SECONDS = 2.0  # by which a store may keep a key longer: some count in whole seconds
+_NEVER = float("inf")
+
+_inside: ContextVar[tuple[str, ...]] = ContextVar("wsrequest.live.keys", default=())
+
+
+class Watching(Protocol):
+    """What notes the writes of a process; ``capture.Capture``."""
+
+    is_active: bool
+
+    def tell(self, changes: Changes) -> None:
+        """Publish what was written."""
+
+    def tap(self, alias: str) -> Any:
+        """The tap of this thread's connection to a database."""
+
+
+def hashed(key: str) -> str:
+    """Return a name of one length for a key. Two keys of one name are woken together."""
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+@contextmanager
+def inside(*stores: str) -> Iterator[None]:
+    """An operation on stores is under way, and tells by itself what it writes there."""
+    token = _inside.set((*_inside.get(), *stores))
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+def is_inside(store: str) -> bool:
+    """Whether an operation on a store is under way."""
+    return store in _inside.get()
+
+
+class Keys:
+    """The keys that the live runs of one process read. From any thread.
+
+    A run notes a key before it reads it, and a write is told after it was made. So a key that no
+    run has noted by then was read by no run in its old state, and is not told.
+
+    Args:
+        watching: what publishes changes.
+
+    Attributes:
+        is_active: whether anybody wants to know, as ``watching`` knows it. A plain attribute,
+            since each call of a cache looks at it.
+    """
+
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+        self.is_active = watching.is_active
+        self._lock = Lock()  # of what is replaced; sets and dicts are changed without
+        self._known: set[tuple[str, str | None]] = set()
+        self._deadlines: dict[tuple[str, str], float] = {}
+        self._older: dict[tuple[str, str], float] = {}
+
+    def forget(self) -> None:
+        """Nobody is subscribed any more."""
+        with self._lock:
+            self._known, self._deadlines, self._older = set(), {}, {}
+
+    def note(self, store: str, key: str | None, *, ends: bool = False) -> None:
+        """Note that the run of this context is about to read a key.
+
+        Args:
+            store: the database that stands for it.
+            key: as ``hashed`` gives it; None for any of the store.
+            ends: whether the key may end without a write.
+        """
+        reads = current()
+        if reads is None:
+            return
+        known = self._known
+        if len(known) < _MAX_KNOWN:
+            known.add((store, key))
+        else:
+            known.add(("*", None))
+        reads.add_key(store, key, MAX_KEYS)
+        if ends:
+            self._expire(reads, store, key)
+
+    def _expire(self, reads: Any, store: str, key: str | None) -> None:
+        deadline = None
+        if key is not None:
+            place = store, key
+            deadline = self._deadlines.get(place, self._older.get(place))
+        now = monotonic()
+        if deadline == _NEVER:
+            return
+        if deadline is None:
+            reads.end_at(now + _UNKNOWN_SECONDS)
+        elif deadline > now:
+            reads.end_at(deadline + 0.05)
+        elif deadline > now - _LATE_SECONDS:
+            reads.end_at(now + 1.0)
+
+    def set_end(self, store: str, key: str, seconds: float | None) -> bool:
+        """Note when a key ends that was set; None for never.
+
+        Returns:
+            Whether readers of it may have been told a later time.
+        """
+        place = store, key
+        now = monotonic()
+        deadline = _NEVER if seconds is None else now + seconds
+        before = self._deadlines.get(place, self._older.get(place, now + _UNKNOWN_SECONDS))
+        if len(self._deadlines) >= _MAX_DEADLINES:
+            with self._lock:
+                self._older, self._deadlines = self._deadlines, {}
+        self._deadlines[place] = deadline
+        return deadline < before
+
+    def wrote(self, store: str, keys: Iterable[str | None], alias: str | None = None) -> None:
+        """Tell that keys were written, if any run has read them.
+
+        Args:
+            store: the database that stands for it.
+            keys: as ``hashed`` gives them; None for any of the store.
+            alias: of a database, when the keys are rows of it: they are told with its transaction.
+        """
+        if not self.is_active:
+            return
+        found = [key for key in keys if self._is_known(store, key)]
+        if len(found) > MAX_KEYS:
+            found = [None]
+        if not found:
+            return
+        tap = None if alias is None else self._watching.tap(alias)
+        if tap is None or alias is None or connections[alias].connection is None:
+            told = tuple(Change(store, key) for key in found)
+            self._watching.tell(Changes(told, running()))
+        else:
+            tap.add_keys(found, store)
+
+    def _is_known(self, store: str, key: str | None) -> bool:
+        known = self._known
+        if key is None or ("*", None) in known:
+            return True
+        return (store, key) in known or (store, None) in known

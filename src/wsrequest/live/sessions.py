@@ -1,0 +1,239 @@
+"""Sessions, whatever keeps them: which one a run reads, and when somebody has changed it.
+
+Owns the store's class: ``load``, ``save`` and ``delete`` are operations on one key, in place of the
+rows and cache keys that they touch on the way. A save that changes nothing is told to nobody, or
+``SESSION_SAVE_EVERY_REQUEST`` would run a visitor's lists at each of their requests.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from importlib import import_module
+from inspect import iscoroutinefunction
+from threading import Lock
+from typing import Any
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import connections, router
+
+from wsrequest.live.keys import SESSIONS, Keys, hashed, inside
+from wsrequest.live.reads import Reads, current, reading
+from wsrequest.live.schema import folded
+from wsrequest.live.wrapping import Wrapping
+
+__all__ = ["Sessions"]
+
+_MAX_CONTENTS = 10_000  # sessions whose content is known, in each of two generations
+_GONE = b""
+_UNKNOWN = None
+
+logger = logging.getLogger("wsrequest.live")
+
+
+class Sessions:
+    """Watches a project's session store.
+
+    Args:
+        keys: where it is noted.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._wrapping = Wrapping()
+        self._contents = _Contents()
+        self._store: Any = None
+
+    def install(self, engine: str | None) -> None:
+        """Watch the stores of an engine: a dotted path as in SESSION_ENGINE, None for none."""
+        try:
+            store = None if engine is None else import_module(engine).SessionStore
+        except Exception:
+            logger.debug("the session engine cannot be loaded", exc_info=True)
+            return  # Django says so when it is used
+        self._store = store
+        if store is None or store.__module__ == "django.contrib.sessions.backends.signed_cookies":
+            return  # the cookie is the session
+        for name, around, late in (
+            ("load", self._load, None),
+            ("save", self._save, self._late),
+            ("delete", self._delete, self._late_delete),
+        ):
+            for method in (name, f"a{name}"):
+                self._wrapping.wrap(store, method, around, late, of=self._keys, below=SessionBase)
+
+    def uninstall(self) -> None:
+        """Leave the classes as they were."""
+        self._store = None
+        self._wrapping.undo()
+
+    def tables(self) -> dict[str, str]:
+        """The table of a store that keeps sessions in the database."""
+        model = _model(self._store)
+        return {} if model is None else {folded(model._meta.db_table): SESSIONS}
+
+    # One call each.
+
+    def _load(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
+        key, reads = store.session_key, current()
+        if key is None:
+            return original(store, *args, **kwargs)
+        name = hashed(key)
+        self._keys.note(SESSIONS, name)
+        watched = self._contents.reading(name)
+        inner = None if reads is None else reads.part()
+        if iscoroutinefunction(original):
+            return self._aload(original, store, watched, inner, reads)
+        try:
+            with _within(inner):
+                data = original(store, *args, **kwargs)
+        finally:
+            self._merge(store, inner, reads)
+        watched(_digest(store, data))
+        return data
+
+    async def _aload(self, original: Any, store: Any, watched: Any, inner: Any, reads: Any) -> Any:
+        try:
+            with _within(inner):
+                data = await original(store)
+        finally:
+            self._merge(store, inner, reads)
+        watched(_digest(store, data))
+        return data
+
+    def _merge(self, store: Any, inner: Reads | None, reads: Reads | None) -> None:
+        if inner is not None and reads is not None:
+            model = _model(type(store))
+            table = frozenset() if model is None else frozenset({folded(model._meta.db_table)})
+            reads.merge(inner, without=table)
+
+    def _save(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
+        if iscoroutinefunction(original):
+            return self._asave(original, store, args, kwargs)
+        try:
+            with inside(SESSIONS):
+                return original(store, *args, **kwargs)
+        finally:
+            self._saved(store)
+
+    async def _asave(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            with inside(SESSIONS):
+                return await original(store, *args, **kwargs)
+        finally:
+            self._saved(store)
+
+    def _saved(self, store: Any) -> None:
+        key = store.session_key
+        if key is not None:
+            name = hashed(key)
+            if self._contents.wrote(name, _digest(store, getattr(store, "_session_cache", None))):
+                self._tell(store, name)
+
+    def _delete(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
+        key = _deleted(store, args, kwargs)
+        if iscoroutinefunction(original):
+            return self._adelete(original, store, key, args, kwargs)
+        try:
+            with inside(SESSIONS):
+                return original(store, *args, **kwargs)
+        finally:
+            self._gone(store, key)
+
+    async def _adelete(self, original: Any, store: Any, key: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            with inside(SESSIONS):
+                return await original(store, *args, **kwargs)
+        finally:
+            self._gone(store, key)
+
+    def _gone(self, store: Any, key: str | None) -> None:
+        if key is not None:
+            name = hashed(key)
+            self._contents.wrote(name, _GONE)
+            self._tell(store, name)
+
+    def _late(self, store: Any, args: Any, kwargs: Any) -> None:
+        """Somebody has subscribed while it was saved."""
+        self._saved(store)
+
+    def _late_delete(self, store: Any, args: Any, kwargs: Any) -> None:
+        self._gone(store, _deleted(store, args, kwargs))
+
+    def _tell(self, store: Any, name: str) -> None:
+        model = _model(type(store))
+        alias = None if model is None else router.db_for_write(model)
+        if alias is not None and getattr(store, "_cache", None) is not None:
+            self._keys.wrote(SESSIONS, [name])  # its cache holds it at once
+            connection = connections[alias]
+            if not connection.in_atomic_block and connection.autocommit:
+                return
+        self._keys.wrote(SESSIONS, [name], alias)
+
+
+class _Contents:
+    """What sessions hold as far as this process has seen, as digests.
+
+    A save that is equal to it changes nothing. Where a save was made while the session was read,
+    nobody knows which of the two came first: then it is not known, and the next save counts.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._found: dict[str, tuple[bytes | None, object]] = {}
+        self._older: dict[str, tuple[bytes | None, object]] = {}
+
+    def reading(self, name: str) -> Callable[[bytes | None], None]:
+        """A session is about to be read; call what this returns with what it holds."""
+        before = self._get(name)[1]
+
+        def read(content: bytes | None) -> None:
+            with self._lock:
+                is_same = self._get(name)[1] is before
+                self._put(name, content if is_same else _UNKNOWN)
+
+        return read
+
+    def wrote(self, name: str, content: bytes | None) -> bool:
+        """A session was written; returns whether it may have changed."""
+        with self._lock:
+            before = self._get(name)[0]
+            self._put(name, content)
+        return content is _UNKNOWN or content != before
+
+    def _get(self, name: str) -> tuple[bytes | None, object]:
+        return self._found.get(name) or self._older.get(name) or (_UNKNOWN, None)
+
+    def _put(self, name: str, content: bytes | None) -> None:
+        if len(self._found) >= _MAX_CONTENTS:
+            self._older, self._found = self._found, {}
+        self._found[name] = content, object()
+
+
+@contextmanager
+def _within(inner: Reads | None) -> Iterator[None]:
+    with inside(SESSIONS):
+        if inner is None:
+            yield
+        else:
+            with reading(inner):
+                yield
+
+
+def _deleted(store: Any, args: Any, kwargs: Any) -> str | None:
+    given: str | None = args[0] if args else kwargs.get("session_key")
+    own: str | None = store.session_key
+    return own if given is None else given
+
+
+def _digest(store: Any, data: Any) -> bytes | None:
+    try:
+        content: bytes = store.serializer().dumps(data)
+    except Exception:  # its own save fails on it, or has another way
+        return _UNKNOWN
+    return blake2b(content, digest_size=16).digest()
+
+
+def _model(store: Any) -> Any:
+    get = getattr(store, "get_model_class", None)
+    return None if get is None else get()

@@ -1,0 +1,134 @@
+"""A view that shows what is in the session is current, whatever keeps the sessions."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.backends.file import SessionStore as FileStore
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.test import Client, override_settings
+
+from tests.oracle.audience import Audience, audience
+from tests.oracle.world import fill
+
+pytestmark = pytest.mark.parametrize("vendor", ["sqlite"], indirect=True)
+
+ENGINES = ("db", "cached_db", "cache", "file")
+MEMORY = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "sessions"}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path, world: None) -> Iterator[str]:
+    """Each store in turn."""
+    path = f"django.contrib.sessions.backends.{request.param}"
+    with override_settings(
+        SESSION_ENGINE=path, SESSION_FILE_PATH=str(tmp_path), CACHES={"default": MEMORY}
+    ):
+        vars(FileStore).get("_storage_path") and delattr(FileStore, "_storage_path")
+        cache.clear()
+        fill()
+        yield request.param
+
+
+class Visitor:
+    """Somebody with a session, who watches and sends requests by HTTP."""
+
+    def __init__(self) -> None:
+        self.store = import_module(settings.SESSION_ENGINE).SessionStore()
+        self.store["basket"] = 1
+        self.store.create()
+        self.http = Client()
+        self.http.cookies[settings.SESSION_COOKIE_NAME] = self.store.session_key
+
+    @property
+    def cookie(self) -> str:
+        return f"{settings.SESSION_COOKIE_NAME}={self.store.session_key}"
+
+    def again(self) -> Any:
+        """The same session, as another request finds it."""
+        return type(self.store)(self.store.session_key)
+
+
+@pytest.fixture
+def visitor(engine: str) -> Visitor:
+    return Visitor()
+
+
+@pytest.fixture
+def viewers(visitor: Visitor) -> Iterator[Audience]:
+    with audience(visitor.cookie) as found:
+        yield found
+
+
+def put(visitor: Visitor, count: int) -> None:
+    url, body = "/cached/basket/put/", {"count": count}
+    assert visitor.http.post(url, body, content_type="application/json").status_code == 200
+
+
+def test_session_that_is_saved_elsewhere_is_shown(viewers: Audience, visitor: Visitor) -> None:
+    live = viewers.watch("/cached/basket/")
+    viewers.rerun()  # answered by a warm store from now on
+    for count in (5, 6):
+        with viewers.sees(live), viewers.runs(most=1):
+            put(visitor, count)
+    with viewers.sees(live):
+        session = visitor.again()
+
+        async def save() -> None:
+            await session.aset("basket", 9)
+            await session.asave()
+
+        asyncio.run(save())
+
+
+ENDS: dict[str, Callable[[Any], Any]] = {
+    "flushed": lambda session: session.flush(),
+    "deleted": lambda session: session.delete(),
+    "cycled": lambda session: session.cycle_key(),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_session_that_ends_is_shown(viewers: Audience, visitor: Visitor, name: str) -> None:
+    live = viewers.watch("/cached/basket/")
+    with viewers.sees(live):
+        ENDS[name](visitor.again())
+
+
+def test_another_session_wakes_nobody(viewers: Audience, visitor: Visitor) -> None:
+    viewers.watch("/cached/basket/")
+    with viewers.runs(most=0):
+        put(Visitor(), 5)
+
+
+def test_request_that_changes_nothing_wakes_nobody(viewers: Audience, visitor: Visitor) -> None:
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+        live = viewers.watch("/cached/basket/")
+        visitor.http.get("/cached/basket/look/")
+        with viewers.runs(most=0):
+            for _ in range(3):
+                assert visitor.http.get("/cached/basket/look/").json() == {"basket": 1}
+        late = visitor.again()
+        late.load()
+        with viewers.sees(live):
+            put(visitor, 7)
+        with viewers.sees(live):  # it goes back to what it was
+            late["basket"] = 1
+            late.save()
+
+
+def test_row_of_a_session_that_is_deleted_by_itself(
+    viewers: Audience, visitor: Visitor, engine: str
+) -> None:
+    if "db" not in engine:
+        return
+    live = viewers.watch("/cached/basket/")
+    before = live.version
+    Session.objects.filter(pk=visitor.store.session_key).delete()
+    assert viewers.is_current(live)
+    assert live.version >= before

@@ -1,0 +1,77 @@
+"""A Redis server of the tests' own, made for one session and thrown away.
+
+Owns finding the program, the process and its directory. A test asks for ``redis_url``;
+tests/conftest.py loads this module as a plugin.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.postgres import free_port
+
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+
+
+@contextmanager
+def running_redis() -> Iterator[str]:
+    """The URL of a server for the length of the block.
+
+    Without the program a skip, or a failure when CI or TEST_ALL is set.
+    """
+    program = shutil.which("redis-server")
+    if program is None:
+        missing = "redis-server is missing (Debian package redis-server)"
+        if os.environ.get("CI") or os.environ.get("TEST_ALL"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with tempfile.TemporaryDirectory(prefix="wsrequest-redis-") as directory:
+        port = free_port()
+        command = [
+            *(program, "--port", str(port), "--bind", "127.0.0.1", "--dir", directory),
+            *("--save", "", "--appendonly", "no", "--databases", "4"),
+        ]
+        if shutil.which("setpriv"):
+            # Should the tests be killed, the kernel stops the server.
+            command = ["setpriv", "--pdeathsig", "KILL", *command]
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                _wait(process, port)
+                yield f"redis://127.0.0.1:{port}/0"
+            finally:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as asking:
+                asking.sendall(b"PING\r\n")
+                if asking.recv(16).startswith(b"+PONG"):
+                    return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError("redis-server did not start")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A running server."""
+    with running_redis() as url:
+        yield url
