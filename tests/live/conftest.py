@@ -141,11 +141,12 @@ class Published:
         self.contents.append(self._look())
 
     def tables(self) -> set[str | None]:
-        """Return the tables, without the name of the application."""
+        """Return the tables, without the name of the application, and what else is no table."""
         return {
             None if change.table is None else change.table.removeprefix("live_")
             for changes in self.changes
             for change in changes.changes
+            if change.table is None or not change.table.startswith("* ")
         }
 
     def rows(self, table: str) -> list[Any]:

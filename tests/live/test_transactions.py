@@ -14,6 +14,7 @@ from tests.live.conftest import ALIAS, Database, Published, atomic, configured, 
 from tests.live.models import Note, Room, Tag
 from wsrequest.live import taps
 from wsrequest.live.capture import Capture, installed
+from wsrequest.live.memory import Memory
 from wsrequest.live.reads import Reads
 from wsrequest.live.schema import Schema
 from wsrequest.live.taps import Tap
@@ -518,7 +519,12 @@ def test_noting_that_fails_is_no_error_of_the_project(
         raise RecursionError
 
     Tag.objects.count()
-    owner: Any = {"changed_by": Schema, "wanted_kinds": Capture, "is_idle": Tap}.get(name, taps)
+    owner: Any = {
+        "changed_by": Schema,
+        "wanted_kinds": Capture,
+        "is_idle": Tap,
+        "parse": Memory,
+    }.get(name, taps)
     monkeypatch.setattr(owner, "_is_idle" if name == "is_idle" else name, failing)
     Tag.objects.filter(pk=1).update(name="y")
     with capture.reading() as reads:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
-__all__ = ["Fetched", "Listener", "listen", "listen_to_cursor"]
+__all__ = ["Fetched", "Listener", "first_row", "listen", "listen_to_cursor"]
 
 ATTRIBUTE = "_wsrequest_listener"
 
@@ -37,7 +37,9 @@ class Fetched:
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
-        self._rows: Iterator[Any] | None = iter(cursor.fetchall())
+        rows = cursor.fetchall()
+        self.first: Any = rows[0] if len(rows) == 1 else None
+        self._rows: Iterator[Any] | None = iter(rows)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
@@ -72,6 +74,18 @@ class Fetched:
     def fetchall(self) -> list[Any]:
         """Return all rows that are left."""
         return list(self)
+
+
+def first_row(cursor: Any) -> Any:
+    """Return the only row that a driver's cursor has to give, and leave it there; else None."""
+    if isinstance(cursor, Fetched):
+        return cursor.first
+    # The rows of psycopg's cursors are here already, and can be gone back to.
+    if cursor.rowcount != 1 or not hasattr(cursor, "scroll"):
+        return None
+    row = cursor.fetchone()
+    cursor.scroll(0, mode="absolute")
+    return row
 
 
 def listen(connection: Any, listener: Listener) -> None:

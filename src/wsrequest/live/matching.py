@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from wsrequest.types import Change, Changes, Read, Row
 
-__all__ = ["MAX_COMBINATIONS", "Index", "touches"]
+__all__ = ["MAX_COMBINATIONS", "MAX_LOOKS", "Index", "touches"]
 
 T = TypeVar("T")
 
@@ -22,6 +22,10 @@ T = TypeVar("T")
 # still narrows; above it a column more is not looked at.
 MAX_COMBINATIONS = 100
 
+MAX_LOOKS = 10_000
+"""At the places of a scheme, for the rows of one commit that are known in part."""
+
+_UNKNOWN = object()
 _Equals = tuple[tuple[str, frozenset[object]], ...]
 _Values = tuple[object, ...]
 # Columns, and of which kind their values are: 5 and "5" are one to a database, but not to a dict.
@@ -146,12 +150,23 @@ class _Table(Generic[T]):
             return
         found |= self.readers
         for (columns, kinds), places in self.schemes.items():
+            looks = 0
             for row in rows:
                 values = _values_of(row, columns, kinds)
                 if values is None:
+                    is_any = True
+                elif _UNKNOWN not in values:
+                    found |= places.get(values, set())
+                    continue
+                else:  # of one row that is known in part each place is looked at
+                    looks += len(places)
+                    is_any = looks > MAX_LOOKS or len(values) == 1
+                if is_any:
                     found.update(*places.values())
                     break
-                found |= places.get(values, set())
+                for place, owners in places.items():
+                    if _may_be(values, place):
+                        found |= owners
 
     def find_all(self, found: set[T]) -> None:
         found |= self.readers
@@ -180,7 +195,7 @@ def _touches(read: Read, change: Change) -> bool:
     if change.rows is None or not equals:
         return True
     return any(
-        (found := _values_of(row, *scheme)) is None or found == values
+        _may_be(_values_of(row, *scheme), values)
         for scheme, values in _combinations(equals)
         for row in change.rows
     )
@@ -208,22 +223,29 @@ def _combinations(equals: _Equals) -> Iterable[tuple[_Scheme, _Values]]:
 def _values_of(
     row: Mapping[str, object], columns: tuple[str, ...], kinds: tuple[type, ...]
 ) -> _Values | None:
-    """The values of a row to look up in a scheme; None where only a database could compare."""
-    values = []
+    """The values of a row to look up in a scheme; ``_UNKNOWN`` where only a database knows.
+
+    None where nobody can tell.
+    """
+    values: list[object] = []
     for column, kind in zip(columns, kinds, strict=True):
-        if column not in row:
-            return None
-        value = row[column]
+        value = row.get(column, _UNKNOWN)
         # NULL is like nothing else, whatever a column holds.
-        if value is not None and kind is not NoneType and _kind(value) is not kind:
-            return None
-        values.append(value)
+        is_known = value is None or kind is NoneType or _kind(value) is kind
+        values.append(value if is_known else _UNKNOWN)
     found = tuple(values)
     try:
         hash(found)
     except TypeError:
         return None
     return found
+
+
+def _may_be(values: _Values | None, place: _Values) -> bool:
+    """Whether a row that is known in part may have these values."""
+    return values is None or all(
+        value is _UNKNOWN or value == held for value, held in zip(values, place, strict=True)
+    )
 
 
 def _kind(value: object) -> type:

@@ -5,11 +5,13 @@ the table, columns that the database compares as Python does. Everything else is
 Pure.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from wsrequest.live.conditions import Condition, Written, conditions, inserted, updated
+from wsrequest.live.outline import Outline
 from wsrequest.live.relations import Walk
-from wsrequest.live.tokens import NAME, PARAM, SIGN, WORD, Token
+from wsrequest.live.tokens import DOT, NAME, PARAM, WORD, Token
 
 __all__ = ["Kinds", "Narrowed", "narrowed", "written"]
 
@@ -27,9 +29,14 @@ def narrowed(tokens: Sequence[Token], found: Walk, kinds: Kinds) -> Narrowed:
     """
     if not _is_plain(tokens, found) or len(found.wheres) != 1:
         return ()
+    given = conditions(Outline(tokens), found.wheres[0])
+    if not given:
+        return ()
     outermost = [relation for relation in found.relations if relation.is_outermost]
-    aliases = [relation.alias for relation in outermost]
-    given = conditions(tokens, found.wheres[0])
+    aliases = Counter(relation.alias for relation in outermost)
+    aliases.update(found.aliases)
+    uses = Counter(relation.name for relation in found.relations)
+    mentions = _mentions(tokens)
     result = []
     for relation in outermost:
         columns = kinds.get(relation.name, {})
@@ -38,37 +45,36 @@ def narrowed(tokens: Sequence[Token], found: Walk, kinds: Kinds) -> Narrowed:
             for condition in given
             if condition.qualifier == relation.alias and condition.column in columns
         )
-        uses = sum(each.name == relation.name for each in found.relations)
-        is_only_use = uses == 1 and _is_named_once(tokens, relation.name)
-        if own and is_only_use and aliases.count(relation.alias) == 1:
+        is_only_use = uses[relation.name] == mentions[relation.name] == 1
+        if own and is_only_use and aliases[relation.alias] == 1 and not relation.renames:
             result.append((relation.name, own))
     return tuple(result)
 
 
-def written(tokens: Sequence[Token], found: Walk, kinds: Kinds) -> Written | None:
+def written(tokens: Sequence[Token], found: Walk, kinds: Kinds, vendor: str) -> Written | None:
     """Return what an INSERT, UPDATE or DELETE of one table writes; None for any rows of it."""
     if not _is_plain(tokens, found) or len(found.targets) != 1:
         return None
-    verb, table = found.targets[0]
+    target = found.targets[0]
+    verb, table = target.verb, target.name
     if verb != found.verb or table is None:
         return None
     if verb == "insert":
-        at = next(at for at, token in enumerate(tokens) if token.text == table)
-        return inserted(tokens, at)
+        return inserted(Outline(tokens), target.at, vendor)
     words = {token.text for token in tokens if token.kind == WORD}
     if verb not in ("update", "delete") or found.relations or len(found.wheres) != 1:
         return None
     if "replace" in words:  # UPDATE OR REPLACE takes other rows away
         return None
-    columns = kinds.get(table, {})
+    columns, outline = kinds.get(table, {}), Outline(tokens)
     held = tuple(
         condition
-        for condition in conditions(tokens, found.wheres[0])
+        for condition in conditions(outline, found.wheres[0])
         if condition.qualifier in ("", table) and condition.column in columns
     )
     if not held or verb == "delete":
         return Written(found=held) if held else None
-    given = updated(tokens, found.wheres[0])
+    given = updated(outline, found.wheres[0], vendor)
     return None if given is None else Written((given,), held)
 
 
@@ -77,11 +83,10 @@ def _is_plain(tokens: Sequence[Token], found: Walk) -> bool:
     return not by_name and not found.has_set_operation
 
 
-def _is_named_once(tokens: Sequence[Token], name: str) -> bool:
-    """Whether a table is mentioned once, but for the columns that it qualifies."""
-    count = 0
-    for at, token in enumerate(tokens):
-        if token.text == name and token.kind in (WORD, NAME):
-            is_qualifier = at + 1 < len(tokens) and tokens[at + 1] == (SIGN, ".", -1)
-            count += not is_qualifier
-    return count == 1
+def _mentions(tokens: Sequence[Token]) -> Counter[str]:
+    """How often each name is mentioned, but for where it qualifies a column."""
+    return Counter(
+        token.text
+        for at, token in enumerate(tokens)
+        if token.kind in (WORD, NAME) and tokens[at + 1 : at + 2] != [DOT]
+    )

@@ -5,12 +5,13 @@ FROM, JOIN and a comma, common table expressions, and the targets of INSERT, UPD
 MERGE wherever they stand. Knows no table: live.statements compares. Pure.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wsrequest.live.tokens import NAME, SIGN, WORD, Token
+from wsrequest.live.tokens import DOT, NAME, SIGN, WORD, Token
 
-__all__ = ["DML", "Relation", "Walk", "name_at", "walk"]
+__all__ = ["DML", "Relation", "Target", "Walk", "name_at", "schema_at", "walk"]
 
 DML = frozenset({"insert", "update", "delete", "merge", "replace"})
 _QUERIES = DML | {"select", "values", "table"}
@@ -50,12 +51,33 @@ class Relation:
         alias: what its columns are qualified with; the name where it has no other.
         is_outermost: it stands in no parentheses, so a WHERE outside of them is about it.
         at: which token names it.
+        schema: that stands before the name, "" where there is none.
+        renames: a list of names for its columns follows.
     """
 
     name: str
     alias: str
     is_outermost: bool
     at: int
+    schema: str = ""
+    renames: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a verb changes.
+
+    Attributes:
+        verb: folded.
+        name: folded; None where it is not plain.
+        schema: that stands before the name, "" where there is none.
+        at: which token names it, -1 where none does.
+    """
+
+    verb: str
+    name: str | None
+    schema: str = ""
+    at: int = -1
 
 
 @dataclass(slots=True)
@@ -69,6 +91,8 @@ class _Scope:
     candidate: str = ""
     defines: str = ""
     is_recursive: bool = False
+    is_relation: bool = False
+    named: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -79,7 +103,8 @@ class Walk:
         verb: the first that was met, "" when there is none that reads or writes.
         relations: all that are read from, in order.
         reads_unknown: rows come from something that is not a name, or not only one.
-        targets: what is changed, by verb and name; the name is None where it is not plain.
+        targets: what is changed.
+        aliases: names of what is read from and is no table: of queries in FROM, of functions.
         wheres: where in the tokens each WHERE outside of parentheses stands.
         has_set_operation: UNION and the like outside of parentheses.
     """
@@ -87,7 +112,8 @@ class Walk:
     verb: str = ""
     relations: list[Relation] = field(default_factory=list)
     reads_unknown: bool = False
-    targets: list[tuple[str, str | None]] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    aliases: set[str] = field(default_factory=set)
     wheres: list[int] = field(default_factory=list)
     has_set_operation: bool = False
 
@@ -96,13 +122,14 @@ def name_at(tokens: Sequence[Token], at: int) -> int | None:
     """Return where the last part of a qualified name that begins at ``at`` stands."""
     if at >= len(tokens) or tokens[at].kind not in (WORD, NAME):
         return None
-    while (
-        at + 2 < len(tokens)
-        and tokens[at + 1] == (SIGN, ".", -1)
-        and tokens[at + 2].kind in (WORD, NAME)
-    ):
+    while at + 2 < len(tokens) and tokens[at + 1] == DOT and tokens[at + 2].kind in (WORD, NAME):
         at += 2
     return at
+
+
+def schema_at(tokens: Sequence[Token], begin: int, last: int) -> str:
+    """Return what qualifies the name that begins at ``begin``, "" where nothing does."""
+    return tokens[last - 2].text if last > begin else ""
 
 
 def walk(tokens: Sequence[Token]) -> Walk:
@@ -114,7 +141,8 @@ class _Walker:
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
         self._scopes = [_Scope()]
-        self._named: set[str] = set()  # common table expressions
+        self._visible: Counter[str] = Counter()  # common table expressions, by open scopes
+        self._function = -1  # the parenthesis of one that is read from
         self._targets: set[int] = set()
         self._found = Walk()
 
@@ -128,7 +156,7 @@ class _Walker:
                 if token.text == "(":
                     self._open(at, scope)
                 elif len(self._scopes) > 1:
-                    self._close()
+                    self._close(at)
                 continue
             if scope.first is None:
                 scope.first = token.text if token.kind == WORD else ""
@@ -139,7 +167,8 @@ class _Walker:
             if scope.expects_relation:
                 skip_to = self._relation(at, scope)
             elif token.kind == WORD:
-                self._word(at, scope)
+                if self._text(at - 1) != ".":  # PostgreSQL takes any word for a name there
+                    self._word(at, scope)
             elif token.kind == SIGN:
                 scope.expects_relation = token.text == "," and scope.is_in_from
             elif scope.first == "with" and scope.verb is None:
@@ -164,15 +193,37 @@ class _Walker:
         if scope.expects_relation:
             scope.expects_relation = False
             inner.expects_relation = inner.is_in_from = self._text(at + 1) not in _STARTS
+            inner.is_relation = True
         if scope.first == "with" and self._text(at - 1) in ("as", "materialized"):
             inner.defines = scope.candidate
             if scope.is_recursive:
-                self._named.add(scope.candidate)
+                self._define(scope.candidate)
+        inner.is_relation |= at == self._function
         self._scopes.append(inner)
 
-    def _close(self) -> None:
-        # Not before: what is named as a table may be made from that table.
-        self._named.add(self._scopes.pop().defines)
+    def _close(self, at: int) -> None:
+        scope = self._scopes.pop()
+        self._visible.subtract(scope.named)
+        if scope.defines:
+            # Not before: what is named as a table may be made from that table.
+            self._define(scope.defines)
+        if scope.is_relation:
+            self._found.aliases.add(self._alias(at + 1)[0])
+
+    def _alias(self, after: int) -> tuple[str, int]:
+        """Another name of what stands before; "" for none. And which token follows."""
+        if self._text(after) == "as":
+            after += 1
+        if after < len(self._tokens):
+            token = self._tokens[after]
+            if token.kind == NAME or (token.kind == WORD and token.text not in _NO_ALIAS):
+                return token.text, after + 1
+        return "", after
+
+    def _define(self, name: str) -> None:
+        """From here on, to the end of this scope, it is a common table expression."""
+        self._scopes[-1].named.append(name)
+        self._visible[name] += 1
 
     def _begin(self, at: int, scope: _Scope) -> None:
         """A verb: the scope is a query from here on."""
@@ -185,9 +236,12 @@ class _Walker:
             while self._text(target) in _BEFORE_TARGET:
                 target += 1
             last = name_at(self._tokens, target)
-            self._targets.add(-1 if last is None else last)
-            name = None if last is None else self._tokens[last].text
-            self._found.targets.append((verb, name))
+            if last is None:
+                self._found.targets.append(Target(verb, None))
+                return
+            self._targets.add(last)
+            schema = schema_at(self._tokens, target, last)
+            self._found.targets.append(Target(verb, self._tokens[last].text, schema, last))
 
     def _word(self, at: int, scope: _Scope) -> None:
         word = self._tokens[at].text
@@ -231,18 +285,18 @@ class _Walker:
         name = self._tokens[last].text
         if self._text(last + 1) == "(":
             self._found.reads_unknown |= name not in _PURE_FUNCTIONS
+            self._found.aliases.add(name)
+            self._function = last + 1
             return last + 1
         after = last + 1
         if self._text(after) == "*":  # PostgreSQL: with its children
             after += 1
-        if self._text(after) == "as":
-            after += 1
-        alias = name
-        if after < len(self._tokens):
-            token = self._tokens[after]
-            if token.kind == NAME or (token.kind == WORD and token.text not in _NO_ALIAS):
-                alias, after = token.text, after + 1
-        if not (last == at and name in self._named) and last not in self._targets:
-            is_outermost = len(self._scopes) == 1
-            self._found.relations.append(Relation(name, alias, is_outermost, last))
+        alias, after = self._alias(after)
+        schema = schema_at(self._tokens, at, last)
+        if (schema or not self._visible[name]) and last not in self._targets:
+            is_outermost, renames = len(self._scopes) == 1, self._text(after) == "("
+            relation = Relation(name, alias or name, is_outermost, last, schema, renames)
+            self._found.relations.append(relation)
+        else:
+            self._found.aliases.add(alias or name)
         return after

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import cast
 
-from wsrequest.live.conditions import Condition, Written
+from wsrequest.live.conditions import Condition, Constant, Value, Written
 from wsrequest.live.values import ANY, Passes, as_it_is, comparable
 from wsrequest.types import Row
 
-__all__ = ["MAX_ROWS", "equals_of", "rows_of"]
+__all__ = ["MAX_ROWS", "equals_of", "returned", "rows_of"]
 
 # Above it the whole table is said to have changed: looking at more rows costs more than it saves.
 MAX_ROWS = 500
@@ -28,10 +28,8 @@ def equals_of(
     """Return the columns that a read holds to values, as ``Read.equals`` has them."""
     found: dict[str, frozenset[object]] = {}
     for condition in conditions:
-        values = [
-            comparable(kinds.get(condition.column, ""), params[number], passes)
-            for number in condition.numbers
-        ]
+        kind = kinds.get(condition.column, "")
+        values = [comparable(kind, _of(value, params), passes) for value in condition.values]
         if ANY in values or None in values:  # = NULL is never true, IN (…, NULL) may be
             continue
         before = found.get(condition.column)
@@ -68,6 +66,22 @@ def rows_of(
     return tuple(rows)
 
 
+def returned(row: Row, columns: Sequence[str], kinds: Mapping[str, str], values: object) -> Row:
+    """Return a row that was inserted, with what RETURNING gave back of it: the key, most often.
+
+    Args:
+        values: of these columns; anything but a tuple of them adds nothing.
+    """
+    if not isinstance(values, tuple) or len(values) != len(columns):
+        return row
+    found = {
+        column: comparable(kinds[column], value)
+        for column, value in zip(columns, values, strict=True)
+        if column in kinds
+    }
+    return {**row, **{column: value for column, value in found.items() if value is not ANY}}
+
+
 def _images(
     written: Written, kinds: Mapping[str, str], params: Sequence[object], passes: Passes
 ) -> Iterator[Row | None]:
@@ -95,16 +109,20 @@ def _images(
             yield {**kept, **_row(given, kinds, params, passes)}
 
 
+def _of(value: Value, params: Sequence[object]) -> object:
+    return value.value if isinstance(value, Constant) else params[value]
+
+
 def _row(
-    given: Sequence[tuple[str, int | None]],
+    given: Sequence[tuple[str, Value | None]],
     kinds: Mapping[str, str],
     params: Sequence[object],
     passes: Passes,
 ) -> Row:
     row = {}
-    for column, number in given:
-        if column in kinds and number is not None:
-            value = comparable(kinds[column], params[number], passes)
+    for column, written in given:
+        if column in kinds and written is not None:
+            value = comparable(kinds[column], _of(written, params), passes)
             # SQLite makes a key where NULL is given for one.
             if value is not ANY and not (value is None and kinds[column] == "key"):
                 row[column] = value
@@ -112,15 +130,15 @@ def _row(
 
 
 def _unnested(
-    given: Sequence[tuple[str, int | None]],
+    given: Sequence[tuple[str, Value | None]],
     kinds: Mapping[str, str],
     params: Sequence[object],
     passes: Passes,
 ) -> Iterator[Row | None]:
     columns = [
-        (column, params[number])
-        for column, number in given
-        if number is not None and column in kinds
+        (column, _of(value, params))
+        for column, value in given
+        if value is not None and column in kinds
     ]
     lengths = {len(values) if isinstance(values, list) else -1 for _, values in columns}
     if len(lengths) != 1 or -1 in lengths:

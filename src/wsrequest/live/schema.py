@@ -183,6 +183,8 @@ def _kind(found: Any, vendor: str) -> str | None:
     name = found.get_internal_type()
     if name in _INTEGERS:
         return "key" if is_key else "int"
+    if name == "BooleanField":
+        return "bool"
     if name in _TEXTS and getattr(found, "db_collation", None) is None:
         return "text"
     if name == "UUIDField":

@@ -1,38 +1,53 @@
 """SQL text -> which tables it writes, which it reads, and of which rows.
 
 Owns the verbs, and the comparison of names with those of the project: whole and folded. What it
-cannot tell is None, which means any table of the database. Texts repeat, so each is parsed once.
-A function that writes is known only when it is named in ``Names.functions``. Pure, but for the
-memory of the texts.
+cannot tell is None, which means any table of the database. A function that writes is known only
+when it is named in ``Names.functions``, or is one of the database's own (``functions``). What a
+statement does to what only its connection has stands in live.connection_state. Pure.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from wsrequest.live.conditions import Written
+from wsrequest.live.functions import READ_BY, READING, SCHEMA, WRITTEN_BY, pragma
 from wsrequest.live.narrowing import Kinds, Narrowed, narrowed, written
-from wsrequest.live.relations import DML, Walk, name_at, walk
-from wsrequest.live.tokens import NAME, SIGN, WORD, Token, Unparsable, tokenize
+from wsrequest.live.relations import DML, Walk, name_at, schema_at, walk
+from wsrequest.live.tokens import (
+    COMMA,
+    NAME,
+    OPEN,
+    SEMICOLON,
+    SIGN,
+    WORD,
+    Token,
+    Unparsable,
+    tokenize,
+)
 
-__all__ = ["ANYTHING", "NOTHING", "Names", "Statement", "Tables", "parse"]
+__all__ = ["ANYTHING", "NOTHING", "Effect", "Names", "Statement", "Tables", "parse"]
 
 Tables = frozenset[str] | None
 """Folded names of tables; None for any table of the database."""
 
-# A text of bulk_create is long and seldom comes again; a thousand of the others are some MB.
-MAX_REMEMBERED_CHARACTERS = 8192
-MAX_REMEMBERED_TEXTS = 1024
+Effect = tuple[str, str]
+"""What a statement does to what only its connection has, and to which name. The kinds are "table",
+"table until commit", "view" (temporary ones, made), "drop", "forget" (all that it has),
+"prepare", "deallocate", "declare", "declare hold", and "commit"."""
 
 # Vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
 _PLAIN_VENDORS = frozenset({"sqlite", "postgresql"})
 _QUERIES = frozenset({"select", "values", "table", "with", "declare"})
 _SCHEMA = frozenset({"create", "alter", "drop", "rename", "refresh", "load"})
 _QUIET = frozenset(
-    "pragma savepoint release set reset show use begin start commit end rollback abort explain "
-    "describe desc analyze vacuum reindex checkpoint discard listen notify unlisten lock unlock "
-    "grant revoke comment attach detach deallocate prepare close cluster".split()
+    "savepoint release set reset use begin start commit end rollback abort explain "
+    "analyze vacuum reindex checkpoint discard listen notify unlisten lock unlock "
+    "grant revoke comment attach detach deallocate prepare close move cluster flush optimize "
+    "kill help check".split()
 )
+_TEMPORARY = frozenset({"temp", "temporary"})
+# Schemas in which only this connection's own tables are.
+_OWN_SCHEMAS = frozenset({"", "temp", "pg_temp"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +57,8 @@ class Names:
     Attributes:
         tables: folded names of all tables and views that can be told apart.
         kinds: for each table its columns that the database compares as Python does, and the kind
-            of their values: "int", "key" (a whole number that may make itself), "uuid", "text".
+            of their values: "int", "key" (a whole number that may make itself), "uuid", "text",
+            "bool".
         functions: functions that write, with the tables that they write.
     """
 
@@ -67,6 +83,11 @@ class Statement:
         placeholders: how many parameters it takes by position.
         begins: what it does last to a transaction: "begin", "commit", "rollback"; "" for nothing.
         commits: it commits, whatever it does after that.
+        unknown: names that are no table of the project's. If all of them are temporary tables of
+            the connection, ``parse`` can tell more of the text.
+        effects: what it does to what only its connection has.
+        executes: a prepared statement, or a cursor that is fetched from.
+        prepared: what the statement does that it prepares.
     """
 
     verb: str
@@ -80,44 +101,43 @@ class Statement:
     placeholders: int = 0
     begins: str = ""
     commits: bool = False
+    unknown: frozenset[str] = frozenset()
+    effects: tuple[Effect, ...] = ()
+    executes: str = ""
+    prepared: "Statement | None" = None
 
 
 NOTHING = Statement("")
 ANYTHING = Statement("", None, None, deletes=True, cascades=True, returns_rows=True)
 
 
-def parse(sql: str, vendor: str, names: Names) -> Statement:
-    """Return what a text does.
+def parse(
+    sql: str, vendor: str, names: Names, temporary: frozenset[str] = frozenset()
+) -> Statement:
+    """Return what a text does. It is read anew each time; ``memory`` keeps the outcome.
 
     Args:
         sql: one or more statements, with placeholders as Django's cursors take them.
         vendor: as Django calls the database.
-        names: the same object each time, until the project's tables change.
+        names: of the project's tables.
+        temporary: names that stand for temporary tables of the connection.
     """
-    if len(sql) > MAX_REMEMBERED_CHARACTERS:
-        return _parse(sql, vendor, names)
-    return _remembered(sql, vendor, names)
-
-
-def _parse(sql: str, vendor: str, names: Names) -> Statement:
     try:
         tokens = tokenize(sql, vendor)
     except Unparsable:
         return ANYTHING
-    found = [_classify(part, vendor, names) for part in _statements(tokens)]
+    reader = _Reader(vendor, names, temporary)
+    found = [reader.classify(part) for part in _statements(tokens)]
     if not found:
         return NOTHING
     return found[0] if len(found) == 1 else _union(found)
-
-
-_remembered = lru_cache(MAX_REMEMBERED_TEXTS)(_parse)
 
 
 def _statements(tokens: Sequence[Token]) -> list[list[Token]]:
     """The statements between semicolons; one inside of parentheses is none of ours."""
     parts: list[list[Token]] = [[]]
     for token in tokens:
-        if token == (SIGN, ";", -1):
+        if token == SEMICOLON:
             parts.append([])
         else:
             parts[-1].append(token)
@@ -125,6 +145,8 @@ def _statements(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 def _union(found: Sequence[Statement]) -> Statement:
+    if any(each.executes for each in found):
+        return ANYTHING
     return Statement(
         found[0].verb,
         _joined([each.writes for each in found]),
@@ -134,39 +156,15 @@ def _union(found: Sequence[Statement]) -> Statement:
         returns_rows=any(each.returns_rows for each in found),
         begins=next((each.begins for each in reversed(found) if each.begins), ""),
         commits=any(each.commits for each in found),
+        effects=tuple(
+            effect for each in found for effect in each.effects if effect[0] != "prepare"
+        ),
     )
 
 
 def _joined(tables: Collection[Tables]) -> Tables:
     known = [each for each in tables if each is not None]
     return frozenset().union(*known) if len(known) == len(tables) else None
-
-
-def _classify(tokens: list[Token], vendor: str, names: Names) -> Statement:
-    verb = next((token.text for token in tokens if token != (SIGN, "(", -1)), "")
-    words = {token.text for token in tokens if token.kind == WORD}
-    if verb == "explain" and words & {"analyze", "analyse"}:
-        begin = next((at for at, token in enumerate(tokens) if token.text in _EXPLAINED), 0)
-        return _classify(tokens[begin:], vendor, names) if begin else ANYTHING
-    if verb == "begin" and vendor == "oracle":  # a block of PL/SQL
-        return ANYTHING
-    if verb in ("commit", "rollback") and "prepared" in words:  # what another connection wrote
-        return ANYTHING
-    mentioned = (
-        frozenset(token.text for token in tokens if token.kind in (WORD, NAME)) & names.tables
-    )
-    if verb in _QUIET:
-        begins = _TRANSACTIONS.get(verb, "") if "to" not in words else ""
-        return Statement(verb, begins=begins, commits=begins == "commit")
-    if verb in _SCHEMA:
-        return Statement(verb, mentioned or None, mentioned, deletes=True, cascades=True)
-    if verb == "truncate":
-        return _truncate(tokens, names, "cascade" in words)
-    if verb == "copy":
-        return _copy(tokens, vendor, names, mentioned)
-    if verb in _QUERIES or verb in DML:
-        return _query(tokens, verb, vendor, names, mentioned)
-    return ANYTHING
 
 
 _TRANSACTIONS = {
@@ -180,86 +178,319 @@ _TRANSACTIONS = {
 _EXPLAINED = _QUERIES | DML | {"create", "refresh", "execute", "call"}
 
 
-def _truncate(tokens: Sequence[Token], names: Names, cascades: bool) -> Statement:
-    found: set[str | None] = set()
-    expects = True
-    for at, token in enumerate(tokens[1:], 1):
-        if token == (SIGN, ",", -1):
-            expects = True
-        elif expects and not (token.kind == WORD and token.text in ("table", "only")):
-            last = name_at(tokens, at)
-            found.add(None if last is None else tokens[last].text)
-            expects = False
-    writes = _known(found, names)
-    return Statement("truncate", writes, deletes=True, cascades=cascades)
+class _Reader:
+    """Reads the statements of one text."""
 
+    def __init__(self, vendor: str, names: Names, temporary: frozenset[str]) -> None:
+        self._vendor, self._names, self._temporary = vendor, names, temporary
+        self._verbs: dict[str, Callable[[list[Token], str, set[str]], Statement]] = {
+            "truncate": self._truncate,
+            "copy": self._copy,
+            "pragma": self._pragma,
+            "show": self._show,
+            "describe": self._show,
+            "desc": self._show,
+            "fetch": self._fetch,
+            "execute": self._execute,
+            "handler": self._handler,
+            **dict.fromkeys(_QUIET, self._quiet),
+            **dict.fromkeys(_SCHEMA, self._schema),
+            **dict.fromkeys(_QUERIES | DML, self._query),
+        }
 
-def _known(found: Collection[str | None], names: Names) -> Tables:
-    """These tables, or any: an unknown name may be a view of a table, or a table of a view."""
-    known = frozenset(name for name in found if name in names.tables)
-    return known if len(known) == len(found) and found else None
+    def classify(self, tokens: list[Token]) -> Statement:
+        """Return what one statement does."""
+        verb = next((token.text for token in tokens if token != OPEN), "")
+        words = {token.text for token in tokens if token.kind == WORD}
+        if verb == "explain" and words & {"analyze", "analyse"}:
+            begin = next((at for at, token in enumerate(tokens) if token.text in _EXPLAINED), 0)
+            return self.classify(tokens[begin:]) if begin else ANYTHING
+        if verb == "begin" and self._vendor == "oracle":  # a block of PL/SQL
+            return ANYTHING
+        if verb in ("commit", "rollback") and "prepared" in words:  # what another connection wrote
+            return ANYTHING
+        read = self._verbs.get(verb)
+        return ANYTHING if read is None else read(tokens, verb, words)
 
+    # What concerns the session, or no rows.
 
-def _copy(tokens: Sequence[Token], vendor: str, names: Names, mentioned: Tables) -> Statement:
-    if len(tokens) > 1 and tokens[1] == (SIGN, "(", -1):
-        inner = _query(list(tokens[1:]), "copy", vendor, names, mentioned)
-        return Statement("copy", inner.writes, inner.reads, inner.deletes)
-    last = name_at(tokens, 1)
-    table = _known([None if last is None else tokens[last].text], names)
-    direction = next((t.text for t in tokens if t.kind == WORD and t.text in ("from", "to")), "")
-    if direction == "to":
-        return Statement("copy", reads=table)
-    return Statement("copy", table)
+    def _quiet(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        name = tokens[1].text if len(tokens) > 1 else ""
+        if verb == "prepare" and "transaction" not in words:
+            return self._prepare(tokens, name)
+        if verb == "rollback":
+            # What was made since is gone, and nobody knows what that is.
+            effects: tuple[Effect, ...] = (("forget", ""),)
+            return Statement(verb, begins="" if "to" in words else "rollback", effects=effects)
+        if verb == "abort" or (verb == "discard" and words & {"all", *_TEMPORARY}):
+            return Statement(verb, begins=_TRANSACTIONS.get(verb, ""), effects=(("forget", ""),))
+        if verb == "deallocate":
+            return Statement(verb, effects=(("deallocate", tokens[-1].text),))
+        if verb == "set" and "select" in words:  # a variable of MySQL's
+            return Statement(verb, reads=self._mentioned(tokens) or None)
+        if verb == "commit" or verb == "end":
+            return Statement(verb, begins="commit", commits=True, effects=(("commit", ""),))
+        return Statement(verb, begins=_TRANSACTIONS.get(verb, ""))
 
+    def _prepare(self, tokens: list[Token], name: str) -> Statement:
+        begin = next((at for at, token in enumerate(tokens) if token.text == "as"), 0)
+        if not begin or not tokens[begin + 1 :]:
+            return Statement("prepare", effects=(("deallocate", name),))  # from a text of MySQL's
+        inner = self.classify(tokens[begin + 1 :])
+        # Its parameters are given to EXECUTE, under numbers of their own.
+        inner = replace(inner, narrowed=(), written=None, placeholders=0)
+        return Statement("prepare", effects=(("prepare", name),), prepared=inner)
 
-def _query(
-    tokens: list[Token], verb: str, vendor: str, names: Names, mentioned: Tables
-) -> Statement:
-    found = walk(tokens)
-    writes = _writes(tokens, found, vendor, names, mentioned)
-    words = {token.text for token in tokens if token.kind == WORD}
-    returns_rows = "returning" in words or "output" in words
-    read = {relation.name for relation in found.relations}
-    reads: Tables = None
-    if not found.reads_unknown and read <= names.tables:
-        reads = mentioned or frozenset()
-        if writes and found.targets and not (returns_rows and verb != "insert"):
-            # How many rows were changed is no answer: a counter would wake all that count.
-            reads -= writes - read
-    verbs = {each for each, _ in found.targets}
-    # Only here it is known which rows are concerned: MySQL's names and comparisons are not.
-    is_plain = vendor in _PLAIN_VENDORS
-    is_query = is_plain and found.verb == verb == "select" and not found.targets
-    is_change = is_plain and writes is not None and len(writes) == 1
-    return Statement(
-        verb,
-        writes,
-        reads,
-        deletes=bool(verbs - {"insert", "update"}) or (bool(verbs) and "replace" in words),
-        returns_rows=returns_rows and writes != frozenset(),
-        narrowed=narrowed(tokens, found, names.kinds) if is_query else (),
-        written=written(tokens, found, names.kinds) if is_change else None,
-        placeholders=sum(token.number >= 0 for token in tokens),
-    )
+    def _execute(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        name = tokens[1].text if len(tokens) > 1 else ""
+        return replace(ANYTHING, verb=verb, executes=name)
 
+    def _fetch(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        # From what a function opened, unless the connection knows the cursor.
+        return Statement(verb, reads=None, executes=tokens[-1].text)
 
-def _writes(
-    tokens: Sequence[Token], found: Walk, vendor: str, names: Names, mentioned: Tables
-) -> Tables:
-    called = [
-        names.functions[token.text]
-        for token, after in zip(tokens, tokens[1:], strict=False)
-        if after == (SIGN, "(", -1) and token.text in names.functions
-    ]
-    by_functions: frozenset[str] = frozenset().union(*called)
-    if not found.targets:
-        if any(token == (WORD, "into", -1) for token in tokens):  # SELECT … INTO a new table
+    def _pragma(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        last = name_at(tokens, 1)
+        name = "" if last is None else tokens[last].text
+        is_set = last is not None and tokens[last + 1 : last + 2] == [Token(SIGN, "=")]
+        writes, reads = pragma(name, is_set)
+        return Statement(verb, writes, reads)
+
+    def _show(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        if self._vendor != "mysql":
+            return Statement(verb)
+        return Statement(verb, reads=None if "status" in words else frozenset({SCHEMA}))
+
+    def _handler(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        last = name_at(tokens, 1)
+        return Statement(verb, reads=self._known([None if last is None else tokens[last].text]))
+
+    # What concerns tables.
+
+    def _schema(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        private = self._private(tokens, verb)
+        if private is not None:
+            return private
+        mentioned = self._mentioned(tokens)
+        writes = mentioned | {SCHEMA} if mentioned else None
+        # Whatever it renames or drops may have been a temporary one.
+        effects: tuple[Effect, ...] = () if verb == "create" else (("forget", ""),)
+        unknown = _dropped(tokens) if verb == "drop" else frozenset()
+        return Statement(
+            verb, writes, mentioned, deletes=True, cascades=True, unknown=unknown, effects=effects
+        )
+
+    def _private(self, tokens: list[Token], verb: str) -> Statement | None:
+        """What makes or drops what only this connection has; None where it is no such thing."""
+        if verb == "drop":
+            dropped = _dropped(tokens)
+            if not dropped or not dropped <= self._temporary:
+                return None
+            return Statement(verb, effects=tuple(("drop", name) for name in sorted(dropped)))
+        if verb != "create" or self._vendor == "oracle":
             return None
-        return by_functions
-    known = _known({name for _, name in found.targets}, names)
-    if known is None:
+        at = 1
+        while at < len(tokens) and tokens[at].text in ("or", "replace", "global", "local"):
+            at += 1
+        if at + 1 >= len(tokens) or tokens[at].text not in _TEMPORARY:
+            return None
+        words = {token.text for token in tokens if token.kind == WORD}
+        kind = tokens[at + 1].text
+        if kind not in ("table", "view") or words & {"inherits", "partition"}:
+            return None
+        at += 2
+        while at < len(tokens) and tokens[at].text in ("if", "not", "exists"):
+            at += 1
+        last = name_at(tokens, at)
+        if last is None:
+            return None
+        name = tokens[last].text
+        if name in self._names.tables:
+            return None  # which of the two is meant from here on depends
+        if kind == "view":
+            return Statement(verb, effects=(("view", name),))
+        lives = "table until commit" if words >= {"on", "commit", "drop"} else "table"
+        begin = next((n for n, t in enumerate(tokens) if n > last and t.text == "as"), 0)
+        query = self._query(tokens[begin + 1 :], "create", words) if begin else NOTHING
+        return replace(query, verb=verb, returns_rows=False, narrowed=(), effects=((lives, name),))
+
+    def _truncate(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        found: set[str | None] = set()
+        expects = True
+        for at, token in enumerate(tokens[1:], 1):
+            if token == COMMA:
+                expects = True
+            elif expects and not (token.kind == WORD and token.text in ("table", "only")):
+                last = name_at(tokens, at)
+                found.add(self._plain_name(tokens, at, last))
+                expects = False
+        writes = self._known(found)
+        return Statement(
+            verb, writes, deletes=True, cascades="cascade" in words, unknown=self._unknown(found)
+        )
+
+    def _copy(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        if len(tokens) > 1 and tokens[1] == OPEN:
+            inner = self._query(tokens[1:], "copy", words)
+            return Statement(
+                "copy", inner.writes, inner.reads, inner.deletes, unknown=inner.unknown
+            )
+        name = self._plain_name(tokens, 1, name_at(tokens, 1))
+        table, unknown = self._known([name]), self._unknown([name])
+        direction = next(
+            (t.text for t in tokens if t.kind == WORD and t.text in ("from", "to")), ""
+        )
+        if direction == "to":
+            return Statement("copy", reads=table, unknown=unknown)
+        return Statement("copy", table, unknown=unknown)
+
+    def _query(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        names, vendor = self._names, self._vendor
+        found = walk(tokens)
+        mentioned = self._mentioned(tokens)
+        called = _called(tokens)
+        into = _into(tokens) if not found.targets else None
+        writes = self._writes(found, mentioned, called, into)
+        returns_rows = "returning" in words or "output" in words
+        read = self._read(found)
+        reads: Tables = None
+        if not found.reads_unknown and read <= names.tables and not called & READING:
+            reads = mentioned
+            if writes and found.targets and not (returns_rows and _shows_old(verb, words)):
+                # How many rows were changed is no answer: a counter would wake all that count.
+                reads -= writes - read
+            reads = reads.union(*(READ_BY[name] for name in called & READ_BY.keys()))
+        verbs = {target.verb for target in found.targets}
+        # Only here it is known which rows are concerned: MySQL's names and comparisons are not.
+        is_plain = vendor in _PLAIN_VENDORS
+        is_query = is_plain and found.verb == verb == "select" and not found.targets
+        is_change = is_plain and writes is not None and len(writes) == 1
+        return Statement(
+            verb,
+            writes,
+            reads,
+            deletes=bool(verbs - {"insert", "update"}) or (bool(verbs) and "replace" in words),
+            returns_rows=returns_rows and writes != frozenset(),
+            narrowed=narrowed(tokens, found, names.kinds) if is_query else (),
+            written=written(tokens, found, names.kinds, vendor) if is_change else None,
+            placeholders=sum(token.stands_for for token in tokens),
+            unknown=self._unknown_of(found),
+            effects=_effects_of_query(tokens, verb, words, into),
+        )
+
+    # Names.
+
+    def _mentioned(self, tokens: Sequence[Token]) -> frozenset[str]:
+        found = frozenset(token.text for token in tokens if token.kind in (WORD, NAME))
+        return found & self._names.tables
+
+    def _plain_name(self, tokens: Sequence[Token], begin: int, last: int | None) -> str | None:
+        """The name that ends at ``last``; "" for that of a temporary table."""
+        if last is None:
+            return None
+        name = tokens[last].text
+        is_own = schema_at(tokens, begin, last) in _OWN_SCHEMAS
+        return "" if is_own and name in self._temporary else name
+
+    def _known(self, found: Collection[str | None]) -> Tables:
+        """These tables, or any: an unknown name may be a view of a table, or a table of a view."""
+        known = frozenset(name for name in found if name in self._names.tables)
+        rest = set(found) - known - {""}
+        return None if rest or not found else known
+
+    def _unknown(self, found: Collection[str | None]) -> frozenset[str]:
+        return frozenset(name for name in found if name and name not in self._names.tables)
+
+    def _read(self, found: Walk) -> frozenset[str]:
+        return frozenset(
+            relation.name
+            for relation in found.relations
+            if not (relation.schema in _OWN_SCHEMAS and relation.name in self._temporary)
+        )
+
+    def _changed(self, found: Walk) -> set[str | None]:
+        return {
+            "" if target.schema in _OWN_SCHEMAS and target.name in self._temporary else target.name
+            for target in found.targets
+        }
+
+    def _unknown_of(self, found: Walk) -> frozenset[str]:
+        return self._unknown(self._read(found) | self._changed(found))
+
+    def _writes(
+        self, found: Walk, mentioned: frozenset[str], called: set[str], into: str | None
+    ) -> Tables:
+        functions = {**WRITTEN_BY, **self._names.functions}
+        by_functions: frozenset[str] = frozenset().union(
+            *(functions[name] for name in called & functions.keys())
+        )
+        if not found.targets:
+            # SELECT … INTO a new table.
+            return None if into == "" or into in self._names.tables else by_functions
+        known = self._known(self._changed(found))
+        if known is None:
+            return None
+        if self._vendor not in _PLAIN_VENDORS:
+            # MySQL changes several tables in one UPDATE or DELETE.
+            known |= mentioned
+        return known | by_functions
+
+
+def _into(tokens: Sequence[Token]) -> str | None:
+    """The temporary table that SELECT … INTO makes; "" for another, None for none."""
+    at = next((n for n, t in enumerate(tokens) if t.kind == WORD and t.text == "into"), None)
+    if at is None:
         return None
-    if vendor not in _PLAIN_VENDORS and mentioned is not None:
-        # MySQL changes several tables in one UPDATE or DELETE.
-        known |= mentioned
-    return known | by_functions
+    at += 1
+    while at < len(tokens) and tokens[at].text in ("global", "local"):
+        at += 1
+    if at >= len(tokens) or tokens[at].text not in _TEMPORARY:
+        return ""
+    at += 1
+    if at < len(tokens) and tokens[at].text == "table":
+        at += 1
+    last = name_at(tokens, at)
+    return "" if last is None else tokens[last].text
+
+
+def _effects_of_query(
+    tokens: Sequence[Token], verb: str, words: set[str], into: str | None
+) -> tuple[Effect, ...]:
+    if verb == "declare" and len(tokens) > 1:
+        return (("declare hold" if "hold" in words else "declare", tokens[1].text),)
+    return (("table", into),) if into else ()
+
+
+def _called(tokens: Sequence[Token]) -> set[str]:
+    """Names that a parenthesis follows."""
+    return {
+        token.text
+        for token, after in zip(tokens, tokens[1:], strict=False)
+        if after == OPEN and token.kind in (WORD, NAME)
+    }
+
+
+def _shows_old(verb: str, words: set[str]) -> bool:
+    """Whether the rows that RETURNING gives depend on those that were there."""
+    return verb != "insert" or bool(words & {"conflict", "duplicate", "or", "old"})
+
+
+def _dropped(tokens: Sequence[Token]) -> frozenset[str]:
+    """The names behind DROP TABLE and DROP VIEW, if no schema but a temporary's is named."""
+    at = 1
+    if at < len(tokens) and tokens[at].text in _TEMPORARY:
+        at += 1
+    if at >= len(tokens) or tokens[at].text not in ("table", "view"):
+        return frozenset()
+    at += 1
+    while at < len(tokens) and tokens[at].text in ("if", "exists"):
+        at += 1
+    found = set()
+    while (last := name_at(tokens, at)) is not None:
+        if schema_at(tokens, at, last) not in _OWN_SCHEMAS:
+            return frozenset()
+        found.add(tokens[last].text)
+        at = last + 2
+        if tokens[last + 1 : last + 2] != [COMMA]:
+            break
+    return frozenset(found)

@@ -8,12 +8,14 @@ something around the same methods later keeps it.
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from wsrequest.live.cursors import Fetched, listen, listen_to_cursor
+from wsrequest.live.connection_state import ConnectionState
+from wsrequest.live.cursors import Fetched, first_row, listen, listen_to_cursor
 from wsrequest.live.keys import is_inside
+from wsrequest.live.memory import remembered, writes_nothing
 from wsrequest.live.pending import Pending
 from wsrequest.live.reads import current, running
-from wsrequest.live.rows import rows_of
-from wsrequest.live.statements import ANYTHING, Statement, parse
+from wsrequest.live.rows import returned, rows_of
+from wsrequest.live.statements import ANYTHING, NOTHING, Names, Statement
 from wsrequest.live.values import Passes, as_it_is, passes_of
 from wsrequest.types import Row
 
@@ -52,6 +54,7 @@ class Tap:
         self._was_open = False  # the transaction of PostgreSQL that Django has begun
         self._wrapped: dict[str, Any] = {}
         self._passes: Passes = as_it_is
+        self._state = ConnectionState()
 
     def attach(self) -> None:
         """Begin; again after the connection was opened anew, which ends what was under way."""
@@ -73,6 +76,7 @@ class Tap:
         listen(connection.connection, self)
         self._passes = passes_of(connection.vendor, connection.connection)
         self._has_begun = False
+        self._state.forget()
         self.publish()
 
     def detach(self) -> None:
@@ -121,6 +125,7 @@ class Tap:
         statement = ANYTHING if sql is None else self._statement(sql)
         self._note_reads(statement, None, True)
         self._note(statement, None, False)
+        self._state.note(statement, is_done=False)
         self._settle(statement, sql)
 
     def ended(self) -> None:
@@ -134,43 +139,58 @@ class Tap:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         """The execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/)."""
-        statement = self._statement(sql)
+        statement = self._statement(sql, is_read=current() is not None)
         self._note_reads(statement, params, many)
         if self.pending:
             self._catch_up()
         was_running, self.is_running = self.is_running, True
-        if statement.writes == _NONE and not self.pending and not statement.begins:
+        has_effect = statement.begins or statement.effects or statement.writes != _NONE
+        if not self.pending and not has_effect:
             try:
                 return execute(sql, params, many, context)
             finally:
                 self.is_running = was_running
+        done = None
         try:
             result = execute(sql, params, many, context)
-            if statement.returns_rows and not many and self._must_fetch():
-                cursor = context["cursor"]
+            cursor = context["cursor"]
+            if statement.returns_rows and not many and self._must_fetch(statement):
                 with self._connection.wrap_database_errors:
                     result = cursor.cursor = Fetched(cursor.cursor)
+            done = cursor.cursor
             return result
         finally:
             self.is_running = was_running
             # Also after an error: part of it may have been done, and telling too much is safe.
-            self._note(statement, params, many)
+            self._note(statement, params, many, done)
+            self._state.note(statement, is_done=done is not None)
             self._settle(statement, sql)
 
-    def _must_fetch(self) -> bool:
-        return self._connection.vendor == "sqlite" and self._is_idle()
+    def _must_fetch(self, statement: Statement) -> bool:
+        if self._connection.vendor != "sqlite":
+            return False
+        tells_key = statement.written is not None and bool(statement.written.returning)
+        return tells_key or self._is_idle()
 
     # Noting raises nothing: the statement is the project's, and so is its error.
 
-    def _statement(self, sql: Any) -> Statement:
+    def _statement(self, sql: Any, is_read: bool = True) -> Statement:
         try:
             if not isinstance(sql, str):
                 sql = sql.as_string(self._connection.connection)  # psycopg's sql.Composable
-            names = self._capture.schema.names
-            vendor = self._connection.vendor
-            return parse(sql, vendor, names.get(vendor) or names[""])
+            vendor, names = self._connection.vendor, self._names()
+            if not is_read and writes_nothing(sql, names):
+                return NOTHING
+            statement = remembered.parse(sql, vendor, names)
+            if statement.unknown and (temporary := self._state.temporary(statement)):
+                statement = remembered.parse(sql, vendor, names, temporary)
+            return self._state.resolve(statement) if statement.executes else statement
         except Exception:  # bytes, a text that nests too deep for us
             return ANYTHING
+
+    def _names(self) -> Names:
+        names = self._capture.schema.names
+        return names.get(self._connection.vendor) or names[""]
 
     def _note_reads(self, statement: Statement, params: Any, many: bool) -> None:
         reads = current()
@@ -178,17 +198,19 @@ class Tap:
             return
         try:
             reads.lags |= self._connection.alias != self.database
-            schema = self._capture.schema
-            names = schema.names.get(self._connection.vendor) or schema.names[""]
-            known = None if many else params
+            ignored, known = self._capture.schema.ignored, None if many else params
             reads.add_statement(
-                self.database, statement, names, schema.ignored, known, self._passes
+                self.database, statement, self._names(), ignored, known, self._passes
             )
         except Exception:
             reads.add(self.database, None)
 
-    def _note(self, statement: Statement, params: Any, many: bool) -> None:
-        """Add what a statement wrote to what is pending."""
+    def _note(self, statement: Statement, params: Any, many: bool, done: Any | None = None) -> None:
+        """Add what a statement wrote to what is pending.
+
+        Args:
+            done: the driver's cursor, where the database has done it.
+        """
         if statement.writes == _NONE:
             return
         run = running()
@@ -200,8 +222,15 @@ class Tap:
             self.pending.add(self.database, None, None, run)
             self._note_stores(self._capture.stores, run)
             return
+        if (
+            done is not None
+            and len(changed) == 1
+            and changed[0][1]
+            and _hit_nothing(statement, done)
+        ):
+            return
         for table, can_tell in changed:
-            rows = self._rows(statement, table, params, many) if can_tell else None
+            rows = self._rows(statement, table, params, many, done) if can_tell else None
             self.pending.add(self.database, table, rows, run)
             if table in self._capture.stores:
                 self._note_stores((table,), run)
@@ -214,7 +243,7 @@ class Tap:
                 self.pending.add(store, None, None, run)
 
     def _rows(
-        self, statement: Statement, table: str, params: Any, many: bool
+        self, statement: Statement, table: str, params: Any, many: bool, done: Any | None
     ) -> tuple[Row, ...] | None:
         """The rows that a statement wrote in its table, None for any."""
         capture, written = self._capture, statement.written
@@ -223,7 +252,10 @@ class Tap:
         try:
             kinds = capture.wanted_kinds(self.database, table, self._connection.vendor)
             if kinds and (many or len(params or ()) == statement.placeholders):
-                return rows_of(written, kinds, params or (), many, self._passes)
+                rows = rows_of(written, kinds, params or (), many, self._passes)
+                if rows is None or many or done is None or len(rows) != 1 or not written.returning:
+                    return rows
+                return (returned(rows[0], written.returning, kinds, first_row(done)),)
         except Exception:  # a row of executemany() that is too short
             pass
         return None
@@ -306,12 +338,14 @@ class Tap:
             commit()
         finally:
             # Django runs the hooks of on_commit() later. COMMIT may have failed after it was done.
+            self._state.committed()
             self.publish()
 
     def _rollback(self, rollback: Callable[[], None]) -> None:
         self._catch_up()
         rollback()
         self._has_begun = self._was_open = False
+        self._state.forget()
         if self._can_roll_back():
             self.pending.clear()
         else:
@@ -321,6 +355,7 @@ class Tap:
         try:
             close()
         finally:
+            self._state.forget()
             if self._connection.connection is None or self._connection.closed_in_transaction:
                 self._has_begun = False
                 self.publish()
@@ -342,6 +377,12 @@ class Tap:
         # told then at the latest.
         self._catch_up()
         close_if_obsolete()
+
+
+def _hit_nothing(statement: Statement, done: Any) -> bool:
+    """Whether no row was there to write, as when save() tries UPDATE before INSERT."""
+    is_known = statement.written is not None and not statement.returns_rows
+    return is_known and getattr(done, "rowcount", -1) == 0
 
 
 def _is_piped(driver: Any) -> bool:

@@ -2,15 +2,40 @@
 
 Owns what is a name, a bare word, a literal, a placeholder or a comment in the dialects of Django's
 backends; what the tokens mean stands in live.relations. Where dialects disagree, the reading is
-taken that hides no name of a table. Pure.
+taken that hides no name of a table. The work for one text is bounded: a long list of placeholders
+is one token, and a text of too many characters or tokens is refused. Pure.
 """
 
 import re
 from typing import NamedTuple
 
-__all__ = ["NAME", "NUMBER", "PARAM", "SIGN", "TEXT", "WORD", "Token", "Unparsable", "tokenize"]
+__all__ = [
+    "COMMA",
+    "DOT",
+    "LIST",
+    "MAX_CHARACTERS",
+    "MAX_TOKENS",
+    "NAME",
+    "NUMBER",
+    "OPEN",
+    "PARAM",
+    "SEMICOLON",
+    "SIGN",
+    "TEXT",
+    "WORD",
+    "Token",
+    "Unparsable",
+    "tokenize",
+]
 
 WORD, NAME, TEXT, NUMBER, PARAM, SIGN = "word", "name", "text", "number", "param", "sign"
+LIST = "list"
+
+# A list of 50,000 placeholders is read; what is longer is seldom, and costs its sender more.
+MAX_CHARACTERS = 2**18
+# bulk_update of 400 rows: about 10 ms, once.
+MAX_TOKENS = 5000
+_MAX_DEPTH = 1000  # of comments in comments
 
 
 class Unparsable(Exception):
@@ -21,46 +46,63 @@ class Token(NamedTuple):
     """One token.
 
     Attributes:
-        kind: one of the constants of this module; ``WORD`` is bare, ``NAME`` was quoted.
-        text: folded, without its quotes; "" for a literal.
+        kind: one of the constants of this module; ``WORD`` is bare, ``NAME`` was quoted, and
+            ``LIST`` is a long list of placeholders, or of rows of them in parentheses.
+        text: folded, without its quotes; "" for a literal that is no number.
         number: of a placeholder, how many came before it; -1 for one with a name.
+        stands_for: how many placeholders it stands for.
     """
 
     kind: str
     text: str
     number: int = -1
+    stands_for: int = 0
 
 
-_LINE = r"--[^\n]*"
-_TEXT = r"'(?:[^']|'')*'"
-_ESCAPED_TEXT = r"'(?:[^'\\]|\\.|'')*'"
-_DOUBLE = r'"(?:[^"]|"")*"'
-_BACKTICK = r"`(?:[^`]|``)*`"
-_BRACKET = r"\[[^\]]*\]"
-_DOLLAR = r"\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$"
+COMMA, DOT, OPEN, SEMICOLON = (Token(SIGN, text) for text in ",.(;")
+
+# A plus behind a quantifier: what was taken is not given back, so that no text takes long.
+_LINE = r"--[^\n]*+"
+_TEXT = r"'[^']*+(?:''[^']*+)*+'"
+_ESCAPED_TEXT = r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
+_DOUBLE = r'"[^"]*+(?:""[^"]*+)*+"'
+_BACKTICK = r"`[^`]*+(?:``[^`]*+)*+`"
+_BRACKET = r"\[[^\]]*+\]"
+_DOLLAR = r"\$(?P<tag>(?:[A-Za-z_\u0080-\U0010ffff][\w\u0080-\U0010ffff]*)?)\$.*?\$(?P=tag)\$"
+# Each character beyond ASCII is part of a name, marks and spaces too.
+_NAME = r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*"
+_NUMBER = r"0[xXoObB][0-9a-fA-F_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?"
+# So many that nothing is narrowed by them: see conditions.MAX_VALUES and MAX_ROWS.
+_VALUES = r"%s(?:, ?%s){100,}+"
+_ROW = r"\(%s(?:, ?%s)*+\)"
+_ROWS = rf"{_ROW}(?:, ?{_ROW}){{48,}}+"
 
 
 def _pattern(comment: str, texts: str, names: str) -> re.Pattern[str]:
     return re.compile(
-        rf"(?P<skip>\s+|{comment})|(?P<open>/\*)|(?P<text>{texts})|(?P<name>{names})"
+        rf"(?P<skip>[ \t\n\r\f\v]+|{comment})|(?P<open>/\*)|(?P<text>{texts})|(?P<name>{names})"
+        rf"|(?P<list>{_VALUES}|{_ROWS})"
         r"|(?P<param>%s)|(?P<named>%\(\w+\)s)|(?P<sign>%%)"
-        r"|(?P<number>\d\w*(?:\.\d+)?)|(?P<word>[^\W\d][\w$]*)|(?P<other>.)",
+        rf"|(?P<number>{_NUMBER})|(?P<word>{_NAME})|(?P<other>.)",
         re.DOTALL,
     )
 
 
 _PATTERNS = {
-    "postgresql": _pattern(_LINE, rf"[eE]{_ESCAPED_TEXT}|{_TEXT}|{_DOLLAR}", _DOUBLE),
+    # Only here a carriage return ends a comment.
+    "postgresql": _pattern(r"--[^\n\r]*", rf"[eE]{_ESCAPED_TEXT}|{_TEXT}|{_DOLLAR}", _DOUBLE),
     "sqlite": _pattern(_LINE, _TEXT, f"{_DOUBLE}|{_BACKTICK}|{_BRACKET}"),
     "mysql": _pattern(
         r"--(?=\s|$)[^\n]*|\#[^\n]*|/\*!\d*|\*/",
         _ESCAPED_TEXT,
-        rf'"(?:[^"\\]|\\.|"")*"|{_BACKTICK}',
+        rf'"[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*+"|{_BACKTICK}',
     ),
     "oracle": _pattern(_LINE, _TEXT, _DOUBLE),
 }
 _SURE_OF_TEXT = frozenset({"mysql", "sqlite", "oracle"})
 _OTHER = _pattern(_LINE, _TEXT, f"{_DOUBLE}|{_BACKTICK}|{_BRACKET}")
+_OPEN_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
+_COMMENT = re.compile(r"/\*|\*/")
 
 
 def tokenize(sql: str, vendor: str) -> list[Token]:
@@ -71,18 +113,26 @@ def tokenize(sql: str, vendor: str) -> list[Token]:
             the standard, and backticks and brackets.
 
     Raises:
-        Unparsable: a quote or a comment is not closed, or the dialect allows two readings.
+        Unparsable: a quote or a comment is not closed, the dialect allows two readings, or there
+            is too much to read.
     """
+    if len(sql) > MAX_CHARACTERS:
+        raise Unparsable("the text is too long")
     pattern = _PATTERNS.get(vendor, _OTHER)
     tokens: list[Token] = []
-    count = position = 0
+    count = position = pieces = 0
     while (match := pattern.match(sql, position)) is not None:
+        pieces += 1
         kind, text, position = match.lastgroup, match[0], match.end()
         if kind == "open":
             position = _end_of_comment(sql, position, nests=vendor == "postgresql")
         elif kind == "param":
-            tokens.append(Token(PARAM, "", count))
+            tokens.append(Token(PARAM, "", count, 1))
             count += 1
+        elif kind == "list":
+            found = text.count("%s")
+            tokens.append(Token(LIST, "", count, found))
+            count += found
         elif kind == "named":
             tokens.append(Token(PARAM, ""))
         elif kind == "word":
@@ -90,28 +140,37 @@ def tokenize(sql: str, vendor: str) -> list[Token]:
         elif kind == "name":
             tokens.append(Token(NAME, _unquoted(text).casefold()))
         elif kind == "number":
+            # Older PostgreSQL reads 1FROM as two words, MySQL as one name.
+            if (after := pattern.match(sql, position)) and after.lastgroup in ("word", "number"):
+                raise Unparsable("a number runs into a word")
             tokens.append(Token(NUMBER, text))
         elif kind in ("text", "tag"):
             _check_text(text, tokens, vendor)
             tokens.append(Token(TEXT, ""))
         elif kind != "skip":
-            if text in "'\"`":
-                raise Unparsable("a quote is not closed")
+            _check_sign(sql, match.start(), vendor)
             tokens.append(Token(SIGN, text))
+        if len(tokens) > MAX_TOKENS or pieces > 3 * MAX_TOKENS:
+            raise Unparsable("the text has too many tokens")
     if vendor == "postgresql" and _has_unicode_name(tokens):
         raise Unparsable("a name is written with escapes")
     return tokens
 
 
 def _end_of_comment(sql: str, position: int, nests: bool) -> int:
-    depth = 1
-    while depth:
+    if not nests:
         end = sql.find("*/", position)
         if end < 0:
             raise Unparsable("a comment is not closed")
-        inner = sql.find("/*", position, end) if nests else -1
-        position, depth = (inner + 2, depth + 1) if inner >= 0 else (end + 2, depth - 1)
-    return position
+        return end + 2
+    depth = 1
+    for mark in _COMMENT.finditer(sql, position):
+        depth += 1 if mark[0] == "/*" else -1
+        if not depth:
+            return mark.end()
+        if depth > _MAX_DEPTH:
+            break
+    raise Unparsable("a comment is not closed")
 
 
 def _unquoted(text: str) -> str:
@@ -127,6 +186,15 @@ def _check_text(text: str, tokens: list[Token], vendor: str) -> None:
     # never do, and Django writes ESCAPE '\' for them.
     if vendor not in _SURE_OF_TEXT and text.startswith("'") and "\\'" in text:
         raise Unparsable("a backslash stands before a quote")
+
+
+def _check_sign(sql: str, at: int, vendor: str) -> None:
+    """Refuse what opens a quote that is closed nowhere, at the first: to look is work."""
+    sign = sql[at]
+    if sign in "'\"`" or (sign == "[" and vendor not in ("postgresql", "mysql", "oracle")):
+        raise Unparsable("a quote is not closed")
+    if sign == "$" and vendor == "postgresql" and _OPEN_TAG.match(sql, at):
+        raise Unparsable("a quote is not closed")
 
 
 def _has_unicode_name(tokens: list[Token]) -> bool:

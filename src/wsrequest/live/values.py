@@ -32,7 +32,7 @@ def as_it_is(cls: type, base: type) -> bool:
 
 
 def comparable(kind: str, value: object, passes: Passes = as_it_is) -> object:
-    """Return a value as the database gets it: an exact int, str or UUID, None, or ``ANY``.
+    """Return a value as the database gets it: an exact int, bool, str or UUID, None, or ``ANY``.
 
     Args:
         kind: of the column, as ``statements.Names`` has it.
@@ -42,6 +42,9 @@ def comparable(kind: str, value: object, passes: Passes = as_it_is) -> object:
     if value is None:
         return None
     cls = type(value)
+    if kind == "bool":  # SQLite keeps any number there, and each but 0 is true
+        is_truth = cls in (bool, int) and value in (0, 1) and passes(cls, cls)
+        return bool(value) if is_truth else ANY
     base = cls if cls in _EXACT else _base_of(cls)
     if base is None or _EXACT[base] != _KINDS.get(kind) or not passes(cls, base):
         return ANY

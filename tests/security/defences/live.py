@@ -65,6 +65,47 @@ LIVE = (
     ),
     Defence(
         (33,),
+        "what is remembered of SQL texts is bounded in bytes",
+        SRC + "live/memory.py",
+        (("            if self._weight > self._half:\n", "            if False:\n"),),
+        (UNIT + "live/test_memory.py::test_what_is_remembered_is_bounded_in_bytes",),
+    ),
+    Defence(
+        (33,),
+        "a SELECT is read only for a live run",
+        SRC + "live/taps.py",
+        (("if not is_read and writes_nothing(sql, names):", "if False:"),),
+        (
+            "tests/live/test_corpus_capture.py::"
+            "test_co13_query_of_many_filters_is_parsed_once[sqlite]",
+        ),
+    ),
+    Defence(
+        (33,),
+        "the work for one SQL text is bounded",
+        SRC + "live/tokens.py",
+        (("if len(tokens) > MAX_TOKENS or pieces > 3 * MAX_TOKENS:", "if False:"),),
+        (
+            UNIT + "live/test_memory.py::test_no_text_is_looked_at_for_long[signs]",
+            UNIT + "live/test_memory.py::test_text_that_is_too_long_is_any_table",
+        ),
+    ),
+    Defence(
+        (33,),
+        "the length of a SQL text that is read is bounded",
+        SRC + "live/tokens.py",
+        (("if len(sql) > MAX_CHARACTERS:", "if False:"),),
+        (UNIT + "live/test_memory.py::test_text_that_is_too_long_is_any_table",),
+    ),
+    Defence(
+        (33,),
+        "the rows of a long INSERT are not remembered",
+        SRC + "live/conditions.py",
+        ((" or len(rows) == MAX_ROWS_OF_A_TEXT:", ":"),),
+        (UNIT + "live/test_rows.py::test_long_list_of_rows_in_a_text_is_of_any_row",),
+    ),
+    Defence(
+        (33,),
         "only so many views run again at a time",
         SRC + "live/turns.py",
         (("while self._ready and self._running < self._max_runs:", "while self._ready:"),),

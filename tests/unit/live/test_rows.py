@@ -5,11 +5,12 @@ from uuid import UUID
 
 import pytest
 
+from wsrequest.live.conditions import MAX_ROWS_OF_A_TEXT
 from wsrequest.live.rows import MAX_ROWS, equals_of, rows_of
 from wsrequest.live.statements import Names, parse
 
 KINDS = {
-    "note": {"id": "key", "room": "int", "slug": "text", "key": "uuid"},
+    "note": {"id": "key", "room": "int", "slug": "text", "key": "uuid", "flag": "bool"},
     "tag": {"id": "int", "room": "int"},
 }
 NAMES = Names(frozenset({"note", "tag", "other"}), KINDS)
@@ -37,6 +38,17 @@ def equals(sql: str, *params: Any) -> dict[str, dict[str, set[object]]]:
         pytest.param("note.id = %s AND note.id IN (%s, %s)", [1, 1, 2], {"id": {1}}, id="twice"),
         pytest.param("note.a LIKE %s AND note.room = %s", ["x", 2], {"room": {2}}, id="other-too"),
         pytest.param("note.room = %s AND (note.a OR note.b)", [2], {"room": {2}}, id="or-within"),
+        pytest.param("note.id = %s OR note.id IN (%s, 7)", [1, 2], {"id": {1, 2, 7}}, id="either"),
+        pytest.param(
+            "(note.room = %s AND note.a) OR (note.b AND note.room = %s AND note.id = %s)",
+            [1, 2, 3],
+            {"room": {1, 2}},
+            id="common-factor",
+        ),
+        pytest.param("note.flag AND note.room = 5", [], {"flag": {True}, "room": {5}}, id="truth"),
+        pytest.param("NOT note.flag", [], {"flag": {False}}, id="untruth"),
+        pytest.param("note.flag = %s", [1], {"flag": {True}}, id="truth-as-a-number"),
+        pytest.param("note.offset AND note.room = %s", [1], {"room": {1}}, id="word-for-a-column"),
         pytest.param(
             "note.a BETWEEN %s AND %s AND note.room = %s", [1, 2, 3], {"room": {3}}, id="between"
         ),
@@ -77,6 +89,10 @@ def test_conjunction_narrows(where: str, params: list[Any], expected: Any) -> No
         pytest.param("note.a BETWEEN 1 AND note.id = %s", [1], id="and-of-between"),
         pytest.param("CASE WHEN note.a AND note.id = %s AND b THEN 1 END", [1], id="case"),
         pytest.param("note.id = %s AND EXISTS(SELECT 1 FROM note U0)", [1], id="used-twice"),
+        pytest.param("note.id = %s OR note.room = %s", [1, 2], id="or-of-columns"),
+        pytest.param("note.id = %s AND note.offset OR note.a", [1], id="or-behind-a-column"),
+        pytest.param("note.id = %s AND (note.case = 1) OR note.a", [1], id="or-behind-case"),
+        pytest.param("CASE WHEN end AND note.id = %s AND b THEN 1 END", [1], id="end-for-a-name"),
         pytest.param("note.id = %s UNION SELECT 1 FROM tag", [1], id="union"),
         pytest.param("EXISTS(SELECT 1 FROM tag WHERE note.id = %s)", [1], id="within-a-subquery"),
         pytest.param("COALESCE(note.id = %s AND note.a)", [1], id="argument"),
@@ -121,6 +137,19 @@ def test_alias_is_resolved() -> None:
 def test_table_that_is_joined_with_itself_is_not_narrowed() -> None:
     sql = "SELECT 1 FROM note INNER JOIN note T3 ON note.id = T3.id WHERE T3.room = %s"
     assert equals(sql, 1) == {}
+
+
+def test_list_of_columns_renames_them() -> None:
+    assert equals("SELECT 1 FROM note AS x(n, id) WHERE x.id = %s", 1) == {}
+    assert equals("SELECT 1 FROM note (n, id) WHERE note.id = %s", 1) == {}
+
+
+@pytest.mark.parametrize(
+    "other", ["(SELECT 1 AS id) AS note", "generate_series(1, 3) note", "unnest(%s) AS note"]
+)
+def test_name_that_stands_for_something_else_too_does_not_narrow(other: str) -> None:
+    sql = f"SELECT 1 FROM note, {other} WHERE note.id = %s"
+    assert parse(sql, "postgresql", NAMES).narrowed == ()
 
 
 def test_placeholder_with_a_name_does_not_narrow() -> None:
@@ -207,9 +236,11 @@ def test_write_knows_its_rows(sql: str, params: list[Any], expected: Any) -> Non
         pytest.param("UPDATE OR REPLACE note SET slug = 'a' WHERE id = %s", [1], id="update-or"),
         pytest.param("UPDATE note SET room = %s", [1], id="no-where"),
         pytest.param("UPDATE note SET (room, id) = (%s, %s) WHERE id = %s", [1, 2, 3], id="tuple"),
-        pytest.param("UPDATE note SET room = %s WHERE id = %s OR id = 1", [1, 2], id="or"),
+        pytest.param("UPDATE note SET room = %s WHERE id = %s OR a = 1", [1, 2], id="or"),
         pytest.param("UPDATE note SET room = %s FROM tag WHERE note.id = %s", [1, 2], id="from"),
         pytest.param("DELETE FROM note WHERE id > %s", [1], id="greater"),
+        pytest.param("INSERT INTO note (room, room) VALUES (%s, %s)", [1, 2], id="column-twice"),
+        pytest.param("UPDATE note SET room = %s, room = 5 WHERE id = %s", [1, 2], id="set-twice"),
         pytest.param("DELETE FROM note WHERE id = %s", ["1"], id="another-kind"),
         pytest.param("DELETE FROM note WHERE id IN (SELECT id FROM tag)", [], id="subquery"),
         pytest.param(
@@ -235,3 +266,31 @@ def test_too_many_rows_are_any() -> None:
     assert rows(sql, [[n] for n in range(MAX_ROWS + 1)], many=True) is None
     held = ", ".join(["%s"] * (MAX_ROWS + 1))
     assert rows(f"DELETE FROM note WHERE id IN ({held})", list(range(MAX_ROWS + 1))) is None
+
+
+@pytest.mark.parametrize("name", ["rowid", "OID", "_rowid_"])
+def test_other_name_of_the_key_on_sqlite_is_any_row(name: str) -> None:
+    update = f"UPDATE note SET {name} = %s WHERE id = %s"
+    insert = f"INSERT INTO note ({name}, id) VALUES (%s, %s)"
+    for sql in (update, insert):
+        assert parse(sql, "sqlite", NAMES).writes == {"note"}
+        assert parse(sql, "sqlite", NAMES).written is None
+
+
+def test_long_list_of_rows_in_a_text_is_of_any_row() -> None:
+    for count, is_known in ((MAX_ROWS_OF_A_TEXT, True), (MAX_ROWS_OF_A_TEXT + 1, False)):
+        for value in ("%s", "DEFAULT"):
+            sql = f"INSERT INTO note (room, a) VALUES {', '.join([f'(%s, {value})'] * count)}"
+            assert (parse(sql, "postgresql", NAMES).written is not None) is is_known
+
+
+def test_literals_are_values() -> None:
+    assert rows("UPDATE note SET room = NULL, flag = true WHERE id = 5", []) == (
+        {"id": 5},
+        {"id": 5, "room": None, "flag": True},
+    )
+
+
+def test_number_is_no_truth() -> None:
+    """SQLite takes each number but 0 for true."""
+    assert equals("SELECT 1 FROM note WHERE note.room") == {"note": {}}

@@ -1,7 +1,10 @@
 """Which tables a text reads and writes."""
 
+from typing import Any
+
 import pytest
 
+from wsrequest.live.functions import SCHEMA
 from wsrequest.live.statements import Names, Statement, Tables, parse
 
 NAMES = Names(
@@ -86,7 +89,35 @@ def tables(*names: str) -> Tables:
         pytest.param("COPY (SELECT 1 FROM tag) TO STDOUT", tables("tag"), id="copy-query-to"),
         pytest.param("DECLARE c CURSOR FOR SELECT 1 FROM note", tables("note"), id="declare"),
         pytest.param("EXPLAIN SELECT 1 FROM note", tables(), id="explain"),
-        pytest.param("PRAGMA table_info(note)", tables(), id="pragma"),
+        pytest.param("PRAGMA table_info(note)", tables(SCHEMA), id="pragma-of-the-schema"),
+        pytest.param("PRAGMA main.index_list('note')", tables(SCHEMA), id="pragma-of-a-database"),
+        pytest.param("PRAGMA foreign_keys", tables(), id="pragma-of-the-connection"),
+        pytest.param("PRAGMA data_version", ANY, id="pragma-of-all-that-is-stored"),
+        pytest.param("SELECT query_to_xml('SELECT 1 FROM tag', true, true, '')", ANY, id="text"),
+        pytest.param("SELECT pg_sequence_last_value('s')", tables("* sequences"), id="sequence"),
+        pytest.param("FETCH ALL FROM c", ANY, id="fetch-from-what-nobody-declared"),
+        pytest.param("MOVE 5 IN c", tables(), id="move"),
+        pytest.param("CLOSE c", tables(), id="close"),
+        pytest.param("LOCK TABLE note IN SHARE MODE", tables(), id="lock"),
+        pytest.param("ANALYZE note", tables(), id="analyze"),
+        pytest.param("VACUUM note", tables(), id="vacuum"),
+        pytest.param("SET LOCAL statement_timeout = 5", tables(), id="set"),
+        pytest.param("ATTACH DATABASE 'a' AS b", tables(), id="attach"),
+        pytest.param("PREPARE p AS SELECT 1 FROM note", tables(), id="prepare"),
+        pytest.param("CREATE TEMP TABLE x AS SELECT * FROM note", tables("note"), id="temporary"),
+        pytest.param("CREATE TEMPORARY TABLE IF NOT EXISTS x (a int)", tables(), id="temporary-2"),
+        pytest.param("CREATE OR REPLACE TEMP VIEW x AS SELECT 1 FROM note", tables(), id="view"),
+        pytest.param("SELECT * INTO TEMP TABLE x FROM note", tables("note"), id="into-temporary"),
+        pytest.param(
+            "SELECT 1 FROM (WITH x AS (SELECT 1) SELECT * FROM x) y, x", ANY, id="cte-elsewhere"
+        ),
+        pytest.param("SELECT 1 FROM s.x, (WITH x AS (SELECT 1) SELECT 2) y", ANY, id="schema-cte"),
+        pytest.param(
+            "SELECT 1 FROM note JOIN tag ON note.limit = 1, nowhere", ANY, id="word-for-a-column"
+        ),
+        pytest.param("SELECT 1 FROM note --\rJOIN nowhere ON true", ANY, id="carriage-return"),
+        pytest.param("SELECT 1 FROM note\u0301", ANY, id="combining-mark"),
+        pytest.param("SELECT 1 FROM note\u00a0x", ANY, id="space-that-is-a-letter"),
         pytest.param('SAVEPOINT "note"', tables(), id="savepoint"),
         pytest.param("SHOW note", tables(), id="show"),
         pytest.param("", tables(), id="nothing"),
@@ -133,12 +164,18 @@ def test_read_names_its_tables(sql: str, reads: Tables) -> None:
         pytest.param("TRUNCATE TABLE ONLY note, nowhere", ANY, id="truncate-unknown"),
         pytest.param("COPY note (a, b) FROM STDIN", tables("note"), id="copy"),
         pytest.param("COPY nowhere FROM STDIN", ANY, id="copy-unknown"),
-        pytest.param("ALTER TABLE note ADD COLUMN b int", tables("note"), id="alter"),
-        pytest.param("CREATE INDEX i ON note (a)", tables("note"), id="create"),
-        pytest.param("DROP TABLE note CASCADE", tables("note"), id="drop"),
+        pytest.param("ALTER TABLE note ADD COLUMN b int", tables("note", SCHEMA), id="alter"),
+        pytest.param("CREATE INDEX i ON note (a)", tables("note", SCHEMA), id="create"),
+        pytest.param("DROP TABLE note CASCADE", tables("note", SCHEMA), id="drop"),
         pytest.param("DROP VIEW nowhere", ANY, id="drop-unknown"),
-        pytest.param("REFRESH MATERIALIZED VIEW note", tables("note"), id="refresh"),
-        pytest.param("LOAD DATA INFILE 'a' INTO TABLE note", tables("note"), id="load"),
+        pytest.param("REFRESH MATERIALIZED VIEW note", tables("note", SCHEMA), id="refresh"),
+        pytest.param("LOAD DATA INFILE 'a' INTO TABLE note", tables("note", SCHEMA), id="load"),
+        pytest.param("CREATE TEMP TABLE note (a int)", tables("note", SCHEMA), id="hides-a-table"),
+        pytest.param("CREATE TEMP TABLE x () INHERITS (note)", tables("note", SCHEMA), id="child"),
+        pytest.param("PRAGMA user_version = 5", tables(SCHEMA), id="pragma"),
+        pytest.param("SELECT nextval('s')", tables("* sequences"), id="nextval"),
+        pytest.param("SELECT setval('s', 5)", tables("* sequences"), id="setval"),
+        pytest.param("SELECT 1note", ANY, id="number-runs-into-a-name"),
         pytest.param("SELECT * INTO copied FROM note", ANY, id="select-into"),
         pytest.param("SELECT count_up(1)", tables("tag"), id="function-that-writes"),
         pytest.param("CALL anything()", ANY, id="call"),
@@ -165,6 +202,12 @@ def test_write_names_its_tables(sql: str, writes: Tables) -> None:
         pytest.param("UPDATE note SET a = 1 WHERE b = 2", tables(), id="update-is-no-read"),
         pytest.param("UPDATE note SET a = 1 RETURNING a", tables("note"), id="returning"),
         pytest.param("INSERT INTO note (a) VALUES (1) RETURNING id", tables(), id="new-row"),
+        pytest.param(
+            "INSERT INTO note (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 2 RETURNING old.b",
+            tables("note"),
+            id="old-row",
+        ),
+        pytest.param("INSERT OR IGNORE INTO note (a) VALUES (1) RETURNING a", tables("note")),
         pytest.param("DELETE FROM note WHERE a IN (SELECT a FROM note)", tables("note")),
         pytest.param("UPDATE note SET a = (SELECT 1 FROM nowhere)", ANY, id="unknown"),
     ],
@@ -211,6 +254,50 @@ def test_write_says_how_far_it_goes(
     assert (found.deletes, found.cascades, found.returns_rows) == (deletes, cascades, returns_rows)
 
 
-def test_text_is_parsed_once() -> None:
-    sql = "SELECT 1 FROM note WHERE a = %s AND b = 'parsed once'"
-    assert statement(sql) is statement("".join([sql, ""]))
+@pytest.mark.parametrize(
+    ("sql", "effects"),
+    [
+        pytest.param("CREATE TEMP TABLE x (a int)", [("table", "x")], id="table"),
+        pytest.param("CREATE LOCAL TEMP TABLE temp.x (a int)", [("table", "x")], id="schema"),
+        pytest.param(
+            "CREATE TEMP TABLE x (a int) ON COMMIT DROP", [("table until commit", "x")], id="drops"
+        ),
+        pytest.param("SELECT 1 INTO TEMP x", [("table", "x")], id="into"),
+        pytest.param("CREATE TEMP VIEW x AS SELECT 1", [("view", "x")], id="view"),
+        pytest.param("DECLARE c CURSOR FOR SELECT 1", [("declare", "c")], id="cursor"),
+        pytest.param("DECLARE c CURSOR WITH HOLD FOR SELECT 1", [("declare hold", "c")], id="hold"),
+        pytest.param("PREPARE p AS SELECT 1", [("prepare", "p")], id="prepare"),
+        pytest.param("DEALLOCATE PREPARE p", [("deallocate", "p")], id="deallocate"),
+        pytest.param("ROLLBACK TO SAVEPOINT x", [("forget", "")], id="savepoint"),
+        pytest.param("DISCARD TEMP", [("forget", "")], id="discard"),
+        pytest.param("ALTER TABLE x RENAME TO y", [("forget", "")], id="rename"),
+        pytest.param("COMMIT; CREATE TEMP TABLE x (a int)", [("commit", ""), ("table", "x")]),
+    ],
+)
+def test_statement_says_what_it_does_to_its_connection(sql: str, effects: list[Any]) -> None:
+    assert list(statement(sql).effects) == effects
+
+
+@pytest.mark.parametrize(
+    ("sql", "unknown", "writes", "reads"),
+    [
+        pytest.param("INSERT INTO x SELECT 1 FROM note", {"x"}, tables(), tables("note")),
+        pytest.param("SELECT 1 FROM x JOIN note ON true", {"x"}, tables(), tables("note")),
+        pytest.param("DELETE FROM pg_temp.x USING note", {"x"}, tables(), tables("note")),
+        pytest.param("UPDATE x SET a = 1", {"x"}, tables(), tables()),
+        pytest.param("TRUNCATE x", {"x"}, tables(), tables()),
+        pytest.param("COPY x FROM STDIN", {"x"}, tables(), tables()),
+        pytest.param("DROP TABLE IF EXISTS x", {"x"}, tables(), tables()),
+        pytest.param("INSERT INTO public.x VALUES (1)", {"x"}, ANY, tables()),
+        pytest.param("SELECT 1 FROM public.x", {"x"}, tables(), ANY),
+        pytest.param("SELECT 1 FROM x JOIN y ON true", {"x", "y"}, tables(), ANY),
+        pytest.param("DROP TABLE x, note", {"note", "x"}, tables("note", SCHEMA), tables("note")),
+    ],
+)
+def test_temporary_table_concerns_nobody_else(
+    sql: str, unknown: set[str], writes: Tables, reads: Tables
+) -> None:
+    assert statement(sql).unknown == unknown
+    found = parse(sql, "postgresql", NAMES, frozenset({"x"}))
+    assert found.writes == writes
+    assert found.reads == reads
