@@ -14,6 +14,8 @@ export interface Ask {
   request: Request;
   etag: string | null;
   token: Token;
+  /** Whether it was live before: nobody but the client asks for it again. */
+  rerun: boolean;
   patch: "json" | "merge" | false;
 }
 /** Why a feed is over: its last message, an HTTP response that is no stream of events, or neither when it was lost. */
@@ -35,7 +37,7 @@ const pathOf = (request: Request): string => {
 };
 
 /** An abort of `feed` cancels it on the server. */
-export function bySocket(session: Session, { request, etag, token, patch }: Ask, take: Take, { signal }: AbortController): Promise<Over> {
+export function bySocket(session: Session, { request, etag, token, patch, rerun }: Ask, take: Take, { signal }: AbortController): Promise<Over> {
   return new Promise((resolve) => {
     const id = `live-${++lastId}`;
     const cancel = (): void => {
@@ -54,7 +56,7 @@ export function bySocket(session: Session, { request, etag, token, patch }: Ask,
     session.receivers.set(id, receive);
     const headers = { ...Object.fromEntries(request.headers), ...(etag !== null && { "If-None-Match": etag }) };
     // JSON leaves out what is undefined.
-    const asked = { headers, subscribe: true, patch: patch || undefined, token: token || undefined };
+    const asked = { headers, subscribe: true, patch: patch || undefined, token: token || undefined, rerun: rerun || undefined };
     session.send(JSON.stringify({ id, url: pathOf(request), ...asked }));
   });
 }
@@ -64,13 +66,14 @@ export async function byEvents(
   http: Http,
   url: string,
   decode: (frame: string) => ServerMessage,
-  { request, etag, token, patch }: Ask,
+  { request, etag, token, patch, rerun }: Ask,
   take: Take,
   feed: AbortController,
 ): Promise<Over> {
   const address = new URL(url);
   address.searchParams.set("url", pathOf(request));
   if (patch) address.searchParams.set("patch", patch);
+  if (rerun) address.searchParams.set("rerun", "true");
   const headers = new Headers(request.headers);
   headers.set("Accept", "text/event-stream");
   if (etag !== null) headers.set("Last-Event-ID", etag);

@@ -75,7 +75,7 @@ export function follow(
     const session = await sessionNow();
     if (signal.aborted) return;
     if (token === false || session?.takes(0) === false) return retry();
-    const asked = { request, etag: base && toHeaders(base).get("etag"), token, patch };
+    const asked = { request, etag: base && toHeaders(base).get("etag"), token, patch, rerun: wasLive };
     const feed = new AbortController();
     const abort = (): void => feed.abort();
     signal.addEventListener("abort", abort, { signal: feed.signal });

@@ -53,7 +53,7 @@ test("a stream is followed over a lost connection, until the loop is left", asyn
   await isClosed;
   expect(requests.map(({ method, url, headers }) => [method, url, headers["x-a"], headers["last-event-id"]])).toEqual([
     ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json", "b", undefined],
-    ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json", "b", '"2"'],
+    ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json&rerun=true", "b", '"2"'],
   ]);
 });
 

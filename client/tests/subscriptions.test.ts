@@ -292,7 +292,8 @@ describe("coming back", () => {
     const subscription = live("/a/", callback);
     const states: string[] = [];
     subscription.addEventListener("statechange", () => states.push(subscription.state));
-    const { id } = await sent(first, 1);
+    const { id, rerun } = await sent(first, 1);
+    expect(rerun).toBeUndefined();
     first.text({ id, ...answer(9, ["a"]) });
     first.drop(1006);
     await quiet();
@@ -302,6 +303,7 @@ describe("coming back", () => {
     second.greet();
     const again = await sent(second, 1);
     expect(again["headers"]).toEqual({ "If-None-Match": '"9"' });
+    expect(again["rerun"]).toBe(true); // nobody but the client asks again
     second.text({ id: again.id, version: 1, status: 304, headers: { ETag: '"9"' } });
     expect(subscription.state).toBe("live");
     second.text({ id: again.id, patch: "json", ...answer(2, [{ op: "add", path: "/1", value: "b" }]) });

@@ -40,6 +40,7 @@ from wsrequest.http.plain import (
     shared_with,
     wants_events,
 )
+from wsrequest.http.remote_user import follow_http
 from wsrequest.http.tickets import Tickets
 from wsrequest.live.audience import Audience
 from wsrequest.live.keys import SESSIONS
@@ -92,6 +93,7 @@ class Application:
         self._http = http
         self._path = path
         self._handler = Handler()
+        follow_http(self._handler, http)
         self._service: Service | None = None
         self._hearing: Hearing | None = None
         self._terms: Terms | None = None
@@ -291,7 +293,7 @@ def _make_live(
         activate=activate,
     )
     hearing = Hearing(app.live.bus, CHANGES, registry, lane.post)
-    return Live(registry, hearing.when_heard), hearing
+    return Live(registry, hearing.when_heard, share_key=conf.live_share_key), hearing
 
 
 def _tickets() -> Tickets:

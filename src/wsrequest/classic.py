@@ -25,6 +25,7 @@ from django.utils.asyncio import async_unsafe
 from wsrequest.conf import conf
 from wsrequest.errors import Refused
 from wsrequest.http.handler import Handler
+from wsrequest.http.remote_user import follow_http
 from wsrequest.http.requests import split_url
 from wsrequest.http.responses import apieces, has_body, is_endless, pieces
 from wsrequest.protocol.fields import check_method, check_token, check_url, encode_query
@@ -240,6 +241,7 @@ def _get_handler() -> Handler:
         if _handler is None:
             setting_changed.connect(_forget_handler)
             _handler = Handler()
+            follow_http(_handler)
         return _handler
 
 

@@ -6,10 +6,11 @@ get values, never this module.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.types import Limits
@@ -157,6 +158,10 @@ class Conf:
     LIVE_RECHECK_SECONDS = Setting(
         60.0, "Time after which a live view runs again whatever is written; 0 for never.", minimum=0
     )
+    LIVE_SHARE_KEY = Setting[Callable[[Any], Hashable] | str | None](
+        None,
+        "A callable, or its dotted path, that tells apart who may not share a public live answer.",
+    )
     LIVE_IGNORED_TABLES = Setting[Sequence[str]](
         (), "Tables whose changes wake no live request: those written with every request, say."
     )
@@ -209,6 +214,16 @@ class Conf:
     def names(self) -> list[str]:
         """The names that begin like a setting of wsrequest and that the project sets."""
         return [name for name in dir(settings) if name.startswith("WSREQUEST_")]
+
+    @property
+    def live_share_key(self) -> Callable[[Any], Hashable] | None:
+        """The callable of ``LIVE_SHARE_KEY``.
+
+        Raises:
+            ImportError: its dotted path leads to nothing.
+        """
+        found = self.LIVE_SHARE_KEY
+        return import_string(found) if isinstance(found, str) else found
 
     # Django's own settings that parts of wsrequest need.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from wsrequest.conf import SETTINGS, Setting, conf
 
@@ -148,6 +149,8 @@ def _value_fault(setting: Setting[Any]) -> Fault | None:
 
 def _kind_fault(value: object, default: object) -> str | None:
     """What ``value`` would have to be to be of the same kind as ``default``, None if it is."""
+    if default is None:
+        return None if value is None or _is_callable(value) else "a callable, or its dotted path"
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "True or False"
     if isinstance(default, int):
@@ -164,6 +167,15 @@ def _kind_fault(value: object, default: object) -> str | None:
         )
         return None if is_mapping else "a dict of lists of strings"
     return None if _are_strings(value) else "a list of strings"
+
+
+def _is_callable(value: object) -> bool:
+    if isinstance(value, str):
+        try:
+            value = import_string(value)
+        except ImportError:
+            return False
+    return callable(value)
 
 
 def _are_strings(value: object) -> bool:

@@ -138,6 +138,14 @@ def test_logout_by_http_closes_the_sockets_of_the_session(server: Server) -> Non
         assert user_of(stranger) == name
 
 
+def test_logout_finds_a_session_whose_cookie_came_in_quotes(server: Server) -> None:
+    session = log_in_by_http(server, sign_up(server))["sessionid"]
+    with connect(server, cookies={"sessionid": f'"{session}"'}) as client:
+        assert user_of(client) != ""
+        server.http("GET", "/log-out/", headers={"Cookie": f"sessionid={session}"})
+        assert client.closed() == 4003
+
+
 def test_logout_elsewhere_holds_on_the_next_message(serve: Callable[..., Server]) -> None:
     server = serve(CLOSE_ON_LOGOUT=False)
     cookies = log_in_by_http(server, sign_up(server))

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.accounts import log_in, sign_up
+from tests.acceptance.accounts import cookies_of, log_in, sign_up
 from tests.acceptance.client import Client, Frame, connect
 from tests.acceptance.servers import Server
 
@@ -206,14 +206,34 @@ def test_user_who_is_deactivated_is_told_so(any_server: Server) -> None:
         assert client.receive_for(id).head["status"] == 302
 
 
+# Reruns have no effects.
+
+
+def test_token_that_is_shown_once_waits_for_its_visitor(any_server: Server) -> None:
+    cookies = cookies_of(any_server.http("POST", "/live/token/make/"))
+    headers = {"Cookie": f"sessionid={cookies['sessionid']}"}
+    with connect(any_server, headers=headers) as client:
+        id, version = first(client, "/live/token/")  # which shows it, and is the visitor's own
+        assert version.head["data"]["token"] == "secret"
+        any_server.http("POST", "/live/token/make/", b"", headers)
+        add_note(client, name())
+        until(client, id, lambda frame: frame.head["data"]["token"] == "secret")
+        with events(any_server, "/live/token/", more="&rerun=true", **headers) as response:
+            assert json.loads(event(response)["data"])["data"]["token"] == "secret"
+        with events(any_server, "/live/token/", **headers, **{"Last-Event-ID": '"a"'}) as response:
+            assert json.loads(event(response)["data"])["data"]["token"] == "secret"
+        assert client.get("/live/token/").data["token"] == "secret"
+        assert client.get("/live/token/").data["token"] is None
+
+
 # Server-sent events.
 
 
 @contextmanager
-def events(server: Server, url: str, **headers: str) -> Iterator[HTTPResponse]:
+def events(server: Server, url: str, more: str = "", **headers: str) -> Iterator[HTTPResponse]:
     host, _, port = server.host.partition(":")
     connection = HTTPConnection(host, int(port), timeout=20)
-    asked = f"/ws/?url={quote(url, safe='')}"
+    asked = f"/ws/?url={quote(url, safe='')}{more}"
     connection.request("GET", asked, headers={"Accept": "text/event-stream", **headers})
     try:
         yield connection.getresponse()

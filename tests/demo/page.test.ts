@@ -390,6 +390,82 @@ test("all of it works by keyboard", async () => {
   await page.locator("#snippets li:first-child .highlight").waitFor();
 });
 
+test("who signs in or out by keyboard goes on from the button that took the place of the other", async () => {
+  const page = await visit();
+  const focus = (): Promise<string> => page.evaluate(() => document.activeElement!.id || document.activeElement!.tagName);
+  await page.focus("#sign-in-open");
+  await page.keyboard.press("Enter");
+  await page.locator("#sign-in[open]").waitFor();
+  await page.keyboard.type("demo");
+  await page.keyboard.press("Enter");
+  await page.locator("#sign-out").waitFor();
+  expect(await focus()).toBe("sign-out");
+  await page.keyboard.press("Enter");
+  await page.locator("#sign-in-open").waitFor();
+  expect(await focus()).toBe("sign-in-open");
+});
+
+test.each([320, 480, 768, 992, 1024, 1100, 1200, 1280, 1440, 1920])("the stops of a call stand in one row or one column, %i px wide", async (width) => {
+  const page = await visit({ viewport: { width, height: 900 } });
+  const [places, right] = await page.evaluate(() => {
+    const boxes = [...document.querySelectorAll(".stop")].map((stop) => stop.getBoundingClientRect());
+    const end = document.querySelector(".story")!.getBoundingClientRect().right;
+    return [boxes.map(({ x, y }) => [Math.round(x), Math.round(y)]), Math.max(...boxes.map(({ right }) => right)) - end] as const;
+  });
+  const isRow = new Set(places.map(([, y]) => y)).size === 1;
+  const isColumn = new Set(places.map(([x]) => x)).size === 1;
+  expect({ isRow, isColumn, places }).toMatchObject(width >= 1280 ? { isRow: true } : isRow ? {} : { isColumn: true });
+  expect(right).toBeLessThanOrEqual(0.5);
+});
+
+test("what is to be pressed twice is red under the mouse, too", async () => {
+  const page = await visit();
+  await signIn(page, "admin");
+  await page.click("#snippets summary >> nth=0");
+  const button = page.locator('#snippets li:first-child [data-part="delete"]');
+  await button.click();
+  await page.locator('[data-part="delete"][data-sure]').hover();
+  const colors = await button.evaluate((element) => {
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.color = "var(--bad)";
+    const found = [getComputedStyle(element).color, getComputedStyle(probe).color];
+    probe.remove();
+    return found;
+  });
+  expect(colors[0]).toBe(colors[1]);
+});
+
+test("a burst of frames asks for the layout of the log once for each frame of the screen", async () => {
+  const page = await visit();
+  await page.evaluate(() => {
+    const { get } = Object.getOwnPropertyDescriptor(Element.prototype, "scrollHeight")!;
+    Object.defineProperty(Element.prototype, "scrollHeight", {
+      get(this: Element) {
+        if (this.id === "log-list") (globalThis as { asked?: number }).asked = ((globalThis as { asked?: number }).asked ?? 0) + 1;
+        return get!.call(this) as number;
+      },
+    });
+  });
+  const [frames, asked] = await page.evaluate(async () => {
+    const count = (): number => Number(document.querySelector("#log-count")!.textContent);
+    const before = count();
+    let drawn = 0;
+    let goesOn = true;
+    const tick = (): void => {
+      drawn += 1;
+      if (goesOn) requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+    const { wsrequest } = globalThis as unknown as { wsrequest: { fetch: typeof fetch } };
+    await Promise.all(Array.from({ length: 100 }, () => wsrequest.fetch("/api/session/")));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    goesOn = false;
+    return [drawn, (globalThis as { asked?: number }).asked ?? 0, count() - before] as const;
+  });
+  expect(asked).toBeLessThanOrEqual(3 * frames);
+  expect(asked).toBeLessThan(100);
+});
+
 test.each(["socket", "http"] as const)("a server that is gone is said so by %s, nothing typed is lost, and all comes back with it", async (way) => {
   const page = await visit();
   await choose(page, way);

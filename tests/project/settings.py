@@ -1,8 +1,8 @@
 """Settings of the test project.
 
 Owns the stack that every test request passes through. A test changes it by environment
-variables: ``PROJECT_*`` for the databases, ``WSREQUEST_*`` (JSON values) for the settings of
-the package under test.
+variables: ``PROJECT_*`` for the databases, ``PROJECT_DJANGO`` (a JSON object) for Django itself,
+``WSREQUEST_*`` (JSON values) for those of the package under test.
 """
 
 import json
@@ -123,3 +123,4 @@ WSREQUEST_PER_REQUEST_HEADERS = ["X-Acme-*"]
 globals().update(
     (name, json.loads(value)) for name, value in os.environ.items() if name.startswith("WSREQUEST_")
 )
+globals().update(json.loads(os.environ.get("PROJECT_DJANGO", "{}")))

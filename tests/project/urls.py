@@ -116,6 +116,8 @@ LIVE = [
     path("live/visits/", live.visits),
     path("live/forecast/", live.forecast),
     path("live/forecast/set/", live.set_forecast),
+    path("live/token/", live.token),
+    path("live/token/make/", live.make_token),
     path("live/binary/", live.binary),
 ]
 FRAMEWORKS = [

@@ -256,6 +256,8 @@ POINTS = (
         "cache: nothing shared across identities",
         "A thread keeps nothing of a request. A live request runs again as whoever asked; it "
         "shares a run with those who are the same in handshake, cookies, token and headers, and "
-        "with others only where the response says that everybody may see it.",
+        "with others only where the response says that everybody may see it. The run for those is "
+        "made as nobody: it bears the URL, host and scheme as Django sees them, what Vary names, "
+        "and is told apart by `WSREQUEST_LIVE_SHARE_KEY`.",
     ),
 )

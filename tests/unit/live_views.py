@@ -40,10 +40,11 @@ class Database:
     """Joins the dict and the registry of a service, as the package's taps do."""
 
     def __init__(self, lane: Lane, **kwargs: Any) -> None:
+        share_key = kwargs.pop("share_key", None)
         given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": SECONDS, **kwargs}
         self.lane = lane
         self.registry = Registry(lane.loop, **given)
-        self.live = Live(self.registry, self.when_heard)
+        self.live = Live(self.registry, self.when_heard, share_key=share_key)
 
     def when_heard(self, then: Callable[[], None]) -> None:
         self.lane.post(then)  # behind the commits, which come this way, too

@@ -157,13 +157,20 @@ class Peer:
         return self.closed
 
 
-def base(origin: str | None = None, cookie: str = "") -> Base:
-    headers = [(b"host", b"testserver")]
+def base(
+    origin: str | None = None,
+    cookie: str = "",
+    *,
+    address: str = "203.0.113.7",
+    headers: dict[str, str] | None = None,
+) -> Base:
+    told = {"host": "testserver", **(headers or {})}
+    raw = [(name.encode(), value.encode()) for name, value in told.items()]
     if origin is not None:
-        headers.append((b"origin", origin.encode()))
+        raw.append((b"origin", origin.encode()))
     if cookie:
-        headers.append((b"cookie", cookie.encode()))
-    made = make_base({"type": "websocket", "client": ("203.0.113.7", 1), "headers": headers})
+        raw.append((b"cookie", cookie.encode()))
+    made = make_base({"type": "websocket", "client": (address, 1), "headers": raw})
     made.is_same_origin = origin == ORIGIN
     return made
 
@@ -204,13 +211,15 @@ async def connected(
     origin: str | None = None,
     cookie: str = "",
     terms: Terms | None = None,
+    address: str = "203.0.113.7",
+    headers: dict[str, str] | None = None,
     **limits: Any,
 ) -> AsyncIterator[Peer]:
     """A connection of a service, served until the block ends."""
     peer = Peer()
     peer.connection = Connection(
         peer.send,
-        base(origin, cookie),
+        base(origin, cookie, address=address, headers=headers),
         SUBPROTOCOL if greeted else None,
         service,
         terms or Terms(Limits(**limits)),

@@ -96,7 +96,17 @@ async def astamping(request: HttpRequest, name: str) -> HttpResponse:
 def facts(request: HttpRequest, name: str) -> HttpResponse:
     begin(request, name)
     found = request.websocket  # type: ignore[attr-defined]
-    return JsonResponse({"value": value(name), "live": found.is_live, "rerun": found.is_rerun})
+    response = JsonResponse(
+        {
+            "value": value(name),
+            "live": found.is_live,
+            "rerun": found.is_rerun,
+            "resumed": found.is_resumed,
+        }
+    )
+    if request.GET.get("sets"):
+        response.set_cookie("seen", str(value(name)))
+    return response
 
 
 _FORM = engines["django"].from_string(

@@ -19,7 +19,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path, re_path
-from rest_framework.authentication import TokenAuthentication
+from rest_framework.authentication import RemoteUserAuthentication, TokenAuthentication
 
 from wsrequest.asgi import Application, get_asgi_application
 from wsrequest.checks import CHECKS, deployment
@@ -70,6 +70,17 @@ class KeyAuthentication(TokenAuthentication):
     keyword = "Key"
 
 
+class PortalUserAuthentication(RemoteUserAuthentication):
+    header = "HTTP_X_PORTAL_USER"
+
+
+class CertificateMiddleware(RemoteUserMiddleware):
+    """One whose key another half of it reads as that of a header, before Django 6.1."""
+
+    header = "PORTAL_USER"
+
+
+REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
 SESSIONS = "rest_framework.authentication.SessionAuthentication"
 TOKENS = "rest_framework.authentication.TokenAuthentication"
 SIMPLE_JWT = "rest_framework_simplejwt.authentication.JWTAuthentication"
@@ -114,6 +125,12 @@ WRONG = [
         WSREQUEST_ALLOWED_ORIGINS="https://a.example",
     ),
     wrong("E001", "is [1], but must be a list of strings.", WSREQUEST_FORBIDDEN_HEADERS=[1]),
+    wrong("E001", "is 1, but must be a callable, or its dotted path.", WSREQUEST_LIVE_SHARE_KEY=1),
+    wrong(
+        "E001",
+        "is 'no.such', but must be a callable, or its dotted path.",
+        WSREQUEST_LIVE_SHARE_KEY="no.such",
+    ),
     wrong("E002", "WSREQUEST_THREADS is 0, but must be at least 1.", WSREQUEST_THREADS=0),
     wrong("E002", "is 100, but must be at least 1024.", WSREQUEST_MAX_MESSAGE_BYTES=100),
     wrong("E003", "which does not begin with a slash.", WSREQUEST_PATH="ws/"),
@@ -135,6 +152,11 @@ WRONG = [
     wrong("E005", "matches nothing", WSREQUEST_FORBIDDEN_HEADERS=["X-*-User"]),
     wrong("E005", "in WSREQUEST_PER_REQUEST_HEADERS is", WSREQUEST_PER_REQUEST_HEADERS=["X_A"]),
     wrong("E006", "is 'Bearer ', which is not one word.", WSREQUEST_TOKEN_SCHEME="Bearer "),
+    wrong(
+        "E007",
+        "PortalUserAuthentication logs in",
+        REST_FRAMEWORK=authenticated_by(f"{__name__}.PortalUserAuthentication"),
+    ),
     wrong(
         "E007",
         "whoever the header X-Portal-User names",
@@ -269,7 +291,12 @@ RIGHT = [
     {"WSREQUEST_WINDOW_BYTES": 2**22},
     {"WSREQUEST_PING_SECONDS": 59.9},
     {"MIDDLEWARE": [f"{__name__}.ProxiedUserMiddleware", f"{__name__}.OwnMiddleware"]},
-    {"MIDDLEWARE": ["django.contrib.auth.middleware.RemoteUserMiddleware", "no.such.Middleware"]},
+    {"MIDDLEWARE": [REMOTE_USER, "no.such.Middleware"]},
+    {"REST_FRAMEWORK": authenticated_by("rest_framework.authentication.RemoteUserAuthentication")},
+    {
+        "REST_FRAMEWORK": authenticated_by(f"{__name__}.PortalUserAuthentication"),
+        "WSREQUEST_FORBIDDEN_HEADERS": ["X-Portal-User"],
+    },
     {
         "MIDDLEWARE": [f"{__name__}.PortalUserMiddleware"],
         "WSREQUEST_FORBIDDEN_HEADERS": ["X-PORTAL-*"],
@@ -357,6 +384,50 @@ def test_check_of_message_size_knows_daphne() -> None:
     assert [(message.id, "daphne closes" in message.msg) for message in changed] == [
         ("wsrequest.W005", True)
     ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"MIDDLEWARE": [REMOTE_USER]},
+        {
+            "REST_FRAMEWORK": authenticated_by(
+                "rest_framework.authentication.RemoteUserAuthentication"
+            )
+        },
+        {"REST_FRAMEWORK": {"DEFAULT_AUTHENTICATION_CLASSES": [RemoteUserAuthentication]}},
+    ],
+    ids=["middleware", "rest-framework", "rest-framework-by-class"],
+)
+@pytest.mark.parametrize("application", [None, "plain_asgi.application", "no_such.asgi.app"])
+def test_check_of_users_finds_who_waits_for_a_wsgi_server(
+    module: ModuleType, application: str | None, changes: dict[str, Any]
+) -> None:
+    beside = {"ASGI_APPLICATION": application, "WSGI_APPLICATION": None, **changes}
+    messages = [message for message in found(**beside) if message.id == "wsrequest.W015"]
+    assert len(messages) == 1
+    assert 'request.META["REMOTE_USER"]' in messages[0].msg
+    assert "PersistentRemoteUserMiddleware" in (messages[0].hint or "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"MIDDLEWARE": ["django.contrib.auth.middleware.PersistentRemoteUserMiddleware"]},
+        {"MIDDLEWARE": [f"{__name__}.ProxiedUserMiddleware"]},
+        {"MIDDLEWARE": [REMOTE_USER], "WSGI_APPLICATION": "tests.project.wsgi.application"},
+        {"MIDDLEWARE": [REMOTE_USER], "WSREQUEST_PATH": "ws"},  # E003: no application is made
+    ],
+    ids=["persistent", "by-a-header", "beside-an-asgi.py", "faults"],
+)
+def test_check_of_users_has_nothing_to_say_of(changes: dict[str, Any]) -> None:
+    assert "W015" not in ids(ASGI_APPLICATION=None, **changes)
+
+
+def test_check_of_headers_knows_both_halves_of_the_middleware() -> None:
+    """Django before 6.1 has another key in its asynchronous half."""
+    is_found = "E007" in ids(MIDDLEWARE=[f"{__name__}.CertificateMiddleware"])
+    assert is_found == (not hasattr(RemoteUserMiddleware, "get_username"))
 
 
 def test_check_of_databases_finds_sqlite_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,5 +580,5 @@ def test_look_up_tells_what_it_found(module: ModuleType) -> None:
 
 
 def test_every_check_is_tried() -> None:
-    tried = {parameter.values[0] for parameter in WRONG} | {"W010", "W011", "W025", "W030"}
+    tried = {parameter.values[0] for parameter in WRONG} | {"W010", "W011", "W015", "W025", "W030"}
     assert {f"wsrequest.{id}" for id in tried} == set(CHECKS)

@@ -1,5 +1,7 @@
 """Settings are read live, from one table."""
 
+from typing import Any
+
 import pytest
 from django.test import override_settings
 
@@ -88,3 +90,9 @@ def test_per_request_headers_are_the_protocols_and_the_settings_own() -> None:
     assert "x-attempt" not in conf.per_request_headers
     for name in ("x-attempts", "accept", "host", "cookie", "authorization", "user-agent"):
         assert name not in found
+
+
+@pytest.mark.parametrize("told", [None, len, "builtins.len"])
+def test_a_callable_can_be_named_by_its_dotted_path(settings: Any, told: Any) -> None:
+    settings.WSREQUEST_LIVE_SHARE_KEY = told
+    assert conf.live_share_key is (None if told is None else len)

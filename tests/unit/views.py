@@ -256,10 +256,12 @@ def blob(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def cookies(request: HttpRequest, name: str) -> HttpResponse:
-    """Set the cookies of the query; delete those without a value."""
+    """Set the cookies of the query; delete those without a value; ``line``: one by hand."""
     response = JsonResponse(request.COOKIES)
     for key, value in request.GET.items():
-        if value:
+        if key == "line":
+            response["Set-Cookie"] = value
+        elif value:
             response.set_cookie(key, value)
         else:
             response.delete_cookie(key)

@@ -1,4 +1,4 @@
-"""The project around the socket: its applications, URLs, middleware, databases and files.
+"""The project around the socket: its applications, URLs, databases and files.
 
 Every check here reads what the project already has, and none of them may fail where the
 project does: Django reports that by itself.
@@ -17,13 +17,11 @@ from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
 from wsrequest.faults import faults, path_fault, sound
 from wsrequest.management.applications import look_up
-from wsrequest.protocol.headers import HeaderNames, is_forbidden
 
 __all__ = [
     "check_application",
     "check_caches",
     "check_databases",
-    "check_middleware",
     "check_path",
     "check_replicas",
     "check_runserver",
@@ -76,18 +74,6 @@ def check_application(**kwargs: Any) -> list[CheckMessage]:
         error = f"{type(found.error).__name__}: {found.error}"
         return [message("wsrequest.W008", path=path, error=error)]
     return [] if found.socket is not None else [message("wsrequest.W009", path=path)]
-
-
-@register(TAG)
-def check_middleware(**kwargs: Any) -> list[CheckMessage]:
-    """No message can set the header by which a proxy says who the user is."""
-    found = []
-    forbidden = conf.vouching_headers if sound("FORBIDDEN_HEADERS") else HeaderNames()
-    for path in conf.django("MIDDLEWARE", ()):
-        name = _remote_user_header(path)
-        if name and not is_forbidden(name.lower()) and name.lower() not in forbidden:
-            found.append(message("wsrequest.E007", middleware=path, header=name))
-    return found
 
 
 @register(TAG)
@@ -175,20 +161,6 @@ def _builds_on_ours(app_name: str) -> bool:
     return any(
         base.__module__.startswith("wsrequest.management.") for base in type(command).__mro__
     )
-
-
-def _remote_user_header(path: str) -> str | None:
-    """The header by which a middleware of Django's RemoteUserMiddleware kind knows the user."""
-    try:
-        middleware = import_string(path)
-    except Exception:  # Django fails on it with an error of its own
-        return None
-    # By name: Django's module loads the models of applications that need not be installed.
-    bases = {base.__name__ for base in getattr(middleware, "__mro__", ())}
-    key = str(getattr(middleware, "header", ""))
-    if "RemoteUserMiddleware" not in bases or not key.startswith("HTTP_"):
-        return None  # without HTTP_ it is a variable of the server's, which no header reaches
-    return key.removeprefix("HTTP_").replace("_", "-").title()
 
 
 def _pool_size(database: dict[str, Any]) -> int | None:

@@ -63,8 +63,7 @@ _TABLE = {
     ),
     # The project.
     "wsrequest.E007": Words(
-        "{middleware} logs in whoever the header {header} names, and a message may set that "
-        "header.",
+        "{reader} logs in whoever the header {header} names, and a message may set that header.",
         'Add "{header}" to WSREQUEST_FORBIDDEN_HEADERS: messages do not pass the proxy that '
         "takes it out of plain requests.",
     ),
@@ -106,6 +105,15 @@ _TABLE = {
         "browser client loads by these names.",
         "Take it out, or set support_js_module_import_aggregation = True in a subclass of the "
         "storage, which then writes the names with hashes into client.js.",
+    ),
+    "wsrequest.W015": Words(
+        '{reader} takes the user from request.META["{key}"], which a WSGI server sets and '
+        "messages of runwebsockets never have: each of them is anonymous.",
+        "Have the proxy name the user in a header of its own, to both servers, and read that: "
+        'header = "HTTP_X_PORTAL_USER" in a subclass (see wsrequest.E007). Or let '
+        "PersistentRemoteUserMiddleware believe the session; or serve the project's HTTP by its "
+        "asgi.py, where the header Remote-User counts for both. Silence this check if messages "
+        "are meant to be anonymous.",
     ),
     "wsrequest.W030": Words(
         "cacheops answers queries from Redis past Django's caches, so live requests do not see "

@@ -118,10 +118,10 @@ class Answer:
     def _make_head(self, response: HttpResponseBase) -> Response:
         call, owner = self._call, self._call.owner
         ticket = None
-        if response.cookies:
-            call.set_cookies = response.cookies
-            if owner.base.origin is not None and owner.has_news(response.cookies):
-                ticket = owner.service.tickets().issue(response.cookies, owner.base.origin)
+        if lines := responses.cookie_lines(response):
+            call.set_cookies = lines
+            if owner.base.origin is not None and (news := owner.news_of(call)):
+                ticket = owner.service.tickets().issue(news, owner.base.origin)
         headers = responses.headers_of(response, show_cookies=owner.base.origin is None)
         return Response(response.status_code, headers, call.message.id, cookies=ticket)
 

@@ -9,7 +9,6 @@ import io
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from http.cookies import SimpleCookie
 from typing import Any, Protocol
 
 from asgiref.sync import async_to_sync
@@ -42,8 +41,8 @@ class Owner(Protocol):
     base: Base
     info: WebSocketInfo
 
-    def has_news(self, cookies: "SimpleCookie") -> bool:
-        """Whether cookies say what the connection's do not say yet."""
+    def news_of(self, call: "Call") -> list[str]:
+        """The lines of its Set-Cookie that a browser must be told; from any thread."""
 
     def part_ready(self, call: "Call", frame: Frame, body_bytes: int) -> None:
         """A frame of an answer that goes on; on the event loop."""
@@ -74,7 +73,7 @@ class Call:
         self.held_bytes = 0  # of the process's budget
         self.body: Body | None = None
         self.cookie = ""
-        self.set_cookies: SimpleCookie | None = None
+        self.set_cookies: list[str] | None = None  # lines of Set-Cookie
         self.user: tuple[object, bool] | None = None  # as ``seen_user`` says
         self.has_begun = False  # the first frame of its answer is on its way
         self.is_endless = False  # its answer does not end by itself

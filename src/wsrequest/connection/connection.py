@@ -70,7 +70,7 @@ class Connection:
         self.outbox = Outbox(
             send, terms.limits.outbound_bytes, self._room, self._sending, self._broken
         )
-        self.visitor = Visitor(self, base.cookie)
+        self.visitor = Visitor(self, base)
         self.exchange = Exchange(self, base, WebSocketInfo(self.connection_id, subprotocol))
         self._pace = Pace(terms.limits.messages_per_second)
         self._is_resting = False  # its turn is over: the next frame has to wait

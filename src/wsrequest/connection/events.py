@@ -9,7 +9,6 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Container
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -26,7 +25,8 @@ from wsrequest.errors import Refused
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
 from wsrequest.http.jobs import Source
-from wsrequest.http.requests import WebSocketInfo
+from wsrequest.http.requests import WebSocketInfo, split_url
+from wsrequest.http.set_cookie import anywhere
 from wsrequest.protocol.codec import decode_client, encode_refused, head_and_body
 from wsrequest.protocol.headers import is_allowed_value, is_forbidden
 from wsrequest.protocol.messages import Request
@@ -67,7 +67,7 @@ class EventStream:
         self.connection_id = uuid4().hex
         self.info = WebSocketInfo(self.connection_id, None)
         self._send, self._headers = send, headers
-        self._jar = CookieJar(base.cookie)
+        self._jar = CookieJar(base.cookie, base.path)
         self._is_started = False
         self._is_over = asyncio.Event()
         self._on_gone = on_gone
@@ -180,9 +180,9 @@ class EventStream:
 
     # As the owner of its first run.
 
-    def has_news(self, cookies: "SimpleCookie") -> bool:
-        """No ticket is needed: the response itself sets what it sets."""
-        return False
+    def news_of(self, call: Call) -> list[str]:
+        """None: no ticket is needed, the response itself sets what it sets."""
+        return []
 
     def part_ready(self, call: Call, frame: Frame, body_bytes: int) -> None:
         """Nothing comes in parts."""
@@ -202,21 +202,27 @@ class EventStream:
             self._last(frame)
 
     def _take_cookies(self, call: LiveCall) -> None:
-        cookies, call.set_cookies = call.set_cookies, None
-        if cookies is None:
+        lines, call.set_cookies = call.set_cookies, None
+        if lines is None:
             return
-        lines = [morsel.OutputString() for morsel in cookies.values()]
+        path = split_url(call.message.url)[0]
         # A control character could begin another header (CVE-2026-44546).
         self._headers += [
-            (b"set-cookie", line.encode("latin1")) for line in lines if is_allowed_value(line)
+            (b"set-cookie", line.encode("latin1"))
+            for line in (anywhere(line, path) for line in lines)
+            if is_allowed_value(line)
         ]
-        self._jar.update(cookies)
+        self._jar.update(lines, path)
 
     # As the line of its subscription.
 
     def cookie_for(self, url: str) -> str:
         """The Cookie header that a request to ``url`` would have now."""
-        return self._jar.header(url.partition("?")[0])
+        return self._jar.header(split_url(url)[0])
+
+    def cookies_end(self) -> float | None:
+        """Epoch seconds at which one of its cookies ends by itself; None when none does."""
+        return self._jar.next_end()
 
     def has_room(self) -> bool:
         """Whether less waits than the client should be sent at once."""
@@ -321,6 +327,8 @@ def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request
         message["url"] = asked["url"][0]
     if "patch" in asked:
         message["patch"] = asked["patch"][0]
+    # A page's own EventSource opens its stream again by itself, and says so by this header only.
+    message["rerun"] = tags is not None or asked.get("rerun") == ["true"]
     found = decode_client(msgspec.json.encode(message).decode())
     assert isinstance(found, Request)  # url makes it one, and a missing one was refused
     return msgspec.structs.replace(found, id=None)

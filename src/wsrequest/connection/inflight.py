@@ -7,7 +7,6 @@ the cookies are ``visitor``'s.
 
 import asyncio
 import logging
-from http.cookies import SimpleCookie
 from typing import Protocol
 
 from wsrequest.connection.calls import Call
@@ -81,9 +80,9 @@ class InFlight:
         if isinstance(call, LiveCall) and self._subscriptions is not None:
             self._subscriptions.begin(call)
 
-    def has_news(self, cookies: "SimpleCookie") -> bool:
-        """Whether ``cookies`` say what the connection's do not say yet."""
-        return self._visitor.has_news(cookies)
+    def news_of(self, call: Call) -> list[str]:
+        """The lines of its Set-Cookie that a browser must be told; from any thread."""
+        return self._visitor.news_of(call)
 
     def go_on(self) -> None:
         """The client has read: go on with what had to wait for it."""
@@ -151,6 +150,10 @@ class InFlight:
     def cookie_for(self, url: str) -> str:
         """The Cookie header that a request to ``url`` would have now."""
         return self._visitor.cookie_for(url)
+
+    def cookies_end(self) -> float | None:
+        """Epoch seconds at which one of its cookies ends by itself; None when none does."""
+        return self._visitor.cookies_end()
 
     def has_room(self) -> bool:
         """Whether less waits than the client should be sent at once."""

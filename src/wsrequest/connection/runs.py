@@ -6,10 +6,10 @@ registry's and the subscriber's.
 """
 
 import asyncio
+import logging
 from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
-from http.cookies import SimpleCookie
 from typing import Protocol
 
 import msgspec
@@ -19,11 +19,13 @@ from django.http.response import HttpResponseBase
 from wsrequest.connection.answers import Answer
 from wsrequest.connection.calls import Call, Owner
 from wsrequest.connection.service import Live, Service, Terms
+from wsrequest.connection.shared import SharedKey, Site, site_of, told_by
 from wsrequest.errors import Refused
 from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
 from wsrequest.http.masks import csp_nonce, csrf_secret
 from wsrequest.http.requests import WebSocketInfo
+from wsrequest.http.responses import cookie_lines
 from wsrequest.live.groups import Run
 from wsrequest.live.normalizing import Normalizer
 from wsrequest.live.reads import Reads, reading
@@ -34,6 +36,8 @@ from wsrequest.protocol.session import Key
 from wsrequest.types import Frame, Read
 
 __all__ = ["LiveCall", "Place", "Rerun", "identity_of", "unconditional", "without"]
+
+logger = logging.getLogger("wsrequest.live")
 
 # A run must give the whole answer, whatever its subscriber holds already.
 _CONDITIONAL = frozenset(
@@ -56,8 +60,8 @@ class LiveCall(Call):
     """
 
     __slots__ = (
-        "_reads", "_request", "by_session", "discarded", "head", "live_run", "refusal", "result",
-        "sets_cookies", "shown_message",
+        "_reads", "_request", "_shared_key", "_site", "by_session", "discarded", "head",
+        "live_run", "refusal", "result", "sets_cookies", "shown_message",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: Key, message: Request) -> None:
@@ -68,9 +72,11 @@ class LiveCall(Call):
         self.head: Response | None = None
         self.result: Result | None = None
         self.refusal: Refused | None = None
-        self.discarded: Discarded | None = None
+        self.discarded = Discarded() if message.rerun else None
         self._reads = Reads()
         self._request: WSGIRequest | None = None
+        self._site: Site | None = None
+        self._shared_key: SharedKey | None = None
 
     @property
     def reads(self) -> frozenset[Read]:
@@ -111,17 +117,25 @@ class LiveCall(Call):
         assert request is not None  # who has an answer had a request
         self.head = head
         self.by_session = bool(self.user and self.user[1])
-        meta = request.environ
-        key = shared_key(head.status, head.headers, meta)
-        if self.sets_cookies:
-            key = None
-        if key is not None:
-            place = meta["wsgi.url_scheme"], meta.get("HTTP_HOST", meta["SERVER_NAME"])
-            key = ("public", *place, self.message.url, self.message.query, *key)
         normalizer = Normalizer(
             csrf_secret(request), csp_nonce(request), self.owner.terms.live_ignored, request
         )
-        self.result = Result(head.status, head.headers, body, key, normalizer)
+        self.result = Result(head.status, head.headers, body, self._shared_key, normalizer)
+
+    def look_whether_public(self, head: Response) -> None:
+        """Note who else may be shown the answer; in the thread that runs the request."""
+        request, live = self._request, self.owner.service.live
+        assert request is not None and live is not None  # it has a response
+        varying = shared_key(head.status, head.headers, request.META)
+        if varying is None or self._site is None or self.sets_cookies:
+            return
+        try:
+            told = told_by(live.share_key, request)
+        except Exception:
+            logger.exception("WSREQUEST_LIVE_SHARE_KEY failed: %s is not shared", self.path)
+        else:
+            message = self.message
+            self._shared_key = SharedKey(self._site, message.url, message.query, told, varying)
 
     def _make_answer(self) -> Answer:
         return _LiveAnswer(self)
@@ -129,8 +143,10 @@ class LiveCall(Call):
     def _make_request(self) -> WSGIRequest:
         request = super()._make_request()
         info = self.owner.info
-        request.websocket = info.of_live(is_rerun=info.is_rerun)  # type: ignore[attr-defined]  # ours
-        self._request = request
+        request.websocket = info.of_live(  # type: ignore[attr-defined]  # ours
+            is_rerun=info.is_rerun, is_resumed=self.message.rerun and not info.is_rerun
+        )
+        self._request, self._site = request, site_of(request)
         return request
 
 
@@ -162,8 +178,13 @@ class _LiveAnswer(Answer):
             self._failed(error)
 
     def _make_head(self, response: HttpResponseBase) -> Response:
-        self._call.sets_cookies = bool(response.cookies) or response.has_header("Set-Cookie")
-        return super()._make_head(response)
+        self._call.sets_cookies = bool(cookie_lines(response))
+        if self._call.discarded is not None:
+            response.cookies.clear()
+            del response["Set-Cookie"]
+        head = super()._make_head(response)
+        self._call.look_whether_public(head)
+        return head
 
     def _end_whole(self, head: Response, body: bytes | None) -> None:
         self._whole = head, body or b""
@@ -222,9 +243,9 @@ class Rerun:
 
     # The owner of its call.
 
-    def has_news(self, cookies: "SimpleCookie") -> bool:
-        """No: nobody is there to take what it sets."""
-        return False
+    def news_of(self, call: Call) -> list[str]:
+        """None: nobody is there to take what it sets."""
+        return []
 
     def part_ready(self, call: Call, frame: Frame, body_bytes: int) -> None:
         """Nothing comes in parts."""

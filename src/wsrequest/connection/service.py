@@ -1,7 +1,9 @@
 """What the connections of one process share: the handler, the lane, and their terms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+
+from django.http import HttpRequest
 
 from wsrequest.connection.budget import Budget
 from wsrequest.http.environ import Base
@@ -72,11 +74,13 @@ class Live:
         when_heard: calls a function on the event loop once the registry has heard of everything
             that was committed by now in this process.
         source: of the views that run again; all of them have one turn among the connections.
+        share_key: what else those must have in common who share a public answer.
     """
 
     registry: Registry
     when_heard: Callable[[Callable[[], None]], None]
     source: Source = field(default_factory=lambda: Source(Group("live requests")))
+    share_key: Callable[[HttpRequest], Hashable] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,18 @@
 Owns the frames of their versions. When a view runs again is the registry's.
 """
 
+import asyncio
 from collections.abc import Callable, Hashable, Iterable
+from time import time
 from typing import Protocol
 
 import msgspec
 
 from wsrequest.connection.runs import LiveCall, Place, Rerun, identity_of, without
 from wsrequest.connection.service import Live
+from wsrequest.connection.shared import SharedKey, SharedPlace, message_of
 from wsrequest.errors import Refused
+from wsrequest.http.cookies import cookie_pairs
 from wsrequest.http.requests import split_url
 from wsrequest.live.groups import Group, Run
 from wsrequest.live.results import Result, tag_matches
@@ -22,12 +26,18 @@ from wsrequest.types import Frame
 
 __all__ = ["Line", "Subscription", "Subscriptions"]
 
+_LATE_SECONDS = 0.01  # a timer may fire a little early by the clock that cookies go by
+_MOST_SECONDS = 86_400.0  # that clock may be set, and a loop counts only so far
+
 
 class Line(Place, Protocol):
     """A connection, or a stream of events, seen by its live requests."""
 
     def cookie_for(self, url: str) -> str:
         """The Cookie header that a request to ``url`` would have now."""
+
+    def cookies_end(self) -> float | None:
+        """Epoch seconds at which one of its cookies ends by itself; None when none does."""
 
     def has_room(self) -> bool:
         """Whether less waits than the client should be sent at once."""
@@ -80,7 +90,18 @@ class Subscription:
     def start(self, run: Run) -> Rerun:
         """Run the view again, as whoever sent the request."""
         home = self._home
-        return Rerun(home.line, self.message, self.cookie, run, home.live)
+        # Made for each run: a cookie that has ended is sent no more, even where its timer is late.
+        cookie = home.line.cookie_for(self.message.url)
+        return Rerun(home.line, self.message, cookie, run, home.live)
+
+    def start_shared(self, run: Run) -> Rerun:
+        """Run the view again as nobody, for all who share its public answer."""
+        home, line = self._home, self._home.line
+        assert run.group is not None  # only first runs have none
+        key = run.group.key
+        assert isinstance(key, SharedKey)
+        place = SharedPlace(line.service, line.terms, line.base, key)
+        return Rerun(place, message_of(key), "", run, home.live)
 
     def show(self, version: int, result: Result) -> None:
         """Send a result, unless the client holds the same, or something newer."""
@@ -153,13 +174,14 @@ class Subscriptions:
         live: of the service.
     """
 
-    __slots__ = ("_held_bytes", "_identity", "_subscriptions", "line", "live")
+    __slots__ = ("_ending", "_held_bytes", "_identity", "_subscriptions", "line", "live")
 
     def __init__(self, line: Line, live: Live) -> None:
         self.line, self.live = line, live
         self._subscriptions: dict[Key, Subscription] = {}
         self._identity = identity_of(line.base)
         self._held_bytes = 0  # the sum of ``body_bytes``
+        self._ending: asyncio.TimerHandle | None = None  # of the next cookie that ends by itself
 
     def __len__(self) -> int:
         """How many are live."""
@@ -230,6 +252,7 @@ class Subscriptions:
             subscription, call.live_run, result, call.reads, expires_seconds=call.expires_seconds
         )
         self._refresh(subscription)
+        self._watch_cookies()
 
     def abandon(self, call: LiveCall) -> None:
         """A first run was dropped. Safe to call twice."""
@@ -260,6 +283,18 @@ class Subscriptions:
         """The cookies of the connection have changed, and with them whose they are."""
         for subscription in list(self._subscriptions.values()):
             self._refresh(subscription)
+        self._watch_cookies()
+
+    def _watch_cookies(self) -> None:
+        """With the end of a cookie the client becomes another, and is shown what that one is."""
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        end = self.line.cookies_end() if self._subscriptions else None
+        if end is not None:
+            seconds = min(max(0.0, end - time()) + _LATE_SECONDS, _MOST_SECONDS)
+            loop = self.line.service.lane.loop
+            self._ending = loop.call_later(seconds, self.refresh)
 
     def _refresh(self, subscription: Subscription) -> None:
         before = subscription.key
@@ -299,6 +334,9 @@ class Subscriptions:
         subscription = self._subscriptions.pop(key, None)
         if subscription is not None:
             self._held_bytes -= subscription.body_bytes
+        if not self._subscriptions and self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
         return subscription
 
     def _end_all(self, subscriptions: Iterable[Subscription], why: Refused) -> None:
@@ -319,4 +357,4 @@ def _tags(message: Request) -> str:
 
 def _key(message: Request, cookie: str, identity: bytes) -> Hashable:
     headers = tuple(sorted((n.lower(), v) for n, v in message.headers.items()))
-    return message.url, message.query, headers, message.token, cookie, identity
+    return message.url, message.query, headers, message.token, cookie_pairs(cookie), identity

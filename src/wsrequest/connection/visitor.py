@@ -4,7 +4,6 @@ Owns what of one answer holds for the next request. The look into the session st
 ``sessions``', when it is due ``watch``'s.
 """
 
-from http.cookies import SimpleCookie
 from typing import Protocol
 
 from wsrequest.connection import sockets
@@ -14,6 +13,7 @@ from wsrequest.connection.service import Service, Terms
 from wsrequest.connection.sessions import SessionCheck
 from wsrequest.connection.watch import Watch
 from wsrequest.http.cookies import CookieJar
+from wsrequest.http.environ import Base
 from wsrequest.http.requests import split_url
 
 __all__ = ["Host", "Visitor"]
@@ -36,7 +36,7 @@ class Visitor:
 
     Args:
         host: the connection, which is closed when its session ends.
-        cookie: the Cookie header of its handshake.
+        base: of its handshake.
 
     Attributes:
         session_since: loop time at which a session was last found to name a user; None without
@@ -45,8 +45,8 @@ class Visitor:
 
     __slots__ = ("_host", "_jar", "session_since")
 
-    def __init__(self, host: Host, cookie: str) -> None:
-        self._host, self._jar = host, CookieJar(cookie)
+    def __init__(self, host: Host, base: Base) -> None:
+        self._host, self._jar = host, CookieJar(base.cookie, base.path)
         self.session_since: float | None = None
 
     @property
@@ -54,9 +54,9 @@ class Visitor:
         """The session that the connection's cookies name."""
         return self._jar.get(self._host.terms.session_cookie_name)
 
-    def has_news(self, cookies: "SimpleCookie") -> bool:
-        """Whether ``cookies`` say what the connection's do not say yet; from any thread."""
-        return self._jar.would_change(cookies)
+    def news_of(self, call: Call) -> list[str]:
+        """The lines of its Set-Cookie that a browser must be told; from any thread."""
+        return self._jar.news(call.set_cookies or (), split_url(call.message.url)[0])
 
     def show_cookies(self, call: Call) -> None:
         """Give a call the cookies that a browser would send to its path now."""
@@ -66,16 +66,19 @@ class Visitor:
         """The Cookie header that a browser would send to a url now."""
         return self._jar.header(split_url(url)[0])
 
+    def cookies_end(self) -> float | None:
+        """Epoch seconds at which one of its cookies ends by itself; None when none does."""
+        return self._jar.next_end()
+
     def learn(self, call: Call) -> bool:
         """Cookies hold from the first frame of their answer on, and so does who it was made for.
 
         Returns:
-            Whether the cookies say something else now.
+            Whether other cookies are sent now.
         """
-        has_news = False
+        has_changed = False
         if call.set_cookies is not None:
-            has_news = self._jar.would_change(call.set_cookies)
-            self._jar.update(call.set_cookies)
+            has_changed = self._jar.update(call.set_cookies, split_url(call.message.url)[0])
             call.set_cookies = None
         if call.user is not None:
             user, by_session = call.user
@@ -85,7 +88,7 @@ class Visitor:
             if by_session and self.session_since is None:
                 self.session_since = host.service.lane.loop.time()
                 host.watch.expect(host.terms.limits.session_check_seconds)
-        return has_news
+        return has_changed
 
     def session_is_due(self) -> None:
         """Look whether the session still names somebody."""

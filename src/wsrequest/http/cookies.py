@@ -1,43 +1,46 @@
 """The cookies of one connection: those of the handshake, changed by what responses set.
 
-Owns the storage model of RFC 6265 section 5, as far as one host needs it.
+Owns the storage model of RFC 6265 section 5, as far as one host needs it. What one line of
+``Set-Cookie`` means is ``set_cookie``'s.
 """
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from http.cookies import Morsel, SimpleCookie
+from collections.abc import Iterable
+from http.cookies import _unquote  # as Django's parse_cookie does
 from time import time
+from typing import NamedTuple
 
-__all__ = ["CookieJar"]
+from wsrequest.http.set_cookie import Cookie, Key, is_news, parse_set_cookie
+
+__all__ = ["CookieJar", "cookie_pairs"]
 
 _MAX_COOKIES = 180  # RFC 6265 6.1 asks browsers for at least 50 a domain; Chromium keeps 180
-
-
-class _Cookie:
-    __slots__ = ("expires", "path", "value")
-
-    def __init__(self, value: str, path: str, expires: float | None) -> None:
-        self.value, self.path, self.expires = value, path, expires
-
-    def has_ended(self, now: float) -> bool:
-        return self.expires is not None and self.expires <= now
-
-
-_Cookies = dict[tuple[str, str], _Cookie]
 _UNKNOWN_PATH = ""  # of a cookie of the handshake
 
 
+class _Held(NamedTuple):
+    """A cookie as the connection sends it, and as the browser was last shown it."""
+
+    cookie: Cookie
+    shown: Cookie | None  # None for one of the handshake: only its value is known
+
+
+_Cookies = dict[Key, _Held]
+
+
 class CookieJar:
-    """Cookies by name and path. Updated on the event loop, read in any thread.
+    """Cookies by name, domain and path. Updated on the event loop, read in any thread.
 
     Args:
         header: the Cookie header of the handshake, "" when there was none. Its
             cookies count as set for every path: the browser did not say which.
+        path: of the handshake. A browser may hold cookies of other paths, which it did not send.
     """
 
-    __slots__ = ("_cookies", "_plain")
+    __slots__ = ("_cookies", "_gone", "_path", "_plain")
 
-    def __init__(self, header: str) -> None:
+    def __init__(self, header: str, path: str = "/") -> None:
+        self._path = path
+        self._gone: frozenset[Key] = frozenset()  # deleted, though nobody had seen them here
         self._plain: str | None = header  # what to send, while no cookie depends on path or time
         # Replaced as a whole by update(), never changed, since other threads may be reading it.
         self._cookies: _Cookies | None = None
@@ -48,59 +51,117 @@ class CookieJar:
             return self._plain
         now = time()
         fitting = [
-            (name, cookie)
-            for (name, _), cookie in self._all().items()
-            if _path_matches(path, cookie.path) and not cookie.has_ended(now)
+            held.cookie
+            for held in self._all().values()
+            if _path_matches(path, held.cookie.path) and not held.cookie.has_ended(now)
         ]
-        fitting.sort(key=lambda item: -len(item[1].path))  # RFC 6265 5.4: longer paths first
-        return "; ".join(f"{name}={cookie.value}" for name, cookie in fitting)
+        # RFC 6265 5.4: longer paths first, and among equals the one that was created first.
+        fitting.sort(key=lambda cookie: -len(cookie.path))
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
     def get(self, name: str) -> str | None:
-        """The value of a cookie, whatever its path; None when there is none."""
+        """The value of a cookie as ``request.COOKIES`` has it, whatever its path; None without."""
         now = time()
-        for (other, _), cookie in self._all().items():
-            if other == name and not cookie.has_ended(now):
-                return cookie.value
-        return None
+        found = [
+            held.cookie
+            for held in self._all().values()
+            if held.cookie.name == name and not held.cookie.has_ended(now)
+        ]
+        if not found:
+            return None
+        # Of several Django takes the last of the header, which is the one of the shortest path.
+        return str(_unquote(min(reversed(found), key=lambda cookie: len(cookie.path)).value))
 
-    def would_change(self, cookies: SimpleCookie) -> bool:
-        """Whether ``update`` would give any cookie another value, take one away, or add one."""
+    def next_end(self) -> float | None:
+        """Epoch seconds at which the next cookie ends by itself; None when none does."""
+        ends = [held.cookie.expires for held in self._all().values() if held.cookie.expires]
         now = time()
-        return any(
-            self.get(name) != (None if _cookie(morsel, now).has_ended(now) else morsel.coded_value)
-            for name, morsel in cookies.items()
+        return min((end for end in ends if end > now), default=None)
+
+    def news(self, lines: Iterable[str], path: str) -> list[str]:
+        """The lines by which the browser would store something else; each names its path.
+
+        Args:
+            lines: of Set-Cookie, of one response.
+            path: of the URL that the response is of.
+        """
+        return self._merge(lines, path)[2]
+
+    def update(self, lines: Iterable[str], path: str) -> bool:
+        """Take the cookies that a response sets; expired ones are taken away.
+
+        Returns:
+            Whether any Cookie header is another than before.
+        """
+        before = self._all()
+        stored, gone, _ = self._merge(lines, path)
+        is_plain = all(
+            held.cookie.path == "/" and held.cookie.expires is None for held in stored.values()
         )
+        plain = "; ".join(f"{held.cookie.name}={held.cookie.value}" for held in stored.values())
+        self._cookies, self._plain, self._gone = stored, plain if is_plain else None, gone
+        return _sent(before) != _sent(stored)
 
-    def update(self, cookies: SimpleCookie) -> None:
-        """Take the cookies that a response sets; expired ones are taken away."""
+    def _merge(self, lines: Iterable[str], path: str) -> tuple[_Cookies, frozenset[Key], list[str]]:
+        """What is stored and what is gone after these lines, and which of them are news."""
         now = time()
-        stored = {key: held for key, held in self._all().items() if not held.has_ended(now)}
-        for name, morsel in cookies.items():
-            cookie = _cookie(morsel, now)
+        stored = {k: held for k, held in self._all().items() if not held.cookie.has_ended(now)}
+        gone, news = self._gone, []
+        for line in lines:
+            cookie = parse_set_cookie(line, path, now)
+            if cookie is None:
+                continue
+            key, unknown = cookie.key, (cookie.name, "", _UNKNOWN_PATH)
             # The same cookie came with the handshake, perhaps: it gives way to what is known.
-            stored.pop((name, _UNKNOWN_PATH), None)
-            stored.pop((name, cookie.path), None)
-            if not cookie.has_ended(now) and len(stored) < _MAX_COOKIES:
-                stored[name, cookie.path] = cookie
-        is_plain = all(held.path == "/" and held.expires is None for held in stored.values())
-        plain = "; ".join(f"{name}={held.value}" for (name, _), held in stored.items())
-        self._cookies, self._plain = stored, plain if is_plain else None
+            if unknown in stored:
+                stored = {key if k == unknown else k: held for k, held in stored.items()}
+            held = stored.get(key)
+            if cookie.has_ended(now):
+                is_unseen = not _path_matches(self._path, cookie.path) and key not in gone
+                if stored.pop(key, None) is not None or is_unseen:
+                    news.append(cookie.line)
+                if len(gone) < _MAX_COOKIES:
+                    gone |= {key}
+                continue
+            gone -= {key}
+            shown = None if held is None else held.shown
+            if is_new := is_news(shown, cookie):
+                news.append(cookie.line)
+            # It stays where it is: replacing does not change when it was created (5.3, step 11).
+            if held is not None or len(stored) < _MAX_COOKIES:
+                stored[key] = _Held(cookie, cookie if is_new else shown)
+        return stored, gone, news
 
     def _all(self) -> "_Cookies":
         plain = self._plain  # before the cookies: update() replaces it after them
         if self._cookies is not None:
             return self._cookies
         found: _Cookies = {}
-        for pair in (plain or "").split(";"):
-            name, separator, value = pair.strip().partition("=")
-            if separator and name:
-                found[name, _UNKNOWN_PATH] = _Cookie(value, "/", None)
+        for name, value in _pairs(plain or ""):
+            cookie = Cookie(name, value, "", "/", None, 0.0, frozenset(), "")
+            found[name, "", _UNKNOWN_PATH] = _Held(cookie, None)
         return found
 
 
-def _cookie(morsel: "Morsel[str]", now: float) -> _Cookie:
-    path = str(morsel["path"])
-    return _Cookie(morsel.coded_value, path if path.startswith("/") else "/", _expiry(morsel, now))
+def _sent(cookies: _Cookies) -> list[tuple[str, str, str]]:
+    return [(held.cookie.name, held.cookie.value, held.cookie.path) for held in cookies.values()]
+
+
+def cookie_pairs(header: str) -> tuple[tuple[str, str], ...]:
+    """The names and values of a Cookie header, the same for headers that differ in order only.
+
+    Several of one name keep their order, since it decides which one a view sees.
+    """
+    return tuple(sorted(_pairs(header), key=lambda pair: pair[0]))
+
+
+def _pairs(header: str) -> list[tuple[str, str]]:
+    pairs = []
+    for pair in header.split(";"):
+        name, separator, value = pair.strip().partition("=")
+        if separator and name:
+            pairs.append((name, value))
+    return pairs
 
 
 def _path_matches(path: str, cookie_path: str) -> bool:
@@ -110,19 +171,3 @@ def _path_matches(path: str, cookie_path: str) -> bool:
     return path.startswith(cookie_path) and (
         cookie_path.endswith("/") or path[len(cookie_path)] == "/"
     )
-
-
-def _expiry(morsel: "Morsel[str]", now: float) -> float | None:
-    """When a cookie ends (epoch seconds), None: with the connection (RFC 6265 5.3)."""
-    max_age, expires = morsel["max-age"], morsel["expires"]
-    try:
-        if max_age != "":
-            return now + int(max_age)
-        if isinstance(expires, int | float):
-            return now + expires  # as http.cookies writes it
-        if expires:
-            parsed = parsedate_to_datetime(str(expires))
-            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        pass  # RFC 6265 5.2: an attribute that cannot be understood is ignored
-    return None

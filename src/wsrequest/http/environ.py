@@ -35,20 +35,23 @@ class Base:
             ended with it.
         origin: its Origin header, None without.
         cookie: its Cookie header, "" without.
+        path: of the handshake.
         is_same_origin: whether ``origin`` is the server's own; set by ``handshake``.
     """
 
-    __slots__ = ("cookie", "environ", "header_names", "is_same_origin", "origin")
+    __slots__ = ("cookie", "environ", "header_names", "is_same_origin", "origin", "path")
 
     def __init__(
-        self, environ: Environ, header_names: frozenset[str], origin: str | None, cookie: str
-    ) -> None:
+        self, environ: Environ, header_names: frozenset[str], origin: str | None, cookie: str,
+        path: str = "/",
+    ) -> None:  # fmt: skip
         self.environ, self.header_names, self.origin, self.cookie = (
             environ,
             header_names,
             origin,
             cookie,
         )
+        self.path = path
         self.is_same_origin = False
 
 
@@ -96,7 +99,8 @@ def make_base(scope: dict[str, Any], per_request: Container[str] = ()) -> Base:
             environ[_meta_key(name)] = value
     environ["SCRIPT_NAME"] = get_script_name(environ).rstrip("/").encode().decode("latin1")
     _as_fetch(environ, is_browser="origin" in found)
-    return Base(environ, _names(tuple(found)), found.get("origin"), found.get("cookie", ""))
+    origin, cookie = found.get("origin"), found.get("cookie", "")
+    return Base(environ, _names(tuple(found)), origin, cookie, str(scope.get("path", "/")))
 
 
 # Clients of one kind send the same names: what follows from them is kept once for all of them.

@@ -31,9 +31,11 @@ class WebSocketInfo:
         is_live: whether the client has subscribed: the answer is sent again when it changes
             (docs/live.md).
         is_rerun: whether no client has sent this request now: a live one is answered again.
+        is_resumed: whether the client says that it only takes up a live request again, behind a
+            lost connection say. That is its word: what guards against it must not depend on it.
     """
 
-    __slots__ = ("connection_id", "is_live", "is_rerun", "subprotocol")
+    __slots__ = ("connection_id", "is_live", "is_rerun", "is_resumed", "subprotocol")
 
     def __init__(
         self,
@@ -42,13 +44,20 @@ class WebSocketInfo:
         *,
         is_live: bool = False,
         is_rerun: bool = False,
+        is_resumed: bool = False,
     ) -> None:
         self.connection_id, self.subprotocol = connection_id, subprotocol
-        self.is_live, self.is_rerun = is_live, is_rerun
+        self.is_live, self.is_rerun, self.is_resumed = is_live, is_rerun, is_resumed
 
-    def of_live(self, *, is_rerun: bool) -> "WebSocketInfo":
+    def of_live(self, *, is_rerun: bool = False, is_resumed: bool = False) -> "WebSocketInfo":
         """Return the same connection as a run of a live request sees it."""
-        return WebSocketInfo(self.connection_id, self.subprotocol, is_live=True, is_rerun=is_rerun)
+        return WebSocketInfo(
+            self.connection_id,
+            self.subprotocol,
+            is_live=True,
+            is_rerun=is_rerun,
+            is_resumed=is_resumed,
+        )
 
 
 def check_overrides(headers: dict[str, str], base: Base, vouching: Container[str]) -> None:

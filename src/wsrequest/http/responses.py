@@ -12,7 +12,16 @@ from django.http.response import HttpResponseBase
 
 from wsrequest.types import Headers
 
-__all__ = ["aclose_body", "apieces", "has_body", "headers_of", "is_endless", "pieces", "split"]
+__all__ = [
+    "aclose_body",
+    "apieces",
+    "cookie_lines",
+    "has_body",
+    "headers_of",
+    "is_endless",
+    "pieces",
+    "split",
+]
 
 
 def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
@@ -28,12 +37,21 @@ def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
     if response.status_code == 204:
         headers.pop("Content-Length", None)  # RFC 9110 8.6; by HTTP the server takes it away
     if response.cookies or "set-cookie" in found:
-        by_hand = [name for name in headers if name.lower() == "set-cookie"]
-        cookies = [str(headers.pop(name)) for name in by_hand]
-        cookies += [morsel.OutputString() for morsel in response.cookies.values()]
+        for name in [name for name in headers if name.lower() == "set-cookie"]:
+            del headers[name]
         if show_cookies:
+            cookies = cookie_lines(response)
             headers["Set-Cookie"] = cookies if len(cookies) > 1 else cookies[0]
     return headers
+
+
+def cookie_lines(response: HttpResponseBase) -> list[str]:
+    """The ``Set-Cookie`` lines of a response, also one that the view wrote as a header."""
+    if not response.cookies and "set-cookie" not in response.headers._store:
+        return []
+    by_hand = response.headers.get("Set-Cookie")
+    lines = [] if by_hand is None else [str(by_hand)]
+    return lines + [morsel.OutputString() for morsel in response.cookies.values()]
 
 
 def has_body(method: str, status: int) -> bool:

@@ -5,7 +5,6 @@ every process of a deployment shares it; the cache where there is no such store.
 """
 
 import secrets
-from http.cookies import SimpleCookie
 from importlib import import_module
 from typing import Any
 
@@ -30,12 +29,14 @@ class Tickets:
             session_engine = None
         self._engine, self._seconds = session_engine, seconds
 
-    def issue(self, cookies: "SimpleCookie", origin: str) -> str:
-        """Put cookies aside for the browser at ``origin``; return the ticket for them."""
-        content = {
-            "origin": origin,
-            "cookies": [morsel.OutputString() for morsel in cookies.values()],
-        }
+    def issue(self, lines: list[str], origin: str) -> str:
+        """Put cookies aside for the browser at ``origin``; return the ticket for them.
+
+        Args:
+            lines: of Set-Cookie.
+            origin: that of the handshake.
+        """
+        content = {"origin": origin, "cookies": lines}
         if self._engine is None:
             ticket = secrets.token_urlsafe(24)
             caches["default"].set(_KEY + ticket, content, self._seconds)

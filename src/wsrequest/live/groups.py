@@ -72,6 +72,9 @@ class Subscriber(Protocol):
     def start(self, run: Run) -> Job:
         """Run the view again; ``Registry.finished`` follows, with this run."""
 
+    def start_shared(self, run: Run) -> Job:
+        """The same with nothing that is its own: for all who share the result of ``run.group``."""
+
     def show(self, version: int, result: Result) -> None:
         """Send a result, unless the client has the same."""
 

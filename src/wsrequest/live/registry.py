@@ -14,6 +14,7 @@ from wsrequest.live.groups import MOST_ECHOES, Group, Run, Subscriber
 from wsrequest.live.log import Log
 from wsrequest.live.matching import Index
 from wsrequest.live.results import Result
+from wsrequest.live.sharing import Sharing
 from wsrequest.live.turns import Turns
 from wsrequest.live.waits import Wait
 from wsrequest.types import Changes, Read
@@ -68,6 +69,7 @@ class Registry:
         self._version = 0
         self._is_active = False
         self._warned_of_echoes: set[str] = set()
+        self._sharing = Sharing(loop.time)
 
     def __len__(self) -> int:
         """How many groups there are."""
@@ -181,13 +183,15 @@ class Registry:
         expires_seconds: float | None, is_late: bool,
     ) -> None:  # fmt: skip
         """Show a subscriber a result, among all those who may be shown it."""
-        left, group = self._enter(subscriber, _key(subscriber, result))
+        left, group = self._enter(subscriber, self._key(subscriber, result))
         run.group = group
         self._version += 1
         if group.is_new:
             group.latest, group.version, group.position = result, self._version, run.position
         elif group.latest is None or group.latest.digest != result.digest:
             is_late = True  # one of the two is older; both are shown what a run gives now
+            if group.is_public:
+                group.latest = None  # or it is what one of them alone is answered
         self._read_by(group, group.reads | reads)
         self._expire(group, run, expires_seconds)
         subscriber.show(self._version, result)
@@ -227,6 +231,11 @@ class Registry:
         group.reads = reads
         self._index.replace(group, reads)
 
+    def _key(self, subscriber: Subscriber, result: Result) -> Hashable:
+        if self._sharing.may_share(result.shared_key, subscriber.key):
+            return result.shared_key
+        return subscriber.key
+
     # Runs.
 
     def _open(self, group: Group | None) -> Run:
@@ -239,7 +248,8 @@ class Registry:
         group.kept.begin()
         run = group.run = self._open(group)
         run.watchdog = self._loop.call_later(self._run_seconds, self._is_overdue, run)
-        run.job = next(iter(group.subscribers)).start(run)
+        subscriber = next(iter(group.subscribers))
+        run.job = subscriber.start_shared(run) if group.is_public else subscriber.start(run)
 
     def _is_overdue(self, run: Run) -> None:
         assert run.job is not None and run.group is not None  # set when it began
@@ -291,13 +301,10 @@ class Registry:
         self, group: Group, run: Run, result: Result, reads: frozenset[Read],
         expires_seconds: float | None,
     ) -> None:  # fmt: skip
-        is_public = group.is_public
-        if is_public and result.shared_key != group.key:
-            if result.status < 500:
-                self._part(group)
-                return
-            result = Result(result.status, {}, b"")  # without what only one of them may see
-        elif result.is_success and result.shared_key not in (None, group.key):
+        if group.is_public and result.shared_key != group.key:
+            self._part(group)
+            return
+        if result.is_success and self._sharing.may_share(result.shared_key, group.key):
             for subscriber in list(group.subscribers):
                 self._place(subscriber, run, result, reads, expires_seconds, group.is_dirty)
             return
@@ -335,12 +342,13 @@ class Registry:
 
     def _refuse(self, group: Group, refused: Refused) -> None:
         if group.subscribers and group.is_public:
-            self._part(group)  # it was one identity's answer; others may have another
+            self._part(group)
         else:
             self._end(group, refused)
 
     def _part(self, group: Group) -> None:
-        """Part those who shared a result: it is one identity's now, and each runs for itself."""
+        """Part those who shared a result: it is public no longer, and each runs for itself."""
+        self._sharing.stop(group.key)
         for subscriber in list(group.subscribers):
             self.move(subscriber)
 
@@ -365,7 +373,3 @@ class Registry:
 
 def _is_rerun(writer: object) -> bool:
     return isinstance(writer, Run) and writer.job is not None
-
-
-def _key(subscriber: Subscriber, result: Result) -> Hashable:
-    return subscriber.key if result.shared_key is None else result.shared_key

@@ -5,11 +5,14 @@ could serve it to everybody: the application says so, and answers for it.
 """
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from wsrequest.types import Headers
 
-__all__ = ["fresh_seconds", "shared_key"]
+__all__ = ["Sharing", "fresh_seconds", "shared_key"]
+
+_APART_SECONDS = 600.0
+_MOST_APART = 1000
 
 _MOST_SECONDS = 2.0**31  # RFC 9111 1.2.2: a greater number means this one; no timer takes infinity
 _DIRECTIVE = re.compile(r'([\w-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;"]*)))?')
@@ -17,7 +20,7 @@ _DIRECTIVE = re.compile(r'([\w-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;"]*)))?')
 
 def shared_key(
     status: int, headers: Headers, meta: Mapping[str, object]
-) -> tuple[Hashable, ...] | None:
+) -> tuple[tuple[str, str | None], ...] | None:
     """Return what two requests have in common that this response is good for, besides their URL.
 
     Args:
@@ -26,7 +29,7 @@ def shared_key(
         meta: the environ of the request; what Vary names is looked up in it.
 
     Returns:
-        The values that Vary names; None for a response that is one visitor's.
+        The headers that Vary names, each with its value; None for a response that is one visitor's.
 
     Source: RFC 9111 sections 3, 3.5 and 4.1.
     """
@@ -41,7 +44,43 @@ def shared_key(
     names = sorted({name.strip().lower() for name in _text(told.get("vary")).split(",")} - {""})
     if "*" in names:
         return None
-    return tuple((name, meta.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
+    values = (meta.get("HTTP_" + name.upper().replace("-", "_")) for name in names)
+    return tuple(
+        (name, None if value is None else str(value))
+        for name, value in zip(names, values, strict=True)
+    )
+
+
+class Sharing:
+    """Which public answers are shared, and which for a while are not.
+
+    A page may call itself public and yet answer nobody who brings nothing. To share it again after
+    each commit would cost one run more than not to, each time.
+
+    Args:
+        time: tells the time, in seconds.
+    """
+
+    def __init__(self, time: Callable[[], float]) -> None:
+        self._time = time
+        self._until: dict[Hashable, float] = {}  # the first to end first
+
+    def may_share(self, shared_key: Hashable, own_key: Hashable) -> bool:
+        """Whether somebody with a key of their own may join others by this one."""
+        if shared_key is None or shared_key == own_key:
+            return False
+        return self._until.get(shared_key, 0.0) <= self._time()
+
+    def stop(self, key: Hashable) -> None:
+        """Do not share for a while: a run for all of them gave no public answer."""
+        now = self._time()
+        self._until.pop(key, None)
+        while self._until:
+            first = next(iter(self._until))
+            if self._until[first] > now and len(self._until) < _MOST_APART:
+                break
+            del self._until[first]
+        self._until[key] = now + _APART_SECONDS
 
 
 def fresh_seconds(headers: Headers) -> float | None:

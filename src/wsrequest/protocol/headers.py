@@ -47,8 +47,9 @@ _ADDRESS_PREFIXES = "cf- cloudfront- x-appengine- x-envoy- x-forwarded x-origina
 # ingress-nginx, Kong, mod_auth_mellon, mod_auth_openidc, oauth2-proxy, Pomerium, Shibboleth,
 # SiteMinder, Tailscale, Teleport, Vouch, WebSEAL, WSO2):
 _IDENTITY = """cas-user eppn x-endpoint-api-userinfo x-id-token x-jwt-assertion x-userinfo"""
-_IDENTITY_PREFIXES = """client-cert iv- mellon- oidc- remote- shib- sm-universalid sm-user ssl-
-tailscale- teleport- x-amzn-mtls- x-amzn-oidc- x-apigateway- x-arr- x-auth-request-
+# HTTP-: before Django 6.1 RemoteUserMiddleware's asynchronous half reads HTTP_ and its header.
+_IDENTITY_PREFIXES = """client-cert http- iv- mellon- oidc- remote- shib- sm-universalid sm-user
+ssl- tailscale- teleport- x-amzn-mtls- x-amzn-oidc- x-apigateway- x-arr- x-auth-request-
 x-authenticated- x-authentik- x-client-cert x-client-dn x-client-subject x-client-verify
 x-consumer- x-credential- x-goog- x-ms- x-pomerium- x-remote- x-ssl- x-tls-client- x-vouch-
 x-webauth-"""

@@ -67,7 +67,8 @@ class Request(Struct, frozen=True):
     ``query`` is what ``data`` adds to the query string of a GET or HEAD, encoded.
     ``headers`` hold the names as sent; ``token`` is not among them. ``body`` is
     None where the request has none, which is another thing than an empty one.
-    ``patch``: the kind of patches that a subscriber can apply (4.7).
+    ``patch``: the kind of patches that a subscriber can apply (4.7). ``rerun``: the client makes
+    the live request anew by itself.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Request(Struct, frozen=True):
     subscribe: bool = False
     patch: PatchKind | None = None
     settled: bool = False
+    rerun: bool = False
 
 
 class Cancel(Struct, frozen=True):

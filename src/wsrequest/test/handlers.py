@@ -10,6 +10,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -21,6 +22,7 @@ from django.test.client import (
 )
 
 from wsrequest.errors import Refused
+from wsrequest.http.remote_user import follow_http, has_remote_user
 from wsrequest.test.requests import receive_request
 from wsrequest.test.responses import receive_refusal, receive_response
 
@@ -34,6 +36,7 @@ class WebSocketHandler(ClientHandler):
         """Return the response, as ``ClientHandler`` does, with ``wsgi_request``."""
         if self._middleware_chain is None:  # type: ignore[attr-defined]  # not in the stubs
             self.load_middleware()
+            follow_http(self)
         try:
             request = receive_request(environ)
         except Refused as refused:
@@ -56,12 +59,18 @@ class WebSocketHandler(ClientHandler):
 
 
 class AsyncWebSocketHandler(AsyncClientHandler):
-    """The same for a scope, on the test's event loop; ``asgi_request`` is a WSGIRequest."""
+    """The same for a scope, on the test's event loop; ``asgi_request`` is a WSGIRequest.
+
+    The middleware is that of the socket, whose chain is synchronous: it runs in the thread of the
+    test's database connections, and asynchronous views on the test's loop.
+    """
 
     async def __call__(self, scope: dict[str, Any]) -> Any:
         """Return the response, as ``AsyncClientHandler`` does, with ``asgi_request``."""
         if self._middleware_chain is None:  # type: ignore[attr-defined]  # not in the stubs
-            self.load_middleware(is_async=True)
+            self.load_middleware()
+            # Such a test is of a project that ASGI serves.
+            follow_http(self, _AsgiChain() if has_remote_user(self) else None)
         environ = _environ(scope)
         try:
             request = receive_request(environ)
@@ -70,10 +79,10 @@ class AsyncWebSocketHandler(AsyncClientHandler):
             response.asgi_request = WSGIRequest(environ)
             return response
         request_started.disconnect(close_old_connections)
-        await request_started.asend(sender=self.__class__, scope=scope)
+        await request_started.asend(sender=self.__class__, environ=request.environ)
         request_started.connect(close_old_connections)
         request._dont_enforce_csrf_checks = not self.enforce_csrf_checks  # type: ignore[attr-defined]
-        response = await self.get_response_async(request)
+        response = await sync_to_async(self.get_response)(request)
         receive_response(response, str(request.method))
         response.asgi_request = request
         if not _closes_when_read(response):
@@ -81,6 +90,14 @@ class AsyncWebSocketHandler(AsyncClientHandler):
             await sync_to_async(response.close, thread_sensitive=False)()
             request_finished.connect(close_old_connections)
         return response
+
+
+class _AsgiChain(BaseHandler):
+    """Django's middleware as its ASGI handler has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load_middleware(is_async=True)
 
 
 def _closes_when_read(response: Any) -> bool:

@@ -69,6 +69,19 @@ def set_forecast(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204)
 
 
+def token(request: HttpRequest) -> JsonResponse:
+    """Shows a token once, behind the request that made it, beside a list."""
+    made = request.session.pop("token", None)
+    return JsonResponse({"token": made, "count": Note.objects.count()})
+
+
+@csrf_exempt
+@require_POST
+def make_token(request: HttpRequest) -> HttpResponse:
+    request.session["token"] = "secret"
+    return HttpResponse(status=204)
+
+
 def binary(request: HttpRequest) -> HttpResponse:
     """A body that is no text."""
     return HttpResponse(bytes([Note.objects.count() % 256, 255]), content_type="image/x-count")

@@ -21,6 +21,43 @@ IDENTITY = (
         ),
     ),
     Defence(
+        (9, 30),
+        "a message without a proxy's header ends no session",
+        SRC + "http/remote_user.py",
+        (("    if middleware.header in request.META:\n", "    if True:\n"),),
+        (
+            UNIT + "http/test_remote_user.py::test_a_session_goes_on_without_the_header",
+            ACCEPTANCE
+            + "test_remote_user.py::test_no_message_ends_a_session_for_want_of_the_header",
+        ),
+    ),
+    Defence(
+        (30,),
+        "a message without a proxy's header is nobody's",
+        SRC + "http/remote_user.py",
+        (("    request.user, request.auser = nobody, auser\n", ""),),
+        (
+            UNIT + "http/test_remote_user.py::test_a_session_goes_on_without_the_header",
+            ACCEPTANCE
+            + "test_remote_user.py::test_no_message_ends_a_session_for_want_of_the_header",
+        ),
+    ),
+    Defence(
+        (30,),
+        "the header Remote-User counts where HTTP of the process reads it, and nowhere else",
+        SRC + "http/remote_user.py",
+        (
+            ("        if same is not None:\n", "        if True:\n            same = middleware\n"),
+            ('    return f"HTTP_{header}" if is_asgi else header', '    return f"HTTP_{header}"'),
+        ),
+        (
+            UNIT + "http/test_remote_user.py::test_a_user_is_named_at_all",
+            UNIT + "http/test_remote_user.py::test_each_header_names_whom_it_names_by_http",
+            ACCEPTANCE + "test_remote_user.py"
+            "::test_beside_wsgi_a_header_that_no_proxy_takes_out_logs_nobody_in",
+        ),
+    ),
+    Defence(
         (9,),
         "a socket is closed when its session has ended",
         SRC + "connection/watch.py",
@@ -109,7 +146,7 @@ IDENTITY = (
         (8, 32),
         "a cookie becomes the browser's with all its attributes",
         SRC + "http/tickets.py",
-        (("morsel.OutputString()", 'f"{morsel.key}={morsel.coded_value}"'),),
+        (('"cookies": lines', '"cookies": [line.partition(";")[0] for line in lines]'),),
         (
             UNIT + "http/test_tickets.py::test_a_ticket_is_redeemed_for_its_cookies",
             ACCEPTANCE + "test_accounts.py"
@@ -143,6 +180,34 @@ IDENTITY = (
     ),
     Defence(
         (32,),
+        "a session whose cookie came in quotes is found at logout",
+        SRC + "http/cookies.py",
+        (("str(_unquote(", "str(str("),),
+        (
+            UNIT + "http/test_cookies.py::test_a_cookie_is_read_as_django_reads_it",
+            ACCEPTANCE + "test_accounts.py"
+            "::test_logout_finds_a_session_whose_cookie_came_in_quotes[uvicorn-sansio]",
+        ),
+    ),
+    Defence(
+        (32,),
+        "a cookie reaches the browser as soon as it would store something else",
+        SRC + "http/set_cookie.py",
+        (
+            (
+                "(shown.value, shown.flags) != (cookie.value, cookie.flags)",
+                "shown.value != cookie.value",
+            ),
+            ("return shown.expires is not cookie.expires", "return False"),
+            ("return moved > _SLACK_SECONDS", "return False"),
+        ),
+        (
+            UNIT + "http/test_cookies.py"
+            "::test_a_cookie_is_news_when_a_browser_would_store_something_else",
+        ),
+    ),
+    Defence(
+        (32,),
         "a browser's scripts are not shown Set-Cookie",
         SRC + "http/responses.py",
         (("        if show_cookies:\n", "        if True:\n"),),
@@ -156,7 +221,7 @@ IDENTITY = (
         (32, 13),
         "a login over the socket moves the connection to the new session",
         SRC + "connection/visitor.py",
-        (("self._jar.update(call.set_cookies)", "pass"),),
+        (("has_changed = self._jar.update(", 'has_changed = CookieJar("").update('),),
         (
             ACCEPTANCE + "test_accounts.py::test_login_holds_at_once[uvicorn-sansio]",
             UNIT + "connection/test_connection.py"
@@ -169,8 +234,8 @@ IDENTITY = (
         SRC + "connection/visitor.py",
         (
             (
-                "CookieJar(cookie)",
-                'globals().setdefault("_shared_jar", CookieJar(cookie))',
+                "CookieJar(base.cookie, base.path)",
+                'globals().setdefault("_shared_jar", CookieJar(base.cookie, base.path))',
             ),
         ),
         (ACCEPTANCE + "test_accounts.py::test_login_holds_at_once[uvicorn-sansio]",),

@@ -285,7 +285,7 @@ LIMITS = (
         (33,),
         "a connection keeps only so many cookies",
         SRC + "http/cookies.py",
-        ((" and len(stored) < _MAX_COOKIES:", ":"),),
+        ((" or len(stored) < _MAX_COOKIES:", " or True:"),),
         (UNIT + "http/test_cookies.py::test_cookies_are_bounded",),
     ),
     Defence(

@@ -8,6 +8,7 @@ _LIVE = UNIT + "connection/test_subscriptions.py::"
 _EVENTS = UNIT + "connection/test_events.py::"
 _SETTLING = UNIT + "connection/test_settling.py::"
 _RERUNS = UNIT + "connection/test_reruns.py::"
+_SHARED = UNIT + "connection/test_shared.py::"
 _REGISTRY = UNIT + "live/test_registry_"
 
 LIVE = (
@@ -160,7 +161,7 @@ LIVE = (
         (37,),
         "a live request shares a run with nobody who is another",
         SRC + "connection/subscriptions.py",
-        (("headers, message.token, cookie, identity", "headers"),),
+        (("headers, message.token, cookie_pairs(cookie), identity", "headers"),),
         (
             _LIVE + "test_visitors_of_different_cookies_never_share",
             _LIVE + "test_different_tokens_never_share",
@@ -173,6 +174,25 @@ LIVE = (
         SRC + "connection/inflight.py",
         (("            self._subscriptions.refresh()\n", "            pass\n"),),
         (_LIVE + "test_a_cookie_that_an_answer_sets_makes_it_run_as_whom_it_names",),
+    ),
+    Defence(
+        (32, 37),
+        "a run has the cookies of its own time: one that has ended is not sent",
+        SRC + "connection/subscriptions.py",
+        (
+            (
+                "        cookie = home.line.cookie_for(self.message.url)\n",
+                "        cookie = self.cookie\n",
+            ),
+        ),
+        (_LIVE + "test_a_run_has_the_cookies_of_its_own_time",),
+    ),
+    Defence(
+        (32, 37),
+        "a live request is answered as another when a cookie of its client ends",
+        SRC + "connection/subscriptions.py",
+        (("loop.call_later(seconds, self.refresh)", "loop.call_later(seconds, int)"),),
+        (_LIVE + "test_a_cookie_that_has_ended_is_sent_no_more",),
     ),
     Defence(
         (37,),
@@ -188,18 +208,77 @@ LIVE = (
         (37,),
         "a response that sets a cookie is not shared, though it says that it is public",
         SRC + "connection/runs.py",
-        (("        if self.sets_cookies:\n", "        if False:\n"),),
+        ((" or self._site is None or self.sets_cookies:", " or self._site is None:"),),
         (_LIVE + "test_an_answer_that_sets_a_cookie_is_not_public",),
     ),
     Defence(
         (37,),
         "a result that is public no longer is shown to nobody else",
         SRC + "live/registry.py",
-        (("if is_public and result.shared_key != group.key:", "if False:"),),
+        (("if group.is_public and result.shared_key != group.key:", "if False:"),),
         (
             _REGISTRY
             + "public.py::test_a_public_result_that_becomes_private_is_shown_to_nobody_else",
+            _REGISTRY + "public.py::test_a_failure_of_a_shared_run_is_told_to_nobody",
             _LIVE + "test_a_public_answer_is_shared_by_different_visitors",
         ),
+    ),
+    Defence(
+        (37,),
+        "a run for all readers of a public answer is made as none of them",
+        SRC + "live/registry.py",
+        (("subscriber.start_shared(run) if group.is_public else", "False or"),),
+        (
+            _SHARED + "test_a_header_of_one_reader_decides_for_nobody_else",
+            _SHARED + "test_a_shared_run_bears_nothing_of_a_reader",
+        ),
+    ),
+    Defence(
+        (37,),
+        "an answer of one reader is not kept for those who share the page",
+        SRC + "live/registry.py",
+        (("                group.latest = None  # or", "                pass  # or"),),
+        (
+            _REGISTRY
+            + "public.py::test_nobody_is_shown_what_another_was_answered_although_it_was_public",
+        ),
+    ),
+    Defence(
+        (33, 37),
+        "a page that is not public for nobody is not shared again and again",
+        SRC + "live/registry.py",
+        (("        self._sharing.stop(group.key)\n", ""),),
+        (
+            _REGISTRY
+            + "public.py::test_what_is_not_public_for_nobody_is_not_shared_again_for_a_while",
+            _SHARED + "test_a_page_that_needs_a_token_is_shared_by_nobody_and_costs_one_run_each",
+        ),
+    ),
+    Defence(
+        (33,),
+        "only so many pages are remembered as not shared",
+        SRC + "live/sharing.py",
+        (("self._until[first] > now and len(self._until) < _MOST_APART", "True"),),
+        (_REGISTRY + "public.py::test_only_so_many_pages_are_remembered_as_not_shared",),
+    ),
+    Defence(
+        (37,),
+        "public answers are shared by host and scheme as Django sees them",
+        SRC + "connection/shared.py",
+        (
+            ("        host = request.get_host()\n", '        host = request.META["HTTP_HOST"]\n'),
+            ('return Site(request.scheme or "", host,', 'return Site("http", host,'),
+        ),
+        (
+            _SHARED + "test_public_answers_are_not_shared_across_hosts_behind_a_proxy",
+            _SHARED + "test_public_answers_are_not_shared_across_schemes_behind_a_proxy",
+        ),
+    ),
+    Defence(
+        (37,),
+        "public answers are shared only as the project says",
+        SRC + "connection/shared.py",
+        (("None if share_key is None else share_key(request)", "None"),),
+        (_SHARED + "test_the_project_tells_apart_who_may_not_share",),
     ),
 )

@@ -316,8 +316,8 @@ MESSAGES = (
         (30,),
         "E007",
         "a middleware believes a header that messages may set",
-        "project",
-        "name and not is_forbidden(name.lower()) and name.lower() not in forbidden",
+        "users",
+        "not is_forbidden(name.lower()) and name.lower() not in forbidden",
         "[E007 MIDDLEWARE whoever the header X-Portal-User names]",
     ),
     Defence(

@@ -1,6 +1,7 @@
 """A connection: what it answers, in which order, and what it refuses."""
 
 import asyncio
+import json
 import threading
 from typing import Any
 
@@ -356,7 +357,6 @@ async def test_a_browser_is_shown_a_ticket_instead_of_set_cookie() -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        pytest.param("a=1", id="the-same-value"),
         pytest.param("unknown=", id="a-deletion-of-none"),
         pytest.param("", id="no-cookie"),
     ],
@@ -367,6 +367,26 @@ async def test_there_is_no_ticket_without_news(query: str) -> None:
         answer = await peer.last(1)
         assert answer.status == 200
         assert answer.cookies is None
+
+
+async def test_a_cookie_that_the_view_wrote_by_hand_is_one() -> None:
+    async with opened(origin=ORIGIN) as peer:
+        peer.say(id=1, url="/cookies/a/?line=new%3D3%3B+HttpOnly")
+        answer = await peer.last(1)
+        redeemed = peer.connection.service.tickets().redeem(answer.cookies, ORIGIN)
+        assert redeemed == ["new=3; HttpOnly; Path=/cookies/a"]
+        peer.say(id=2, url="/cookies/a/")
+        assert json.loads(await peer.body(2)) == {"new": "3"}
+
+
+async def test_a_cookie_of_the_handshake_that_is_set_again_is_news_once() -> None:
+    """Its flags and its end are not known: a browser may store something else by it."""
+    async with opened(origin=ORIGIN, cookie="a=1") as peer:
+        for id in (1, 2):
+            peer.say(id=id, url="/cookies/a/?a=1")
+        assert [(await peer.last(id)).cookies is None for id in (1, 2)].count(True) <= 1
+        peer.say(id=3, url="/cookies/a/?a=1")
+        assert (await peer.last(3)).cookies is None
 
 
 @pytest.mark.parametrize("query", ["a=2", "a=", "a=1&b=1"])

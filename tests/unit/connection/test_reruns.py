@@ -12,7 +12,7 @@ from django.contrib.sessions.backends.file import SessionStore as FileStore
 
 from tests.unit.connection.test_subscriptions import goes_on, nth, quiet, service_open
 from tests.unit.live_views import commit
-from tests.unit.peer import Peer, connected
+from tests.unit.peer import ORIGIN, Peer, connected
 from tests.unit.rerun_views import STAMPS, session_store
 from wsrequest.connection import sockets
 
@@ -154,10 +154,47 @@ async def test_what_only_the_sender_may_cause_is_skipped(view: str) -> None:
         assert (await asked(peer, f"/{view}/b/"))["stamp"] == "b"
 
 
+FACTS = {"live": False, "rerun": False, "resumed": False}
+
+
 async def test_a_request_knows_whether_it_is_live_and_whether_it_was_sent() -> None:
     async with visitor() as peer:
         first = await goes_on(peer, url="/facts/a/")
-        assert json.loads(first.body or b"") == {"value": 0, "live": True, "rerun": False}
+        assert json.loads(first.body or b"") == {**FACTS, "value": 0, "live": True}
         commit(a=1)
-        assert await shown(peer, 1, 2) == {"value": 1, "live": True, "rerun": True}
-        assert await asked(peer, "/facts/b/") == {"value": 0, "live": False, "rerun": False}
+        expected = {**FACTS, "value": 1, "live": True, "rerun": True}
+        assert await shown(peer, 1, 2) == expected
+        assert await asked(peer, "/facts/b/") == {**FACTS, "value": 0}
+        resumed = await goes_on(peer, id=2, url="/facts/b/", rerun=True)
+        assert json.loads(resumed.body or b"") == {
+            **FACTS, "value": 0, "live": True, "resumed": True
+        }  # fmt: skip
+        commit(b=1)
+        assert await shown(peer, 2, 2) == {**expected, "value": 1}
+
+
+async def test_what_the_client_takes_up_again_has_no_effects_on_the_visitor() -> None:
+    key = begun(token="secret")
+    async with visitor(key) as peer:
+        first = await goes_on(peer, url="/token/a/", rerun=True)
+        assert json.loads(first.body or b"")["token"] == "secret" and held(key)
+        assert (await asked(peer, "/token/a/"))["token"] == "secret" and not held(key)
+
+
+async def test_what_guards_against_the_client_does_not_take_its_word() -> None:
+    async with visitor() as peer:
+        first = await goes_on(peer, url="/stamping/a/", rerun=True)
+        assert json.loads(first.body or b"")["rerun"] is False and STAMPS == ["a"]
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, None])
+async def test_no_cookie_of_such_a_run_is_kept(origin: str | None) -> None:
+    async with service_open() as service, connected(service, origin=origin) as peer:
+        first = await goes_on(peer, url="/facts/a/?sets=1", rerun=True)
+        assert first.cookies is None and "Set-Cookie" not in first.headers
+        commit(a=1)
+        second = await nth(peer, 1, 2)
+        assert second.cookies is None and "Set-Cookie" not in second.headers
+        assert peer.connection.visitor.cookie_for("/") == ""
+        await goes_on(peer, id=2, url="/facts/b/?sets=1")
+        assert peer.connection.visitor.cookie_for("/") == "seen=0"

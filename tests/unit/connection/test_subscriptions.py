@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from tests.unit.live_views import DATABASE, commit, live_service
 from tests.unit.peer import ORIGIN, Peer, connected, happens, lane_open, opened
 from tests.unit.views import STAGES
 from wsrequest.connection.service import Service, Terms
+from wsrequest.connection.shared import SharedKey
+from wsrequest.http import cookies
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.protocol.messages import Hello, Ping, Refusal, Response
 from wsrequest.protocol.patches import apply_json_patch, apply_merge_patch
@@ -600,9 +603,68 @@ async def test_an_answer_that_was_made_for_another_is_not_taken_for_this_ones() 
             await peer.becomes(lambda: STAGES["a"].count == 2)
             await quiet(peer)
             (group,) = DATABASE[0].registry._groups.values()
-            assert "who=ann" in group.key
+            assert (("who", "ann"),) in group.key
             await goes_on(ann, url="/held/a/")
             assert len(DATABASE[0].registry) == 1
+
+
+async def test_a_cookie_that_has_ended_is_sent_no_more() -> None:
+    """At its end, not at the next commit: a fresh GET would be answered otherwise from then on."""
+    async with live() as peer:
+        peer.connection.visitor._jar.update(["who=ann; Path=/; Max-Age=1"], "/")
+        first = await goes_on(peer, url="/table/a/")
+        assert json.loads(first.body or b"") == {"value": 0, "who": "ann"}
+        assert json.loads((await nth(peer, 1, 2)).body) == {"value": 0, "who": None}
+        commit(a=1)
+        assert json.loads((await nth(peer, 1, 3)).body) == {"value": 1, "who": None}
+
+
+async def test_a_run_has_the_cookies_of_its_own_time() -> None:
+    async with live() as peer:
+        peer.connection.visitor._jar.update(["who=ann; Path=/; Max-Age=60"], "/")
+        await goes_on(peer, url="/table/a/")
+        subscriptions = peer.connection.exchange._subscriptions
+        assert subscriptions is not None and subscriptions._ending is not None
+        subscriptions._ending.cancel()  # it is late
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cookies, "time", lambda: time.time() + 61)
+            commit(a=1)
+            assert json.loads((await nth(peer, 1, 2)).body) == {"value": 1, "who": None}
+
+
+async def test_no_timer_outlives_the_live_requests_that_it_is_for() -> None:
+    async with live() as peer:
+        peer.connection.visitor._jar.update(["who=ann; Path=/; Max-Age=60"], "/")
+        await goes_on(peer, url="/table/a/")
+        peer.say(id=1, cancel=True)
+        await peer.obeyed()
+        subscriptions = peer.connection.exchange._subscriptions
+        assert subscriptions is not None and subscriptions._ending is None
+
+
+async def test_visitors_share_a_run_in_whatever_order_their_cookies_come() -> None:
+    async with service_open() as service:
+        async with connected(service, cookie="who=ann; a=1") as one:
+            async with connected(service, cookie="a=1; who=ann") as other:
+                await goes_on(one, url="/table/a/")
+                await goes_on(other, url="/table/a/")
+                assert len(DATABASE[0].registry) == 1
+
+
+async def test_a_cookie_that_is_set_again_moves_nothing() -> None:
+    """A page with a form has its CSRF cookie set again by each answer."""
+    async with live(cookie="who=ann; csrftoken=abc", origin=ORIGIN) as peer:
+        await goes_on(peer, url="/table/a/")
+        runs = STAGES["a"].count
+        for line in ("csrftoken=abc; Path=/; Max-Age=60", "who=ann; Path=/"):
+            name, _, value = line.partition(";")[0].partition("=")
+            assert not peer.connection.visitor._jar.update([line], "/"), (name, value)
+        subscriptions = peer.connection.exchange._subscriptions
+        assert subscriptions is not None
+        subscriptions.refresh()
+        await quiet(peer)
+        assert STAGES["a"].count == runs
+        assert len(peer.of(1)) == 1
 
 
 async def test_visitors_of_different_cookies_never_share() -> None:
@@ -675,7 +737,7 @@ async def test_an_answer_that_sets_a_cookie_is_not_public(how: str, origin: str 
         async with connected(service, cookie="who=ann", origin=origin) as ann:
             await goes_on(ann, url=f"/public/a/?{how}=1")
             await quiet(ann)
-            assert not [key for key in DATABASE[0].registry._groups if key[0] == "public"]
+            assert not [key for key in DATABASE[0].registry._groups if isinstance(key, SharedKey)]
 
 
 async def test_a_logout_on_the_own_connection_ends_what_was_answered_for_the_user() -> None:

@@ -1,6 +1,5 @@
 """Tickets: cookies set over a socket become the browser's once, and only its own."""
 
-from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from django.core.cache import caches
 from django.http import HttpResponse
 from django.utils import timezone
 
+from wsrequest.http.responses import cookie_lines
 from wsrequest.http.tickets import Tickets
 
 ORIGIN = "https://example.com"
@@ -29,16 +29,16 @@ def _cache(settings: Any) -> None:
     caches["default"].clear()
 
 
-def some_cookies() -> SimpleCookie:
+def some_cookies() -> list[str]:
     response = HttpResponse()
     response.set_cookie(
         "sessionid", "the-session", httponly=True, expires="Fri, 01 Jan 2100 00:00:00 GMT"
     )
     response.delete_cookie("old")
-    return response.cookies
+    return cookie_lines(response)
 
 
-EXPECTED = [morsel.OutputString() for morsel in some_cookies().values()]
+EXPECTED = some_cookies()
 
 engines = pytest.mark.parametrize(
     "engine",

@@ -82,7 +82,7 @@ class Job:
 
     def __init__(self, run: Run, subscriber: "FakeSubscriber") -> None:
         self.run, self.subscriber = run, subscriber
-        self.is_given_up = False
+        self.is_given_up = self.is_shared = False
 
     def give_up(self) -> None:
         self.is_given_up = True
@@ -101,6 +101,11 @@ class FakeSubscriber:
     def start(self, run: Run) -> Job:
         job = Job(run, self)
         self.jobs.append(job)
+        return job
+
+    def start_shared(self, run: Run) -> Job:
+        job = self.start(run)
+        job.is_shared = True
         return job
 
     def show(self, version: int, result: Result) -> None:

@@ -197,6 +197,7 @@ class RegistryMachine(RuleBasedStateMachine):
         """Take up what the registry has begun."""
         for job in self.world.jobs[self.known :]:
             url, person = job.subscriber.key  # type: ignore[misc]
+            person = "nobody" if job.is_shared else person
             self.again.append(Reading(job.run, url, person, job))
         self.known = len(self.world.jobs)
 
@@ -356,9 +357,7 @@ def share_without_identity(patch: pytest.MonkeyPatch) -> None:
         take(self, group, run, result, *rest)
 
     patch.setattr(Registry, "_take", plant)
-    patch.setattr(
-        "wsrequest.live.registry._key", lambda subscriber, result: ("all", subscriber.key[0])
-    )
+    patch.setattr(Registry, "_key", lambda self, subscriber, result: ("all", subscriber.key[0]))
 
 
 def share_what_is_private_now(patch: pytest.MonkeyPatch) -> None:

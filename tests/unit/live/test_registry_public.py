@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.unit.live.fakes import World, failed, ok
+from tests.unit.live.fakes import World, failed, ok, read
 from wsrequest.errors import Refused
+from wsrequest.live.sharing import Sharing
 
 
 def test_a_public_result_is_shared_by_all_identities() -> None:
@@ -62,19 +63,93 @@ def test_a_refusal_of_one_identity_s_answer_ends_nobody_else() -> None:
     assert not two.ends and two.bodies == [b"one", b"two"]
 
 
-def test_a_failure_of_a_public_group_shows_its_status_but_not_its_body() -> None:
-    """The page of an error may show the session of whoever the view ran for."""
+@pytest.mark.parametrize("status", [500, 503, None])
+def test_a_failure_of_a_shared_run_is_told_to_nobody(status: int | None) -> None:
+    """The page of an error may show what one may see, and others may have no failure at all."""
     world = World()
     one = world.subscribe(key="me", shared="page")
     two = world.subscribe(key="you", shared="page")
     world.commit("a")
-    world.end(result=failed(500, X_Secret="1"))
-    for who in (one, two):
-        assert who.shown[-1][1].status == 500 and not who.body
-        assert not who.shown[-1][1].headers
-    world.until_begun(2)
-    world.end(result=ok(b"two", "page"))
-    assert one.body == two.body == b"two"
+    assert world.jobs[0].is_shared
+    world.end(result=failed(status, X_Secret="1") if status else None)
+    assert one.bodies == two.bodies == [b"one"]
+    mine, yours = world.jobs[1:]
+    assert not mine.is_shared and not yours.is_shared
+    world.end(mine, failed(500))
+    world.end(yours, ok(b"two", "page"))
+    assert one.shown[-1][1].status == 500 and two.bodies == [b"one", b"two"]
+
+
+def test_a_shared_run_that_is_late_leaves_each_to_himself() -> None:
+    world = World(run_seconds=5.0)
+    two = world.subscribe(key="you", shared="page")
+    world.commit("a")
+    world.clock.advance(5.0)
+    assert len(world.jobs) == 2 and not world.jobs[1].is_shared
+    world.end(world.jobs[1], ok(b"two", "page"))
+    assert two.bodies == [b"one", b"two"]
+
+
+def test_readers_who_part_are_run_as_many_at_a_time_as_may() -> None:
+    world = World(max_runs=2)
+    people = [world.subscribe(key=number, shared="page") for number in range(20)]
+    world.commit("a")
+    world.end(result=failed(401))
+    known = 1
+    while known < len(world.jobs):
+        assert len(world.jobs) - known <= 2
+        world.end(world.jobs[known], ok(b"two", "page"))
+        known += 1
+    assert known == 21 and all(who.bodies == [b"one", b"two"] for who in people)
+
+
+def test_what_is_not_public_for_nobody_is_not_shared_again_for_a_while() -> None:
+    """A page that says public, but answers nobody without a token."""
+    world = World()
+    for number in range(5):
+        world.subscribe(key=number, shared="page")
+    runs = []
+    for body in (b"two", b"three", b"four"):
+        before = len(world.jobs)
+        world.commit("a")
+        while begun := [job for job in world.jobs if not job.run.is_over]:
+            world.end(begun[0], failed(401) if begun[0].is_shared else ok(body, "page"))
+        runs.append(len(world.jobs) - before)
+    assert runs == [6, 5, 5]
+    late = world.subscribe(key="late", body=b"four", shared="page")
+    assert late.group is not None and late.group.key == "late"
+    world.clock.advance(600.0)
+    world.commit("a")
+    while begun := [job for job in world.jobs if not job.run.is_over]:
+        world.end(begun[0], ok(b"five", "page"))
+    assert len(world.registry) == 1
+
+
+def test_only_so_many_pages_are_remembered_as_not_shared() -> None:
+    now = [0.0]
+    sharing = Sharing(lambda: now[0])
+    for number in range(1500):
+        sharing.stop(number)
+    assert not sharing.may_share(1499, "me") and sharing.may_share(0, "me")
+    assert len(sharing._until) == 1000
+    now[0] = 10_000.0
+    sharing.stop("new")
+    assert len(sharing._until) == 1 and sharing.may_share(1499, "me")
+
+
+def test_nobody_is_shown_what_another_was_answered_although_it_was_public() -> None:
+    """One sends what Vary does not name, is answered something else, and comes first."""
+    world = World()
+    attacker = world.subscribe(b"poison", key="attacker", shared="page")
+    slow = world.subscriber(key="slow")
+    slow.show = lambda version, result: None  # type: ignore[method-assign]  # it has no room
+    world.registry.join(slow, world.registry.begin(), ok(b"one", "page"), {read("a")})
+    group = slow.group
+    assert group is not None and group is attacker.group
+    assert group.latest is None  # so there is nothing that it could catch up with
+    assert world.jobs[-1].is_shared
+    world.end(result=ok(b"one", "page"))
+    assert group.latest.body == b"one" and attacker.body == b"one"
 
 
 def test_those_whose_results_become_public_share_again() -> None:

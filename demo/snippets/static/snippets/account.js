@@ -75,8 +75,11 @@ export class Account extends EventTarget {
     this.user = user;
     byId("who").textContent = user ? user.username : "Not signed in";
     byId("who-way").textContent = user ? WAYS[via] : "";
-    byId("sign-in-open").hidden = user !== null;
-    byId("sign-out").hidden = user === null;
+    const [open, out] = [byId("sign-in-open"), byId("sign-out")];
+    const hadFocus = [open, out].includes(document.activeElement);
+    open.hidden = user !== null;
+    out.hidden = user === null;
+    if (hadFocus) (user ? out : open).focus(); // the one that had it is hidden now
     if (user) throttle.end(); // it counts those only who are not signed in
     const before = this.#shown;
     this.#shown = JSON.stringify([user, via]);

@@ -16,17 +16,40 @@ export function logWire() {
   const list = byId("log-list");
   const describe = describer(() => performance.now());
   let count = 0;
-  wire.addEventListener("seen", ({ detail }) => {
-    const line = describe(detail);
-    const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
-    list.append(entry(line));
-    if (list.children.length > MOST) list.firstElementChild.remove();
+  let lines = [];
+  let isAtEnd = true; // as the last scroll left it
+  list.addEventListener("scroll", () => {
+    isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
+  }, { passive: true });
+  // What comes within one frame of the screen is drawn at once: the layout is asked for once, not for each line.
+  const draw = () => {
+    const last = lines.at(-1);
+    if (!last) return; // cleared meanwhile
+    list.append(...lines.map(entry));
+    lines = [];
+    while (list.children.length > MOST) list.firstElementChild.remove();
+    byId("log-last").textContent = `${last.arrow} ${last.what}`;
+    byId("log-count").textContent = count;
     if (isAtEnd) list.scrollTop = list.scrollHeight;
-    byId("log-last").textContent = `${line.arrow} ${line.what}`;
-    byId("log-count").textContent = ++count;
+  };
+  wire.addEventListener("seen", ({ detail }) => {
+    count += 1;
+    lines.push(describe(detail));
+    if (lines.length === 1) whenDrawn(draw);
+    if (lines.length > MOST) lines.shift();
   });
-  byId("log-clear").addEventListener("click", () => list.replaceChildren());
+  byId("log-clear").addEventListener("click", () => {
+    isAtEnd = true;
+    lines = [];
+    list.replaceChildren();
+  });
   wireToggle(list);
+}
+
+/** With the next frame of the screen; a hidden page has none, and must not pile up lines. */
+function whenDrawn(draw) {
+  if (document.hidden) setTimeout(draw);
+  else requestAnimationFrame(draw);
 }
 
 function entry({ kind, arrow, way, what, facts, content }) {

@@ -1,0 +1,101 @@
+"""Users whom a proxy names: no message can name itself, and who is asked has somebody to ask.
+
+Knows Django's RemoteUserMiddleware and REST framework's RemoteUserAuthentication. Both are found
+by the names of their classes: the modules load models of applications that need not be installed.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.core.checks import CheckMessage, register
+from django.utils.module_loading import import_string
+
+from wsrequest.checks.table import TAG, message
+from wsrequest.conf import conf
+from wsrequest.faults import faults, sound
+from wsrequest.management.applications import look_up
+from wsrequest.protocol.headers import HeaderNames, is_forbidden
+
+__all__ = ["check_named_users", "check_naming_headers"]
+
+
+class _Reader(NamedTuple):
+    """A class that believes what stands under a key of request.META.
+
+    Attributes:
+        path: where the project names it.
+        kind: the class.
+        key: the key.
+    """
+
+    path: str
+    kind: Any
+    key: str
+
+    @property
+    def headers(self) -> Iterator[str]:
+        """The headers that can stand under the key."""
+        key = self.key
+        if not key.startswith("HTTP_"):
+            # Without HTTP_ it is a variable of the server's, which no header reaches; but before
+            # Django 6.1 the asynchronous half of the middleware puts HTTP_ before it.
+            if not hasattr(self.kind, "aprocess_request") or hasattr(self.kind, "get_username"):
+                return
+            key = f"HTTP_{key}"
+        yield key.removeprefix("HTTP_").replace("_", "-").title()
+
+
+@register(TAG)
+def check_naming_headers(**kwargs: Any) -> list[CheckMessage]:
+    """No message can set the header by which a proxy says who the user is."""
+    forbidden = conf.vouching_headers if sound("FORBIDDEN_HEADERS") else HeaderNames()
+    return [
+        message("wsrequest.E007", reader=reader.path, header=name)
+        for reader in _readers()
+        for name in reader.headers
+        if not is_forbidden(name.lower()) and name.lower() not in forbidden
+    ]
+
+
+@register(TAG)
+def check_named_users(**kwargs: Any) -> list[CheckMessage]:
+    """Where a WSGI server names the user, messages do not depend on it."""
+    found = [
+        message("wsrequest.W015", reader=reader.path, key=reader.key)
+        for reader in _readers()
+        if not reader.key.startswith("HTTP_")
+        and getattr(reader.kind, "force_logout_if_no_header", True)
+    ]
+    return found if found and _is_beside_wsgi() else []
+
+
+def _readers() -> Iterator[_Reader]:
+    framework = conf.django("REST_FRAMEWORK") or {}
+    named = [
+        *(("RemoteUserMiddleware", one) for one in conf.django("MIDDLEWARE", ())),
+        *(
+            ("RemoteUserAuthentication", one)
+            for one in framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ()
+        ),
+    ]
+    for base, one in named:
+        try:
+            kind = import_string(one) if isinstance(one, str) else one
+        except Exception:  # Django, or REST framework, fails on it with an error of its own
+            continue
+        if base in {parent.__name__ for parent in getattr(kind, "__mro__", ())}:
+            path = one if isinstance(one, str) else f"{kind.__module__}.{kind.__qualname__}"
+            yield _Reader(path, kind, str(getattr(kind, "header", "")))
+
+
+def _is_beside_wsgi() -> bool:
+    """Whether no ASGI application that is known serves the socket with the project's HTTP."""
+    if any(faults()):  # an application is not made while settings are wrong
+        return False
+    package = str(conf.django("WSGI_APPLICATION") or "").partition(".wsgi.")[0]
+    usual = f"{package}.asgi.application" if package else None  # where startproject puts it
+    path = conf.django("ASGI_APPLICATION") or usual
+    if not path:
+        return True
+    found = look_up(path)
+    return found is not None and found.socket is None
