@@ -43,7 +43,7 @@ def install(session: nox.Session) -> None:
     stamp = Path(session.virtualenv.location, "installed")
     if stamp.is_file() and stamp.read_text() == fingerprint:
         return
-    session.install("--editable", ".[test]", DJANGO)
+    session.install("--editable", ".[test,tools]", DJANGO)
     stamp.write_text(fingerprint)
 
 

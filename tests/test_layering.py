@@ -46,6 +46,8 @@ NO_WEBSOCKET = (
     "http.shares",
     "http.results",
     "http.handler",
+    "http.outcomes",
+    "http.contexts",
 )
 WEBSOCKET = ("wsrequest.protocol", "wsrequest.http.requests")
 

@@ -12,9 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import django
-from django.core.handlers.wsgi import WSGIHandler
+from asgiref.sync import async_to_sync
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from benchmarks.apps.ceiling import request_environ, run
 
@@ -58,8 +60,9 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
     """What a request is made of, by name."""
     from wsrequest.http.environ import make_base
     from wsrequest.http.handler import Handler
-    from wsrequest.http.requests import WebSocketInfo, make_request
-    from wsrequest.http.responses import headers_of
+    from wsrequest.http.outcomes import Outcome
+    from wsrequest.http.requests import WebSocketInfo, make_environ, make_request
+    from wsrequest.http.responses import sent_headers
     from wsrequest.protocol.codec import decode_client, encode_server
     from wsrequest.protocol.cutting import Cutter, join
     from wsrequest.protocol.messages import Request, Response
@@ -75,13 +78,26 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
     sent = join(text)
     sent = bytes((sent[0], sent[1] | 0x80)) + bytes(4) + sent[2:]
 
+    class Caller:
+        is_dropped = False
+
+        def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
+            return make_request(environ, base, info)
+
+        def carry(self, view: Any) -> Any:
+            return async_to_sync(view)
+
+        def answered(self, outcome: Outcome) -> None:
+            pass
+
     def handled() -> Response:
-        request = make_request(
-            message, base, body=None, body_bytes=0, cookie="", token_scheme="JWT", websocket=info
+        environ = make_environ(
+            message, base, body=None, body_bytes=0, cookie="", token_scheme="JWT"
         )
-        response = ours.handle(request)
-        found = Response(200, headers_of(response, show_cookies=True), 1, response.content)  # type: ignore[attr-defined]
-        response.close()
+        outcome = ours.handle(environ, Caller())
+        headers = sent_headers(outcome.status, outcome.headers, show_cookies=True)
+        found = Response(outcome.status, headers, 1, outcome.content)
+        outcome.close()
         return found
 
     answer = handled()

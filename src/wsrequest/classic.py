@@ -6,7 +6,7 @@ as a value that outlives its thread. The rules of fields are ``protocol``'s, run
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from threading import Lock
 from typing import Any, TypedDict, cast
@@ -25,9 +25,10 @@ from django.utils.asyncio import async_unsafe
 from wsrequest.conf import conf
 from wsrequest.errors import Refused
 from wsrequest.http.handler import Handler
+from wsrequest.http.outcomes import Outcome
 from wsrequest.http.remote_user import follow_http
 from wsrequest.http.requests import split_url
-from wsrequest.http.responses import apieces, has_body, is_endless, pieces
+from wsrequest.http.responses import apieces, has_body, is_endless
 from wsrequest.protocol.fields import check_method, check_token, check_url, encode_query
 from wsrequest.protocol.nesting import check_nesting
 
@@ -218,16 +219,29 @@ class WebSocketRequest:
         except (Refused, RecursionError):
             self.set_error(_INVALID)
             return cast(ErrorMessage, self.error)
-        handler = _get_handler()
+        outcome = _get_handler().handle(request.environ, _Caller(request))
         try:
-            response = handler.handle(request)
-        except BaseException:
-            handler.finish(request)
-            raise
-        try:
-            return _whole(response, self.method.upper())
+            return _whole(outcome, self.method.upper())
         finally:
-            response.close()
+            outcome.close()
+
+
+class _Caller:
+    """Runs a request that is made already; an async view gets an event loop of its own."""
+
+    is_dropped = False
+
+    def __init__(self, request: WSGIRequest) -> None:
+        self._request = request
+
+    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
+        return self._request
+
+    def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        return async_to_sync(view)
+
+    def answered(self, outcome: Outcome) -> None:
+        pass
 
 
 _lock = Lock()
@@ -269,15 +283,18 @@ def _query(data: Any) -> str:
     return encode_query(msgspec.Raw(json.dumps(data).encode()))
 
 
-def _whole(response: Any, method: str) -> HttpResponse:
+def _whole(outcome: Outcome, method: str) -> HttpResponse:
     """The response with its body in memory; without a body where HTTP sends none."""
+    response: Any = outcome.response
+    if response is None:  # a tool answered in Django's place
+        return HttpResponse(outcome.content, status=outcome.status, headers=dict(outcome.headers))
     if not has_body(method, response.status_code):
         return _with_body(response, b"")
     if not response.streaming:
         whole: HttpResponse = response
         return whole
     try:
-        return _with_body(response, _gather(response))
+        return _with_body(response, _gather(outcome))
     except Refused as refused:
         return HttpResponse(refused.detail, status=refused.status, content_type="text/plain")
     except Exception:
@@ -291,13 +308,15 @@ def _with_body(response: Any, body: bytes) -> HttpResponse:
     return whole
 
 
-def _gather(response: Any) -> bytes:
+def _gather(outcome: Outcome) -> bytes:
     """The body of a streamed response.
 
     Raises:
         Refused: ``needs_credit`` or ``answer_too_large``, as to a client of the socket that takes
             whole answers only (PROTOCOL.md 4.3).
     """
+    response = outcome.response
+    assert response is not None  # it is streaming
     if is_endless(response):
         raise Refused("needs_credit", "this answer is a stream of events, which is never whole")
     body = bytearray()
@@ -308,10 +327,11 @@ def _gather(response: Any) -> bytes:
             raise Refused("answer_too_large", f"this streamed answer is over {limit} bytes")
         body.extend(piece)
 
-    if response.is_async:
-        async_to_sync(_feed)(response, add)
+    if outcome.body_context is not None:
+        # As the response left the middleware: a tool may have taken back by now what it had set.
+        outcome.body_context.run(async_to_sync(_feed), response, add)
     else:
-        for piece in pieces(response, _PIECE_BYTES):
+        for piece in outcome.pieces(_PIECE_BYTES):
             add(piece)
     return bytes(body)
 

@@ -204,7 +204,13 @@ RUNNING: list[Server] = []
 
 @contextmanager
 def serving(
-    kind: str, data: Path, *, port: int | None = None, under: Sequence[str] = (), **settings: Any
+    kind: str,
+    data: Path,
+    *,
+    port: int | None = None,
+    under: Sequence[str] = (),
+    application: str = APPLICATION,
+    **settings: Any,
 ) -> Iterator[Server]:
     """Serve the project for the length of the block.
 
@@ -213,6 +219,7 @@ def serving(
         data: the directory of the migrated databases; the server gets a copy of its own.
         port: a free one when None.
         under: the command of a program that becomes the server, as ``prlimit`` does.
+        application: another than the project's own, as module and name.
         settings: ``PROJECT_*`` as strings, the package's settings without their prefix
             (``REQUEST_SECONDS=0.5``) as JSON values.
     """
@@ -225,7 +232,7 @@ def serving(
             if not name.startswith("PROJECT_")
         },
     }
-    command = (COMMANDS | LIMITED)[kind].format(application=APPLICATION, port=port).split()
+    command = (COMMANDS | LIMITED)[kind].format(application=application, port=port).split()
     with tempfile.TemporaryDirectory(prefix=f"wsrequest-{kind}-") as directory:
         place = Path(directory)
         shutil.copytree(data, place, dirs_exist_ok=True)

@@ -1,5 +1,6 @@
 """Answers in parts: credit, cancel, endless streams and those that fail in their middle."""
 
+import json
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -221,3 +222,31 @@ def test_connection_that_closes_ends_its_streams(server: Server) -> None:
             while not client.receive_for(id).body:
                 pass
     wait_until(lambda: server.get_json(f"/stream/progress/?name={name}")["closed"] == 2)
+
+
+@pytest.mark.parametrize("credit", [None, 1_000_000])
+@pytest.mark.parametrize("body", ["&sync", ""])
+@pytest.mark.parametrize("url", ["/context/", "/context/async/"])
+def test_a_body_finds_active_what_it_finds_by_http(
+    server: Server, client: Client, url: str, body: str, credit: int | None
+) -> None:
+    """Language, time zone, URLconf, script prefix and locals; asgiref ties these to a thread.
+
+    A thread-critical local is of its thread: on the event loop it is compared, and not in
+    synchronous code, which runs in another thread than by HTTP.
+    """
+    name = uuid4().hex
+    target, headers = f"{url}?name={name}{body}", {"Accept-Language": "de"}
+    by_http = server.http("GET", target, headers=headers).body
+    members = {} if credit is None else {"credit": credit}
+    answer = client.get(target, headers=headers, **members)
+    by_socket = answer.data.encode() if credit is None else answer.bytes
+    lines = [json.loads(line) for line in by_http.splitlines()]
+    ours = [json.loads(line) for line in by_socket.splitlines()]
+    assert len(lines) == 3
+    for line in [*lines, *ours] if body else [lines[2], ours[2]]:
+        del line["critical"]
+    assert ours == lines
+    for line in lines:
+        assert (line["language"], line["zone"]) == ("de", "Asia/Tokyo")
+        assert (line["local"], line["variable"]) == (name, name)

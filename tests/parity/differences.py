@@ -25,7 +25,7 @@ HTTP: Table = {
         "header transfer-encoding",
     ),
     "server-keys": (
-        "META RAW_URI",
+        "META REQUEST_URI",
         "META SERVER_SOFTWARE",
         "META gunicorn.socket",
         "META wsgi.early_hints",
@@ -35,7 +35,6 @@ HTTP: Table = {
     "remote-host": ("META REMOTE_HOST",),
     "wsgi-objects": ("META wsgi.errors", "META wsgi.input", "META wsgi.multiprocess"),
     "request-websocket": ("request.attributes",),
-    "sender": ("request.started",),
     # Of what the client sends.
     "connection": ("META HTTP_CONNECTION", "request header Connection"),
     "accept-encoding": (
@@ -77,7 +76,6 @@ GENERAL = frozenset(
         "remote-host",
         "wsgi-objects",
         "request-websocket",
-        "sender",
     )
 )
 
@@ -90,6 +88,8 @@ ASGI: Table = {
         "META wsgi.version",
     ),
     "remote-port": ("META REMOTE_PORT",),
+    "raw-uri": ("META RAW_URI",),
+    "sender": ("request.started",),
     "broken-paths": (
         "META PATH_INFO",
         "middleware",
@@ -104,7 +104,7 @@ ASGI: Table = {
     "length-of-204": ("header content-length",),
     "frames": ("traceback",),
 }
-ASGI_GENERAL = frozenset(("request-class", "wsgi-keys", "remote-port"))
+ASGI_GENERAL = frozenset(("request-class", "wsgi-keys", "remote-port", "raw-uri", "sender"))
 
 
 def named(row: Row, reference: str) -> dict[str, tuple[str, ...]]:

@@ -55,6 +55,8 @@ STREAMS = [
     path("stream/broken/async/", streams.async_broken),
     path("stream/endless/", streams.endless),
     path("stream/progress/", streams.progress),
+    path("context/", streams.context),
+    path("context/async/", streams.async_context),
     path("file/", streams.file),
     path("events/", streams.events),
     path("events/async/", streams.async_events),

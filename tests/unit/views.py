@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_out
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.urls import path
+from django.urls import get_script_prefix, path, reverse
 
 SECONDS = 10.0  # nothing waits so long, but for a test that fails
 
@@ -117,6 +117,17 @@ def astream(request: HttpRequest, name: str) -> StreamingHttpResponse:
                 await asyncio.Event().wait()
         finally:
             stage.closed.set()
+
+    return StreamingHttpResponse(walk(), content_type="text/plain")
+
+
+def aprefix(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """An async body that tells the script prefix, which URLs are made with."""
+
+    async def walk() -> AsyncIterator[str]:
+        yield get_script_prefix()
+        await asyncio.sleep(0)
+        yield reverse("quick", args=[name])
 
     return StreamingHttpResponse(walk(), content_type="text/plain")
 
@@ -293,8 +304,8 @@ def session(request: HttpRequest, name: str) -> HttpResponse:
 
 VIEWS = (
     hold, ahold, quick, aquick, echo, stream, astream, hold_astream, endless, aendless, events,
-    ticking, aunclosable, in_language,
+    ticking, aunclosable, in_language, aprefix,
     pieces, apieces, broken, acancelled_stream, acancelled, fail, blob, cookies, odd_cookie,
     cookie_stream, log_out, session,
 )  # fmt: skip
-urlpatterns = [path(f"{view.__name__}/<str:name>/", view) for view in VIEWS]
+urlpatterns = [path(f"{view.__name__}/<str:name>/", view, name=view.__name__) for view in VIEWS]

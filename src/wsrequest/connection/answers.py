@@ -6,6 +6,7 @@ sides of the hand-over: a worker thread, or the event loop for an async body.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from django.http.response import HttpResponseBase
 
 from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.http import responses
+from wsrequest.http.outcomes import Outcome
 from wsrequest.protocol.codec import encode_refused, encode_server
 from wsrequest.protocol.messages import Part, Response
 from wsrequest.types import Frame, Id
@@ -32,72 +34,83 @@ logger = logging.getLogger("wsrequest.connection")
 class Answer:
     """Sends one response.
 
-    ``send`` runs in a worker thread; ``finish_async`` on the event loop, if ``is_unfinished``.
+    ``learn`` and ``send`` run in a worker thread; ``finish_async`` on the event loop, if
+    ``is_unfinished``.
 
     Attributes:
         last_frame: what ends the answer; None when nothing is to be sent.
     """
 
-    __slots__ = ("_call", "_head", "_response", "last_frame")
+    __slots__ = ("_call", "_head", "_outcome", "_ticket", "last_frame")
 
     def __init__(self, call: "Call") -> None:
         self._call = call
         self.last_frame: Frame | None = None
         self._head: Response | None = None
-        self._response: HttpResponseBase | None = (
-            None  # one whose body is still to be iterated on the loop
-        )
+        self._ticket: str | None = None
+        self._outcome: Outcome | None = None  # one whose body is still to be iterated on the loop
 
     @property
     def is_unfinished(self) -> bool:
         """Whether the body has an async iterator, and so goes on on the event loop."""
-        return self._response is not None
+        return self._outcome is not None
 
-    def send(self, response: HttpResponseBase) -> None:
-        """Send a response and close it; never raises."""
-        try:
-            self._send(response)
-        except BaseException as error:
-            self._failed(error)
-        if self._response is None:
-            self._close(response)
+    def learn(self, response: HttpResponseBase) -> None:
+        """Take what a response says of the connection; may raise what ``failed`` is for."""
+        call, owner = self._call, self._call.owner
+        if lines := responses.cookie_lines(response):
+            call.set_cookies = lines
+            if owner.base.origin is not None and (news := owner.news_of(call)):
+                self._ticket = owner.service.tickets().issue(news, owner.base.origin)
+
+    def send(self, outcome: Outcome) -> None:
+        """Send what Django's handler returned, and close it; never raises."""
+        if self.last_frame is None and not outcome.is_cancelled:
+            try:
+                self._send(outcome)
+            except BaseException as error:
+                self.failed(error)
+        if self._outcome is None:
+            self._close(outcome.close)
         else:
+            self._close(outcome.unwrap)
             self._call.owner.service.handler.release_thread()
 
     async def finish_async(self) -> None:
         """Send the rest of an async body and close the response; raises only when cancelled."""
-        response = self._response
-        assert response is not None  # is_unfinished
+        outcome = self._outcome
+        assert outcome is not None  # is_unfinished
         # Sync code that the body calls gets a thread of its own, as in Django's ASGI handler.
         async with ThreadSensitiveContext():
             try:
-                await self._send_async(response)
+                await self._send_async(outcome.response)
             except BaseException as error:
-                self._failed(error)
+                self.failed(error)
             finally:
-                self._response = None
+                self._outcome = None
                 try:
-                    await responses.aclose_body(response)
+                    await responses.aclose_body(outcome.response)
                 except BaseException:  # the view's own; the response is closed all the same
                     logger.exception("ending the body of %s failed", self._call.path)
-                await sync_to_async(self._close_and_disconnect)(response)
+                await sync_to_async(self._close_and_disconnect)(outcome)
 
-    def _send(self, response: HttpResponseBase) -> None:
-        call = self._call
-        head = self._make_head(response)
-        if response.streaming:
+    def _send(self, outcome: Outcome) -> None:
+        call, response = self._call, outcome.response
+        head = self._make_head(outcome)
+        if outcome.is_streaming:
+            assert response is not None  # is_streaming
             call.is_endless = responses.is_endless(response)
-        if not responses.has_body(call.message.method, response.status_code):
+        if not responses.has_body(call.message.method, outcome.status):
             self._end_whole(head, None)
-        elif not response.streaming:
-            self._send_whole(head, response.content)  # type: ignore[attr-defined] # HttpResponse, since not streaming
+        elif not outcome.is_streaming:
+            self._send_whole(head, outcome.content)
         elif call.is_endless and call.flow is None:
             raise self._endless()
-        elif response.is_async:  # type: ignore[attr-defined] # StreamingHttpResponse
-            self._head, self._response = head, response
+        elif outcome.is_async:
+            self._head, self._outcome = head, outcome
         elif call.flow is None:
             gathered = _Gathered(call.owner.terms.limits.answer_bytes)
-            for piece in responses.pieces(response, call.owner.terms.limits.part_bytes):
+            for piece in outcome.pieces(call.owner.terms.limits.part_bytes):
                 self._stop_if_dropped()
                 gathered.add(piece)
             self._end_whole(head, gathered.body)
@@ -105,25 +118,22 @@ class Answer:
             # Its thread waits for events nearly all the time, so it is none of those that run.
             call.is_in_lane = False
             with call.owner.service.lane.parked():
-                self._send_parts(head, response)
+                self._send_parts(head, outcome)
         else:
-            self._send_parts(head, response)
+            self._send_parts(head, outcome)
 
-    def _send_parts(self, head: Response, response: Any) -> None:
+    def _send_parts(self, head: Response, outcome: Outcome) -> None:
         self._begin(head)
-        for piece in responses.pieces(response, self._call.owner.terms.limits.part_bytes):
+        for piece in outcome.pieces(self._call.owner.terms.limits.part_bytes):
             self._send_piece(piece)
         self.last_frame = self._end_of_parts()
 
-    def _make_head(self, response: HttpResponseBase) -> Response:
-        call, owner = self._call, self._call.owner
-        ticket = None
-        if lines := responses.cookie_lines(response):
-            call.set_cookies = lines
-            if owner.base.origin is not None and (news := owner.news_of(call)):
-                ticket = owner.service.tickets().issue(news, owner.base.origin)
-        headers = responses.headers_of(response, show_cookies=owner.base.origin is None)
-        return Response(response.status_code, headers, call.message.id, cookies=ticket)
+    def _make_head(self, outcome: Outcome) -> Response:
+        call = self._call
+        headers = responses.sent_headers(
+            outcome.status, outcome.headers, show_cookies=call.owner.base.origin is None
+        )
+        return Response(outcome.status, headers, call.message.id, cookies=self._ticket)
 
     def _send_whole(self, head: Response, body: bytes) -> None:
         credit, part_bytes = self._call.message.credit, self._call.owner.terms.limits.part_bytes
@@ -196,7 +206,8 @@ class Answer:
         if self._call.is_dropped:
             raise AnswerDropped
 
-    def _failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
+        """Answer with an error in place of what is left of the answer."""
         call = self._call
         self.last_frame = None
         if call.is_dropped and isinstance(error, AnswerDropped | asyncio.CancelledError):
@@ -207,14 +218,14 @@ class Answer:
         error.id = call.message.id
         self.last_frame = encode_refused(error, has_begun=call.has_begun)
 
-    def _close(self, response: HttpResponseBase) -> None:
+    def _close(self, close: Callable[[], None]) -> None:
         try:
-            response.close()
+            close()
         except Exception:
             logger.exception("closing the response to %s failed", self._call.path)
 
-    def _close_and_disconnect(self, response: HttpResponseBase) -> None:
-        self._close(response)
+    def _close_and_disconnect(self, outcome: Outcome) -> None:
+        self._close(outcome.close)
         connections.close_all()  # this thread was made for the body and ends with it
 
 

@@ -1,7 +1,8 @@
 """One request of one connection, from its message to its last frame.
 
 Owns the way through a worker thread: build the request, run the stack, close
-the response. How the body is sent is ``answers``', which calls run is ``schedule``'s.
+the response; and in which context what is done for it belongs. How the body is sent is
+``answers``', which calls run is ``schedule``'s.
 """
 
 import asyncio
@@ -13,16 +14,17 @@ from typing import Any, Protocol
 
 from asgiref.sync import async_to_sync
 from django.core.handlers.wsgi import WSGIRequest
-from django.http.response import HttpResponseBase
 
 from wsrequest.connection.answers import Answer
 from wsrequest.connection.flow import Flow
 from wsrequest.connection.service import Service, Terms
 from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
+from wsrequest.http.contexts import adopt
 from wsrequest.http.environ import Base
 from wsrequest.http.identity import seen_user
-from wsrequest.http.requests import WebSocketInfo, make_request, split_url
+from wsrequest.http.outcomes import Outcome
+from wsrequest.http.requests import WebSocketInfo, make_environ, make_request, split_url
 from wsrequest.protocol.codec import encode_refused
 from wsrequest.protocol.messages import Request
 from wsrequest.protocol.session import Key
@@ -54,6 +56,9 @@ class Owner(Protocol):
 class Call:
     """A request that was taken and not yet answered to its end. A job for a lane.
 
+    Attributes:
+        context: what its frames are sent in, as its view saw it; None before it was run.
+
     Args:
         owner: its connection.
         key: what the session knows it by.
@@ -62,9 +67,9 @@ class Call:
     """
 
     __slots__ = (
-        "_answer", "_context", "_stream", "_task", "body", "cookie", "flow", "has_begun",
-        "held_bytes", "is_dropped", "is_endless", "is_in_lane", "is_lost", "key", "message",
-        "owner", "set_cookies", "since", "user",
+        "_answer", "_body_context", "_stream", "_task", "body", "context", "cookie", "flow",
+        "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_lane", "is_lost", "key",
+        "message", "owner", "set_cookies", "since", "user",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: Key, message: Request, flow: Flow | None) -> None:
@@ -81,7 +86,8 @@ class Call:
         self.is_in_lane = False  # queued there, or in a thread
         self.is_lost = False  # its thread counts as parked, for it did not come back in time
         self._answer: Answer | None = None
-        self._context: Context | None = None
+        self._body_context: Context | None = None
+        self.context: Context | None = None
         self._task: asyncio.Task[Any] | None = None  # what a drop cancels
         self._stream: asyncio.Task[None] | None = None
 
@@ -121,10 +127,14 @@ class Call:
         answer = self._answer
         if answer is not None and answer.is_unfinished:
             self._stream = asyncio.get_running_loop().create_task(
-                self._finish(answer), context=self._context
+                self._go_on(answer), context=self._body_context
             )
         else:
             self._end()
+
+    async def _go_on(self, answer: Answer) -> None:
+        adopt(copy_context())  # which was copied in a worker thread
+        await self._finish(answer)
 
     async def _finish(self, answer: Answer) -> None:
         # Not cancelled before it has begun, or the body would never be closed: hence _task.
@@ -149,52 +159,56 @@ class Call:
             return
         self._answer = answer = self._make_answer()
         try:
-            request = self._make_request()
+            environ = self._make_environ()
+            outcome = self.owner.service.handler.handle(environ, self)
         except Exception as error:
             if not isinstance(error, Refused):  # Django cannot make one, of an unknown charset say
                 logger.exception("no request for %s", self.path)
                 error = Refused("internal_error", "no request can be made of this message")
             error.id = self.message.id
             answer.last_frame = encode_refused(error)
-            return
-        response = self._get_response(request)
-        if response is not None:
-            answer.send(response)
-            if answer.is_unfinished:
-                self._context = copy_context()  # of its middleware and view
+        except BaseException:
+            # A view may be cancelled by its own doing; then its client waits for an answer.
+            logger.exception("running %s %s failed", self.message.method, self.path)
+            failed = Refused("internal_error", "the view did not return", self.message.id)
+            answer.last_frame = encode_refused(failed)
+        else:
+            self.context, self._body_context = outcome.context, outcome.body_context
+            answer.send(outcome)
 
     def _make_answer(self) -> Answer:
         return Answer(self)
 
-    def _get_response(self, request: WSGIRequest) -> HttpResponseBase | None:
-        handler = self.owner.service.handler
-        try:
-            response = handler.handle(request, self._carry)
-            self.user = seen_user(request)
-            return response
-        except BaseException as error:
-            # A view may be cancelled by its own doing, too; then its client waits for an answer.
-            if not (self.is_dropped and isinstance(error, asyncio.CancelledError)):
-                logger.exception("running %s %s failed", self.message.method, self.path)
-                failed = Refused("internal_error", "the view did not return", self.message.id)
-                self._answer.last_frame = encode_refused(failed)  # type: ignore[union-attr] # set by run()
-            handler.finish(request)  # request_finished is due all the same
-            return None
-
-    def _make_request(self) -> WSGIRequest:
+    def _make_environ(self) -> dict[str, Any]:
         message, owner = self.message, self.owner
         content = None if message.body is None else io.BytesIO(message.body)
-        return make_request(
+        return make_environ(
             message,
             owner.base,
             body=self.body.open() if self.body else content,
             body_bytes=self.body.size if self.body else len(message.body or b""),
             cookie=self.cookie,
             token_scheme=owner.terms.token_scheme,
-            websocket=owner.info,
         )
 
-    def _carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    # For the handler.
+
+    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
+        """Make the request, with what is ours on it."""
+        return make_request(environ, self.owner.base, self.owner.info)
+
+    def answered(self, outcome: Outcome) -> None:
+        """Take what the response says of the connection."""
+        answer, response, context = self._answer, outcome.response, outcome.context
+        assert answer and outcome.request and response and context  # else nothing is answered
+        try:
+            self.user = seen_user(outcome.request)
+            # As the view saw it: what it takes to make a ticket, tools count to this request.
+            context.run(answer.learn, response)
+        except BaseException as error:
+            answer.failed(error)
+
+    def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         """Run an async view on the server's loop; meanwhile the thread waits, parked."""
 
         async def run(*args: Any, **kwargs: Any) -> Any:

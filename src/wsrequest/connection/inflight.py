@@ -7,6 +7,7 @@ the cookies are ``visitor``'s.
 
 import asyncio
 import logging
+from contextvars import Context
 from typing import Protocol
 
 from wsrequest.connection.calls import Call
@@ -98,7 +99,7 @@ class InFlight:
         if not call.is_dropped:
             call.since = self._loop.time()
             self._learn(call)
-            self._outbox.put(frame)
+            self._outbox.put(frame, call.context)
         if call.flow is not None and body_bytes:
             call.flow.sent(body_bytes)
 
@@ -119,7 +120,7 @@ class InFlight:
     def _answer(self, call: Call, frame: Frame | None) -> None:
         self._forget(call)
         if frame is not None:
-            self.put(frame)
+            self.put(frame, call.context)
 
     def _learn(self, call: Call) -> None:
         if self._visitor.learn(call) and self._subscriptions is not None:
@@ -159,9 +160,9 @@ class InFlight:
         """Whether less waits than the client should be sent at once."""
         return self._outbox.has_room()
 
-    def put(self, frame: Frame) -> None:
-        """Send a frame behind those that wait."""
-        self._outbox.put(frame)
+    def put(self, frame: Frame, context: Context | None = None) -> None:
+        """Send a frame behind those that wait; in a context, or in that of the connection."""
+        self._outbox.put(frame, context)
         if not self._outbox.has_room():
             self._schedule.hold()
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
@@ -24,6 +24,7 @@ from wsrequest.errors import Refused
 from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
 from wsrequest.http.masks import csp_nonce, csrf_secret
+from wsrequest.http.outcomes import Outcome
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.http.responses import cookie_lines
 from wsrequest.live.groups import Run
@@ -140,8 +141,9 @@ class LiveCall(Call):
     def _make_answer(self) -> Answer:
         return _LiveAnswer(self)
 
-    def _make_request(self) -> WSGIRequest:
-        request = super()._make_request()
+    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
+        """Make the request, with what is ours on it."""
+        request = super().make_request(environ)
         info = self.owner.info
         request.websocket = info.of_live(  # type: ignore[attr-defined]  # ours
             is_rerun=info.is_rerun, is_resumed=self.message.rerun and not info.is_rerun
@@ -158,9 +160,9 @@ class _LiveAnswer(Answer):
         super().__init__(call)
         self._whole: tuple[Response, bytes] | None = None
 
-    def send(self, response: HttpResponseBase) -> None:
+    def send(self, outcome: Outcome) -> None:
         """Take a response and close it; never raises."""
-        super().send(response)
+        super().send(outcome)
         self._take()
 
     async def finish_async(self) -> None:
@@ -175,14 +177,18 @@ class _LiveAnswer(Answer):
             if whole is not None:
                 self._call.took(*whole)
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
 
-    def _make_head(self, response: HttpResponseBase) -> Response:
+    def learn(self, response: HttpResponseBase) -> None:
+        """Take what a response says of the connection; may raise what ``failed`` is for."""
         self._call.sets_cookies = bool(cookie_lines(response))
         if self._call.discarded is not None:
             response.cookies.clear()
             del response["Set-Cookie"]
-        head = super()._make_head(response)
+        super().learn(response)
+
+    def _make_head(self, outcome: Outcome) -> Response:
+        head = super()._make_head(outcome)
         self._call.look_whether_public(head)
         return head
 
@@ -192,10 +198,10 @@ class _LiveAnswer(Answer):
     def _endless(self) -> Refused:
         return Refused("not_live", "this answer is a stream of events, which has no end")
 
-    def _failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
         if isinstance(error, Refused):
             self._call.refusal = error
-        super()._failed(error)
+        super().failed(error)
 
 
 class Place(Protocol):

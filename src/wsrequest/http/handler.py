@@ -1,103 +1,185 @@
 """The project's middleware chain, URLconf and views, called as a WSGI server calls them.
 
-Owns Django's request handler. It runs in a worker thread; async views are sent
-to the event loop by whoever ``carry`` is given. Knows nothing of WebSockets.
+Owns how Django is called: each request is one call of ``WSGIHandler.__call__``, the door that
+monitoring tools watch. It runs in a worker thread; async views are sent to the event loop by
+whoever ``carry`` is given. Knows nothing of WebSockets.
 """
 
+import asyncio
 import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextvars import copy_context
+from typing import Any, Protocol
 
-from asgiref.sync import async_to_sync, iscoroutinefunction
+from asgiref.sync import iscoroutinefunction
 from django.core import signals
 from django.core.cache import caches
-from django.core.handlers.base import BaseHandler
-from django.core.handlers.wsgi import WSGIRequest
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import close_old_connections, connections
-from django.http import HttpRequest, HttpResponse, HttpResponseServerError
+from django.http import HttpResponse, HttpResponseServerError
 from django.http.response import HttpResponseBase
-from django.urls import set_script_prefix
 
-__all__ = ["Carry", "Handler", "finish_thread", "prepare_thread"]
+from wsrequest.http.outcomes import Outcome
+
+__all__ = ["Caller", "Handler", "finish_thread", "prepare_thread"]
 
 logger = logging.getLogger("django.request")
 
-Carry = Callable[[Callable[..., Awaitable[Any]]], Callable[..., Any]]
-"""Makes an async view a sync callable, as ``asgiref.sync.async_to_sync`` does."""
+_CLIENT_CLOSED_REQUEST = 499  # nginx's, which monitoring tools know
+
+
+class Caller(Protocol):
+    """Who has a request run."""
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether nobody waits for the response any more."""
+
+    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
+        """Make the request, as ``WSGIHandler.request_class`` does."""
+
+    def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        """Make an async view a sync callable, as ``asgiref.sync.async_to_sync`` does."""
+
+    def answered(self, outcome: Outcome) -> None:
+        """Django has made ``outcome.response``, and its handler has not returned yet.
+
+        Whatever is done here, a tool counts among what the request did. Must not raise.
+        """
 
 
 class _Running(threading.local):
     # Not a context variable: whatever an async view begins would keep it, and the request with it.
-    def __init__(self) -> None:  # called in each thread
-        self.carry: Carry = async_to_sync
+    turn: tuple[Caller, Outcome] | None = None
 
 
 _running = _Running()
 
 
-class Handler(BaseHandler):
-    """Django's handler for requests that come by another way than a server's HTTP."""
+class Handler:
+    """Calls Django's WSGI handler for requests that come by another way than a WSGI server's.
+
+    The handler is Django's own class, not one derived from it: tools replace the methods of
+    that class, and the senders of signals are told by it. What differs is set on the instance.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.load_middleware()
+        self._django = django = WSGIHandler()
+        instance: Any = django
+        instance.request_class = _make_request
+        instance.get_response = self._get_response
+        instance.make_view_atomic = self._make_view_atomic
 
-    def handle(self, request: WSGIRequest, carry: Carry = async_to_sync) -> HttpResponseBase:
+    def handle(self, environ: dict[str, Any], caller: Caller) -> Outcome:
         """Run a request through the whole stack, in the calling thread.
 
         Sends ``request_started`` before; ``request_finished`` follows when the
-        caller closes the response, as under WSGI.
+        caller closes the outcome, as under WSGI.
 
         Args:
-            request: built for this call alone.
-            carry: runs async views; by default each in an event loop of its own.
+            environ: made for this call alone.
+            caller: makes the request of it, and carries async views.
 
         Returns:
-            The response, whatever went wrong: what Django cannot turn into one
+            What came of it, whatever went wrong: what Django cannot turn into a response
             becomes a plain 500, since no WSGI server stands behind to do so.
-        """
-        outer, _running.carry = _running.carry, carry
-        try:
-            set_script_prefix(request.META["SCRIPT_NAME"])
-            signals.request_started.send(sender=self.__class__, environ=request.environ)
-            response = self.get_response(request)
-        except (Exception, SystemExit):
-            response = self._last_resort(request)
-        finally:
-            _running.carry = outer
-        response._handler_class = self.__class__  # type: ignore[attr-defined]  # not in the stubs
-        return response
 
-    def finish(self, request: HttpRequest) -> None:
-        """End a request that has no response, as one that was cancelled."""
-        request.close()
-        signals.request_finished.send(sender=self.__class__)
+        Raises:
+            Exception: by ``caller.make_request``.
+            BaseException: the view was cancelled, or the process ends. Whatever is raised, the
+                request has ended.
+        """
+        outcome = Outcome()
+        outer, _running.turn = _running.turn, (caller, outcome)
+        try:
+            outcome.result = self._django(environ, outcome.start_response)
+        except (Exception, SystemExit):
+            if outcome.is_no_request:
+                _finish(outcome)
+                raise
+            _last_resort(environ, outcome)
+        except BaseException:
+            _finish(outcome)
+            raise
+        finally:
+            _running.turn = outer
+        return outcome
 
     def release_thread(self) -> None:
         """Give back what the calling thread holds for a response that goes on elsewhere."""
         close_old_connections()
 
-    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
+    # Set on Django's handler. Each asks the class, where tools put theirs.
+
+    def _get_response(self, request: WSGIRequest) -> HttpResponseBase:
+        assert _running.turn is not None  # by handle()
+        caller, outcome = _running.turn
+        response: Any
+        try:
+            response = WSGIHandler.get_response(self._django, request)
+        except asyncio.CancelledError:
+            if not caller.is_dropped:
+                raise
+            # Tools would report an error of the view, where a client has gone or timed out.
+            outcome.is_cancelled = True
+            response = HttpResponse(status=_CLIENT_CLOSED_REQUEST, reason="Client Closed Request")
+            response._resource_closers.append(request.close)
+        outcome.response = response
+        if outcome.context is None:
+            outcome.context = copy_context()
+        if response.streaming and response.is_async:
+            outcome.body_context = copy_context()
+        caller.answered(outcome)
+        return response  # type: ignore[no-any-return] # Django's, without a type
+
+    def _make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
         """Django's hook around every view; here async views learn where to run."""
-        view = super().make_view_atomic(view)
+        assert _running.turn is not None  # by handle()
+        caller, outcome = _running.turn
+        outcome.context = copy_context()
+        view = WSGIHandler.make_view_atomic(self._django, view)
         if not iscoroutinefunction(view):
             return view
-        carry = _running.carry
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            return carry(view)(*args, **kwargs)
+            return caller.carry(view)(*args, **kwargs)
 
         return run
 
-    def _last_resort(self, request: HttpRequest) -> HttpResponse:
-        # Decoded, a path can hold line feeds; Django's log_response() escapes them in this way.
-        path = request.path.encode("unicode_escape").decode("ascii")
-        logger.error("Internal Server Error: %s", path, exc_info=sys.exc_info())
-        response = HttpResponseServerError("Internal Server Error", content_type="text/plain")
-        response._resource_closers.append(request.close)  # type: ignore[attr-defined]  # not in the stubs
-        return response
+
+def _make_request(environ: dict[str, Any]) -> WSGIRequest:
+    assert _running.turn is not None  # by handle()
+    caller, outcome = _running.turn
+    outcome.is_no_request = True
+    outcome.request = request = caller.make_request(environ)
+    outcome.is_no_request = False
+    return request
+
+
+def _finish(outcome: Outcome) -> None:
+    """End a request that has no response."""
+    if outcome.request is not None:
+        outcome.request.close()
+    signals.request_finished.send(sender=WSGIHandler)
+
+
+def _last_resort(environ: dict[str, Any], outcome: Outcome) -> None:
+    request, failed = outcome.request, outcome.response
+    path = str(environ.get("PATH_INFO")) if request is None else request.path
+    # Decoded, a path can hold line feeds; Django's log_response() escapes them in this way.
+    path = path.encode("unicode_escape").decode("ascii")
+    logger.error("Internal Server Error: %s", path, exc_info=sys.exc_info())
+    response: Any = HttpResponseServerError("Internal Server Error", content_type="text/plain")
+    response._handler_class = WSGIHandler
+    if failed is not None:  # a tool failed behind Django
+        response._resource_closers.extend(failed._resource_closers)  # type: ignore[attr-defined]
+    elif request is not None:
+        response._resource_closers.append(request.close)
+    outcome.response = outcome.result = response
+    outcome.body_context = None
+    outcome.status, outcome.headers = response.status_code, list(response.items())
 
 
 def prepare_thread() -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
+
+from wsrequest.http.contexts import adopt
 
 __all__ = ["FunctionCall", "Group", "Groups", "Job", "Source"]
 
@@ -75,7 +78,7 @@ class Source:
 
 
 class FunctionCall(Generic[T]):
-    """A job that is one function call.
+    """A job that is one function call, with the context variables of who makes it.
 
     Args:
         function: called in a worker thread.
@@ -87,12 +90,14 @@ class FunctionCall(Generic[T]):
         self, function: Callable[..., T], args: tuple[object, ...], future: "asyncio.Future[T]"
     ) -> None:
         self.function, self.args, self.future = function, args, future
+        self._context = copy_context()
         self.result: T
         self.error: BaseException | None = None
 
     def run(self) -> None:
         """Call it."""
         try:
+            adopt(self._context)
             self.result = self.function(*self.args)
         except StopIteration as error:  # no future can hold one
             self.error = RuntimeError("the function raised StopIteration")

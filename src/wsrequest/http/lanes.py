@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import Context, copy_context
+from contextvars import Context
 from time import perf_counter
 from typing import TypeVar
 
@@ -88,7 +88,10 @@ class Lane:
                 self._begin_looking()
 
     async def call(self, function: Callable[..., T], *args: object, source: Source) -> T:
-        """Run a function in a worker thread and return its result, or raise what it raises."""
+        """Run a function in a worker thread and return its result, or raise what it raises.
+
+        It has the caller's context variables, as with ``asyncio.to_thread``.
+        """
         job: FunctionCall[T] = FunctionCall(function, args, self.loop.create_future())
         self.submit(job, source)
         return await job.future
@@ -159,7 +162,8 @@ class Lane:
         # Daemons, since a view that never ends must not keep the process from exiting.
         thread = threading.Thread(target=self._live, name="wsrequest-lane", daemon=True)
         try:
-            thread.start()
+            # Nobody's: tools hand the starter's context on to a thread, which would keep it.
+            Context().run(thread.start)
         except RuntimeError as error:  # so many threads has the process, the user or the container
             if not self._is_refused:
                 self._is_refused = True
@@ -204,8 +208,9 @@ class Lane:
         # Not documented; tests/unit/http/test_lanes.py holds it.
         SyncToAsync.threadlocal.main_event_loop = self.loop
         SyncToAsync.threadlocal.main_event_loop_pid = os.getpid()
+        own = Context()  # not the thread's, in which a tool may have left something
         try:
-            self._prepare()
+            own.run(self._prepare)
         except Exception:
             logger.exception("preparing a thread failed")
         seat = _Seat()
@@ -213,14 +218,14 @@ class Lane:
             while (job := self._next(seat)) is not None:
                 try:
                     # What a job sets in its context ends with it; what prepare() set stays.
-                    copy_context().run(job.run)
+                    own.copy().run(job.run)
                 except BaseException:
                     logger.exception("a job failed")
                 self._results.add(job.deliver)
                 del job
         finally:
             try:
-                self._finish()
+                own.run(self._finish)
             except Exception:
                 logger.exception("finishing a thread failed")
 

@@ -1,6 +1,6 @@
-"""A message and its connection's base environ make a Django request.
+"""A message and its connection's base environ make an environ, and that a Django request.
 
-Owns the environ of one request: path, query, headers, body, and the CSRF rule.
+Owns the environ of one request: path, query, headers, body; and what its request has besides.
 """
 
 import io
@@ -14,7 +14,7 @@ from wsrequest.errors import Refused
 from wsrequest.http.environ import Base
 from wsrequest.protocol.messages import Request
 
-__all__ = ["WebSocketInfo", "check_overrides", "make_request", "split_url"]
+__all__ = ["WebSocketInfo", "check_overrides", "make_environ", "make_request", "split_url"]
 
 # Headers of the handshake that fetch, too, sets for each request anew.
 _REPLACEABLE = frozenset(
@@ -84,7 +84,7 @@ def split_url(url: str) -> tuple[str, str]:
     return path, query
 
 
-def make_request(
+def make_environ(
     message: Request,
     base: Base,
     *,
@@ -92,9 +92,8 @@ def make_request(
     body_bytes: int,
     cookie: str,
     token_scheme: str,
-    websocket: WebSocketInfo,
-) -> WSGIRequest:
-    """Build the request that a WSGI server would have built from the same call by HTTP.
+) -> dict[str, Any]:
+    """Build the environ that a WSGI server would have built from the same call by HTTP.
 
     Args:
         message: checked by ``protocol``; its headers passed ``check_overrides``.
@@ -103,12 +102,12 @@ def make_request(
         body_bytes: its length.
         cookie: the Cookie header, "" for none.
         token_scheme: the word before the token in Authorization.
-        websocket: what ``request.websocket`` shall be.
 
     Raises:
         Refused: ``bad_header``; both a token and an Authorization header.
 
-    Source: PEP 3333; Django's WSGIRequest.
+    Source: PEP 3333; for RAW_URI gunicorn, for REQUEST_URI uWSGI and Apache, which monitoring
+        tools read the request target from.
     """
     path, query = split_url(message.url)
     if message.query:
@@ -118,7 +117,9 @@ def make_request(
     path_info = unquote_to_bytes(path).decode("latin1") if "%" in path else path
     is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")
     environ["PATH_INFO"] = path_info[len(script_name) :] if is_below else path_info
-    environ["QUERY_STRING"] = query if query.isascii() else query.encode().decode("latin1")
+    environ["QUERY_STRING"] = _latin(query)
+    target = f"{path}?{query}" if message.query else message.url
+    environ["RAW_URI"] = environ["REQUEST_URI"] = _latin(target)
     environ["REQUEST_METHOD"] = message.method
     if cookie:
         environ["HTTP_COOKIE"] = cookie
@@ -129,6 +130,20 @@ def make_request(
     if message.headers or message.token is not None:
         _set_headers(environ, message, token_scheme)
     _set_body(environ, message, body, body_bytes)
+    return environ
+
+
+def make_request(environ: dict[str, Any], base: Base, websocket: WebSocketInfo) -> WSGIRequest:
+    """Build the request that Django's handler is to have of an environ.
+
+    Args:
+        environ: as ``make_environ`` has built it.
+        base: of its connection.
+        websocket: what ``request.websocket`` shall be.
+
+    Raises:
+        Exception: Django's own; it can make no request of this.
+    """
     request = WSGIRequest(environ)
     request.websocket = websocket  # type: ignore[attr-defined]  # ours
     if base.origin is not None:
@@ -136,6 +151,11 @@ def make_request(
         # own flag, also heeded by DRF and django-ninja). Without Origin Django's check applies.
         request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # not in the stubs
     return request
+
+
+def _latin(text: str) -> str:
+    """A text whose UTF-8 a WSGI server would have read as Latin-1."""
+    return text if text.isascii() else text.encode().decode("latin1")
 
 
 def _set_headers(environ: dict[str, Any], message: Request, token_scheme: str) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "headers_of",
     "is_endless",
     "pieces",
+    "sent_headers",
     "split",
 ]
 
@@ -31,16 +32,29 @@ def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
         response: any of Django's.
         show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
     """
-    # What items() gives, without looking each name up again. Not documented, so a test compares.
-    found: dict[str, tuple[str, str]] = response.headers._store
-    headers: Headers = dict(found.values())
-    if response.status_code == 204:
+    cookies = [("Set-Cookie", morsel.OutputString()) for morsel in response.cookies.values()]
+    return sent_headers(
+        response.status_code, [*response.items(), *cookies], show_cookies=show_cookies
+    )
+
+
+def sent_headers(status: int, pairs: list[tuple[str, str]], *, show_cookies: bool) -> Headers:
+    """The headers that ``start_response`` was given, as the wire wants them.
+
+    Args:
+        status: of the response.
+        pairs: as PEP 3333 has them.
+        show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
+    """
+    headers: Headers = dict(pairs)
+    if len(headers) != len(pairs):
+        headers = _gathered(pairs)
+    if status == 204:
         headers.pop("Content-Length", None)  # RFC 9110 8.6; by HTTP the server takes it away
-    if response.cookies or "set-cookie" in found:
-        for name in [name for name in headers if name.lower() == "set-cookie"]:
-            del headers[name]
+    by_hand = [name for name in headers if len(name) == 10 and name.lower() == "set-cookie"]
+    if by_hand:
+        cookies = [value.strip() for name in by_hand for value in _values(headers.pop(name))]
         if show_cookies:
-            cookies = cookie_lines(response)
             headers["Set-Cookie"] = cookies if len(cookies) > 1 else cookies[0]
     return headers
 
@@ -52,6 +66,17 @@ def cookie_lines(response: HttpResponseBase) -> list[str]:
     by_hand = response.headers.get("Set-Cookie")
     lines = [] if by_hand is None else [str(by_hand)]
     return lines + [morsel.OutputString() for morsel in response.cookies.values()]
+
+
+def _gathered(pairs: list[tuple[str, str]]) -> Headers:
+    headers: Headers = {}
+    for name, value in pairs:
+        headers[name] = [*_values(headers[name]), value] if name in headers else value
+    return headers
+
+
+def _values(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 def has_body(method: str, status: int) -> bool:

@@ -17,7 +17,12 @@ from wsrequest.conf import conf
 from wsrequest.connection.connection import SUBPROTOCOL
 from wsrequest.errors import Refused
 from wsrequest.http.environ import Base
-from wsrequest.http.requests import WebSocketInfo, check_overrides, make_request
+from wsrequest.http.requests import (
+    WebSocketInfo,
+    check_overrides,
+    make_environ,
+    make_request,
+)
 from wsrequest.http.responses import split
 from wsrequest.protocol.codec import decode_client, encode_client
 from wsrequest.protocol.headers import check_headers
@@ -36,7 +41,7 @@ Environ = dict[str, Any]
 # Set by ``make_request`` for each request, out of the message.
 _OF_THE_REQUEST = frozenset(
     "REQUEST_METHOD PATH_INFO QUERY_STRING CONTENT_LENGTH CONTENT_TYPE wsgi.input HTTP_COOKIE "
-    "HTTP_ORIGIN HTTP_ACCEPT_ENCODING".split()
+    "HTTP_ORIGIN HTTP_ACCEPT_ENCODING RAW_URI REQUEST_URI".split()
 )
 _PATH_SAFE = "/!$&'()*+,;=:@~"
 # All that may stand in a url but for "#" and the backslash; "%" because a query is quoted already.
@@ -57,15 +62,15 @@ def receive_request(environ: Environ) -> WSGIRequest:
     base, message = _split(environ, vouching)
     message, body = _receive(_frames(message, limits), limits)
     check_overrides(message.headers, base, vouching)
-    return make_request(
+    received = make_environ(
         message,
         base,
         body=None if body is None else io.BytesIO(body),
         body_bytes=len(body or b""),
         cookie=base.cookie,
         token_scheme=conf.TOKEN_SCHEME,
-        websocket=WebSocketInfo(uuid4().hex, SUBPROTOCOL),
     )
+    return make_request(received, base, WebSocketInfo(uuid4().hex, SUBPROTOCOL))
 
 
 def _split(environ: Environ, vouching: Container[str]) -> tuple[Base, Request]:

@@ -3,10 +3,14 @@
 import asyncio
 import hashlib
 import io
+import json
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
 
+from asgiref.local import Local
+from asgiref.sync import sync_to_async
 from django.http import (
     FileResponse,
     HttpRequest,
@@ -14,6 +18,9 @@ from django.http import (
     JsonResponse,
     StreamingHttpResponse,
 )
+from django.urls import get_script_prefix, get_urlconf, set_urlconf
+from django.utils import timezone
+from django.utils.translation import get_language
 
 CLOSED: Counter[str] = Counter()
 """How many streams of each name were closed, by their end or by force."""
@@ -64,6 +71,52 @@ async def async_broken(request: HttpRequest) -> StreamingHttpResponse:
         raise RuntimeError("the stream fails in its middle")
 
     return StreamingHttpResponse(walk(), content_type="text/plain")
+
+
+LOCAL, CRITICAL = Local(), Local(thread_critical=True)
+VARIABLE: ContextVar[str] = ContextVar("VARIABLE")
+
+
+def activate(name: str) -> None:
+    """Set all that Django, asgiref and Python keep in a context."""
+    timezone.activate("Asia/Tokyo")
+    set_urlconf("tests.project.other_urls")
+    LOCAL.name = CRITICAL.name = name
+    VARIABLE.set(name)
+
+
+def active() -> bytes:
+    """Return a line with all of it."""
+    found = {
+        "language": get_language(),
+        "zone": timezone.get_current_timezone_name(),
+        "urlconf": get_urlconf(),
+        "prefix": get_script_prefix(),
+        "local": getattr(LOCAL, "name", None),
+        "critical": getattr(CRITICAL, "name", None),
+        "variable": VARIABLE.get(None),
+    }
+    return json.dumps(found).encode() + b"\n"
+
+
+async def active_pieces() -> AsyncIterator[bytes]:
+    for _ in range(2):
+        yield active()
+        await asyncio.sleep(0.001)
+    yield await sync_to_async(active)()
+
+
+def context(request: HttpRequest) -> StreamingHttpResponse:
+    """What a body finds active, behind a sync view; ``sync`` in the query: a sync body."""
+    activate(request.GET["name"])
+    if "sync" in request.GET:
+        return StreamingHttpResponse(active() for _ in range(3))
+    return StreamingHttpResponse(active_pieces())
+
+
+async def async_context(request: HttpRequest) -> StreamingHttpResponse:
+    """The same behind an async view."""
+    return context(request)
 
 
 def file(request: HttpRequest) -> FileResponse:

@@ -109,7 +109,12 @@ IDENTITY = (
         (5, 13),
         "every message runs through MIDDLEWARE",
         SRC + "http/handler.py",
-        (("response = self.get_response(request)", "response = self._get_response(request)"),),
+        (
+            (
+                "response = WSGIHandler.get_response(self._django, request)",
+                "response = self._django._get_response(request)",
+            ),
+        ),
         (
             UNIT + "http/test_handler.py::test_handle_runs_middleware_around_the_view",
             ACCEPTANCE + "test_views.py::test_middleware_runs_around_every_view[uvicorn-sansio]",
@@ -244,7 +249,7 @@ IDENTITY = (
         (37,),
         "what a request sets in its context ends with it",
         SRC + "http/lanes.py",
-        (("copy_context().run(job.run)", "job.run()"),),
+        (("own.copy().run(job.run)", "own.run(job.run)"),),
         (
             UNIT + "http/test_lanes.py::test_context_variables_of_a_job_end_with_it",
             SECURITY + "test_threads.py::test_a_thread_keeps_nothing_of_a_request",
@@ -254,8 +259,24 @@ IDENTITY = (
         (37,),
         "each request has the URLs of its own mount point",
         SRC + "http/handler.py",
-        (('            set_script_prefix(request.META["SCRIPT_NAME"])\n', ""),),
+        (
+            (
+                "outcome.result = self._django(environ",
+                'outcome.result = self._django({**environ, "SCRIPT_NAME": ""}',
+            ),
+        ),
         (UNIT + "http/test_handler.py::test_handle_sets_the_script_prefix",),
+    ),
+    Defence(
+        (37,),
+        "a thread has nothing of the request for which it was begun",
+        SRC + "http/lanes.py",
+        (("Context().run(thread.start)", "thread.start()"), ("own = Context()", "own = _here()"))
+        + (("import Context\n", "import Context, copy_context as _here\n"),),
+        (
+            UNIT + "http/test_lanes.py::test_a_thread_has_nothing_of_the_context_that_begun_it",
+            UNIT + "http/test_lanes.py::test_a_job_has_nothing_of_its_thread_s_own_context",
+        ),
     ),
     Defence(
         (21, 37),

@@ -53,8 +53,8 @@ MESSAGES = (
         SRC + "http/handler.py",
         (
             (
-                'path = request.path.encode("unicode_escape").decode("ascii")',
-                "path = request.path",
+                'path = path.encode("unicode_escape").decode("ascii")',
+                "path = str(path)",
             ),
         ),
         (SECURITY + "test_logs.py::test_a_url_begins_no_line_when_django_has_no_answer",),

@@ -1,6 +1,7 @@
 """Answers: whole, in parts as credit allows, or gathered."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -150,3 +151,11 @@ async def test_a_stream_in_its_own_time_comes_as_it_is_made() -> None:
         STAGES["a"].go.set()
         assert await peer.body(1) == b"onetwo"
         await happens(STAGES["a"].closed)
+
+
+async def test_an_async_body_makes_urls_below_the_script_prefix(settings: Any) -> None:
+    """Which asgiref ties to the thread that the view ran in."""
+    settings.FORCE_SCRIPT_NAME = "/app"
+    async with opened() as peer:
+        peer.say(id=1, url="/aprefix/a/", credit=100)
+        assert await peer.body(1) == b"/app//app/quick/a/"

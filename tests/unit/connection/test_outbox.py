@@ -2,9 +2,12 @@
 
 import asyncio
 import sys
+import threading
+from contextvars import Context, ContextVar
 from typing import Any
 
 import pytest
+from asgiref.local import Local
 
 from wsrequest.connection.outbox import Outbox
 
@@ -205,3 +208,97 @@ async def test_nothing_goes_the_short_way_when_the_client_is_gone() -> None:
     wire.outbox.discard()
     wire.outbox.put("1")
     assert not short
+
+
+# In whose context.
+
+SPAN: ContextVar[str] = ContextVar("span", default="nobody's")
+LOCAL = Local()
+
+
+def of_request(name: str) -> Context:
+    """The context of a request, as its view saw it in a worker thread."""
+
+    def work() -> None:
+        SPAN.set(name)
+        LOCAL.name = name
+
+    context = Context()
+    thread = threading.Thread(target=context.run, args=(work,))
+    thread.start()
+    thread.join()
+    return context
+
+
+class Middleware:
+    """An ASGI ``send`` behind middleware that looks at the context, before and after it waits."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Any, ...]] = []
+        self.turns = 1
+
+    async def send(self, event: dict[str, Any]) -> None:
+        before = SPAN.get()
+        token = SPAN.set(f"send of {before}")
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
+        self.seen.append((event["text"], before, SPAN.get(), getattr(LOCAL, "name", None)))
+        SPAN.reset(token)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+async def test_a_frame_is_sent_in_the_context_of_its_request(turns: int) -> None:
+    SPAN.set("the socket")
+    LOCAL.name = "the socket"
+    middleware = Middleware()
+    middleware.turns = turns
+    outbox = Outbox(middleware.send, 10, lambda: None, lambda: None)
+    one, two = of_request("one"), of_request("two")
+    contexts = [("a", one), ("b", None), ("c", two), ("d", one), ("e", None)]
+
+    def put() -> None:
+        for frame, context in contexts:
+            outbox.put(frame, context)
+
+    Context().run(put)
+    await asyncio.wait_for(outbox.flush(), SECONDS)
+    names = [(frame, "the socket" if c is None else c[SPAN]) for frame, c in contexts]
+    assert middleware.seen == [(frame, name, f"send of {name}", name) for frame, name in names]
+
+
+async def test_a_request_may_be_in_its_context_while_it_sends() -> None:
+    context = of_request("one")
+    middleware = Middleware()
+    outbox = Outbox(middleware.send, 10, lambda: None, lambda: None)
+    context.run(outbox.put, "a", context)
+    await asyncio.wait_for(outbox.flush(), SECONDS)
+    assert [name for _, name, *_ in middleware.seen] == ["one"]
+    assert context[SPAN] == "one"
+
+
+async def test_a_writer_that_is_cancelled_cancels_what_it_sends_in_a_context() -> None:
+    ends: list[str] = []
+
+    async def send(event: dict[str, Any]) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.append(SPAN.get())
+
+    outbox = Outbox(send, 10, lambda: None, lambda: None)
+    outbox.put("a", of_request("one"))
+    await asyncio.sleep(0)
+    outbox.discard()
+    await asyncio.wait_for(outbox.flush(), SECONDS)
+    assert ends == ["one"]
+
+
+async def test_a_send_that_fails_in_a_context_breaks_the_outbox() -> None:
+    async def send(event: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+        raise OSError("the client has gone")
+
+    outbox = Outbox(send, 10, lambda: None, lambda: None)
+    outbox.put("a", of_request("one"))
+    await asyncio.wait_for(outbox.flush(), SECONDS)
+    assert outbox.is_broken

@@ -3,21 +3,24 @@
 import asyncio
 import io
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.core import signals
 from django.core.cache import caches
+from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import connections, transaction
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path, reverse
 from django.utils.decorators import async_only_middleware, sync_only_middleware
 from django.views import View
 
+from tests.unit.http.callers import Caller
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.jobs import Source
 from wsrequest.http.lanes import Lane
@@ -70,6 +73,21 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(walk())
 
 
+async def async_stream(request: HttpRequest) -> StreamingHttpResponse:
+    async def walk() -> AsyncIterator[str]:
+        yield "x"
+
+    return StreamingHttpResponse(walk())
+
+
+def file(request: HttpRequest) -> FileResponse:
+    return FileResponse(io.BytesIO(bytes(10_000)))
+
+
+async def cancelled(request: HttpRequest) -> HttpResponse:
+    raise asyncio.CancelledError
+
+
 @transaction.non_atomic_requests
 async def not_atomic(request: HttpRequest) -> HttpResponse:
     return HttpResponse("not atomic")
@@ -85,6 +103,9 @@ urlpatterns = [
     path("async-leave/", async_leave),
     path("nothing/", nothing),
     path("stream/", stream),
+    path("stream/async/", async_stream),
+    path("file/", file),
+    path("cancelled/", cancelled),
     path("not-atomic/", not_atomic),
 ]
 
@@ -176,8 +197,10 @@ def make(url: str, **environ: Any) -> WSGIRequest:
     )
 
 
-def handle(url: str, **kwargs: Any) -> Any:
-    return Handler().handle(make(url), **kwargs)
+def handle(url: str, carry: Any = async_to_sync, **environ: Any) -> Any:
+    outcome = Handler().handle(make(url, **environ).environ, Caller(carry))
+    assert outcome.result is outcome.response  # no tool is at work
+    return outcome.response
 
 
 def test_handle_runs_middleware_around_the_view() -> None:
@@ -194,7 +217,7 @@ def test_handle_tells_of_the_start_before_and_of_the_end_at_the_close(heard: lis
     assert heard.count("finished") == heard.count("started") == 1
 
 
-def test_the_sender_of_the_signals_is_the_handler() -> None:
+def test_the_sender_of_the_signals_is_django_s_handler() -> None:
     senders = []
 
     def receiver(sender: Any, **kwargs: Any) -> None:
@@ -207,17 +230,11 @@ def test_the_sender_of_the_signals_is_the_handler() -> None:
     finally:
         for signal in (signals.request_started, signals.request_finished):
             signal.disconnect(receiver)
-    assert senders == [Handler, Handler]
-
-
-def test_finish_ends_a_request_without_a_response(heard: list[str]) -> None:
-    Handler().finish(make("/plain/"))
-    assert heard == ["finished"]
+    assert senders == [WSGIHandler, WSGIHandler]
 
 
 def test_handle_sets_the_script_prefix() -> None:
-    response = Handler().handle(make("/plain/", SCRIPT_NAME="/app"))
-    assert response.content == b"/app/plain/"  # type: ignore[attr-defined]
+    assert handle("/plain/", SCRIPT_NAME="/app").content == b"/app/plain/"
 
 
 def test_handle_forces_the_script_prefix_where_the_project_does(settings: Any) -> None:
@@ -353,6 +370,191 @@ def test_an_async_middleware_works_in_a_lane(settings: Any, url: str) -> None:
         "foreign out",
         "outer out",
     ]
+
+
+# The door.
+
+
+class Wrapped:
+    """What a tool makes of a response."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+        self.closes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self.result:
+            yield chunk.upper()
+
+    def close(self) -> None:
+        self.closes += 1
+        self.result.close()
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a tool sees that replaces ``WSGIHandler.__call__`` after the handler was made."""
+    seen: list[Any] = []
+    django = WSGIHandler.__call__
+
+    def watching(self: WSGIHandler, environ: dict[str, Any], start_response: Any) -> Any:
+        def started(status: str, headers: list[tuple[str, str]]) -> Any:
+            seen.append(status)
+            return start_response(status, [*headers, ("X-Tool", "1")])
+
+        seen.append((type(self), environ["PATH_INFO"]))
+        return Wrapped(django(self, environ, started))
+
+    monkeypatch.setattr(WSGIHandler, "__call__", watching)
+    return seen
+
+
+@pytest.mark.parametrize("url", ["/plain/", "/async/", "/stream/"])
+def test_a_request_is_one_call_of_django_s_own_handler(
+    watched: list[Any], url: str, heard: list[str]
+) -> None:
+    outcome = Handler().handle(make(url).environ, Caller())
+    assert watched == [(WSGIHandler, url), "200 OK"]
+    assert outcome.status == 200 and ("X-Tool", "1") in outcome.headers
+    content = b"".join(outcome.pieces(100)) if outcome.is_streaming else outcome.content
+    assert content == {"/plain/": b"/PLAIN/", "/async/": b"ASYNC", "/stream/": b"X"}[url]
+    outcome.close()
+    assert outcome.result.closes == 1
+    assert heard.count("started") == heard.count("finished") == 1
+
+
+@pytest.mark.parametrize("name", ["get_response", "make_view_atomic"])
+def test_a_method_that_a_tool_replaces_later_is_called(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    handler, calls = Handler(), []
+    django = getattr(WSGIHandler, name)
+
+    def replaced(self: WSGIHandler, argument: Any) -> Any:
+        calls.append(name)
+        return django(self, argument)
+
+    monkeypatch.setattr(BaseHandler, name, replaced)
+    handler.handle(make("/plain/").environ, Caller()).close()
+    assert calls == [name]
+
+
+def test_a_tool_may_answer_in_django_s_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answering(self: WSGIHandler, environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("503 Busy", [("Retry-After", "1")])
+        return [b"later"]
+
+    monkeypatch.setattr(WSGIHandler, "__call__", answering)
+    outcome = Handler().handle(make("/plain/").environ, Caller())
+    assert (outcome.status, outcome.content) == (503, b"later")
+    assert outcome.headers == [("Retry-After", "1")] and LOG == []
+    outcome.close()
+
+
+def test_a_tool_that_fails_behind_django_becomes_a_500(
+    monkeypatch: pytest.MonkeyPatch, heard: list[str]
+) -> None:
+    django = WSGIHandler.__call__
+
+    def failing(self: WSGIHandler, environ: dict[str, Any], start_response: Any) -> Any:
+        django(self, environ, start_response)
+        raise RuntimeError("the tool fails")
+
+    monkeypatch.setattr(WSGIHandler, "__call__", failing)
+    outcome = Handler().handle(make("/plain/").environ, Caller())
+    outcome.close()
+    assert (outcome.status, outcome.content) == (500, b"Internal Server Error")
+    assert heard.count("started") == heard.count("finished") == 1
+
+
+def test_a_wrapper_ends_in_its_thread_and_the_response_later(
+    watched: list[Any], heard: list[str]
+) -> None:
+    outcome = Handler().handle(make("/stream/async/").environ, Caller())
+    wrapper = outcome.result
+    assert outcome.is_async and outcome.body_context is not None
+    outcome.unwrap()
+    assert wrapper.closes == 1 and "finished" not in heard
+    outcome.close()
+    assert wrapper.closes == 1 and heard.count("finished") == 1
+
+
+def test_a_file_is_read_in_large_pieces_behind_a_wrapper(watched: list[Any]) -> None:
+    outcome = Handler().handle(make("/file/").environ, Caller())
+    assert [len(piece) for piece in outcome.pieces(6000)] == [6000, 4000]
+    outcome.close()
+
+
+def test_a_request_that_cannot_be_made_is_the_caller_s_error(heard: list[str]) -> None:
+    class Failing(Caller):
+        def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
+            raise ValueError("no request can be made")
+
+    with pytest.raises(ValueError, match="no request can be made"):
+        Handler().handle(make("/plain/").environ, Failing())
+    assert heard == ["started", "finished"]
+
+
+@pytest.mark.parametrize("is_dropped", [False, True])
+def test_a_cancelled_view_is_an_error_unless_nobody_waits(
+    is_dropped: bool, heard: list[str], watched: list[Any]
+) -> None:
+    """Tools see a status where a client has gone, and an error where a view cancels itself."""
+    caller = Caller()
+    caller.is_dropped = is_dropped
+    if is_dropped:
+        outcome = Handler().handle(make("/cancelled/").environ, caller)
+        assert outcome.is_cancelled and watched[-1] == "499 Client Closed Request"
+        outcome.close()
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            Handler().handle(make("/cancelled/").environ, caller)
+    assert heard.count("started") == heard.count("finished") == 1
+
+
+def test_requests_within_requests_keep_apart() -> None:
+    """A view may run another request in its thread, as ``WebSocketRequest`` does."""
+    handler, outer, inner = Handler(), Caller(), Caller()
+
+    def carry(view: Any) -> Any:
+        def run(*args: Any) -> Any:
+            handler.handle(make("/plain/").environ, inner).close()
+            return async_to_sync(view)(*args)
+
+        return run
+
+    outer.carry = carry
+    assert handler.handle(make("/async/").environ, outer).content == b"async"
+    assert [len(caller.outcomes) for caller in (outer, inner)] == [1, 1]
+
+
+SPAN: ContextVar[str] = ContextVar("span", default="none")
+
+
+@sync_only_middleware
+def spanning(get_response: GetResponse) -> GetResponse:
+    """As tracing middleware: its span is there while the view runs, and not behind it."""
+
+    def middleware(request: HttpRequest) -> Any:
+        token = SPAN.set(request.path)
+        try:
+            return get_response(request)
+        finally:
+            SPAN.reset(token)
+
+    return middleware
+
+
+@pytest.mark.parametrize("url", ["/plain/", "/async/", "/fail/", "/stream/async/"])
+def test_the_context_of_an_outcome_is_the_view_s(settings: Any, url: str) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.spanning"]
+    outcome = Handler().handle(make(url).environ, Caller())
+    outcome.close()
+    assert outcome.context is not None and outcome.context[SPAN] == url
+    assert SPAN.get() == "none"
+    if outcome.is_async:  # as Django's own handlers have it
+        assert outcome.body_context is not None
+        assert outcome.body_context.get(SPAN, "none") == "none"
 
 
 # What threads keep.

@@ -8,10 +8,11 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
+from asgiref.local import Local
 from asgiref.sync import async_to_sync, sync_to_async
 
 from wsrequest.http import lanes, tempo
@@ -204,6 +205,85 @@ async def test_what_prepare_sets_in_its_context_stays() -> None:
     async with opened(prepare=lambda: variable.set("prepared")) as lane:
         await lane.call(variable.set, "set by a job", source=Source())
         assert await lane.call(variable.get, source=Source()) == "prepared"
+
+
+class Looking:
+    """A job that looks at a variable, with no context that it was asked in."""
+
+    def __init__(self, variable: ContextVar[str], loop: asyncio.AbstractEventLoop) -> None:
+        self.variable, self.found = variable, loop.create_future()
+        self.value = ""
+
+    def run(self) -> None:
+        self.value = self.variable.get()
+
+    def deliver(self) -> None:
+        self.found.set_result(self.value)
+
+
+def handing_on(monkeypatch: pytest.MonkeyPatch, variable: ContextVar[str]) -> list[str]:
+    """Have threads run in the context of who starts them, as tools do; return what they kept."""
+    kept: list[str] = []
+    start, run = threading.Thread.start, threading.Thread.run
+
+    def starting(self: Any) -> None:
+        self.context = copy_context()
+        kept.append(variable.get())
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", starting)
+    monkeypatch.setattr(threading.Thread, "run", lambda self: self.context.run(run, self))
+    return kept
+
+
+async def test_a_thread_has_nothing_of_the_context_that_begun_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The instrumentation of OpenTelemetry and Sentry hands it on, and all jobs would copy it."""
+    variable: ContextVar[str] = ContextVar("variable", default="untouched")
+    kept = handing_on(monkeypatch, variable)
+    variable.set("of the connection that came first")
+    async with opened() as lane:
+        for _ in range(2):
+            job = Looking(variable, asyncio.get_running_loop())
+            lane.submit(job, Source())
+            assert await job.found == "untouched"
+    assert set(kept) == {"untouched"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_job_has_nothing_of_its_thread_s_own_context(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever a tool has set there before the thread came to us."""
+    variable: ContextVar[str] = ContextVar("variable", default="untouched")
+    run = threading.Thread.run
+
+    def running(self: threading.Thread) -> None:
+        variable.set("by a tool")
+        run(self)
+
+    monkeypatch.setattr(threading.Thread, "run", running)
+    async with opened() as lane:
+        job = Looking(variable, asyncio.get_running_loop())
+        lane.submit(job, Source())
+        assert await job.found == "untouched"
+
+
+async def test_a_call_has_the_context_of_who_makes_it() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="untouched")
+    local = Local()
+
+    def look() -> str:
+        name: str = local.name
+        return name
+
+    async with opened(prepare=lambda: setattr(local, "name", "prepared")) as lane:
+        assert await lane.call(look, source=Source()) == "prepared"
+        variable.set("of the caller")
+        local.name = "of the caller"
+        assert await lane.call(variable.get, source=Source()) == "of the caller"
+        assert await lane.call(look, source=Source()) == "of the caller"
 
 
 async def test_prepare_is_called_once_in_each_thread() -> None:

@@ -18,6 +18,7 @@ from django.utils.decorators import sync_only_middleware
 from rest_framework.authentication import RemoteUserAuthentication
 from rest_framework.request import Request as RestRequest
 
+from tests.unit.http.callers import Caller
 from tests.unit.http.test_requests import base, request_of
 from wsrequest.http.handler import Handler
 from wsrequest.http.remote_user import follow_http, has_remote_user
@@ -93,9 +94,10 @@ def by_http(application: Any, *headers: tuple[bytes, bytes]) -> str:
 
 
 def by_socket(handler: Handler, *headers: tuple[bytes, bytes], cookie: str = "") -> Any:
-    response: Any = handler.handle(request_of({"url": "/who/"}, base(*headers), cookie))
-    response.close()
-    return response
+    request = request_of({"url": "/who/"}, base(*headers), cookie)
+    outcome = handler.handle(request.environ, Caller())
+    outcome.close()
+    return outcome.response
 
 
 HEADERS = (b"remote-user", b"x-portal-user", b"http-x-portal-user", b"ssl-client-s-dn-cn")

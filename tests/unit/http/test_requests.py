@@ -12,7 +12,13 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from wsrequest.errors import Refused
 from wsrequest.http.environ import Base, make_base
-from wsrequest.http.requests import WebSocketInfo, check_overrides, make_request, split_url
+from wsrequest.http.requests import (
+    WebSocketInfo,
+    check_overrides,
+    make_environ,
+    make_request,
+    split_url,
+)
 from wsrequest.protocol.codec import decode_client
 from wsrequest.protocol.messages import Request
 
@@ -51,15 +57,16 @@ def request_of(
     message = decode_client(text if body is None else text.encode() + b"\n" + body)
     assert isinstance(message, Request)
     content = message.body
-    return make_request(
+    made_base = made_base or base()
+    environ = make_environ(
         message,
-        made_base or base(),
+        made_base,
         body=None if content is None else io.BytesIO(content),
         body_bytes=len(content or b""),
         cookie=cookie,
         token_scheme="JWT",
-        websocket=INFO,
     )
+    return make_request(environ, made_base, INFO)
 
 
 def by_http(raw: bytes, root_path: str = "") -> WSGIRequest:
@@ -420,3 +427,21 @@ def test_without_origin_django_checks_the_token() -> None:
 
 def test_a_request_knows_its_socket() -> None:
     assert request_of({"url": "/x"}).websocket is INFO  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        pytest.param({"url": "/a%20b/?q=%C3%A9&r=1"}, "/a%20b/?q=%C3%A9&r=1", id="as-it-came"),
+        pytest.param({"url": "/a/"}, "/a/", id="without-query"),
+        pytest.param({"url": "/a/?"}, "/a/?", id="empty-query"),
+        pytest.param({"url": "/a/?b=1", "data": {"c": "d e"}}, "/a/?b=1&c=d+e", id="data"),
+        pytest.param({"url": "/app/a/"}, "/app/a/", id="with-the-script-name"),
+    ],
+)
+def test_the_request_target_is_that_of_the_request_line(
+    frame: dict[str, Any], expected: str
+) -> None:
+    """Of the environ of gunicorn, and of uWSGI: monitoring tools read the path from there."""
+    meta = request_of(frame, base(root_path="/app")).META
+    assert meta["RAW_URI"] == meta["REQUEST_URI"] == expected
