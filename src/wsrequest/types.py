@@ -62,6 +62,27 @@ class Changes:
     changes: tuple[Change, ...]
     run: object | None = None
 
+    def weight_bytes(self) -> int:
+        """Return about how much memory it takes."""
+        return sum(
+            _CHANGE_BYTES + sum(map(_row_bytes, change.rows or ())) for change in self.changes
+        )
+
+    def without_rows(self) -> "Changes":
+        """Return the same of any rows, which takes less."""
+        changes = tuple(Change(change.database, change.table) for change in self.changes)
+        return Changes(changes, self.run)
+
+
+_CHANGE_BYTES, _ROW_BYTES, _VALUE_BYTES = 200, 250, 60  # of CPython
+
+
+def _row_bytes(row: Row) -> int:
+    return _ROW_BYTES + sum(
+        _VALUE_BYTES + (4 * len(value) if isinstance(value, str | bytes) else 0)
+        for value in row.values()
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -17,6 +17,14 @@ Post = Callable[[Callable[[], None]], None]
 thread; it returns at once. ``loop.call_soon_threadsafe`` is one, with an empty context."""
 
 
+def _weightless(message: object) -> int:
+    return 0
+
+
+def _as_it_is(message: T) -> T:
+    return message
+
+
 @dataclass(frozen=True, slots=True)
 class Topic(Generic[T]):
     """What messages are about, and how they look outside of the process.
@@ -28,11 +36,15 @@ class Topic(Generic[T]):
         encode: from any thread.
         decode: raises ValueError for what is no such message, as one of another release may be.
             The bus then calls ``lost``.
+        weigh: about how many bytes of memory a message takes while it waits for a receiver.
+        lighten: the same message with less in it, for a receiver for whom many wait.
     """
 
     name: str
     encode: Callable[[T], bytes]
     decode: Callable[[bytes], T]
+    weigh: Callable[[T], int] = _weightless
+    lighten: Callable[[T], T] = _as_it_is
 
 
 class Subscription(Protocol):
@@ -83,7 +95,8 @@ class Bus(Protocol):
                 be among them. If it raises, it is called again before the next message.
             post: how to call both on the receiver's own thread.
             queue_length: how many messages may wait for the receiver. One more, and all of them
-                are lost.
+                are lost. So they are when they take too many bytes; before that they are made
+                lighter.
 
         Raises:
             RuntimeError: the bus is closed.

@@ -86,5 +86,11 @@ def _extended(code: int, data: memoryview) -> UUID:
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(_Sent, ext_hook=_extended)
 
-CHANGES: Topic[Changes] = Topic("changes", encode_changes, decode_changes)
+CHANGES: Topic[Changes] = Topic(
+    "changes",
+    encode_changes,
+    decode_changes,
+    weigh=Changes.weight_bytes,
+    lighten=Changes.without_rows,
+)
 """What commits wrote. Published after each commit that wrote anything."""

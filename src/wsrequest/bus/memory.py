@@ -46,7 +46,9 @@ class MemoryBus:
                 if closed in self._deliveries.get(topic.name, ()):
                     self._deliveries[topic.name].remove(closed)
 
-        delivery = Delivery(receive, lost, post=post, queue_length=queue_length, closed=forget)
+        delivery = Delivery(
+            receive, lost, post=post, queue_length=queue_length, closed=forget, topic=topic
+        )
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the bus is closed")

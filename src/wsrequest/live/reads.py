@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
 
+from wsrequest.live.matching import combination_count
 from wsrequest.live.rows import equals_of
 from wsrequest.live.statements import Names, Statement
 from wsrequest.live.values import Passes, as_it_is
@@ -18,6 +19,10 @@ __all__ = ["Reads", "current", "reading", "running"]
 
 # A run that fetches objects one by one, of more than this many, reads the table.
 MAX_CONDITIONS = 100
+
+# A run stands in so many places of the index at most; what it reads beyond is whole tables. They
+# are filled on the event loop, a thousand in about a millisecond.
+MAX_PLACES = 5000
 
 _Equals = tuple[tuple[str, frozenset[object]], ...]
 
@@ -126,11 +131,18 @@ class Reads:
 
     def result(self) -> frozenset[Read]:
         """Return all that was read so far."""
-        return frozenset(
-            Read(database, table, equals)
-            for (database, table), found in list(self._found.items())
-            for equals in ([()] if found is None else _merged(list(found)))
-        )
+        result: set[Read] = set()
+        left = MAX_PLACES
+        for (database, table), found in list(self._found.items()):
+            reads = [
+                Read(database, table, equals)
+                for equals in ([()] if found is None else _merged(list(found)))
+            ]
+            left -= sum(map(combination_count, reads))
+            if left < 0:
+                reads, left = [Read(database, table)], 0
+            result.update(reads)
+        return frozenset(result)
 
 
 def _merged(found: Sequence[_Equals]) -> Iterable[_Equals]:

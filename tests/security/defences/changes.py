@@ -1,10 +1,12 @@
 """What is known of the rows that were read and written: a live body is never stale."""
 
-from tests.security.defences.defence import SRC, Defence
+from tests.security.defences.defence import SRC, UNIT, Defence
 
 __all__ = ["CHANGES"]
 
 _TESTS = "tests/live/test_"
+_LOG = UNIT + "live/test_log.py::"
+_DELIVERY = UNIT + "bus/test_delivery.py::"
 
 CHANGES = (
     Defence(
@@ -42,5 +44,64 @@ CHANGES = (
         SRC + "live/schema.py",
         (('if getattr(found, "generated", False):', "if False:"),),
         (_TESTS + "values.py::test_column_that_the_database_computes_does_not_narrow",),
+    ),
+    Defence(
+        (33,),
+        "the rows of commits that are kept while views run have a limit in bytes",
+        SRC + "live/log.py",
+        ((" or self._bytes > _MOST_BYTES:", ":"),),
+        (_LOG + "test_rows_of_many_commits_do_not_pile_up_while_a_view_runs",),
+    ),
+    Defence(
+        (33,),
+        "the names that are kept of older commits have a limit",
+        SRC + "live/log.py",
+        (("if len(self._tables) > _MOST_TABLES:", "if False:"),),
+        (_LOG + "test_keys_without_end_are_forgotten",),
+    ),
+    Defence(
+        (33,),
+        "the rows of commits that wait for a process's event loop have a limit in bytes",
+        SRC + "bus/delivery.py",
+        (("if self._bytes + weight > _HEAVY_BYTES:", "if False:"),),
+        (_DELIVERY + "test_rows_of_many_commits_do_not_pile_up_before_a_receiver",),
+    ),
+    Defence(
+        (33,),
+        "commits that are heavy without their rows do not pile up, either",
+        SRC + "bus/delivery.py",
+        (("is_room = self._bytes + weight <= _MOST_BYTES", "is_room = True"),),
+        (_DELIVERY + "test_commits_that_are_heavy_without_their_rows_are_lost",),
+    ),
+    Defence(
+        (33,),
+        "the event loop stops early where commits are compared with what a run read",
+        SRC + "live/matching.py",
+        ((" or self.work > MAX_LOOKS or ", " or "),),
+        (_LOG + "test_ten_thousand_commits_are_looked_through_with_bounded_work",),
+    ),
+    Defence(
+        (33,),
+        "the event loop stops early where one commit is compared with many readers",
+        SRC + "live/matching.py",
+        (("if rows is None or len(rows) * len(self.schemes) > MAX_LOOKS:", "if rows is None:"),),
+        (
+            UNIT
+            + "live/test_matching.py::test_rows_and_columns_that_are_too_many_concern_all_readers",
+        ),
+    ),
+    Defence(
+        (33,),
+        "a run stands in a bounded number of places of the index",
+        SRC + "live/reads.py",
+        (("            if left < 0:\n", "            if False:\n"),),
+        (_LOG + "test_run_of_many_conditions_stands_in_a_bounded_number_of_places",),
+    ),
+    Defence(
+        (33,),
+        "the event loop has a turn for others between commits",
+        SRC + "bus/delivery.py",
+        (("if count and time.monotonic() > end:", "if False:"),),
+        (_DELIVERY + "test_a_turn_ends_when_it_has_taken_its_time",),
     ),
 )

@@ -1,12 +1,16 @@
 """One receiver's queue: how it is woken, told of a loss, and closed."""
 
 import logging
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from wsrequest.bus import delivery as delivery_module
+from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.delivery import Delivery
+from wsrequest.types import Change, Changes
 
 
 class Loop:
@@ -34,6 +38,11 @@ class Loop:
         posted, self.posted = self.posted, []
         for call in posted:
             call()
+
+
+@pytest.fixture(autouse=True)
+def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_module, "_TURN_SECONDS", 60.0)
 
 
 def test_messages_that_come_together_wake_the_receiver_once() -> None:
@@ -123,3 +132,76 @@ def test_closing_while_receiving_ends_it() -> None:
     loop.turn()
     assert len(loop.closed) == 1
     assert len(loop.delivery._queue) == 0
+
+
+def test_a_turn_ends_when_it_has_taken_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_module, "_TURN_SECONDS", -1.0)  # over with the first
+    loop = Loop()
+    for letter in "abc":
+        loop.delivery.put(1, letter)
+    loop.turn()
+    assert len(loop.came) == 1
+    while loop.posted:
+        loop.turn()
+    assert loop.came == ["a", "b", "c"]
+
+
+def commit(rows: int, tables: int = 1) -> Changes:
+    return Changes(
+        tuple(
+            Change(
+                "default", f"table{at}", tuple({"id": n, "text": f"{n} {at}"} for n in range(rows))
+            )
+            for at in range(tables)
+        )
+    )
+
+
+def heavy(queue_length: int) -> tuple[Delivery[Changes], list[Changes], list[str]]:
+    came: list[Changes] = []
+    lost: list[str] = []
+    return (
+        Delivery(
+            lambda position, message: came.append(message),
+            lambda: lost.append("lost"),
+            post=lambda call: None,
+            queue_length=queue_length,
+            closed=lambda delivery: None,
+            topic=CHANGES,
+        ),
+        came,
+        lost,
+    )
+
+
+def test_rows_of_many_commits_do_not_pile_up_before_a_receiver() -> None:
+    """680 commits of 500 rows took 84 MB."""
+    delivery, came, lost = heavy(10_000)
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            delivery.put(number, commit(500))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < delivery_module._MOST_BYTES
+    for _ in range(10):
+        delivery._deliver()
+    assert (len(came), lost) == (100, [])
+    assert len(came[0].changes[0].rows or ()) == 500
+    assert came[-1] == Changes((Change("default", "table0"),))
+    assert delivery._bytes == 0
+    delivery.put(101, commit(500))
+    delivery._deliver()
+    assert len(came[-1].changes[0].rows or ()) == 500  # there is room again
+
+
+def test_commits_that_are_heavy_without_their_rows_are_lost() -> None:
+    delivery, came, lost = heavy(10_000)
+    found = commit(1, tables=1000)
+    for number in range(100):
+        delivery.put(number, found)
+        assert delivery._bytes <= delivery_module._MOST_BYTES
+    assert delivery.lost_count == 1
+    delivery._deliver()
+    assert (came, lost) == ([], ["lost"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wsrequest.live.matching import MAX_COMBINATIONS, Index, touches
+from wsrequest.live.matching import MAX_COMBINATIONS, MAX_LOOKS, Index, touches
 from wsrequest.types import Change, Changes, Read
 
 often = settings(max_examples=300, deadline=None)
@@ -213,3 +213,13 @@ def looks_among(count: int) -> int:
 
 def test_work_does_not_grow_with_the_readers() -> None:
     assert looks_among(2000) <= looks_among(20) + 5  # two hashes may meet in a larger table
+
+
+def test_rows_and_columns_that_are_too_many_concern_all_readers() -> None:
+    index: Index[str] = Index()
+    for at in range(30):
+        index.add(f"reader{at}", [Read("d", "note", ((f"column{at}", frozenset({-1})),))])
+    columns = {f"column{at}": 1 for at in range(30)}
+    few, many = ((columns,) * count for count in (MAX_LOOKS // 30, MAX_LOOKS // 30 + 1))
+    assert index.touched(Changes((Change("d", "note", few),))) == set()
+    assert len(index.touched(Changes((Change("d", "note", many),)))) == 30

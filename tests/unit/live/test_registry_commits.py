@@ -102,13 +102,16 @@ def test_commits_that_were_missed_may_have_changed_everything() -> None:
     assert world.jobs[-1].subscriber is late
 
 
-def test_a_log_that_is_full_is_a_log_that_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_log_that_is_full_the_tables_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "_MOST_COMMITS", 3)
     world = World()
     me, run = world.subscriber(), world.registry.begin()
+    other, its_run = world.subscriber("other"), world.registry.begin()
     for _ in range(4):
         world.commit("b")
     world.registry.join(me, run, ok(), {read("a")})
+    assert not world.jobs
+    world.registry.join(other, its_run, ok(), {read("b")})
     assert len(world.jobs) == 1
 
 
