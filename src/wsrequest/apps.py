@@ -73,7 +73,7 @@ class WSRequestConfig(AppConfig):
 
         self.live = _live_parts()
         if conf.MAX_SUBSCRIPTIONS:
-            self.live.capture.install()
+            self.live.capture.install(everywhere=True)
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
 
 

@@ -22,7 +22,7 @@ from django.urls import path, re_path
 from rest_framework.authentication import RemoteUserAuthentication, TokenAuthentication
 
 from wsrequest.asgi import Application, get_asgi_application
-from wsrequest.checks import CHECKS, deployment
+from wsrequest.checks import CHECKS, deployment, project
 from wsrequest.checks.project import check_caches
 from wsrequest.management.applications import find_socket, look_up
 
@@ -580,5 +580,30 @@ def test_look_up_tells_what_it_found(module: ModuleType) -> None:
 
 
 def test_every_check_is_tried() -> None:
-    tried = {parameter.values[0] for parameter in WRONG} | {"W010", "W011", "W015", "W025", "W030"}
+    tried = {parameter.values[0] for parameter in WRONG} | {
+        "W010",
+        "W011",
+        "W015",
+        "W018",
+        "W025",
+        "W030",
+    }
     assert {f"wsrequest.{id}" for id in tried} == set(CHECKS)
+
+
+def test_check_finds_a_replica_that_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    primary = {"ENGINE": "django.db.backends.postgresql", "NAME": "app", "HOST": "a"}
+    monkeypatch.setitem(settings.DATABASES, "first", primary)
+    monkeypatch.setitem(settings.DATABASES, "replica", {**primary, "HOST": "b"})
+    (found,) = project.check_copies()
+    assert found.id == "wsrequest.W018"
+    assert "DATABASES has 'replica' with the name of 'first' on another server" in found.msg
+    with override_settings(WSREQUEST_LIVE_REPLICAS={"first": ["replica"]}):
+        assert project.check_copies() == []
+    with override_settings(WSREQUEST_MAX_SUBSCRIPTIONS=0):
+        assert project.check_copies() == []
+    mirrored = {**primary, "HOST": "b", "TEST": {"MIRROR": "first"}}
+    monkeypatch.setitem(settings.DATABASES, "replica", mirrored)
+    assert project.check_copies() == []
+    monkeypatch.setitem(settings.DATABASES, "replica", primary)  # one database, which is seen
+    assert project.check_copies() == []

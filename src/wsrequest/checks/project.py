@@ -5,6 +5,7 @@ project does: Django reports that by itself.
 """
 
 import os
+from itertools import combinations
 from typing import Any
 
 from django.apps import apps
@@ -16,11 +17,13 @@ from django.utils.module_loading import import_string
 from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
 from wsrequest.faults import faults, path_fault, sound
+from wsrequest.live.databases import are_likely_copies
 from wsrequest.management.applications import look_up
 
 __all__ = [
     "check_application",
     "check_caches",
+    "check_copies",
     "check_databases",
     "check_path",
     "check_replicas",
@@ -112,6 +115,22 @@ def check_caches(**kwargs: Any) -> list[CheckMessage]:
         return []
     uses = apps.is_installed("cacheops") and conf.django("CACHEOPS_ENABLED", True)
     return [message("wsrequest.W030")] if uses else []
+
+
+@register(TAG)
+def check_copies(**kwargs: Any) -> list[CheckMessage]:
+    """A database that looks like a copy of another is named as one, where live requests are."""
+    is_live = sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS
+    if not (sound("LIVE_REPLICAS") and is_live):
+        return []
+    databases = conf.django("DATABASES", {})
+    named = {alias for found in conf.LIVE_REPLICAS.values() for alias in found}
+    named |= {a for a, given in databases.items() if (given.get("TEST") or {}).get("MIRROR")}
+    return [
+        message("wsrequest.W018", alias=repr(other), primary=repr(alias))
+        for (alias, one), (other, two) in combinations(databases.items(), 2)
+        if not named & {alias, other} and are_likely_copies(one, two)
+    ]
 
 
 @register(TAG)

@@ -121,6 +121,11 @@ _TABLE = {
         "Set WSREQUEST_MAX_SUBSCRIPTIONS = 0, or leave the models that live views read out of "
         "CACHEOPS and silence this check.",
     ),
+    "wsrequest.W018": Words(
+        "DATABASES has {alias} with the name of {primary} on another server. If it is a copy of "
+        "that, what views read from it does not wake live requests when the other is written.",
+        "Name it in WSREQUEST_LIVE_REPLICAS. If it is another database, silence this check.",
+    ),
     # Its deployment.
     "wsrequest.W020": Words(
         'ALLOWED_HOSTS has "*", so the Origin of a WebSocket is compared with a Host that an '

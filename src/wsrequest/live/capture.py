@@ -4,8 +4,9 @@ Owns one tap for each of Django's connections, and the schema that they look nam
 write concerns, and what then happens, is not known here.
 """
 
+import gc
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Any
@@ -13,10 +14,13 @@ from weakref import WeakSet
 
 from django.core.signals import setting_changed
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.models.signals import class_prepared
+from django.dispatch import Signal
 
 from wsrequest.live.caches import Caches
+from wsrequest.live.databases import place_of
 from wsrequest.live.keys import Keys
 from wsrequest.live.reads import Reads, reading
 from wsrequest.live.remembered import Remembered
@@ -112,8 +116,12 @@ class Capture:
             schema = self._schema = load_schema(self._extras)
         return schema
 
-    def install(self) -> None:
+    def install(self, everywhere: bool = False) -> None:
         """Watch each connection from its opening on, and those of this thread that are open.
+
+        Args:
+            everywhere: and those that other threads have opened already, which takes a look at
+                all objects of the process.
 
         Raises:
             RuntimeError: another capture is installed.
@@ -125,10 +133,10 @@ class Capture:
                 raise RuntimeError("Another capture is installed")
             _installed.append(self)
             self._is_installed = True
-        connection_created.connect(self._connected, dispatch_uid=self)
+        _connect_first(connection_created, self._connected, self)
         class_prepared.connect(self._models_changed, dispatch_uid=self)
         setting_changed.connect(self._setting_changed, dispatch_uid=self)
-        for connection in connections.all(initialized_only=True):
+        for connection in _all_connections() if everywhere else connections.all(True):
             if connection.connection is not None:
                 self._connected(connection=connection)
         self._caches.install()
@@ -162,9 +170,33 @@ class Capture:
         return reading(Reads(run) if reads is None else reads)
 
     def primary(self, alias: str) -> str:
-        """Return the alias of the database that an alias reads a copy of, or itself."""
+        """Return the alias that a database is known by: that of its primary, or its first."""
+        if alias not in connections:
+            return alias
+        primary = self._primary_of(alias)
+        if primary is not None and primary in connections:
+            return _first_alias(connections.settings[primary]) or primary
+        return primary or _first_alias(connections.settings[alias]) or alias
+
+    def database_of(self, connection: Any) -> tuple[str, bool]:
+        """Return the alias that a connection's database is known by, and whether it is a replica.
+
+        A copy of a connection has an alias of its own choice, but not a database.
+        """
+        alias, parameters = connection.alias, connection.settings_dict
+        primary = self._primary_of(alias)
+        if primary is not None:
+            return self.primary(alias), True
+        first = _first_alias(parameters)
+        return (alias, False) if first is None else (self.primary(first), self._is_replica(first))
+
+    def _primary_of(self, alias: str) -> str | None:
+        """The alias of which another is said to be a copy."""
         mirrored = connections.settings[alias]["TEST"]["MIRROR"] if alias in connections else None
-        return self._replica_of.get(alias) or mirrored or alias
+        return self._replica_of.get(alias) or mirrored or None
+
+    def _is_replica(self, alias: str) -> bool:
+        return self._primary_of(alias) is not None
 
     def wanted_kinds(self, database: str, table: str, vendor: str) -> Mapping[str, str]:
         """Return the columns whose values are worth looking at, with their kinds."""
@@ -190,7 +222,7 @@ class Capture:
     def _connected(self, connection: Any, **kwargs: Any) -> None:
         tap = tap_of(connection)
         if tap is None:
-            tap = Tap(self, connection, self.primary(connection.alias))
+            tap = Tap(self, connection, *self.database_of(connection))
             with _lock:
                 self._taps.add(tap)
         tap.attach()
@@ -206,3 +238,29 @@ class Capture:
         if setting == "SESSION_ENGINE":
             self._sessions.install(value)
             self._stores = None
+
+
+def _first_alias(parameters: Any) -> str | None:
+    """The first of the aliases that name the same database as these parameters."""
+    place = place_of(parameters)
+    if place is None:
+        return None
+    return next(
+        (alias for alias in connections if place_of(connections.settings[alias]) == place), None
+    )
+
+
+def _all_connections() -> Iterator[BaseDatabaseWrapper]:
+    """The connections of all threads, which Django keeps apart."""
+    for each in gc.get_objects():
+        # Not isinstance(), which has a lazy object of Django's do its work.
+        if issubclass(type(each), BaseDatabaseWrapper):
+            yield each
+
+
+def _connect_first(signal: Signal, receiver: Callable[..., None], uid: object) -> None:
+    """Connect a receiver before all others: what one of those raises keeps the later ones away."""
+    signal.connect(receiver, dispatch_uid=uid)
+    with signal.lock:
+        signal.receivers.insert(0, signal.receivers.pop())
+        signal.sender_receivers_cache.clear()

@@ -42,12 +42,15 @@ class Tap:
         capture: whom.
         connection: one of ``django.db.connections``, open.
         database: the alias that its tables are known by, that of the primary for a replica.
+        is_replica: what is read from it may be older than what was written.
     """
 
-    def __init__(self, capture: "Capture", connection: Any, database: str) -> None:
+    def __init__(
+        self, capture: "Capture", connection: Any, database: str, is_replica: bool = False
+    ) -> None:
         self._capture = capture
         self._connection = connection
-        self.database = database
+        self.database, self._is_replica = database, is_replica
         self.pending = Pending()
         self.is_running = False  # a statement that the execute wrapper has seen
         self._has_begun = False  # by a statement, on a driver that does not tell
@@ -197,7 +200,7 @@ class Tap:
         if reads is None or statement.reads == _NONE:
             return
         try:
-            reads.lags |= self._connection.alias != self.database
+            reads.lags |= self._is_replica
             ignored, known = self._capture.schema.ignored, None if many else params
             reads.add_statement(
                 self.database, statement, self._names(), ignored, known, self._passes

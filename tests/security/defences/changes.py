@@ -104,4 +104,21 @@ CHANGES = (
         (("if count and time.monotonic() > end:", "if False:"),),
         (_DELIVERY + "test_a_turn_ends_when_it_has_taken_its_time",),
     ),
+    Defence(
+        (13,),
+        "two aliases of one database are one",
+        SRC + "live/capture.py",
+        (("    if place is None:\n", "    if place is not None:\n"),),
+        (
+            _TESTS + "databases.py::test_second_alias_is_the_same_database",
+            _TESTS + "databases.py::test_copy_of_a_connection_is_the_same_database",
+        ),
+    ),
+    Defence(
+        (13,),
+        "check W018: a database looks like a replica that is not named",
+        SRC + "checks/project.py",
+        (("are_likely_copies(one, two)\n", "False\n"),),
+        (UNIT + "test_checks.py::test_check_finds_a_replica_that_is_not_named",),
+    ),
 )

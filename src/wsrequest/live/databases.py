@@ -1,0 +1,74 @@
+"""Which of Django's aliases are one database.
+
+Owns what DATABASES tell of that: where a file lies, or where a server listens. Two names of one
+host cannot be told to be one, which is what check W018 is for.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+__all__ = ["are_likely_copies", "place_of"]
+
+_LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
+_PORTS = {"postgresql": "5432", "mysql": "3306", "oracle": "1521"}
+# By what the engine's path holds: GIS and the engines of other packages have names of their own.
+_KINDS = {"sqlite": "sqlite", "spatialite": "sqlite", "mysql": "mysql", "oracle": "oracle"}
+_KINDS |= {"postgresql": "postgresql", "postgis": "postgresql", "psycopg": "postgresql"}
+
+Place = tuple[str, ...]
+
+
+def place_of(parameters: Mapping[str, Any]) -> Place | None:
+    """Return where a database is; equal for two of DATABASES that are one. None: nowhere else.
+
+    Args:
+        parameters: one of Django's DATABASES, with its defaults.
+    """
+    name, kind = str(parameters.get("NAME") or ""), _kind(parameters)
+    if kind == "sqlite":
+        return _file(name)
+    options = parameters.get("OPTIONS") or {}
+    service = str(options.get("service", "")) if isinstance(options, Mapping) else ""
+    if not (name or service):
+        return None
+    return kind, name, service, _host(parameters), _port(parameters, kind)
+
+
+def are_likely_copies(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two databases have one name on two servers, as a primary and its replica have."""
+    places = place_of(one), place_of(other)
+    if None in places or places[0] == places[1]:
+        return False
+    first, second = (place or () for place in places)
+    return first[0] != "sqlite" and first[:3] == second[:3]
+
+
+def _kind(parameters: Mapping[str, Any]) -> str:
+    engine = str(parameters.get("ENGINE") or "")
+    return next((kind for word, kind in _KINDS.items() if word in engine), engine)
+
+
+def _file(name: str) -> Place | None:
+    if not name.startswith("file:"):
+        return None if name in ("", ":memory:") else ("sqlite", _real_path(name))
+    path, _, options = name.removeprefix("file:").partition("?")
+    if "mode=memory" in options or path in ("", ":memory:"):
+        return ("sqlite", name) if "cache=shared" in options else None
+    return "sqlite", _real_path(unquote(path))
+
+
+@lru_cache(64)
+def _real_path(path: str) -> str:
+    return os.path.realpath(path)
+
+
+def _host(parameters: Mapping[str, Any]) -> str:
+    host = str(parameters.get("HOST") or "").casefold()
+    return "" if host in _LOCAL_HOSTS or host.startswith("/") else host
+
+
+def _port(parameters: Mapping[str, Any], kind: str) -> str:
+    return str(parameters.get("PORT") or _PORTS.get(kind, ""))
