@@ -138,17 +138,20 @@ class Application:
         await asyncio.wait(drains, timeout=_CLOSE_SECONDS)
 
     def _is_socket(self, scope: Scope) -> bool:
-        # Servers and proxies differ in whether they leave the root path in the path.
-        return scope["path"] in (self.path, str(scope.get("root_path") or "") + self.path)
+        # Servers and proxies differ in whether they leave the root path in the path; the project
+        # may force another.
+        root_path = str(scope.get("root_path") or "").rstrip("/")
+        prefixes = ("", root_path, conf.script_name)
+        return any(scope["path"] == prefix + self.path for prefix in prefixes)
 
     # WebSocket.
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        base = make_base(scope, conf.per_request_headers)
+        base = make_base(scope, conf.per_request_headers, conf.scheme_header)
         try:
             if not self._is_socket(scope):
-                raise HandshakeRefused(404, f"the socket is at {self.path}")
+                raise HandshakeRefused(404, f"the socket is at {conf.script_name}{self.path}")
             place = self._check_door(scope, base, allow_no_origin=conf.ALLOW_NO_ORIGIN)
             self._drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
             self._drain.install()
@@ -178,12 +181,14 @@ class Application:
             allowed_origins=conf.ALLOWED_ORIGINS,
             allow_no_origin=allow_no_origin,
             needs_tls=conf.needs_tls(self.path),
+            secure_header=conf.django("SECURE_PROXY_SSL_HEADER"),
         )
 
     # Server-sent events.
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
-        base = make_base(scope)  # its headers are those of its one request
+        # Its headers are those of its one request.
+        base = make_base(scope, scheme_header=conf.scheme_header)
         try:
             # By HTTP a page of the server's own origin sends none with a GET.
             place = self._check_door(scope, base, allow_no_origin=True)

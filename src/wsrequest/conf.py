@@ -273,10 +273,22 @@ class Conf:
     def vouching_headers(self) -> HeaderNames:
         """Names of headers that only this project's proxy is trusted to set."""
         names = list(self.FORBIDDEN_HEADERS)
-        if settings.SECURE_PROXY_SSL_HEADER:
-            meta_name = settings.SECURE_PROXY_SSL_HEADER[0]
-            names.append(meta_name.removeprefix("HTTP_").replace("_", "-"))
+        if self.scheme_header is not None:
+            names.append(self.scheme_header)
         return HeaderNames.of(names)
+
+    @property
+    def scheme_header(self) -> str | None:
+        """Lower-case name of the header by which a proxy tells Django of TLS; None without."""
+        if not settings.SECURE_PROXY_SSL_HEADER:
+            return None
+        meta_name = str(settings.SECURE_PROXY_SSL_HEADER[0])
+        return meta_name.removeprefix("HTTP_").replace("_", "-").lower()
+
+    @property
+    def script_name(self) -> str:
+        """The script name that the project forces, without a slash at its end; "" for none."""
+        return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
 
     @property
     def per_request_headers(self) -> HeaderNames:

@@ -10,8 +10,8 @@ from tests.django_suite import run, sdist
 from tests.django_suite.explained import EXPLAINED
 from tests.django_suite.run import ROOT, Comparison, compare
 
-# Those that send most, and those of who somebody is; scripts/django-suite runs more than is bearable
-# at each change.
+# Those that send most, and those of who somebody is; scripts/django-suite runs more than is
+# bearable at each change.
 LABELS = ["auth_tests", "test_client", "test_client_regress", "csrf_tests"]
 
 

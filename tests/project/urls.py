@@ -21,6 +21,7 @@ router.register("notes", rest.NoteViewSet)
 
 PLAIN = [
     path("ready/", plain.ready),
+    path("client-page/", plain.client_page),
     path("echo/", plain.echo),
     path("echo/<path:rest>", plain.echo),
     path("class/", plain.EchoView.as_view()),

@@ -4,7 +4,7 @@ Importing this module registers them. ``table`` has their words, the other modul
 is wrong: with our own settings, with the project, and with its deployment (``--deploy``).
 """
 
-from wsrequest.checks import deployment, project, settings, tokens, users
+from wsrequest.checks import deployment, paths, project, settings, tokens, users
 from wsrequest.checks.table import CHECKS
 
-__all__ = ["CHECKS", "deployment", "project", "settings", "tokens", "users"]
+__all__ = ["CHECKS", "deployment", "paths", "project", "settings", "tokens", "users"]

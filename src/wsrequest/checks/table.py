@@ -115,6 +115,12 @@ _TABLE = {
         "asgi.py, where the header Remote-User counts for both. Silence this check if messages "
         "are meant to be anonymous.",
     ),
+    "wsrequest.W016": Words(
+        "{name} is {value}, so browsers do not send that cookie with the handshake at {path}: "
+        "each message {consequence}.",
+        'Set {name} = "/", or put the socket below it: WSREQUEST_PATH = "{better}". If the '
+        "server's script name puts it there, silence this check.",
+    ),
     "wsrequest.W030": Words(
         "cacheops answers queries from Redis past Django's caches, so live requests do not see "
         "what such a view reads.",
@@ -155,6 +161,12 @@ _TABLE = {
     "wsrequest.W025": Words(
         "{package} {version} is installed, which has known holes ({advisories}).",
         "Upgrade it to {fixed} or later, or remove it if another server serves the project.",
+    ),
+    "wsrequest.W027": Words(
+        "WSREQUEST_PATH is {value}, which begins with FORCE_SCRIPT_NAME ({name}): the socket is "
+        "not found where a proxy takes the prefix off.",
+        'Leave the script name out, WSREQUEST_PATH = "{shorter}". The socket is found with the '
+        "prefix and without.",
     ),
     "wsrequest.I001": Words(
         "No ASGI application of this project is known to serve the socket.",

@@ -38,6 +38,7 @@ class Door:
         allowed_origins: Iterable[str],
         allow_no_origin: bool,
         needs_tls: bool,
+        secure_header: tuple[str, str] | None = None,
     ) -> str:
         """Return the place that a handshake is to be counted under.
 
@@ -49,6 +50,7 @@ class Door:
             allowed_origins: see ``check_handshake``, like the others.
             allow_no_origin: see there.
             needs_tls: see there.
+            secure_header: see there.
 
         Raises:
             HandshakeRefused: 503 or 429 where there is no room, else as ``check_version`` and
@@ -71,6 +73,7 @@ class Door:
             allowed_origins=allowed_origins,
             allow_no_origin=allow_no_origin,
             needs_tls=needs_tls,
+            secure_header=secure_header,
         )
         return place
 

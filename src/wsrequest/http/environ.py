@@ -23,6 +23,13 @@ _LEFT_OUT = frozenset(
     "accept-encoding cookie origin".split()
 )
 
+# Where a proxy tells the scheme that a client used. Traefik says wss of a handshake where it says
+# https of a request.
+_SCHEME_HEADERS = frozenset(
+    "x-forwarded-proto x-forwarded-protocol x-forwarded-scheme x-scheme x-url-scheme".split()
+)
+_SCHEMES_OF_HTTP = {"ws": "http", "wss": "https"}
+
 _NO_BODY = io.BytesIO()  # of the handshake; each request has its own
 
 
@@ -55,7 +62,9 @@ class Base:
         self.is_same_origin = False
 
 
-def make_base(scope: dict[str, Any], per_request: Container[str] = ()) -> Base:
+def make_base(
+    scope: dict[str, Any], per_request: Container[str] = (), scheme_header: str | None = None
+) -> Base:
     """Translate the scope of a WebSocket handshake.
 
     Args:
@@ -63,6 +72,7 @@ def make_base(scope: dict[str, Any], per_request: Container[str] = ()) -> Base:
             ``root_path`` may be missing, as daphne leaves them out. Or of type "http": the request
             for a stream of events.
         per_request: lower-case names of the headers that end with a handshake.
+        scheme_header: lower-case name of the header by which Django is told the scheme.
 
     Source: ASGI specification, WebSocket connection scope; PEP 3333.
     """
@@ -96,6 +106,8 @@ def make_base(scope: dict[str, Any], per_request: Container[str] = ()) -> Base:
     for name, value in found.items():
         # An underscore would pass for a hyphen in META (CVE-2026-3902).
         if name not in _LEFT_OUT and not name.startswith("sec-websocket-") and "_" not in name:
+            if name in _SCHEME_HEADERS or name == scheme_header:
+                value = _as_http(value)
             environ[_meta_key(name)] = value
     environ["SCRIPT_NAME"] = get_script_name(environ).rstrip("/").encode().decode("latin1")
     _as_fetch(environ, is_browser="origin" in found)
@@ -114,6 +126,13 @@ def _meta_key(name: str) -> str:
 @lru_cache(maxsize=128)
 def _names(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(names)
+
+
+def _as_http(schemes: str) -> str:
+    """A list of schemes, one for each proxy, as it is for a request."""
+    return ",".join(
+        _SCHEMES_OF_HTTP.get(scheme.strip().lower(), scheme) for scheme in schemes.split(",")
+    )
 
 
 def _as_fetch(environ: Environ, *, is_browser: bool) -> None:

@@ -18,6 +18,7 @@ __all__ = ["check_handshake", "check_version", "place_of"]
 _TLS = "a WebSocket must be encrypted here: wss instead of ws"
 _HOST = "Open the socket under the host name that the page has, or list the page's origin."
 _PROXY = "Behind a proxy that ends TLS, SECURE_PROXY_SSL_HEADER tells Django of it."
+_MOST_CHARACTERS = 40  # of what a proxy sent, in a sentence
 
 
 def check_version(headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -61,6 +62,7 @@ def check_handshake(
     allowed_origins: Iterable[str],
     allow_no_origin: bool,
     needs_tls: bool = False,
+    secure_header: tuple[str, str] | None = None,
 ) -> None:
     """Refuse a foreign host or origin; note on ``base`` whether it is the same origin.
 
@@ -69,6 +71,7 @@ def check_handshake(
         allowed_origins: further origins, each whole (scheme, host and port, as browsers send it).
         allow_no_origin: whether a handshake without Origin, which no browser sends, is accepted.
         needs_tls: whether HTTP without TLS would be redirected, which no WebSocket can be.
+        secure_header: SECURE_PROXY_SSL_HEADER, for the sentence that says what is amiss.
 
     Raises:
         HandshakeRefused: 400 for a host that ALLOWED_HOSTS does not have, 403 for an origin, and
@@ -84,7 +87,8 @@ def check_handshake(
     except DisallowedHost as error:
         raise HandshakeRefused(400, str(error)) from None
     if needs_tls and not request.is_secure():
-        raise HandshakeRefused(403, f"{_TLS} (SECURE_SSL_REDIRECT). {_PROXY}")
+        hint = _proxy_hint(base, secure_header)
+        raise HandshakeRefused(403, f"{_TLS} (SECURE_SSL_REDIRECT). {hint}")
     if base.origin is None:
         if not allow_no_origin:
             raise HandshakeRefused(
@@ -99,5 +103,21 @@ def check_handshake(
         raise HandshakeRefused(
             403,
             f"origin {base.origin} is neither this server's own ({own}) nor in "
-            f"WSREQUEST_ALLOWED_ORIGINS. {_PROXY if is_same_host else _HOST}",
+            "WSREQUEST_ALLOWED_ORIGINS. "
+            + (_proxy_hint(base, secure_header) if is_same_host else _HOST),
         )
+
+
+def _proxy_hint(base: Base, secure_header: tuple[str, str] | None) -> str:
+    """What to do about a scheme that is not the browser's."""
+    if secure_header is None:
+        return _PROXY
+    key, secure = secure_header
+    name = key.removeprefix("HTTP_").replace("_", "-").title()
+    sent = base.environ.get(key)
+    if sent is None:
+        return f"Your proxy must send {name}: {secure} with the handshake, as with requests."
+    return (
+        f"SECURE_PROXY_SSL_HEADER wants {name}: {secure}; your proxy sent "
+        f"{sent[:_MOST_CHARACTERS]!r} with the handshake."
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from django import template
 from django.template import Context
 from django.templatetags.static import static
+from django.urls import get_script_prefix
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -29,7 +30,7 @@ def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
             context (Django 6's processor) or of the request (django-csp), where there is one.
     """
     options = {
-        "url": conf.PATH,
+        "url": _below(get_script_prefix().rstrip("/"), conf.PATH),
         "tokenScheme": conf.TOKEN_SCHEME,
         "csrfCookieName": conf.django("CSRF_COOKIE_NAME"),
         "csrfHeaderName": _header(conf.django("CSRF_HEADER_NAME")),
@@ -42,6 +43,12 @@ def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
         json.dumps(options),
         format_html(' nonce="{}"', found) if found else "",
     )
+
+
+def _below(script_name: str, path: str) -> str:
+    """The socket's path as the browser sees it, as a URL of the project is."""
+    # WSREQUEST_PATH may have the script name already (check W027).
+    return path if path.startswith(f"{script_name}/") else script_name + path
 
 
 def _header(meta_name: str) -> str:

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template import Context, Template
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language, gettext
@@ -184,3 +185,8 @@ def piecewise(request: HttpRequest) -> HttpResponse:
         digest.update(piece)
         length += len(piece)
     return JsonResponse({"length": length, "sha256": digest.hexdigest()})
+
+
+def client_page(request: HttpRequest) -> HttpResponse:
+    """The script element of the browser client."""
+    return HttpResponse(Template("{% load wsrequest %}{% wsrequest_client %}").render(Context({})))

@@ -279,7 +279,7 @@ MESSAGES = (
         (30,),
         "the header of SECURE_PROXY_SSL_HEADER is refused",
         SRC + "conf.py",
-        (("if settings.SECURE_PROXY_SSL_HEADER:", "if False:"),),
+        (("if self.scheme_header is not None:", "if False:"),),
         (UNIT + "test_conf.py::test_vouching_headers_are_the_settings_own_and_djangos",),
     ),
     Defence(

@@ -172,6 +172,29 @@ def test_a_request_for_events_keeps_the_headers_of_its_own() -> None:
     assert "traceparent" not in again.headers
 
 
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"wss", "https"),
+        (b"WSS", "https"),
+        (b"ws", "http"),
+        (b"https", "https"),
+        (b"wss, ws", "https,http"),
+        (b"wss,http", "https,http"),
+        (b"on", "on"),
+        (b"wss2", "wss2"),
+    ],
+)
+@pytest.mark.parametrize("name", ["x-forwarded-proto", "x-scheme", "x-acme-scheme"])
+def test_the_scheme_that_a_proxy_tells_is_that_of_a_request(
+    name: str, sent: bytes, told: str
+) -> None:
+    """Traefik tells wss of a handshake, and https of a request."""
+    made = make_base(scope((name.encode(), sent)), (), "x-acme-scheme")
+    assert made.environ[f"HTTP_{name.upper().replace('-', '_')}"] == told
+    assert make_base(scope((b"x-other", b"wss"))).environ["HTTP_X_OTHER"] == "wss"
+
+
 def test_make_base_keeps_origin_and_cookie_apart() -> None:
     made = base((b"origin", b"http://example.com"), (b"cookie", b"a=1"))
     assert (made.origin, made.cookie) == ("http://example.com", "a=1")

@@ -153,6 +153,43 @@ def test_the_scheme_of_a_proxy_that_ends_tls_counts(settings: Any) -> None:
     assert base.is_same_origin
 
 
+@pytest.mark.parametrize("value", [b"wss", b"WSS", b"wss, ws"])
+def test_the_scheme_of_a_proxy_may_be_that_of_the_socket(settings: Any, value: bytes) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    base = handshake("https://example.com", "example.com", (b"x-forwarded-proto", value))
+    check_handshake(base, allowed_origins=(), allow_no_origin=True, needs_tls=True)
+    assert base.is_same_origin
+
+
+@pytest.mark.parametrize(
+    ("secure_header", "sent", "said"),
+    [
+        (None, None, "SECURE_PROXY_SSL_HEADER tells Django of it"),
+        (("HTTP_X_ACME", "on"), None, "Your proxy must send X-Acme: on"),
+        (("HTTP_X_ACME", "on"), b"off", "wants X-Acme: on; your proxy sent 'off'"),
+        (("HTTP_X_ACME", "on"), b"x" * 99, f"your proxy sent '{'x' * 40}'"),
+    ],
+)
+@pytest.mark.parametrize("needs_tls", [True, False])
+def test_a_refusal_says_what_is_amiss_with_the_scheme(
+    settings: Any,
+    secure_header: tuple[str, str] | None,
+    sent: bytes | None,
+    said: str,
+    needs_tls: bool,
+) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = secure_header
+    headers = [] if sent is None else [(b"x-acme", sent)]
+    with pytest.raises(HandshakeRefused, match=said):
+        check_handshake(
+            handshake("https://example.com", "example.com", *headers),
+            allowed_origins=(),
+            allow_no_origin=True,
+            needs_tls=needs_tls,
+            secure_header=secure_header,
+        )
+
+
 @pytest.mark.parametrize("value", [b"8", b"0", b"", b"13, 8", b"130"])
 def test_a_draft_of_the_protocol_is_refused(value: bytes) -> None:
     """Their Origin stands in another header; autobahn, and so daphne, takes version 8."""

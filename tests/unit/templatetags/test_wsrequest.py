@@ -8,6 +8,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.template import Context, Template
 from django.test import override_settings
+from django.urls import clear_script_prefix, set_script_prefix
 
 TAG = "{% load wsrequest %}{% wsrequest_client %}"
 
@@ -41,6 +42,23 @@ def test_client_is_told_how_the_project_is_set() -> None:
         "csrfCookieName": "c",
         "csrfHeaderName": "X-CSRFTOKEN",
     }
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "url"),
+    [
+        ("/app/", "/ws/", "/app/ws/"),
+        ("/app", "/ws/", "/app/ws/"),
+        ("/app/", "/app/ws/", "/app/ws/"),
+    ],
+)
+def test_client_is_told_the_path_below_the_script_name(prefix: str, path: str, url: str) -> None:
+    set_script_prefix(prefix)
+    try:
+        with override_settings(WSREQUEST_PATH=path):
+            assert options(rendered())["url"] == url
+    finally:
+        clear_script_prefix()
 
 
 @pytest.mark.parametrize(
