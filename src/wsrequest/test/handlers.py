@@ -11,17 +11,21 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
-from django.core.handlers.wsgi import WSGIRequest
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.test.client import (
     AsyncClientHandler,
     ClientHandler,
     aclosing_iterator_wrapper,
     closing_iterator_wrapper,
 )
+from django.urls import get_script_prefix, set_script_prefix
 
 from wsrequest.errors import Refused
+from wsrequest.http.outcomes import Outcome
 from wsrequest.http.remote_user import follow_http, has_remote_user
 from wsrequest.test.requests import receive_request
 from wsrequest.test.responses import receive_refusal, receive_response
@@ -43,17 +47,14 @@ class WebSocketHandler(ClientHandler):
             response: Any = receive_refusal(refused)
             response.wsgi_request = WSGIRequest(environ)
             return response
-        # As for Django's client, a request does not end the connections of the test.
-        request_started.disconnect(close_old_connections)
-        request_started.send(sender=self.__class__, environ=request.environ)
-        request_started.connect(close_old_connections)
         request._dont_enforce_csrf_checks = not self.enforce_csrf_checks  # type: ignore[attr-defined]
-        response = self.get_response(request)
+        outcome = _handle(self, request)
+        response = outcome.response
         receive_response(response, str(request.method))
         response.wsgi_request = request
-        if not _closes_when_read(response):
+        if not _closes_when_read(outcome):
             request_finished.disconnect(close_old_connections)
-            response.close()  # sends request_finished
+            outcome.close()  # sends request_finished
             request_finished.connect(close_old_connections)
         return response
 
@@ -78,16 +79,14 @@ class AsyncWebSocketHandler(AsyncClientHandler):
             response: Any = receive_refusal(refused)
             response.asgi_request = WSGIRequest(environ)
             return response
-        request_started.disconnect(close_old_connections)
-        await request_started.asend(sender=self.__class__, environ=request.environ)
-        request_started.connect(close_old_connections)
         request._dont_enforce_csrf_checks = not self.enforce_csrf_checks  # type: ignore[attr-defined]
-        response = await sync_to_async(self.get_response)(request)
+        outcome = await sync_to_async(_handle)(self, request)
+        response = outcome.response
         receive_response(response, str(request.method))
         response.asgi_request = request
-        if not _closes_when_read(response):
+        if not _closes_when_read(outcome):
             request_finished.disconnect(close_old_connections)
-            await sync_to_async(response.close, thread_sensitive=False)()
+            await sync_to_async(outcome.close, thread_sensitive=False)()
             request_finished.connect(close_old_connections)
         return response
 
@@ -100,12 +99,48 @@ class _AsgiChain(BaseHandler):
         self.load_middleware(is_async=True)
 
 
-def _closes_when_read(response: Any) -> bool:
+def _handle(handler: BaseHandler, request: WSGIRequest) -> Outcome:
+    """Run a request by a test client's handler, as one call of ``WSGIHandler.__call__``.
+
+    That is how the socket runs it (``http.handler``), so tools and the receivers of signals see in
+    a test what they see in production.
+
+    Args:
+        handler: has the middleware; its ``get_response`` may be a subclass's own.
+        request: made already.
+    """
+    outcome, prefix = Outcome(), get_script_prefix()
+
+    def get_response(request: WSGIRequest) -> HttpResponseBase:
+        # As for Django's client: a request does not end the connections of the test, and has the
+        # script prefix that is set around it.
+        request_started.connect(close_old_connections)
+        set_script_prefix(prefix)
+        outcome.response = response = handler.get_response(request)
+        return response
+
+    door: Any = WSGIHandler.__new__(WSGIHandler)  # without middleware of its own
+    door.request_class = lambda environ: request
+    door.get_response = get_response
+    request_started.disconnect(close_old_connections)
+    try:
+        outcome.result = door(request.environ, outcome.start_response)
+    finally:
+        request_started.connect(close_old_connections)
+    if outcome.response is None:  # a tool answered in Django's place
+        outcome.response = HttpResponse(outcome.content, status=outcome.status)
+    elif outcome.is_async:
+        outcome.unwrap()
+    return outcome
+
+
+def _closes_when_read(outcome: Outcome) -> bool:
     """Have a streamed response closed at the end of its body; False for one that has none."""
+    response: Any = outcome.response
     if not response.streaming:
         return False
     wrap = aclosing_iterator_wrapper if response.is_async else closing_iterator_wrapper
-    response.streaming_content = wrap(response.streaming_content, response.close)
+    response.streaming_content = wrap(response.streaming_content, outcome.close)
     return True
 
 

@@ -9,9 +9,12 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
 from django.http import FileResponse, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.test import AsyncClient, Client, TestCase, override_settings
-from django.urls import path
+from django.test.utils import override_script_prefix
+from django.urls import get_script_prefix, path
 from rest_framework.test import APIClient, APITestCase
 
 from tests.project.apps import COUNTS
@@ -234,6 +237,10 @@ def plain_stream(request: Any) -> StreamingHttpResponse:
     return StreamingHttpResponse(walk())
 
 
+def prefix(request: Any) -> HttpResponse:
+    return HttpResponse(get_script_prefix())
+
+
 def odd_reason(request: Any) -> Any:
     return HttpResponse("x", status=299, reason="Odd")
 
@@ -347,6 +354,73 @@ async def test_async_stream_is_read_by_an_async_test() -> None:
     assert (await AsyncWebSocketClient().trace("/echo/")).status_code == 501
 
 
+class Watching:
+    """A tool that replaces ``WSGIHandler.__call__`` and wraps what it returns."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.paths: list[str] = []
+        self.closes = 0
+        django = WSGIHandler.__call__
+
+        def watching(handler: WSGIHandler, environ: dict[str, Any], start_response: Any) -> Any:
+            assert type(handler) is WSGIHandler
+            self.paths.append(environ["PATH_INFO"])
+            self.result = django(handler, environ, start_response)
+            return self
+
+        monkeypatch.setattr(WSGIHandler, "__call__", watching)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.result)
+
+    def close(self) -> None:
+        self.closes += 1
+        self.result.close()
+
+
+@pytest.mark.parametrize("url", ["/text/", "/stream/", "/stream/async/", "/who/async/"])
+def test_request_goes_through_the_door_that_tools_watch(
+    client: WebSocketClient, url: str, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    senders: list[Any] = []
+
+    def receiver(sender: Any, **kwargs: Any) -> None:
+        senders.append(sender)
+
+    watching = Watching(monkeypatch)
+    request_started.connect(receiver)
+    request_finished.connect(receiver)
+    try:
+        response = client.get(url)
+        if response.streaming and not response.is_async:
+            assert b"".join(response.streaming_content)
+        elif response.streaming:
+            response.close()
+    finally:
+        request_started.disconnect(receiver)
+        request_finished.disconnect(receiver)
+    assert (watching.paths, watching.closes) == ([url], 1)
+    assert senders == [WSGIHandler, WSGIHandler]
+
+
+@pytest.mark.asyncio
+async def test_async_request_goes_through_the_door_that_tools_watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watching = Watching(monkeypatch)
+    client = AsyncWebSocketClient()
+    assert (await client.get("/text/")).status_code == 200
+    response = await client.get("/stream/async/")
+    assert [chunk async for chunk in response.streaming_content]
+    assert (watching.paths, watching.closes) == (["/text/", "/stream/async/"], 2)
+
+
+def test_request_has_the_script_prefix_of_the_test(client: WebSocketClient) -> None:
+    with override_settings(ROOT_URLCONF=__name__), override_script_prefix("/app/"):
+        assert client.get("/prefix/").content == b"/app/"
+        assert get_script_prefix() == "/app/"
+
+
 @pytest.mark.django_db
 def test_api_client_has_drfs_ways(client: WebSocketClient) -> None:
     api = WebSocketAPIClient()
@@ -395,4 +469,9 @@ def test_mixin_keeps_the_client_of_its_test_case(
     assert base.client_class is own
 
 
-urlpatterns = [path("bake/", bake), path("stream/", plain_stream), path("odd-reason/", odd_reason)]
+urlpatterns = [
+    path("bake/", bake),
+    path("stream/", plain_stream),
+    path("odd-reason/", odd_reason),
+    path("prefix/", prefix),
+]
