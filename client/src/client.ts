@@ -10,7 +10,7 @@ import { socketTo, type State } from "./socket.js";
 import { standInBy, type StandIn } from "./standin.js";
 import { subscribe, type Subscription } from "./subscription.js";
 import { tokensOf } from "./tokens.js";
-import { originOf } from "./urls.js";
+import { originOf, trusting } from "./urls.js";
 
 export class Client extends EventTarget implements StandIn {
   /** As `window.fetch`. It and the others can be passed on without their client. */
@@ -24,6 +24,11 @@ export class Client extends EventTarget implements StandIn {
   declare readonly install: StandIn["install"];
   declare readonly uninstall: StandIn["uninstall"];
   state: State = "idle";
+  /**
+   * Whether a login over the socket becomes the browser's. False once the server has said that it does not, as to
+   * a page of another site: log in by HTTP there, and `close()` and `open()` then.
+   */
+  keepsCookies = true;
   #count: () => number;
 
   constructor(options: Options = {}) {
@@ -39,10 +44,13 @@ export class Client extends EventTarget implements StandIn {
       this.state = state;
       this.dispatchEvent(new Event("statechange"));
     };
-    const socket = socketTo(socketUrl, socketClass, options.queueLimit ?? 256, changed);
-    const http = httpBy(plain, url, options);
+    const trusts = trusting([url, ...(options.trustedOrigins ?? [])]);
+    const loseCookies = (): void => void (this.keepsCookies = false);
+    const http = httpBy(plain, url, trusts, options, loseCookies);
+    const bind = (): Promise<void> => http.redeem("");
+    const socket = socketTo(socketUrl, socketClass, options.queueLimit ?? 256, changed, bind, loseCookies);
     const tokens = tokensOf(options.token);
-    const fetch = fetchBy(socket, http, tokens, baseUrl, options);
+    const fetch = fetchBy(socket, http, tokens, baseUrl, trusts, options);
     const parts = [this, socket, http, tokens, url, baseUrl, options, decode, headersOf, responseOf, RequestFailed] as const;
     const live = (...call: LiveCall): Subscription => subscribe(parts, call);
     const { open, close, count } = socket;

@@ -12,7 +12,7 @@ import { MOST_REDIRECTS, redirected } from "./redirects.js";
 import { headersOf, opaqueRedirect, responseOf } from "./responses.js";
 import type { Socket } from "./socket.js";
 import type { Token, Tokens } from "./tokens.js";
-import { originOf } from "./urls.js";
+import { originOf, type Trusts } from "./urls.js";
 
 const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
 
@@ -23,7 +23,14 @@ export interface FetchInit extends RequestInit {
 export type Fetch = (input: RequestInfo | URL, init?: FetchInit) => Promise<Response>;
 
 /** A fetch for addresses that are relative to `baseUrl`; those of other origins go by HTTP. */
-export function fetchBy(socket: Socket, http: Http, [ask, renew]: Tokens, baseUrl: string, options: Options): Fetch {
+export function fetchBy(
+  socket: Socket,
+  http: Http,
+  [ask, renew]: Tokens,
+  baseUrl: string,
+  trusts: Trusts,
+  options: Options,
+): Fetch {
   const { openTimeoutMs = 2000 } = options;
 
   const fetch = async (input: RequestInfo | URL, init?: FetchInit | null): Promise<Response> => {
@@ -41,9 +48,10 @@ export function fetchBy(socket: Socket, http: Http, [ask, renew]: Tokens, baseUr
       if (bytes.length) body = bytes;
     }
 
-    const token = request.headers.has("authorization") ? null : await ask();
+    const token = request.headers.has("authorization") || !trusts(request.url) ? null : await ask();
     const response = await follow(request, body, token, init?.settled);
-    if (!token || response.status !== 401 || stream) return response;
+    // What a redirect has led elsewhere was refused there without the token.
+    if (!token || response.status !== 401 || stream || !trusts(response.url || request.url)) return response;
     const renewed = await renew(token); // it may have expired
     if (!renewed) return response;
     await response.body?.cancel();

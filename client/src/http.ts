@@ -7,17 +7,30 @@
 import type { Body } from "./exchange.js";
 import type { Options } from "./options.js";
 import type { Token } from "./tokens.js";
-import { isGet, originOf } from "./urls.js";
+import { isGet, originOf, type Trusts } from "./urls.js";
 
 export interface Http {
   /** Send by window.fetch; `request` may have been read, so its body is given. */
   send(request: Request, body: Body, token: Token): Promise<Response>;
-  /** Make cookies that were set over the socket the browser's. A failure leaves the socket's own as they are. */
+  /**
+   * Make cookies that were set over the socket the browser's. A failure leaves the socket's own as they are.
+   * Without a ticket, fetch the cookie that tickets are bound to (6.3).
+   */
   redeem(ticket: string): Promise<void>;
 }
 
-/** HTTP by `fetch`; a browser's credentials go to its page's own origin only, as with fetch. */
-export function httpBy(fetch: typeof globalThis.fetch, ticketUrl: string, options: Options): Http {
+/**
+ * HTTP by `fetch`; a browser's credentials go to its page's own origin only, as with fetch.
+ *
+ * `refused` is called when a ticket was not redeemed, so that cookies of the socket are not the browser's.
+ */
+export function httpBy(
+  fetch: typeof globalThis.fetch,
+  ticketUrl: string,
+  trusts: Trusts,
+  options: Options,
+  refused: () => void,
+): Http {
   const { tokenScheme = "JWT", csrfCookieName = "csrftoken", csrfHeaderName = "X-CSRFToken" } = options;
   return {
     async send(request, body, token) {
@@ -25,7 +38,7 @@ export function httpBy(fetch: typeof globalThis.fetch, ticketUrl: string, option
       const headers = new Headers(request.headers);
       if (token) headers.set("authorization", `${tokenScheme} ${token}`);
       const csrf = cookie(csrfCookieName);
-      const isOurs = originOf(url) === globalThis.location?.origin;
+      const isOurs = originOf(url) === globalThis.location?.origin && trusts(url);
       const isSafe = isGet(method);
       if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
       // Whole, since browsers stream a body by HTTP/2 only, or not at all; an empty one too, since that of
@@ -35,7 +48,12 @@ export function httpBy(fetch: typeof globalThis.fetch, ticketUrl: string, option
     },
     async redeem(ticket) {
       const headers = { "X-WSRequest-Ticket": ticket };
-      await fetch(ticketUrl, { method: "POST", headers, credentials: "include" }).catch(() => {});
+      try {
+        const { status } = await fetch(ticketUrl, { method: "POST", headers, credentials: "include" });
+        if (status === 403) refused();
+      } catch {
+        // offline, say
+      }
     },
   };
 }

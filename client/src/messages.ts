@@ -23,6 +23,8 @@ export interface Hello {
   protocol: string;
   ping_seconds: number;
   limits: Limits;
+  /** Why cookies of this connection cannot become the browser's (6.4); absent where they can. */
+  tickets?: "bind" | "no";
 }
 export interface Refusal {
   code: string;

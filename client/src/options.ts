@@ -4,6 +4,11 @@ export interface Options {
   url?: string;
   /** The token of each request, or a function that gives it; asked again after a 401. @default none */
   token?: string | (() => string | null | Promise<string | null>);
+  /**
+   * Origins that get the token and the CSRF token besides the socket's own, as `https://api.example.com`.
+   * No other server sees them, whatever `fetch` is called with. @default none
+   */
+  trustedOrigins?: readonly string[];
   /** The scheme of Authorization when the token goes by HTTP; the server's WSREQUEST_TOKEN_SCHEME. @default "JWT" */
   tokenScheme?: string;
   /** How long calls wait for a socket that is being opened, from its beginning on, in milliseconds. @default 2000 */

@@ -28,8 +28,19 @@ const PATIENCE_MS = 10_000; // for the greeting, and for a pong
 const STEADY_MS = 10_000;
 const MOST_BACKOFF_MS = 30_000;
 
-/** A socket to `url`, for which at most `queueLimit` calls wait; `changed` hears of each new state. */
-export function socketTo(url: string, Class: typeof WebSocket, queueLimit: number, changed: (state: State) => void): Socket {
+/**
+ * A socket to `url`, for which at most `queueLimit` calls wait; `changed` hears of each new state.
+ *
+ * `bind` fetches the cookie that tickets are bound to, and `loseCookies` is called where it does not come back (6.4).
+ */
+export function socketTo(
+  url: string,
+  Class: typeof WebSocket,
+  queueLimit: number,
+  changed: (state: State) => void,
+  bind: () => Promise<void>,
+  loseCookies: () => void,
+): Socket {
   let state: State = "idle";
   let session: Session | null = null;
   let socket: WebSocket | null = null;
@@ -37,6 +48,7 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
   let attempt = 0;
   let openedAt = 0; // when it was greeted; while it connects, when that began
   let pingMs = 0;
+  let wasBound = false;
   // To give up, to ask for a sign of life or to come back: never two of them at once.
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -95,10 +107,22 @@ export function socketTo(url: string, Class: typeof WebSocket, queueLimit: numbe
     });
   };
 
-  const greet = ({ protocol, ping_seconds: pingSeconds, limits }: Hello): void => {
+  const greet = ({ protocol, ping_seconds: pingSeconds, limits, tickets }: Hello): void => {
     if (session) return;
     if (protocol !== SUBPROTOCOL) return lose(1002, `it speaks ${protocol}`, "closed");
     const greeted = socket!;
+    if (tickets === "bind" && !wasBound) {
+      // The server could not set the cookie with the handshake. It counts from the next one on.
+      wasBound = true;
+      void bind().then(() => {
+        if (greeted !== socket) return;
+        socket = null;
+        greeted.close();
+        open();
+      });
+      return;
+    }
+    if (tickets) loseCookies();
     session = begin(limits, (frame) => greeted.readyState > 1 || greeted.send(frame)); // a browser warns
     openedAt = Date.now();
     pingMs = pingSeconds * 1000 + PATIENCE_MS; // the server's own ping comes first

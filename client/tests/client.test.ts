@@ -85,6 +85,56 @@ describe("answers", () => {
     expect(socket.heads[2]).toEqual({ id: 1, cancel: true });
   });
 
+  test("where the handshake could not set the cookie of tickets, it is fetched and the socket opened anew", async () => {
+    begin();
+    const call = client.fetch("/a/");
+    await settled();
+    const first = FakeSocket.last;
+    first.greet({ tickets: "bind" });
+    await settled();
+    expect(byHttp.mock.calls as unknown[]).toEqual([
+      [`${BASE}/ws/`, { method: "POST", headers: { "X-WSRequest-Ticket": "" }, credentials: "include" }],
+    ]);
+    expect([first.isClosed, first.sent, FakeSocket.all.length, client.state]).toEqual([true, [], 2, "connecting"]);
+    // Where it does not come back in spite of it, that is what the page is told; once is enough.
+    FakeSocket.last.greet({ tickets: "bind" });
+    await sent(FakeSocket.last, 1);
+    FakeSocket.last.text({ id: 1, status: 200, headers: {} });
+    expect((await call).status).toBe(200);
+    expect([FakeSocket.all.length, byHttp.mock.calls.length, client.keepsCookies]).toEqual([2, 1, false]);
+  });
+
+  test("a socket that is closed while its cookie is fetched stays closed", async () => {
+    begin();
+    client.open();
+    FakeSocket.last.greet({ tickets: "bind" });
+    client.close();
+    await settled();
+    expect([FakeSocket.all.length, client.state]).toEqual([1, "closed"]);
+  });
+
+  test("the page is told where cookies of the socket do not become the browser's", async () => {
+    const socket = await connect();
+    expect(client.keepsCookies).toBe(true);
+    byHttp.mockResolvedValueOnce(new Response("", { status: 403 }));
+    const call = client.fetch("/a/");
+    await sent(socket, 1);
+    socket.text({ id: 1, status: 200, headers: {}, cookies: "t1" });
+    await call;
+    expect(client.keepsCookies).toBe(false);
+    const other = await connect();
+    other.greet();
+    expect(client.keepsCookies).toBe(true);
+    client.close();
+    await connect();
+    client.close();
+    begin();
+    client.open();
+    FakeSocket.last.greet({ tickets: "no" });
+    expect(client.keepsCookies).toBe(false);
+    expect(byHttp).toHaveBeenCalledTimes(1);
+  });
+
   test("a ticket is redeemed before the call resolves", async () => {
     const socket = await connect();
     const call = client.fetch("/login/", { method: "POST" });
@@ -429,6 +479,36 @@ test("calls that are answered 401 at once ask for one new token", async () => {
   for (const id of [3, 4]) socket.text({ id, status: 200, headers: {} });
   expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200]);
   expect(socket.heads.map((head) => head["token"])).toEqual(["t1", "t1", "t2", "t2"]);
+});
+
+const OTHER = "https://other.example";
+
+test("the token is for the origin of the socket, and is neither sent nor renewed for another", async () => {
+  const token = vi.fn(async () => `t${token.mock.calls.length}`);
+  begin({ token });
+  byHttp.mockResolvedValueOnce(new Response("", { status: 401 }));
+  expect((await client.fetch(`${OTHER}/`)).status).toBe(401);
+  expect(token).not.toHaveBeenCalled();
+  expect(byHttp.mock.calls.map(([request]) => request.headers.get("authorization"))).toEqual([null]);
+});
+
+test("the token is for origins that the page lists, too", async () => {
+  begin({ token: "t1", trustedOrigins: [`${OTHER}/path`] });
+  await client.fetch(`${OTHER}/`);
+  await client.fetch("https://third.example/");
+  expect(byHttp.mock.calls.map(([request]) => request.headers.get("authorization"))).toEqual(["JWT t1", null]);
+});
+
+test("a redirect to another origin takes no token along, and its 401 asks for none", async () => {
+  const token = vi.fn(async () => `t${token.mock.calls.length}`);
+  const socket = await connect({ token });
+  const call = client.fetch("/a/");
+  await sent(socket, 1);
+  byHttp.mockImplementationOnce(async ({ url }) => Object.defineProperty(new Response("", { status: 401 }), "url", { value: url }));
+  socket.text({ id: 1, status: 302, headers: { Location: `${OTHER}/` } });
+  expect((await call).status).toBe(401);
+  expect(byHttp.mock.calls.map(([request]) => request.headers.get("authorization"))).toEqual([null]);
+  expect(token).toHaveBeenCalledTimes(1);
 });
 
 test("by HTTP a token is a header, and a stream is a body still", async () => {

@@ -25,10 +25,13 @@ from wsrequest.connection.hearing import Hearing
 from wsrequest.connection.journal import Journal
 from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.shutdown import Drain
+from wsrequest.connection.sweeping import TicketSweep
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
+from wsrequest.http.browsers import accept_headers, recognize
 from wsrequest.http.environ import Base, make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
+from wsrequest.http.jobs import Source
 from wsrequest.http.lanes import Lane
 from wsrequest.http.plain import (
     answer_health,
@@ -41,7 +44,7 @@ from wsrequest.http.plain import (
     wants_events,
 )
 from wsrequest.http.remote_user import follow_http
-from wsrequest.http.tickets import Tickets
+from wsrequest.http.tickets import Tickets, Unfetched
 from wsrequest.live.audience import Audience
 from wsrequest.live.keys import SESSIONS
 from wsrequest.live.normalizing import ignored_of
@@ -96,6 +99,8 @@ class Application:
         follow_http(self._handler, http)
         self._service: Service | None = None
         self._hearing: Hearing | None = None
+        self._unfetched = Unfetched()
+        self._sweep: TicketSweep | None = None
         self._terms: Terms | None = None
         self._drain = Drain(self.drain)
         self._door = Door(self._drain)
@@ -117,7 +122,13 @@ class Application:
             await answer_health(send, is_draining=self._drain.is_draining)
         elif self._is_socket(scope):
             await answer_socket_path(
-                scope, send, self._redeem, conf.ALLOWED_ORIGINS, has_events=_has_live()
+                scope,
+                send,
+                self._redeem,
+                self.path,
+                conf.ALLOWED_ORIGINS,
+                needs_tls=conf.needs_tls(self.path),
+                has_events=_has_live(),
             )
         else:
             await self._http(scope, receive, send)
@@ -162,7 +173,10 @@ class Application:
             return
         try:
             subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
-            await send({"type": "websocket.accept", "subprotocol": subprotocol})
+            accept: dict[str, Any] = {"type": "websocket.accept", "subprotocol": subprotocol}
+            if headers := accept_headers(base, self.path, scope, send):
+                accept["headers"] = headers
+            await send(accept)
             terms = self._get_terms()
             connection = Connection(send, base, subprotocol, self._get_service(), terms)
             if conf.DIRECT_LINE:
@@ -173,7 +187,7 @@ class Application:
             self._door.leave(place)
 
     def _check_door(self, scope: Scope, base: Base, *, allow_no_origin: bool) -> str:
-        return self._door.check(
+        place = self._door.check(
             base,
             scope.get("headers", ()),
             max_connections=conf.MAX_CONNECTIONS,
@@ -183,6 +197,8 @@ class Application:
             needs_tls=conf.needs_tls(self.path),
             secure_header=conf.django("SECURE_PROXY_SSL_HEADER"),
         )
+        recognize(base)
+        return place
 
     # Server-sent events.
 
@@ -242,12 +258,21 @@ class Application:
                 finish=finish_thread,
             )
             live, self._hearing = _make_live(loop, lane)
-            self._service = Service(self._handler, lane, _tickets, live=live)
+            chores = Source()
+            sweep = TicketSweep(lane, chores, self._tickets, conf.TICKET_SECONDS + 1)
+            self._unfetched, self._sweep = Unfetched(sweep.begin), sweep
+            self._service = Service(self._handler, lane, self._tickets, chores=chores, live=live)
         return self._service
 
-    async def _redeem(self, ticket: str, origin: str) -> list[str] | None:
+    def _tickets(self) -> Tickets:
+        return Tickets(conf.session_engine, conf.TICKET_SECONDS, self._unfetched)
+
+    async def _redeem(self, ticket: str, base: Base) -> list[str] | None:
         service = self._get_service()
-        return await service.lane.call(_redeem, ticket, origin, source=service.chores)
+        asked = service.lane.call(
+            _redeem, service.tickets, ticket, base.origin or "", base.browser, source=service.chores
+        )
+        return await asked
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -267,6 +292,8 @@ class Application:
         if self._service is not None:
             if self._service.live is not None:
                 self._service.live.registry.stop()
+            if self._sweep is not None:
+                self._sweep.stop()
             self._service.lane.stop()
             self._service = None
 
@@ -301,12 +328,10 @@ def _make_live(
     return Live(registry, hearing.when_heard, share_key=conf.live_share_key), hearing
 
 
-def _tickets() -> Tickets:
-    return Tickets(conf.session_engine, conf.TICKET_SECONDS)
-
-
-def _redeem(ticket: str, origin: str) -> list[str] | None:
+def _redeem(
+    tickets: Callable[[], Tickets], ticket: str, origin: str, browser: tuple[str, ...]
+) -> list[str] | None:
     try:
-        return _tickets().redeem(ticket, origin)
+        return tickets().redeem(ticket, origin, browser)
     finally:
         close_old_connections()

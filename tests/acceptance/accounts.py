@@ -38,6 +38,21 @@ def cookies_of(page: Page) -> dict[str, str]:
     return {name: morsel.value for name, morsel in jar.items()}
 
 
+def redeem(server: Server, ticket: str, origin: str | None, browser: str) -> Page:
+    """Fetch the cookies of a ticket, as the browser whose Cookie header is ``browser``."""
+    headers = {"X-WSRequest-Ticket": ticket, **({"Origin": origin} if origin else {})}
+    if browser:
+        headers["Cookie"] = browser
+    return server.http("POST", "/ws/", headers=headers)
+
+
+def browser_of(server: Server) -> dict[str, str]:
+    """The cookie of a new browser, fetched by HTTP (PROTOCOL.md 6.3)."""
+    page = redeem(server, "", server.origin, "")
+    assert page.status == 204, page
+    return cookies_of(page)
+
+
 def user_of(client: Client) -> str:
     """Whom the server takes this connection for."""
     name: str = client.get("/who/").data["user"]

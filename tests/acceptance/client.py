@@ -73,10 +73,17 @@ class Answer:
 
 
 class Client:
-    """One connection; ``hello`` is the greeting's content if there was one."""
+    """One connection; ``hello`` is the greeting's content if there was one.
 
-    def __init__(self, socket: ClientConnection) -> None:
+    ``browser`` is what a browser sends back to the path of the socket: the cookie of the handshake,
+    or that of its answer.
+    """
+
+    def __init__(self, socket: ClientConnection, cookie: str = "") -> None:
         self.socket = socket
+        assert socket.response is not None
+        made = [v.partition(";")[0] for v in socket.response.headers.get_all("Set-Cookie")]
+        self.browser = "; ".join(filter(None, [cookie, *made]))
         self.hello: dict[str, Any] | None = None
         self._ids = count(1)
         self._kept: list[Frame] = []
@@ -189,7 +196,7 @@ def connect(
         close_timeout=2,
         **options,
     ) as socket:
-        client = Client(socket)
+        client = Client(socket, dict(pairs).get("Cookie", ""))
         if socket.subprotocol == "wsrequest.v1":
             client.hello = client.receive().head["hello"]
         yield client

@@ -54,6 +54,9 @@ that are not pinged in the same second."""
 REFUSES_BY_STATUS_ONLY = {"daphne"}
 """Servers without ASGI's Websocket Denial Response: a refusal is a bare 403 with them."""
 
+ACCEPTS_WITHOUT_HEADERS = {"daphne", "granian"}
+"""Servers that leave out the headers with which an application accepts a handshake."""
+
 BUFFERS_WITHOUT_LIMIT = {"daphne"}
 """Servers whose ``send`` returns at once: no application can tell that a client does not read."""
 

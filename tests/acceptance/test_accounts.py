@@ -1,17 +1,21 @@
 """Sessions over the socket: login, logout, password, messages, and the cookies behind them."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
-from tests.acceptance.accounts import cookies_of, log_in, log_in_by_http, sign_up, user_of
+from tests.acceptance.accounts import (
+    browser_of,
+    cookies_of,
+    log_in,
+    log_in_by_http,
+    redeem,
+    sign_up,
+    user_of,
+)
 from tests.acceptance.client import Client, connect
-from tests.acceptance.servers import Page, Server
-
-
-def redeem(server: Server, ticket: str, origin: str | None) -> Page:
-    headers = {"X-WSRequest-Ticket": ticket, **({"Origin": origin} if origin else {})}
-    return server.http("POST", "/ws/", headers=headers)
+from tests.acceptance.servers import ACCEPTS_WITHOUT_HEADERS, Server
 
 
 def test_login_holds_at_once(server: Server) -> None:
@@ -77,11 +81,11 @@ def test_cookies_are_shown_to_a_client_without_origin(client: Client) -> None:
 
 def test_cookies_are_not_shown_to_a_browser_but_exchanged_for_a_ticket(server: Server) -> None:
     name = sign_up(server)
-    with connect(server, origin=server.origin) as client:
+    with connect(server, origin=server.origin, cookies=browser_of(server)) as client:
         answer = log_in(client, name)
         assert "set-cookie" not in answer.headers
         ticket = answer.first.head["cookies"]
-        page = redeem(server, ticket, server.origin)
+        page = redeem(server, ticket, server.origin, client.browser)
         assert (page.status, page.body) == (204, b"")
         (session,) = [
             value
@@ -95,27 +99,69 @@ def test_cookies_are_not_shown_to_a_browser_but_exchanged_for_a_ticket(server: S
 
 
 def test_ticket_works_once_and_for_its_origin_only(server: Server) -> None:
-    with connect(server, origin=server.origin) as client:
+    with connect(server, origin=server.origin, cookies=browser_of(server)) as client:
         first = client.get("/cookies/?a=1").first.head["cookies"]
         second = client.get("/cookies/?a=2").first.head["cookies"]
-    assert redeem(server, first, server.origin).status == 204
+    assert redeem(server, first, server.origin, client.browser).status == 204
     for ticket, origin in [
         (first, server.origin),
         (second, "https://evil.example"),
         ("no-such-ticket", server.origin),
-        ("", server.origin),
     ]:
-        page = redeem(server, ticket, origin)
+        page = redeem(server, ticket, origin, client.browser)
         assert 400 <= page.status < 500, (ticket, origin)
         assert page.headers.get("Set-Cookie") is None
 
 
 def test_ticket_is_not_a_session(any_server: Server) -> None:
-    with connect(any_server, origin=any_server.origin) as client:
+    browser = browser_of(any_server)
+    with connect(any_server, origin=any_server.origin, cookies=browser) as client:
         ticket = client.get("/cookies/?a=1").first.head["cookies"]
     with connect(any_server, cookies={"sessionid": ticket}) as client:
         assert user_of(client) == ""
         assert client.get("/count/").data == {"count": 1}
+
+
+def test_a_new_browser_gets_tickets_with_its_first_socket_or_is_told_how(
+    any_server: Server,
+) -> None:
+    """Not every server sends the headers that a handshake is accepted with."""
+    with connect(any_server, origin=any_server.origin) as client:
+        assert client.hello is not None
+        ticket = client.get("/cookies/?a=1").first.head["cookies"]
+        if any_server.kind in ACCEPTS_WITHOUT_HEADERS:
+            assert (client.hello["tickets"], ticket, client.browser) == ("bind", "", "")
+        else:
+            assert "tickets" not in client.hello
+            assert redeem(any_server, ticket, any_server.origin, client.browser).status == 204
+    with connect(any_server, origin=any_server.origin, cookies=browser_of(any_server)) as client:
+        assert client.hello is not None and "tickets" not in client.hello
+        ticket = client.get("/cookies/?a=1").first.head["cookies"]
+        assert redeem(any_server, ticket, any_server.origin, client.browser).status == 204
+
+
+def test_what_a_script_carries_away_is_worth_nothing_elsewhere(server: Server) -> None:
+    """It opens a socket of its own, has a view touch the session, and redeems without cookies."""
+    cookies = {**log_in_by_http(server, sign_up(server)), **browser_of(server)}
+    session = cookies["sessionid"]
+    with connect(server, origin=server.origin, cookies=cookies) as client:
+        ticket = client.get("/count/").first.head["cookies"]
+    page = redeem(server, ticket, server.origin, "")
+    assert page.status == 403
+    assert session not in str(page.headers)
+
+
+def test_of_many_that_redeem_a_ticket_at_once_one_has_it(server: Server) -> None:
+    with (
+        connect(server, origin=server.origin, cookies=browser_of(server)) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        for n in range(30):
+            ticket = client.get(f"/cookies/?a={n}").first.head["cookies"]
+            asked = [
+                pool.submit(redeem, server, ticket, server.origin, client.browser) for _ in range(4)
+            ]
+            assert sorted(each.result().status for each in asked) == [204, 403, 403, 403]
 
 
 def test_logout_closes_the_other_sockets_of_the_session(server: Server) -> None:

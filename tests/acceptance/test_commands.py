@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as open_socket
 from websockets.sync.client import unix_connect
 
+from tests.acceptance.accounts import redeem
 from tests.acceptance.client import Client, connect
 from tests.acceptance.commands import BANNER, PROJECT, running
 from tests.acceptance.servers import (
@@ -339,8 +340,7 @@ def test_runwebsockets_serves_the_socket_and_nothing_else(
 def test_runwebsockets_makes_cookies_the_browsers(runwebsockets: Callable[..., Any]) -> None:
     with runwebsockets() as server, connect(server, origin=server.origin) as client:
         ticket = client.get("/cookies/?a=b").first.head["cookies"]
-        headers = {"X-WSRequest-Ticket": ticket, "Origin": server.origin}
-        page = server.http("POST", "/ws/", b"", headers)
+        page = redeem(server, ticket, server.origin, client.browser)
         assert (page.status, page.headers["Set-Cookie"]) == (204, "a=b; Path=/")
 
 

@@ -33,9 +33,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
         yield server
 
 
-def redeem(demo: DemoServer, ticket: str, origin: str) -> Page:
+def redeem(demo: DemoServer, ticket: str, origin: str, browser: str) -> Page:
     """Make the cookies of a ticket the browser's (section 6.2)."""
-    headers = {"X-WSRequest-Ticket": ticket, "Origin": origin}
+    headers = {"X-WSRequest-Ticket": ticket, "Origin": origin, "Cookie": browser}
     return demo.http("POST", "/ws/", headers=headers)
 
 
@@ -191,9 +191,9 @@ def test_session_login_becomes_the_browsers_by_its_ticket_once(demo: DemoServer)
         login = client.request("POST", "/api/session/", data=CREDENTIALS)
     ticket = login.first.head["cookies"]
 
-    page = redeem(demo, ticket, demo.origin)
+    page = redeem(demo, ticket, demo.origin, client.browser)
     assert page.status == 204
-    assert redeem(demo, ticket, demo.origin).status == 403
+    assert redeem(demo, ticket, demo.origin, client.browser).status == 403
     cookies = read_cookies(page)
     with connect(demo, origin=demo.origin, cookies=cookies) as client:  # the page was reloaded
         assert client.get("/api/session/").data == DEMO_BY_SESSION

@@ -133,7 +133,8 @@ POINTS = (
         17,
         "replay",
         "TLS keeps others from repeating frames. What can be carried elsewhere, a ticket, works "
-        "once, for a minute, for its origin.",
+        "once, for a minute, for its origin, and only together with an HttpOnly cookie of its "
+        "browser.",
     ),
     Point(18, "parse JSON, never evaluate", "msgspec reads it. No source has `eval` or `exec`."),
     Point(
@@ -222,8 +223,8 @@ POINTS = (
         32,
         "HttpOnly cookies and session rotation",
         "Cookies stay with the connection, and reach the browser by a ticket that is spent by "
-        "HTTP; scripts are never shown Set-Cookie. A login over the socket moves the connection "
-        "to the new session.",
+        "HTTP, by that browser alone; scripts are never shown Set-Cookie. A login over the socket "
+        "moves the connection to the new session.",
     ),
     Point(
         33,

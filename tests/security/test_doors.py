@@ -7,6 +7,7 @@ import pytest
 from tests.acceptance.client import connect
 from tests.acceptance.servers import Server
 from tests.unit.test_asgi import (
+    BROWSER,
     ORIGIN,
     Wire,
     accepted,
@@ -48,7 +49,8 @@ async def test_ticket_in_the_query_is_none() -> None:
         }
         wire = Wire(application, scope)
         assert status(await wire.ends()) == 426
-        redeemed = await call(application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN).ends()
+        asked = {"x_wsrequest_ticket": ticket, "origin": ORIGIN, "cookie": BROWSER}
+        redeemed = await call(application, "POST", **asked).ends()
         assert status(redeemed) == 204
 
 
@@ -58,7 +60,7 @@ async def test_cookie_that_could_split_a_response_is_left_out() -> None:
     lines = ["a=1; Path=/x\r\nX-Evil: 1", "b=1; Path=/\x85", "c=1; Path=/€", "d=1; Path=/fine"]
     async with running() as application:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(asgi, "_redeem", lambda ticket, origin: lines)
+            patch.setattr(asgi, "_redeem", lambda *asked: lines)
             wire = call(application, "POST", x_wsrequest_ticket="t", origin=ORIGIN)
             events = await wire.ends()
     set_cookies = [value for name, value in events[0]["headers"] if name == b"set-cookie"]

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 SECONDS = 5.0  # far more than anything takes that goes well
 ORIGIN = "http://testserver"
+BROWSER = ("the-browser",)
 
 
 async def happens(event: threading.Event) -> None:
@@ -172,6 +173,7 @@ def base(
         raw.append((b"cookie", cookie.encode()))
     made = make_base({"type": "websocket", "client": (address, 1), "headers": raw})
     made.is_same_origin = origin == ORIGIN
+    made.browser = () if origin is None else BROWSER
     return made
 
 

@@ -19,6 +19,7 @@ from wsrequest.connection.connection import Connection
 
 pytestmark = pytest.mark.asyncio
 ORIGIN = "http://testserver"
+BROWSER = "wsrequest_browser_0badcafe=" + "b" * 32
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,7 @@ def handshake(
         "client": address and (address, 4711),
         "subprotocols": [],
         "extensions": {"websocket.http.response": {}} if can_deny else {},
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
         **members,
     }
     wire = Wire(application, scope)
@@ -437,22 +439,175 @@ async def test_a_connection_keeps_the_terms_that_it_was_opened_with(settings: An
 
 
 async def ticket_of(application: Application, origin: str = ORIGIN) -> str:
-    wire = await accepted(handshake(application, headers={"origin": origin}))
+    headers = {"origin": origin, "cookie": BROWSER}
+    wire = await accepted(handshake(application, headers=headers))
     say(wire, id=1, url="/cookies/a/?a=1&b=2")
     answer = json.loads((await wire.until("websocket.send"))["text"])
     await hang_up(wire)
     return str(answer["cookies"])
 
 
+async def redeem(application: Application, ticket: str, **headers: str) -> list[dict[str, Any]]:
+    headers = {"origin": ORIGIN, "cookie": BROWSER, **headers}
+    return await call(application, "POST", x_wsrequest_ticket=ticket, **headers).ends()
+
+
+def cookies_of(event: dict[str, Any]) -> list[str]:
+    return [v.decode() for name, v in event.get("headers", ()) if name == b"set-cookie"]
+
+
+async def test_a_browser_gets_the_cookie_that_binds_its_tickets_with_its_first_socket() -> None:
+    async with running() as application:
+        first = handshake(application, headers={"origin": ORIGIN})
+        (line,) = cookies_of(await first.until("websocket.accept"))
+        assert line.endswith("; Path=/ws/; HttpOnly; SameSite=Strict")
+        cookie = line.partition(";")[0]
+        say(first, id=1, url="/cookies/a/?a=1")
+        ticket = json.loads((await first.until("websocket.send"))["text"])["cookies"]
+        assert status(await redeem(application, ticket, cookie=cookie)) == 204
+        # The next tab has it, and is given none.
+        second = handshake(application, headers={"origin": ORIGIN, "cookie": f"a=1; {cookie}"})
+        assert "headers" not in await second.until("websocket.accept")
+        say(second, id=1, url="/cookies/a/?b=1")
+        answer = json.loads((await second.until("websocket.send"))["text"])
+        assert answer["data"] == {"a": "1"}  # no view sees it, as by HTTP
+        # Two that open at once in a new browser get one each, and both work.
+        other = "wsrequest_browser_00000000=" + "o" * 32
+        both = f"{other}; {cookie}"
+        assert status(await redeem(application, answer["cookies"], cookie=both)) == 204
+        for wire in (first, second):
+            await hang_up(wire)
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "",
+        "wsrequest_browser_0badcafe=" + "c" * 32,
+        "wsrequest_browser_0badcafe=short",
+        "wsrequest_browser_1badcafe=" + "b" * 32,
+        "__Http-wsrequest_0badcafe=" + "b" * 32,
+    ],
+)
+async def test_a_ticket_of_another_browser_is_refused(cookie: str) -> None:
+    """Whatever a script carries away is worth nothing without a cookie that no script sees."""
+    async with running() as application:
+        ticket = await ticket_of(application)
+        events = await redeem(application, ticket, cookie=cookie)
+        assert status(events) == 403
+        assert not cookies_of(events[0])
+
+
+async def test_cookies_that_a_script_has_planted_by_the_hundred_are_none() -> None:
+    async with running() as application:
+        cookie = "; ".join(f"wsrequest_browser_{n:08x}={'c' * 32}" for n in range(9))
+        wire = handshake(application, headers={"origin": ORIGIN, "cookie": cookie})
+        assert cookies_of(await wire.until("websocket.accept"))
+        await hang_up(wire)
+
+
+async def test_by_tls_the_cookie_is_one_that_no_script_can_plant() -> None:
+    async with running() as application:
+        headers = {"origin": "https://testserver"}
+        wire = handshake(application, headers=headers, scheme="wss")
+        (line,) = cookies_of(await wire.until("websocket.accept"))
+        assert line.startswith("__Http-wsrequest_")
+        assert line.endswith("; HttpOnly; SameSite=Strict; Secure")
+        await hang_up(wire)
+
+
+async def test_the_cookie_is_for_the_path_that_the_browser_knows(settings: Any) -> None:
+    async with running() as application:
+        wire = handshake(application, "/app/ws/", root_path="/app", headers={"origin": ORIGIN})
+        assert "; Path=/app/ws/;" in cookies_of(await wire.until("websocket.accept"))[0]
+        await hang_up(wire)
+
+
+async def hello_of(wire: Wire) -> Any:
+    return json.loads((await wire.until("websocket.send"))["text"])["hello"]
+
+
+async def test_where_the_handshake_cannot_set_it_the_browser_fetches_its_cookie_by_http() -> None:
+    """daphne knows no headers of an accepted handshake; granian leaves them out."""
+    v1 = {"subprotocols": ["wsrequest.v1"], "asgi": {"version": "3.0"}}
+    async with running() as application:
+        wire = handshake(application, headers={"origin": ORIGIN}, **v1)
+        assert "headers" not in await wire.until("websocket.accept")
+        assert (await hello_of(wire))["tickets"] == "bind"
+        await hang_up(wire)
+        asked = {"x_wsrequest_ticket": "", "origin": ORIGIN}
+        events = await call(application, "POST", **asked).ends()
+        assert status(events) == 204
+        (line,) = cookies_of(events[0])
+        cookie = line.partition(";")[0]
+        again = await call(application, "POST", **asked, cookie=cookie).ends()
+        assert (status(again), cookies_of(again[0])) == (204, [])
+        wire = handshake(application, headers={"origin": ORIGIN, "cookie": cookie}, **v1)
+        assert "tickets" not in await hello_of(wire)
+        await hang_up(wire)
+
+
+async def test_a_page_of_another_site_is_told_that_it_gets_no_ticket(settings: Any) -> None:
+    """A browser sends the cookie from no such page, so the ticket could not be redeemed."""
+    settings.WSREQUEST_ALLOWED_ORIGINS = [foreign := "http://elsewhere.example"]
+    v1 = {"subprotocols": ["wsrequest.v1"]}
+    async with running() as application:
+        wire = handshake(application, headers={"origin": foreign}, **v1)
+        assert (await hello_of(wire))["tickets"] == "no"
+        wire.events.clear()
+        say(wire, id=1, url="/cookies/a/?a=1")
+        assert json.loads((await wire.until("websocket.send"))["text"])["cookies"] == ""
+        await hang_up(wire)
+        # Should it have come back all the same, there are tickets.
+        wire = handshake(application, headers={"origin": foreign, "cookie": BROWSER}, **v1)
+        assert "tickets" not in await hello_of(wire)
+        await hang_up(wire)
+
+
+async def test_tls_is_demanded_for_a_ticket_as_for_a_handshake(settings: Any) -> None:
+    async with running() as application:
+        ticket = await ticket_of(application)
+        settings.SECURE_SSL_REDIRECT = True
+        assert status(await redeem(application, ticket)) == 403
+        settings.SECURE_REDIRECT_EXEMPT = [r"^ws/$"]
+        assert status(await redeem(application, ticket)) == 204
+
+
+async def test_a_foreign_host_is_refused_for_a_ticket_as_for_a_handshake(settings: Any) -> None:
+    async with running() as application:
+        ticket = await ticket_of(application)
+        settings.ALLOWED_HOSTS = ["elsewhere.example"]
+        assert status(await redeem(application, ticket)) == 400
+        settings.ALLOWED_HOSTS = ["testserver"]
+        assert status(await redeem(application, ticket)) == 204
+
+
+async def test_cookies_that_nobody_fetches_are_deleted(settings: Any) -> None:
+    settings.WSREQUEST_TICKET_SECONDS = 1
+    async with running() as application:
+        await ticket_of(application)
+        sweep, unfetched = application._sweep, application._unfetched
+        assert sweep is not None and len(unfetched) == 1
+        async with asyncio.timeout(SECONDS):
+            while len(unfetched):  # noqa: ASYNC110  # nothing tells of it
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0)
+        assert sweep._timer is None
+
+
 async def test_a_ticket_sets_the_cookies_of_the_browser_once() -> None:
     async with running() as application:
         ticket = await ticket_of(application)
-        events = await call(application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN).ends()
+        events = await call(
+            application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN, cookie=BROWSER
+        ).ends()
         assert status(events) == 204
         cookies = [value for name, value in events[0]["headers"] if name == b"set-cookie"]
         assert cookies == [b"a=1; Path=/", b"b=2; Path=/"]
         assert (b"cache-control", b"no-store") in events[0]["headers"]
-        again = await call(application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN).ends()
+        again = await call(
+            application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN, cookie=BROWSER
+        ).ends()
         assert status(again) == 403
 
 
@@ -601,9 +756,8 @@ async def test_a_page_of_a_listed_origin_may_redeem_its_ticket(settings: Any) ->
         assert start["status"] == 204
         assert b"X-WSRequest-Ticket" in headers[b"access-control-allow-headers"].split(b", ")
         for ticket, expected in [(await ticket_of(application), 204), ("spent", 403)]:
-            events = await call(
-                application, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN
-            ).ends()
+            asked = {"origin": ORIGIN, "cookie": BROWSER}
+            events = await call(application, "POST", x_wsrequest_ticket=ticket, **asked).ends()
             headers = dict(events[0]["headers"])
             assert status(events) == expected
             assert headers[b"access-control-allow-origin"] == ORIGIN.encode()
@@ -627,5 +781,7 @@ async def test_a_ticket_can_be_redeemed_before_any_socket_is_open() -> None:
     async with running() as first:
         ticket = await ticket_of(first)
     async with running() as second:
-        events = await call(second, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN).ends()
+        events = await call(
+            second, "POST", x_wsrequest_ticket=ticket, origin=ORIGIN, cookie=BROWSER
+        ).ends()
         assert status(events) == 204

@@ -284,6 +284,12 @@ WRONG = [
         INSTALLED_APPS=["wsrequest"],
         CACHES=LOCAL_MEMORY,
     ),
+    wrong(
+        "W023",
+        "where each process has its own.",
+        SESSION_ENGINE="tests.unit.other_sessions",
+        CACHES=LOCAL_MEMORY,
+    ),
     wrong("W024", "'http://a.example'", WSREQUEST_ALLOWED_ORIGINS=["http://a.example"]),
     wrong("I001", "No ASGI application", ASGI_APPLICATION=None, WSGI_APPLICATION=None),
     wrong(
@@ -293,6 +299,8 @@ WRONG = [
 
 RIGHT = [
     {},
+    {"SESSION_ENGINE": "django.contrib.sessions.backends.file", "CACHES": LOCAL_MEMORY},
+    {"SESSION_ENGINE": "tests.no_such_sessions", "CACHES": LOCAL_MEMORY},
     {"WSREQUEST_REQUEST_SECONDS": 5},
     {"WSREQUEST_ALLOWED_ORIGINS": {"https://a.example:8443", "capacitor://localhost"}},
     {"WSREQUEST_ALLOWED_ORIGINS": ("https://[2001:db8::1]:8443", "HTTPS://A.EXAMPLE")},

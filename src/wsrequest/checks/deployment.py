@@ -9,6 +9,7 @@ from django.utils.version import get_version_tuple
 from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
 from wsrequest.faults import sound
+from wsrequest.http.ticket_store import cache_of
 from wsrequest.management.applications import look_up
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
 # Package, the first version without, what it was.
 _HOLES = (("daphne", (4, 2, 2), "CVE-2026-44545, CVE-2026-44546"),)
 
-_SESSIONS = "django.contrib.sessions.backends."
 _CACHES = "django.core.cache.backends."
 _FAULTS = {
     _CACHES + "locmem.LocMemCache": "each process has its own",
@@ -54,12 +54,11 @@ def check_proxy(**kwargs: Any) -> list[CheckMessage]:
 @register(TAG, deploy=True)
 def check_tickets(**kwargs: Any) -> list[CheckMessage]:
     """A ticket that one process issues can be redeemed at another (PROTOCOL.md 6.2)."""
-    engine = conf.session_engine
-    if engine is None or engine == _SESSIONS + "signed_cookies":
-        alias = "default"
-    elif engine == _SESSIONS + "cache":
-        alias = conf.django("SESSION_CACHE_ALIAS", "default")
-    else:
+    try:
+        alias = cache_of(conf.session_engine, conf.django("SESSION_CACHE_ALIAS", "default"))
+    except (ImportError, AttributeError):
+        return []  # no session works there, as Django says itself
+    if alias is None:
         return []
     fault = _FAULTS.get(conf.django("CACHES", {}).get(alias, {}).get("BACKEND"))
     if fault is None:

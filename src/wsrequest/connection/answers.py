@@ -61,7 +61,10 @@ class Answer:
         if lines := responses.cookie_lines(response):
             call.set_cookies = lines
             if owner.base.origin is not None and (news := owner.news_of(call)):
-                self._ticket = owner.service.tickets().issue(news, owner.base.origin)
+                self._ticket = ""  # they cannot become the browser's (PROTOCOL.md 6.4)
+                if owner.base.browser:
+                    tickets = owner.service.tickets()
+                    self._ticket = tickets.issue(news, owner.base.origin, owner.base.browser)
 
     def send(self, outcome: Outcome) -> None:
         """Send what Django's handler returned, and close it; never raises."""

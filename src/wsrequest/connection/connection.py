@@ -93,7 +93,9 @@ class Connection:
         self.journal.opened(self.exchange.base.origin)
         subprotocol = self.exchange.info.subprotocol
         if subprotocol:
-            self.outbox.put(encode_server(self.terms.hello(subprotocol)))
+            self.outbox.put(
+                encode_server(self.terms.hello(subprotocol, self.exchange.base.tickets))
+            )
         self.watch.start()
         try:
             await self._read(receive)

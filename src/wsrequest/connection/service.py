@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from django.http import HttpRequest
 
@@ -47,7 +48,7 @@ class Terms:
     upload_directory: str | None = None
     live_ignored: Ignored = Ignored()  # it is never changed
 
-    def hello(self, subprotocol: str) -> Hello:
+    def hello(self, subprotocol: str, tickets: Literal["yes", "bind", "no"] = "yes") -> Hello:
         """The greeting, which tells a client the limits that it must know (PROTOCOL.md 3.1)."""
         limits = self.limits
         return Hello(
@@ -62,6 +63,7 @@ class Terms:
                 limits.window_bytes,
                 limits.subscriptions,
             ),
+            None if tickets == "yes" else tickets,
         )
 
 

@@ -8,7 +8,7 @@ import io
 import sys
 from collections.abc import Container
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from django.core.handlers.wsgi import get_script_name
 
@@ -44,9 +44,25 @@ class Base:
         cookie: its Cookie header, "" without.
         path: of the handshake.
         is_same_origin: whether ``origin`` is the server's own; set by ``handshake``.
+        is_same_site: whether a browser sends cookies of the server from a page of ``origin``.
+        is_secure: whether it came by TLS, as Django sees it.
+        browser: digests of the cookies that tie tickets to one browser; set by ``browsers``.
+        tickets: whether the connection can have tickets; "bind": once the browser has fetched
+            its cookie by HTTP.
     """
 
-    __slots__ = ("cookie", "environ", "header_names", "is_same_origin", "origin", "path")
+    __slots__ = (
+        "browser",
+        "cookie",
+        "environ",
+        "header_names",
+        "is_same_origin",
+        "is_same_site",
+        "is_secure",
+        "origin",
+        "path",
+        "tickets",
+    )
 
     def __init__(
         self, environ: Environ, header_names: frozenset[str], origin: str | None, cookie: str,
@@ -59,7 +75,9 @@ class Base:
             cookie,
         )
         self.path = path
-        self.is_same_origin = False
+        self.is_same_origin = self.is_same_site = self.is_secure = False
+        self.browser: tuple[str, ...] = ()
+        self.tickets: Literal["yes", "bind", "no"] = "yes"
 
 
 def make_base(

@@ -6,6 +6,7 @@ it any page could read a visitor's data with the visitor's cookies.
 
 from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
 
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.wsgi import WSGIRequest
@@ -64,7 +65,7 @@ def check_handshake(
     needs_tls: bool = False,
     secure_header: tuple[str, str] | None = None,
 ) -> None:
-    """Refuse a foreign host or origin; note on ``base`` whether it is the same origin.
+    """Refuse a foreign host or origin; note on ``base`` how the origin and the server are related.
 
     Args:
         base: of the handshake.
@@ -86,7 +87,8 @@ def check_handshake(
         host = request.get_host()
     except DisallowedHost as error:
         raise HandshakeRefused(400, str(error)) from None
-    if needs_tls and not request.is_secure():
+    base.is_secure = request.is_secure()
+    if needs_tls and not base.is_secure:
         hint = _proxy_hint(base, secure_header)
         raise HandshakeRefused(403, f"{_TLS} (SECURE_SSL_REDIRECT). {hint}")
     if base.origin is None:
@@ -98,6 +100,7 @@ def check_handshake(
     own = f"{request.scheme}://{host}".lower()
     origin = base.origin.lower()
     base.is_same_origin = origin == own
+    base.is_same_site = base.is_same_origin or _is_same_site(base, own)
     if not base.is_same_origin and origin not in {allowed.lower() for allowed in allowed_origins}:
         is_same_host = origin.partition("://")[2] == host.lower()
         raise HandshakeRefused(
@@ -121,3 +124,23 @@ def _proxy_hint(base: Base, secure_header: tuple[str, str] | None) -> str:
         f"SECURE_PROXY_SSL_HEADER wants {name}: {secure}; your proxy sent "
         f"{sent[:_MOST_CHARACTERS]!r} with the handshake."
     )
+
+
+def _is_same_site(base: Base, own: str) -> bool:
+    """Whether a page of the origin is of the server's site (HTML, "same site").
+
+    A browser says so in Sec-Fetch-Site, if it sends that with handshakes. Else it is guessed
+    without the public suffix list: a guess that is wrong costs a ticket that cannot be redeemed.
+    """
+    told = base.environ.get("HTTP_SEC_FETCH_SITE")
+    if told is not None:
+        return told in ("same-origin", "same-site")
+    ours, theirs = urlsplit(own), urlsplit((base.origin or "").lower())
+    if ours.scheme != theirs.scheme or not ours.hostname or not theirs.hostname:
+        return False
+    if ours.hostname == theirs.hostname:
+        return True
+    if ours.hostname.replace(".", "").isdigit() or ":" in ours.hostname:  # an address has no site
+        return False
+    site = ours.hostname.split(".")[-2:]
+    return len(site) == 2 and site == theirs.hostname.split(".")[-2:]

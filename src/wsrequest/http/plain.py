@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from wsrequest.errors import HandshakeRefused
+from wsrequest.http.browsers import recognize, set_cookie_line
+from wsrequest.http.environ import Base, make_base
+from wsrequest.http.handshake import check_handshake
 from wsrequest.protocol.headers import is_allowed_value
 
 __all__ = [
@@ -24,7 +27,7 @@ __all__ = [
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Redeem = Callable[[str, str], Awaitable[list[str] | None]]
+Redeem = Callable[[str, Base], Awaitable[list[str] | None]]
 
 _PREFLIGHT = b"access-control-request-method"
 _MAY_ASK = (
@@ -42,22 +45,35 @@ _UPGRADE_OR_EVENTS = (
 )
 
 
+_NO_TICKET = "The ticket is spent, too old, or was made for another browser or origin."
+_NO_BROWSER = (
+    "The browser did not send the cookie that its tickets are bound to (PROTOCOL.md 6.3): "
+    "log in by HTTP."
+)
+
+
 async def answer_socket_path(
     scope: Scope,
     send: Send,
     redeem: Redeem,
+    path: str,
     allowed_origins: Iterable[str] = (),
     *,
+    needs_tls: bool = False,
     has_events: bool = False,
 ) -> None:
     """Answer a request for the socket's path: 204 or 403 to a ticket, 426 to anything else.
+
+    Host, TLS and Origin are checked as for a handshake, since the cookies come this way, too.
 
     Args:
         scope: of the request.
         send: the ASGI callable.
         allowed_origins: whose pages may redeem tickets besides the server's own.
-        redeem: given a ticket and the Origin, returns the cookies that it is for, as lines of
+        redeem: given a ticket and the request, returns the cookies that it is for, as lines of
             Set-Cookie; None when it is not good.
+        path: of the socket, below the script name.
+        needs_tls: see ``check_handshake``.
         has_events: whether live requests can be made here, so that whoever looks is told.
 
     Source: PROTOCOL.md 6; Fetch standard, "CORS protocol".
@@ -74,11 +90,22 @@ async def answer_socket_path(
         upgrade = [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]
         await _respond(send, 426, upgrade, _UPGRADE_OR_EVENTS if has_events else _UPGRADE)
         return
-    redeemed = await redeem(ticket.decode("latin1"), origin)
-    if redeemed is None:
-        await _respond(
-            send, 403, shared, "The ticket is spent, too old, or was made for another origin."
+    base = make_base(scope)
+    try:
+        check_handshake(
+            base, allowed_origins=allowed_origins, allow_no_origin=False, needs_tls=needs_tls
         )
+    except HandshakeRefused as refused:
+        await _respond(send, refused.status, shared, refused.detail)
+        return
+    recognize(base)
+    if not ticket.strip():  # it asks for the cookie that tickets are bound to
+        bound = [] if base.browser else [set_cookie_line(base, path)[0].encode("latin1")]
+        await _respond(send, 204, [*shared, *((b"set-cookie", line) for line in bound)], "")
+        return
+    redeemed = await redeem(ticket.decode("latin1"), base)
+    if redeemed is None:
+        await _respond(send, 403, shared, _NO_TICKET if base.browser else _NO_BROWSER)
     else:
         # A control character could begin another header (CVE-2026-44546).
         cookies = [(b"set-cookie", c.encode("latin1")) for c in redeemed if is_allowed_value(c)]

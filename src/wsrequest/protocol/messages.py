@@ -53,12 +53,13 @@ class HelloLimits(Struct, frozen=True, omit_defaults=True):
     subscriptions: int = 0
 
 
-class Hello(Struct, frozen=True):
-    """Greets a client that offered the subprotocol (3.1)."""
+class Hello(Struct, frozen=True, omit_defaults=True):
+    """Greets a client that offered the subprotocol (3.1). ``tickets`` is None where it has them."""
 
     protocol: str
     ping_seconds: float
     limits: HelloLimits
+    tickets: Literal["bind", "no"] | None = None
 
 
 class Request(Struct, frozen=True):

@@ -125,7 +125,7 @@ HANDSHAKE = (
         (1,),
         "a handshake without TLS is refused where HTTP would be redirected",
         SRC + "http/handshake.py",
-        (("if needs_tls and not request.is_secure():", "if False:"),),
+        (("if needs_tls and not base.is_secure:", "if False:"),),
         (
             UNIT + "http/test_handshake.py::test_a_handshake_without_tls_is_refused_where_it_must",
             SECURITY + "test_doors.py::test_socket_without_tls_is_refused_where_http_is_redirected",

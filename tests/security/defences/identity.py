@@ -125,12 +125,27 @@ IDENTITY = (
     ),
     Defence(
         (17, 32),
-        "a ticket works once",
-        SRC + "http/tickets.py",
+        "a ticket works once: the deletion says who has it",
+        SRC + "http/ticket_store.py",
         (
-            ("return content if caches", "return content if content or caches"),
-            ("            session.delete(ticket)\n", "            pass\n"),
+            ("        if not counts.get(rows.model._meta.label):\n", "        if False:\n"),
+            (
+                "return found if self._cache.delete(_RECORD + key) and isinstance(found, dict)",
+                "return found if isinstance(found, dict)",
+            ),
+            ("            os.unlink(path)\n", "            pass\n"),
         ),
+        (
+            UNIT + "http/test_tickets.py::test_a_ticket_works_once[no-sessions]",
+            UNIT + "http/test_tickets.py::test_a_ticket_works_once[files]",
+            UNIT + "http/test_tickets.py::test_of_two_that_found_the_same_row_one_has_it",
+        ),
+    ),
+    Defence(
+        (17, 32),
+        "a spent ticket leaves nothing behind",
+        SRC + "http/ticket_store.py",
+        (("_, counts = rows.delete()", "counts = {rows.model._meta.label: 1}"),),
         (
             UNIT + "http/test_tickets.py::test_a_ticket_works_once[database]",
             UNIT + "http/test_tickets.py::test_a_spent_ticket_leaves_no_session_behind",
@@ -140,48 +155,122 @@ IDENTITY = (
         (17, 32),
         "a ticket is for its origin",
         SRC + "http/tickets.py",
-        ((' or content["origin"] != origin', ""),),
+        ((' or record["origin"] != origin', ""),),
         (
             UNIT
             + "http/test_tickets.py::test_a_ticket_is_for_one_origin[https://evil.example-database]",
-            UNIT + "test_asgi.py::test_a_ticket_of_another_origin_is_refused",
+        ),
+    ),
+    Defence(
+        (17, 32),
+        "a ticket is for its browser, by a cookie that no script sees",
+        SRC + "http/tickets.py",
+        (
+            (
+                'if not record["browser"] or not set(record["browser"]) <= set(browser):',
+                "if False:",
+            ),
+        ),
+        (
+            UNIT + "http/test_tickets.py::test_a_ticket_is_for_one_browser",
+            UNIT + "test_asgi.py::test_a_ticket_of_another_browser_is_refused",
+            ACCEPTANCE + "test_accounts.py"
+            "::test_what_a_script_carries_away_is_worth_nothing_elsewhere[uvicorn-sansio]",
+        ),
+    ),
+    Defence(
+        (17, 32),
+        "the cookie of a browser is one that no script sees, or plants where it can be helped",
+        SRC + "http/browsers.py",
+        (
+            ("; HttpOnly; SameSite=Strict", "; SameSite=Strict"),
+            ('"__Http-wsrequest_"', '"wsrequest_tls_"'),
+            ("if len(found) <= _MOST else ()", "if found else ()"),
+        ),
+        (
+            UNIT + "test_asgi.py"
+            "::test_a_browser_gets_the_cookie_that_binds_its_tickets_with_its_first_socket",
+            UNIT + "test_asgi.py::test_by_tls_the_cookie_is_one_that_no_script_can_plant",
+            UNIT + "test_asgi.py::test_cookies_that_a_script_has_planted_by_the_hundred_are_none",
+        ),
+    ),
+    Defence(
+        (1, 17),
+        "host, TLS and origin are checked for a ticket as for a handshake",
+        SRC + "http/plain.py",
+        (
+            (
+                "base, allowed_origins=allowed_origins, allow_no_origin=False, needs_tls=needs_tls",
+                "Base({**base.environ, 'HTTP_HOST': 'testserver'}, frozenset(), None, ''),\n"
+                "            allowed_origins=(), allow_no_origin=True",
+            ),
+        ),
+        (
+            UNIT + "test_asgi.py::test_tls_is_demanded_for_a_ticket_as_for_a_handshake",
+            UNIT + "test_asgi.py::test_a_foreign_host_is_refused_for_a_ticket_as_for_a_handshake",
+        ),
+    ),
+    Defence(
+        (17,),
+        "a ticket ends by itself, whatever its store does",
+        SRC + "http/tickets.py",
+        (('record["ends"] <= time() or ', ""),),
+        (UNIT + "http/test_tickets.py::test_a_ticket_ends_although_its_store_forgets_to",),
+    ),
+    Defence(
+        (17,),
+        "a store is told when a ticket ends",
+        SRC + "http/ticket_store.py",
+        (
+            (
+                "self._cache.set(_RECORD + key, record, seconds)",
+                "self._cache.set(_RECORD + key, record, None)",
+            ),
+            ("    store.set_expiry(seconds)\n", ""),
+        ),
+        (
+            UNIT + "http/test_tickets.py::test_a_ticket_in_the_cache_ends_by_itself",
+            UNIT + "http/test_tickets.py"
+            "::test_clearsessions_knows_when_a_ticket_in_the_database_has_ended",
+        ),
+    ),
+    Defence(
+        (32,),
+        "a session is no ticket, and a ticket no session",
+        SRC + "http/tickets.py",
+        (
+            (
+                'salted_hmac("wsrequest.ticket", ticket, algorithm="sha256").hexdigest()[:32]',
+                "ticket",
+            ),
+            ("secrets.token_urlsafe(24)", "secrets.token_hex(16)"),
+        ),
+        (UNIT + "http/test_tickets.py::test_a_ticket_is_no_key_of_a_session",),
+    ),
+    Defence(
+        (33, 34),
+        "what nobody fetches does not pile up",
+        SRC + "http/tickets.py",
+        (
+            ("if len(keys) > _MOST_UNFETCHED else None", "if False else None"),
+            ("            self._store.drop(ended)\n", "            pass\n"),
+        ),
+        (
+            UNIT + "http/test_tickets.py"
+            "::test_a_browser_that_fetches_nothing_has_eight_rows_and_loses_no_cookie",
+            UNIT + "http/test_tickets.py::test_what_nobody_fetched_in_time_is_swept",
         ),
     ),
     Defence(
         (8, 32),
         "a cookie becomes the browser's with all its attributes",
         SRC + "http/tickets.py",
-        (('"cookies": lines', '"cookies": [line.partition(";")[0] for line in lines]'),),
+        (('"cookies": cookies', '"cookies": [line.partition(";")[0] for line in cookies]'),),
         (
             UNIT + "http/test_tickets.py::test_a_ticket_is_redeemed_for_its_cookies",
             ACCEPTANCE + "test_accounts.py"
             "::test_cookies_are_not_shown_to_a_browser_but_exchanged_for_a_ticket[uvicorn-sansio]",
         ),
-    ),
-    Defence(
-        (17,),
-        "a ticket ends by itself",
-        SRC + "http/tickets.py",
-        (
-            ("content, self._seconds)", "content, None)"),
-            ("        session.set_expiry(self._seconds)\n", ""),
-        ),
-        (
-            UNIT + "http/test_tickets.py::test_a_ticket_in_the_cache_ends_by_itself",
-            UNIT + "http/test_tickets.py::test_a_ticket_in_the_database_ends_by_itself",
-        ),
-    ),
-    Defence(
-        (32,),
-        "a session is no ticket: it is neither read nor ended",
-        SRC + "http/tickets.py",
-        (
-            (
-                "content = session.get(_KEY)\n        if content is not None:",
-                "content = session.get(_KEY)\n        if True:",
-            ),
-        ),
-        (UNIT + "http/test_tickets.py::test_redeeming_another_session_leaves_it_as_it_is",),
     ),
     Defence(
         (32,),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from tests.unit.peer import ORIGIN, connected, happens, lane_open, make_service, opened
+from tests.unit.peer import BROWSER, ORIGIN, connected, happens, lane_open, make_service, opened
 from tests.unit.views import ORDER, STAGES
 from wsrequest.connection import exchange
 from wsrequest.connection.service import Terms
@@ -350,7 +350,7 @@ async def test_a_browser_is_shown_a_ticket_instead_of_set_cookie() -> None:
         peer.say(id=1, url="/cookies/a/?new=3")
         answer = await peer.last(1)
         assert "Set-Cookie" not in answer.headers
-        redeemed = peer.connection.service.tickets().redeem(answer.cookies, ORIGIN)
+        redeemed = peer.connection.service.tickets().redeem(answer.cookies, ORIGIN, BROWSER)
         assert redeemed == ["new=3; Path=/"]
 
 
@@ -373,7 +373,7 @@ async def test_a_cookie_that_the_view_wrote_by_hand_is_one() -> None:
     async with opened(origin=ORIGIN) as peer:
         peer.say(id=1, url="/cookies/a/?line=new%3D3%3B+HttpOnly")
         answer = await peer.last(1)
-        redeemed = peer.connection.service.tickets().redeem(answer.cookies, ORIGIN)
+        redeemed = peer.connection.service.tickets().redeem(answer.cookies, ORIGIN, BROWSER)
         assert redeemed == ["new=3; HttpOnly; Path=/cookies/a"]
         peer.say(id=2, url="/cookies/a/")
         assert json.loads(await peer.body(2)) == {"new": "3"}

@@ -1,25 +1,38 @@
 """Tickets: cookies set over a socket become the browser's once, and only its own."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends import cache as cache_sessions
 from django.contrib.sessions.backends import db as db_sessions
+from django.contrib.sessions.backends import file as file_sessions
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
+from django.core.management import call_command
+from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
 
+from wsrequest.http import tickets
 from wsrequest.http.responses import cookie_lines
-from wsrequest.http.tickets import Tickets
+from wsrequest.http.tickets import Tickets, Unfetched
 
 ORIGIN = "https://example.com"
+BROWSER = ("one",)
 DB = "django.contrib.sessions.backends.db"
+CACHED_DB = "django.contrib.sessions.backends.cached_db"
+FILE = "django.contrib.sessions.backends.file"
 CACHE = "django.contrib.sessions.backends.cache"
 SIGNED = "django.contrib.sessions.backends.signed_cookies"
 
 
 @pytest.fixture(autouse=True)
-def _cache(settings: Any) -> None:
+def _cache(settings: Any, tmp_path: Path) -> None:
+    settings.SESSION_FILE_PATH = str(tmp_path)
     settings.CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
@@ -44,6 +57,8 @@ engines = pytest.mark.parametrize(
     "engine",
     [
         pytest.param(DB, marks=pytest.mark.django_db, id="database"),
+        pytest.param(CACHED_DB, marks=pytest.mark.django_db, id="cached-database"),
+        pytest.param(FILE, id="files"),
         pytest.param(CACHE, id="cache-sessions"),
         pytest.param(SIGNED, id="signed-cookies"),
         pytest.param(None, id="no-sessions"),
@@ -53,71 +68,221 @@ engines = pytest.mark.parametrize(
 
 @engines
 def test_a_ticket_is_redeemed_for_its_cookies(engine: str | None) -> None:
-    tickets = Tickets(engine, 60)
-    ticket = tickets.issue(some_cookies(), ORIGIN)
-    assert tickets.redeem(ticket, ORIGIN) == EXPECTED
+    made = Tickets(engine, 60)
+    ticket = made.issue(some_cookies(), ORIGIN, BROWSER)
+    assert made.redeem(ticket, ORIGIN, BROWSER) == EXPECTED
 
 
 @engines
 def test_a_ticket_works_once(engine: str | None) -> None:
-    tickets = Tickets(engine, 60)
-    ticket = tickets.issue(some_cookies(), ORIGIN)
-    tickets.redeem(ticket, ORIGIN)
-    assert tickets.redeem(ticket, ORIGIN) is None
+    made = Tickets(engine, 60)
+    ticket = made.issue(some_cookies(), ORIGIN, BROWSER)
+    made.redeem(ticket, ORIGIN, BROWSER)
+    assert made.redeem(ticket, ORIGIN, BROWSER) is None
 
 
 @engines
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://example.com", "", "null"])
 def test_a_ticket_is_for_one_origin(engine: str | None, origin: str) -> None:
-    tickets = Tickets(engine, 60)
-    ticket = tickets.issue(some_cookies(), ORIGIN)
-    assert tickets.redeem(ticket, origin) is None
+    made = Tickets(engine, 60)
+    ticket = made.issue(some_cookies(), ORIGIN, BROWSER)
+    assert made.redeem(ticket, origin, BROWSER) is None
 
 
 @engines
 def test_two_tickets_do_not_meet(engine: str | None) -> None:
-    tickets = Tickets(engine, 60)
-    first, second = tickets.issue(some_cookies(), ORIGIN), tickets.issue(some_cookies(), ORIGIN)
+    made = Tickets(engine, 60)
+    first, second = (
+        made.issue(some_cookies(), ORIGIN, BROWSER),
+        made.issue(some_cookies(), ORIGIN, BROWSER),
+    )
     assert first != second
-    assert tickets.redeem(first, ORIGIN) == tickets.redeem(second, ORIGIN) == EXPECTED
+    assert made.redeem(first, ORIGIN, BROWSER) == made.redeem(second, ORIGIN, BROWSER) == EXPECTED
 
 
 @engines
 @pytest.mark.parametrize("ticket", ["", "x", "a" * 32, "../../etc/passwd", "é" * 40])
 def test_what_is_no_ticket_is_redeemed_for_nothing(engine: str | None, ticket: str) -> None:
-    assert Tickets(engine, 60).redeem(ticket, ORIGIN) is None
+    assert Tickets(engine, 60).redeem(ticket, ORIGIN, BROWSER) is None
 
 
 @engines
 def test_a_ticket_holds_no_cookie_that_could_be_read_from_it(engine: str | None) -> None:
-    assert "the-session" not in Tickets(engine, 60).issue(some_cookies(), ORIGIN)
+    assert "the-session" not in Tickets(engine, 60).issue(some_cookies(), ORIGIN, BROWSER)
 
 
 @pytest.mark.parametrize("engine", [CACHE, SIGNED, None])
 def test_a_ticket_in_the_cache_ends_by_itself(
     engine: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticket = Tickets(engine, 60).issue(some_cookies(), ORIGIN)
+    ticket = Tickets(engine, 60).issue(some_cookies(), ORIGIN, BROWSER)
     cache = caches["default"]
     for key in list(cache._expire_info):  # as though a minute had passed
         cache._expire_info[key] -= 61
-    assert Tickets(engine, 60).redeem(ticket, ORIGIN) is None
+    assert Tickets(engine, 60).redeem(ticket, ORIGIN, BROWSER) is None
+
+
+@engines
+def test_a_ticket_ends_although_its_store_forgets_to(
+    engine: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that is saved again lives on; the record has its end in itself."""
+    tickets_made = [Tickets(engine, 3).issue(some_cookies(), ORIGIN, BROWSER) for _ in range(2)]
+    now = time.time()
+    monkeypatch.setattr(tickets, "time", lambda: now + 2)
+    assert Tickets(engine, 3).redeem(tickets_made[0], ORIGIN, BROWSER) == EXPECTED
+    monkeypatch.setattr(tickets, "time", lambda: now + 4)
+    assert Tickets(engine, 3).redeem(tickets_made[1], ORIGIN, BROWSER) is None
 
 
 @pytest.mark.django_db
-def test_a_ticket_in_the_database_ends_by_itself() -> None:
-    ticket = Tickets(DB, 60).issue(some_cookies(), ORIGIN)
-    row = Session.objects.get(session_key=ticket)
-    seconds = (row.expire_date - timezone.now()).total_seconds()
+def test_clearsessions_knows_when_a_ticket_in_the_database_has_ended() -> None:
+    Tickets(DB, 60).issue(some_cookies(), ORIGIN, BROWSER)
+    seconds = (Session.objects.get().expire_date - timezone.now()).total_seconds()
     assert 50 < seconds <= 60
-    Session.objects.update(expire_date=timezone.now())
-    assert Tickets(DB, 60).redeem(ticket, ORIGIN) is None
+
+
+@engines
+def test_a_ticket_is_no_key_of_a_session(engine: str | None) -> None:
+    ticket = Tickets(engine, 60).issue(some_cookies(), ORIGIN, BROWSER)
+    for backend in (db_sessions, cache_sessions, file_sessions):
+        if engine is not None and engine.endswith(backend.__name__.rpartition(".")[2]):
+            assert not backend.SessionStore(ticket).load()
+
+
+@engines
+@pytest.mark.parametrize("browser", [(), ("other",), ("one", "other")[1:]])
+def test_a_ticket_is_for_one_browser(engine: str | None, browser: tuple[str, ...]) -> None:
+    ticket = Tickets(engine, 60).issue(some_cookies(), ORIGIN, BROWSER)
+    assert Tickets(engine, 60).redeem(ticket, ORIGIN, browser) is None
+    assert Tickets(engine, 60).redeem(ticket, ORIGIN, BROWSER) is None  # it is spent
+
+
+@engines
+def test_a_browser_may_have_more_cookies_than_a_ticket_is_bound_to(engine: str | None) -> None:
+    ticket = Tickets(engine, 60).issue(some_cookies(), ORIGIN, BROWSER)
+    assert Tickets(engine, 60).redeem(ticket, ORIGIN, (*BROWSER, "another")) == EXPECTED
+
+
+@pytest.mark.parametrize("engine", [FILE, CACHE, None])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "locmem.LocMemCache",
+        "filebased.FileBasedCache",
+    ],
+)
+def test_of_many_that_redeem_a_ticket_at_once_one_has_it(
+    engine: str | None, backend: str, settings: Any, tmp_path: Path
+) -> None:
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    settings.CACHES = {
+        "default": {
+            "BACKEND": f"django.core.cache.backends.{backend}",
+            "LOCATION": str(tmp_path / "cache"),
+        }
+    }
+    for _ in range(30):
+        ticket = Tickets(engine, 60).issue(some_cookies(), ORIGIN, BROWSER)
+        start = Barrier(4)
+
+        def redeem(start: Barrier = start, ticket: str = ticket) -> bool:
+            start.wait(5)
+            return Tickets(engine, 60).redeem(ticket, ORIGIN, BROWSER) is not None
+
+        with ThreadPoolExecutor(4) as pool:
+            found = [future.result(5) for future in [pool.submit(redeem) for _ in range(4)]]
+        assert found.count(True) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("engine", [DB, CACHED_DB])
+def test_of_two_that_found_the_same_row_one_has_it(engine: str) -> None:
+    ticket = Tickets(engine, 60).issue(some_cookies(), ORIGIN, BROWSER)
+    inner: list[Any] = []
+
+    def overtake(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("DELETE") and not inner:
+            inner.append(None)
+            inner.append(Tickets(engine, 60).redeem(ticket, ORIGIN, BROWSER))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(overtake):
+        assert Tickets(engine, 60).redeem(ticket, ORIGIN, BROWSER) is None
+    assert inner == [None, EXPECTED]
+
+
+@pytest.mark.django_db
+def test_a_database_cache_lets_one_of_two_have_a_ticket(settings: Any) -> None:
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "kept"}
+    }
+    call_command("createcachetable", verbosity=0)
+    ticket = Tickets(None, 60).issue(some_cookies(), ORIGIN, BROWSER)
+    inner: list[Any] = []
+
+    def overtake(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("DELETE") and not inner:
+            inner.append(None)
+            inner.append(Tickets(None, 60).redeem(ticket, ORIGIN, BROWSER))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(overtake):
+        assert Tickets(None, 60).redeem(ticket, ORIGIN, BROWSER) is None
+    assert inner == [None, EXPECTED]
+
+
+# What nobody fetches.
+
+
+@pytest.mark.django_db
+def test_a_browser_that_fetches_nothing_has_eight_rows_and_loses_no_cookie() -> None:
+    unfetched = Unfetched()
+    made = [Tickets(DB, 60, unfetched).issue([f"a{n}=1"], ORIGIN, BROWSER) for n in range(300)]
+    assert Session.objects.count() == len(unfetched) == 8
+    found = [Tickets(DB, 60, unfetched).redeem(ticket, ORIGIN, BROWSER) for ticket in made]
+    assert sorted(line for lines in found for line in lines or ()) == sorted(
+        f"a{n}=1" for n in range(300)
+    )
+    assert not Session.objects.exists() and not len(unfetched) and not unfetched._of
+
+
+@pytest.mark.django_db
+def test_the_tickets_of_one_browser_are_not_anothers_to_take_over() -> None:
+    unfetched = Unfetched()
+    first = Tickets(DB, 60, unfetched).issue(["mine=1"], ORIGIN, BROWSER)
+    for n in range(20):
+        Tickets(DB, 60, unfetched).issue([f"a{n}=1"], ORIGIN, ("other",))
+        Tickets(DB, 60, unfetched).issue([f"a{n}=1"], "https://other.example", BROWSER)
+    assert Tickets(DB, 60, unfetched).redeem(first, ORIGIN, BROWSER) == ["mine=1"]
+
+
+@pytest.mark.parametrize("engine", [pytest.param(DB, marks=pytest.mark.django_db), FILE])
+def test_what_nobody_fetched_in_time_is_swept(
+    engine: str, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    calls: list[None] = []
+    unfetched = Unfetched(lambda: calls.append(None))
+    made = Tickets(engine, 60, unfetched)
+    for _ in range(3):
+        made.issue(some_cookies(), ORIGIN, BROWSER)
+    assert calls == [None]
+    assert made.sweep()
+    now = time.time()
+    monkeypatch.setattr(tickets, "time", lambda: now + 61)
+    assert not made.sweep()
+    assert not list(tmp_path.iterdir())
+    if engine == DB:
+        assert not Session.objects.exists()
+    made.issue(some_cookies(), ORIGIN, BROWSER)
+    assert calls == [None, None]
 
 
 @pytest.mark.django_db
 def test_a_spent_ticket_leaves_no_session_behind() -> None:
-    tickets = Tickets(DB, 60)
-    tickets.redeem(tickets.issue(some_cookies(), ORIGIN), ORIGIN)
+    made = Tickets(DB, 60)
+    made.redeem(made.issue(some_cookies(), ORIGIN, BROWSER), ORIGIN, BROWSER)
     assert not Session.objects.exists()
 
 
@@ -129,5 +294,5 @@ def test_redeeming_another_session_leaves_it_as_it_is() -> None:
     session.create()
     key = session.session_key
     assert key is not None
-    assert Tickets(DB, 60).redeem(key, ORIGIN) is None
+    assert Tickets(DB, 60).redeem(key, ORIGIN, BROWSER) is None
     assert db_sessions.SessionStore(key)["user"] == 7

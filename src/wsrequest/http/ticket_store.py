@@ -1,0 +1,158 @@
+"""Where cookies wait for the browser that fetches them with a ticket.
+
+The project's session store, since every process of a deployment shares it; a cache where there is
+no such store. Owns that a record is taken once: each store has a deletion that succeeds for one of
+those who try, and only that one gets the record.
+"""
+
+import os
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from django.contrib.sessions.backends import cache as cache_sessions
+from django.contrib.sessions.backends import db as db_sessions
+from django.contrib.sessions.backends import file as file_sessions
+from django.core.cache import caches
+from django.db import router
+
+__all__ = ["Store", "cache_of", "store_of"]
+
+Record = dict[str, Any]
+
+_RECORD = "_wsrequest_ticket"
+
+
+class Store(Protocol):
+    """Keeps records by key for a time. Belongs in a worker thread, like its database."""
+
+    def put(self, key: str, record: Record, seconds: int) -> None:
+        """Keep a record under a key that is new."""
+
+    def take(self, key: str) -> Record | None:
+        """Return a record, once; None where there is none, or somebody else was faster."""
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget records that nobody has fetched in time."""
+
+
+class _DatabaseStore:
+    """Rows of the session table, written past what caches them (cached_db)."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def put(self, key: str, record: Record, seconds: int) -> None:
+        db_sessions.SessionStore.save(_filled(self._session, key, record, seconds), True)
+
+    def take(self, key: str) -> Record | None:
+        rows = self._rows([key])
+        row = rows.first()
+        if row is None:
+            return None
+        # One statement, and the database tells how many rows it deleted. The session's own
+        # delete() looks first and deletes then: of four threads all could have the record.
+        _, counts = rows.delete()
+        if not counts.get(rows.model._meta.label):
+            return None
+        found = self._session().decode(row.session_data).get(_RECORD)
+        return found if isinstance(found, dict) else None
+
+    def drop(self, keys: Iterable[str]) -> None:
+        self._rows(keys).delete()
+
+    def _rows(self, keys: Iterable[str]) -> Any:
+        model = self._session.get_model_class()
+        manager = model._default_manager.using(router.db_for_write(model))
+        return manager.filter(session_key__in=list(keys))
+
+
+class _FileStore:
+    """Files beside those of the sessions: the system lets one caller alone unlink a file."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def put(self, key: str, record: Record, seconds: int) -> None:
+        _filled(self._session, key, record, seconds).save(must_create=True)
+
+    def take(self, key: str) -> Record | None:
+        path = self._path(key)
+        try:
+            text = path.read_text("ascii")
+            os.unlink(path)
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        found = self._session().decode(text).get(_RECORD)
+        return found if isinstance(found, dict) else None
+
+    def drop(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return Path(self._session(key)._key_to_file(key))
+
+
+class _CacheStore:
+    """Entries of a cache. ``delete()`` of each of Django's says whether it was this call's."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def put(self, key: str, record: Record, seconds: int) -> None:
+        self._cache.set(_RECORD + key, record, seconds)
+
+    def take(self, key: str) -> Record | None:
+        found = self._cache.get(_RECORD + key)
+        # The value may be of another time than the deletion, but never of another ticket.
+        return found if self._cache.delete(_RECORD + key) and isinstance(found, dict) else None
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Nothing: they end by themselves."""
+
+
+def store_of(session_engine: str | None) -> Store:
+    """Return the store for the project's session engine.
+
+    Args:
+        session_engine: its dotted path, None without. One that is neither Django's own nor made
+            of it promises no deletion that tells, and a session in a signed cookie has no store:
+            for both it is the default cache.
+    """
+    session = None if session_engine is None else import_module(session_engine).SessionStore
+    if session is not None and issubclass(session, db_sessions.SessionStore):
+        return _DatabaseStore(session)
+    if session is not None and issubclass(session, file_sessions.SessionStore):
+        return _FileStore(session)
+    if session is not None and issubclass(session, cache_sessions.SessionStore):
+        return _CacheStore(session()._cache)
+    return _CacheStore(caches["default"])
+
+
+def cache_of(session_engine: str | None, session_cache: str) -> str | None:
+    """Return the alias of the cache that ``store_of`` uses, None where it uses none.
+
+    Args:
+        session_engine: see there.
+        session_cache: alias of the cache for sessions.
+
+    Raises:
+        ImportError: there is no such engine.
+        AttributeError: it has no store.
+    """
+    if session_engine is None:
+        return "default"
+    session = import_module(session_engine).SessionStore
+    if issubclass(session, (db_sessions.SessionStore, file_sessions.SessionStore)):
+        return None
+    return session_cache if issubclass(session, cache_sessions.SessionStore) else "default"
+
+
+def _filled(session: Any, key: str, record: Record, seconds: int) -> Any:
+    store = session(key)
+    store._session_cache = {}  # else it is looked up, and loses its key where there is none
+    store[_RECORD] = record
+    store.set_expiry(seconds)
+    return store
