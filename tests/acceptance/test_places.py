@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.acceptance.client import connect
-from tests.acceptance.servers import Server
+from tests.acceptance.commands import running
+from tests.acceptance.servers import START_SECONDS, Server, free_port
 
 SECURE = json.dumps({"SECURE_PROXY_SSL_HEADER": ["HTTP_X_FORWARDED_PROTO", "https"]})
 
@@ -67,3 +69,20 @@ def test_page_opens_its_socket_below_the_script_name(
         assert told["meta"]["PATH_INFO"] == "/echo/"
         assert client_url(client.get("/app/client-page/").data) == "/app/ws/"
     assert server.http("GET", f"{prefix}/ws/").status == 426  # where tickets are taken
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("runwebsockets",), ("runwebsockets", "--workers", "2"), ("runserver", "--noreload")],
+    ids=" ".join,
+)
+def test_handshake_with_large_cookies_is_answered(
+    project_data: Path, command: tuple[str, ...]
+) -> None:
+    """websockets ends a line at 8,190 bytes, and uvicorn then never answers."""
+    port = free_port()
+    name, *options = command
+    with running(project_data, name, f"127.0.0.1:{port}", *options, port=port) as server:
+        cookies = {"large": "x" * 60_000, "after": "1"}
+        with connect(server, cookies=cookies, open_timeout=START_SECONDS) as client:
+            assert client.get("/echo/").data["cookies"] == cookies

@@ -4,6 +4,8 @@ Owns its configuration, and the server that runserver uses in place of Django's 
 """
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +19,11 @@ from wsrequest.management.listening import listen_tcp
 __all__ = ["DevelopmentServer", "make_config"]
 
 _uvicorn = logging.getLogger("uvicorn.error")
+
+# Of a header of a handshake, that of cookies for one. websockets takes 8,190, and uvicorn then
+# never answers, where the same cookies pass by HTTP. uvicorn's h11 takes as much for all headers.
+_HEADER_LINE_BYTES = 65_536
+_LINE_VARIABLE = "WEBSOCKETS_MAX_LINE_LENGTH"  # read when websockets is imported
 
 
 def _is_true(record: logging.LogRecord) -> bool:
@@ -32,6 +39,7 @@ def make_config(application: ASGI | Callable[[], ASGI], **options: Any) -> uvico
         options: further arguments of ``uvicorn.Config``.
     """
     _uvicorn.addFilter(_is_true)
+    _take_long_headers()
     return uvicorn.Config(
         application,
         interface="asgi3",
@@ -42,6 +50,16 @@ def make_config(application: ASGI | Callable[[], ASGI], **options: Any) -> uvico
         log_config=None,  # the project's LOGGING
         **options,
     )
+
+
+def _take_long_headers() -> None:
+    """Have websockets take as long a header as HTTP does, unless its limit was set by hand."""
+    if _LINE_VARIABLE in os.environ:
+        return
+    os.environ[_LINE_VARIABLE] = str(_HEADER_LINE_BYTES)  # for workers, too
+    http11 = sys.modules.get("websockets.http11")
+    if http11 is not None:
+        http11.MAX_LINE_LENGTH = _HEADER_LINE_BYTES  # type: ignore[attr-defined]  # a constant
 
 
 class DevelopmentServer:
