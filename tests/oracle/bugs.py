@@ -5,6 +5,7 @@ wrong: the comments name where that happened (live-lessons: CA and CO are cachal
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,14 @@ from unittest import mock
 
 from wsrequest.connection import hearing, runs, subscriptions
 from wsrequest.connection.subscriptions import Subscription, Subscriptions
+from wsrequest.live import caches as module_of_caches
 from wsrequest.live import rows, taps
+from wsrequest.live.cache_calls import Call
+from wsrequest.live.caches import Caches
+from wsrequest.live.keys import Keys
 from wsrequest.live.log import Log
 from wsrequest.live.registry import Registry
+from wsrequest.live.sessions import Sessions, _Contents
 from wsrequest.live.statements import NOTHING
 from wsrequest.live.taps import Tap
 from wsrequest.types import Headers
@@ -170,6 +176,97 @@ def bare_names_missed() -> AbstractContextManager[Any]:
         return blind
 
     return replacing(Tap, "_statement", make)
+
+
+# What is answered from a cache.
+
+
+@bug("/cached/numbers/?n=0", "/cached/numbers/?n=1", "/cached/tags/")
+def cache_keys_unread() -> AbstractContextManager[Any]:
+    """A view that the cache answers has read nothing."""
+    return mock.patch.object(Keys, "note", lambda *args, **kwargs: None)
+
+
+@bug("/cached/numbers/?n=0", "/cached/numbers/?n=1")
+def many_cache_keys_unseen() -> AbstractContextManager[Any]:
+    """Only the operations on one key are looked at."""
+
+    def make(keys: Any) -> Any:
+        return lambda call: [] if call.operation.many and call.operation.writes else keys(call)
+
+    return replacing(Call, "keys", make)
+
+
+@bug("/cached/numbers/?n=0", "/cached/numbers/?n=1")
+@contextmanager
+def cache_table_told_at_once() -> Iterator[None]:
+    """Django's DatabaseCache writes with the transaction, the others at once."""
+
+    def make(wrote: Any) -> Any:
+        def early(self: Any, *args: Any) -> None:
+            wrote(self, *args)
+            time.sleep(0.005)  # so that there is a run before the commit
+
+        return early
+
+    with mock.patch.object(module_of_caches, "_alias", lambda cache: None):
+        with replacing(Caches, "_wrote", make):
+            yield
+
+
+@bug("/cached/numbers/?n=0", "/cached/numbers/?n=1")
+def cleared_cache_unseen() -> AbstractContextManager[Any]:
+    """What names no key writes none."""
+
+    def make(wrote: Any) -> Any:
+        return lambda self, store, keys, alias=None: wrote(
+            self, store, [key for key in keys if key is not None], alias
+        )
+
+    return replacing(Keys, "wrote", make)
+
+
+@bug("/cached/numbers/?n=0", "/cached/numbers/?n=1")
+@contextmanager
+def told_before_the_cache_is_written() -> Iterator[None]:
+    """A run that begins at once reads the old value, and nothing comes later."""
+    wrote = Caches._wrote
+
+    def make(places: Any) -> Any:
+        def early(self: Any, call: Call) -> Any:
+            found = places(self, call)
+            if call.operation.writes:
+                wrote(self, call, found, None)
+                time.sleep(0.005)  # so that there is a run before it is written
+            return found
+
+        return early
+
+    with (
+        mock.patch.object(Caches, "_wrote", lambda *args: None),
+        replacing(Caches, "_places", make),
+    ):
+        yield
+
+
+@bug("/cached/basket/")
+def sessions_unseen() -> AbstractContextManager[Any]:
+    """A session is a value of the request, they think."""
+    return mock.patch.object(Sessions, "_tell", lambda *args: None)
+
+
+@bug("/cached/basket/")
+def session_saved_again_unseen() -> AbstractContextManager[Any]:
+    """A save counts only when a session is there for the first time."""
+
+    def make(wrote: Any) -> Any:
+        def once(self: Any, name: str, content: Any) -> bool:
+            is_known = self._get(name)[0] is not None
+            return bool(wrote(self, name, content)) and not is_known
+
+        return once
+
+    return replacing(_Contents, "wrote", make)
 
 
 # When it runs again.

@@ -62,6 +62,10 @@ URLS: tuple[Callable[[Dice], str], ...] = (
     lambda dice: dice.choice(["/mine/", "/now-and-then/"]),
     lambda dice: "/private/",
     lambda dice: f"/slow/?kind={dice.randrange(4)}",
+    lambda dice: f"/cached/numbers/?n={dice.randrange(3)}",
+    lambda dice: dice.choice(["/cached/tags/", "/cached/others/", "/cached/async/"]),
+    lambda dice: dice.choice(["/cached/config/", "/cached/page/", "/cached/fragment/"]),
+    lambda dice: "/cached/basket/",
     lambda dice: dice.choice(["/public/", "/varied/", "/varied/", "/header/"]),
 )
 

@@ -7,19 +7,22 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import psycopg.sql
+from django.conf import settings
 from django.contrib.auth import get_user_model, login
-from django.contrib.sessions.backends.db import SessionStore
+from django.core.cache import caches
 from django.core.management import call_command
 from django.core.management.color import no_style
 from django.db import connection, connections, transaction
+from django.db.models.signals import post_delete, post_save
 from django.test import RequestFactory, override_settings
 
-from tests.oracle.project import models
+from tests.oracle.project import cached, models
 from tests.oracle.writes import KEYS, USERS
 from tests.postgres import Params, made_cluster
 
@@ -34,6 +37,18 @@ SETTINGS: dict[str, Any] = {
         "django.middleware.http.ConditionalGetMiddleware",
     ],
     "LOGIN_URL": "/log-in/",
+    "CACHES": {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": "oracle",
+            "TIMEOUT": None,
+        },
+        "table": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "oracle_cache",
+            "TIMEOUT": None,
+        },
+    },
     # Few threads and bytes, and no pauses, so that everything meets that can meet.
     "WSREQUEST_THREADS": 4,
     "WSREQUEST_MAX_OUTBOUND_BYTES": 1024,
@@ -53,6 +68,18 @@ def sqlite(directory: str | Path) -> dict[str, Any]:
 
 
 @contextmanager
+def forgetting() -> Iterator[None]:
+    """Rows that are saved or deleted take their keys out of the cache."""
+    for signal in (post_save, post_delete):
+        signal.connect(cached.forget)
+    try:
+        yield
+    finally:
+        for signal in (post_save, post_delete):
+            signal.disconnect(cached.forget)
+
+
+@contextmanager
 def database(parameters: dict[str, Any]) -> Iterator[None]:
     """Make the default database another one, with the oracle's tables, for the length of a block.
 
@@ -66,9 +93,13 @@ def database(parameters: dict[str, Any]) -> Iterator[None]:
     ]
     connections["default"] = connections.create_connection("default")
     try:
-        with override_settings(**SETTINGS):
+        # A store of each kind: rows alone, and rows behind a cache.
+        engine = "db" if parameters["ENGINE"].endswith("postgresql") else "cached_db"
+        engine = f"django.contrib.sessions.backends.{engine}"
+        with override_settings(**SETTINGS, SESSION_ENGINE=engine), forgetting():
             call_command("migrate", verbosity=0)
             call_command("migrate", verbosity=0, run_syncdb=True)  # refers to the tables of those
+            call_command("createcachetable", verbosity=0)
             with connection.cursor() as cursor:
                 cursor.execute(models.LEGACY)
             yield
@@ -93,6 +124,9 @@ def fill() -> None:
     names += [user.user_permissions.through._meta.db_table]
     sql = connection.ops.sql_flush(no_style(), names, reset_sequences=True, allow_cascade=False)
     connection.ops.execute_sql_flush(sql)
+    for alias in ("default", "table"):
+        if alias in caches:
+            caches[alias].clear()
     with transaction.atomic():
         for number, name in enumerate(USERS, 1):
             user.objects.create(pk=number, username=name)
@@ -121,7 +155,7 @@ def _fill_tables() -> None:
 def cookie_of(name: str) -> str:
     """The Cookie header of somebody who has logged in as a user."""
     request = RequestFactory().get("/")
-    request.session = SessionStore()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore()
     user = get_user_model().objects.get(username=name)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session.save()

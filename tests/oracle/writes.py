@@ -5,11 +5,15 @@ shrunk. Keys are small, so that writes meet; what the database refuses is rolled
 """
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.models import Session
+from django.core.cache import cache, caches
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Model, QuerySet
@@ -430,6 +434,66 @@ def session_delete(a: int, b: int, c: int) -> None:
         Session.objects.filter(pk=keys[b % len(keys)]).delete()
 
 
+# Caches and sessions.
+
+
+def some_cache(n: int) -> Any:
+    return caches[("default", "table")[n % 2]]
+
+
+@write
+def cache_set(a: int, b: int, c: int) -> None:
+    some_cache(c).set(f"n{a % 3}", b % 9)
+
+
+@write
+def cache_set_many(a: int, b: int, c: int) -> None:
+    some_cache(c).set_many({f"n{a % 3}": b % 9, f"n{b % 3}": a % 9})
+
+
+@write
+def cache_add(a: int, b: int, c: int) -> None:
+    some_cache(c).get_or_set(f"n{a % 3}", b % 9)
+
+
+@write
+def cache_incr(a: int, b: int, c: int) -> None:
+    try:
+        some_cache(c).incr(f"n{a % 3}", b % 3)
+    except ValueError:
+        some_cache(c).add(f"n{a % 3}", 1)
+
+
+@write
+def cache_delete(a: int, b: int, c: int) -> None:
+    some_cache(c).delete(f"n{a % 3}")
+
+
+@write
+def cache_delete_many(a: int, b: int, c: int) -> None:
+    some_cache(c).delete_many(f"n{n}" for n in (a % 3, b % 3))
+
+
+@write
+def cache_clear(a: int, b: int, c: int) -> None:
+    if a % 4 == 0:
+        caches["table"].clear()  # the other one keeps sessions
+
+
+@write
+def page_delete(a: int, b: int, c: int) -> None:
+    cache.delete_many(["tags", "config"])
+
+
+@write
+def session_put(a: int, b: int, c: int) -> None:
+    keys = list(Session.objects.order_by("pk").values_list("pk", flat=True))
+    if keys:
+        session = import_module(settings.SESSION_ENGINE).SessionStore(keys[a % len(keys)])
+        session["basket"] = b % 5
+        session.save()
+
+
 # Transactions.
 
 MODES = ("auto", "atomic", "rolled_back", "by_hand", "undone_by_hand", "failing_hook", "hook")
@@ -457,7 +521,7 @@ def run(mode: str, operations: Sequence[Operation]) -> bool:
                     raise Undo
     except HookFailed:
         return True
-    except (Undo, DatabaseError, ObjectDoesNotExist):
+    except (Undo, DatabaseError, ObjectDoesNotExist, UpdateError):
         return False
     return mode != "undone_by_hand"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sites.shortcuts import get_current_site
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_page
@@ -17,7 +17,9 @@ from django.views.decorators.vary import vary_on_headers
 
 from tests.oracle.project.models import Notebook, Room, Tag
 
-__all__ = ["FORGETTING", "forget", "rooms_of_module"]
+__all__ = ["FORGETTING", "NUMBERS", "forget", "rooms_of_module"]
+
+NUMBERS = ("n0", "n1")
 
 
 def names() -> list[str]:
@@ -55,6 +57,14 @@ def many(request: HttpRequest) -> HttpResponse:
 def number(request: HttpRequest) -> HttpResponse:
     """A number that others count."""
     return JsonResponse({"number": cache.get("number", 0), "is_there": "flag" in cache})
+
+
+def numbers(request: HttpRequest) -> HttpResponse:
+    """What the two caches of the oracle's world hold, one by one and together."""
+    n = int(request.GET["n"])
+    table = caches["table"]
+    found = {"one": cache.get(f"n{n}"), "table": table.get(f"n{n}"), "is_there": f"n{n}" in table}
+    return JsonResponse({**found, "all": cache.get_many(NUMBERS), "more": table.get_many(NUMBERS)})
 
 
 def short(request: HttpRequest) -> HttpResponse:

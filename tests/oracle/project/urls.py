@@ -57,6 +57,7 @@ urlpatterns = [
     path("cached/async/", cached.asynchronously),
     path("cached/many/", cached.many),
     path("cached/number/", cached.number),
+    path("cached/numbers/", cached.numbers),
     path("cached/short/", cached.short),
     path("cached/config/", cached.config),
     path("cached/page/", cached.page),
