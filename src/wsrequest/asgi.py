@@ -239,6 +239,7 @@ class Application:
             conf.session_engine,
             conf.file_upload_max_memory_bytes,
             conf.file_upload_directory,
+            conf.csrf_cookie,
             ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER),
         )
         if terms != self._terms:

@@ -251,6 +251,14 @@ class Conf:
             else None
         )
 
+    @property
+    def csrf_cookie(self) -> str | None:
+        """The cookie that Django's CSRF middleware reads in each request; None without such."""
+        has_middleware = "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
+        if not has_middleware or settings.CSRF_USE_SESSIONS:
+            return None
+        return str(settings.CSRF_COOKIE_NAME)
+
     def needs_tls(self, path: str) -> bool:
         """Whether ``path`` would be redirected to https by Django's SecurityMiddleware."""
         if not settings.SECURE_SSL_REDIRECT:

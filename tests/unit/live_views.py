@@ -104,8 +104,8 @@ async def atable(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def held(request: HttpRequest, name: str) -> HttpResponse:
-    """Read, then hold the thread until the stage may go on."""
-    found = value(name)
+    """Read, also the cookie ``who``, then hold the thread until the stage may go on."""
+    found, _ = value(name), request.COOKIES.get("who")
     stage = begin(request, name)
     if not request.GET.get("first") or request.websocket.is_rerun:  # type: ignore[attr-defined]
         stage.go.wait(SECONDS)

@@ -17,7 +17,7 @@ from django.urls import path
 
 from tests.unit import live_views
 from tests.unit.live_views import value
-from tests.unit.views import begin
+from tests.unit.views import SECONDS, begin
 from wsrequest.live import is_rerun, skip_on_rerun
 
 if django.VERSION >= (6, 0):
@@ -143,7 +143,41 @@ def clock(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(f'<p at="{begin(request, name).count}">{value(name)}</p>')
 
 
+def themed(request: HttpRequest, name: str) -> HttpResponse:
+    """Read the cookies that the table names: several by spaces, ``*`` all, ``raw`` the header."""
+    begin(request, name)
+    wanted = str(value(name) or "").split()
+    found: dict[str, Any] = {}
+    for cookie in wanted:
+        if cookie == "*":
+            found["*"] = dict(request.COOKIES)
+        elif cookie == "raw":
+            found["raw"] = sorted(request.META.get("HTTP_COOKIE", "").split("; "))
+        else:
+            found[cookie] = request.COOKIES.get(cookie)
+    return JsonResponse({"value": wanted, "cookies": found})
+
+
+def held_theme(request: HttpRequest, name: str) -> HttpResponse:
+    """As ``themed``, and hold the thread before the cookies are read."""
+    stage = begin(request, name)
+    if request.websocket.is_rerun:  # type: ignore[attr-defined]
+        stage.go.wait(SECONDS)
+    return themed(request, name)
+
+
+def bake(request: HttpRequest, name: str) -> HttpResponse:
+    """Set the cookies of the query."""
+    response = JsonResponse({})
+    for cookie, content in request.GET.items():
+        response.set_cookie(cookie, content)
+    return response
+
+
 VIEWS = (
+    themed,
+    held_theme,
+    bake,
     form,
     aform,
     nonced,

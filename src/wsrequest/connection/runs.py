@@ -7,10 +7,10 @@ registry's and the subscriber's.
 
 import asyncio
 import logging
-from collections.abc import Container
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
@@ -21,6 +21,7 @@ from wsrequest.connection.calls import Call, Owner
 from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.shared import SharedKey, Site, site_of, told_by
 from wsrequest.errors import Refused
+from wsrequest.http.cookie_reads import CookieReads, note_cookies
 from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
 from wsrequest.http.masks import csp_nonce, csrf_secret
@@ -36,7 +37,7 @@ from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
 from wsrequest.types import Frame, Read
 
-__all__ = ["LiveCall", "Place", "Rerun", "identity_of", "unconditional", "without"]
+__all__ = ["LiveCall", "Place", "Rerun", "Told", "identity_of", "unconditional", "without"]
 
 logger = logging.getLogger("wsrequest.live")
 
@@ -57,12 +58,13 @@ class LiveCall(Call):
         refusal: why no run of it can be answered, as far as its answer was looked at.
         by_session: whether it was answered for a user whom a session named.
         sets_cookies: whether its answer does; a browser's connection is not shown them.
+        cookies: which of them it read.
         discarded: what it wrote to sessions, when that is not to be kept; None when it is.
     """
 
     __slots__ = (
-        "_reads", "_request", "_shared_key", "_site", "by_session", "discarded", "head",
-        "live_run", "refusal", "result", "sets_cookies", "shown_message",
+        "_reads", "_request", "_shared_key", "_site", "_uses_token", "by_session", "cookies",
+        "discarded", "head", "live_run", "refusal", "result", "sets_cookies", "shown_message",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: Key, message: Request) -> None:
@@ -75,6 +77,8 @@ class LiveCall(Call):
         self.refusal: Refused | None = None
         self.discarded = Discarded() if message.rerun else None
         self._reads = Reads()
+        self.cookies: CookieReads | None = None
+        self._uses_token = False
         self._request: WSGIRequest | None = None
         self._site: Site | None = None
         self._shared_key: SharedKey | None = None
@@ -83,6 +87,15 @@ class LiveCall(Call):
     def reads(self) -> frozenset[Read]:
         """What it read; empty until it ran."""
         return self._reads.result()
+
+    @property
+    def cookie_names(self) -> frozenset[str] | None:
+        """The cookies that count for its answer, present or not; None for all."""
+        if self.cookies is None:
+            return frozenset()  # it did not run
+        name = self.owner.terms.csrf_cookie
+        is_moot = name is not None and not self._uses_token and self.cookies.count(name) == 1
+        return self.cookies.names(without=[name] if is_moot and name is not None else ())
 
     @property
     def expires_seconds(self) -> float | None:
@@ -118,9 +131,9 @@ class LiveCall(Call):
         assert request is not None  # who has an answer had a request
         self.head = head
         self.by_session = bool(self.user and self.user[1])
-        normalizer = Normalizer(
-            csrf_secret(request), csp_nonce(request), self.owner.terms.live_ignored, request
-        )
+        secret = csrf_secret(request)
+        self._uses_token = secret is not None
+        normalizer = Normalizer(secret, csp_nonce(request), self.owner.terms.live_ignored, request)
         self.result = Result(head.status, head.headers, body, self._shared_key, normalizer)
 
     def look_whether_public(self, head: Response) -> None:
@@ -149,6 +162,7 @@ class LiveCall(Call):
             is_rerun=info.is_rerun, is_resumed=self.message.rerun and not info.is_rerun
         )
         self._request, self._site = request, site_of(request)
+        self.cookies = note_cookies(request)
         return request
 
 
@@ -204,6 +218,18 @@ class _LiveAnswer(Answer):
         super().failed(error)
 
 
+class Told(NamedTuple):
+    """What a run tells of those whom it was for.
+
+    Attributes:
+        names: of the cookies that count for the answer; None for all.
+        cookie: the Cookie header that it had.
+    """
+
+    names: frozenset[str] | None
+    cookie: str
+
+
 class Place(Protocol):
     """Where a live request is sent from: a connection, or a stream of events."""
 
@@ -219,14 +245,24 @@ class Rerun:
     Args:
         place: of the subscriber whose identity it has.
         message: its request.
-        cookie: the Cookie header that the subscriber had with its last answer.
+        cookie: the Cookie header that the subscriber has now.
         run: the registry's.
         live: of the service.
+        on_end: called when the registry knows of the end.
     """
 
-    __slots__ = ("_call", "_live", "_run", "base", "info", "service", "terms")
+    __slots__ = ("_call", "_live", "_on_end", "_run", "base", "info", "service", "terms")
 
-    def __init__(self, place: Place, message: Request, cookie: str, run: Run, live: Live) -> None:
+    def __init__(
+        self,
+        place: Place,
+        message: Request,
+        cookie: str,
+        run: Run,
+        live: Live,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_end = on_end
         self.service, self.terms, self.base = place.service, place.terms, place.base
         self.info = place.info.of_live(is_rerun=True)
         self._run, self._live = run, live
@@ -264,7 +300,9 @@ class Rerun:
             call.result or call.refusal,
             call.reads,
             expires_seconds=call.expires_seconds,
+            told=Told(call.cookie_names, call.cookie),
         )
+        self._on_end()
 
 
 def unconditional(message: Request) -> Request:

@@ -35,6 +35,8 @@ class Terms:
         session_engine: dotted path of the session store; None without.
         upload_memory_bytes: from here on a body in parts is kept in a file.
         upload_directory: where; None for the system's directory.
+        csrf_cookie: the cookie that a middleware looks at once in each request, which counts only
+            where a CSRF token is made; None without such.
         live_ignored: what is no difference between two answers to a live request.
     """
 
@@ -46,6 +48,7 @@ class Terms:
     session_engine: str | None = None
     upload_memory_bytes: int = 2_621_440
     upload_directory: str | None = None
+    csrf_cookie: str | None = None
     live_ignored: Ignored = Ignored()  # it is never changed
 
     def hello(self, subprotocol: str, tickets: Literal["yes", "bind", "no"] = "yes") -> Hello:

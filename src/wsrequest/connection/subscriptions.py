@@ -5,12 +5,13 @@ Owns the frames of their versions. When a view runs again is the registry's.
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from time import time
 from typing import Protocol
 
 import msgspec
 
-from wsrequest.connection.runs import LiveCall, Place, Rerun, identity_of, without
+from wsrequest.connection.runs import LiveCall, Place, Rerun, Told, identity_of, without
 from wsrequest.connection.service import Live
 from wsrequest.connection.shared import SharedKey, SharedPlace, message_of
 from wsrequest.errors import Refused
@@ -62,7 +63,7 @@ class Subscription:
     """
 
     __slots__ = (
-        "_first", "_home", "_is_exact", "_sent", "_tags", "_version", "by_session", "cookie",
+        "_first", "_home", "_is_exact", "_sent", "_tags", "_version", "by_session", "cookie_names",
         "group", "is_behind", "key", "message", "session_key",
     )  # fmt: skip
 
@@ -79,7 +80,7 @@ class Subscription:
         self._sent: Result | None = None
         self._is_exact = True  # the client holds that byte for byte
         self._version = 0
-        self.cookie = ""
+        self.cookie_names = call.cookie_names
         self.key: Hashable = None
 
     @property
@@ -92,7 +93,19 @@ class Subscription:
         home = self._home
         # Made for each run: a cookie that has ended is sent no more, even where its timer is late.
         cookie = home.line.cookie_for(self.message.url)
-        return Rerun(home.line, self.message, cookie, run, home.live)
+        on_end = partial(home.look_whose, self)
+        return Rerun(home.line, self.message, cookie, run, home.live, on_end)
+
+    def learn(self, told: object, *, is_own: bool) -> None:
+        """A run of its group has read cookies that nobody knew to count: who differs in them?"""
+        assert isinstance(told, Told)
+        names = self.cookie_names
+        if names is None or (told.names is not None and told.names <= names):
+            return
+        self.cookie_names = None if told.names is None else names | told.names
+        home = self._home
+        # The one who was run was answered for the cookies of the run.
+        home.identify(self, told.cookie if is_own else home.line.cookie_for(self.message.url))
 
     def start_shared(self, run: Run) -> Rerun:
         """Run the view again as nobody, for all who share its public answer."""
@@ -246,7 +259,7 @@ class Subscriptions:
         subscription = self._subscriptions[call.key] = Subscription(self, call)
         # As whoever it was answered for, which may be another than the connection is by now: an
         # answer that set cookies came meanwhile, or this is one.
-        self._identify(subscription, call.cookie)
+        self.identify(subscription, call.cookie)
         assert call.live_run is not None
         self.live.registry.join(
             subscription, call.live_run, result, call.reads, expires_seconds=call.expires_seconds
@@ -296,9 +309,14 @@ class Subscriptions:
             loop = self.line.service.lane.loop
             self._ending = loop.call_later(seconds, self.refresh)
 
+    def look_whose(self, subscription: Subscription) -> None:
+        """A run that was made as one of them has ended; the cookies may be others by now."""
+        if subscription.group is not None:
+            self._refresh(subscription)
+
     def _refresh(self, subscription: Subscription) -> None:
         before = subscription.key
-        self._identify(subscription, self.line.cookie_for(subscription.message.url))
+        self.identify(subscription, self.line.cookie_for(subscription.message.url))
         if subscription.key != before:
             self.live.registry.move(subscription)
 
@@ -344,10 +362,13 @@ class Subscriptions:
             subscription.end(why)
             self.live.registry.leave(subscription)
 
-    def _identify(self, subscription: Subscription, cookie: str) -> None:
+    def identify(self, subscription: Subscription, cookie: str) -> None:
         """Say who it is that asks, by all that can make a difference to the answer."""
-        subscription.cookie = cookie
-        subscription.key = _key(subscription.message, cookie, self._identity)
+        pairs = cookie_pairs(cookie)
+        names = subscription.cookie_names
+        if names is not None:  # those that the view has never read make none
+            pairs = tuple(pair for pair in pairs if pair[0] in names)
+        subscription.key = _key(subscription.message, names, pairs, self._identity)
 
 
 def _tags(message: Request) -> str:
@@ -355,6 +376,11 @@ def _tags(message: Request) -> str:
     return ", ".join(told)
 
 
-def _key(message: Request, cookie: str, identity: bytes) -> Hashable:
+def _key(
+    message: Request,
+    names: frozenset[str] | None,
+    pairs: tuple[tuple[str, str], ...],
+    identity: bytes,
+) -> Hashable:
     headers = tuple(sorted((n.lower(), v) for n, v in message.headers.items()))
-    return message.url, message.query, headers, message.token, cookie_pairs(cookie), identity
+    return message.url, message.query, headers, message.token, names, pairs, identity

@@ -37,16 +37,20 @@ class Run:
         position: of the log, before anything was read.
         group: whom it is for; None for a first run, until its subscriber joins one.
         began: loop time.
+        subscriber: as whom it is made; None for a first run, and for a shared one.
         job: what runs it; None for a first run, which belongs to its connection.
         is_over: its result is no longer wanted.
         lags: it read from a replica.
     """
 
-    __slots__ = ("began", "group", "is_over", "job", "lags", "position", "watchdog")
+    __slots__ = (
+        "began", "group", "is_over", "job", "lags", "position", "subscriber", "watchdog",
+    )  # fmt: skip
 
     def __init__(self, began: float, group: "Group | None" = None) -> None:
         self.began, self.group = began, group
         self.position = 0
+        self.subscriber: Subscriber | None = None
         self.job: Job | None = None
         self.is_over = self.lags = False
         self.watchdog: asyncio.TimerHandle | None = None
@@ -74,6 +78,14 @@ class Subscriber(Protocol):
 
     def start_shared(self, run: Run) -> Job:
         """The same with nothing that is its own: for all who share the result of ``run.group``."""
+
+    def learn(self, told: object, *, is_own: bool) -> None:
+        """Take what a run of its group tells of it, which may make ``key`` another.
+
+        Args:
+            told: as ``Registry.finished`` was given it.
+            is_own: whether the run was made as this one.
+        """
 
     def show(self, version: int, result: Result) -> None:
         """Send a result, unless the client has the same."""

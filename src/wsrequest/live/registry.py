@@ -249,6 +249,7 @@ class Registry:
         run = group.run = self._open(group)
         run.watchdog = self._loop.call_later(self._run_seconds, self._is_overdue, run)
         subscriber = next(iter(group.subscribers))
+        run.subscriber = None if group.is_public else subscriber
         run.job = subscriber.start_shared(run) if group.is_public else subscriber.start(run)
 
     def _is_overdue(self, run: Run) -> None:
@@ -260,7 +261,7 @@ class Registry:
 
     def finished(
         self, run: Run, result: Result | Refused | None, reads: Iterable[Read],
-        *, expires_seconds: float | None = None,
+        *, expires_seconds: float | None = None, told: object = None,
     ) -> None:  # fmt: skip
         """Take the end of a run that ``Subscriber.start`` began. Late ends change nothing.
 
@@ -270,6 +271,7 @@ class Registry:
                 when the server failed.
             reads: what it read.
             expires_seconds: from now on, when it is to run again whatever is written.
+            told: what it tells of those whom it is for, for ``Subscriber.learn``.
         """
         group, reads = run.group, frozenset(reads)
         assert group is not None  # only first runs have none
@@ -280,14 +282,36 @@ class Registry:
         is_late = self._log.close(run, reads)
         group.run = None
         group.is_dirty |= is_late
-        if isinstance(result, Refused):
+        if told is not None and run.subscriber is not None:
+            self._learn(group, run.subscriber, told)
+        if isinstance(result, Refused) and group.subscribers:
             self._refuse(group, result)
-        elif group.subscribers:
+        elif group.subscribers and not isinstance(result, Refused):
             self._take(group, run, result or _FAILED, reads, expires_seconds)
         if group.subscribers and group.is_dirty:
             self._turns.queue(group)
         self._look_who_reads()
         self._turns.ended()
+
+    def _learn(self, group: Group, runner: Subscriber, told: object) -> None:
+        """Part those whose answer is another's, by what a run of one of them tells of all.
+
+        The group stays with the one who was run, and with those who are equal to it still.
+        """
+        if not group.subscribers or group.is_public:
+            return
+        for subscriber in group.subscribers:
+            subscriber.learn(told, is_own=subscriber is runner)
+        if all(subscriber.key == group.key for subscriber in group.subscribers):
+            return
+        stays = runner.group is group and runner.key not in self._groups
+        if stays:
+            del self._groups[group.key]
+            group.key = runner.key
+            self._groups[group.key] = group
+        for subscriber in list(group.subscribers):
+            if not stays or subscriber.key != group.key:
+                self.move(subscriber)
 
     def _has_come_back(self, run: Run, group: Group) -> None:
         if group.hung is run:

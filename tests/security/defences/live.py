@@ -9,6 +9,7 @@ _EVENTS = UNIT + "connection/test_events.py::"
 _SETTLING = UNIT + "connection/test_settling.py::"
 _RERUNS = UNIT + "connection/test_reruns.py::"
 _SHARED = UNIT + "connection/test_shared.py::"
+_WHOSE = UNIT + "connection/test_whose.py::"
 _REGISTRY = UNIT + "live/test_registry_"
 
 LIVE = (
@@ -21,6 +22,23 @@ LIVE = (
             _RERUNS + "test_a_token_that_is_shown_once_waits_for_the_visitor",
             _RERUNS + "test_messages_wait_for_the_visitor",
             _RERUNS + "test_a_run_never_prolongs_a_session",
+        ),
+    ),
+    Defence(
+        (13,),
+        "who differs in a cookie that a view reads later shares its run no more",
+        SRC + "live/registry.py",
+        (("            self._learn(group, run.subscriber, told)\n", "            pass\n"),),
+        (_WHOSE + "test_a_cookie_that_is_read_later_parts_who_differ_in_it",),
+    ),
+    Defence(
+        (13,),
+        "who reads the Cookie header itself has read all cookies",
+        SRC + "http/cookie_reads.py",
+        (("        if key == _HEADER:\n", "        if key is None:\n"),),
+        (
+            UNIT + "http/test_cookie_reads.py::test_who_sees_all_cookies_has_read_all",
+            _WHOSE + "test_any_cookie_makes_a_view_run_that_reads_all",
         ),
     ),
     Defence(
@@ -161,7 +179,7 @@ LIVE = (
         (37,),
         "a live request shares a run with nobody who is another",
         SRC + "connection/subscriptions.py",
-        (("headers, message.token, cookie_pairs(cookie), identity", "headers"),),
+        (("headers, message.token, names, pairs, identity", "headers"),),
         (
             _LIVE + "test_visitors_of_different_cookies_never_share",
             _LIVE + "test_different_tokens_never_share",

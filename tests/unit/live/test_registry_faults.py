@@ -26,7 +26,7 @@ def late_ends_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def identity_is_no_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsrequest.live.registry._key", lambda subscriber, result: "anybody")
+    monkeypatch.setattr(Registry, "_key", lambda self, subscriber, result: "anybody")
 
 
 @pytest.mark.parametrize(

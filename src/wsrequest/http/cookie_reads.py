@@ -1,0 +1,190 @@
+"""Which cookies a request reads, so that the others can change without making it another.
+
+Owns what is put in the place of ``COOKIES``, ``META`` and ``headers``. Whoever reads the Cookie
+header itself, or walks through all cookies, has read all of them.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.http.request import HttpHeaders
+
+__all__ = ["CookieReads", "note_cookies"]
+
+_MOST_NAMES = 100  # a view that tries more has read all
+_HEADER = "HTTP_COOKIE"
+
+
+class CookieReads:
+    """What one request has read of its cookies. Any thread may add to it."""
+
+    __slots__ = ("_counts", "_is_all")
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._is_all = False
+
+    def add(self, name: object) -> None:
+        """Note that a cookie was looked up, whether it is there or not."""
+        if isinstance(name, str):
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def add_all(self) -> None:
+        """Note that all were read."""
+        self._is_all = True
+
+    def count(self, name: str) -> int:
+        """How often a cookie was looked up by its name."""
+        return self._counts.get(name, 0)
+
+    def names(self, *, without: Iterable[str] = ()) -> frozenset[str] | None:
+        """Return the names that were looked up; None for all.
+
+        Args:
+            without: names that do not count.
+        """
+        if self._is_all or len(self._counts) > _MOST_NAMES:
+            return None
+        return frozenset(self._counts).difference(without)
+
+
+def note_cookies(request: WSGIRequest) -> CookieReads:
+    """Note from now on which cookies a request reads.
+
+    Args:
+        request: that nobody has seen yet.
+    """
+    reads = CookieReads()
+    cookies: Any = request.COOKIES
+    request.COOKIES = _Cookies(cookies, reads)
+    headers: Any = _Headers(request.environ)
+    headers._reads = reads
+    request.headers = headers
+    request.environ = request.META = _Environ(request.environ, reads)
+    return reads
+
+
+class _Noting(dict[str, Any]):
+    """A dict that says what is looked up. With an ``__iter__`` of its own C code asks it, too."""
+
+    __slots__ = ("_reads",)
+
+    def __init__(self, found: dict[str, Any], reads: CookieReads) -> None:
+        super().__init__(found)
+        self._reads = reads
+
+    def _note(self, key: object) -> None:
+        raise NotImplementedError
+
+    def __getitem__(self, key: str) -> Any:
+        self._note(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self._note(key)
+        return super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._note(key)
+        return super().get(key, default)
+
+    def pop(self, key: str, *default: Any) -> Any:
+        self._note(key)
+        return super().pop(key, *default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        self._note(key)
+        return super().setdefault(key, default)
+
+    def items(self) -> Any:
+        self._reads.add_all()
+        return super().items()
+
+    def values(self) -> Any:
+        self._reads.add_all()
+        return super().values()
+
+    def copy(self) -> dict[str, Any]:
+        self._reads.add_all()
+        return super().copy()
+
+    def popitem(self) -> Any:
+        self._reads.add_all()
+        return super().popitem()
+
+    def __eq__(self, other: object) -> bool:
+        self._reads.add_all()
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        self._reads.add_all()
+        return super().__ne__(other)
+
+    __hash__ = None
+
+    def __or__(self, other: Any) -> Any:
+        self._reads.add_all()
+        return super().__or__(other)
+
+    def __ror__(self, other: Any) -> Any:
+        self._reads.add_all()
+        return super().__ror__(other)
+
+    def __repr__(self) -> str:
+        self._reads.add_all()
+        return super().__repr__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return dict, (self.copy(),)  # what is copied or sent elsewhere is an ordinary dict
+
+
+class _Cookies(_Noting):
+    __slots__ = ()
+
+    def _note(self, key: object) -> None:
+        self._reads.add(key)
+
+    # How many there are, and which, is told by them all.
+
+    def __iter__(self) -> Iterator[str]:
+        self._reads.add_all()
+        return super().__iter__()
+
+    def __reversed__(self) -> Iterator[str]:
+        self._reads.add_all()
+        return super().__reversed__()
+
+    def __len__(self) -> int:
+        self._reads.add_all()
+        return super().__len__()
+
+    def keys(self) -> Any:
+        self._reads.add_all()
+        return super().keys()
+
+
+class _Environ(_Noting):
+    __slots__ = ()
+
+    def _note(self, key: object) -> None:
+        if key == _HEADER:
+            self._reads.add_all()
+
+    def __iter__(self) -> Iterator[str]:
+        return super().__iter__()  # names only; whoever wants the value looks it up
+
+
+class _Headers(HttpHeaders):
+    """Headers that say when that of the cookies is looked up, by name or among all."""
+
+    _reads: CookieReads
+
+    def __getitem__(self, key: str) -> str:
+        if key.replace("_", "-").lower() == "cookie":
+            self._reads.add_all()
+        return super().__getitem__(key)
+
+    def __repr__(self) -> str:
+        self._reads.add_all()
+        return super().__repr__()
