@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.test import override_settings
 
-from tests.live.models import MODELS, Note, Room, Tag
+from tests.live.models import LEAF, MODELS, Note, Room, Tag
 from wsrequest.live.capture import Capture, installed
 from wsrequest.live.matching import touches
 from wsrequest.live.schema import Extras
@@ -102,9 +102,12 @@ def _make_tables(connection: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute("DROP SCHEMA public CASCADE")
             cursor.execute("CREATE SCHEMA public")
+            cursor.execute("CREATE EXTENSION citext")
     with connection.schema_editor() as editor:
         for model in MODELS:
             editor.create_model(model)
+        is_sqlite = connection.vendor == "sqlite"
+        editor.execute(LEAF.format(text="varchar(50) COLLATE NOCASE" if is_sqlite else "citext"))
         editor.execute('CREATE TABLE "live_legacy" (id integer PRIMARY KEY, text varchar(50))')
 
 

@@ -84,7 +84,29 @@ class Legacy(models.Model):
         db_table = "live_legacy"
 
 
-MODELS: list[type[models.Model]] = [Room, Tag, Note, Notebook, Article, Account, Mixed]
+class Branch(models.Model):
+    name = models.CharField(max_length=50)
+
+    class Meta:
+        app_label = "live"
+
+
+class Leaf(models.Model):
+    """Its table was made by SQL, and does what no model tells (``LEAF``)."""
+
+    id = models.IntegerField(primary_key=True)
+    branch = models.ForeignKey(Branch, models.DO_NOTHING, null=True)
+    text = models.CharField(max_length=50)
+
+    class Meta:
+        app_label = "live"
+
+
+LEAF = """
+    CREATE TABLE live_leaf (id integer PRIMARY KEY, branch_id bigint
+        REFERENCES live_branch (id) ON DELETE CASCADE ON UPDATE CASCADE, text {text} NOT NULL)"""
+
+MODELS: list[type[models.Model]] = [Room, Tag, Note, Notebook, Article, Account, Branch, Mixed]
 
 if hasattr(models, "DB_CASCADE"):  # Django 6.1
 

@@ -93,8 +93,10 @@ def test_connection_of_a_thread_that_was_there_before_is_watched(
 def test_receiver_that_raises_keeps_no_connection_from_us(
     database: Database, published: Published
 ) -> None:
+    mine = connections[ALIAS]
+
     def failing(connection: Any, **kwargs: Any) -> None:
-        if connection.alias == ALIAS:
+        if connection is mine:
             raise ZeroDivisionError
 
     connections[ALIAS].close()

@@ -16,16 +16,19 @@ from django.core.signals import setting_changed
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
-from django.db.models.signals import class_prepared
+from django.db.models.signals import class_prepared, post_migrate
 from django.dispatch import Signal
 
 from wsrequest.live.caches import Caches
+from wsrequest.live.catalog import Catalog
+from wsrequest.live.catalogs import Catalogs, is_asking
 from wsrequest.live.databases import place_of
 from wsrequest.live.keys import Keys
 from wsrequest.live.reads import Reads, reading
 from wsrequest.live.remembered import Remembered
 from wsrequest.live.schema import Extras, Schema, load_schema
 from wsrequest.live.sessions import Sessions
+from wsrequest.live.statements import Names
 from wsrequest.live.taps import Tap, tap_of
 from wsrequest.types import Changes
 
@@ -76,6 +79,8 @@ class Capture:
         self._replica_of = dict(replica_of or {})
         self._wanted = wanted
         self._schema: Schema | None = None
+        self._catalogs = Catalogs()
+        self._schemas: dict[str, tuple[Catalog | None, Schema]] = {}
         self._is_installed = False
         self._taps: WeakSet[Tap] = WeakSet()  # each lives as long as its connection
         self._session_engine = session_engine
@@ -135,6 +140,7 @@ class Capture:
             self._is_installed = True
         _connect_first(connection_created, self._connected, self)
         class_prepared.connect(self._models_changed, dispatch_uid=self)
+        post_migrate.connect(self._migrated, dispatch_uid=self)
         setting_changed.connect(self._setting_changed, dispatch_uid=self)
         for connection in _all_connections() if everywhere else connections.all(True):
             if connection.connection is not None:
@@ -151,7 +157,7 @@ class Capture:
             _installed.remove(self)
             self._is_installed = False
             taps = list(self._taps)
-        for signal in (connection_created, class_prepared, setting_changed):
+        for signal in (connection_created, class_prepared, post_migrate, setting_changed):
             signal.disconnect(dispatch_uid=self)
         for tap in taps:
             tap.detach()
@@ -198,9 +204,28 @@ class Capture:
     def _is_replica(self, alias: str) -> bool:
         return self._primary_of(alias) is not None
 
-    def wanted_kinds(self, database: str, table: str, vendor: str) -> Mapping[str, str]:
+    def schema_of(self, connection: Any, alias: str, *, may_wait: bool) -> Schema:
+        """Return the tables of one database, as its own catalog knows them, too.
+
+        Args:
+            connection: any to that database.
+            alias: of the database.
+            may_wait: for its answer, when it was not asked yet. Until then all of it is one.
+        """
+        catalog = self._catalogs.of(connection, alias, may_ask=self.is_active, may_wait=may_wait)
+        known = self._schemas.get(alias)
+        if known is None or known[0] is not catalog:
+            schema = load_schema(self._extras, catalog, is_blind=catalog is None)
+            known = self._schemas[alias] = catalog, schema
+        return known[1]
+
+    def migrated(self, alias: str) -> None:
+        """The tables of a database have changed."""
+        self._catalogs.forget(alias)
+
+    def wanted_kinds(self, names: Names, database: str, table: str) -> Mapping[str, str]:
         """Return the columns whose values are worth looking at, with their kinds."""
-        kinds = self.schema.names.get(vendor, self.schema.names[""]).kinds.get(table, {})
+        kinds = names.kinds.get(table, {})
         if self._wanted is None:
             return kinds
         columns = {column for columns in self._wanted(database, table) for column in columns}
@@ -220,6 +245,8 @@ class Capture:
         return tap_of(connections[alias])
 
     def _connected(self, connection: Any, **kwargs: Any) -> None:
+        if is_asking(connection):
+            return
         tap = tap_of(connection)
         if tap is None:
             tap = Tap(self, connection, *self.database_of(connection))
@@ -228,11 +255,15 @@ class Capture:
         tap.attach()
 
     def _models_changed(self, **kwargs: Any) -> None:
-        self._schema = None
+        self._schema, self._schemas = None, {}
+
+    def _migrated(self, using: str, **kwargs: Any) -> None:
+        self.migrated(using)
 
     def _setting_changed(self, setting: str, value: Any = None, **kwargs: Any) -> None:
         if setting in ("INSTALLED_APPS", "CACHES"):
             self._schema = self._stores = None
+            self._schemas = {}
         if setting == "INSTALLED_APPS":
             self._remembered.install()
         if setting == "SESSION_ENGINE":

@@ -1,4 +1,4 @@
-"""The project's tables, as Django's models and the operator tell of them.
+"""The project's tables, as Django's models, the operator and the database tell of them.
 
 Owns which names are known, which columns the database compares as Python does, and which tables
 change when another does without any statement that says so. Made anew when the models change.
@@ -13,6 +13,7 @@ from django.core.cache import caches
 from django.db import models
 from django.db.models import deletion
 
+from wsrequest.live.catalog import Catalog
 from wsrequest.live.statements import Names, Statement
 from wsrequest.live.tokens import SIGN, tokenize
 
@@ -22,6 +23,7 @@ _INTEGERS = frozenset(
     "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
     "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField".split()
 )
+_BASES = {"key": "int"}
 _TEXTS = frozenset({"CharField", "SlugField", "TextField"})
 # Those of Django 6.1 which leave the children to the database.
 _IN_DATABASE: Any = getattr(deletion, "DatabaseOnDelete", ())
@@ -58,6 +60,14 @@ class Schema:
     Attributes:
         names: for each vendor; under "" for any other.
         ignored: see ``Extras``.
+        deleted_with: tables, with those that the database changes when rows of them go.
+        referring: tables, with those that refer to them, over any number of steps.
+        written_by: see ``Extras``; with the triggers and views that the database tells of.
+        updated_with: tables, with those that the database changes when one of these columns is.
+        families: tables, with those that share rows with them.
+        written_through: views, with the tables that a write to one of them changes.
+        unreadable: tables that have a trigger of which nobody knows what it writes.
+        is_blind: the database was not asked yet: a write may be of any table.
     """
 
     names: Mapping[str, Names]
@@ -65,6 +75,11 @@ class Schema:
     deleted_with: Mapping[str, frozenset[str]]
     referring: Mapping[str, frozenset[str]]
     written_by: Mapping[str, frozenset[str]]
+    updated_with: Mapping[str, frozenset[tuple[str | None, str]]] = field(default_factory=dict)
+    families: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    written_through: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
+    is_blind: bool = False
 
     _changed_by: dict[Any, "Changed | None"] = field(default_factory=dict)
 
@@ -74,29 +89,81 @@ class Schema:
         Each with whether its rows may be told from the statement. None for any table.
         """
         # Not by the statement: the long ones of bulk_create are all different, and not to be kept.
-        does = statement.writes, statement.deletes, statement.cascades, statement.written is None
+        does = (
+            *(statement.writes, statement.deletes, statement.cascades),
+            *(statement.written is None, self._keys_set(statement)),
+        )
         try:
             return self._changed_by[does]
         except KeyError:
             found = self._changed_by[does] = self._find_changed(statement)
             return found
 
+    def _keys_set(self, statement: Statement) -> frozenset[str | None] | None:
+        """Of the columns that others refer to, those that a statement may set; None for any."""
+        if not self.updated_with or not statement.writes:
+            return frozenset()
+        keys = {
+            column
+            for table in statement.writes
+            for column, _ in self.updated_with.get(table, frozenset())
+        }
+        return frozenset(keys & set(found)) if (found := _columns_set(statement)) else found
+
     def _find_changed(self, statement: Statement) -> "Changed | None":
-        if statement.writes is None:
+        writes = statement.writes
+        if writes is None:
             return None
+        if self.is_blind:
+            return None if writes - self.ignored else ()
+        also = self._changed_with(statement, writes)
+        # What the database changes by itself makes it change more, in whatever way it did that.
+        waiting = [*writes, *also]
+        while waiting:
+            table = waiting.pop()
+            more = set(self.written_by.get(table, ()))
+            if table not in writes:
+                more |= self.deleted_with.get(table, frozenset())
+                more |= {child for _, child in self.updated_with.get(table, ())}
+            waiting += more - also - writes
+            also |= more
+        family = {each for table in writes for each in self.families.get(table, ())}
+        by_family = {each for table in family for each in self.written_by.get(table, ())}
+        everything = writes | also | family | by_family
+        if everything & self.unreadable:
+            return None
+        # The trigger of a part may have changed a row that was written through the whole.
+        odd = also | by_family | {table for table in writes if by_family & family}
+        can_tell = statement.written is not None
+        return tuple(
+            (table, can_tell and table in writes and table not in odd)
+            for table in sorted(everything - self.ignored)
+        )
+
+    def _changed_with(self, statement: Statement, writes: frozenset[str]) -> set[str]:
+        """The tables that the database itself changes when these are written so."""
         also: set[str] = set()
-        for table in statement.writes:
+        keys = self._keys_set(statement)
+        for table in writes:
             if statement.deletes:
                 also |= self.deleted_with.get(table, frozenset())
             if statement.cascades:
                 also |= self.referring.get(table, frozenset())
-        for table in statement.writes | also:
-            also |= self.written_by.get(table, frozenset())
-        can_tell = statement.written is not None
-        return tuple(
-            (table, can_tell and table not in also)
-            for table in sorted((statement.writes | also) - self.ignored)
-        )
+            for column, child in self.updated_with.get(table, ()):
+                if keys is None or column in keys:
+                    also.add(child)
+            also |= self.written_through.get(table, frozenset())
+        return also
+
+
+def _columns_set(statement: Statement) -> frozenset[str | None] | None:
+    """The columns to which a statement gives values in rows that are there; None for any."""
+    if statement.written is None:
+        return frozenset() if statement.verb in ("delete", "truncate", "copy") else None
+    if not statement.written.found:  # INSERT
+        return frozenset()
+    # A foreign key that names no column refers to the primary key.
+    return frozenset({None, *(c for row in statement.written.rows for c, _ in row)})
 
 
 def folded(table: str) -> str:
@@ -106,32 +173,69 @@ def folded(table: str) -> str:
     return [token for token in tokenize(table, "") if token.kind != SIGN][-1].text
 
 
-def load_schema(extras: Extras) -> Schema:
-    """Ask the models for their tables. Before all are loaded nothing is known."""
+def load_schema(
+    extras: Extras, catalog: Catalog | None = None, *, is_blind: bool = False
+) -> Schema:
+    """Ask the models for their tables. Before all are loaded nothing is known.
+
+    Args:
+        extras: what neither models nor the database tell.
+        catalog: what the database tells; rows are told apart only by columns that it knows as the
+            models do. By the models alone when None.
+        is_blind: the database was not asked yet.
+    """
     found = list(_models())
-    written_by = _closed(
-        {folded(table): set(map(folded, others)) for table, others in extras.written_by.items()}
-    )
+    told = catalog or Catalog()
+    said = {folded(table): set(map(folded, others)) for table, others in extras.written_by.items()}
     functions = {
         name.casefold(): frozenset(map(folded, tables)) for name, tables in extras.functions.items()
     }
     tables = (
         frozenset(folded(model._meta.db_table) for model in found)
         | frozenset(map(folded, extras.tables | extras.ignored))
-        | frozenset(written_by).union(*written_by.values(), *functions.values())
+        | frozenset(said).union(*said.values(), *functions.values())
         | _ALWAYS
         | frozenset(_cache_tables())
     )
     return Schema(
         {
-            vendor: Names(tables, _kinds(found, vendor), functions)
+            vendor: Names(tables, {} if is_blind else _kinds(found, vendor, catalog), functions)
             for vendor in ("sqlite", "postgresql", "")
         },
         frozenset(map(folded, extras.ignored)),
-        _closed(_references(found, in_database=True)),
-        _closed(_references(found, in_database=False)),
-        written_by,
+        _closed(_joined(_references(found, in_database=True), told.deleted_with), tables),
+        _closed(_joined(_references(found, in_database=False), told.referring), tables),
+        _closed(_joined(said, _written(told)), tables),
+        {
+            table: frozenset((c, child) for c, child in children if child in tables)
+            for table, children in told.updated_with.items()
+        },
+        {table: others & tables for table, others in told.families.items() if others & tables},
+        _closed(told.views, tables),
+        # Whoever names the table in the settings says what its trigger writes.
+        frozenset(t for t, words in told.triggers.items() if words is None) - frozenset(said),
+        is_blind,
     )
+
+
+def _written(told: Catalog) -> dict[str, set[str]]:
+    """What changes with each table: what its triggers name, and the views that name it."""
+    graph: dict[str, set[str]] = {}
+    for table, words in told.triggers.items():
+        graph[table] = {table, *(words or ())}
+    for view, words in told.views.items():
+        for word in words - {view}:
+            graph.setdefault(word, set()).add(view)
+    return graph
+
+
+def _joined(
+    graph: Mapping[str, set[str]], other: Mapping[str, Iterable[str]]
+) -> dict[str, set[str]]:
+    return {
+        table: {*graph.get(table, ()), *other.get(table, ())}
+        for table in graph.keys() | other.keys()
+    }
 
 
 def _cache_tables() -> Iterable[str]:
@@ -147,14 +251,20 @@ def _models() -> Iterable[type[models.Model]]:
     return apps.get_models(include_auto_created=True, include_swapped=True)
 
 
-def _kinds(found: Iterable[type[models.Model]], vendor: str) -> dict[str, dict[str, str]]:
-    """The columns that can be compared, where all models of a table agree."""
+def _kinds(
+    found: Iterable[type[models.Model]], vendor: str, catalog: Catalog | None
+) -> dict[str, dict[str, str]]:
+    """The columns that can be compared, where all models of a table and the database agree."""
     kinds: dict[str, dict[str, str]] = {}
     for model in found:
         if model._meta.proxy or vendor == "":
             continue
         table = folded(model._meta.db_table)
-        own = _kinds_of(model, vendor) if model._meta.managed else {}
+        # Of a table that Django has not made the database alone knows.
+        own = _kinds_of(model, vendor) if model._meta.managed or catalog is not None else {}
+        if catalog is not None:
+            told = catalog.kinds.get(table, {})
+            own = {c: kind for c, kind in own.items() if told.get(c) == _BASES.get(kind, kind)}
         before = kinds.get(table, own)
         kinds[table] = {column: kind for column, kind in own.items() if before.get(column) == kind}
     return kinds
@@ -208,8 +318,8 @@ def _references(found: Iterable[type[models.Model]], in_database: bool) -> dict[
     return graph
 
 
-def _closed(graph: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
-    """Each with all that it leads to."""
+def _closed(graph: Mapping[str, Iterable[str]], known: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Each with all known ones that it leads to."""
     closed = {}
     for begin in graph:
         reached: set[str] = set()
@@ -219,5 +329,6 @@ def _closed(graph: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
             if table not in reached:
                 reached.add(table)
                 waiting += graph.get(table, ())
-        closed[begin] = frozenset(reached)
+        if reached & known:
+            closed[begin] = frozenset(reached & known)
     return closed

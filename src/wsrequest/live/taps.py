@@ -5,11 +5,15 @@ attributes of the instance, so that other connections and Django stay as they ar
 something around the same methods later keeps it.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from django.db import connections
+
 from wsrequest.live.connection_state import ConnectionState
 from wsrequest.live.cursors import Fetched, first_row, listen, listen_to_cursor
+from wsrequest.live.functions import SCHEMA
 from wsrequest.live.keys import is_inside
 from wsrequest.live.memory import remembered, writes_nothing
 from wsrequest.live.pending import Pending
@@ -24,8 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Tap", "tap_of"]
 
+_logger = logging.getLogger("wsrequest.live")
+
 ATTRIBUTE = "_wsrequest_tap"
 _NONE: frozenset[str] = frozenset()
+_DEFINING = frozenset({"create", "alter", "drop", "rename"})
 _IDLE, _OPEN = 0, (1, 2, 3)  # of libpq's PQTRANS_: IDLE; ACTIVE, INTRANS and INERROR
 
 
@@ -51,6 +58,10 @@ class Tap:
         self._capture = capture
         self._connection = connection
         self.database, self._is_replica = database, is_replica
+        # A copy of a connection may have any alias.
+        self._alias = connection.alias if connection.alias in connections else database
+        self._schema = capture.schema_of(connection, self._alias, may_wait=False)
+        self._has_defined = False  # tables, by what is pending
         self.pending = Pending()
         self.is_running = False  # a statement that the execute wrapper has seen
         self._has_begun = False  # by a statement, on a driver that does not tell
@@ -97,6 +108,9 @@ class Tap:
     def publish(self) -> None:
         """Tell what was written so far."""
         self._was_open = False
+        if self._has_defined:
+            self._has_defined = False
+            self._capture.migrated(self._alias)
         if self.pending:
             if self._capture.is_active:
                 self._capture.tell(self.pending.take())
@@ -125,6 +139,7 @@ class Tap:
 
     def ran(self, sql: Any) -> None:
         """Take note of what no execute wrapper has seen; None for a text that is not known."""
+        self._look_up_schema()
         statement = ANYTHING if sql is None else self._statement(sql)
         self._note_reads(statement, None, True)
         self._note(statement, None, False)
@@ -142,6 +157,7 @@ class Tap:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         """The execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/)."""
+        self._look_up_schema()
         statement = self._statement(sql, is_read=current() is not None)
         self._note_reads(statement, params, many)
         if self.pending:
@@ -177,6 +193,16 @@ class Tap:
 
     # Noting raises nothing: the statement is the project's, and so is its error.
 
+    def _look_up_schema(self) -> None:
+        if not self._capture.is_active:
+            return
+        try:
+            # The answer may be waiting for this very thread, when it has written.
+            may_wait = not self.pending
+            self._schema = self._capture.schema_of(self._connection, self._alias, may_wait=may_wait)
+        except Exception:
+            _logger.exception("the tables of a database could not be looked up")
+
     def _statement(self, sql: Any, is_read: bool = True) -> Statement:
         try:
             if not isinstance(sql, str):
@@ -192,7 +218,7 @@ class Tap:
             return ANYTHING
 
     def _names(self) -> Names:
-        names = self._capture.schema.names
+        names = self._schema.names
         return names.get(self._connection.vendor) or names[""]
 
     def _note_reads(self, statement: Statement, params: Any, many: bool) -> None:
@@ -201,7 +227,7 @@ class Tap:
             return
         try:
             reads.lags |= self._is_replica
-            ignored, known = self._capture.schema.ignored, None if many else params
+            ignored, known = self._schema.ignored, None if many else params
             reads.add_statement(
                 self.database, statement, self._names(), ignored, known, self._passes
             )
@@ -217,8 +243,10 @@ class Tap:
         if statement.writes == _NONE:
             return
         run = running()
+        if statement.verb in _DEFINING or SCHEMA in (statement.writes or ()):
+            self._has_defined = True
         try:
-            changed = self._capture.schema.changed_by(statement)
+            changed = self._schema.changed_by(statement)
         except Exception:
             changed = None
         if changed is None:
@@ -253,7 +281,7 @@ class Tap:
         if written is None or not capture.is_active:
             return None
         try:
-            kinds = capture.wanted_kinds(self.database, table, self._connection.vendor)
+            kinds = capture.wanted_kinds(self._names(), self.database, table)
             if kinds and (many or len(params or ()) == statement.placeholders):
                 rows = rows_of(written, kinds, params or (), many, self._passes)
                 if rows is None or many or done is None or len(rows) != 1 or not written.returning:

@@ -5,6 +5,7 @@ from tests.security.defences.defence import SRC, UNIT, Defence
 __all__ = ["CHANGES"]
 
 _TESTS = "tests/live/test_"
+_CATALOG = _TESTS + "catalog.py::"
 _LOG = UNIT + "live/test_log.py::"
 _DELIVERY = UNIT + "bus/test_delivery.py::"
 
@@ -120,5 +121,47 @@ CHANGES = (
         SRC + "checks/project.py",
         (("are_likely_copies(one, two)\n", "False\n"),),
         (UNIT + "test_checks.py::test_check_finds_a_replica_that_is_not_named",),
+    ),
+    Defence(
+        (13,),
+        "rows are told apart only by columns that the database compares as Python does",
+        SRC + "live/schema.py",
+        (("if told.get(c) == _BASES.get(kind, kind)}", "}"),),
+        (_CATALOG + "test_column_that_folds_case_does_not_narrow",),
+    ),
+    Defence(
+        (13,),
+        "what the database updates together with a key is told",
+        SRC + "live/schema.py",
+        (("                if keys is None or column in keys:\n", "                if False:\n"),),
+        (_CATALOG + "test_keys_that_the_database_updates_are_told",),
+    ),
+    Defence(
+        (13,),
+        "what the database deletes by itself is told",
+        SRC + "live/schema.py",
+        (("in_database=True), told.deleted_with)", "in_database=True), {})"),),
+        (_CATALOG + "test_rows_that_the_database_deletes_are_told",),
+    ),
+    Defence(
+        (13,),
+        "a row that a trigger may change may be any",
+        SRC + "live/schema.py",
+        (("graph[table] = {table, *(words or ())}", "graph[table] = {*(words or ())}"),),
+        (_CATALOG + "test_trigger_that_changes_its_row_leaves_it_unknown",),
+    ),
+    Defence(
+        (13,),
+        "a trigger that cannot be read may write any table",
+        SRC + "live/schema.py",
+        (("if everything & self.unreadable:", "if False:"),),
+        (_CATALOG + "test_trigger_that_cannot_be_read_writes_any_table",),
+    ),
+    Defence(
+        (13,),
+        "before a database was asked, a write may be of any of its tables",
+        SRC + "live/schema.py",
+        (("        if self.is_blind:\n", "        if False:\n"),),
+        (_CATALOG + "test_nobody_waits_whose_writes_the_answer_may_wait_for",),
     ),
 )

@@ -1,0 +1,378 @@
+"""What the database does of its own accord, and the models do not tell."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.db.models.signals import post_migrate
+from django.test.utils import CaptureQueriesContext
+
+from tests.live.conftest import ALIAS, Database, Published, Story, atomic, run_sql, watching
+from tests.live.models import Branch, Leaf, Note, Notebook, Room, Tag
+from wsrequest.live import catalogs as module
+from wsrequest.live.capture import Capture
+from wsrequest.live.catalog import Catalog, read_catalog
+from wsrequest.live.catalogs import Catalogs
+from wsrequest.types import Read
+
+only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+def leaves() -> Any:
+    return list(Leaf.objects.values_list("pk", "branch_id", "text"))
+
+
+def names() -> Any:
+    return list(Room.objects.values_list("name"))
+
+
+def rename(name: str) -> Callable[[], Any]:
+    return lambda: Tag.objects.update(name=name)
+
+
+# Foreign keys.
+
+
+def test_rows_that_the_database_deletes_are_told(story: Story) -> None:
+    branch = Branch.objects.create(name="attic")
+    Leaf.objects.create(pk=1, branch=branch, text="a")
+    assert story.wakes(leaves, branch.delete)
+    assert leaves() == []
+
+
+def test_keys_that_the_database_updates_are_told(story: Story) -> None:
+    branch = Branch.objects.create(name="attic")
+    Leaf.objects.create(pk=1, branch=branch, text="a")
+    moved = lambda: list(Leaf.objects.filter(branch_id=77))  # noqa: E731
+    assert not story.wakes(moved, lambda: Branch.objects.filter(pk=branch.pk).update(name="loft"))
+    assert story.wakes(
+        moved, lambda: run_sql("UPDATE live_branch SET id = 77 WHERE id = %s", branch.pk)
+    )
+    assert len(moved()) == 1
+
+
+@only_postgresql
+def test_truncate_goes_on_to_tables_that_no_model_refers_from(story: Story) -> None:
+    run_sql("ALTER TABLE live_notebook ADD COLUMN tag bigint REFERENCES live_tag (id)")
+    read = lambda: list(Notebook.objects.values_list("title"))  # noqa: E731
+    assert story.wakes(read, lambda: run_sql("TRUNCATE live_tag CASCADE"))
+
+
+# Columns.
+
+
+def test_column_that_folds_case_does_not_narrow(story: Story) -> None:
+    view = lambda: list(Leaf.objects.filter(text="A").values_list("pk"))  # noqa: E731
+    assert story.wakes(view, lambda: Leaf.objects.create(pk=1, text="a"))
+    assert view() == [(1,)]
+    by_key = lambda: list(Leaf.objects.filter(pk=1))  # noqa: E731
+    assert not story.wakes(by_key, lambda: Leaf.objects.filter(pk=2).update(text="a"))
+
+
+def columns(database: Database, sql: str) -> Any:
+    """What the catalog says of the table ``t`` that a text makes."""
+    run_sql(sql)
+    cursor = connections[ALIAS].connection.cursor()
+    return read_catalog(database.vendor, cursor).kinds["t"]
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("definition", "kinds"),
+    [
+        ("a integer, b bigint, c smallint unsigned", {"a": "int", "b": "int", "c": "int"}),
+        ("a varchar(9), b text, c char(32)", {"a": "text", "b": "text", "c": "text"}),
+        ("a real, b decimal, c bool, d, e blob", {}),
+        ("a text COLLATE nocase, b text, c varchar(9) NOT NULL COLLATE RTRIM", {"b": "text"}),
+        ("a text, b text GENERATED ALWAYS AS (lower(a)) STORED", {"a": "text"}),
+        ("a text DEFAULT 'x, b COLLATE c', b text", {"a": "text", "b": "text"}),
+        ("a text, CHECK (a <> 'b' COLLATE nocase)", {"a": "text"}),
+    ],
+)
+def test_columns_of_sqlite(database: Database, definition: str, kinds: Any) -> None:
+    assert columns(database, f"CREATE TABLE T ({definition})") == kinds
+
+
+@only_postgresql
+@pytest.mark.parametrize(
+    ("definition", "kinds"),
+    [
+        ("a integer, b bigserial, c smallint", {"a": "int", "b": "int", "c": "int"}),
+        ("a varchar(9), b text, c uuid", {"a": "text", "b": "text", "c": "uuid"}),
+        ("a real, b numeric, c boolean, d date, e bytea, f char(9), g name", {}),
+        ("a text COLLATE nocase, b text, c citext, d yes", {"b": "text"}),
+        ("a text, b text GENERATED ALWAYS AS (lower(a)) STORED", {"a": "text"}),
+    ],
+)
+def test_columns_of_postgresql(database: Database, definition: str, kinds: Any) -> None:
+    run_sql(
+        "CREATE COLLATION nocase "
+        "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+    )
+    run_sql("CREATE DOMAIN yes AS text CHECK (VALUE <> '')")
+    assert columns(database, f"CREATE TABLE t ({definition})") == kinds
+
+
+@only_postgresql
+def test_columns_of_two_schemas_must_agree(database: Database) -> None:
+    run_sql("DROP SCHEMA IF EXISTS other CASCADE")
+    run_sql("CREATE SCHEMA other")
+    run_sql("CREATE TABLE other.t (a text, b citext)")
+    try:
+        assert columns(database, "CREATE TABLE t (a text, b text)") == {"a": "text"}
+    finally:
+        run_sql("DROP SCHEMA other CASCADE")
+
+
+# Triggers and views.
+
+
+def make_trigger(vendor: str, table: str, body: str, when: str = "AFTER UPDATE") -> None:
+    if vendor == "sqlite":
+        run_sql(f"CREATE TRIGGER on_{table} {when} ON {table} BEGIN {body}; END")
+        return
+    run_sql(
+        f"CREATE OR REPLACE FUNCTION of_{table}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {body}; RETURN NEW; END $$"
+    )
+    run_sql(
+        f"CREATE TRIGGER on_{table} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION of_{table}()"
+    )
+
+
+def test_trigger_is_read(database: Database, story: Story) -> None:
+    make_trigger(database.vendor, "live_tag", "UPDATE live_room SET name = 'by trigger'")
+    assert story.wakes(names, rename("x"))
+    assert names() == [("by trigger",)]
+    assert not story.wakes(lambda: list(Notebook.objects.all()), rename("y"))
+
+
+def test_trigger_of_a_trigger_is_read(database: Database, story: Story) -> None:
+    make_trigger(database.vendor, "live_tag", "UPDATE live_notebook SET title = 'x'")
+    make_trigger(database.vendor, "live_notebook", "UPDATE live_room SET name = 'by trigger'")
+    Notebook.objects.create(title="a")
+    assert story.wakes(names, rename("x"))
+    assert names() == [("by trigger",)]
+
+
+@only_postgresql
+def test_function_that_a_trigger_calls_is_read(database: Database, story: Story) -> None:
+    run_sql(
+        "CREATE FUNCTION inner_one() RETURNS void LANGUAGE sql AS "
+        "$$ UPDATE live_room SET name = 'by trigger' $$"
+    )
+    make_trigger(database.vendor, "live_tag", "PERFORM inner_one()")
+    assert story.wakes(names, rename("x"))
+    assert not story.wakes(lambda: list(Notebook.objects.all()), rename("y"))
+
+
+@only_postgresql
+def test_trigger_that_cannot_be_read_writes_any_table(
+    database: Database, published: Published
+) -> None:
+    make_trigger(database.vendor, "live_tag", "EXECUTE 'UPDATE live_' || 'room SET name = 1'")
+    with watching(published):
+        rename("x")()
+        assert published.tables() == {None}
+        published.clear()
+        Room.objects.update(name="y")
+        assert published.tables() == {"room"}
+    published.clear()
+    with watching(published, written_by={"live_tag": ["live_room"]}):  # somebody knows
+        rename("y")()
+        assert published.tables() == {"tag", "room"}
+
+
+@only_postgresql
+def test_trigger_that_changes_its_row_leaves_it_unknown(database: Database, story: Story) -> None:
+    make_trigger(database.vendor, "live_note", "NEW.text = 'changed'", "BEFORE INSERT OR UPDATE")
+    view = lambda: list(Note.objects.filter(text="changed").values_list("pk"))  # noqa: E731
+    assert story.wakes(view, lambda: Note.objects.create(text="b"))
+    assert len(view()) == 1
+
+
+@only_postgresql
+def test_rule_may_write_anything(published: Published, database: Database) -> None:
+    run_sql("CREATE RULE r AS ON UPDATE TO live_tag DO ALSO UPDATE live_room SET name = 'x'")
+    with watching(published):
+        rename("x")()
+    assert published.tables() == {None}
+
+
+def test_view_is_written_with_its_tables(database: Database, published: Published) -> None:
+    run_sql("CREATE VIEW inner_texts AS SELECT id, text FROM live_note")
+    run_sql("CREATE VIEW texts AS SELECT text FROM inner_texts WHERE id > 0")
+    with watching(published, tables=frozenset({"texts"})) as capture:
+        with capture.reading() as reads:
+            run_sql("SELECT * FROM texts")
+        assert reads.result() == {Read(ALIAS, "texts")}
+        Note.objects.update(text="b")
+        assert published.tables() == {"note", "texts"}
+        published.clear()
+        Tag.objects.update(name="b")
+        assert published.tables() == {"tag"}
+        published.clear()
+        if database.vendor == "postgresql":
+            run_sql("UPDATE texts SET text = 'c'")
+            assert published.tables() == {"note", "texts"}
+
+
+# Tables that are one.
+
+
+@only_postgresql
+@pytest.mark.parametrize("kind", ["partition", "inherits"])
+def test_parts_of_a_table_are_one(kind: str, database: Database, published: Published) -> None:
+    if kind == "partition":
+        run_sql("CREATE TABLE measure (room integer, n integer) PARTITION BY LIST (room)")
+        run_sql("CREATE TABLE measure_a PARTITION OF measure FOR VALUES IN (1)")
+        run_sql("CREATE TABLE measure_b PARTITION OF measure FOR VALUES IN (2)")
+    else:
+        run_sql("CREATE TABLE measure (room integer, n integer)")
+        run_sql("CREATE TABLE measure_a (also integer) INHERITS (measure)")
+        run_sql("CREATE TABLE measure_b (also integer) INHERITS (measure)")
+    tables = {"measure", "measure_a", "measure_b"}
+    with watching(published, tables=frozenset(tables)):
+        run_sql("INSERT INTO measure_a (room, n) VALUES (1, 1)")
+        assert "measure" in published.tables()
+        published.clear()
+        run_sql("UPDATE measure SET n = 2")
+        assert published.tables() == tables
+        published.clear()
+        rename("x")()
+        assert published.tables() == {"tag"}
+
+
+# When it is asked.
+
+
+def test_asking_is_no_query_of_the_project(database: Database, capture: Capture) -> None:
+    Tag.objects.count()
+    capture.migrated(ALIAS)
+    with CaptureQueriesContext(connections[ALIAS]) as queries, capture.reading() as reads:
+        assert Tag.objects.filter(pk=1).exists()
+    assert len(queries) == 1
+    (read,) = reads.result()
+    assert read.equals  # it was known in time
+
+
+@only_postgresql
+def test_asking_leaves_a_transaction_alone(database: Database, capture: Capture) -> None:
+    capture.migrated(ALIAS)
+    with atomic():
+        run_sql("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")  # must come first
+        assert Tag.objects.count() == 1
+
+
+def test_nobody_waits_whose_writes_the_answer_may_wait_for(
+    database: Database, capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tag.objects.count()
+    with atomic():
+        rename("x")()
+        capture.migrated(ALIAS)
+        monkeypatch.setattr(module, "_WAIT_SECONDS", 60.0)
+        answer = threading.Event()
+        monkeypatch.setattr(module, "read_catalog", lambda *args: answer.wait(60) and Catalog())
+        Room.objects.update(name="y")  # blind
+        answer.set()
+    assert published.tables() == {"tag", None}
+
+
+class Named:
+    """As much of a connection as is needed."""
+
+    vendor, alias = "sqlite", "named"
+
+
+def test_event_loop_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, asked = threading.Event(), threading.Event()
+
+    def slow(connection: Any) -> Catalog:
+        asked.set()
+        answer.wait(30)
+        return Catalog()
+
+    monkeypatch.setattr(module, "_answer", slow)
+    monkeypatch.setattr(module, "_WAIT_SECONDS", 60.0)
+    catalogs, connection = Catalogs(), Named()
+
+    async def on_the_loop() -> Any:
+        return catalogs.of(connection, "named", may_ask=True, may_wait=True)  # type: ignore[arg-type]
+
+    assert asyncio.run(on_the_loop()) is None
+    assert asked.wait(10)  # by another thread
+    answer.set()
+    assert catalogs.of(connection, "named", may_ask=True, may_wait=True) == Catalog()  # type: ignore[arg-type]
+
+
+def test_nothing_is_asked_for_nobody(database: Database, published: Published) -> None:
+    capture = Capture(published)
+    capture.is_active = False
+    capture.install()
+    try:
+        Tag.objects.update(name="x")
+        assert capture._catalogs._entries == {}
+    finally:
+        capture.uninstall()
+
+
+def test_migration_is_noticed(
+    database: Database, story: Story, capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not story.wakes(names, rename("x"))
+    make_trigger(database.vendor, "live_tag", "UPDATE live_room SET name = 'by trigger'")
+    assert story.wakes(names, rename("y"))
+    with database.connect() as other:  # which nobody watches
+        other.cursor().execute(
+            "DROP TRIGGER on_live_tag" + (" ON live_tag" if database.vendor != "sqlite" else "")
+        )
+    assert story.wakes(names, rename("z"))
+    ours = [each for each in post_migrate.receivers if each[0][0] is capture]
+    monkeypatch.setattr(post_migrate, "receivers", ours)  # others ask for more
+    post_migrate.send(sender=None, using=ALIAS)
+    assert not story.wakes(names, rename("x"))
+
+
+def test_catalog_is_asked_again_after_a_while(
+    database: Database, capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
+    connection = connections[ALIAS]
+    before = capture.schema_of(connection, ALIAS, may_wait=True)
+    for _ in range(3):
+        entry = capture._catalogs._entries[ALIAS]
+        assert capture.schema_of(connection, ALIAS, may_wait=True) is before  # nothing changed
+        if entry.loading is not None:
+            entry.loading.wait(10)
+
+
+def test_catalog_that_cannot_be_read_is_warned_of_once(
+    database: Database,
+    published: Published,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def failing(*args: Any) -> Catalog:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "read_catalog", failing)
+    logger = logging.getLogger("wsrequest")
+    logger.addHandler(caplog.handler)
+    try:
+        with watching(published) as capture:
+            rename("x")()
+            assert published.tables() == {None}
+            monkeypatch.undo()
+            published.clear()
+            capture.migrated(ALIAS)  # as if its time had come
+            rename("y")()
+            assert published.tables() == {"tag"}
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert sum("could not be read" in record.message for record in caplog.records) == 1
