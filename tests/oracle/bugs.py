@@ -15,11 +15,12 @@ from unittest import mock
 from wsrequest.connection import hearing, runs, subscriptions
 from wsrequest.connection.subscriptions import Subscription, Subscriptions
 from wsrequest.live import caches as module_of_caches
-from wsrequest.live import rows, taps
+from wsrequest.live import rows
 from wsrequest.live.cache_calls import Call
 from wsrequest.live.caches import Caches
 from wsrequest.live.keys import Keys
 from wsrequest.live.log import Log
+from wsrequest.live.memory import Memory
 from wsrequest.live.registry import Registry
 from wsrequest.live.sessions import Sessions, _Contents
 from wsrequest.live.statements import NOTHING
@@ -149,9 +150,9 @@ def exists_missed() -> AbstractContextManager[Any]:
     """A walk of queries that does not go into all expressions (CA1e)."""
 
     def make(parse: Any) -> Any:
-        return lambda sql, vendor, names: parse(_without_exists(sql), vendor, names)
+        return lambda memory, sql, *rest: parse(memory, _without_exists(sql), *rest)
 
-    return replacing(taps, "parse", make)
+    return replacing(Memory, "parse", make)
 
 
 def _without_exists(sql: str) -> str:
