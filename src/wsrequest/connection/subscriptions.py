@@ -16,8 +16,10 @@ from wsrequest.connection.service import Live
 from wsrequest.connection.shared import SharedKey, SharedPlace, message_of
 from wsrequest.errors import Refused
 from wsrequest.http.cookies import cookie_pairs
+from wsrequest.http.handshake import place_of
 from wsrequest.http.requests import split_url
 from wsrequest.live.groups import Group, Run
+from wsrequest.live.queues import Turn
 from wsrequest.live.results import Result, tag_matches
 from wsrequest.live.waits import Wait
 from wsrequest.protocol.codec import encode_refused, encode_server, encode_version
@@ -64,7 +66,7 @@ class Subscription:
 
     __slots__ = (
         "_first", "_home", "_is_exact", "_sent", "_tags", "_version", "by_session", "cookie_names",
-        "group", "is_behind", "key", "message", "session_key",
+        "group", "is_behind", "key", "message", "session_key", "turn",
     )  # fmt: skip
 
     def __init__(self, home: "Subscriptions", call: LiveCall) -> None:
@@ -75,6 +77,7 @@ class Subscription:
         self._tags = _tags(call.shown_message)  # what the client said that it holds
         self.by_session = call.by_session
         self.group: Group | None = None
+        self.turn = home.turn
         self.is_behind = False
         self._first: Response | None = call.head
         self._sent: Result | None = None
@@ -187,12 +190,14 @@ class Subscriptions:
         live: of the service.
     """
 
-    __slots__ = ("_ending", "_held_bytes", "_identity", "_subscriptions", "line", "live")
+    __slots__ = ("_ending", "_held_bytes", "_identity", "_subscriptions", "line", "live", "turn")
 
     def __init__(self, line: Line, live: Live) -> None:
         self.line, self.live = line, live
         self._subscriptions: dict[Key, Subscription] = {}
         self._identity = identity_of(line.base)
+        address = place_of(line.base.environ.get("REMOTE_ADDR", ""))
+        self.turn = Turn(address or self, self)  # behind a Unix socket there are no addresses
         self._held_bytes = 0  # the sum of ``body_bytes``
         self._ending: asyncio.TimerHandle | None = None  # of the next cookie that ends by itself
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from wsrequest.errors import Refused
 from wsrequest.live.kept import Kept
+from wsrequest.live.queues import Turn
 from wsrequest.live.results import Result
 from wsrequest.live.waits import Wait
 from wsrequest.types import Read
@@ -68,6 +69,8 @@ class Subscriber(Protocol):
     key: Hashable
     """Equal for those whose requests are equal, whoever answers: URL, headers, identity."""
     group: "Group | None"
+    turn: Turn
+    """In whose turn its view runs again."""
 
     @property
     def path(self) -> str:
@@ -107,7 +110,7 @@ class Group:
         reads: by what it is woken: what the runs behind ``latest`` read, and what is kept.
         kept: what runs before them read that may still count.
         is_dirty: what was read may have changed since.
-        is_queued: waits for its turn to run.
+        is_awaited: it is to run for another reason than its age alone.
         is_showing: some of the subscribers are still to be shown ``latest``.
         run: that is going on.
         hung: a run that did not end in time; there is no other before it has come back.
@@ -122,7 +125,7 @@ class Group:
     """
 
     __slots__ = (
-        "chases", "echoes", "expiry", "failures", "hung", "is_dirty", "is_queued", "is_showing",
+        "chases", "echoes", "expiry", "failures", "hung", "is_awaited", "is_dirty", "is_showing",
         "kept", "key", "latest", "not_before", "path", "position", "quiet_until", "reads", "run",
         "subscribers", "timer", "version", "waits",
     )  # fmt: skip
@@ -134,7 +137,7 @@ class Group:
         self.version, self.position = 0, -1
         self.reads: frozenset[Read] = frozenset()
         self.kept = Kept()
-        self.is_dirty = self.is_queued = self.is_showing = False
+        self.is_dirty = self.is_awaited = self.is_showing = False
         self.run: Run | None = None
         self.hung: Run | None = None
         self.not_before = self.quiet_until = 0.0

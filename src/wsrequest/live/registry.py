@@ -218,6 +218,7 @@ class Registry:
         if not group.subscribers:
             self._index.remove(group)
             del self._groups[group.key]
+            self._turns.leave(group)
             group.stop()
             self._look_who_reads()
 
@@ -288,10 +289,10 @@ class Registry:
             self._refuse(group, result)
         elif group.subscribers and not isinstance(result, Refused):
             self._take(group, run, result or _FAILED, reads, expires_seconds)
+        self._turns.ended(group)
         if group.subscribers and group.is_dirty:
             self._turns.queue(group)
         self._look_who_reads()
-        self._turns.ended()
 
     def _learn(self, group: Group, runner: Subscriber, told: object) -> None:
         """Part those whose answer is another's, by what a run of one of them tells of all.
@@ -352,7 +353,8 @@ class Registry:
         if seconds is not None:
             self._turns.expire_in(group, seconds)
         if run.lags and group.chases < _MOST_CHASES:
-            self._turns.expire_in(group, self._replica_seconds * 2**group.chases)
+            seconds = self._replica_seconds * 2**group.chases
+            self._turns.expire_in(group, seconds, is_awaited=True)
             group.chases += 1
 
     def _pace(self, group: Group, run: Run, result: Result) -> None:

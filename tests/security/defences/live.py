@@ -127,8 +127,48 @@ LIVE = (
         (33,),
         "only so many views run again at a time",
         SRC + "live/turns.py",
-        (("while self._ready and self._running < self._max_runs:", "while self._ready:"),),
+        (("while len(self._running) < self._max_runs and (", "while ("),),
         (_REGISTRY + "pace.py::test_no_more_views_run_at_a_time_than_may",),
+    ),
+    Defence(
+        (21, 33),
+        "views run again in turn among addresses and connections",
+        SRC + "live/turns.py",
+        (("            queue.add(group, first)\n", "            queue.add(group, Turn(0, 0))\n"),),
+        (
+            _REGISTRY
+            + "turns.py::test_a_victim_of_the_same_address_waits_for_its_turn_among_connections",
+            _REGISTRY
+            + "turns.py::test_a_victim_beside_several_hostile_addresses_waits_for_one_run_of_each",
+        ),
+    ),
+    Defence(
+        (21, 33),
+        "one address leaves a place for the live runs of others",
+        SRC + "live/turns.py",
+        (("return self._by_address[address] < self._most", "return True"),),
+        (_REGISTRY + "turns.py::test_a_victim_beside_a_thousand_hostile_requests_runs_at_once",),
+    ),
+    Defence(
+        (21, 33),
+        "a shared run is in the turn of a reader who has no other waiting",
+        SRC + "live/turns.py",
+        (("                first = turn\n", "                pass\n"),),
+        (_REGISTRY + "turns.py::test_a_run_that_is_shared_is_in_the_turn_of_who_has_no_other",),
+    ),
+    Defence(
+        (21, 33),
+        "rechecks leave a place for what was committed",
+        SRC + "live/turns.py",
+        ((">= self._most:\n", ">= self._max_runs:\n"),),
+        (_REGISTRY + "turns.py::test_rechecks_leave_a_place_for_what_was_committed",),
+    ),
+    Defence(
+        (21, 33),
+        "rechecks wait behind what was committed",
+        SRC + "live/turns.py",
+        (("group.is_awaited |= not is_old", "group.is_awaited = True"),),
+        (_REGISTRY + "turns.py::test_what_was_committed_goes_before_what_is_merely_old",),
     ),
     Defence(
         (33,),

@@ -8,6 +8,7 @@ from typing import Any
 
 from wsrequest.errors import Refused
 from wsrequest.live.groups import Group, Run
+from wsrequest.live.queues import Turn
 from wsrequest.live.registry import Registry
 from wsrequest.live.results import Result
 from wsrequest.live.waits import Wait
@@ -97,6 +98,7 @@ class FakeSubscriber:
         self.shown: list[tuple[int, Result]] = []
         self.ends: list[Any] = []
         self.group: Group | None = None
+        self.turn = Turn(object(), object())  # of an address of its own
 
     def start(self, run: Run) -> Job:
         job = Job(run, self)
@@ -152,8 +154,9 @@ class World:
         **kwargs: Any,
     ) -> FakeSubscriber:
         """Take in a subscriber whose first run is over at once."""
-        shared = kwargs.pop("shared", None)
+        shared, turn = kwargs.pop("shared", None), kwargs.pop("turn", None)
         subscriber = self.subscriber(key)
+        subscriber.turn = turn or subscriber.turn
         run = self.registry.begin()
         self.registry.join(subscriber, run, ok(body, shared), reads or (read("a"),), **kwargs)
         return subscriber
