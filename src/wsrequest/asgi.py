@@ -25,6 +25,7 @@ from wsrequest.connection.hearing import Hearing
 from wsrequest.connection.journal import Journal
 from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.shutdown import Drain
+from wsrequest.connection.subscriptions import too_large_to_subscribe
 from wsrequest.connection.sweeping import TicketSweep
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
@@ -212,6 +213,8 @@ class Application:
             terms, service = self._get_terms(), self._get_service()
             if not terms.limits.subscriptions:
                 raise Refused("not_supported", "this server has no live requests")
+            if len(scope["query_string"]) > terms.limits.subscribe_bytes:
+                raise too_large_to_subscribe(terms.limits.subscribe_bytes)
             await self._door.enter(place, conf.MAX_HANDSHAKES_PER_SECOND)
         except HandshakeRefused as refused:
             Journal.handshake_refused(base.environ.get("REMOTE_ADDR", ""), refused)

@@ -149,6 +149,15 @@ class Conf:
     MAX_SUBSCRIPTIONS = Setting(
         256, "Live requests of one connection; 0 switches live requests off.", minimum=0
     )
+    MAX_SUBSCRIBE_BYTES = Setting(
+        2**14, "Largest message that subscribes: it is kept as long as it is live.", minimum=1024
+    )
+    MAX_LIVE_BYTES = Setting(
+        2**28, "Bytes that all live requests of one process hold together.", minimum=1024
+    )
+    MAX_LIVE_BYTES_PER_ADDRESS = Setting(
+        2**26, "Bytes of them that the live requests of one address hold.", minimum=1024
+    )
     LIVE_RUNS = Setting(
         4, "Views that are run again for live requests at the same time.", minimum=1
     )
@@ -209,6 +218,9 @@ class Conf:
             process_bytes=self.MAX_UNFINISHED_BYTES,
             messages_per_second=self.MAX_MESSAGES_PER_SECOND,
             subscriptions=self.MAX_SUBSCRIPTIONS,
+            subscribe_bytes=self.MAX_SUBSCRIBE_BYTES,
+            live_bytes=self.MAX_LIVE_BYTES,
+            live_bytes_per_address=self.MAX_LIVE_BYTES_PER_ADDRESS,
         )
 
     def names(self) -> list[str]:

@@ -109,3 +109,6 @@ class Limits:
     process_bytes: int = 2**29
     messages_per_second: int = 10_000
     subscriptions: int = 256
+    subscribe_bytes: int = 2**14
+    live_bytes: int = 2**28
+    live_bytes_per_address: int = 2**26

@@ -172,9 +172,17 @@ WRONG = [
     wrong("W004", "fills the connection", WSREQUEST_MAX_OUTBOUND_BYTES=2**15),
     wrong("W004", "than it takes", WSREQUEST_MAX_MESSAGE_BYTES=2**15),
     wrong("W004", "ever fills the window", WSREQUEST_MAX_BODY_BYTES=2**19),
-    wrong("W004", "as large as it may", WSREQUEST_MAX_UNFINISHED_BYTES=2**20),
+    wrong(
+        "W004",
+        "as large as it may",
+        WSREQUEST_MAX_UNFINISHED_BYTES=2**20,
+        WSREQUEST_MAX_LIVE_BYTES=2**20,
+        WSREQUEST_MAX_LIVE_BYTES_PER_ADDRESS=2**20,
+    ),
     wrong("W004", "every thread", "lower WSREQUEST_LIVE_RUNS", WSREQUEST_LIVE_RUNS=9),
     wrong("W004", "(3) is less than WSREQUEST_LIVE_RUNS (4)", WSREQUEST_THREADS=3),
+    wrong("W004", "one address can hold all", WSREQUEST_MAX_LIVE_BYTES=2**25),
+    wrong("W004", "keep out all others", WSREQUEST_MAX_UNFINISHED_BYTES=2**27),
     wrong("W005", "uvicorn closes", WSREQUEST_MAX_MESSAGE_BYTES=2**24 + 1),
     wrong("W006", "is 60, but proxies", WSREQUEST_PING_SECONDS=60),
     wrong(

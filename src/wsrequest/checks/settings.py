@@ -46,7 +46,11 @@ _ORDERS = (
     _Order("MAX_BODY_BYTES", "WINDOW_BYTES", "no body ever fills the window"),
     _Order("MAX_UNFINISHED_BYTES", "MAX_BODY_BYTES", "no body can be as large as it may"),
 )
-_LIVE_ORDER = _Order("THREADS", "LIVE_RUNS", "live requests can keep every thread from the others")
+_LIVE_ORDERS = (
+    _Order("THREADS", "LIVE_RUNS", "live requests can keep every thread from the others"),
+    _Order("MAX_LIVE_BYTES", "MAX_LIVE_BYTES_PER_ADDRESS", "one address can hold all of it"),
+    _Order("MAX_UNFINISHED_BYTES", "MAX_LIVE_BYTES", "live requests can keep out all others"),
+)
 
 
 @register(TAG)
@@ -73,7 +77,7 @@ def check_combinations(**kwargs: Any) -> list[CheckMessage]:
     """Settings agree with each other, and with what stands in front of them."""
     found = []
     is_live = sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS > 0
-    for order in (*_ORDERS, _LIVE_ORDER) if is_live else _ORDERS:
+    for order in (*_ORDERS, *_LIVE_ORDERS) if is_live else _ORDERS:
         if not (sound(order.larger) and sound(order.smaller)):
             continue
         larger, smaller = (SETTINGS[f"WSREQUEST_{name}"] for name in order[:2])

@@ -1,26 +1,45 @@
-"""What the unfinished requests of all connections of a process hold together.
+"""What the unfinished and the live requests of all connections of a process hold together.
 
-Owns one count of bytes, in memory and in files. What one connection may hold is ``session``'s
+Owns the counts of bytes, in memory and in files. What one connection may hold is ``session``'s
 limit; many connections of an attacker, each within its own, would be a flood all the same.
 """
 
-from wsrequest.errors import Refused
-from wsrequest.types import Id
+from collections import Counter
+from collections.abc import Iterable
+from typing import Protocol
+from weakref import WeakValueDictionary
 
-__all__ = ["Budget"]
+from wsrequest.errors import Refused
+from wsrequest.types import Id, Limits
+
+__all__ = ["Account", "Budget", "Holding"]
+
+
+class Holding(Protocol):
+    """Something that several live requests may hold together."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes; always the same."""
+
+    def __hash__(self) -> int:
+        """By identity."""
 
 
 class Budget:
-    """Used on the event loop only.
+    """The counts of one process. Used on the event loop only.
 
     Attributes:
         held_bytes: taken and not given back.
+        live_bytes: what of that live requests hold, and answers that wait for them.
     """
 
-    __slots__ = ("held_bytes",)
+    __slots__ = ("_accounts", "holdings", "held_bytes", "live_bytes")
 
     def __init__(self) -> None:
-        self.held_bytes = 0
+        self.held_bytes = self.live_bytes = 0
+        self.holdings: Counter[Holding] = Counter()
+        self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
 
     def take(self, count: int, max_bytes: int, id: Id | None) -> None:
         """Hold ``count`` bytes more.
@@ -42,3 +61,100 @@ class Budget:
     def give(self, count: int) -> None:
         """Hold so many bytes less."""
         self.held_bytes -= count
+
+    def account_of(self, address: str) -> "Account":
+        """The account of an address, as long as somebody has it; a new one where there is none."""
+        account = self._accounts.get(address) if address else None
+        if account is None:
+            account = Account(self)
+            if address:
+                self._accounts[address] = account
+        return account
+
+
+class Account:
+    """What the live requests of one address hold. Used on the event loop only.
+
+    Args:
+        budget: of the process, which is charged, too.
+
+    Attributes:
+        held_bytes: taken and not given back.
+    """
+
+    __slots__ = ("__weakref__", "_budget", "_holdings", "held_bytes")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._holdings: Counter[Holding] = Counter()
+        self.held_bytes = 0
+
+    def take(self, count: int, limits: Limits) -> None:
+        """Hold ``count`` bytes more.
+
+        Raises:
+            Refused: ``too_many_subscriptions``, which passes.
+        """
+        self._check(count, count, limits)
+        self._add(count, count)
+
+    def give(self, count: int) -> None:
+        """Hold so many bytes less."""
+        self._add(-count, -count)
+
+    def exchange(self, before: Iterable[Holding], after: Iterable[Holding], limits: Limits) -> None:
+        """Hold other things than before. What is held more than once counts once.
+
+        Args:
+            before: is held no longer, also when this raises.
+            after: is held from now on, unless this raises.
+            limits: of the connection.
+
+        Raises:
+            Refused: ``too_many_subscriptions``, which passes.
+        """
+        for holding in before:
+            mine = _remove(self._holdings, holding)
+            everybodys = _remove(self._budget.holdings, holding)
+            self._add(-holding.held_bytes * mine, -holding.held_bytes * everybodys)
+        held: list[Holding] = []
+        for holding in after:
+            mine = not self._holdings[holding]
+            everybodys = not self._budget.holdings[holding]
+            try:
+                self._check(holding.held_bytes * mine, holding.held_bytes * everybodys, limits)
+            except Refused:
+                self.exchange(held, (), limits)
+                raise
+            self._holdings[holding] += 1
+            self._budget.holdings[holding] += 1
+            self._add(holding.held_bytes * mine, holding.held_bytes * everybodys)
+            held.append(holding)
+
+    def _check(self, mine: int, everybodys: int, limits: Limits) -> None:
+        budget = self._budget
+        if mine and self.held_bytes + mine > limits.live_bytes_per_address:
+            raise _full("those of your address (WSREQUEST_MAX_LIVE_BYTES_PER_ADDRESS)")
+        if everybodys and (
+            budget.live_bytes + everybodys > limits.live_bytes
+            or budget.held_bytes + everybodys > limits.process_bytes
+        ):
+            raise _full("they (WSREQUEST_MAX_LIVE_BYTES)")
+
+    def _add(self, mine: int, everybodys: int) -> None:
+        self.held_bytes += mine
+        self._budget.live_bytes += everybodys
+        self._budget.held_bytes += everybodys
+
+
+def _remove(holdings: Counter[Holding], holding: Holding) -> bool:
+    """Count one holder less. Whether it was the last."""
+    holdings[holding] -= 1
+    is_last = not holdings[holding]
+    if is_last:
+        del holdings[holding]
+    return is_last
+
+
+def _full(who: str) -> Refused:
+    return Refused("too_many_subscriptions", f"live requests hold as much as {who} may")

@@ -10,7 +10,7 @@ from wsrequest.connection.calls import Call
 from wsrequest.connection.flow import Flow
 from wsrequest.connection.inflight import InFlight
 from wsrequest.connection.runs import LiveCall
-from wsrequest.connection.subscriptions import Subscriptions
+from wsrequest.connection.subscriptions import Subscriptions, too_large_to_subscribe
 from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
 from wsrequest.http.requests import check_overrides
@@ -67,6 +67,8 @@ class Exchange(InFlight):
                 raise Refused("shutting_down", "the server is about to restart", message.id)
             if message.subscribe and self.service.live is None:
                 raise Refused("not_supported", "this server has no live requests", message.id)
+            if message.subscribe and frame_bytes > self.terms.limits.subscribe_bytes:
+                raise too_large_to_subscribe(self.terms.limits.subscribe_bytes)
             if message.headers:
                 check_overrides(message.headers, self.base, self.terms.vouching_headers)
             self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)

@@ -145,7 +145,9 @@ class InFlight:
             self._answer(call, told(frame, is_settled=self._subscriptions is None))
             return
         if self._settling is None:
-            self._settling = Settling(self._loop, self._answer)
+            self._settling = Settling(
+                self._loop, self._answer, self._subscriptions.account, self.terms.limits
+            )
         self._settling.hold(call, frame, self._subscriptions.when_settled)
 
     def cookie_for(self, url: str) -> str:

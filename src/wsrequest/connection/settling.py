@@ -6,12 +6,15 @@ Owns the wait and its end. What has changed is the registry's to know.
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from sys import getsizeof
 
 import msgspec
 
+from wsrequest.connection.budget import Account
 from wsrequest.connection.calls import Call
+from wsrequest.errors import Refused
 from wsrequest.live.waits import Wait
-from wsrequest.types import Frame
+from wsrequest.types import Frame, Limits
 
 __all__ = ["Settling", "told"]
 
@@ -40,20 +43,28 @@ class Settling:
     Args:
         loop: the event loop.
         send: takes a call and its last frame when the wait is over.
+        account: what the live requests of its address hold; what waits for them counts there.
+        limits: of the connection.
     """
 
-    __slots__ = ("_loop", "_send", "_waiting")
+    __slots__ = ("_account", "_held_bytes", "_limits", "_loop", "_send", "_waiting")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, send: Callable[[Call, Frame], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        send: Callable[[Call, Frame], None],
+        account: Account,
+        limits: Limits,
     ) -> None:
         self._loop, self._send = loop, send
+        self._account, self._limits = account, limits
+        self._held_bytes = 0
         self._waiting: dict[Call, _Held] = {}
 
     def hold(
         self, call: Call, frame: Frame, when_settled: Callable[[Callable[[bool], None]], Wait]
     ) -> None:
-        """Keep an answer back.
+        """Keep an answer back, or send it at once where too much waits already.
 
         Args:
             call: that has ended.
@@ -62,11 +73,33 @@ class Settling:
                 the wait.
         """
         call.has_begun = True  # its view has answered, so no deadline holds any more
+        if not self._has_taken(getsizeof(frame)):
+            self._send(call, told(frame, is_settled=False))
+            return
         if call.message.body is not None:  # only its view needed it
             call.message = msgspec.structs.replace(call.message, body=None)
         timer = self._loop.call_later(SETTLE_SECONDS, self._end, call, False)
         held = self._waiting[call] = _Held(frame, timer)
         held.wait = when_settled(partial(self._end, call))
+
+    def _has_taken(self, count: int) -> bool:
+        """Whether there is room for an answer more, which is counted then."""
+        if self._held_bytes and self._held_bytes + count > self._limits.outbound_bytes:
+            return False
+        try:
+            self._account.take(count, self._limits)
+        except Refused:
+            return False
+        self._held_bytes += count
+        return True
+
+    def _pop(self, call: Call) -> _Held | None:
+        held = self._waiting.pop(call, None)
+        if held is not None:
+            held.end()
+            self._held_bytes -= getsizeof(held.frame)
+            self._account.give(getsizeof(held.frame))
+        return held
 
     def flush(self) -> None:
         """Wait no longer."""
@@ -75,14 +108,11 @@ class Settling:
 
     def drop(self, call: Call) -> None:
         """Nobody wants this answer any more. Safe to call twice."""
-        held = self._waiting.pop(call, None)
-        if held is not None:
-            held.end()
+        self._pop(call)
 
     def _end(self, call: Call, is_settled: bool) -> None:
-        held = self._waiting.pop(call, None)
+        held = self._pop(call)
         if held is not None:
-            held.end()
             self._send(call, told(held.frame, is_settled=is_settled))
 
 

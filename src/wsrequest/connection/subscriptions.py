@@ -27,10 +27,13 @@ from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
 from wsrequest.types import Frame
 
-__all__ = ["Line", "Subscription", "Subscriptions"]
+__all__ = ["Line", "Subscription", "Subscriptions", "too_large_to_subscribe"]
 
 _LATE_SECONDS = 0.01  # a timer may fire a little early by the clock that cookies go by
 _MOST_SECONDS = 86_400.0  # that clock may be set, and a loop counts only so far
+
+# Of a live request without its texts and its answer, in a group of its own that reads some tables.
+_OVERHEAD_BYTES = 4096
 
 
 class Line(Place, Protocol):
@@ -62,11 +65,13 @@ class Subscription:
     Attributes:
         by_session: whether it was answered for a user whom a session named.
         is_behind: there is something newer than the client was sent, which had no room.
+        held: what counts as held by it: the result that was sent last, and one that had no room.
+        message_bytes: what its message counts for.
     """
 
     __slots__ = (
         "_first", "_home", "_is_exact", "_sent", "_tags", "_version", "by_session", "cookie_names",
-        "group", "is_behind", "key", "message", "session_key", "turn",
+        "group", "held", "is_behind", "key", "message", "message_bytes", "session_key", "turn",
     )  # fmt: skip
 
     def __init__(self, home: "Subscriptions", call: LiveCall) -> None:
@@ -85,6 +90,8 @@ class Subscription:
         self._version = 0
         self.cookie_names = call.cookie_names
         self.key: Hashable = None
+        self.held: tuple[Result, ...] = ()
+        self.message_bytes = 0
 
     @property
     def path(self) -> str:
@@ -126,16 +133,27 @@ class Subscription:
             return
         if sent is not None and sent.digest == result.digest:
             self._version, self.is_behind = version, False
+            self.keep(result)
             return
         line = self._home.line
         if self._first is None and not line.has_room():
             self.is_behind = True  # the newest is sent when there is
+            self._home.hold(self, *((result,) if sent is None else (sent, result)))
             return
         if not self._home.hold(self, result):
             return
         frame = self._first_frame(version, result) or self._next_frame(version, result)
         self._sent, self._version, self.is_behind = result, version, False
         line.put(frame)
+
+    def keep(self, result: Result) -> None:
+        """Hold this one instead of an equal one of its own."""
+        sent = self._sent
+        if sent is None or not self._home.hold(self, result):
+            return
+        if sent is not result and sent.body != result.body:
+            self._is_exact = False  # no patch: the client has other bytes that mean the same
+        self._sent = result
 
     def catch_up(self) -> None:
         """There is room again."""
@@ -176,11 +194,6 @@ class Subscription:
         self._is_exact = True
         return encode_version(self.message.id, version, tail or result.tail())
 
-    @property
-    def body_bytes(self) -> int:
-        """How much it holds of what was sent last."""
-        return len(self._sent.body) if self._sent is not None else 0
-
 
 class Subscriptions:
     """The live requests of one connection. Used on the event loop only.
@@ -190,7 +203,16 @@ class Subscriptions:
         live: of the service.
     """
 
-    __slots__ = ("_ending", "_held_bytes", "_identity", "_subscriptions", "line", "live", "turn")
+    __slots__ = (
+        "_ending",
+        "_held_bytes",
+        "_identity",
+        "_subscriptions",
+        "account",
+        "line",
+        "live",
+        "turn",
+    )
 
     def __init__(self, line: Line, live: Live) -> None:
         self.line, self.live = line, live
@@ -198,7 +220,8 @@ class Subscriptions:
         self._identity = identity_of(line.base)
         address = place_of(line.base.environ.get("REMOTE_ADDR", ""))
         self.turn = Turn(address or self, self)  # behind a Unix socket there are no addresses
-        self._held_bytes = 0  # the sum of ``body_bytes``
+        self.account = line.service.budget.account_of(address)
+        self._held_bytes = 0  # of the bodies of all that is held
         self._ending: asyncio.TimerHandle | None = None  # of the next cookie that ends by itself
 
     def __len__(self) -> int:
@@ -221,9 +244,12 @@ class Subscriptions:
         assert run is not None  # begin() was called before it ran
         refused = None
         if result is not None and head is not None and result.is_success:
-            refused = self._refusal(call, result)
-            if refused is None:
+            try:
                 self._go_live(call, result)
+            except Refused as error:
+                refused = error
+                refused.id = call.message.id
+            else:
                 return None
         self.live.registry.abandon(run)
         if refused is not None:
@@ -232,36 +258,46 @@ class Subscriptions:
             return None
         return encode_server(msgspec.structs.replace(head, body=result.body or None))
 
-    def _refusal(self, call: LiveCall, result: Result) -> Refused | None:
-        id = call.message.id
+    def hold(self, subscription: Subscription, *results: Result) -> bool:
+        """Count what a subscription holds from now on; False where that is too much and ends it."""
+        if subscription.held == results:
+            return True
+        try:
+            self._exchange(subscription, results)
+        except Refused as refused:
+            self._end_all([subscription], refused)
+            return False
+        return True
+
+    def _exchange(self, subscription: Subscription, results: tuple[Result, ...]) -> None:
+        limits = self.line.terms.limits
+        before, subscription.held = subscription.held, ()
+        self._held_bytes -= _body_bytes(before)
+        self.account.exchange(before, (), limits)
+        if self._held_bytes + _body_bytes(results) > limits.answer_bytes:
+            most = limits.answer_bytes
+            raise Refused("answer_too_large", f"live answers may have {most} bytes together")
+        self.account.exchange((), results, limits)
+        subscription.held = results
+        self._held_bytes += _body_bytes(results)
+
+    def _go_live(self, call: LiveCall, result: Result) -> None:
         if not call.reads and call.expires_seconds is None:
-            return Refused(
+            raise Refused(
                 "not_live",
                 "the view read nothing whose change can be seen: let it call "
                 "wsrequest.live.depends_on(...), or ask for it without subscribe",
-                id,
             )
-        if self._held_bytes + len(result.body) > self.line.terms.limits.answer_bytes:
-            refused = self._too_large()
-            refused.id = id
-            return refused
-        return None
-
-    def _too_large(self) -> Refused:
-        most = self.line.terms.limits.answer_bytes
-        return Refused("answer_too_large", f"live answers may have {most} bytes together")
-
-    def hold(self, subscription: Subscription, result: Result) -> bool:
-        """Count what a subscription holds from now on; False where that is too much and ends it."""
-        held = self._held_bytes + len(result.body) - subscription.body_bytes
-        if held > self.line.terms.limits.answer_bytes:
-            self._end_all([subscription], self._too_large())
-            return False
-        self._held_bytes = held
-        return True
-
-    def _go_live(self, call: LiveCall, result: Result) -> None:
-        subscription = self._subscriptions[call.key] = Subscription(self, call)
+        subscription = Subscription(self, call)
+        self._exchange(subscription, (result,))
+        try:
+            count = _message_bytes(subscription.message, call.cookie)
+            self.account.take(count, self.line.terms.limits)
+        except Refused:
+            self._exchange(subscription, ())
+            raise
+        subscription.message_bytes = count
+        self._subscriptions[call.key] = subscription
         # As whoever it was answered for, which may be another than the connection is by now: an
         # answer that set cookies came meanwhile, or this is one.
         self.identify(subscription, call.cookie)
@@ -356,7 +392,9 @@ class Subscriptions:
     def _forget(self, key: Key) -> Subscription | None:
         subscription = self._subscriptions.pop(key, None)
         if subscription is not None:
-            self._held_bytes -= subscription.body_bytes
+            self._exchange(subscription, ())
+            self.account.give(subscription.message_bytes)
+            subscription.message_bytes = 0
         if not self._subscriptions and self._ending is not None:
             self._ending.cancel()
             self._ending = None
@@ -374,6 +412,23 @@ class Subscriptions:
         if names is not None:  # those that the view has never read make none
             pairs = tuple(pair for pair in pairs if pair[0] in names)
         subscription.key = _key(subscription.message, names, pairs, self._identity)
+
+
+def too_large_to_subscribe(most: int) -> Refused:
+    """Why a message cannot be live that is longer than ``most`` bytes."""
+    return Refused("message_too_large", f"a message with subscribe may have {most} bytes")
+
+
+def _body_bytes(results: Iterable[Result]) -> int:
+    return sum(len(result.body) for result in results)
+
+
+def _message_bytes(message: Request, cookie: str) -> int:
+    """What a live request takes besides its answer, with what is found by it."""
+    texts = [message.url, message.query, message.token or "", cookie]
+    for name, value in message.headers.items():
+        texts += (name, value)
+    return _OVERHEAD_BYTES + 2 * sum(map(len, texts))  # once in the message, once in its key
 
 
 def _tags(message: Request) -> str:

@@ -93,6 +93,9 @@ class Subscriber(Protocol):
     def show(self, version: int, result: Result) -> None:
         """Send a result, unless the client has the same."""
 
+    def keep(self, result: Result) -> None:
+        """Hold this one instead of an equal one of its own, so that all of a group hold one."""
+
     def end(self, why: Result | Refused) -> None:
         """Send the last that is to be said; the registry forgets the subscriber."""
 

@@ -147,6 +147,7 @@ class Registry:
         reads = frozenset(reads)
         is_late = self._log.close(run, reads)
         self._place(subscriber, run, result, reads, expires_seconds, is_late)
+        result.forget_frames()
 
     def leave(self, subscriber: Subscriber) -> None:
         """Forget a subscriber. Safe to call twice."""
@@ -195,6 +196,8 @@ class Registry:
         self._read_by(group, group.reads | reads)
         self._expire(group, run, expires_seconds)
         subscriber.show(self._version, result)
+        if group.latest is not None and group.latest.digest == result.digest:
+            subscriber.keep(group.latest)
         if is_late:
             self._turns.queue(group)
         if group.failures:
@@ -344,6 +347,8 @@ class Registry:
         self._pace(group, run, result)
         self._expire(group, run, expires_seconds)
         self._version += 1
+        if group.latest is not None and group.latest.digest == result.digest:
+            result = group.latest  # which its subscribers hold already
         group.latest, group.version, group.is_showing = result, self._version, True
         self._show(group, result, list(group.subscribers))
 
@@ -393,6 +398,7 @@ class Registry:
         if rest:
             self._loop.call_soon(self._show, group, result, rest)
         else:
+            result.forget_frames()
             group.is_showing = False
             group.settle()
 

@@ -26,6 +26,8 @@ _PASSING = frozenset(
 _RATE_LIMITS = ("ratelimit", "x-ratelimit", "x-rate-limit")
 # Quoted, or as an application may write it.
 _TAG = re.compile(r'(?:^|,)\s*(?:W/)?("[^"]*"|[^\s,"]+)\s*(?=,|$)')
+_OVERHEAD_BYTES = 1024  # of an object with its headers, besides their text
+_SMALL_BYTES = 2**16  # a patch of so much takes no more than a millisecond
 _MOST_PATCHES = 8  # subscribers that read slowly hold older results; the others one and the same
 
 
@@ -45,7 +47,10 @@ class Result:
             equal results differ. None unless the status is 200.
     """
 
-    __slots__ = ("_patches", "_tail", "body", "digest", "etag", "headers", "shared_key", "status")
+    __slots__ = (
+        "_is_shown", "_patches", "_tail", "body", "digest", "etag", "headers", "shared_key",
+        "status",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -69,8 +74,15 @@ class Result:
                 self._set_etag(f'W/"{self.digest.hex()}"')
             elif self.etag is None:
                 self._set_etag(f'"{self.digest.hex()}"')
+        self._is_shown = False
         self._tail: Frame | None = None
         self._patches: dict[tuple[bytes, PatchKind], Frame | None] = {}
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes in memory while somebody holds it: the body, once."""
+        headers = sum(len(name) + len(value) for name, value in self.headers.items())
+        return _OVERHEAD_BYTES + headers + len(self.body)
 
     def _set_etag(self, etag: str) -> None:
         self.etag = etag
@@ -97,12 +109,24 @@ class Result:
 
     def tail(self) -> Frame:
         """The frame of all of it, for ``encode_version`` to finish."""
-        if self._tail is None:
-            self._tail = encode_tail(Response(self.status, self.headers, body=self.body or None))
-        return self._tail
+        tail = self._tail
+        if tail is None:
+            tail = encode_tail(Response(self.status, self.headers, body=self.body or None))
+            if not self._is_shown:
+                self._tail = tail
+        return tail
+
+    def forget_frames(self) -> None:
+        """All who can read were shown it: keep the body only, not its frames as well."""
+        self._is_shown = True
+        self._tail = None
+        self._patches.clear()
 
     def patch_tail(self, old: "Result", kind: PatchKind) -> Frame | None:
         """The frame of what makes this of an older one; None where that is not smaller."""
+        if self._is_shown:  # for one who reads slowly, and not kept for others
+            is_small = max(len(old.body), len(self.body)) <= _SMALL_BYTES
+            return self._make_patch_tail(old, kind) if is_small else None
         key = old.digest, kind
         if key not in self._patches:
             if len(self._patches) >= _MOST_PATCHES:

@@ -5,6 +5,7 @@ from tests.security.defences.defence import ACCEPTANCE, SRC, UNIT, Defence
 __all__ = ["LIVE"]
 
 _LIVE = UNIT + "connection/test_subscriptions.py::"
+_BUDGET = UNIT + "connection/test_budget.py::"
 _EVENTS = UNIT + "connection/test_events.py::"
 _SETTLING = UNIT + "connection/test_settling.py::"
 _RERUNS = UNIT + "connection/test_reruns.py::"
@@ -76,7 +77,7 @@ LIVE = (
         (33,),
         "what the live requests of a connection hold has a limit at every version",
         SRC + "connection/subscriptions.py",
-        (("        if held > self.line.terms.limits.answer_bytes:\n", "        if False:\n"),),
+        (("if self._held_bytes + _body_bytes(results) > limits.answer_bytes:", "if False:"),),
         (
             _LIVE + "test_what_grows_past_what_may_be_held_is_ended",
             _LIVE + "test_what_a_slow_reader_did_not_see_grow_is_ended",
@@ -129,6 +130,81 @@ LIVE = (
         SRC + "live/turns.py",
         (("while len(self._running) < self._max_runs and (", "while ("),),
         (_REGISTRY + "pace.py::test_no_more_views_run_at_a_time_than_may",),
+    ),
+    Defence(
+        (33, 34),
+        "live requests of an address hold only so much together",
+        SRC + "connection/budget.py",
+        (("if mine and self.held_bytes + mine > limits.live_bytes_per_address:", "if False:"),),
+        (
+            _BUDGET + "test_an_address_may_have_only_so_much_live",
+            _BUDGET + "test_what_grows_past_what_an_address_may_hold_is_ended",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "live requests of a process hold only so much together",
+        SRC + "connection/budget.py",
+        (("budget.live_bytes + everybodys > limits.live_bytes\n", "False\n"),),
+        (_BUDGET + "test_a_process_may_have_only_so_much_live",),
+    ),
+    Defence(
+        (33, 34),
+        "what a live request holds counts as long as it lives",
+        SRC + "connection/subscriptions.py",
+        (("        self.account.exchange((), results, limits)\n", ""),),
+        (_BUDGET + "test_message_and_answer_count_as_long_as_the_request_is_live",),
+    ),
+    Defence(
+        (33, 34),
+        "what waits for a slow reader of a live request counts",
+        SRC + "connection/subscriptions.py",
+        (("self._home.hold(self, *((result,) if sent is None else (sent, result)))", "pass"),),
+        (_BUDGET + "test_what_waits_for_a_slow_reader_counts_besides_what_it_was_sent",),
+    ),
+    Defence(
+        (33,),
+        "equal readers hold one live answer, not one each",
+        SRC + "live/registry.py",
+        (("            subscriber.keep(group.latest)\n", "            pass\n"),),
+        (_BUDGET + "test_equal_readers_hold_one_answer",),
+    ),
+    Defence(
+        (33,),
+        "a live answer is not held as a frame besides",
+        SRC + "live/results.py",
+        (
+            ("            if not self._is_shown:\n", "            if True:\n"),
+            (
+                "        self._tail = None\n        self._patches.clear()",
+                "        self._patches.clear()",
+            ),
+        ),
+        (_BUDGET + "test_an_answer_is_held_once_and_not_as_a_frame_besides",),
+    ),
+    Defence(
+        (33, 34),
+        "a message that subscribes is small",
+        SRC + "connection/exchange.py",
+        (("if message.subscribe and frame_bytes > self", "if False and frame_bytes > self"),),
+        (_BUDGET + "test_a_message_that_subscribes_has_a_limit_of_its_own",),
+    ),
+    Defence(
+        (33, 34),
+        "answers that wait for live requests count",
+        SRC + "connection/settling.py",
+        (("            self._account.take(count, self._limits)\n", "            pass\n"),),
+        (
+            _BUDGET + "test_answers_that_wait_for_live_requests_are_counted",
+            _BUDGET + "test_what_an_address_may_hold_bounds_what_waits",
+        ),
+    ),
+    Defence(
+        (24, 33),
+        "only so much of a connection waits for its live requests",
+        SRC + "connection/settling.py",
+        (("if self._held_bytes and self._held_bytes + count", "if False and count"),),
+        (_BUDGET + "test_more_than_may_wait_is_answered_at_once_as_not_settled",),
     ),
     Defence(
         (21, 33),

@@ -115,6 +115,8 @@ class FakeSubscriber:
         if not self.shown or version > self.shown[-1][0]:
             self.shown.append((version, result))
 
+    def keep(self, result: Result) -> None: ...
+
     def end(self, why: Any) -> None:
         self.ends.append(why)
 
