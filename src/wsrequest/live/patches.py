@@ -15,11 +15,15 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-__all__ = ["MAX_BODY_BYTES", "MAX_ITEMS", "MAX_WORK", "json_patch", "merge_patch", "smallest"]
+__all__ = [
+    "MAX_BODY_BYTES", "MAX_ITEMS", "MAX_VALUES", "MAX_WORK",
+    "json_patch", "merge_patch", "smallest",
+]  # fmt: skip
 
 # Together some ten milliseconds, since an event loop may be what waits for them.
 MAX_BODY_BYTES = 2**19  # of each of the two that are parsed
-MAX_WORK = 2**23  # in bytes printed to compare values, and as much as that costs otherwise
+MAX_VALUES = 2**14  # in each: to make objects of them takes longer than to read their bytes
+MAX_WORK = 2**20  # in bytes printed to compare values, and as much as that costs otherwise
 MAX_ITEMS = 4096  # of an array, between what is equal at both ends
 
 _CALL = 500  # what comparing costs besides, in bytes that are printed in that time
@@ -40,7 +44,8 @@ class _TooMuch(Exception):
 def smallest(old: bytes, new: bytes, kind: Literal["json", "merge"]) -> bytes | None:
     """Return the patch that makes ``new`` of ``old``, printed.
 
-    Pages take less than a millisecond, and nothing takes much more than ten.
+    Pages take less than a millisecond, and nothing takes much more than ten: the values of both
+    are counted before they are parsed, and what is printed to compare them as it is printed.
 
     Args:
         old: the body that the receiver holds.
@@ -52,6 +57,8 @@ def smallest(old: bytes, new: bytes, kind: Literal["json", "merge"]) -> bytes | 
         body is not JSON, or too large or too deep to compare.
     """
     if max(len(old), len(new)) > MAX_BODY_BYTES:
+        return None
+    if max(_most_values(old), _most_values(new)) > MAX_VALUES:
         return None
     if _MINUS_ZERO.search(old) or _MINUS_ZERO.search(new):
         return None
@@ -65,6 +72,11 @@ def smallest(old: bytes, new: bytes, kind: Literal["json", "merge"]) -> bytes | 
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return printed if len(printed) < len(new) else None
+
+
+def _most_values(body: bytes) -> int:
+    """At least as many values as a body of JSON has: those in its texts count as well."""
+    return 1 + sum(map(body.count, (b",", b"[", b"{")))
 
 
 def json_patch(old: object, new: object) -> list[Operation] | None:

@@ -207,6 +207,20 @@ LIVE = (
         (_BUDGET + "test_more_than_may_wait_is_answered_at_once_as_not_settled",),
     ),
     Defence(
+        (33,),
+        "a patch of a live answer takes bounded work",
+        SRC + "live/patches.py",
+        (("MAX_WORK = 2**20", "MAX_WORK = 2**23"),),
+        (UNIT + "live/test_patches.py::test_work_on_hostile_bodies_is_bounded",),
+    ),
+    Defence(
+        (33,),
+        "bodies of too many values are not parsed for a patch",
+        SRC + "live/patches.py",
+        (("if max(_most_values(old), _most_values(new)) > MAX_VALUES:", "if False:"),),
+        (UNIT + "live/test_patches.py::test_too_many_values_are_not_even_parsed",),
+    ),
+    Defence(
         (21, 33),
         "views run again in turn among addresses and connections",
         SRC + "live/turns.py",

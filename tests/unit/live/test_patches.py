@@ -321,3 +321,64 @@ def test_values_too_deep_to_compare_have_no_patch() -> None:
     old, new = nested(1, 3000), nested(2, 3000)
     assert json_patch(old, new) is None
     assert merge_patch(old, new) is UNSET
+
+
+def deep(value: Any, depth: int) -> Any:
+    for _ in range(depth):
+        value = [value, "text"]
+    return value
+
+
+HOSTILE = {
+    "long text in nested arrays": (deep(["x" * 400_000, 1], 200), deep(["x" * 400_000, 2], 200)),
+    "many items in nested arrays": (
+        deep([*range(7000), 1], 400), deep([*range(7000), 2], 400),
+    ),
+    "arrays of arrays": (
+        [[[j, [j]] for j in range(20)] for _ in range(100)],
+        [[[j + 1, [j]] for j in range(20)] for _ in range(100)],
+    ),
+    "items that moved": (
+        [{"id": n, "a": n} for n in range(4000)],
+        [{"id": n * 7919 % 4000, "a": n} for n in range(4000)],
+    ),
+    "long names": (
+        {"n" * 300 + str(n): n for n in range(1500)}, {"n" * 300 + str(n): -n for n in range(1500)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", HOSTILE)
+def test_work_on_hostile_bodies_is_bounded(
+    case: str, kind: Literal["json", "merge"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nested arrays are printed at each level: the event loop had waited 55 ms and more for that.
+
+    What is printed is the work that grows; it is counted here, not timed.
+    """
+    old, new = map(body, HOSTILE[case])
+    printed: list[int] = []
+    print_ = patches._print
+
+    def counted(value: object) -> bytes:
+        found = print_(value)
+        printed.append(len(found) + 500)
+        return found
+
+    monkeypatch.setattr(patches, "_print", counted)
+    smallest(old, new, kind)
+    # The last one is printed before it is found to be too much, and so is the patch.
+    assert sum(sorted(printed)[:-2]) <= 2**20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_too_many_values_are_not_even_parsed(
+    kind: Literal["json", "merge"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = body([0.5] * 1000), body([0.5] * 1001)
+    monkeypatch.setattr(patches, "MAX_VALUES", 1001)
+    assert smallest(one, one + b" ", kind) is not None
+    monkeypatch.setattr(patches, "_json", None)
+    assert smallest(one, other, kind) is None
+    assert smallest(other, one, kind) is None
