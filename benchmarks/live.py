@@ -29,7 +29,7 @@ _MOST_SECONDS = 30.0  # until all were shown what was written
 # Between two commits, more than a group of equal subscribers rests between two runs.
 _REST_SECONDS = (0.08, 0.12)
 
-_numbers = count(1)  # what is written is never the same twice
+written_numbers = count(1)  # what is written is never the same twice
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ async def open_side(server: Server, number: int) -> Side:
     return Side(server, tally, board, subscribers, writer, pk)
 
 
-def _used(before: Sample, after: Sample, seconds: float, frames: int) -> Sample:
+def spent(before: Sample, after: Sample, seconds: float, frames: int) -> Sample:
     used = {name: value - before[name] for name, value in after.items()}
     return {
         "cpu_s_per_1000": 1000 * used["server"] / frames,
@@ -89,12 +89,12 @@ async def _one_by_one(side: Side, commits: int) -> Sample:
     before, start = meters(side.server), clock()
     each = []
     for _ in range(commits):
-        committed, times = await side.show(next(_numbers))
+        committed, times = await side.show(next(written_numbers))
         if len(times) < side.board.count:
             raise WrongAnswer(f"{side.board.count - len(times)} were not shown a change")
         each.append([1000 * (time - committed) for time in times])
         await asyncio.sleep(random.uniform(*_REST_SECONDS))
-    used = _used(before, meters(side.server), clock() - start, side.board.frames - frames)
+    used = spent(before, meters(side.server), clock() - start, side.board.frames - frames)
     found = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99, "last_ms": 1.0}
     if side.board.count == 1:  # a commit is one time, so percentiles are those of all commits
         together = [time for times in each for time in times]
@@ -115,11 +115,11 @@ async def _back_to_back(side: Side) -> Sample:
     before, start = meters(side.server), clock()
     committed, n = 0.0, 0
     for _ in range(_CHANGES):
-        n = next(_numbers)
+        n = next(written_numbers)
         committed = await side.writer.write(side.pk, n)
     times = await side.shown(n)
     came = side.board.frames - frames
-    used = _used(before, meters(side.server), clock() - start, came)
+    used = spent(before, meters(side.server), clock() - start, came)
     sample = {
         "current": sum(each.newest == n for each in side.crowd) / side.board.count,
         "last_ms": 1000 * (max(times) - committed) if times else 1000 * _MOST_SECONDS,

@@ -3,12 +3,14 @@
 from benchmarks.live_rows import (
     BUNDLES,
     CROWDS,
+    FAIRNESS,
     QUERIES,
     READERS,
     REQUESTS,
     STATES,
     bundle,
     crowd,
+    fairness,
     matching,
     tracking,
 )
@@ -75,6 +77,10 @@ def others_table(samples: Samples) -> list[str]:
         if found := samples.get(matching(number)):
             us = f"{middle_of(found, 'us'):.2f} us"
             lines.append(f"| finding whom one commit concerns | {number:,} readers | {us} |")
+    for state in FAIRNESS:
+        if found := samples.get(fairness(state)):
+            ms = f"{middle_of(found, 'p50_ms'):.1f} ms, at most {middle_of(found, 'last_ms'):.1f}"
+            lines.append(f"| COMMIT to frame, one subscriber | {state} | {ms} |")
     for name in BUNDLES:
         if found := samples.get(bundle(name)):
             lines.append(f"| gzipped | {name} | {1024 * middle_of(found, 'kib'):,.0f} bytes |")
@@ -82,7 +88,7 @@ def others_table(samples: Samples) -> list[str]:
 
 
 def live_tables(samples: Samples) -> Tables:
-    """What was measured for rows 8 to 13."""
+    """What was measured for rows 8 to 14."""
     return (
         ("From COMMIT's return to the frame at the client", crowds_table(samples)),
         ("Looking at statements", tracking_table(samples)),

@@ -1,4 +1,4 @@
-"""The rows of the design's table that are about live requests, 8 to 13.
+"""The rows that are about live requests: 8 to 13 of the design's table, and 14.
 
 Pure, as ``rows``. How each is measured is ``live``'s.
 """
@@ -16,6 +16,10 @@ BUNDLES = ("client.js", "live.js", "upload.js")
 STATES = ("without", "idle", "watched", "recorded")  # of a capture, see apps.tracking
 
 
+FAIRNESS = ("alone", "beside 1,000 hostile live requests")
+RUN_SECONDS = 0.1  # that each run of a hostile one takes
+
+
 def crowd(subject: str, count: int) -> Point:
     """Subscribers of one URL of a subject."""
     return Point(subject, "live", f"{count:,} subscriber{'s' * (count > 1)}")
@@ -24,6 +28,11 @@ def crowd(subject: str, count: int) -> Point:
 def tracking(job: str, state: str) -> Point:
     """A job in-process, with a capture in one of the ``STATES``."""
     return Point("tracking", job, state)
+
+
+def fairness(state: str) -> Point:
+    """One subscriber, in one of the states of ``FAIRNESS``."""
+    return Point("ours", "live", f"a victim {state}")
 
 
 def matching(count: int) -> Point:
@@ -70,6 +79,10 @@ def live_comparisons() -> list[Comparison]:
     title = "one commit among 10,000 readers on distinct keys, of among 100"
     few, many = map(matching, READERS)
     found.append(_most(11, title, "us", many, 2.0, peer=few, how="ratio"))
+    alone, beside = map(fairness, FAIRNESS)
+    title = "COMMIT to frame beside 1,000 hostile live requests, more than alone"
+    most_ms = 2 * 1000 * RUN_SECONDS
+    found.append(_most(14, title, "last_ms", beside, most_ms, peer=alone, how="difference"))
     return found + _tracking() + [_most(13, "gzipped", "kib", bundle(BUNDLES[0]), 5.0)]
 
 

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import live, live_report, live_rows, measure, plot, report, rows
+from benchmarks import fairness, live, live_report, live_rows, measure, plot, report, rows
 from benchmarks.breakdown import breakdown
 from benchmarks.rows import FAMILIES, Comparison, Point
 from benchmarks.servers import cores
@@ -154,7 +154,10 @@ def gather(
     if any(each.figure == "idle_kib" for each in chosen["requests"]) and idle:
         rounds = min(wanted.rounds, 3)
         samples |= measure.idle(idle, rounds, where, server_core, say)
-    return {"requests": samples, "live": live.measure(chosen["live"], names, *terms)}
+    lively = live.measure(chosen["live"], names, *terms)
+    if "ours" in names and any(each.row == fairness.ROW for each in chosen["live"]):
+        lively |= fairness.measure(wanted.rounds, where, server_core, say)
+    return {"requests": samples, "live": lively}
 
 
 def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict[str, str]) -> str:

@@ -14,6 +14,7 @@ from rest_framework.decorators import api_view
 from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 
+from benchmarks.live_rows import RUN_SECONDS
 from benchmarks.models import Score
 
 HELLO = {"hello": "world"}
@@ -66,6 +67,12 @@ def score(request: HttpRequest, pk: int) -> JsonResponse:
     return JsonResponse({"n": found.n, "text": found.text})
 
 
+def slow(request: HttpRequest, pk: int, n: int) -> JsonResponse:
+    """What a greedy client is subscribed to, many times."""
+    time.sleep(RUN_SECONDS)
+    return JsonResponse({"n": Score.objects.get(pk=pk).n, "of": n})
+
+
 @csrf_exempt
 def set_score(request: HttpRequest, pk: int) -> JsonResponse:
     """Commit a change; answer at which time of ``time.perf_counter`` COMMIT returned."""
@@ -96,6 +103,7 @@ urlpatterns = [
     path("drf/<int:pk>/", retrieve),
     path("scores/", scores),
     path("live/<int:pk>/", score),
+    path("live/<int:pk>/slow/<int:n>/", slow),
     path("live/<int:pk>/set/", set_score),
     path("live/runs/", runs),
 ]

@@ -26,7 +26,7 @@ def deliveries(*p95_ms, **others):
     return [{"p95_ms": value, "last_ms": value, "runs": 1.0, **QUIET, **others} for value in p95_ms]
 
 
-def test_rows_are_eight_to_thirteen_of_known_subjects():
+def test_rows_are_eight_to_fourteen_of_known_subjects():
     found = live_comparisons()
     assert {each.row for each in found} == set(FAMILIES["live"])
     for each in found:
