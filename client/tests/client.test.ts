@@ -553,3 +553,16 @@ test("Django's CSRF token goes by HTTP with unsafe requests to the page's own or
   expect(byHttp.mock.calls.map(([request]) => request.headers.get("x-csrftoken"))).toEqual(["t+1", null, null]);
   vi.unstubAllGlobals();
 });
+
+test("Django's CSRF token stays away from the page's origin where that is not the socket's", async () => {
+  const page = "http://front.example";
+  vi.stubGlobal("location", new URL(`${page}/`));
+  vi.stubGlobal("document", { baseURI: `${page}/`, cookie: "csrftoken=t", querySelector: () => null });
+  for (const trustedOrigins of [[], [page]]) {
+    begin({ trustedOrigins });
+    client.close();
+    await client.fetch(`${page}/`, { method: "POST" });
+  }
+  expect(byHttp.mock.calls.map(([request]) => request.headers.get("x-csrftoken"))).toEqual([null, "t"]);
+  vi.unstubAllGlobals();
+});

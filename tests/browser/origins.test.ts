@@ -10,7 +10,7 @@ const BUILT = new URL("../../src/wsrequest/static/wsrequest/client.js", import.m
 const visit = useBrowser();
 let server: Server;
 const fronts: HttpServer[] = [];
-let [listed, unlisted] = ["", ""];
+let [listed, unlisted, foreign] = ["", "", ""];
 
 /** An origin of its own with one page, which brings the client along. */
 async function front(): Promise<string> {
@@ -24,7 +24,8 @@ async function front(): Promise<string> {
 }
 beforeAll(async () => {
   [listed, unlisted] = [await front(), await front()];
-  server = await Server.start({ ALLOWED_ORIGINS: [listed] });
+  foreign = (await front()).replace("127.0.0.1", "localhost"); // of another site than the server
+  server = await Server.start({ ALLOWED_ORIGINS: [listed, foreign] });
 });
 afterAll(async () => {
   for (const each of fronts) each.close();
@@ -52,6 +53,30 @@ test("a listed origin calls over the socket, and gets its cookies by ticket", as
   await useOurs(page);
   const second = await page.evaluate(async (api) => (await wsrequest.fetch(`${api}/visits/`)).json() as unknown, api);
   expect(second).toEqual({ visits: 2, way: "socket" });
+});
+
+test("a page of another site is told that its cookies are not kept, and calls over the socket all the same", async () => {
+  const { page, context, byHttp } = await visit(foreign);
+  await useOurs(page);
+  byHttp.length = 0;
+  const found = await page.evaluate(async () => {
+    const before = wsrequest.keepsCookies;
+    const first = await wsrequest.fetch("/visits/?do=login", { method: "POST" });
+    const second = await wsrequest.fetch("/visits/");
+    return [before, wsrequest.keepsCookies, await first.json(), await second.json()];
+  });
+  expect(found).toEqual([true, false, { visits: 1, way: "socket" }, { visits: 2, way: "socket" }]);
+  expect(byHttp).toEqual([]);
+  expect(await context.cookies(`${server.origin}/ws/`)).toEqual([]);
+});
+
+test("the token goes to the server of the socket, and not to the page's own", async () => {
+  const { page, context } = await visit(listed);
+  await useClient(page, "/client.js", { url: `${server.origin}/ws/`, token: "secret" });
+  const told: (string | undefined)[] = [];
+  context.on("request", (request) => void told.push(request.headers()["authorization"]));
+  await page.evaluate(async (listed) => wsrequest.fetch(`${listed}/`).then(({ status }) => status), listed);
+  expect(told).toEqual([undefined]);
 });
 
 test("an origin that is not listed is refused, which says why and names the setting", async () => {

@@ -53,7 +53,7 @@ export class Server {
     readonly settings: Record<string, unknown>,
   ) {}
 
-  /** `settings` are the package's own, without their prefix. */
+  /** `settings` are the package's own, without their prefix, and Django's of sessions. */
   static async start(settings: Record<string, unknown> = {}): Promise<Server> {
     const server = new Server(await freePort(), settings);
     await server.begin();
@@ -69,7 +69,10 @@ export class Server {
   }
 
   async begin(): Promise<void> {
-    const settings = Object.entries(this.settings).map(([name, value]) => [`WSREQUEST_${name}`, JSON.stringify(value)]);
+    const settings = Object.entries(this.settings).map(([name, value]) => [
+      name.startsWith("SESSION_") && name !== "SESSION_CHECK_SECONDS" ? name : `WSREQUEST_${name}`,
+      JSON.stringify(value),
+    ]);
     const env = { ...process.env, ...Object.fromEntries(settings), PYTHONUNBUFFERED: "1" };
     Object.assign(env, { BROWSER_DATA: this.data, BROWSER_LIFE: String(++this.life) });
     const words = ["-m", "uvicorn", "tests.browser.project.asgi:application", "--ws", "websockets-sansio"];

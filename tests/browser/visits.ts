@@ -83,7 +83,7 @@ export async function reaches(page: Page, state: Client["state"]): Promise<void>
 }
 
 /** Make the client of a page that has no template tag, from the built file at `path` of its origin. */
-export async function useClient(page: Page, path: string, options: { url?: string } = {}): Promise<void> {
+export async function useClient(page: Page, path: string, options: { url?: string; token?: string } = {}): Promise<void> {
   // A text, since Vitest would make its own of an import.
   const make = `({ Client }) => void (globalThis.wsrequest = new Client(${JSON.stringify(options)}))`;
   await page.evaluate(`import(${JSON.stringify(path)}).then(${make})`);

@@ -98,7 +98,10 @@ def cookies(request: HttpRequest) -> HttpResponse:
 
 
 def visits(request: HttpRequest) -> HttpResponse:
-    """Count the visits of a session; ``?do=`` login, renew or logout does that to it."""
+    """Count the visits of a session; ``?do=`` login, renew or logout does that to it.
+
+    ``?expiry=``: the session lives for so many seconds, 0 for until the browser ends.
+    """
     action = request.GET.get("do")
     if action == "logout":
         request.session.flush()
@@ -106,6 +109,8 @@ def visits(request: HttpRequest) -> HttpResponse:
         request.session.cycle_key()
     if action != "logout" and (action or request.session.session_key):
         request.session["visits"] = request.session.get("visits", 0) + 1
+    if "expiry" in request.GET:
+        request.session.set_expiry(int(request.GET["expiry"]))
     return JsonResponse({"visits": request.session.get("visits", 0), "way": way_of(request)})
 
 

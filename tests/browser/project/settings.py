@@ -1,7 +1,7 @@
 """Settings of the project that real browsers visit: an ordinary stack, sessions in files.
 
 The environment sets BROWSER_DATA (directory of the sessions and the journal), BROWSER_LIFE (how
-often the server was begun) and WSREQUEST_*, in JSON.
+often the server was begun), WSREQUEST_* and SESSION_*, in JSON.
 """
 
 import json
@@ -45,5 +45,7 @@ LOGGING = {
 }
 
 globals().update(
-    (name, json.loads(value)) for name, value in os.environ.items() if name.startswith("WSREQUEST_")
+    (name, json.loads(value))
+    for name, value in os.environ.items()
+    if name.startswith(("WSREQUEST_", "SESSION_"))
 )

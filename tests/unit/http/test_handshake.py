@@ -219,3 +219,32 @@ def test_a_handshake_by_tls_is_accepted_where_it_must_be(settings: Any) -> None:
         handshake("https://example.com", "example.com", (b"x-forwarded-proto", b"https")),
     ):
         check_handshake(base, allowed_origins=(), allow_no_origin=False, needs_tls=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "sec_fetch_site", "expected"),
+    [
+        ("example.com", "https://example.com", None, True),
+        ("example.com:8443", "https://example.com", None, True),
+        ("api.example.com", "https://app.example.com", None, True),
+        ("example.com", "https://example.org", None, False),
+        ("example.com", "http://example.com", None, False),
+        ("10.0.0.1", "https://10.1.0.1", None, False),
+        ("[2001:db8::1]", "https://[2001:db8::2]", None, False),
+        ("10.0.0.1:1", "https://10.0.0.1:2", None, True),
+        ("localhost", "https://127.0.0.1", None, False),
+        ("a.github.io", "https://b.github.io", "cross-site", False),
+        ("a.example", "https://b.example", "same-site", True),
+    ],
+)
+def test_a_page_is_of_the_same_site_where_a_browser_sends_cookies_from_it(
+    host: str, origin: str, sec_fetch_site: str | None, expected: bool, settings: Any
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    headers = [(b"host", host.encode()), (b"origin", origin.encode())]
+    if sec_fetch_site is not None:
+        headers.append((b"sec-fetch-site", sec_fetch_site.encode()))
+    base = make_base({"type": "websocket", "scheme": "wss", "headers": headers})
+    check_handshake(base, allowed_origins=[origin], allow_no_origin=True)
+    assert base.is_same_site is expected
+    assert base.is_secure
