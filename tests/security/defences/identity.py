@@ -200,9 +200,9 @@ IDENTITY = (
         SRC + "http/plain.py",
         (
             (
-                "base, allowed_origins=allowed_origins, allow_no_origin=False, needs_tls=needs_tls",
-                "Base({**base.environ, 'HTTP_HOST': 'testserver'}, frozenset(), None, ''),\n"
-                "            allowed_origins=(), allow_no_origin=True",
+                "        await _respond(send, refused.status, shared, refused.detail)\n"
+                "        return\n",
+                "        del refused\n",
             ),
         ),
         (
