@@ -86,7 +86,9 @@ def database(parameters: dict[str, Any]) -> Iterator[None]:
     Args:
         parameters: one of Django's DATABASES, which is empty.
     """
-    parameters = {**parameters, "CONN_MAX_AGE": 600}
+    # Django's pool and persistent connections do not go together.
+    age = 0 if "pool" in parameters.get("OPTIONS", {}) else 600
+    parameters = {**parameters, "CONN_MAX_AGE": age}
     before, opened = connections.settings["default"], connections["default"]
     connections.settings["default"] = connections.configure_settings({"default": parameters})[
         "default"
@@ -170,17 +172,26 @@ def on_sqlite(directory: str | Path) -> Iterator[None]:
             yield
 
 
+def _named(parameters: Params, name: str) -> dict[str, Any]:
+    """What a driver connects by."""
+    names = {"user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    return {**{given: parameters[key] for given, key in names.items()}, "dbname": name}  # type: ignore[literal-required]  # keys of Params
+
+
 @contextmanager
-def on_postgres(parameters: Params | None = None) -> Iterator[None]:
+def on_postgres(
+    parameters: Params | None = None, options: dict[str, Any] | None = None
+) -> Iterator[None]:
     """A world in a new database of a server; without parameters on one of its own."""
     if parameters is None:
-        with made_cluster() as cluster, cluster.serve() as served, on_postgres(served):
+        with made_cluster() as cluster, cluster.serve() as served, on_postgres(served, options):
             yield
         return
     name = f"oracle_{secrets.token_hex(4)}"
-    url = "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**parameters)
-    with psycopg.connect(url, autocommit=True) as server:
+    with psycopg.connect(**_named(parameters, parameters["NAME"]), autocommit=True) as server:
         server.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
-    engine = "django.db.backends.postgresql"
-    with database({**parameters, "ENGINE": engine, "NAME": name}):
+    with psycopg.connect(**_named(parameters, name), autocommit=True) as made:
+        made.execute("CREATE EXTENSION hstore")
+    given = {"ENGINE": "django.db.backends.postgresql", "NAME": name, "OPTIONS": options or {}}
+    with database({**parameters, **given}):
         yield

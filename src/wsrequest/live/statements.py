@@ -45,6 +45,7 @@ _QUIET = frozenset(
     "grant revoke comment attach detach deallocate prepare close move cluster flush optimize "
     "kill help check".split()
 )
+_COUNTED = frozenset({"insert", "update", "delete"})
 _TEMPORARY = frozenset({"temp", "temporary"})
 # Schemas in which only this connection's own tables are.
 _OWN_SCHEMAS = frozenset({"", "temp", "pg_temp"})
@@ -80,6 +81,7 @@ class Statement:
         returns_rows: it writes and has rows to fetch.
         narrowed: tables of which it reads only rows for which these conditions hold.
         written: what it writes into the rows of the one table in ``writes``, where that is known.
+        counts: the number of rows that the database says it wrote is of all that it wrote.
         placeholders: how many parameters it takes by position.
         begins: what it does last to a transaction: "begin", "commit", "rollback"; "" for nothing.
         commits: it commits, whatever it does after that.
@@ -98,6 +100,7 @@ class Statement:
     returns_rows: bool = False
     narrowed: Narrowed = ()
     written: Written | None = None
+    counts: bool = False
     placeholders: int = 0
     begins: str = ""
     commits: bool = False
@@ -373,6 +376,7 @@ class _Reader:
             returns_rows=returns_rows and writes != frozenset(),
             narrowed=narrowed(tokens, found, names.kinds) if is_query else (),
             written=written(tokens, found, names.kinds, vendor) if is_change else None,
+            counts=is_change and not returns_rows and _counts(found, verb, writes),
             placeholders=sum(token.stands_for for token in tokens),
             unknown=self._unknown_of(found),
             effects=_effects_of_query(tokens, verb, words, into),
@@ -434,6 +438,13 @@ class _Reader:
             # MySQL changes several tables in one UPDATE or DELETE.
             known |= mentioned
         return known | by_functions
+
+
+def _counts(found: Walk, verb: str, writes: Tables) -> bool:
+    """Whether the database counts each row that is written."""
+    if len(found.targets) != 1 or verb not in _COUNTED:
+        return False
+    return found.targets[0].verb == verb and [*(writes or ())] == [found.targets[0].name]
 
 
 def _into(tokens: Sequence[Token]) -> str | None:

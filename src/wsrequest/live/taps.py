@@ -253,18 +253,20 @@ class Tap:
             self.pending.add(self.database, None, None, run)
             self._note_stores(self._capture.stores, run)
             return
-        if (
-            done is not None
-            and len(changed) == 1
-            and changed[0][1]
-            and _hit_nothing(statement, done)
-        ):
+        if done is not None and self._hit_nothing(statement, done):
             return
         for table, can_tell in changed:
             rows = self._rows(statement, table, params, many, done) if can_tell else None
             self.pending.add(self.database, table, rows, run)
             if table in self._capture.stores:
                 self._note_stores((table,), run)
+
+    def _hit_nothing(self, statement: Statement, done: Any) -> bool:
+        """Whether no row was there to write, as when save() tries UPDATE before INSERT."""
+        if not statement.counts or getattr(done, "rowcount", -1) != 0:
+            return False
+        triggers = self._capture.schema.written_by  # one may write for a statement of no rows
+        return not any(table in triggers for table in statement.writes or ())
 
     def _note_stores(self, tables: Iterable[str], run: object | None) -> None:
         """Rows of these tables are read by keys, and nobody says which were written."""
@@ -408,12 +410,6 @@ class Tap:
         # told then at the latest.
         self._catch_up()
         close_if_obsolete()
-
-
-def _hit_nothing(statement: Statement, done: Any) -> bool:
-    """Whether no row was there to write, as when save() tries UPDATE before INSERT."""
-    is_known = statement.written is not None and not statement.returns_rows
-    return is_known and getattr(done, "rowcount", -1) == 0
 
 
 def _is_piped(driver: Any) -> bool:
