@@ -87,7 +87,7 @@ def columns(database: Database, sql: str) -> Any:
     [
         ("a integer, b bigint, c smallint unsigned", {"a": "int", "b": "int", "c": "int"}),
         ("a varchar(9), b text, c char(32)", {"a": "text", "b": "text", "c": "text"}),
-        ("a real, b decimal, c bool, d, e blob", {}),
+        ("a real, b decimal, c bool, d, e blob", {"c": "bool"}),
         ("a text COLLATE nocase, b text, c varchar(9) NOT NULL COLLATE RTRIM", {"b": "text"}),
         ("a text, b text GENERATED ALWAYS AS (lower(a)) STORED", {"a": "text"}),
         ("a text DEFAULT 'x, b COLLATE c', b text", {"a": "text", "b": "text"}),
@@ -104,7 +104,7 @@ def test_columns_of_sqlite(database: Database, definition: str, kinds: Any) -> N
     [
         ("a integer, b bigserial, c smallint", {"a": "int", "b": "int", "c": "int"}),
         ("a varchar(9), b text, c uuid", {"a": "text", "b": "text", "c": "uuid"}),
-        ("a real, b numeric, c boolean, d date, e bytea, f char(9), g name", {}),
+        ("a real, b numeric, c boolean, d date, e bytea, f char(9), g name", {"c": "bool"}),
         ("a text COLLATE nocase, b text, c citext, d yes", {"b": "text"}),
         ("a text, b text GENERATED ALWAYS AS (lower(a)) STORED", {"a": "text"}),
     ],

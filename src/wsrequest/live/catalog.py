@@ -23,7 +23,7 @@ class Catalog:
 
     Attributes:
         kinds: for each table its columns that are compared as Python compares, and as what:
-            "int", "text" or "uuid". No generated columns.
+            "int", "text", "uuid" or "bool". No generated columns.
         referring: each table with those that have a foreign key to it.
         deleted_with: with those whose rows are changed by the database when some of its own go.
         updated_with: with those whose rows are changed when one of these columns is: pairs of a
@@ -180,7 +180,9 @@ def _affinity(declared: str) -> str:
     """sqlite.org/datatype3.html, 3.1."""
     if "INT" in declared:
         return "int"
-    return "text" if any(word in declared for word in ("CHAR", "CLOB", "TEXT")) else ""
+    if any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
+        return "text"
+    return "bool" if "BOOL" in declared else ""  # a number, of which 0 and 1 are told apart
 
 
 def _collated(sql: str) -> set[str] | None:
@@ -206,7 +208,7 @@ def _collated(sql: str) -> set[str] | None:
 # PostgreSQL.
 
 _KINDS = {"int2": "int", "int4": "int", "int8": "int", "text": "text", "varchar": "text"}
-_KINDS |= {"uuid": "uuid"}
+_KINDS |= {"uuid": "uuid", "bool": "bool"}
 _OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
 _COLUMNS = f"""
     SELECT DISTINCT c.relname, a.attname,
