@@ -4,18 +4,20 @@ Owns the names for ``scripts/oracle --bug``. Each is what somebody who writes su
 wrong: the comments name where that happened (live-lessons: CA and CO are cachalot and cacheops).
 """
 
+import dataclasses
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from unittest import mock
 
 from wsrequest.connection import hearing, runs, subscriptions
 from wsrequest.connection.subscriptions import Subscription, Subscriptions
 from wsrequest.live import caches as module_of_caches
-from wsrequest.live import rows
+from wsrequest.live import catalogs, rows
 from wsrequest.live.cache_calls import Call
 from wsrequest.live.caches import Caches
 from wsrequest.live.keys import Keys
@@ -140,6 +142,31 @@ def new_values_only() -> AbstractContextManager[Any]:
         return after
 
     return replacing(rows, "_images", make)
+
+
+@bug(*(f"/accounts/?kind={kind}&user={user}" for kind in range(2) for user in range(4)))
+def members_by_name() -> AbstractContextManager[Any]:
+    """A member of an enumeration is compared by its name."""
+
+    def make(comparable: Any) -> Any:
+        def by_name(kind: str, value: Any, *rest: Any) -> Any:
+            return str(value) if isinstance(value, Enum) else comparable(kind, value, *rest)
+
+        return by_name
+
+    return replacing(rows, "comparable", make)
+
+
+@bug("/leaves/")
+def cascades_by_models_only() -> AbstractContextManager[Any]:
+    """The database deletes what no model says that it does."""
+
+    def make(read: Any) -> Any:
+        return lambda vendor, cursor: dataclasses.replace(
+            read(vendor, cursor), deleted_with={}, updated_with={}
+        )
+
+    return replacing(catalogs, "read_catalog", make)
 
 
 # What was read.

@@ -104,6 +104,11 @@ def database(parameters: dict[str, Any]) -> Iterator[None]:
             call_command("createcachetable", verbosity=0)
             with connection.cursor() as cursor:
                 cursor.execute(models.LEGACY)
+                folding = "varchar(40) COLLATE NOCASE"
+                if connection.vendor == "postgresql":
+                    cursor.execute("CREATE EXTENSION citext")
+                    folding = "citext"
+                cursor.execute(models.LEAF.format(folding=folding))
             yield
     finally:
         connections["default"].close()
@@ -111,7 +116,15 @@ def database(parameters: dict[str, Any]) -> Iterator[None]:
 
 
 TABLES = (models.Reading, models.Book, models.Person, models.Room, models.Note, models.Tag)
-OTHERS = (models.Restaurant, models.Place, models.Notebook, models.Mixed, models.Legacy)
+OTHERS = (
+    models.Leaf,
+    models.Account,
+    models.Restaurant,
+    models.Place,
+    models.Notebook,
+    models.Mixed,
+    models.Legacy,
+)
 
 
 def fill() -> None:
@@ -151,6 +164,8 @@ def _fill_tables() -> None:
         models.Note.objects.create(text=f"n{n}").about.add(n % 4 + 1)
         models.Mixed.objects.create(pk=n, text=f"m{n}")
         models.Legacy.objects.create(pk=n, name=f"l{n}")
+        models.Leaf.objects.create(pk=n, text=f"a{n % 4}", room_id=n % 4 + 1)
+        models.Account.objects.create(pk=n, kind=list(models.Kind)[n % 2], user=n % 4)
         models.Secret.objects.create(pk=n, text=f"s{n}", owner_id=n % len(USERS) + 1)
 
 

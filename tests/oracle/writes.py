@@ -19,7 +19,10 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Model, QuerySet
 
 from tests.oracle.project.models import (
+    Account,
     Book,
+    Kind,
+    Leaf,
     Legacy,
     Mixed,
     Note,
@@ -313,6 +316,32 @@ def legacy_save(a: int, b: int, c: int) -> None:
 @write
 def secret_save(a: int, b: int, c: int) -> None:
     Secret(pk=key(a), text=f"s{b % 9}", owner=any_user(c)).save()
+
+
+@write
+def leaf_save(a: int, b: int, c: int) -> None:
+    Leaf(pk=key(a), text=f"{'aA'[b % 2]}{b % 4}", room_id=any_of(Room, c)).save()
+
+
+@write
+def leaf_delete(a: int, b: int, c: int) -> None:
+    Leaf.objects.filter(text=f"A{a % 4}").delete()
+
+
+@write
+def account_save(a: int, b: int, c: int) -> None:
+    kind = list(Kind)[b % 2]
+    Account(pk=key(a), kind=kind.value if c % 2 else kind, user=c % 4).save()
+
+
+@write
+def accounts_ban(a: int, b: int, c: int) -> None:
+    Account.objects.filter(kind=list(Kind)[a % 2].value, user=b % 4).update(is_banned=bool(c % 2))
+
+
+@write
+def accounts_turn(a: int, b: int, c: int) -> None:
+    Account.objects.filter(label=list(Kind)[a % 2].value.upper()).update(kind=list(Kind)[b % 2])
 
 
 # SQL.

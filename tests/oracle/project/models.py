@@ -1,12 +1,26 @@
 """Tables with every relation that Django has: what the oracle reads and writes."""
 
+from enum import Enum
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Upper
 
 LEGACY = "CREATE TABLE oracle_legacy (id integer PRIMARY KEY, name varchar(40) NOT NULL)"
 """Makes the table of ``Legacy``, which Django does not."""
+LEAF = (
+    "CREATE TABLE oracle_leaf (id integer PRIMARY KEY, text {folding} NOT NULL, "
+    "room_id bigint REFERENCES oracle_room (id) ON DELETE CASCADE ON UPDATE CASCADE)"
+)
+"""Makes the table of ``Leaf``, with what no model tells."""
+
+
+class Kind(str, Enum):  # noqa: UP042  # whose str() is its name
+    """Of accounts."""
+
+    PERSON = "person"
+    ROBOT = "robot"
 
 
 class Person(models.Model):
@@ -91,6 +105,28 @@ class Legacy(models.Model):
     class Meta:
         managed = False
         db_table = "oracle_legacy"
+
+
+class Leaf(models.Model):
+    """Goes with its room, which only the database knows; its text is compared in any case."""
+
+    text = models.CharField(max_length=40)
+    room = models.ForeignKey(Room, models.DO_NOTHING, null=True)
+
+    class Meta:
+        managed = False
+        db_table = "oracle_leaf"
+
+
+class Account(models.Model):
+    """Of a kind, with a column that the database computes of it."""
+
+    kind = models.CharField(max_length=40)
+    user = models.IntegerField(default=0)
+    is_banned = models.BooleanField(default=False)
+    label = models.GeneratedField(
+        expression=Upper("kind"), output_field=models.CharField(max_length=40), db_persist=True
+    )
 
 
 class Secret(models.Model):

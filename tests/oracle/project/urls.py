@@ -32,6 +32,8 @@ urlpatterns = [
     path("places/", views.places),
     path("restaurants/", views.restaurants),
     path("odd/", views.odd),
+    path("leaves/", views.leaves),
+    path("accounts/", views.accounts),
     path("raw/", views.raw),
     path("cursor/", views.cursor),
     path("cursor/mixed/", views.mixed_cursor),

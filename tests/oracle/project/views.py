@@ -45,7 +45,10 @@ from django.views.decorators.vary import vary_on_headers
 from rest_framework import serializers, viewsets
 
 from tests.oracle.project.models import (
+    Account,
     Book,
+    Kind,
+    Leaf,
     Legacy,
     Mixed,
     Note,
@@ -256,6 +259,25 @@ def odd(request: HttpRequest) -> HttpResponse:
     mixed = list(Mixed.objects.order_by("pk").values_list("pk", "text"))
     legacy = list(Legacy.objects.order_by("pk").values_list("pk", "name"))
     return JsonResponse({"mixed": mixed, "legacy": legacy})
+
+
+def leaves(request: HttpRequest) -> HttpResponse:
+    """By a text in any case, or all."""
+    found = Leaf.objects.order_by("pk")
+    if "text" in request.GET:
+        found = found.filter(text=request.GET["text"])
+    return answer(found.values_list("pk", "text", "room"))
+
+
+def accounts(request: HttpRequest) -> HttpResponse:
+    """By a member of an enumeration, or by what the database makes of it."""
+    found = Account.objects.order_by("pk")
+    if "label" in request.GET:
+        found = found.filter(label=request.GET["label"])
+    else:
+        kind = list(Kind)[int(request.GET["kind"])]
+        found = found.filter(kind=kind, user=int(request.GET["user"]))
+    return answer(found.values_list("pk", "kind", "user", "is_banned"))
 
 
 # SQL.
