@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.accounts import cookies_of, log_in, sign_up
+from tests.acceptance.accounts import cookies_of, log_in, log_in_by_http, sign_up
 from tests.acceptance.client import Client, Frame, connect
 from tests.acceptance.servers import Server
 
@@ -224,6 +224,25 @@ def test_token_that_is_shown_once_waits_for_its_visitor(any_server: Server) -> N
             assert json.loads(event(response)["data"])["data"]["token"] == "secret"
         assert client.get("/live/token/").data["token"] == "secret"
         assert client.get("/live/token/").data["token"] is None
+
+
+def test_writes_of_strangers_leave_a_throttle_alone(server: Server) -> None:
+    """Three a minute for the user, and no more; the reruns are nobody's."""
+    cookies = log_in_by_http(server, sign_up(server))
+    with connect(server, cookies=cookies) as client, connect(server) as stranger:
+
+        def is_shown_a_note() -> bool:
+            text = name()
+            add_note(stranger, text)
+            found = until(client, id, lambda frame: frame.head["data"]["texts"][-1] == text)
+            return bool(found.head["status"] == 200)
+
+        id, version = first(client, "/api/limited-list/")  # one
+        assert version.head["status"] == 200, version.head
+        assert all(is_shown_a_note() for _ in range(5))
+        answers = [client.get("/api/limited-list/").status for _ in range(3)]
+        assert answers == [200, 200, 429]
+        assert is_shown_a_note()  # what limits the user does not limit the reruns
 
 
 # Server-sent events.

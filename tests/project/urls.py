@@ -127,6 +127,7 @@ FRAMEWORKS = [
     path("api/function/", rest.function),
     path("api/member/", rest.MemberView.as_view()),
     path("api/throttled/", rest.ThrottledView.as_view()),
+    path("api/limited-list/", rest.LimitedListView.as_view()),
     path("api/", include(router.urls)),
     path("ninja/", shinobi.api.urls),
 ]

@@ -25,6 +25,7 @@ from django.db import router
 from django.utils.module_loading import import_string
 
 from wsrequest.live.cache_calls import KEEPING, OPERATIONS, TELLING, Call
+from wsrequest.live.counters import COUNTERS, Scratch, are_counters
 from wsrequest.live.keys import CACHES, SESSIONS, Keys, hashed, inside, is_inside
 from wsrequest.live.reads import Reads, current, reading
 from wsrequest.live.schema import folded
@@ -32,8 +33,8 @@ from wsrequest.live.wrapping import Wrapping
 
 __all__ = ["THROTTLES", "Caches", "store_of", "travels"]
 
-THROTTLES = ("throttle_*", "rl:*", "axes-*")
-"""Keys of counters: REST framework and ninja, django-ratelimit, django-axes."""
+THROTTLES = (*COUNTERS, "axes-*")
+"""Keys that are no dependency: counters of throttles, and of django-axes."""
 
 _ATTRIBUTE = "_wsrequest_store"
 _LOCAL = f"{CACHES}local:"
@@ -131,6 +132,9 @@ class Caches:
         if reads is None and not operation.writes:
             return original(cache, *args, **kwargs)
         call = Call(name, cache, args, kwargs)
+        if reads is not None and reads.is_rerun and (scratch := _scratch(call, reads)):
+            method = f"a{name}" if iscoroutinefunction(original) else name
+            return getattr(scratch, method)(*call.args, **call.kwargs)
         places = self._places(call)
         if reads is not None and operation.reads:
             reads.lags |= _may_lag(cache)
@@ -201,6 +205,16 @@ class Caches:
         if keys is not None:
             found = [hashed(made) for given, made in keys if not self._is_ignored(given)]
         return [(store, key) for store in _stores(call.cache) for key in found]
+
+
+def _scratch(call: Call, reads: Reads) -> Scratch | None:
+    """What stands in for the cache where a rerun counts; None where the call is for the cache."""
+    keys = call.keys()
+    if keys is None or not are_counters(given for given, _ in keys):
+        return None
+    if not hasattr(Scratch, call.name):
+        return None  # an operation of another package
+    return reads.scratches.setdefault(id(call.cache), Scratch())
 
 
 def _alias(cache: Any) -> str | None:

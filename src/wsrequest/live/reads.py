@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
 
+from wsrequest.live.counters import Scratch
 from wsrequest.live.matching import combination_count
 from wsrequest.live.rows import equals_of
 from wsrequest.live.statements import Names, Statement
@@ -39,6 +40,7 @@ class Reads:
             shortest that was asked for; None for never.
         is_open: whether the run goes on.
         deadline: when something that was read ends by itself, by the monotonic clock.
+        scratches: what stands in for caches where throttles count, by the id of the cache.
         lags: whether some of it was read from a replica, which may not have caught up.
     """
 
@@ -50,6 +52,7 @@ class Reads:
         # None stands for all rows.
         self._found: dict[tuple[str, str | None], set[_Equals] | None] = {}
         self._keys: dict[str, int] = {}  # how many of each store
+        self.scratches: dict[int, Scratch] = {}
 
     def __len__(self) -> int:
         return len(self._found)
@@ -91,7 +94,7 @@ class Reads:
     def part(self) -> "Reads":
         """A collector for a part of the run, to be merged."""
         part = Reads(self.run)
-        part.is_rerun = self.is_rerun
+        part.is_rerun, part.scratches = self.is_rerun, self.scratches
         return part
 
     def merge(self, other: "Reads", without: frozenset[str] = frozenset()) -> None:

@@ -7,7 +7,7 @@ from rest_framework.decorators import action, api_view
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
@@ -60,6 +60,20 @@ class PerNameThrottle(SimpleRateThrottle):
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
         return f"throttle-{request.query_params['name']}-{self.get_ident(request)}"
+
+
+class PerUserThrottle(UserRateThrottle):
+    scope = "list"
+    rate = "3/min"
+
+
+class LimitedListView(APIView):
+    """Notes, three times a minute for each user."""
+
+    throttle_classes = (PerUserThrottle,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"texts": list(Note.objects.order_by("pk").values_list("text", flat=True))})
 
 
 class ThrottledView(APIView):

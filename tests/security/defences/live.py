@@ -43,6 +43,16 @@ LIVE = (
         ),
     ),
     Defence(
+        (21,),
+        "what strangers write does not use up a subscriber's throttle",
+        SRC + "live/caches.py",
+        (("and reads.is_rerun and (scratch", "and False and (scratch"),),
+        (
+            UNIT + "live/test_counters.py::test_a_rerun_is_not_charged",
+            ACCEPTANCE + "test_live.py::test_writes_of_strangers_leave_a_throttle_alone",
+        ),
+    ),
+    Defence(
         (10,),
         "a logout in a run that nobody sent closes no sockets",
         SRC + "apps.py",

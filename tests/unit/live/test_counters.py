@@ -1,0 +1,130 @@
+"""Throttles count what a visitor sends, and no reruns."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache, caches
+from django.test import RequestFactory
+from django_ratelimit.core import get_usage
+from ninja.throttling import AnonRateThrottle as NinjaThrottle
+from rest_framework.throttling import AnonRateThrottle as RestThrottle
+from rest_framework.throttling import ScopedRateThrottle
+
+from tests.unit.live.test_keys import Watching
+from wsrequest.live.caches import Caches
+from wsrequest.live.keys import Keys
+from wsrequest.live.reads import Reads, reading
+
+
+@pytest.fixture(autouse=True)
+def _watched(settings: Any) -> Iterator[None]:
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        "other": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "o"},
+    }
+    watched = Caches(Keys(Watching()))
+    watched.install()
+    cache.clear()
+    yield
+    cache.clear()
+    watched.uninstall()
+
+
+def made() -> Any:
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+    return request
+
+
+class Rest(RestThrottle):
+    rate = "2/min"
+
+
+class Scoped(ScopedRateThrottle):
+    THROTTLE_RATES = {"list": "2/min"}
+
+
+class Named(RestThrottle):
+    """With a key of the project's own, as the test project has one."""
+
+    rate = "2/min"
+
+    def get_cache_key(self, request: Any, view: Any) -> str:
+        return "throttle-by-name"
+
+
+class View:
+    throttle_scope = "list"
+
+
+def rest(request: Any) -> bool:
+    return bool(Rest().allow_request(request, None))
+
+
+def scoped(request: Any) -> bool:
+    return bool(Scoped().allow_request(request, View()))
+
+
+def named(request: Any) -> bool:
+    return bool(Named().allow_request(request, None))
+
+
+def ninja(request: Any) -> bool:
+    return bool(NinjaThrottle("2/m").allow_request(request))
+
+
+def ratelimit(request: Any) -> bool:
+    usage = get_usage(request, group="list", key="ip", rate="2/m", increment=True)
+    return not usage["should_limit"]
+
+
+def own_counter(request: Any) -> bool:
+    """As projects write them, with the operations that the three do without."""
+    cache.get_or_set("throttle_own", 0)
+    cache.touch("throttle_own")
+    return bool(cache.incr("throttle_own") <= 2)
+
+
+@pytest.mark.parametrize("allows", [rest, scoped, named, ninja, ratelimit, own_counter])
+def test_a_rerun_is_not_charged(allows: Any) -> None:
+    for _ in range(12):
+        with reading(Reads()) as reads:
+            reads.is_rerun = True
+            assert allows(made())
+    assert [allows(made()) for _ in range(3)] == [True, True, False]
+    with reading(Reads()) as reads:
+        reads.is_rerun = True
+        assert allows(made())  # whatever the visitor has left
+    with reading(Reads()):
+        assert not allows(made())  # a first run is the visitor's
+
+
+def test_a_rerun_counts_for_itself() -> None:
+    with reading(Reads()) as reads:
+        reads.is_rerun = True
+        assert [rest(made()) for _ in range(3)] == [True, True, False]
+        assert cache.delete("throttle_none") is False and cache.add("throttle_x", 1)
+        assert not cache.add("throttle_x", 2) and caches["other"].get("throttle_x") is None
+    assert cache.get("throttle_x") is None
+
+
+def test_the_async_operations_count_for_the_rerun_too() -> None:
+    async def run() -> None:
+        await cache.aset("throttle_a", 1)
+        assert await cache.aget("throttle_a") == 1
+
+    with reading(Reads()) as reads:
+        reads.is_rerun = True
+        async_to_sync(run)()
+    assert cache.get("throttle_a") is None
+
+
+def test_whatever_else_a_rerun_caches_is_kept() -> None:
+    with reading(Reads()) as reads:
+        reads.is_rerun = True
+        cache.set("page", "made")
+        cache.set_many({"throttle_a": 1, "b": 2})  # not all are counters
+    assert cache.get("page") == "made" and cache.get("b") == 2
