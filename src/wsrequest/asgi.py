@@ -45,6 +45,7 @@ from wsrequest.http.plain import (
     wants_events,
 )
 from wsrequest.http.remote_user import follow_http
+from wsrequest.http.requests import check_excluded
 from wsrequest.http.tickets import Tickets, Unfetched
 from wsrequest.live.audience import Audience
 from wsrequest.live.keys import SESSIONS
@@ -211,6 +212,7 @@ class Application:
             place = self._check_door(scope, base, allow_no_origin=True)
             message = request_of(scope["query_string"], base, conf.per_request_headers)
             terms, service = self._get_terms(), self._get_service()
+            check_excluded(message.url, base, terms.excluded_paths)
             if not terms.limits.subscriptions:
                 raise Refused("not_supported", "this server has no live requests")
             if len(scope["query_string"]) > terms.limits.subscribe_bytes:
@@ -238,6 +240,7 @@ class Application:
             conf.TOKEN_SCHEME,
             conf.vouching_headers,
             conf.per_request_headers,
+            conf.excluded_paths,
             conf.session_cookie_name,
             conf.session_engine,
             conf.file_upload_max_memory_bytes,

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from wsrequest.http.exclusions import ExcludedPaths
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.types import Limits
 
@@ -72,6 +73,10 @@ class Conf:
     )
     PER_REQUEST_HEADERS = Setting[Sequence[str]](
         (), "Names of further headers that belong to one request: the handshake's end with it."
+    )
+    EXCLUDED_PATHS = Setting[Sequence[str]](
+        (),
+        "Paths that no message reaches, with all below them: those that your proxy guards.",
     )
     THREADS = Setting(8, "Threads that run synchronous code at the same time.", minimum=1)
     MAX_THREADS = Setting(
@@ -296,6 +301,11 @@ class Conf:
         if self.scheme_header is not None:
             names.append(self.scheme_header)
         return HeaderNames.of(names)
+
+    @property
+    def excluded_paths(self) -> ExcludedPaths:
+        """Paths that no message reaches."""
+        return ExcludedPaths.of(self.EXCLUDED_PATHS)
 
     @property
     def scheme_header(self) -> str | None:

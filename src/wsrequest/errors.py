@@ -19,6 +19,7 @@ CODES: dict[str, tuple[int, bool]] = {
     "bad_header": (400, False),
     "unknown_method": (501, False),
     "not_supported": (501, False),
+    "use_http": (421, False),
     "not_live": (422, False),
     "too_many_subscriptions": (429, True),
     "session_ended": (401, False),

@@ -62,6 +62,11 @@ WORDS = {
         "WSREQUEST_TOKEN_SCHEME is {value}, which is not one word.",
         'Give the word that stands before the token in Authorization, as in "Bearer".',
     ),
+    "wsrequest.E008": Words(
+        "{value} in WSREQUEST_EXCLUDED_PATHS {fault}.",
+        "Give each path as Django resolves it, decoded and without the script name, as in "
+        '"/admin/"; what is below it is excluded with it.',
+    ),
 }
 
 
@@ -90,6 +95,8 @@ def faults() -> Iterator[Fault]:
         if sound(name):
             setting = SETTINGS[f"WSREQUEST_{name}"]
             yield from _faults("wsrequest.E005", setting.read(), _header_fault, name=setting.name)
+    if sound("EXCLUDED_PATHS"):
+        yield from _faults("wsrequest.E008", conf.EXCLUDED_PATHS, _excluded_fault)
     if sound("TOKEN_SCHEME") and not _TOKEN.fullmatch(conf.TOKEN_SCHEME):
         yield Fault("wsrequest.E006", {"value": repr(conf.TOKEN_SCHEME)})
 
@@ -124,6 +131,15 @@ def path_fault(path: str) -> str | None:
     found = _BAD_IN_PATH.search(path)
     if found:
         return f"holds {found.group()!r}"
+    return None
+
+
+def _excluded_fault(path: str) -> str | None:
+    if not path.startswith("/"):
+        return "does not begin with a slash, so it excludes nothing"
+    found = re.search(r"[*%?#]", path)
+    if found:
+        return f"holds {found.group()!r}, which stands for itself only"
     return None
 
 

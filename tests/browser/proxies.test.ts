@@ -7,9 +7,9 @@ import { reaches, useBrowser } from "./visits.js";
 
 const visit = useBrowser();
 let server: Server;
-let proxy: Awaited<ReturnType<typeof Proxy.start>>;
+let proxy: Awaited<ReturnType<typeof Proxy.start>>; // not every test has one
 beforeAll(async () => void (server = await Server.start()));
-afterEach(() => proxy.stop());
+afterEach(() => (proxy as typeof proxy | undefined)?.stop());
 afterAll(() => server?.stop());
 
 async function behind(faults: Faults): ReturnType<typeof visit> {
@@ -98,4 +98,20 @@ test("a socket that has gone deaf without a word is given up, and made anew", as
   await reaches(page, "open");
   expect(await way(page)).toBe("socket");
   await until("the deaf one was given up", () => proxy.handshakes === 2);
+});
+
+test("what is served by HTTP only is called by HTTP, and the rest by the socket", async () => {
+  const own = await Server.start({ EXCLUDED_PATHS: ["/echo/"] });
+  try {
+    const { page } = await visit(own.origin);
+    const ways = await page.evaluate(async () => {
+      const call = async (path: string, init?: RequestInit): Promise<string | null> =>
+        (await wsrequest.fetch(path, init)).headers.get("x-way");
+      await wsrequest.fetch("/way/");
+      return [await call("/echo/", { method: "POST", body: "a" }), await (await wsrequest.fetch("/way/")).text(), wsrequest.state];
+    });
+    expect(ways).toEqual(["http", "socket", "open"]);
+  } finally {
+    await own.stop();
+  }
 });

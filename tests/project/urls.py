@@ -46,6 +46,7 @@ PLAIN = [
     path("language/", plain.language),
     path("cookies/", plain.cookies),
     path("upload/", plain.upload),
+    path("handed-over/", plain.handed_over),
     path("piecewise/", plain.piecewise),
 ]
 STREAMS = [

@@ -216,7 +216,9 @@ POINTS = (
         31,
         "url: a path of this origin",
         "No scheme, host, `//`, backslash, fragment or control character; decoded as over HTTP. "
-        "The path of the socket itself is no URL of the project.",
+        "The path of the socket itself is no URL of the project. What a proxy guards by path is "
+        "out of reach (`WSREQUEST_EXCLUDED_PATHS`), and so is what it is told to send instead of "
+        "an answer.",
         (f"{_SECURITY}test_doors.py::test_socket_is_no_url_of_the_project",),
     ),
     Point(

@@ -151,6 +151,10 @@ WRONG = [
     wrong("E005", "in WSREQUEST_FORBIDDEN_HEADERS has a star", WSREQUEST_FORBIDDEN_HEADERS=["*"]),
     wrong("E005", "matches nothing", WSREQUEST_FORBIDDEN_HEADERS=["X-*-User"]),
     wrong("E005", "in WSREQUEST_PER_REQUEST_HEADERS is", WSREQUEST_PER_REQUEST_HEADERS=["X_A"]),
+    wrong("E008", "begin with a slash", WSREQUEST_EXCLUDED_PATHS=["admin/"]),
+    wrong("E008", "holds '*'", WSREQUEST_EXCLUDED_PATHS=["/admin/*"]),
+    wrong("E008", "holds '%'", WSREQUEST_EXCLUDED_PATHS=["/%61dmin/"]),
+    wrong("I002", "The admin is installed", INSTALLED_APPS=[*APPS, "django.contrib.admin"]),
     wrong("E006", "is 'Bearer ', which is not one word.", WSREQUEST_TOKEN_SCHEME="Bearer "),
     wrong(
         "E007",
@@ -319,6 +323,10 @@ RIGHT = [
     {"SESSION_COOKIE_PATH": "/ws/", "CSRF_COOKIE_PATH": "/ws"},
     {"LANGUAGE_COOKIE_PATH": "/de/", "MIDDLEWARE": []},
     {"WSREQUEST_TOKEN_SCHEME": "Bearer"},
+    {
+        "INSTALLED_APPS": [*APPS, "django.contrib.admin"],
+        "WSREQUEST_EXCLUDED_PATHS": ["/admin/", "/"],
+    },
     {"WSREQUEST_PATH": "/a-z/öffentlich/~x/"},
     {"WSREQUEST_PATH": "/socket", "APPEND_SLASH": False},
     {"WSREQUEST_PATH": "/socket", "MIDDLEWARE": []},

@@ -3,6 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from django.apps import apps
 from django.core.checks import CheckMessage, register
 from django.utils.version import get_version_tuple
 
@@ -13,6 +14,7 @@ from wsrequest.http.ticket_store import cache_of
 from wsrequest.management.applications import look_up
 
 __all__ = [
+    "check_excluded_paths",
     "check_hosts",
     "check_known_application",
     "check_origins",
@@ -64,6 +66,13 @@ def check_tickets(**kwargs: Any) -> list[CheckMessage]:
     if fault is None:
         return []
     return [message("wsrequest.W023", place=f"the cache {alias!r}", fault=fault)]
+
+
+@register(TAG, deploy=True)
+def check_excluded_paths(**kwargs: Any) -> list[CheckMessage]:
+    """Somebody has thought of the paths that only a proxy guards."""
+    is_reminded = apps.is_installed("django.contrib.admin") and not conf.EXCLUDED_PATHS
+    return [message("wsrequest.I002")] if is_reminded else []
 
 
 @register(TAG, deploy=True)

@@ -168,6 +168,11 @@ _TABLE = {
         'Leave the script name out, WSREQUEST_PATH = "{shorter}". The socket is found with the '
         "prefix and without.",
     ),
+    "wsrequest.I002": Words(
+        "The admin is installed, and WSREQUEST_EXCLUDED_PATHS is empty.",
+        "If your proxy guards paths, by address or by password, its rules do not see messages. "
+        "List those paths, and browsers go there by HTTP. If it guards none, silence this check.",
+    ),
     "wsrequest.I001": Words(
         "No ASGI application of this project is known to serve the socket.",
         "If an ASGI server runs the project, import get_asgi_application from wsrequest.asgi in "

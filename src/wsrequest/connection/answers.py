@@ -18,6 +18,7 @@ from django.http.response import HttpResponseBase
 
 from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.http import responses
+from wsrequest.http.exclusions import internal_header
 from wsrequest.http.outcomes import Outcome
 from wsrequest.protocol.codec import encode_refused, encode_server
 from wsrequest.protocol.messages import Part, Response
@@ -133,10 +134,26 @@ class Answer:
 
     def _make_head(self, outcome: Outcome) -> Response:
         call = self._call
+        self._check_internal(outcome)
         headers = responses.sent_headers(
             outcome.status, outcome.headers, show_cookies=call.owner.base.origin is None
         )
         return Response(outcome.status, headers, call.message.id, cookies=self._ticket)
+
+    def _check_internal(self, outcome: Outcome) -> None:
+        """Refuse an answer that is meant for a proxy: it names a file or a URL behind it."""
+        name = internal_header(name for name, _ in outcome.headers)
+        if name is None:
+            return
+        message = self._call.message
+        if message.method in ("GET", "HEAD"):  # safe, so the client can ask again by HTTP
+            raise Refused("use_http", "this answer is completed by the HTTP server")
+        logger.error(
+            "%s %s was answered with %s, which only a proxy can act on: have clients send it by "
+            "HTTP (WSREQUEST_EXCLUDED_PATHS)",
+            message.method, self._call.path, name,
+        )  # fmt: skip
+        raise Refused("internal_error", "this answer is completed by the HTTP server; it was run")
 
     def _send_whole(self, head: Response, body: bytes) -> None:
         credit, part_bytes = self._call.message.credit, self._call.owner.terms.limits.part_bytes

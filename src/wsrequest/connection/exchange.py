@@ -13,7 +13,7 @@ from wsrequest.connection.runs import LiveCall
 from wsrequest.connection.subscriptions import Subscriptions, too_large_to_subscribe
 from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
-from wsrequest.http.requests import check_overrides
+from wsrequest.http.requests import check_excluded, check_overrides
 from wsrequest.protocol.codec import decode_client, encode_refused, encode_server
 from wsrequest.protocol.messages import Cancel, Credit, Part, Ping, Pong, Request
 from wsrequest.protocol.session import Key
@@ -69,6 +69,7 @@ class Exchange(InFlight):
                 raise Refused("not_supported", "this server has no live requests", message.id)
             if message.subscribe and frame_bytes > self.terms.limits.subscribe_bytes:
                 raise too_large_to_subscribe(self.terms.limits.subscribe_bytes)
+            check_excluded(message.url, self.base, self.terms.excluded_paths)
             if message.headers:
                 check_overrides(message.headers, self.base, self.terms.vouching_headers)
             self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)

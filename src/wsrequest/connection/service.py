@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from wsrequest.connection.budget import Budget
 from wsrequest.http.environ import Base
+from wsrequest.http.exclusions import ExcludedPaths
 from wsrequest.http.handler import Handler
 from wsrequest.http.handshake import place_of
 from wsrequest.http.jobs import Group, Groups, Source
@@ -31,6 +32,7 @@ class Terms:
         token_scheme: the word before a message's token in Authorization.
         vouching_headers: names that no message may set.
         per_request_headers: names that end with the request that has them.
+        excluded_paths: what no message reaches.
         session_cookie_name: the cookie by which a session's sockets are found.
         session_engine: dotted path of the session store; None without.
         upload_memory_bytes: from here on a body in parts is kept in a file.
@@ -44,6 +46,7 @@ class Terms:
     token_scheme: str = "JWT"
     vouching_headers: HeaderNames = HeaderNames()
     per_request_headers: HeaderNames = HeaderNames()
+    excluded_paths: ExcludedPaths = ExcludedPaths()  # it is never changed
     session_cookie_name: str = "sessionid"
     session_engine: str | None = None
     upload_memory_bytes: int = 2_621_440

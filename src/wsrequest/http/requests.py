@@ -12,9 +12,17 @@ from django.core.handlers.wsgi import WSGIRequest
 
 from wsrequest.errors import Refused
 from wsrequest.http.environ import Base
+from wsrequest.http.exclusions import ExcludedPaths
 from wsrequest.protocol.messages import Request
 
-__all__ = ["WebSocketInfo", "check_overrides", "make_environ", "make_request", "split_url"]
+__all__ = [
+    "WebSocketInfo",
+    "check_excluded",
+    "check_overrides",
+    "make_environ",
+    "make_request",
+    "split_url",
+]
 
 # Headers of the handshake that fetch, too, sets for each request anew.
 _REPLACEABLE = frozenset(
@@ -78,6 +86,21 @@ def check_overrides(headers: dict[str, str], base: Base, vouching: Container[str
             )
 
 
+def check_excluded(url: str, base: Base, excluded: ExcludedPaths) -> None:
+    """Refuse a path that the project keeps for HTTP (PROTOCOL.md 5.2).
+
+    Args:
+        url: of the message.
+        base: of its connection.
+        excluded: of WSREQUEST_EXCLUDED_PATHS.
+
+    Raises:
+        Refused: ``use_http``.
+    """
+    if excluded and excluded.covers(_path_info(split_url(url)[0], base.environ["SCRIPT_NAME"])):
+        raise Refused("use_http", "this path is served by HTTP only")
+
+
 def split_url(url: str) -> tuple[str, str]:
     """The path and the query of a message's url, both still percent-encoded."""
     path, _, query = url.partition("?")
@@ -113,10 +136,7 @@ def make_environ(
     if message.query:
         query = f"{query}&{message.query}" if query else message.query
     environ = base.environ.copy()
-    script_name = environ["SCRIPT_NAME"]
-    path_info = unquote_to_bytes(path).decode("latin1") if "%" in path else path
-    is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")
-    environ["PATH_INFO"] = path_info[len(script_name) :] if is_below else path_info
+    environ["PATH_INFO"] = _path_info(path, environ["SCRIPT_NAME"])
     environ["QUERY_STRING"] = _latin(query)
     target = f"{path}?{query}" if message.query else message.url
     environ["RAW_URI"] = environ["REQUEST_URI"] = _latin(target)
@@ -151,6 +171,13 @@ def make_request(environ: dict[str, Any], base: Base, websocket: WebSocketInfo) 
         # own flag, also heeded by DRF and django-ninja). Without Origin Django's check applies.
         request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # not in the stubs
     return request
+
+
+def _path_info(path: str, script_name: str) -> str:
+    """PATH_INFO of a path that is still percent-encoded, as PEP 3333 has it."""
+    path_info = unquote_to_bytes(path).decode("latin1") if "%" in path else path
+    is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")
+    return path_info[len(script_name) :] if is_below else path_info
 
 
 def _latin(text: str) -> str:

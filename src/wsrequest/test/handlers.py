@@ -24,6 +24,7 @@ from django.test.client import (
 )
 from django.urls import get_script_prefix, set_script_prefix
 
+from wsrequest.conf import conf
 from wsrequest.errors import Refused
 from wsrequest.http.outcomes import Outcome
 from wsrequest.http.remote_user import follow_http, has_remote_user
@@ -32,12 +33,18 @@ from wsrequest.test.responses import receive_refusal, receive_response
 
 __all__ = ["AsyncWebSocketHandler", "WebSocketHandler", "over_websocket"]
 
+# Django's own, also where ours are put in their place.
+_by_http: Any = ClientHandler.__call__
+_by_http_async: Any = AsyncClientHandler.__call__
+
 
 class WebSocketHandler(ClientHandler):
     """Takes the environ that Django's test client composes, and answers over the protocol."""
 
     def __call__(self, environ: dict[str, Any]) -> Any:
         """Return the response, as ``ClientHandler`` does, with ``wsgi_request``."""
+        if conf.excluded_paths.covers(environ["PATH_INFO"]):  # where browsers go by HTTP
+            return _by_http(self, environ)
         if self._middleware_chain is None:  # type: ignore[attr-defined]  # not in the stubs
             self.load_middleware()
             follow_http(self)
@@ -68,6 +75,10 @@ class AsyncWebSocketHandler(AsyncClientHandler):
 
     async def __call__(self, scope: dict[str, Any]) -> Any:
         """Return the response, as ``AsyncClientHandler`` does, with ``asgi_request``."""
+        if conf.excluded_paths.covers(scope["path"].encode().decode("latin1")):
+            # A handler of its own: the chain of this one is synchronous.
+            http: Any = AsyncClientHandler(enforce_csrf_checks=self.enforce_csrf_checks)
+            return await _by_http_async(http, scope)
         if self._middleware_chain is None:  # type: ignore[attr-defined]  # not in the stubs
             self.load_middleware()
             # Such a test is of a project that ASGI serves.

@@ -190,3 +190,11 @@ def piecewise(request: HttpRequest) -> HttpResponse:
 def client_page(request: HttpRequest) -> HttpResponse:
     """The script element of the browser client."""
     return HttpResponse(Template("{% load wsrequest %}{% wsrequest_client %}").render(Context({})))
+
+
+@csrf_exempt
+def handed_over(request: HttpRequest) -> HttpResponse:
+    """Leave the answer to the proxy, which is to send a file that only it may reach."""
+    response = HttpResponse(b"")
+    response[request.GET["header"]] = "/internal/secret.pdf"
+    return response

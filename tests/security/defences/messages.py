@@ -336,4 +336,40 @@ MESSAGES = (
             + "test_headers.py::test_meta_has_the_keys_that_it_has_over_http[uvicorn-sansio]",
         ),
     ),
+    Defence(
+        (31,),
+        "a path that the proxy guards is out of a message's reach",
+        SRC + "connection/exchange.py",
+        (
+            (
+                "            check_excluded(message.url, self.base, self.terms.excluded_paths)\n",
+                "",
+            ),
+        ),
+        (
+            ACCEPTANCE + "test_excluded_paths.py::test_a_message_does_not_reach_what_is_excluded",
+            ACCEPTANCE + "test_excluded_paths.py::test_a_script_name_is_no_way_around",
+        ),
+    ),
+    Defence(
+        (31,),
+        "a path that the proxy guards is out of reach of a stream of events",
+        SRC + "asgi.py",
+        (("            check_excluded(message.url, base, terms.excluded_paths)\n", ""),),
+        (
+            ACCEPTANCE
+            + "test_excluded_paths.py::test_what_is_excluded_is_there_by_http_and_not_by_events",
+        ),
+    ),
+    Defence(
+        (31,),
+        "an answer that a proxy is to complete never leaves",
+        SRC + "connection/answers.py",
+        (("        self._check_internal(outcome)\n", ""),),
+        (
+            ACCEPTANCE + "test_excluded_paths.py"
+            "::test_an_answer_for_the_proxy_never_leaves[whole-X-Accel-Redirect]",
+            ACCEPTANCE + "test_excluded_paths.py::test_a_live_answer_for_the_proxy_never_leaves",
+        ),
+    ),
 )

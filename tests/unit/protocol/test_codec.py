@@ -13,6 +13,7 @@ from wsrequest.protocol.messages import Response
 CASES = list(cases())
 # These are told by what happened before, so they are the session's and the connection's.
 NOT_OF_FRAMES = {
+    "use_http",
     *("id_in_use", "too_many_requests", "body_too_large", "needs_credit", "answer_too_large"),
     *("deadline_exceeded", "shutting_down", "internal_error", "not_supported"),
     *("not_live", "too_many_subscriptions", "session_ended"),

@@ -21,7 +21,12 @@ from tests.project.apps import COUNTS
 from tests.project.models import Note
 from tests.project.views.accounts import PASSWORD
 from tests.project.views.streams import CLOSED, content
-from wsrequest.test import AsyncWebSocketClient, WebSocketClient, WebSocketTestMixin
+from wsrequest.test import (
+    AsyncWebSocketClient,
+    WebSocketClient,
+    WebSocketTestMixin,
+    replace_django_clients,
+)
 from wsrequest.test.drf import WebSocketAPIClient
 
 
@@ -347,6 +352,19 @@ async def test_async_client_runs_on_the_tests_loop() -> None:
 
 
 @pytest.mark.asyncio
+async def test_async_client_goes_by_http_where_messages_do_not_reach() -> None:
+    client = AsyncWebSocketClient()
+    with override_settings(WSREQUEST_EXCLUDED_PATHS=["/text/"]):
+        there = await client.get("/text/")
+        assert there.status_code == 200 and not hasattr(there.asgi_request, "websocket")
+        with replace_django_clients():
+            there = await AsyncClient().get("/text/")
+            assert there.status_code == 200 and not hasattr(there.asgi_request, "websocket")
+        other = await client.get("/latin-1/")
+        assert other.status_code == 200 and hasattr(other.asgi_request, "websocket")
+
+
+@pytest.mark.asyncio
 async def test_async_stream_is_read_by_an_async_test() -> None:
     response = await AsyncWebSocketClient().get("/stream/async/", {"count": "2"})
     assert [piece async for piece in response.streaming_content] == [b"piece 0\n", b"piece 1\n"]
@@ -467,6 +485,17 @@ def test_mixin_keeps_the_client_of_its_test_case(
         assert isinstance(test.async_client, AsyncWebSocketClient)
         assert isinstance(test.async_client, AsyncClient)
     assert base.client_class is own
+
+
+def test_what_messages_do_not_reach_is_sent_by_http(client: WebSocketClient) -> None:
+    """As browsers do; else a suite over the socket would fail for the paths that a proxy guards."""
+    with override_settings(WSREQUEST_EXCLUDED_PATHS=["/text/"]):
+        there = client.get("/text/")
+        assert there.status_code == 200 and not hasattr(there.wsgi_request, "websocket")
+        assert hasattr(client.get("/latin-1/").wsgi_request, "websocket")
+        with replace_django_clients():
+            there = Client().get("/text/")
+            assert there.status_code == 200 and not hasattr(there.wsgi_request, "websocket")
 
 
 urlpatterns = [

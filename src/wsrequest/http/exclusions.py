@@ -1,0 +1,51 @@
+"""What must go by HTTP, through the proxy: paths that it guards, and files that it serves.
+
+A proxy's rules for paths (allowed addresses, basic authentication) do not see messages, and its
+internal redirects do not happen to them. So the project names such paths, and answers that are
+addressed to a proxy never leave.
+"""
+
+from collections.abc import Iterable
+
+__all__ = ["ExcludedPaths", "internal_header"]
+
+# nginx, Apache and lighttpd (X-Sendfile), LiteSpeed, Perlbal: each tells a proxy what to send
+# instead of the answer, and so names what lies behind it.
+_INTERNAL = frozenset(
+    "x-accel-redirect x-sendfile x-sendfile2 x-lighttpd-send-file x-litespeed-location "
+    "x-reproxy-url x-reproxy-file".split()
+)
+
+
+class ExcludedPaths(tuple[str, ...]):
+    """Paths that no message reaches. Empty: there are none."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> "ExcludedPaths":
+        """Return those of a setting.
+
+        Args:
+            paths: each begins with a slash; what is below a path is excluded with it.
+        """
+        # As WSGI has a path: the bytes of UTF-8, read as Latin-1.
+        return cls(path.rstrip("/").encode().decode("latin1") for path in paths)
+
+    def covers(self, path_info: str) -> bool:
+        """Whether a path is one of these, or below one.
+
+        Args:
+            path_info: PATH_INFO of the environ: decoded, without the script name. That is what
+                Django resolves, so ``/%61dmin/`` is no way around ``/admin/``.
+        """
+        return any(path_info == path or path_info.startswith(path + "/") for path in self)
+
+
+def internal_header(names: Iterable[str]) -> str | None:
+    """Return the header by which a response asks a proxy for something else, None without.
+
+    Args:
+        names: of the headers, in any case.
+    """
+    return next((name for name in names if name.lower() in _INTERNAL), None)

@@ -1,0 +1,34 @@
+"""Paths that no message reaches, and headers that are meant for a proxy."""
+
+import pytest
+
+from wsrequest.http.exclusions import ExcludedPaths, internal_header
+
+
+@pytest.mark.parametrize(
+    ("excluded", "path", "covers"),
+    [
+        ("/admin/", "/admin/", True),
+        ("/admin/", "/admin", True),
+        ("/admin/", "/admin/auth/user/", True),
+        ("/admin", "/admin/auth/", True),
+        ("/admin/", "/administration/", False),
+        ("/admin/", "/x/admin/", False),
+        ("/admin/", "/Admin/", False),  # to Django, too, that is another path
+        ("/metrics", "/metrics/x", True),
+        ("/", "/anything/", True),
+        ("/größe/", "/größe/x".encode().decode("latin1"), True),
+    ],
+)
+def test_a_path_is_excluded_with_what_is_below_it(excluded: str, path: str, covers: bool) -> None:
+    assert ExcludedPaths.of([excluded]).covers(path) is covers
+
+
+def test_without_paths_nothing_is_excluded() -> None:
+    assert not ExcludedPaths() and not ExcludedPaths.of(()).covers("/admin/")
+
+
+@pytest.mark.parametrize("name", ["X-Accel-Redirect", "x-sendfile", "X-LIGHTTPD-send-file"])
+def test_a_header_for_a_proxy_is_found_in_any_case(name: str) -> None:
+    assert internal_header(["Content-Type", name]) == name
+    assert internal_header(["Content-Type", "X-Accel-Buffering", "X-Sendfile-Type"]) is None
