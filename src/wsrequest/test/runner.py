@@ -1,26 +1,40 @@
 """A test runner that puts our clients into a suite without an edit.
 
-Owns one attribute of Django's runner; the replacing itself is ``clients``'.
+Owns one thing around a run of the project's own runner. The replacing itself is ``clients``'.
 """
 
+import sys
 from typing import Any
 
 from django.test.runner import DiscoverRunner
+from django.utils.module_loading import import_string
 
+from wsrequest.conf import conf
 from wsrequest.test.clients import replace_django_clients
 
 __all__ = ["WebSocketRunner"]
 
 
-class WebSocketRunner(DiscoverRunner):
-    """``manage.py test --testrunner wsrequest.test.runner.WebSocketRunner``."""
+def _project_runner() -> Any:
+    """The class that ``TEST_RUNNER`` names, and Django's where that one builds on ours."""
+    dotted = str(conf.django("TEST_RUNNER"))
+    module = sys.modules.get(dotted.rpartition(".")[0])
+    is_being_imported = getattr(getattr(module, "__spec__", None), "_initializing", False)
+    return DiscoverRunner if is_being_imported else import_string(dotted)
 
-    def setup_test_environment(self, **kwargs: Any) -> None:
-        """Replace the clients with the rest of the environment; forked workers inherit it."""
-        super().setup_test_environment(**kwargs)
-        self._replaced = replace_django_clients()
 
-    def teardown_test_environment(self, **kwargs: Any) -> None:
-        """Take the replacement back."""
-        self._replaced.close()
-        super().teardown_test_environment(**kwargs)
+class WebSocketRunner(_project_runner()):  # type: ignore[misc]  # known at run time only
+    """``manage.py test --testrunner wsrequest.test.runner.WebSocketRunner``.
+
+    It is a subclass of the runner in ``TEST_RUNNER``, so options, databases and results are those
+    of the project.
+    """
+
+    def run_tests(self, *args: Any, **kwargs: Any) -> Any:
+        """Run them with the clients replaced; forked workers inherit it.
+
+        This is the one method that every runner has (docs.djangoproject.com, "Defining a test
+        runner"). One that starts pytest has no ``setup_test_environment``.
+        """
+        with replace_django_clients():
+            return super().run_tests(*args, **kwargs)

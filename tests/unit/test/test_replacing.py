@@ -111,12 +111,89 @@ def test_suite_runs_over_the_socket_without_an_edit(command: list[str], tmp_path
     assert "1 passed" in done.stdout or "Ran 1 test" in done.stderr
 
 
-def test_runner_is_undone_with_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What else Django's runner sets up and takes down belongs to pytest-django here.
-    for name in ("setup_test_environment", "teardown_test_environment"):
-        monkeypatch.setattr(f"django.test.runner.{name}", lambda *arguments, **named: None)
-    runner = WebSocketRunner(verbosity=0)
-    runner.setup_test_environment()
-    assert transport(Client()) == "websocket"
-    runner.teardown_test_environment()
+def test_runner_puts_the_clients_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(
+        "django.test.runner.DiscoverRunner.run_tests",
+        lambda self, labels, **named: seen.append((labels, transport(Client()))) or 3,
+    )
+    assert WebSocketRunner(verbosity=0).run_tests(["app"]) == 3
+    assert seen == [(["app"], "websocket")]
     assert transport(Client()) == "http"
+
+
+OWN_SETTINGS = """
+from tests.project.settings import *
+TEST_RUNNER = "{runner}"
+"""
+OWN_RUNNERS = """
+from django.test.runner import DiscoverRunner
+
+class Mine(DiscoverRunner):
+    @classmethod
+    def add_arguments(cls, parser):
+        super().add_arguments(parser)
+        parser.add_argument("--word")
+
+    def __init__(self, word=None, **kwargs):
+        super().__init__(**kwargs)
+        self.word = word
+
+    def run_tests(self, labels, **kwargs):
+        print("mine", self.word)
+        return super().run_tests(labels, **kwargs)
+
+class NoEnvironment:
+    # as a runner that starts pytest
+
+    def __init__(self, **kwargs):
+        pass
+
+    def run_tests(self, labels, **kwargs):
+        from django.test import Client
+        from django.test.utils import setup_test_environment
+        setup_test_environment()
+        print("none:", Client().get("/echo/")["X-Transport"])
+        return 0
+"""
+BUILT = """
+from wsrequest.test.runner import WebSocketRunner
+
+class OnOurs(WebSocketRunner):
+    def run_tests(self, labels, **kwargs):
+        print("on ours")
+        return super().run_tests(labels, **kwargs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("runner", "options", "said"),
+    [
+        pytest.param("own_runners.Mine", ["--word=hello"], "mine hello", id="with its options"),
+        pytest.param("own_runners.NoEnvironment", [], "none: websocket", id="of run_tests only"),
+        pytest.param("built.OnOurs", None, "on ours", id="built on ours"),
+    ],
+)
+def test_runner_builds_on_the_projects_own(
+    runner: str, options: list[str] | None, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "test_untouched.py").write_text(SUITE)
+    (tmp_path / "own_settings.py").write_text(OWN_SETTINGS.format(runner=runner))
+    (tmp_path / "own_runners.py").write_text(OWN_RUNNERS)
+    (tmp_path / "built.py").write_text(BUILT)
+    ours = [] if options is None else ["--testrunner", "wsrequest.test.runner.WebSocketRunner"]
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "test", *ours, *(options or ())],
+        cwd=tmp_path,
+        env={
+            "DJANGO_SETTINGS_MODULE": "own_settings",
+            "PYTHONPATH": f"{ROOT}:{tmp_path}",
+            "PROJECT_DATA": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said in done.stdout
