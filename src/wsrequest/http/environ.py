@@ -30,6 +30,11 @@ _SCHEME_HEADERS = frozenset(
 )
 _SCHEMES_OF_HTTP = {"ws": "http", "wss": "https"}
 
+# A browser behind a proxy sends some 25 headers; the longest registered name has 44 characters.
+_SHORT_CHARACTERS = 64
+_USUAL_NAMES = 48
+_USUAL_CHARACTERS = 1024  # of all names of a handshake together
+
 _NO_BODY = io.BytesIO()  # of the handshake; each request has its own
 
 
@@ -126,19 +131,25 @@ def make_base(
         if name not in _LEFT_OUT and not name.startswith("sec-websocket-") and "_" not in name:
             if name in _SCHEME_HEADERS or name == scheme_header:
                 value = _as_http(value)
-            environ[_meta_key(name)] = value
+            short = len(name) <= _SHORT_CHARACTERS
+            environ[_meta_key(name) if short else _make_meta_key(name)] = value
     environ["SCRIPT_NAME"] = get_script_name(environ).rstrip("/").encode().decode("latin1")
     _as_fetch(environ, is_browser="origin" in found)
     origin, cookie = found.get("origin"), found.get("cookie", "")
-    return Base(environ, _names(tuple(found)), origin, cookie, str(scope.get("path", "/")))
+    is_usual = len(found) <= _USUAL_NAMES and sum(map(len, found)) <= _USUAL_CHARACTERS
+    names = _names(tuple(found)) if is_usual else frozenset(found)
+    return Base(environ, names, origin, cookie, str(scope.get("path", "/")))
 
 
-# Clients of one kind send the same names: what follows from them is kept once for all of them.
-
-
-@lru_cache(maxsize=512)
-def _meta_key(name: str) -> str:
+def _make_meta_key(name: str) -> str:
     return "HTTP_" + name.upper().replace("-", "_")
+
+
+# Clients of one kind send the same names, so what follows from them is kept once for all of them.
+# This happens before the Origin check, so a stranger chooses the names. A cache bounds how many it
+# holds, not how long they are. The lengths are checked first, and together both caches stay
+# below 1 MiB.
+_meta_key = lru_cache(maxsize=512)(_make_meta_key)
 
 
 @lru_cache(maxsize=128)

@@ -21,6 +21,8 @@ __all__ = ["body_of", "data_of", "is_json"]
 _TEXT = re.compile(r"text/.+|application/(xml|javascript|x-www-form-urlencoded)|.+/.+\+xml")
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^\s";]*)', re.IGNORECASE)
 
+_SHORT_CHARACTERS = 128  # of a media type with its parameters
+
 
 class _Kind(Enum):
     JSON = 1
@@ -58,7 +60,7 @@ def data_of(headers: Headers, body: bytes) -> Raw | str | None:
     media_type = None if name is None else headers[name]
     if not isinstance(media_type, str):
         return None
-    kind = _kind(media_type)
+    kind = (_kind_of_short if len(media_type) <= _SHORT_CHARACTERS else _kind)(media_type)
     if kind is _Kind.JSON:
         return Raw(body) if is_json(body) else None
     if kind is _Kind.TEXT:
@@ -95,7 +97,6 @@ def _type_name(names: tuple[str, ...]) -> str | None:
     return names[lower.index("content-type")]
 
 
-@lru_cache(maxsize=512)
 def _kind(media_type: str) -> _Kind:
     charset = _CHARSET.search(media_type)
     if charset and charset[1].lower() not in ("utf-8", "utf8"):
@@ -103,6 +104,10 @@ def _kind(media_type: str) -> _Kind:
     if _is_json_type(media_type):
         return _Kind.JSON
     return _Kind.TEXT if _TEXT.fullmatch(_essence(media_type)) else _Kind.BYTES
+
+
+# A view may answer with the type that its client named, so only short ones are kept.
+_kind_of_short = lru_cache(maxsize=512)(_kind)
 
 
 def _is_json_type(media_type: str) -> bool:

@@ -26,6 +26,8 @@ __all__ = [
 MAX_HEADERS = 100  # Apache's LimitRequestFields, gunicorn's limit_request_fields
 MAX_HEADER_CHARACTERS = 16384  # all names and values together; nginx takes 4 x 8 KiB
 
+_SHORT_CHARACTERS = 64  # the longest registered name has 44
+
 # \x85 and the separators \x1c-\x1e split lines for str.splitlines (CVE-2026-44546); nothing over
 # latin-1 can stand in a header, so fetch refuses it too.
 _BAD_IN_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\x84\x86-\xff]")
@@ -134,7 +136,7 @@ def check_headers(headers: dict[str, str]) -> None:
         size += len(name) + len(value)
         if size > MAX_HEADER_CHARACTERS:
             raise Refused("bad_header", f"the headers have over {MAX_HEADER_CHARACTERS} characters")
-        lower, fault = _judge(name)
+        lower, fault = (_judge_short if len(name) <= _SHORT_CHARACTERS else _judge)(name)
         if fault:
             raise Refused("bad_header", fault)
         if lower in seen:
@@ -148,7 +150,6 @@ def check_headers(headers: dict[str, str]) -> None:
         headers[name] = value.strip(" \t")
 
 
-@lru_cache(maxsize=256)  # clients repeat themselves; names are bounded, so it holds 4 MiB at worst
 def _judge(name: str) -> tuple[str, str | None]:
     """A header's name in lower case, and what is wrong with it."""
     lower = name.lower()
@@ -157,3 +158,7 @@ def _judge(name: str) -> tuple[str, str | None]:
     if is_forbidden(lower):
         return lower, f"header {name[:40]} cannot be set by a message"
     return lower, None
+
+
+# Clients repeat themselves. A peer chooses the names, so only short ones are kept.
+_judge_short = lru_cache(maxsize=256)(_judge)

@@ -17,6 +17,40 @@ LIMITS = (
         ),
     ),
     Defence(
+        (33, 34),
+        "long header names of a handshake are not remembered",
+        SRC + "http/environ.py",
+        ((" if short else _make_meta_key(name)", ""),),
+        (UNIT + "http/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
+    ),
+    Defence(
+        (33, 34),
+        "an unusual set of header names is not remembered",
+        SRC + "http/environ.py",
+        (("_names(tuple(found)) if is_usual else frozenset(found)", "_names(tuple(found))"),),
+        (UNIT + "http/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
+    ),
+    Defence(
+        (33, 34),
+        "long header names of messages are not remembered",
+        SRC + "protocol/headers.py",
+        (("if len(name) <= _SHORT_CHARACTERS else _judge)", ")"),),
+        (
+            UNIT + "protocol/test_fields.py"
+            "::test_long_texts_that_a_peer_chose_are_not_remembered[_name]",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "long media types are not remembered",
+        SRC + "protocol/data.py",
+        (("if len(media_type) <= _SHORT_CHARACTERS else _kind)", ")"),),
+        (
+            UNIT + "protocol/test_fields.py"
+            "::test_long_texts_that_a_peer_chose_are_not_remembered[_type]",
+        ),
+    ),
+    Defence(
         (21,),
         "a connection is read only so fast",
         SRC + "connection/pace.py",

@@ -1,12 +1,15 @@
 """What ``fields``, ``headers``, ``ids`` and ``frames`` promise to callers other than the codec."""
 
+import gc
 import sys
+import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from msgspec import Raw
 
 from wsrequest.errors import Refused
-from wsrequest.protocol import fields, headers
+from wsrequest.protocol import data, fields, headers
 from wsrequest.protocol.codec import decode_client, decode_server, encode_server, head_and_body
 from wsrequest.protocol.messages import Ping, Pong, Request, Response
 from wsrequest.protocol.nesting import MAX_NESTING
@@ -161,3 +164,28 @@ def test_large_frame_is_refused_for_its_size_before_it_is_read() -> None:
         decode_client("\ud800" * 100, max_bytes=300)
     with pytest.raises(Refused, match="message_too_large"):
         decode_client(b"\xff" * 101, max_bytes=100)
+
+
+def _name(text: str) -> None:
+    headers.check_headers({f"x-{text}": ""})
+
+
+def _type(text: str) -> None:
+    data.data_of({"Content-Type": f"text/plain; boundary={text}"}, b"x")
+
+
+@pytest.mark.parametrize("use", [_name, _type])
+def test_long_texts_that_a_peer_chose_are_not_remembered(use: Callable[[str], None]) -> None:
+    """A view may answer with the type that its client named."""
+    for n in range(600):  # what is remembered of short ones is full
+        use(f"{n}")
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for n in range(200):
+            use(f"{n}-" + "n" * 16_000)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2**16
