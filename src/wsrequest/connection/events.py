@@ -232,6 +232,10 @@ class EventStream:
         """Send a frame as an event."""
         self._outbox.put(event_of(frame))
 
+    def begin_anew(self, key: Key, message: Request) -> None:
+        """End the stream: a response that has begun can set no cookie, the next one can."""
+        self._is_over.set()
+
     def finished(self, key: Key) -> None:
         """The request has ended, and the response with it."""
         self._is_over.set()

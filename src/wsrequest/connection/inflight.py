@@ -21,6 +21,7 @@ from wsrequest.errors import Refused
 from wsrequest.http.environ import Base
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.protocol.codec import encode_refused
+from wsrequest.protocol.messages import Request
 from wsrequest.protocol.session import Key, Session
 from wsrequest.types import Frame
 
@@ -139,6 +140,14 @@ class InFlight:
         elif self._calls.pop(call.key, None) is call:
             self._session.go_live(call.key)
             self._look_whether_all_is_answered()
+
+    def begin_anew(self, key: Key, message: Request) -> None:
+        """Run a live request that goes on once more as one that the client has sent."""
+        call = LiveCall(self, key, message)
+        call.is_anew, call.since = True, self._loop.time()
+        self._calls[key] = call
+        self._watch.expect(self.terms.limits.request_seconds)
+        self._schedule.add(call)
 
     def _settle(self, call: Call, frame: Frame) -> None:
         if self._subscriptions is None or self._is_draining:

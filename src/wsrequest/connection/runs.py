@@ -24,7 +24,7 @@ from wsrequest.errors import Refused
 from wsrequest.http.cookie_reads import CookieReads, note_cookies
 from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
-from wsrequest.http.masks import csp_nonce, csrf_secret
+from wsrequest.http.masks import csp_nonce, csrf_secret, held_secrets
 from wsrequest.http.outcomes import Outcome
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.http.responses import cookie_lines
@@ -59,12 +59,16 @@ class LiveCall(Call):
         by_session: whether it was answered for a user whom a session named.
         sets_cookies: whether its answer does; a browser's connection is not shown them.
         cookies: which of them it read.
+        is_anew: whether it takes the place of a rerun that could not be sent.
+        needs_sender: its body has tokens of a CSRF secret that the visitor does not have, for what
+            a run sets is discarded. It is not to be sent.
         discarded: what it wrote to sessions, when that is not to be kept; None when it is.
     """
 
     __slots__ = (
         "_reads", "_request", "_shared_key", "_site", "_uses_token", "by_session", "cookies",
-        "discarded", "head", "live_run", "refusal", "result", "sets_cookies", "shown_message",
+        "discarded", "head", "is_anew", "live_run", "needs_sender", "refusal", "result",
+        "sets_cookies", "shown_message",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: Key, message: Request) -> None:
@@ -78,7 +82,7 @@ class LiveCall(Call):
         self.discarded = Discarded() if message.rerun else None
         self._reads = Reads()
         self.cookies: CookieReads | None = None
-        self._uses_token = False
+        self._uses_token = self.needs_sender = self.is_anew = False
         self._request: WSGIRequest | None = None
         self._site: Site | None = None
         self._shared_key: SharedKey | None = None
@@ -112,6 +116,11 @@ class LiveCall(Call):
         self._reads.is_rerun = self.owner.info.is_rerun
         with reading(self._reads), self._effects():
             super().run()
+        if self.needs_sender and not self._reads.is_rerun:
+            # The client takes it up again, but can send no form without what the run would set.
+            self.discarded, self.needs_sender = None, False
+            with reading(self._reads):
+                super().run()
 
     async def _finish(self, answer: Answer) -> None:
         with reading(self._reads), self._effects():
@@ -135,6 +144,10 @@ class LiveCall(Call):
         self._uses_token = secret is not None
         normalizer = Normalizer(secret, csp_nonce(request), self.owner.terms.live_ignored, request)
         self.result = Result(head.status, head.headers, body, self._shared_key, normalizer)
+        if self.discarded is not None and normalizer.has_token(body):
+            name = self.owner.terms.session_cookie_name
+            held = held_secrets(request, self.discarded, name)
+            self.needs_sender = not any(normalizer.is_secret(value) for value in held)
 
     def look_whether_public(self, head: Response) -> None:
         """Note who else may be shown the answer; in the thread that runs the request."""
@@ -249,9 +262,12 @@ class Rerun:
         run: the registry's.
         live: of the service.
         on_end: called when the registry knows of the end.
+        ask_anew: called instead of sending what only a run with effects can give.
     """
 
-    __slots__ = ("_call", "_live", "_on_end", "_run", "base", "info", "service", "terms")
+    __slots__ = (
+        "_ask_anew", "_call", "_live", "_on_end", "_run", "base", "info", "service", "terms",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -261,8 +277,9 @@ class Rerun:
         run: Run,
         live: Live,
         on_end: Callable[[], None] = lambda: None,
+        ask_anew: Callable[[], None] | None = None,
     ) -> None:
-        self._on_end = on_end
+        self._on_end, self._ask_anew = on_end, ask_anew
         self.service, self.terms, self.base = place.service, place.terms, place.base
         self.info = place.info.of_live(is_rerun=True)
         self._run, self._live = run, live
@@ -295,6 +312,10 @@ class Rerun:
     def call_ended(self, call: Call, frame: Frame | None) -> None:
         """Tell the registry."""
         assert isinstance(call, LiveCall)
+        if call.needs_sender and self._ask_anew is not None:
+            self._ask_anew()
+            self._live.registry.finished(self._run, None, (), is_moot=True)
+            return
         self._live.registry.finished(
             self._run,
             call.result or call.refusal,

@@ -51,6 +51,9 @@ class Line(Place, Protocol):
     def put(self, frame: Frame) -> None:
         """Send a frame behind those that wait."""
 
+    def begin_anew(self, key: Key, message: Request) -> None:
+        """Run a live request that goes on once more as one that the client has sent."""
+
     def finished(self, key: Key) -> None:
         """A live request has ended; its id is free."""
 
@@ -64,6 +67,7 @@ class Subscription:
 
     Attributes:
         by_session: whether it was answered for a user whom a session named.
+        is_anew: whether it was begun again because a rerun could not be sent.
         is_behind: there is something newer than the client was sent, which had no room.
         held: what counts as held by it: the result that was sent last, and one that had no room.
         message_bytes: what its message counts for.
@@ -71,7 +75,8 @@ class Subscription:
 
     __slots__ = (
         "_first", "_home", "_is_exact", "_sent", "_tags", "_version", "by_session", "cookie_names",
-        "group", "held", "is_behind", "key", "message", "message_bytes", "session_key", "turn",
+        "group", "held", "is_anew", "is_behind", "key", "message", "message_bytes", "session_key",
+        "turn",
     )  # fmt: skip
 
     def __init__(self, home: "Subscriptions", call: LiveCall) -> None:
@@ -83,6 +88,7 @@ class Subscription:
         self.by_session = call.by_session
         self.group: Group | None = None
         self.turn = home.turn
+        self.is_anew = call.is_anew
         self.is_behind = False
         self._first: Response | None = call.head
         self._sent: Result | None = None
@@ -104,7 +110,9 @@ class Subscription:
         # Made for each run: a cookie that has ended is sent no more, even where its timer is late.
         cookie = home.line.cookie_for(self.message.url)
         on_end = partial(home.look_whose, self)
-        return Rerun(home.line, self.message, cookie, run, home.live, on_end)
+        # Once: where the visitor does not keep what is set, each rerun would have effects.
+        ask_anew = None if self.is_anew else partial(home.ask_anew, self, run)
+        return Rerun(home.line, self.message, cookie, run, home.live, on_end, ask_anew)
 
     def learn(self, told: object, *, is_own: bool) -> None:
         """A run of its group has read cookies that nobody knew to count: who differs in them?"""
@@ -349,6 +357,18 @@ class Subscriptions:
             seconds = min(max(0.0, end - time()) + _LATE_SECONDS, _MOST_SECONDS)
             loop = self.line.service.lane.loop
             self._ending = loop.call_later(seconds, self.refresh)
+
+    def ask_anew(self, subscription: Subscription, run: Run) -> None:
+        """Begin a live request again, as if the client had sent it now: with its effects.
+
+        Its reruns need what only such a run can set. Does nothing where it has gone elsewhere.
+        """
+        if subscription.group is not run.group or subscription.group is None:
+            return
+        self._forget(subscription.session_key)
+        self.live.registry.leave(subscription)
+        message = msgspec.structs.replace(subscription.message, rerun=False)
+        self.line.begin_anew(subscription.session_key, message)
 
     def look_whose(self, subscription: Subscription) -> None:
         """A run that was made as one of them has ended; the cookies may be others by now."""

@@ -3,9 +3,17 @@
 Owns where they are found on a request that was answered.
 """
 
-from django.http import HttpRequest
+from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["csrf_secret", "csp_nonce"]
+from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
+from django.middleware.csrf import CSRF_SESSION_KEY
+
+from wsrequest.http.discarding import Discarded
+
+__all__ = ["csp_nonce", "csrf_secret", "held_secrets"]
 
 
 def csrf_secret(request: HttpRequest) -> str | None:
@@ -14,6 +22,25 @@ def csrf_secret(request: HttpRequest) -> str | None:
     # get_token() sets the second, which stays there when the cookie has been set.
     found = meta.get("CSRF_COOKIE") if "CSRF_COOKIE_NEEDS_UPDATE" in meta else None
     return None if found is None else str(found)
+
+
+def held_secrets(
+    request: WSGIRequest, discarded: Discarded, session_cookie_name: str
+) -> Iterable[str]:
+    """The values among which a visitor's CSRF secret is, plain or masked, as it was before a run.
+
+    Args:
+        request: of the run.
+        discarded: by the run, with what its sessions held before.
+        session_cookie_name: of the session whose data is in the cookie itself.
+    """
+    cookies: dict[str, Any] = request.COOKIES
+    yield from dict.values(cookies)  # whoever reads them in this way does not count
+    sessions = list(discarded.loaded.values())
+    if isinstance(getattr(request, "session", None), CookieStore):
+        sessions.append(CookieStore(dict.get(cookies, session_cookie_name)).load())
+    for data in sessions:
+        yield str(data.get(CSRF_SESSION_KEY))
 
 
 def csp_nonce(request: HttpRequest) -> str | None:

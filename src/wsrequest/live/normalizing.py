@@ -132,6 +132,14 @@ class Normalizer:
         """Return the normal form of a header's value."""
         return self._tokens(value.encode()).decode()
 
+    def is_secret(self, value: str) -> bool:
+        """Whether a value is the secret, plain or under a mask."""
+        found = value.encode()
+        return bool(self._secret) and (
+            found.translate(_INDEX) == self._secret
+            or (_TOKEN.fullmatch(found) is not None and self._holds(found))
+        )
+
     def has_token(self, body: bytes) -> bool:
         """Whether a body has a masked token of the secret."""
         return bool(self._secret) and any(self._holds(m[0]) for m in _TOKEN.finditer(body))

@@ -265,7 +265,7 @@ class Registry:
 
     def finished(
         self, run: Run, result: Result | Refused | None, reads: Iterable[Read],
-        *, expires_seconds: float | None = None, told: object = None,
+        *, expires_seconds: float | None = None, told: object = None, is_moot: bool = False,
     ) -> None:  # fmt: skip
         """Take the end of a run that ``Subscriber.start`` began. Late ends change nothing.
 
@@ -276,6 +276,7 @@ class Registry:
             reads: what it read.
             expires_seconds: from now on, when it is to run again whatever is written.
             told: what it tells of those whom it is for, for ``Subscriber.learn``.
+            is_moot: whether its result is for nobody; those who are left are run again.
         """
         group, reads = run.group, frozenset(reads)
         assert group is not None  # only first runs have none
@@ -288,7 +289,9 @@ class Registry:
         group.is_dirty |= is_late
         if told is not None and run.subscriber is not None:
             self._learn(group, run.subscriber, told)
-        if isinstance(result, Refused) and group.subscribers:
+        if is_moot:
+            group.is_dirty = True
+        elif isinstance(result, Refused) and group.subscribers:
             self._refuse(group, result)
         elif group.subscribers and not isinstance(result, Refused):
             self._take(group, run, result or _FAILED, reads, expires_seconds)

@@ -11,10 +11,12 @@ import pytest
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 
 from tests.unit.connection.test_subscriptions import goes_on, nth, quiet, service_open
-from tests.unit.live_views import commit
+from tests.unit.live_views import DATABASE, commit
 from tests.unit.peer import ORIGIN, Peer, connected
 from tests.unit.rerun_views import STAMPS, session_store
+from tests.unit.views import STAGES
 from wsrequest.connection import sockets
+from wsrequest.live.normalizing import Normalizer
 
 pytestmark = pytest.mark.asyncio
 
@@ -198,3 +200,81 @@ async def test_no_cookie_of_such_a_run_is_kept(origin: str | None) -> None:
         assert peer.connection.visitor.cookie_for("/") == ""
         await goes_on(peer, id=2, url="/facts/b/?sets=1")
         assert peer.connection.visitor.cookie_for("/") == "seen=0"
+
+
+# A form whose token needs a secret that the visitor does not have.
+
+
+def secret_of(peer: Peer) -> str:
+    return peer.connection.visitor._jar.get("csrftoken") or ""
+
+
+def can_be_sent(peer: Peer, body: bytes) -> bool:
+    """Whether Django would take the form of a page from this connection."""
+    token = body.partition(b'value="')[2].partition(b'"')[0]
+    return bool(token) and Normalizer(secret_of(peer)).has_token(token)
+
+
+@pytest.fixture
+def _csrf(settings: Any) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.csrf.CsrfViewMiddleware"]
+
+
+@pytest.mark.usefixtures("_csrf")
+async def test_a_form_that_appears_can_be_sent() -> None:
+    async with service_open() as service:
+        async with connected(service) as one, connected(service) as two:
+            for peer in (one, two):
+                first = await goes_on(peer, url="/form/a/?later=1")
+                assert b"form" not in first.body and not secret_of(peer)
+            commit(a=1)
+            for peer in (one, two):
+                await peer.until(lambda p=peer: can_be_sent(p, p.of(1)[-1].body))  # type: ignore[misc]
+                versions = [message.version for message in peer.of(1)]
+                assert versions == sorted(set(versions)) and len(versions) == 2
+            assert secret_of(one) != secret_of(two)
+            await quiet(one)
+            count = STAGES["a"].count
+            commit(a=2)
+            for peer in (one, two):
+                third = await nth(peer, 1, 3)
+                assert can_be_sent(peer, third.body) and b"<p>2</p>" in third.body
+            assert STAGES["a"].count == count + 2  # each as itself, and once
+
+
+@pytest.mark.usefixtures("_csrf")
+async def test_a_form_that_is_taken_up_again_can_be_sent() -> None:
+    async with visitor() as peer:
+        first = await goes_on(peer, url="/form/a/", rerun=True)
+        assert can_be_sent(peer, first.body or b"")
+        await quiet(peer)
+        assert STAGES["a"].count == 3  # with effects, and with its cookie as whoever that names
+    async with visitor() as peer:
+        peer.connection.visitor._jar.update([f"csrftoken={'s' * 32}; Path=/"], "/")
+        first = await goes_on(peer, url="/form/b/", rerun=True)
+        assert can_be_sent(peer, first.body or b"") and STAGES["b"].count == 1
+
+
+@pytest.mark.usefixtures("_csrf")
+@pytest.mark.parametrize("engine", ["cache", "signed_cookies"])
+async def test_a_secret_in_the_session_is_the_visitors(settings: Any, engine: str) -> None:
+    settings.CSRF_USE_SESSIONS, settings.SESSION_ENGINE = True, f"{BACKENDS}{engine}"
+    async with visitor() as peer:
+        await goes_on(peer, url="/form/a/")
+        await quiet(peer)
+        count = STAGES["a"].count
+        for number in (1, 2):
+            commit(a=number)
+            await peer.until(lambda n=number: b"<p>%d</p>" % n in peer.of(1)[-1].body)  # type: ignore[misc]
+        assert STAGES["a"].count == count + 2  # no run had to be replaced
+
+
+@pytest.mark.usefixtures("_csrf")
+async def test_a_request_that_is_begun_again_can_be_cancelled() -> None:
+    async with visitor() as peer:
+        await goes_on(peer, url="/form/a/?later=1")
+        commit(a=1)
+        await nth(peer, 1, 2)
+        peer.say(id=1, cancel=True)
+        await peer.obeyed()
+        assert DATABASE[0].is_empty() and not peer.connection.exchange._session
