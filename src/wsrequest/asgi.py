@@ -168,7 +168,7 @@ class Application:
             place = self._check_door(scope, base, allow_no_origin=conf.ALLOW_NO_ORIGIN)
             self._drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
             self._drain.install()
-            await self._door.enter(place, conf.MAX_HANDSHAKES_PER_SECOND)
+            await self._enter(place)
         except HandshakeRefused as refused:
             Journal.handshake_refused(base.environ.get("REMOTE_ADDR", ""), refused)
             await deny(scope, send, refused)
@@ -202,6 +202,11 @@ class Application:
         recognize(base)
         return place
 
+    async def _enter(self, place: str) -> None:
+        await self._door.enter(
+            place, conf.MAX_HANDSHAKES_PER_SECOND, conf.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS
+        )
+
     # Server-sent events.
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -217,7 +222,7 @@ class Application:
                 raise Refused("not_supported", "this server has no live requests")
             if len(scope["query_string"]) > terms.limits.subscribe_bytes:
                 raise too_large_to_subscribe(terms.limits.subscribe_bytes)
-            await self._door.enter(place, conf.MAX_HANDSHAKES_PER_SECOND)
+            await self._enter(place)
         except HandshakeRefused as refused:
             Journal.handshake_refused(base.environ.get("REMOTE_ADDR", ""), refused)
             seconds = refused.retry_after_seconds
@@ -228,7 +233,15 @@ class Application:
             return
         is_foreign = base.origin is not None and not base.is_same_origin
         shared = shared_with(base.origin) if is_foreign and base.origin else []
-        stream = EventStream(send, base, service, terms, shared, partial(self._door.leave, place))
+        stream = EventStream(
+            send,
+            base,
+            service,
+            terms,
+            shared,
+            on_gone=partial(self._door.leave, place),
+            on_refused=self._door.refused_after_all,
+        )
         await stream.run(receive, message)
 
     def _get_terms(self) -> Terms:

@@ -94,6 +94,9 @@ class Conf:
     MAX_HANDSHAKES_PER_SECOND = Setting(
         500, "Sockets that one process opens in a second; further ones wait.", minimum=10
     )
+    MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS = Setting(
+        100, "Sockets of one address that one process opens in a second.", minimum=10
+    )
     MAX_MESSAGE_BYTES = Setting(2**20, "Largest frame accepted.", minimum=1024)
     MAX_BODY_BYTES = Setting(
         2**26, "Largest request body, and all unfinished ones of a connection together.", minimum=0

@@ -129,7 +129,12 @@ async def open_socket(port: int) -> Client:
 
 async def restart(serve: Callable[..., Server]) -> tuple[Server, Returns]:
     """Restart a server under its clients; return the new one."""
-    port, settings = free_port(), {"MAX_CONNECTIONS_PER_ADDRESS": CLIENTS}
+    port = free_port()
+    # All clients of this test have one address.
+    settings = {
+        "MAX_CONNECTIONS_PER_ADDRESS": CLIENTS,
+        "MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS": 10 * CLIENTS,
+    }
     is_up = asyncio.Event()
 
     async def come_back(client: Client) -> None:

@@ -147,8 +147,11 @@ POINTS = (
         20,
         "limits of connections: total, per address, per user",
         "`WSREQUEST_MAX_CONNECTIONS`, `WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS` (an IPv6 client's "
-        "/64 is one address). None per user: a connection has none, its messages may be of "
-        "several or of nobody; what a user may do is limited by the project's throttles.",
+        "/64 is one address). How many are opened in a second: "
+        "`WSREQUEST_MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS` first, then "
+        "`WSREQUEST_MAX_HANDSHAKES_PER_SECOND`, at which addresses take turns. None per user: a "
+        "connection has none, its messages may be of several or of nobody; what a user may do is "
+        "limited by the project's throttles.",
     ),
     Point(
         21,

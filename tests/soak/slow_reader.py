@@ -139,6 +139,7 @@ def main() -> int:
             given.server,
             migrated(directory),
             MAX_CONNECTIONS_PER_ADDRESS=2 * given.clients,
+            MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS=500,
             SLOW_READER_SECONDS=600,
         ) as server,
     ):

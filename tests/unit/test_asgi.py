@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from tests.unit.peer import SECONDS
 from tests.unit.views import STAGES
 from wsrequest.asgi import Application, get_asgi_application, get_websocket_application
-from wsrequest.connection import sockets
+from wsrequest.connection import arrivals, sockets
 from wsrequest.connection.connection import Connection
 
 pytestmark = pytest.mark.asyncio
@@ -710,11 +710,47 @@ async def test_a_handshake_too_many_is_told_when_to_come_again(settings: Any) ->
         wires = [await accepted(handshake(application))]
         wires += [handshake(application) for _ in range(40)]
         events = await handshake(application).ends()
-        assert status(events) == 503
+        assert status(events) == 429  # they are of one address
         assert (b"retry-after", b"4") in events[0]["headers"]
         application._door.release()
         for wire in wires:
             await hang_up(await accepted(wire))
+
+
+async def test_an_address_in_a_hurry_leaves_the_door_to_others(settings: Any) -> None:
+    settings.WSREQUEST_MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS = 10
+    async with running() as application:
+        wires = [handshake(application) for _ in range(41)]
+        assert status(await handshake(application).ends()) == 429
+        other = handshake(application, address="198.51.100.9")
+        for _ in range(10):  # turns of the event loop, and no wait
+            await asyncio.sleep(0)
+        assert [event["type"] for event in other.events] == ["websocket.accept"]
+        application._door.release()
+        for wire in [*wires, other]:
+            await hang_up(await accepted(wire))
+
+
+async def test_streams_of_events_that_are_refused_cost_others_nothing(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One comes in per hour: 61 such streams a second gave everybody 503."""
+    monkeypatch.setattr(arrivals, "SLICE_SECONDS", 3600)
+    monkeypatch.setattr(arrivals, "WAIT_SECONDS", 4 * 3600)
+    async with running() as application:
+        settings.WSREQUEST_MAX_HANDSHAKES_PER_SECOND = 1 / 3600
+        for url in ["/nowhere/", "/nowhere/", "/quick/a/%", "https://other.example/"] * 3:
+            events = await call(
+                application, "GET", accept="text/event-stream", query=f"url={url}".encode()
+            ).ends()
+            assert status(events) in (200, 400)
+        await hang_up(await accepted(handshake(application)))
+        waits = handshake(application)  # that one has taken the hour's place
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert waits.events == []
+        application._door.release()
+        await hang_up(await accepted(waits))
 
 
 async def test_a_handshake_that_waits_when_the_server_is_to_end_is_refused(settings: Any) -> None:

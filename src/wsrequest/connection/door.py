@@ -77,19 +77,20 @@ class Door:
         )
         return place
 
-    async def enter(self, place: str, per_second: int) -> None:
+    async def enter(self, place: str, per_second: int, per_second_of_one: int) -> None:
         """Count a handshake in, and return when it may go on; ``leave`` is due in the end.
 
         Args:
             place: what ``check`` said just before.
             per_second: how many handshakes may.
+            per_second_of_one: how many of them from one place.
 
         Raises:
-            HandshakeRefused: 503; then it is not counted.
+            HandshakeRefused: 429 or 503; then it is not counted.
         """
         self._by_place[place] += 1
         try:
-            await self._arrivals.wait(per_second)
+            await self._arrivals.wait(place, per_second, per_second_of_one)
             self._check_draining()  # again: it may have waited
         except BaseException:
             self.leave(place)
@@ -100,6 +101,10 @@ class Door:
         self._by_place[place] -= 1
         if not self._by_place[place]:
             del self._by_place[place]
+
+    def refused_after_all(self) -> None:
+        """One that came in was refused by the project. It costs nothing of the common rate."""
+        self._arrivals.give_back()
 
     def release(self) -> None:
         """Let those who wait go on at once, each to be told that nobody comes in any more."""

@@ -56,11 +56,12 @@ class EventStream:
         headers: of the response, besides its own.
         on_gone: called once, when the response is over and its first run, too: a client that goes
             away while its view runs has a thread, and so it counts as one that is there.
+        on_refused: called when the first run's answer is no live one: it was only a request.
     """
 
     def __init__(
         self, send: Send, base: Base, service: Service, terms: Terms, headers: list[Header],
-        on_gone: Callable[[], None] = lambda: None,
+        on_gone: Callable[[], None] = lambda: None, on_refused: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         assert service.live is not None  # the caller has looked
         self.service, self.terms, self.base = service, terms, base
@@ -70,7 +71,7 @@ class EventStream:
         self._jar = CookieJar(base.cookie, base.path)
         self._is_started = False
         self._is_over = asyncio.Event()
-        self._on_gone = on_gone
+        self._on_gone, self._on_refused = on_gone, on_refused
         self._is_ended = False  # the response, in whatever way
         self._is_running = False  # the first run
         self._late: asyncio.TimerHandle | None = None  # while the first run has a deadline
@@ -199,6 +200,7 @@ class EventStream:
             call.head = msgspec.structs.replace(call.head, headers=headers)
             frame = self._subscriptions.answered(call)
         if frame is not None:
+            self._on_refused()
             self._last(frame)
 
     def _take_cookies(self, call: LiveCall) -> None:

@@ -131,6 +131,55 @@ LIMITS = (
         ),
     ),
     Defence(
+        (20, 34),
+        "an address is let in at its own rate first",
+        SRC + "connection/arrivals.py",
+        (
+            ("self._by_place[str(place)] < self._share_of_one", "True"),
+            ("if place and own >= share * slices:", "if False:"),
+        ),
+        (
+            UNIT + "connection/test_arrivals.py::test_an_address_that_is_too_fast_waits_for_itself",
+            UNIT + "test_asgi.py::test_an_address_in_a_hurry_leaves_the_door_to_others",
+        ),
+    ),
+    Defence(
+        (20, 34),
+        "addresses take turns at the door",
+        SRC + "connection/arrivals.py",
+        (
+            (
+                "self._waiting.add(future, Turn(place, None))",
+                'self._waiting.add(future, Turn("", 0))',
+            ),
+        ),
+        (UNIT + "connection/test_arrivals.py::test_addresses_take_turns_at_what_they_share",),
+    ),
+    Defence(
+        (20, 34),
+        "a full door refuses the newest of the longest queue",
+        SRC + "connection/arrivals.py",
+        (("if own + 1 >= len(self._queues[longest]):", "if True:"),),
+        (
+            UNIT + "connection/test_arrivals.py"
+            "::test_when_all_queues_are_full_the_longest_loses_its_newest",
+        ),
+    ),
+    Defence(
+        (20, 34),
+        "no handshake waits for longer than clients do",
+        SRC + "connection/arrivals.py",
+        (("takewhile(lambda one: one[1] < late,", "takewhile(lambda one: False,"),),
+        (UNIT + "connection/test_arrivals.py::test_nobody_waits_for_ever_when_turns_become_rare",),
+    ),
+    Defence(
+        (20, 34),
+        "streams of events that are refused cost nothing of the common rate",
+        SRC + "connection/events.py",
+        (("            self._on_refused()\n", ""),),
+        (UNIT + "test_asgi.py::test_streams_of_events_that_are_refused_cost_others_nothing",),
+    ),
+    Defence(
         (22, 34),
         "a client that never asks is cut",
         SRC + "connection/watch.py",
