@@ -22,7 +22,7 @@ from wsrequest.connection.direct import DirectLine
 from wsrequest.connection.door import Door
 from wsrequest.connection.events import EventStream, request_of
 from wsrequest.connection.hearing import Hearing
-from wsrequest.connection.journal import Journal
+from wsrequest.connection.refusals import Refusals
 from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.shutdown import Drain
 from wsrequest.connection.subscriptions import too_large_to_subscribe
@@ -32,6 +32,7 @@ from wsrequest.faults import demand_sound
 from wsrequest.http.browsers import accept_headers, recognize
 from wsrequest.http.environ import Base, make_base
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
+from wsrequest.http.handshake import check_embedding
 from wsrequest.http.jobs import Source
 from wsrequest.http.lanes import Lane
 from wsrequest.http.plain import (
@@ -106,6 +107,7 @@ class Application:
         self._terms: Terms | None = None
         self._drain = Drain(self.drain)
         self._door = Door(self._drain)
+        self._refusals = Refusals()
 
     @property
     def path(self) -> str:
@@ -170,7 +172,7 @@ class Application:
             self._drain.install()
             await self._enter(place)
         except HandshakeRefused as refused:
-            Journal.handshake_refused(base.environ.get("REMOTE_ADDR", ""), refused)
+            self._refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
             await deny(scope, send, refused)
             return
         try:
@@ -215,6 +217,7 @@ class Application:
         try:
             # By HTTP a page of the server's own origin sends none with a GET.
             place = self._check_door(scope, base, allow_no_origin=True)
+            check_embedding(base)
             message = request_of(scope["query_string"], base, conf.per_request_headers)
             terms, service = self._get_terms(), self._get_service()
             check_excluded(message.url, base, terms.excluded_paths)
@@ -224,7 +227,7 @@ class Application:
                 raise too_large_to_subscribe(terms.limits.subscribe_bytes)
             await self._enter(place)
         except HandshakeRefused as refused:
-            Journal.handshake_refused(base.environ.get("REMOTE_ADDR", ""), refused)
+            self._refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
             seconds = refused.retry_after_seconds
             await refuse(send, refused.status, refused.detail, retry_after_seconds=seconds)
             return
@@ -301,6 +304,7 @@ class Application:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 self._drain.uninstall()
+                self._refusals.flush()
                 self._stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

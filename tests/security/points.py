@@ -183,8 +183,9 @@ POINTS = (
         25,
         "log connect, close, auth events, violations",
         "Logger `wsrequest.connection`: opened (address, origin), whose requests it carries, what "
-        "was refused, closed (code, reason, seconds, user, refusals), each refused handshake. No "
-        "text of a client can begin a line. Logins are Django's signals.",
+        "was refused, closed (code, reason, seconds, user, refusals); the first refused handshake "
+        "of an address, and a minute later how many more. No text of a client can begin a line. "
+        "Logins are Django's signals.",
     ),
     Point(
         26,

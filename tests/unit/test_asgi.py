@@ -753,6 +753,50 @@ async def test_streams_of_events_that_are_refused_cost_others_nothing(
         await hang_up(await accepted(waits))
 
 
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"sec_fetch_site": "same-site"}, 403),
+        ({"sec_fetch_site": "cross-site", "origin": "https://evil.example"}, 403),
+        ({"sec_fetch_site": "cross-site", "origin": "https://listed.example"}, 200),
+        ({"sec_fetch_site": "same-origin"}, 200),
+        ({}, 200),  # a program, or a browser of before 2023
+    ],
+)
+async def test_a_stream_of_events_is_none_for_a_page_elsewhere_that_embeds_it(
+    settings: Any, headers: dict[str, str], expected: int
+) -> None:
+    """<script src=…> and <img> send cookies to another origin, and no Origin."""
+    settings.WSREQUEST_ALLOWED_ORIGINS = ["https://listed.example"]
+    async with running() as application:
+        asked = {"accept": "text/event-stream", **headers}
+        wire = call(application, "GET", query=b"url=/nowhere/", **asked)
+        start = (await wire.ends())[0]
+        assert start["status"] == expected
+        assert (b"x-content-type-options", b"nosniff") in start["headers"]
+        assert (b"cross-origin-resource-policy", b"same-origin") in start["headers"]
+
+
+async def test_a_flood_of_refused_handshakes_is_one_line_and_a_sum(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running() as application:
+        for _ in range(20):
+            foreign = handshake(application, headers={"origin": "https://evil.example"})
+            assert status(await foreign.ends()) == 403
+            await call(
+                application, "GET", accept="text/event-stream", origin="https://evil.example"
+            ).ends()
+    told = [m.partition(":")[0] for m in caplog.messages if m.startswith("refused ")]
+    assert told == [
+        "refused a WebSocket of 203.0.113.7",
+        "refused a WebSocket of a client without address",
+        "refused 19 more WebSockets of 203.0.113.7 within 60 s (403",
+        "refused 19 more WebSockets of a client without address within 60 s (403",
+    ]
+
+
 async def test_a_handshake_that_waits_when_the_server_is_to_end_is_refused(settings: Any) -> None:
     settings.WSREQUEST_MAX_HANDSHAKES_PER_SECOND = 10
     async with running() as application:

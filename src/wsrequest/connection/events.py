@@ -25,6 +25,7 @@ from wsrequest.errors import Refused
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
 from wsrequest.http.jobs import Source
+from wsrequest.http.plain import NOT_EMBEDDED
 from wsrequest.http.requests import WebSocketInfo, split_url
 from wsrequest.http.set_cookie import anywhere
 from wsrequest.protocol.codec import decode_client, encode_refused, head_and_body
@@ -262,6 +263,7 @@ class EventStream:
         headers = [
             *((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")),
             (b"x-accel-buffering", b"no"),  # nginx would keep events back
+            *NOT_EMBEDDED,
             *self._headers,
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -1,4 +1,4 @@
-"""What is logged of a connection: refused, opened, who it is, what it was refused, closed.
+"""What is logged of a connection: opened, who it is, what it was refused, closed.
 
 Owns these lines. Each stays one line, whatever a client sent, and none has a body, a cookie, a
 token, a session or a query in it. A flood of refusals is one line, and a count in the last.
@@ -7,7 +7,7 @@ token, a session or a query in it. A flood of refusals is one line, and a count 
 import logging
 import time
 
-from wsrequest.errors import HandshakeRefused, Refused
+from wsrequest.errors import Refused
 from wsrequest.http.environ import Base
 
 __all__ = ["Journal", "printable"]
@@ -37,11 +37,6 @@ class Journal:
         self._id, self._address = connection_id, printable(base.environ.get("REMOTE_ADDR"))
         self._opened, self._refusals, self._changes = time.monotonic(), 0, 0
         self.user: object | None = None
-
-    @staticmethod
-    def handshake_refused(address: str, refused: HandshakeRefused) -> None:
-        """A WebSocket was not opened."""
-        logger.warning("refused a WebSocket of %s: %s", printable(address), printable(str(refused)))
 
     def opened(self, origin: str | None) -> None:
         """It is open."""

@@ -14,11 +14,12 @@ from django.core.handlers.wsgi import WSGIRequest
 from wsrequest.errors import HandshakeRefused
 from wsrequest.http.environ import Base
 
-__all__ = ["check_handshake", "check_version", "place_of"]
+__all__ = ["check_embedding", "check_handshake", "check_version", "place_of"]
 
 _TLS = "a WebSocket must be encrypted here: wss instead of ws"
 _HOST = "Open the socket under the host name that the page has, or list the page's origin."
 _PROXY = "Behind a proxy that ends TLS, SECURE_PROXY_SSL_HEADER tells Django of it."
+_OTHER_PAGES = ("cross-site", "same-site")  # of Sec-Fetch-Site
 _MOST_CHARACTERS = 40  # of what a proxy sent, in a sentence
 
 
@@ -108,6 +109,30 @@ def check_handshake(
             f"origin {base.origin} is neither this server's own ({own}) nor in "
             "WSREQUEST_ALLOWED_ORIGINS. "
             + (_proxy_hint(base, secure_header) if is_same_host else _HOST),
+        )
+
+
+def check_embedding(base: Base) -> None:
+    """Refuse a stream of events that a page of another origin asks for without saying so.
+
+    It then came as a script, an image or a style sheet: these carry the visitor's cookies, too, but
+    no Origin that could be checked. The page cannot read the answer, but can measure it, and
+    have the server run the view. EventSource and fetch send Origin to another origin.
+
+    Args:
+        base: of an HTTP request that passed ``check_handshake``.
+
+    Raises:
+        HandshakeRefused: 403.
+
+    Source: Fetch Metadata Request Headers, section 2.4; Fetch standard, "append a request `Origin`
+        header".
+    """
+    if base.origin is None and base.environ.get("HTTP_SEC_FETCH_SITE") in _OTHER_PAGES:
+        raise HandshakeRefused(
+            403,
+            "a stream of events for a page of another origin needs an Origin that is listed in "
+            "WSREQUEST_ALLOWED_ORIGINS: open it with EventSource or fetch",
         )
 
 

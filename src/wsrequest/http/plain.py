@@ -14,6 +14,7 @@ from wsrequest.http.handshake import check_handshake
 from wsrequest.protocol.headers import is_allowed_value
 
 __all__ = [
+    "NOT_EMBEDDED",
     "answer_health",
     "answer_socket_path",
     "asks_for_health",
@@ -28,6 +29,12 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Redeem = Callable[[str, Base], Awaitable[list[str] | None]]
+
+NOT_EMBEDDED = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""No page takes such an answer for a script or an image; one of another origin needs CORS."""
 
 _PREFLIGHT = b"access-control-request-method"
 _MAY_ASK = (
@@ -204,7 +211,7 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], text: str) -> None:
     body = text.encode()
-    headers = [*headers, (b"cache-control", b"no-store")]
+    headers = [*headers, (b"cache-control", b"no-store"), *NOT_EMBEDDED]
     if body:
         headers += [
             (b"content-type", b"text/plain; charset=utf-8"),

@@ -102,6 +102,48 @@ HANDSHAKE = (
             ACCEPTANCE + "test_handshake.py::test_host_that_is_not_allowed_is_refused",
         ),
     ),
+    Defence(
+        (6,),
+        "a stream of events is refused to a page elsewhere that embeds it without Origin",
+        SRC + "asgi.py",
+        (("            check_embedding(base)\n", ""),),
+        (
+            UNIT + "test_asgi.py"
+            "::test_a_stream_of_events_is_none_for_a_page_elsewhere_that_embeds_it",
+        ),
+    ),
+    Defence(
+        (6,),
+        "no page elsewhere can embed a stream of events",
+        SRC + "connection/events.py",
+        (("            *NOT_EMBEDDED,\n", ""),),
+        (
+            UNIT + "test_asgi.py"
+            "::test_a_stream_of_events_is_none_for_a_page_elsewhere_that_embeds_it",
+        ),
+    ),
+    Defence(
+        (25,),
+        "a flood of refused handshakes is one line and a sum",
+        SRC + "connection/refusals.py",
+        (
+            ("        if counts is not None:\n", "        if False:\n"),
+            ("        elif len(self._further) >= _PLACES:\n", "        elif False:\n"),
+        ),
+        (
+            UNIT + "connection/test_refusals.py"
+            "::test_a_flood_of_refused_handshakes_is_one_line_and_a_sum",
+            UNIT + "connection/test_refusals.py::test_many_addresses_are_a_sum_of_their_own",
+            UNIT + "test_asgi.py::test_a_flood_of_refused_handshakes_is_one_line_and_a_sum",
+        ),
+    ),
+    Defence(
+        (25,),
+        "a line about a refused handshake is short, whatever the client sent",
+        SRC + "connection/refusals.py",
+        (("    if len(text) <= _MOST_CHARACTERS:\n", "    if True:\n"),),
+        (UNIT + "connection/test_refusals.py::test_a_line_stays_one_line_and_short",),
+    ),
     of_check(
         (6,),
         "W020",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.peer import base
 from wsrequest.connection.journal import Journal, printable
-from wsrequest.errors import HandshakeRefused, Refused
+from wsrequest.errors import Refused
 
 ODD = "a\r\nERROR forged\x1b[31m\x85\u2028"
 
@@ -25,12 +25,11 @@ def test_printable_leaves_what_is_printable_and_escapes_the_rest() -> None:
 
 def test_what_a_client_chose_cannot_begin_a_line(lines: pytest.LogCaptureFixture) -> None:
     journal = Journal("c1", base(origin=ODD))
-    Journal.handshake_refused(ODD, HandshakeRefused(403, f"origin {ODD}"))
     journal.opened(ODD)
     journal.is_user(ODD)
     journal.refused(Refused("bad_url", ODD))
     journal.closed(1000, "by the client")
-    assert len(lines.messages) == 5
+    assert len(lines.messages) == 4
     assert all(message.isprintable() for message in lines.messages)
 
 
