@@ -6,8 +6,13 @@ from pathlib import Path
 
 import wsrequest.checks
 import wsrequest.faults
+from wsrequest.bus import delivery
 from wsrequest.conf import SETTINGS
 from wsrequest.errors import CODES
+from wsrequest.live import log
+from wsrequest.live.conditions import MAX_ROWS_OF_A_TEXT
+from wsrequest.live.memory import MAX_BYTES
+from wsrequest.live.tokens import MAX_CHARACTERS, MAX_TOKENS
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECK_ID = re.compile(r"(?<![\w.])(?:wsrequest\.)?([CEWI]\d{3})\b")
@@ -61,3 +66,16 @@ def test_protocol_gives_each_error_code_with_its_status() -> None:
     rows = refusals()
     assert len(rows) > 0
     assert rows == CODES
+
+
+def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
+    section = document("docs/security.md").partition("\n## Memory of a process\n")[2]
+    rows = section.partition("\n## ")[0].splitlines()
+    texts, kept, waiting = (row for row in rows if "| fixed: " in row)
+    for number in (MAX_CHARACTERS, MAX_TOKENS, MAX_ROWS_OF_A_TEXT):
+        assert f" {number:,} " in texts
+    assert texts.endswith(f" {MAX_BYTES // 2**20} MiB |")
+    assert kept.endswith(f" {log._MOST_BYTES // 2**20} MiB |")
+    assert f" {log._MOST_COMMITS:,} commits" in kept and f" {log._MOST_TABLES:,} at most" in kept
+    assert f"Above {delivery._HEAVY_BYTES // 2**20} MiB" in waiting
+    assert waiting.endswith(f" {delivery._MOST_BYTES // 2**20} MiB |")
