@@ -83,6 +83,7 @@ def consult(
     total, number = Total(), 0
     while total.commits < commits and total.failure is None:
         name = f"{seed}.{number}"
+        told(f"seed {name} begins")
         program = draw(name, commits_of_a_program, urls)
         outcome = run(program)
         total.commits += outcome.commits
@@ -174,4 +175,7 @@ def _world(is_postgres: bool) -> AbstractContextManager[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from tests.interrupts import ended_by_signals
+
+    with ended_by_signals():
+        sys.exit(main())

@@ -84,7 +84,7 @@ def main() -> int:
     parser.add_argument("--seed", default=str(int(time.time())))
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, not on SQLite")
     parser.add_argument("--pool", action="store_true", help="with psycopg's pool of connections")
-    parser.add_argument("--psycopg2", action="store_true", help="by psycopg2, which is to be there")
+    parser.add_argument("--psycopg2", action="store_true", help="by psycopg2, not psycopg")
     parser.add_argument("--kind", choices=_KINDS, help="of what reads and writes; else all")
     given = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.project.settings")
@@ -98,6 +98,7 @@ def main() -> int:
     options = {"pool": True} if given.pool else {}
     kinds = (given.kind,) if given.kind else _KINDS
     with world("postgresql" if is_postgres else "sqlite", None, options):
+        print(f"seed {given.seed} begins", flush=True)
         found = fuzz(given.seed, given.seconds, kinds=kinds, told=print)
     print(f"seed {given.seed}: {found}")
     for (reader, write), count in found.wasted.most_common(12):
@@ -120,4 +121,7 @@ def _take_psycopg2() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from tests.interrupts import ended_by_signals
+
+    with ended_by_signals():
+        sys.exit(main())

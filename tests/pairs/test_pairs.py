@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -32,8 +31,6 @@ def test_no_change_is_missed(vendor: str, kind: str) -> None:
 @pytest.mark.once
 @pytest.mark.parametrize("way", ["--pool", "--psycopg2"])
 def test_no_change_is_missed_by_another_way_to_connect(way: str) -> None:
-    if way == "--psycopg2" and find_spec("psycopg2") is None:
-        pytest.skip("psycopg2 is not installed")
     command = [sys.executable, "-m", "tests.pairs.pairs", "--seconds", "5", "--seed", "suite", way]
     done = subprocess.run(command, capture_output=True, text=True, timeout=55)
     assert done.returncode == 0, done.stdout + done.stderr
