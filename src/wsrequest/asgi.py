@@ -49,9 +49,9 @@ from wsrequest.http.remote_user import follow_http
 from wsrequest.http.requests import check_excluded
 from wsrequest.http.tickets import Tickets, Unfetched
 from wsrequest.live.audience import Audience
-from wsrequest.live.keys import SESSIONS
 from wsrequest.live.normalizing import ignored_of
 from wsrequest.live.registry import Registry
+from wsrequest.live.sessions import QUIET_TABLES
 
 __all__ = ["Application", "get_asgi_application", "get_websocket_application"]
 
@@ -345,7 +345,7 @@ def _make_live(
         run_seconds=conf.REQUEST_SECONDS,
         replica_seconds=conf.LIVE_REPLICA_SECONDS,
         recheck_seconds=conf.LIVE_RECHECK_SECONDS,
-        quiet_tables=frozenset({"django_session", SESSIONS}),
+        quiet_tables=QUIET_TABLES,
         activate=activate,
     )
     hearing = Hearing(app.live.bus, CHANGES, registry, lane.post)

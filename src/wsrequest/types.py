@@ -1,6 +1,6 @@
 """Aliases and frozen values that several layers share. Pure: standard library only."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 __all__ = ["Change", "Changes", "Frame", "Headers", "Id", "Limits", "Read", "Row"]
@@ -67,6 +67,11 @@ class Changes:
         return sum(
             _CHANGE_BYTES + sum(map(_row_bytes, change.rows or ())) for change in self.changes
         )
+
+    def without(self, names: Container[str]) -> "Changes":
+        """Return the same but for some tables and databases."""
+        changes = tuple(c for c in self.changes if c.table not in names and c.database not in names)
+        return Changes(changes, self.run)
 
     def without_rows(self) -> "Changes":
         """Return the same of any rows, which takes less."""

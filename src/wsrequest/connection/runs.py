@@ -7,7 +7,7 @@ registry's and the subscriber's.
 
 import asyncio
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
@@ -37,7 +37,16 @@ from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
 from wsrequest.types import Frame, Read
 
-__all__ = ["LiveCall", "Place", "Rerun", "Told", "identity_of", "unconditional", "without"]
+__all__ = [
+    "LiveCall",
+    "Place",
+    "Rerun",
+    "Told",
+    "check_live",
+    "identity_of",
+    "unconditional",
+    "without",
+]
 
 logger = logging.getLogger("wsrequest.live")
 
@@ -97,9 +106,7 @@ class LiveCall(Call):
         """The cookies that count for its answer, present or not; None for all."""
         if self.cookies is None:
             return frozenset()  # it did not run
-        name = self.owner.terms.csrf_cookie
-        is_moot = name is not None and not self._uses_token and self.cookies.count(name) == 1
-        return self.cookies.names(without=[name] if is_moot and name is not None else ())
+        return self.cookies.counting(self.owner.terms.csrf_cookie, uses_token=self._uses_token)
 
     @property
     def expires_seconds(self) -> float | None:
@@ -324,6 +331,24 @@ class Rerun:
             told=Told(call.cookie_names, call.cookie),
         )
         self._on_end()
+
+
+def check_live(reads: Collection[Read], expires_seconds: float | None) -> None:
+    """Refuse what could only be live in name.
+
+    Args:
+        reads: of its first run.
+        expires_seconds: when it is to run again, whatever is written; None for never.
+
+    Raises:
+        Refused: ``not_live``.
+    """
+    if not reads and expires_seconds is None:
+        raise Refused(
+            "not_live",
+            "the view read nothing whose change can be seen: let it call "
+            "wsrequest.live.depends_on(...), or ask for it without subscribe",
+        )
 
 
 def unconditional(message: Request) -> Request:

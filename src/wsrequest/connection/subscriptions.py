@@ -11,7 +11,15 @@ from typing import Protocol
 
 import msgspec
 
-from wsrequest.connection.runs import LiveCall, Place, Rerun, Told, identity_of, without
+from wsrequest.connection.runs import (
+    LiveCall,
+    Place,
+    Rerun,
+    Told,
+    check_live,
+    identity_of,
+    without,
+)
 from wsrequest.connection.service import Live
 from wsrequest.connection.shared import SharedKey, SharedPlace, message_of
 from wsrequest.errors import Refused
@@ -290,12 +298,7 @@ class Subscriptions:
         self._held_bytes += _body_bytes(results)
 
     def _go_live(self, call: LiveCall, result: Result) -> None:
-        if not call.reads and call.expires_seconds is None:
-            raise Refused(
-                "not_live",
-                "the view read nothing whose change can be seen: let it call "
-                "wsrequest.live.depends_on(...), or ask for it without subscribe",
-            )
+        check_live(call.reads, call.expires_seconds)
         subscription = Subscription(self, call)
         self._exchange(subscription, (result,))
         try:

@@ -48,6 +48,18 @@ class CookieReads:
             return None
         return frozenset(self._counts).difference(without)
 
+    def counting(self, csrf_cookie: str | None, *, uses_token: bool) -> frozenset[str] | None:
+        """Return the names that count for the answer; None for all.
+
+        Args:
+            csrf_cookie: its name. The middleware looks it up for each request, which counts only
+                where a token is made.
+            uses_token: whether one was made.
+        """
+        if csrf_cookie is None or uses_token or self.count(csrf_cookie) != 1:
+            return self.names()
+        return self.names(without=[csrf_cookie])
+
 
 def note_cookies(request: WSGIRequest) -> CookieReads:
     """Note from now on which cookies a request reads.

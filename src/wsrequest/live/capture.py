@@ -61,6 +61,10 @@ class Capture:
             can be compared when None. Called from any thread.
         ignored_keys: patterns of keys of caches that are no dependency.
         session_engine: dotted path of the module of the session store; None without sessions.
+
+    Attributes:
+        collectors: how many publish by themselves what the transaction of a TestCase holds
+            (``wsrequest.test``).
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Capture:
         session_engine: str | None = None,
     ) -> None:
         self._is_active = True
+        self.collectors = 0
         self._publish = publish
         self._extras = extras
         self._replica_of = dict(replica_of or {})

@@ -84,11 +84,7 @@ class Registry:
     def receive(self, changes: Changes) -> None:
         """A transaction was committed. Called in the order in which they were published."""
         if _is_rerun(changes.run):
-            quiet = self._quiet_tables
-            told = tuple(
-                c for c in changes.changes if c.table not in quiet and c.database not in quiet
-            )
-            changes = Changes(told, changes.run)
+            changes = changes.without(self._quiet_tables)
         self._log.add(changes)
         for group in self._index.touched(changes):
             group.kept.wrote(changes)

@@ -22,7 +22,10 @@ from wsrequest.live.reads import Reads, current, reading
 from wsrequest.live.schema import folded
 from wsrequest.live.wrapping import Wrapping
 
-__all__ = ["Sessions"]
+__all__ = ["QUIET_TABLES", "Sessions"]
+
+QUIET_TABLES = frozenset({"django_session", SESSIONS})
+"""What a rerun writes there concerns nobody."""
 
 _MAX_CONTENTS = 10_000  # sessions whose content is known, in each of two generations
 _GONE = b""

@@ -33,6 +33,7 @@ _logger = logging.getLogger("wsrequest.live")
 ATTRIBUTE = "_wsrequest_tap"
 _NONE: frozenset[str] = frozenset()
 _DEFINING = frozenset({"create", "alter", "drop", "rename"})
+_MOST_COLLECTED = 10_000  # they may be keys, of which there is no end
 _IDLE, _OPEN = 0, (1, 2, 3)  # of libpq's PQTRANS_: IDLE; ACTIVE, INTRANS and INERROR
 
 
@@ -69,6 +70,8 @@ class Tap:
         self._wrapped: dict[str, Any] = {}
         self._passes: Passes = as_it_is
         self._state = ConnectionState()
+        # Of the transaction of a TestCase, which goes on: what was told as committed.
+        self._collected: set[tuple[str, str | None]] = set()
 
     def attach(self) -> None:
         """Begin; again after the connection was opened anew, which ends what was under way."""
@@ -78,6 +81,7 @@ class Tap:
             for name, wrapped in (
                 ("commit", self._commit),
                 ("rollback", self._rollback),
+                ("_savepoint_rollback", self._savepoint_rollback),
                 ("close", self._close),
                 ("_set_autocommit", self._set_autocommit),
                 ("create_cursor", self._create_cursor),
@@ -116,6 +120,15 @@ class Tap:
                 self._capture.tell(self.pending.take())
             else:
                 self.pending.clear()
+
+    def collect(self) -> None:
+        """Tell what was written so far within the transaction of a TestCase, as if committed."""
+        self._collected |= {
+            (change.database, change.table) for change in self.pending.look().changes
+        }
+        if len(self._collected) > _MOST_COLLECTED:
+            self._collected = {("*", None)}
+        self.publish()
 
     def add_keys(self, keys: Iterable[str | None], database: str = "") -> None:
         """Tell at the next commit that keys have changed; at once when there is none to come.
@@ -323,7 +336,8 @@ class Tap:
             self._publish_so_far()  # and it began again, in the same text
         elif connection.in_atomic_block:
             blocks = connection.atomic_blocks
-            if blocks and blocks[0]._from_testcase and self._capture.is_active:
+            is_collected = self._capture.collectors or not self._capture.is_active
+            if blocks and blocks[0]._from_testcase and not is_collected:
                 # Django's TestCase never commits, but captureOnCommitCallbacks() runs what was
                 # registered within its block. One for each write, so that none is missing where
                 # a savepoint takes some away.
@@ -378,11 +392,19 @@ class Tap:
         self._catch_up()
         rollback()
         self._has_begun = self._was_open = False
+        self._collected.clear()
         self._state.forget()
         if self._can_roll_back():
             self.pending.clear()
         else:
             self.publish()
+
+    def _savepoint_rollback(self, rollback: Callable[[str], None], savepoint: str) -> None:
+        rollback(savepoint)
+        # What was told of it as committed is taken back.
+        for database, table in self._collected:
+            self.pending.add(database, table, None, None)
+        self._collected.clear()
 
     def _close(self, close: Callable[[], None]) -> None:
         try:

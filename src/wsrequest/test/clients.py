@@ -8,7 +8,9 @@ from typing import Any
 
 from django.test.client import AsyncClient, AsyncClientHandler, Client, ClientHandler
 
+from wsrequest.test.feed import close_abandoned
 from wsrequest.test.handlers import AsyncWebSocketHandler, WebSocketHandler, over_websocket
+from wsrequest.test.live import AsyncLiveGet, LiveGet
 
 __all__ = [
     "AsyncWebSocketClient",
@@ -29,11 +31,34 @@ class OverWebSocket:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        close_abandoned()
         self.handler = over_websocket(self.handler)
+
+    def live(self, path: str, data: Any = None, **extra: Any) -> Any:
+        """Subscribe to a URL; what is written in the test is shown by ``settle()``.
+
+        Args:
+            path: as for ``get``.
+            data: likewise.
+            extra: likewise, but for ``follow``.
+
+        Returns:
+            A ``LiveGet``; of an asynchronous client an ``AsyncLiveGet``, which is to be awaited.
+
+        Raises:
+            Refused: ``not_live``, ``answer_too_large``; its answer cannot be live.
+            ImproperlyConfigured: this project has no live requests.
+        """
+        is_async = isinstance(self, AsyncClient)
+        return (AsyncLiveGet if is_async else LiveGet)(self, path, data, extra)
 
 
 class WebSocketClient(OverWebSocket, Client):
     """``django.test.Client``, with all its methods and arguments, over the protocol."""
+
+    def live(self, path: str, data: Any = None, **extra: Any) -> LiveGet:
+        """See ``OverWebSocket.live``."""
+        return LiveGet(self, path, data, extra)
 
 
 class AsyncWebSocketClient(OverWebSocket, AsyncClient):
@@ -41,6 +66,10 @@ class AsyncWebSocketClient(OverWebSocket, AsyncClient):
 
     Views see a WSGIRequest, as they do over the socket; ``response.asgi_request`` is that.
     """
+
+    def live(self, path: str, data: Any = None, **extra: Any) -> AsyncLiveGet:
+        """See ``OverWebSocket.live``. Await what it returns, or enter it by ``async with``."""
+        return AsyncLiveGet(self, path, data, extra)
 
 
 class WebSocketTestMixin:

@@ -30,6 +30,7 @@ from wsrequest.http.outcomes import Outcome
 from wsrequest.http.remote_user import follow_http, has_remote_user
 from wsrequest.test.requests import receive_request
 from wsrequest.test.responses import receive_refusal, receive_response
+from wsrequest.test.runs import current_run
 
 __all__ = ["AsyncWebSocketHandler", "WebSocketHandler", "over_websocket"]
 
@@ -48,8 +49,9 @@ class WebSocketHandler(ClientHandler):
         if self._middleware_chain is None:  # type: ignore[attr-defined]  # not in the stubs
             self.load_middleware()
             follow_http(self)
+        run = current_run()
         try:
-            request = receive_request(environ)
+            request = receive_request(environ, run)
         except Refused as refused:
             response: Any = receive_refusal(refused)
             response.wsgi_request = WSGIRequest(environ)
@@ -57,6 +59,8 @@ class WebSocketHandler(ClientHandler):
         request._dont_enforce_csrf_checks = not self.enforce_csrf_checks  # type: ignore[attr-defined]
         outcome = _handle(self, request)
         response = outcome.response
+        if run is not None:
+            run.end(response)
         receive_response(response, str(request.method))
         response.wsgi_request = request
         if not _closes_when_read(outcome):
@@ -84,8 +88,9 @@ class AsyncWebSocketHandler(AsyncClientHandler):
             # Such a test is of a project that ASGI serves.
             follow_http(self, _AsgiChain() if has_remote_user(self) else None)
         environ = _environ(scope)
+        run = current_run()
         try:
-            request = receive_request(environ)
+            request = receive_request(environ, run)
         except Refused as refused:
             response: Any = receive_refusal(refused)
             response.asgi_request = WSGIRequest(environ)
@@ -93,6 +98,8 @@ class AsyncWebSocketHandler(AsyncClientHandler):
         request._dont_enforce_csrf_checks = not self.enforce_csrf_checks  # type: ignore[attr-defined]
         outcome = await sync_to_async(_handle)(self, request)
         response = outcome.response
+        if run is not None:
+            run.end(response)
         receive_response(response, str(request.method))
         response.asgi_request = request
         if not _closes_when_read(outcome):

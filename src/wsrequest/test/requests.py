@@ -29,6 +29,7 @@ from wsrequest.protocol.headers import check_headers
 from wsrequest.protocol.ids import MAX_INTEGER
 from wsrequest.protocol.messages import Part, Request
 from wsrequest.protocol.session import Session
+from wsrequest.test.runs import LiveRun
 from wsrequest.types import Frame, Limits
 
 __all__ = ["ID", "receive_request"]
@@ -48,11 +49,12 @@ _PATH_SAFE = "/!$&'()*+,;=:@~"
 _QUERY_SAFE = "!\"$%&'()*+,/:;<=>?@[]^`{|}~"
 
 
-def receive_request(environ: Environ) -> WSGIRequest:
+def receive_request(environ: Environ, run: LiveRun | None = None) -> WSGIRequest:
     """Send what ``environ`` asks for as frames, and return the request that the server makes.
 
     Args:
         environ: as Django's ``RequestFactory`` composes it.
+        run: of the live request that it is for, None for an ordinary one.
 
     Raises:
         Refused: the server would not take such a message (PROTOCOL.md 5).
@@ -60,6 +62,8 @@ def receive_request(environ: Environ) -> WSGIRequest:
     limits = conf.limits()
     vouching = conf.vouching_headers
     base, message = _split(environ, vouching)
+    if run is not None:
+        message = run.shape(message)
     message, body = _receive(_frames(message, limits), limits)
     check_overrides(message.headers, base, vouching)
     received = make_environ(
@@ -70,7 +74,10 @@ def receive_request(environ: Environ) -> WSGIRequest:
         cookie=base.cookie,
         token_scheme=conf.TOKEN_SCHEME,
     )
-    return make_request(received, base, WebSocketInfo(uuid4().hex, SUBPROTOCOL))
+    request = make_request(received, base, WebSocketInfo(uuid4().hex, SUBPROTOCOL))
+    if run is not None:
+        run.begin(request)
+    return request
 
 
 def _split(environ: Environ, vouching: Container[str]) -> tuple[Base, Request]:

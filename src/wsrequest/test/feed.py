@@ -1,0 +1,136 @@
+"""What concerns one live request of a test among all that this process writes.
+
+Owns when a write counts in a test, where nothing may ever be committed. It hears of writes as a
+server's registry does, from the bus, and compares them as that does. There is no event loop:
+what was heard is looked at when ``collect`` is called.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from wsrequest.bus.codec import CHANGES
+from wsrequest.conf import conf
+from wsrequest.live.capture import installed
+from wsrequest.live.kept import Kept
+from wsrequest.live.matching import Index
+from wsrequest.live.reads import Reads
+from wsrequest.live.sessions import QUIET_TABLES
+from wsrequest.live.taps import tap_of
+from wsrequest.types import Changes, Read
+
+__all__ = ["ChangeFeed", "abandon", "close_abandoned"]
+
+_FROM_TEST_CASE = attrgetter("_from_testcase")  # Django's, and not in the stubs
+
+_abandoned: deque["ChangeFeed"] = deque()
+
+
+def abandon(feed: "ChangeFeed") -> None:
+    """Have a feed closed that nobody can close any more. Called by the garbage collector.
+
+    That may stop any code at any place, even where the bus holds its lock. So it is only noted.
+    """
+    _abandoned.append(feed)
+
+
+def close_abandoned() -> None:
+    """Close the feeds that earlier tests have left open."""
+    while _abandoned:
+        _abandoned.popleft().close()
+
+
+class ChangeFeed:
+    """Tells whether a view is to run again.
+
+    Attributes:
+        is_dirty: what its last run read may have changed since.
+
+    Raises:
+        ImproperlyConfigured: this project has no live requests.
+    """
+
+    def __init__(self) -> None:
+        capture = installed()
+        if capture is None or not conf.MAX_SUBSCRIPTIONS:
+            raise ImproperlyConfigured(
+                'Live requests need "wsrequest" in INSTALLED_APPS, and WSREQUEST_MAX_SUBSCRIPTIONS '
+                "above zero."
+            )
+        parts: Any = apps.get_app_config("wsrequest")
+        self._capture, self._audience = capture, parts.live.audience
+        self._index: Index[ChangeFeed] = Index()
+        self._kept = Kept()
+        self._reads: frozenset[Read] = frozenset()
+        self._run: object | None = None
+        self._posted: deque[Callable[[], None]] = deque()
+        self._is_open = True
+        self.is_dirty = False
+        _publish()  # what the test has written before concerns others
+        self._subscription = parts.live.bus.subscribe(
+            CHANGES, self._receive, self._lost, post=self._posted.append
+        )
+        self._audience.add(self)
+        capture.collectors += 1
+
+    def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
+        """The sets of columns by which the view narrows a table; from any thread."""
+        return self._index.columns(database, table)
+
+    def collect(self) -> None:
+        """Look at what was written up to now. In the thread of the test's connections."""
+        _publish()
+        while self._posted:
+            self._posted.popleft()()
+
+    def begin(self, run: object) -> None:
+        """A run begins; what it writes itself does not concern it.
+
+        Args:
+            run: as ``Changes.run`` names it.
+        """
+        self._run, self.is_dirty = run, False
+        self._kept.begin()
+
+    def took(self, reads: frozenset[Read], *, is_success: bool) -> None:
+        """Take what the run has read. One that failed may have ended before it read all."""
+        before = self._reads
+        self._reads = self._kept.take(before, reads) if is_success else before | reads
+        self._index.replace(self, self._reads)
+
+    def close(self) -> None:
+        """Hear nothing more. Safe to call twice."""
+        if self._is_open:
+            self._is_open = False
+            self._subscription.close()
+            self._audience.discard(self)
+            self._capture.collectors -= 1
+
+    def _receive(self, position: int, changes: Changes) -> None:
+        writer = changes.run
+        if writer is not None and writer is self._run:
+            return
+        if isinstance(writer, Reads) and writer.is_rerun:
+            changes = changes.without(QUIET_TABLES)
+        if self._index.touched(changes):
+            self._kept.wrote(changes)
+            self.is_dirty = True
+
+    def _lost(self) -> None:
+        self.is_dirty = True
+
+
+def _publish() -> None:
+    """Tell what the transaction of a TestCase holds, which is never committed.
+
+    Not within an ``atomic()`` of the test itself: that one ends in the test, and may roll back.
+    """
+    for connection in connections.all(initialized_only=True):
+        tap, blocks = tap_of(connection), connection.atomic_blocks
+        if tap is not None and blocks and all(map(_FROM_TEST_CASE, blocks)):
+            tap.collect()

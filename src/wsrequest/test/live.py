@@ -1,0 +1,248 @@
+"""Live requests of the test clients: a view runs again when the test says so, and not before.
+
+Owns what a live request of a test shows. What was read and written is noted by the same code as on
+a server, and equal answers are equal by the same rules; the registry with its event loop and its
+pauses has no part in it. So a test needs neither a server nor time.
+"""
+
+import weakref
+from collections.abc import Generator
+from time import monotonic
+from typing import Any, Self
+from uuid import uuid4
+
+from asgiref.sync import sync_to_async
+
+from wsrequest.conf import conf
+from wsrequest.connection.runs import check_live
+from wsrequest.errors import Refused
+from wsrequest.http.identity import seen_user
+from wsrequest.http.masks import csp_nonce, csrf_secret
+from wsrequest.http.responses import headers_of
+from wsrequest.live.normalizing import Normalizer, ignored_of
+from wsrequest.live.results import Result
+from wsrequest.live.sharing import fresh_seconds
+from wsrequest.test.feed import ChangeFeed, abandon, close_abandoned
+from wsrequest.test.runs import LiveRun, aread_whole, read_whole
+
+__all__ = ["AsyncLiveGet", "LiveGet"]
+
+
+class _Live:
+    """What both kinds have in common: all but the request itself."""
+
+    def __init__(self, client: Any, path: str, data: Any, extra: dict[str, Any]) -> None:
+        if extra.get("follow"):
+            raise TypeError("a live request follows no redirects: they end it")
+        self._client, self._arguments, self._extra = client, (path, data), extra
+        self._feed: ChangeFeed | None = None
+        self._connection_id = uuid4().hex
+        self._versions: list[Any] = []
+        self._result: Result | None = None
+        self._due: float | None = None  # by the monotonic clock
+        self._cookies: dict[str, str] = {}  # that the last run was made with
+        self._names: frozenset[str] | None = frozenset()  # of those that count; None for all
+        self._is_by_session = False
+        self._is_ended = False
+        self.refusal: Refused | None = None
+        """Why no further version can be sent, as a server would tell; None while one can."""
+
+    @property
+    def response(self) -> Any:
+        """The newest version: a response as ``client.get`` returns it."""
+        return self._versions[-1] if self._versions else None
+
+    @property
+    def versions(self) -> list[Any]:
+        """All that a client was sent: the first answer, and each that differs from the last."""
+        return list(self._versions)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing more will be sent."""
+        return self._is_ended
+
+    def close(self) -> None:
+        """Cancel the live request. Safe to call twice."""
+        self._is_ended = True
+        if self._feed is not None:
+            self._feed.close()
+
+    def _listen(self) -> None:
+        """Hear of writes from now on. Where the connections of the test are."""
+        close_abandoned()
+        self._feed = ChangeFeed()
+        # A test that fails, or forgets to close it, must not cost those behind it anything.
+        weakref.finalize(self, abandon, self._feed).atexit = False
+
+    def _must_run(self, after_seconds: float) -> bool:
+        if self._is_ended or self._feed is None:
+            return False
+        self._feed.collect()
+        cookies = self._sent_cookies()
+        if self._is_by_session and not cookies.get(conf.session_cookie_name):
+            self._refuse(Refused("session_ended", "the user has logged out"))
+            return False
+        is_old = self._due is not None and self._due <= monotonic() + after_seconds
+        return self._feed.is_dirty or is_old or self._counting(cookies) != self._cookies
+
+    def _begin(self) -> LiveRun:
+        run = LiveRun(self._connection_id, is_rerun=bool(self._versions))
+        if self._feed is not None:
+            self._feed.begin(run.reads.run)
+        self._cookies = self._sent_cookies()
+        return run
+
+    def _fail(self) -> None:
+        """The view has raised what the client passes on: it is to run again."""
+        if not self._versions:
+            self.close()
+        elif self._feed is not None:
+            self._feed.is_dirty = True
+
+    def _refuse(self, refused: Refused) -> None:
+        """Tell why there is no answer; it is raised where there never was one."""
+        self.close()
+        self.refusal = refused
+        if not self._versions:
+            raise refused
+
+    def _take(self, run: LiveRun, response: Any, body: bytes) -> list[Any]:
+        """Take an answer; return it where the client is sent it. Where ``_must_run`` was called."""
+        feed = self._feed
+        assert feed is not None  # it is open
+        headers = headers_of(response, show_cookies=False)
+        result = Result(response.status_code, headers, body, None, self._learn(run))
+        reads = run.reads.result()
+        expires = [s for s in (run.reads.expires_seconds, fresh_seconds(headers)) if s is not None]
+        if result.is_success and not self._versions:
+            check_live(reads, min(expires, default=None))
+        self._due = monotonic() + min(expires) if expires else None
+        feed.took(reads, is_success=result.is_success)
+        feed.collect()
+        if not result.is_success and not (result.passes and self._versions):
+            self.close()
+        elif not result.is_success:
+            feed.is_dirty = True
+        before, self._result = self._result, result
+        if before is not None and before.digest == result.digest:
+            return []
+        if result.etag is not None:
+            response.headers["ETag"] = result.etag
+        self._versions.append(response)
+        return [response]
+
+    def _learn(self, run: LiveRun) -> Normalizer | None:
+        """Take whose answer it is, and what in it is no difference."""
+        request = run.request
+        if request is None or run.cookies is None:  # refused before Django saw it
+            return None
+        secret, user = csrf_secret(request), seen_user(request)
+        self._is_by_session = bool(user and user[1])
+        self._names = run.cookies.counting(conf.csrf_cookie, uses_token=secret is not None)
+        self._cookies = self._counting(self._cookies)
+        ignored = ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER)
+        return Normalizer(secret, csp_nonce(request), ignored, request)
+
+    def _sent_cookies(self) -> dict[str, str]:
+        return {name: morsel.value for name, morsel in self._client.cookies.items()}
+
+    def _counting(self, cookies: dict[str, str]) -> dict[str, str]:
+        names = self._names
+        return {n: value for n, value in cookies.items() if names is None or n in names}
+
+
+class LiveGet(_Live):
+    """A live GET of a test client; a context manager, whose end closes it.
+
+    Args:
+        client: sends it.
+        path: as for ``client.get``.
+        data: likewise.
+        extra: likewise.
+
+    Attributes:
+        refusal: why no further version can be sent, as the server would tell.
+
+    Raises:
+        Refused: ``not_live``, ``answer_too_large``; its answer cannot be live.
+        ImproperlyConfigured: this project has no live requests.
+    """
+
+    def __init__(self, client: Any, path: str, data: Any, extra: dict[str, Any]) -> None:
+        super().__init__(client, path, data, extra)
+        self._listen()
+        self._run()
+
+    def settle(self, *, after_seconds: float = 0.0) -> list[Any]:
+        """Have the view run again if what it read may have changed.
+
+        In a ``TestCase`` all counts as committed that the test has written, but for what an
+        ``atomic()`` of the test holds that is still open.
+
+        Args:
+            after_seconds: act as if so much time has passed, for answers that get too old.
+
+        Returns:
+            The versions that the client is sent: none where the answer is the same.
+        """
+        return self._run() if self._must_run(after_seconds) else []
+
+    def _run(self) -> list[Any]:
+        run = self._begin()
+        try:
+            with run.running():
+                response = self._client.get(*self._arguments, **self._extra)
+                body = read_whole(response)
+            return self._take(run, response, body)
+        except Refused as refused:
+            self._refuse(refused)
+            return []
+        except BaseException:
+            self._fail()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class AsyncLiveGet(_Live):
+    """The same of an asynchronous client: to be awaited, or an asynchronous context manager."""
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._open().__await__()
+
+    async def settle(self, *, after_seconds: float = 0.0) -> list[Any]:
+        """See ``LiveGet.settle``."""
+        # Where the connections of the test are.
+        must_run = await sync_to_async(self._must_run)(after_seconds)
+        return await self._run() if must_run else []
+
+    async def _open(self) -> Self:
+        if self._feed is None:
+            await sync_to_async(self._listen)()
+            await self._run()
+        return self
+
+    async def _run(self) -> list[Any]:
+        run = self._begin()
+        try:
+            with run.running():
+                response = await self._client.get(*self._arguments, **self._extra)
+                body = await aread_whole(response)
+            return await sync_to_async(self._take)(run, response, body)
+        except Refused as refused:
+            self._refuse(refused)
+            return []
+        except BaseException:
+            self._fail()
+            raise
+
+    async def __aenter__(self) -> Self:
+        return await self._open()
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.close()
