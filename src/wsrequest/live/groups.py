@@ -16,10 +16,11 @@ from wsrequest.live.results import Result
 from wsrequest.live.waits import Wait
 from wsrequest.types import Read
 
-__all__ = ["MOST_ECHOES", "Group", "Job", "Run", "Subscriber"]
+__all__ = ["MOST_ECHOES", "MOST_VAGUE", "Group", "Job", "Run", "Subscriber"]
 
 _MOST_RETRY_SECONDS = 60.0
 MOST_ECHOES = 4  # runs in a row that other live runs had called for, until they are slowed down
+MOST_VAGUE = 3  # reruns in a row that may wake others by "any table"
 
 
 class Job(Protocol):
@@ -124,13 +125,15 @@ class Group:
         failures: in a row.
         chases: how often it ran since the last change only because a replica may have lagged.
         echoes: how often in a row only another live run was the reason to run.
+        vague: how many of its reruns wrote any table since ``vague_since``, and the last of them.
+        vague_since: how many commits there had been that no rerun made.
         waits: those that end once the subscribers were shown what was committed up to a position.
     """
 
     __slots__ = (
         "chases", "echoes", "expiry", "failures", "hung", "is_awaited", "is_dirty", "is_showing",
         "kept", "key", "latest", "not_before", "path", "position", "quiet_until", "reads", "run",
-        "subscribers", "timer", "version", "waits",
+        "subscribers", "timer", "vague", "vague_since", "version", "waits",
     )  # fmt: skip
 
     def __init__(self, key: Hashable, path: str) -> None:
@@ -146,7 +149,8 @@ class Group:
         self.not_before = self.quiet_until = 0.0
         self.timer: asyncio.TimerHandle | None = None
         self.expiry: asyncio.TimerHandle | None = None
-        self.failures = self.echoes = self.chases = 0
+        self.failures = self.echoes = self.chases = self.vague_since = 0
+        self.vague: tuple[int, Run | None] = 0, None
         self.waits: dict[Wait, None] = {}  # an ordered set
 
     @property
@@ -196,6 +200,22 @@ class Group:
         if self.quiet_until:
             self.quiet_until = 0.0
             self._stop_timer()
+
+    def may_be_vague(self, run: Run, commits: int) -> bool:
+        """Whether one of its reruns may wake others by a write that cannot be told.
+
+        Args:
+            run: that wrote any table. All that it writes counts as one.
+            commits: how many there were that no rerun made. Each begins the count anew, for what
+                it wrote may be what the rerun passes on.
+        """
+        if commits != self.vague_since:
+            self.vague_since, self.vague = commits, (0, None)
+        count, last = self.vague
+        if last is not run:
+            count += 1
+            self.vague = count, run
+        return count <= MOST_VAGUE
 
     def retry(self, ended: float, told_seconds: float | None) -> None:
         """Set the pace behind a failure: what it asks for, or longer each time.

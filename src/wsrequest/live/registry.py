@@ -8,6 +8,7 @@ they are due is ``turns``'.
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable
+from typing import TypeGuard
 
 from wsrequest.errors import Refused
 from wsrequest.live.groups import MOST_ECHOES, Group, Run, Subscriber
@@ -68,7 +69,9 @@ class Registry:
         self._groups: dict[Hashable, Group] = {}
         self._version = 0
         self._is_active = False
+        self._commits = 0  # that no rerun made
         self._warned_of_echoes: set[str] = set()
+        self._warned_of_vagueness: set[str] = set()
         self._sharing = Sharing(loop.time)
 
     def __len__(self) -> int:
@@ -84,15 +87,37 @@ class Registry:
     def receive(self, changes: Changes) -> None:
         """A transaction was committed. Called in the order in which they were published."""
         if _is_rerun(changes.run):
-            changes = changes.without(self._quiet_tables)
+            changes = self._written_by_rerun(changes, changes.run)
+        else:
+            self._commits += 1
         self._log.add(changes)
         for group in self._index.touched(changes):
             group.kept.wrote(changes)
             self._touch(group, changes.run)
 
+    def _written_by_rerun(self, changes: Changes, run: Run) -> Changes:
+        """Leave away what may not wake others, since nobody but the server asked for this run."""
+        changes = changes.without(self._quiet_tables)
+        group = run.group
+        assert group is not None  # only first runs have none
+        is_vague = any(change.table is None for change in changes.changes)
+        if is_vague and not group.may_be_vague(run, self._commits):
+            known = tuple(change for change in changes.changes if change.table is not None)
+            changes = Changes(known, run)
+            self._warn(
+                self._warned_of_vagueness,
+                group.path,
+                "a live view writes each time it runs again, by statements whose tables cannot be "
+                "told (CALL, DO, tables without a model): %s. From now on these wake no other "
+                "view until something else is committed. Write on requests that are not live, or "
+                "skip it with wsrequest.live.is_rerun()",
+            )
+        return changes
+
     def lost(self) -> None:
         """Commits may have been missed: everything may have changed."""
         self._log.lose()
+        self._commits += 1
         if self._groups:
             logger.warning(
                 "commits may have been missed: all %s live views run again", len(self._groups)
@@ -105,16 +130,15 @@ class Registry:
             return  # a view that writes what it reads would run for ever
         group.hear(is_echo=_is_rerun(writer))
         if group.echoes > MOST_ECHOES:
-            self._warn_of_echoes(group.path)
+            text = "live views run each other without end, and are slowed down, %s for one"
+            self._warn(self._warned_of_echoes, group.path, text)
         self._turns.queue(group)
 
-    def _warn_of_echoes(self, path: str) -> None:
-        warned = self._warned_of_echoes
+    def _warn(self, warned: set[str], path: str, text: str) -> None:
+        """Log a warning once for each path."""
         if path not in warned and len(warned) < _MOST_WARNINGS:
             warned.add(path)
-            logger.warning(
-                "live views run each other without end, and are slowed down, %s for one", path
-            )
+            logger.warning(text, path)
 
     # First runs, and who comes and goes.
 
@@ -402,5 +426,5 @@ class Registry:
             group.settle()
 
 
-def _is_rerun(writer: object) -> bool:
+def _is_rerun(writer: object) -> TypeGuard[Run]:
     return isinstance(writer, Run) and writer.job is not None

@@ -52,6 +52,7 @@ urlpatterns = [
     path("varied/", views.varied),
     path("private/", views.private),
     path("now-and-then/", views.now_and_then),
+    path("vague/<str:kind>/<int:number>/", views.vague),
     path("log-in/", views.log_in),
     path("log-out/", views.log_out),
     path("cached/tags/", cached.tags),

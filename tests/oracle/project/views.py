@@ -478,3 +478,17 @@ def change(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponseBase:
     """Reads nothing."""
     return HttpResponse("ready")
+
+
+# Statements of which nobody can tell what they write.
+VAGUE = {
+    "call": "CALL oracle_stamp()",
+    "do": "DO $$ BEGIN INSERT INTO oracle_stamps VALUES (1); END $$",
+    "table": "INSERT INTO oracle_stamps VALUES (1)",
+}
+
+
+def vague(request: HttpRequest, kind: str, number: int) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute(VAGUE[kind])
+    return answer(Tag.objects.order_by("pk").values_list("pk", "name"))

@@ -1,0 +1,74 @@
+"""Views whose runs write what nobody can tell: a procedure, a block of code, a table of no model.
+
+Each of these writes is any table, and so wakes every live view, those that write so, too.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from tests.oracle.audience import Audience
+from tests.oracle.client import registry_of
+from tests.oracle.project.models import Note, Tag
+from wsrequest.live.groups import MOST_VAGUE
+
+KINDS = [("sqlite", "table"), ("postgresql", "table"), ("postgresql", "call"), ("postgresql", "do")]
+QUIET_SECONDS = 10.0  # by then the pause for echoes alone would be of seconds, with no end
+
+
+@pytest.fixture
+def stamps(world: None) -> Iterator[None]:
+    """A table that no model has, and on PostgreSQL a procedure that writes into it."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE oracle_stamps (id integer)")
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "CREATE PROCEDURE oracle_stamp() LANGUAGE sql "
+                "AS $$ INSERT INTO oracle_stamps VALUES (1) $$"
+            )
+    yield
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("DROP PROCEDURE oracle_stamp()")
+        cursor.execute("DROP TABLE oracle_stamps")
+
+
+def rests(viewers: Audience) -> bool:
+    groups = list(registry_of(viewers._application)._groups.values())
+    return all(group.is_current and group.timer is None for group in groups)
+
+
+def until_all_rest(viewers: Audience) -> None:
+    deadline = time.monotonic() + QUIET_SECONDS
+    while not rests(viewers):
+        assert time.monotonic() < deadline, "they run each other"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("vendor", "kind"), KINDS, indirect=["vendor"])
+def test_views_that_write_what_cannot_be_told_do_not_run_each_other_without_end(
+    stamps: None, viewers: Audience, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "wsrequest.live")
+    writing = [viewers.watch(f"/vague/{kind}/{n}/") for n in (1, 2)]
+    reader = viewers.watch("/notes/")
+    until_all_rest(viewers)
+    for n in range(3):
+        # Each view runs for the commit, and as often as the others may wake it.
+        with viewers.runs(most=3 + 2 * MOST_VAGUE * 2):
+            Tag.objects.filter(pk=1).update(name=f"another {n}")
+            until_all_rest(viewers)
+        assert viewers.is_current(*writing, reader)
+        with viewers.sees(reader):
+            began = time.monotonic()
+            Note.objects.create(text=f"new {n}")
+            viewers.settle()
+            assert time.monotonic() - began < 3.0
+    told = [r.getMessage() for r in caplog.records if "cannot be told" in r.getMessage()]
+    paths = [line.partition("model): ")[2].partition(". ")[0] for line in told]
+    # Once each; runs that come together leave one of them below the limit.
+    assert paths and len(set(paths)) == len(paths)
+    assert set(paths) <= {f"/vague/{kind}/{n}/" for n in (1, 2)}
