@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing, nullcontext
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from wsrequest.http.exclusions import internal_header
 from wsrequest.http.outcomes import Outcome
 from wsrequest.protocol.codec import encode_refused, encode_server
 from wsrequest.protocol.messages import Part, Response
-from wsrequest.types import Frame, Id
+from wsrequest.types import Frame, Headers, Id
 
 if TYPE_CHECKING:
     from wsrequest.connection.calls import Call
@@ -56,16 +57,24 @@ class Answer:
         """Whether the body has an async iterator, and so goes on on the event loop."""
         return self._outcome is not None
 
-    def learn(self, response: HttpResponseBase) -> None:
-        """Take what a response says of the connection; may raise what ``failed`` is for."""
-        call, owner = self._call, self._call.owner
+    def learn(self, response: HttpResponseBase, context: Context) -> None:
+        """Take what a response says of the connection; may raise what ``failed`` is for.
+
+        Args:
+            response: Django's.
+            context: as the view saw it. What it takes to make a ticket, tools count to the request.
+        """
         if lines := responses.cookie_lines(response):
-            call.set_cookies = lines
-            if owner.base.origin is not None and (news := owner.news_of(call)):
-                self._ticket = ""  # they cannot become the browser's (PROTOCOL.md 6.4)
-                if owner.base.browser:
-                    tickets = owner.service.tickets()
-                    self._ticket = tickets.issue(news, owner.base.origin, owner.base.browser)
+            context.run(self._learn_cookies, lines)
+
+    def _learn_cookies(self, lines: list[str]) -> None:
+        call, owner = self._call, self._call.owner
+        call.set_cookies = lines
+        if owner.base.origin is not None and (news := owner.news_of(call)):
+            self._ticket = ""  # they cannot become the browser's (PROTOCOL.md 6.4)
+            if owner.base.browser:
+                tickets = owner.service.tickets()
+                self._ticket = tickets.issue(news, owner.base.origin, owner.base.browser)
 
     def send(self, outcome: Outcome) -> None:
         """Send what Django's handler returned, and close it; never raises."""
@@ -100,13 +109,13 @@ class Answer:
 
     def _send(self, outcome: Outcome) -> None:
         call, response = self._call, outcome.response
-        head = self._make_head(outcome)
-        if outcome.is_streaming:
+        head, is_streaming = self._make_head(outcome), outcome.is_streaming
+        if is_streaming:
             assert response is not None  # is_streaming
             call.is_endless = responses.is_endless(response)
         if not responses.has_body(call.message.method, outcome.status):
             self._end_whole(head, None)
-        elif not outcome.is_streaming:
+        elif not is_streaming:
             self._send_whole(head, outcome.content)
         elif call.is_endless and call.flow is None:
             raise self._endless()
@@ -134,15 +143,15 @@ class Answer:
 
     def _make_head(self, outcome: Outcome) -> Response:
         call = self._call
-        self._check_internal(outcome)
         headers = responses.sent_headers(
             outcome.status, outcome.headers, show_cookies=call.owner.base.origin is None
         )
+        self._check_internal(headers)
         return Response(outcome.status, headers, call.message.id, cookies=self._ticket)
 
-    def _check_internal(self, outcome: Outcome) -> None:
+    def _check_internal(self, headers: Headers) -> None:
         """Refuse an answer that is meant for a proxy: it names a file or a URL behind it."""
-        name = internal_header(name for name, _ in outcome.headers)
+        name = internal_header(headers)
         if name is None:
             return
         message = self._call.message

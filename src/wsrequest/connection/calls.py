@@ -203,8 +203,7 @@ class Call:
         assert answer and outcome.request and response and context  # else nothing is answered
         try:
             self.user = seen_user(outcome.request)
-            # As the view saw it: what it takes to make a ticket, tools count to this request.
-            context.run(answer.learn, response)
+            answer.learn(response, context)
         except BaseException as error:
             answer.failed(error)
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Container
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
@@ -213,13 +214,13 @@ class _LiveAnswer(Answer):
         except Exception as error:
             self.failed(error)
 
-    def learn(self, response: HttpResponseBase) -> None:
+    def learn(self, response: HttpResponseBase, context: Context) -> None:
         """Take what a response says of the connection; may raise what ``failed`` is for."""
         self._call.sets_cookies = bool(cookie_lines(response))
         if self._call.discarded is not None:
             response.cookies.clear()
             del response["Set-Cookie"]
-        super().learn(response)
+        super().learn(response, context)
 
     def _make_head(self, outcome: Outcome) -> Response:
         head = super()._make_head(outcome)

@@ -5,7 +5,7 @@ internal redirects do not happen to them. So the project names such paths, and a
 addressed to a proxy never leave.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 __all__ = ["ExcludedPaths", "internal_header"]
 
@@ -42,10 +42,12 @@ class ExcludedPaths(tuple[str, ...]):
         return any(path_info == path or path_info.startswith(path + "/") for path in self)
 
 
-def internal_header(names: Iterable[str]) -> str | None:
+def internal_header(names: Collection[str]) -> str | None:
     """Return the header by which a response asks a proxy for something else, None without.
 
     Args:
         names: of the headers, in any case.
     """
+    if _INTERNAL.isdisjoint(map(str.lower, names)):  # as nearly always; it is one step in C
+        return None
     return next((name for name in names if name.lower() in _INTERNAL), None)

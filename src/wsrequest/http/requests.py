@@ -137,9 +137,11 @@ def make_environ(
         query = f"{query}&{message.query}" if query else message.query
     environ = base.environ.copy()
     environ["PATH_INFO"] = _path_info(path, environ["SCRIPT_NAME"])
-    environ["QUERY_STRING"] = _latin(query)
     target = f"{path}?{query}" if message.query else message.url
-    environ["RAW_URI"] = environ["REQUEST_URI"] = _latin(target)
+    if not target.isascii():
+        query, target = _latin(query), _latin(target)
+    environ["QUERY_STRING"] = query
+    environ["RAW_URI"] = environ["REQUEST_URI"] = target
     environ["REQUEST_METHOD"] = message.method
     if cookie:
         environ["HTTP_COOKIE"] = cookie
@@ -182,7 +184,7 @@ def _path_info(path: str, script_name: str) -> str:
 
 def _latin(text: str) -> str:
     """A text whose UTF-8 a WSGI server would have read as Latin-1."""
-    return text if text.isascii() else text.encode().decode("latin1")
+    return text.encode().decode("latin1")
 
 
 def _set_headers(environ: dict[str, Any], message: Request, token_scheme: str) -> None:

@@ -85,9 +85,9 @@ class Tap:
                 ("close", self._close),
                 ("_set_autocommit", self._set_autocommit),
                 ("create_cursor", self._create_cursor),
-                ("close_if_unusable_or_obsolete", self._close_if_obsolete),
             ):
                 self._wrap(name, wrapped)
+            self._wrap_close_if_obsolete()
         if self._execute not in connection.execute_wrappers:
             # First is outermost. Django's execute_wrapper() takes the last away again.
             connection.execute_wrappers.insert(0, self._execute)
@@ -147,6 +147,22 @@ class Tap:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             return wrapper(original, *args, **kwargs)
 
+        self._put(name, wrapped)
+
+    def _wrap_close_if_obsolete(self) -> None:
+        # Django calls this before and behind each request: what sqlite3's or psycopg2's own
+        # commit() did is told then at the latest. A request that has written nothing pays for it,
+        # too, so it is one call around the original.
+        original, pending = self._connection.close_if_unusable_or_obsolete, self.pending
+
+        def close_if_obsolete() -> None:
+            if pending:
+                self._catch_up()
+            original()
+
+        self._put("close_if_unusable_or_obsolete", close_if_obsolete)
+
+    def _put(self, name: str, wrapped: Callable[..., Any]) -> None:
         self._wrapped[name] = wrapped
         setattr(self._connection, name, wrapped)
 
@@ -426,12 +442,6 @@ class Tap:
         if self._connection.vendor == "sqlite":
             listen_to_cursor(cursor, self)
         return cursor
-
-    def _close_if_obsolete(self, close_if_obsolete: Callable[[], None]) -> None:
-        # Django calls this behind each request: what sqlite3's or psycopg2's own commit() did is
-        # told then at the latest.
-        self._catch_up()
-        close_if_obsolete()
 
 
 def _is_piped(driver: Any) -> bool:

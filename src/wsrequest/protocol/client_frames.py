@@ -28,7 +28,7 @@ from wsrequest.protocol.messages import (
     Pong,
     Request,
 )
-from wsrequest.protocol.nesting import check_nesting
+from wsrequest.protocol.nesting import MAX_NESTING, check_nesting
 from wsrequest.protocol.unreadable import UNREADABLE, refused_for
 from wsrequest.types import Frame, Id
 
@@ -84,7 +84,8 @@ def decode_client(frame: Frame, *, max_bytes: int = 2**20) -> ClientMessage:
     try:
         if isinstance(frame, bytes):
             head_text, body = head_and_body(frame)
-        check_nesting(head_text)
+        if len(head_text) > MAX_NESTING:  # else it cannot be deep, and most frames are short
+            check_nesting(head_text)
         head = _head.decode(head_text)
     except UNREADABLE as error:
         raise refused_for(error, head_text) from None

@@ -365,7 +365,7 @@ MESSAGES = (
         (31,),
         "an answer that a proxy is to complete never leaves",
         SRC + "connection/answers.py",
-        (("        self._check_internal(outcome)\n", ""),),
+        (("        self._check_internal(headers)\n", ""),),
         (
             ACCEPTANCE + "test_excluded_paths.py"
             "::test_an_answer_for_the_proxy_never_leaves[whole-X-Accel-Redirect]",

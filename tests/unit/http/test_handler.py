@@ -6,21 +6,24 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
 from django.core import signals
 from django.core.cache import caches
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import connections, transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import ResponseHeaders
 from django.urls import path, reverse
 from django.utils.decorators import async_only_middleware, sync_only_middleware
 from django.views import View
 
 from tests.unit.http.callers import Caller
+from wsrequest.http import handler
 from wsrequest.http.handler import Handler, finish_thread, prepare_thread
 from wsrequest.http.jobs import Source
 from wsrequest.http.lanes import Lane
@@ -407,6 +410,73 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(WSGIHandler, "__call__", watching)
     return seen
+
+
+class Shouting(HttpResponse):
+    """A response that lists its headers in a way of its own."""
+
+    def items(self) -> Any:
+        return [(name.upper(), value) for name, value in super().items()]
+
+
+class Whispering(ResponseHeaders):
+    """Headers that list themselves in a way of their own."""
+
+    def items(self) -> Any:
+        return [(name.lower(), value) for name, value in super().items()]
+
+
+@pytest.mark.parametrize("kind", ["plain", "response", "headers"])
+def test_the_headers_are_those_that_django_lists(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    response = (Shouting if kind == "response" else HttpResponse)(headers={"X-cAsE": "1"})
+    response["x-Late"], response["X-Case"] = "2", "3"
+    response.set_cookie("a", "1")
+    if kind == "headers":
+        response.headers = Whispering(response.headers)
+    found: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]]) -> Any:
+        found.append((status, headers))
+
+    monkeypatch.setattr(WSGIHandler, "get_response", lambda self, request: response)
+    WSGIHandler()(make("/plain/").environ, start_response)
+    before = dict(vars(response))
+    outcome = Handler().handle(make("/plain/").environ, Caller())
+    status, headers = found[0]
+    assert (outcome.status, outcome.headers) == (int(status[:3]), headers)
+    assert vars(response) == before  # a tool or a cache that looks at it later finds no trace
+
+
+def test_what_a_tool_does_to_the_headers_behind_django_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    django = WSGIHandler.get_response
+
+    def get_response(self: WSGIHandler, request: Any) -> Any:
+        response: Any = django(self, request)
+        response.headers = {"X-Tool": "1"}  # whatever it is, it is what Django lists
+        return response
+
+    monkeypatch.setattr(WSGIHandler, "get_response", get_response)
+    assert Handler().handle(make("/plain/").environ, Caller()).headers == [("X-Tool", "1")]
+
+
+def test_an_async_view_is_known_as_asgiref_knows_it() -> None:
+    def marked(request: HttpRequest) -> Any: ...
+
+    def attributed(request: HttpRequest) -> Any: ...
+
+    attributed.csrf_exempt = True  # type: ignore[attr-defined]
+    markcoroutinefunction(marked)
+    views = [
+        plain, asynchronous, marked, attributed, partial(plain), partial(asynchronous),
+        AsyncClass.as_view(), View.as_view(), AsyncClass().get, AsyncClass, len,
+    ]  # fmt: skip
+    for view in views:
+        assert handler._is_coroutine_function(view) is iscoroutinefunction(view), view
+    assert handler._is_coroutine_function(marked)
 
 
 @pytest.mark.parametrize("url", ["/plain/", "/async/", "/stream/"])
