@@ -136,7 +136,8 @@ def make_environ(
     if message.query:
         query = f"{query}&{message.query}" if query else message.query
     environ = base.environ.copy()
-    environ["PATH_INFO"] = _path_info(path, environ["SCRIPT_NAME"])
+    is_plain = "%" not in path and not environ["SCRIPT_NAME"]
+    environ["PATH_INFO"] = path if is_plain else _path_info(path, environ["SCRIPT_NAME"])
     target = f"{path}?{query}" if message.query else message.url
     if not target.isascii():
         query, target = _latin(query), _latin(target)

@@ -51,8 +51,8 @@ def sent_headers(status: int, pairs: list[tuple[str, str]], *, show_cookies: boo
         headers = _gathered(pairs)
     if status == 204:
         headers.pop("Content-Length", None)  # RFC 9110 8.6; by HTTP the server takes it away
-    by_hand = [name for name in headers if len(name) == 10 and name.lower() == "set-cookie"]
-    if by_hand:
+    if "set-cookie" in map(str.lower, headers):
+        by_hand = [name for name in headers if name.lower() == "set-cookie"]
         cookies = [value.strip() for name in by_hand for value in _values(headers.pop(name))]
         if show_cookies:
             headers["Set-Cookie"] = cookies if len(cookies) > 1 else cookies[0]

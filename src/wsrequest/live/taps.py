@@ -17,7 +17,7 @@ from wsrequest.live.functions import SCHEMA
 from wsrequest.live.keys import is_inside
 from wsrequest.live.memory import remembered, writes_nothing
 from wsrequest.live.pending import Pending
-from wsrequest.live.reads import current, running
+from wsrequest.live.reads import Reads, current, running
 from wsrequest.live.rows import returned, rows_of
 from wsrequest.live.statements import ANYTHING, NOTHING, Names, Statement
 from wsrequest.live.values import Passes, as_it_is, passes_of
@@ -84,10 +84,11 @@ class Tap:
                 ("_savepoint_rollback", self._savepoint_rollback),
                 ("close", self._close),
                 ("_set_autocommit", self._set_autocommit),
-                ("create_cursor", self._create_cursor),
             ):
                 self._wrap(name, wrapped)
             self._wrap_close_if_obsolete()
+            if connection.vendor == "sqlite":
+                self._wrap_create_cursor()
         if self._execute not in connection.execute_wrappers:
             # First is outermost. Django's execute_wrapper() takes the last away again.
             connection.execute_wrappers.insert(0, self._execute)
@@ -162,15 +163,26 @@ class Tap:
 
         self._put("close_if_unusable_or_obsolete", close_if_obsolete)
 
+    def _wrap_create_cursor(self) -> None:
+        original = self._connection.create_cursor
+
+        def create_cursor(name: str | None = None) -> Any:
+            cursor = original(name)
+            listen_to_cursor(cursor, self)
+            return cursor
+
+        self._put("create_cursor", create_cursor)
+
     def _put(self, name: str, wrapped: Callable[..., Any]) -> None:
         self._wrapped[name] = wrapped
         setattr(self._connection, name, wrapped)
 
     def ran(self, sql: Any) -> None:
         """Take note of what no execute wrapper has seen; None for a text that is not known."""
-        self._look_up_schema()
+        if self._capture.is_active:
+            self._look_up_schema()
         statement = ANYTHING if sql is None else self._statement(sql)
-        self._note_reads(statement, None, True)
+        self._note_reads(current(), statement, None, True)
         self._note(statement, None, False)
         self._state.note(statement, is_done=False)
         self._settle(statement, sql)
@@ -186,9 +198,12 @@ class Tap:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         """The execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/)."""
-        self._look_up_schema()
-        statement = self._statement(sql, is_read=current() is not None)
-        self._note_reads(statement, params, many)
+        if self._capture.is_active:
+            self._look_up_schema()
+        reads = current()
+        statement = self._statement(sql, is_read=reads is not None)
+        if reads is not None:
+            self._note_reads(reads, statement, params, many)
         if self.pending:
             self._catch_up()
         was_running, self.is_running = self.is_running, True
@@ -223,8 +238,6 @@ class Tap:
     # Noting raises nothing: the statement is the project's, and so is its error.
 
     def _look_up_schema(self) -> None:
-        if not self._capture.is_active:
-            return
         try:
             # The answer may be waiting for this very thread, when it has written.
             may_wait = not self.pending
@@ -250,8 +263,9 @@ class Tap:
         names = self._schema.names
         return names.get(self._connection.vendor) or names[""]
 
-    def _note_reads(self, statement: Statement, params: Any, many: bool) -> None:
-        reads = current()
+    def _note_reads(
+        self, reads: Reads | None, statement: Statement, params: Any, many: bool
+    ) -> None:
         if reads is None or statement.reads == _NONE:
             return
         try:
@@ -436,12 +450,6 @@ class Tap:
         # SQLite's driver commits what is open when it goes back to autocommit.
         if autocommit and self.pending and self._is_idle():
             self.publish()
-
-    def _create_cursor(self, create_cursor: Callable[..., Any], name: str | None = None) -> Any:
-        cursor = create_cursor(name)
-        if self._connection.vendor == "sqlite":
-            listen_to_cursor(cursor, self)
-        return cursor
 
 
 def _is_piped(driver: Any) -> bool:
