@@ -27,6 +27,7 @@ from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.shutdown import Drain
 from wsrequest.connection.subscriptions import too_large_to_subscribe
 from wsrequest.connection.sweeping import TicketSweep
+from wsrequest.connection.uvicorn_shutdown import UvicornShutdown
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
 from wsrequest.http.browsers import accept_headers, recognize
@@ -106,6 +107,7 @@ class Application:
         self._sweep: TicketSweep | None = None
         self._terms: Terms | None = None
         self._drain = Drain(self.drain)
+        self._shutdown = UvicornShutdown(self._drain)
         self._door = Door(self._drain)
         self._refusals = Refusals()
 
@@ -168,9 +170,7 @@ class Application:
             if not self._is_socket(scope):
                 raise HandshakeRefused(404, f"the socket is at {conf.script_name}{self.path}")
             place = self._check_door(scope, base, allow_no_origin=conf.ALLOW_NO_ORIGIN)
-            self._drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
-            self._drain.install()
-            await self._enter(place)
+            await self._enter(place, send)
         except HandshakeRefused as refused:
             self._refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
             await deny(scope, send, refused)
@@ -204,7 +204,10 @@ class Application:
         recognize(base)
         return place
 
-    async def _enter(self, place: str) -> None:
+    async def _enter(self, place: str, send: Send) -> None:
+        self._drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
+        self._drain.install()
+        self._shutdown.watch(send)
         await self._door.enter(
             place, conf.MAX_HANDSHAKES_PER_SECOND, conf.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS
         )
@@ -225,7 +228,7 @@ class Application:
                 raise Refused("not_supported", "this server has no live requests")
             if len(scope["query_string"]) > terms.limits.subscribe_bytes:
                 raise too_large_to_subscribe(terms.limits.subscribe_bytes)
-            await self._enter(place)
+            await self._enter(place, send)
         except HandshakeRefused as refused:
             self._refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
             seconds = refused.retry_after_seconds
@@ -303,7 +306,7 @@ class Application:
             if event["type"] == "lifespan.startup":
                 await send({"type": "lifespan.startup.complete"})
             else:
-                self._drain.uninstall()
+                self._drain.end()
                 self._refusals.flush()
                 self._stop()
                 await send({"type": "lifespan.shutdown.complete"})

@@ -5,9 +5,11 @@ That no answer is lost is ``tests/operations/test_sigterm_under_load``'s.
 
 import signal
 import time
-from collections.abc import Callable
-from http.client import HTTPConnection
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPResponse
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.acceptance.client import connect
@@ -77,6 +79,50 @@ def test_sigterm_without_clients_ends_at_once(kind: str, serve: Callable[..., Se
     begun = terminate(server)
     assert_ends(server, begun)
     assert time.monotonic() - begun < 5
+
+
+def test_sigterm_ends_a_stream_of_events_that_is_alone(
+    kind: str, serve: Callable[..., Server]
+) -> None:
+    """No WebSocket was ever opened, and the server would wait for the stream to end."""
+    server = serve(kind)
+    with events_of(server) as response:
+        assert b"data: " in b"".join(iter(response.readline, b"\n"))
+        begun = terminate(server)
+        response.read()
+        assert_ends(server, begun)
+        assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("limited", ["uvicorn-sansio-40", "uvicorn-wsproto-40"])
+def test_a_server_that_ends_after_so_many_requests_drains_first(
+    limited: str, serve: Callable[..., Server]
+) -> None:
+    """No signal comes, and uvicorn tells the application when its sockets are closed."""
+    server = serve(limited)
+    with connect(server) as client, events_of(server) as response:
+        client.send("GET", "/sleep/?seconds=2&name=x", id="before")
+        wait_until(lambda: client.get("/state/?name=x").data["started"] == 1)
+        with suppress(OSError):  # the door is closed after the last
+            for _ in range(60):
+                server.http("GET", "/ready/")
+        begun = time.monotonic()
+        wait_until(lambda: client.get("/ready/").error)
+        assert client.answer("before").data == {"slept": 2}
+        assert client.closed() == RESTARTING
+        response.read()
+        assert_ends(server, begun)
+    assert "4004 the server restarts" in server.log()
+
+
+@contextmanager
+def events_of(server: Server) -> Iterator[HTTPResponse]:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=EXIT_SECONDS)
+    try:
+        connection.request("GET", "/ws/?url=/live/public/", headers={"Accept": "text/event-stream"})
+        yield connection.getresponse()
+    finally:
+        connection.close()
 
 
 def test_a_probe_sees_the_process_drain(kind: str, serve: Callable[..., Server]) -> None:

@@ -50,11 +50,23 @@ class Drain:
         self._wakeup_previous = -1
         self._since: float | None = None  # When the first signal came.
         self._task: asyncio.Task[None] | None = None
+        self._is_begun = self._is_drained = False  # a drain, with or without a signal
 
     @property
     def is_draining(self) -> bool:
-        """Whether the signal has come."""
-        return self._since is not None
+        """Whether the signal has come, or the server ends without one."""
+        return self._is_begun or self._since is not None
+
+    def begin(self, then: Callable[[], None]) -> None:
+        """Drain for a server that ends without a signal. On the event loop.
+
+        Args:
+            then: called when that is done; at once if it is.
+        """
+        if self._is_drained:
+            then()
+        else:
+            self._task_of(asyncio.get_running_loop()).add_done_callback(lambda _: then())
 
     def install(self) -> bool:
         """Stand in front of the server's handlers; call it at every connection.
@@ -67,7 +79,7 @@ class Drain:
         if threading.current_thread() is not threading.main_thread():
             return False
         self._loop = asyncio.get_running_loop()
-        self._since = self._task = None
+        self._forget()
         self._take_wakeup(self._loop)
         for number in SIGNALS:
             previous = signal.getsignal(number)
@@ -77,7 +89,7 @@ class Drain:
         return True
 
     def uninstall(self) -> None:
-        """Put the server's handlers back; call it at the lifespan's shutdown too."""
+        """Put the server's handlers back."""
         loop, self._loop = self._loop, None
         if loop is None or threading.current_thread() is not threading.main_thread():
             return
@@ -88,6 +100,15 @@ class Drain:
         if self._task is not None and not self._task.done() and not loop.is_closed():
             loop.call_soon_threadsafe(self._task.cancel)
         self._give_wakeup_back(loop)
+
+    def end(self) -> None:
+        """Put the handlers back at the lifespan's shutdown: the application may be served again."""
+        self.uninstall()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._since = self._task = None
+        self._is_begun = self._is_drained = False
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         loop, now = self._loop, time.monotonic()
@@ -100,19 +121,27 @@ class Drain:
             self._release(number)
 
     def _start(self, number: int) -> None:
-        if self._loop is not None:
-            self._task = self._loop.create_task(self._run(number))
+        def release(task: asyncio.Task[None]) -> None:
+            if self._loop is not None and not task.cancelled():
+                self._release(number)
 
-    async def _run(self, number: int) -> None:
+        if self._loop is not None:
+            self._task_of(self._loop).add_done_callback(release)
+
+    def _task_of(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        self._is_begun = True
+        if self._task is None:
+            self._task = loop.create_task(self._run())
+        return self._task
+
+    async def _run(self) -> None:
         try:
             await asyncio.wait_for(self._drain(), self.seconds)
         except TimeoutError:
             logger.warning("Not drained in %s seconds, shutting down", self.seconds)
         except Exception:
             logger.exception("Draining failed, shutting down")
-        self._task = None
-        if self._loop is not None:
-            self._release(number)
+        self._is_drained = True
 
     def _release(self, number: int) -> None:
         self.uninstall()
