@@ -116,6 +116,11 @@ class Application:
         """The path of the socket."""
         return conf.PATH if self._path is None else self._path
 
+    @property
+    def handler(self) -> Handler:
+        """What runs the requests of the socket."""
+        return self._handler
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection or request (ASGI specification)."""
         if scope["type"] == "lifespan":

@@ -74,6 +74,11 @@ class Handler:
         instance.get_response = self._get_response
         instance.make_view_atomic = self._make_view_atomic
 
+    @property
+    def django(self) -> WSGIHandler:
+        """Django's handler, with its middleware."""
+        return self._django
+
     def handle(self, environ: dict[str, Any], caller: Caller) -> Outcome:
         """Run a request through the whole stack, in the calling thread.
 

@@ -169,4 +169,7 @@ def _answer(connection: BaseDatabaseWrapper) -> Catalog:
         finally:
             cursor.close()
     finally:
+        driver = own.connection
         own.close()
+        if own.connection is not None:  # Django never closes a database in memory
+            driver.close()

@@ -1,4 +1,4 @@
-"""Test clients whose requests really go through the protocol: drop-in for Django's."""
+"""Test clients whose requests really go through the protocol, and test cases with a server."""
 
 from wsrequest.test.clients import (
     AsyncWebSocketClient,
@@ -7,11 +7,17 @@ from wsrequest.test.clients import (
     WebSocketTestMixin,
     replace_django_clients,
 )
+from wsrequest.test.servers import (
+    StaticWebSocketLiveServerTestCase,
+    WebSocketLiveServerTestCase,
+)
 
 __all__ = [
     "AsyncWebSocketClient",
     "OverWebSocket",
+    "StaticWebSocketLiveServerTestCase",
     "WebSocketClient",
+    "WebSocketLiveServerTestCase",
     "WebSocketTestMixin",
     "replace_django_clients",
 ]

@@ -11,6 +11,8 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.core.handlers.wsgi import WSGIRequest
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from msgspec.structs import replace
 
 from wsrequest.conf import conf
@@ -115,10 +117,19 @@ async def _in_one_piece(body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 
+def _close(response: Any) -> None:
+    """End a body that is not read. As with Django's client this ends no connection of the test."""
+    request_finished.disconnect(close_old_connections)
+    try:
+        response.close()
+    finally:
+        request_finished.connect(close_old_connections)
+
+
 class _Gathered:
     def __init__(self, response: Any) -> None:
         if response.streaming and is_endless(response):
-            response.close()
+            _close(response)
             raise Refused("not_live", "this answer is a stream of events, which has no end")
         self._response = response
         self._pieces: list[bytes] = []
@@ -137,7 +148,7 @@ class _Gathered:
     def _add(self, piece: bytes) -> None:
         self._room -= len(piece)
         if self._room < 0:
-            self._response.close()
+            _close(self._response)
             raise Refused(
                 "answer_too_large",
                 f"a live answer may have {conf.limits().answer_bytes} bytes "

@@ -24,6 +24,7 @@ from wsrequest.live.capture import installed
 from wsrequest.test import AsyncWebSocketClient, WebSocketClient, WebSocketTestMixin
 
 RUNS: list[Any] = []
+make_savepoint = getattr(transaction, "savepoint_create", None) or transaction.savepoint
 
 
 def texts(request: HttpRequest) -> JsonResponse:
@@ -166,7 +167,7 @@ class Shown:
     def test_savepoint_of_a_test_is_taken_back(self) -> None:
         live = self.client.live("/texts/")
         with transaction.atomic():
-            savepoint = transaction.savepoint()
+            savepoint = make_savepoint()
             Note.objects.create(text="never")
             transaction.savepoint_rollback(savepoint)
             Note.objects.create(text="milk")
@@ -263,6 +264,7 @@ class Shown:
             self.client.live("/deaf/")
         with pytest.raises(Refused, match="not_live: this answer is a stream of events"):
             self.client.live("/endless/")
+        assert Note.objects.count() == 0  # by the connection of the test, which is still open
         with pytest.raises(Refused, match="answer_too_large: .*WSREQUEST_MAX_ANSWER_BYTES"):
             with override_settings(WSREQUEST_MAX_ANSWER_BYTES=2):
                 self.client.live("/texts/")
@@ -315,7 +317,7 @@ class TestInTransaction(Shown, WebSocketTestMixin, TestCase):
 
     def test_savepoint_is_taken_back_after_it_was_shown(self) -> None:
         live = self.client.live("/texts/")
-        savepoint = transaction.savepoint()
+        savepoint = make_savepoint()
         Note.objects.create(text="never")
         assert len(live.settle()) == 1
         transaction.savepoint_rollback(savepoint)
@@ -353,7 +355,9 @@ def test_another_thread_commits() -> None:
 
     def write() -> None:
         Note.objects.create(text="milk")
+        driver = connections["default"].connection
         connections.close_all()
+        driver.close()  # Django never closes a database in memory
 
     thread = threading.Thread(target=write)
     thread.start()
