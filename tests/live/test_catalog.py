@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -219,7 +220,9 @@ def test_view_is_written_with_its_tables(database: Database, published: Publishe
         published.clear()
         if database.vendor == "postgresql":
             run_sql("UPDATE texts SET text = 'c'")
-            assert published.tables() == {"note", "texts"}
+            # With Django 6.1 also what the database updates with a note's key: which columns a
+            # view's are is not known.
+            assert published.tables() - {"answer", "reply"} == {"note", "texts"}
 
 
 # Tables that are one.
@@ -328,7 +331,7 @@ def test_migration_is_noticed(
     assert not story.wakes(names, rename("x"))
     make_trigger(database.vendor, "live_tag", "UPDATE live_room SET name = 'by trigger'")
     assert story.wakes(names, rename("y"))
-    with database.connect() as other:  # which nobody watches
+    with closing(database.connect()) as other:  # which nobody watches
         other.cursor().execute(
             "DROP TRIGGER on_live_tag" + (" ON live_tag" if database.vendor != "sqlite" else "")
         )

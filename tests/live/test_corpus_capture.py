@@ -6,7 +6,7 @@ published. Each failure is told in the name of its test.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -215,7 +215,7 @@ def test_ca09_write_after_a_lost_connection_is_told(
 ) -> None:
     connection = connections[ALIAS]
     if database.vendor == "postgresql":
-        with database.connect() as other:
+        with closing(database.connect()) as other:
             other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
