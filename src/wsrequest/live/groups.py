@@ -43,15 +43,17 @@ class Run:
         job: what runs it; None for a first run, which belongs to its connection.
         is_over: its result is no longer wanted.
         lags: it read from a replica.
+        echoes: of its group, when it began.
     """
 
     __slots__ = (
-        "began", "group", "is_over", "job", "lags", "position", "subscriber", "watchdog",
+        "began", "echoes", "group", "is_over", "job", "lags", "position", "subscriber", "watchdog",
     )  # fmt: skip
 
     def __init__(self, began: float, group: "Group | None" = None) -> None:
         self.began, self.group = began, group
         self.position = 0
+        self.echoes = 0 if group is None else group.echoes
         self.subscriber: Subscriber | None = None
         self.job: Job | None = None
         self.is_over = self.lags = False
@@ -124,7 +126,8 @@ class Group:
         expiry: until the result is too old by what the view said.
         failures: in a row.
         chases: how often it ran since the last change only because a replica may have lagged.
-        echoes: how often in a row only another live run was the reason to run.
+        echoes: how many live runs called for each other, one by one, before it was called for;
+            0 when somebody else was the reason to run.
         vague: how many of its reruns wrote any table since ``vague_since``, and the last of them.
         vague_since: how many commits there had been that no rerun made.
         waits: those that end once the subscribers were shown what was committed up to a position.
@@ -185,19 +188,17 @@ class Group:
             pause = min(_MOST_RETRY_SECONDS, 0.1 * 2 ** (self.echoes - MOST_ECHOES))
             self.quiet_until = ended + pause
 
-    def hear(self, *, is_echo: bool) -> None:
+    def hear(self, writer: Run | None) -> None:
         """A commit concerns it.
 
         Args:
-            is_echo: only another live run made it. Anything else ends the pause for echoes at
-                once: somebody waits for what was committed.
+            writer: the live run that alone made it, if any. Only those that call for each other
+                without end are slowed down: a commit that somebody else made, or that is few runs
+                away from one, ends the pause for echoes at once, for somebody waits for it.
         """
         self.chases = 0
-        if is_echo:
-            self.echoes += 1
-            return
-        self.echoes = 0
-        if self.quiet_until:
+        self.echoes = 0 if writer is None else writer.echoes + 1
+        if self.echoes <= MOST_ECHOES and self.quiet_until:
             self.quiet_until = 0.0
             self._stop_timer()
 

@@ -128,7 +128,7 @@ class Registry:
     def _touch(self, group: Group, writer: object) -> None:
         if isinstance(writer, Run) and writer.group is group:
             return  # a view that writes what it reads would run for ever
-        group.hear(is_echo=_is_rerun(writer))
+        group.hear(writer if _is_rerun(writer) else None)
         if group.echoes > MOST_ECHOES:
             text = "live views run each other without end, and are slowed down, %s for one"
             self._warn(self._warned_of_echoes, group.path, text)

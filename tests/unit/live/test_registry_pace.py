@@ -144,6 +144,7 @@ def test_a_view_that_was_slowed_down_is_at_its_pace_again(caplog: pytest.LogCapt
     other = world.jobs[0]
     world.end(other, ok(b"two"), (read("b"),))
     for count in range(2, MOST_ECHOES + 5):
+        other.run.echoes = count  # as where the two call for each other
         world.commit("a", run=other.run)
         world.until_begun(count)
         world.end(result=ok(b"two"))
@@ -191,6 +192,38 @@ def test_a_real_commit_ends_the_pause_for_echoes_at_once(key: str, table: str) -
     assert key in [job.subscriber.key for job in world.jobs[count:]]
 
 
+def test_a_view_that_only_hears_what_a_live_run_writes_is_not_slowed_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It was 50 s behind after some commits, each of which made a writing live view run."""
+    world = World()
+    world.subscribe(key="writer", reads=(read("a"),))
+    world.subscribe(key="me", reads=(read("b"),))
+    for number in range(5 * MOST_ECHOES):
+        world.commit("a")
+        writer = world.jobs[-1]
+        world.commit("b", run=writer.run)
+        assert world.jobs[-1] is not writer  # at once
+        world.end(writer, ok(b"%d" % number), (read("a"),))
+        world.end(result=ok(b"%d" % number), reads=(read("b"),))
+        world.clock.advance(1.5)
+    assert not caplog.records
+
+
+def test_what_a_commit_made_another_view_write_ends_the_pause_for_echoes() -> None:
+    world = World()
+    world.subscribe(key="me", reads=(read("a"),))
+    world.subscribe(key="you", reads=(read("b"),))
+    world.subscribe(key="they", reads=(read("c"),))
+    world.commit("a")
+    let_echo(world, 60.0)
+    world.commit("c")
+    count, writer = len(world.jobs), world.jobs[-1]
+    assert writer.subscriber.key == "they"
+    world.commit("a", run=writer.run)
+    assert [job.subscriber.key for job in world.jobs[count:]] == ["me"]
+
+
 def test_a_real_commit_ends_no_pause_of_a_slow_view_or_a_failure() -> None:
     world = World()
     world.subscribe(key="me", reads=(read("a"),))
@@ -198,6 +231,7 @@ def test_a_real_commit_ends_no_pause_of_a_slow_view_or_a_failure() -> None:
     world.commit("other")
     rerun = world.jobs[0].run
     for count in range(2, MOST_ECHOES + 4):
+        rerun.echoes = count
         world.commit("a", run=rerun)
         world.until_begun(count)
         world.clock.advance(8.0)
@@ -222,6 +256,7 @@ def test_a_real_commit_while_the_view_runs_leaves_no_pause_for_echoes() -> None:
     rerun = world.jobs[0].run
     world.end(result=ok(b"two"), reads=(read("other"),))
     for count in range(2, MOST_ECHOES + 6):
+        rerun.echoes = count
         world.commit("a", run=rerun)
         world.until_begun(count)
         if count < MOST_ECHOES + 5:
