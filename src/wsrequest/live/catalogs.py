@@ -161,6 +161,8 @@ def _answer(connection: BaseDatabaseWrapper) -> Catalog:
     """Ask by a connection of this thread's own."""
     own: Any = connection.copy()
     vars(own)[_MARK] = True
+    # Not one of a pool: the project may hold all of those, and wait for the answer.
+    own.settings_dict.get("OPTIONS", {}).pop("pool", None)
     try:
         own.ensure_connection()
         cursor = own.connection.cursor()  # the driver's: it is no query of the project's
