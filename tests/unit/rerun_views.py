@@ -144,7 +144,10 @@ def clock(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def themed(request: HttpRequest, name: str) -> HttpResponse:
-    """Read the cookies that the table names: several by spaces, ``*`` all, ``raw`` the header."""
+    """Read the cookies that the table names, several by spaces.
+
+    ``*`` is all of them, ``raw`` the header, ``secret`` the copy that the CSRF middleware makes.
+    """
     begin(request, name)
     wanted = str(value(name) or "").split()
     found: dict[str, Any] = {}
@@ -153,6 +156,8 @@ def themed(request: HttpRequest, name: str) -> HttpResponse:
             found["*"] = dict(request.COOKIES)
         elif cookie == "raw":
             found["raw"] = sorted(request.META.get("HTTP_COOKIE", "").split("; "))
+        elif cookie == "secret":
+            found["secret"] = request.META.get("CSRF_COOKIE")
         else:
             found[cookie] = request.COOKIES.get(cookie)
     return JsonResponse({"value": wanted, "cookies": found})

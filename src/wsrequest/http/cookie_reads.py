@@ -1,7 +1,8 @@
 """Which cookies a request reads, so that the others can change without making it another.
 
 Owns what is put in the place of ``COOKIES``, ``META`` and ``headers``. Whoever reads the Cookie
-header itself, or walks through all cookies, has read all of them.
+header itself, or walks through all cookies, has read all of them. Django's CSRF middleware copies
+the secret of its cookie to ``META``, so a read of the copy counts like a read of that cookie.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,16 +15,17 @@ __all__ = ["CookieReads", "note_cookies"]
 
 _MOST_NAMES = 100  # a view that tries more has read all
 _HEADER = "HTTP_COOKIE"
+_SECRET = "CSRF_COOKIE"
 
 
 class CookieReads:
     """What one request has read of its cookies. Any thread may add to it."""
 
-    __slots__ = ("_counts", "_is_all")
+    __slots__ = ("_counts", "_has_csrf_secret", "_is_all")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._is_all = False
+        self._has_csrf_secret = self._is_all = False
 
     def add(self, name: object) -> None:
         """Note that a cookie was looked up, whether it is there or not."""
@@ -33,6 +35,10 @@ class CookieReads:
     def add_all(self) -> None:
         """Note that all were read."""
         self._is_all = True
+
+    def add_csrf_secret(self) -> None:
+        """Note that the secret of the CSRF cookie was read where the middleware keeps a copy."""
+        self._has_csrf_secret = True
 
     def count(self, name: str) -> int:
         """How often a cookie was looked up by its name."""
@@ -53,10 +59,11 @@ class CookieReads:
 
         Args:
             csrf_cookie: its name. The middleware looks it up for each request, which counts only
-                where a token is made.
+                where a token is made or the secret is read.
             uses_token: whether one was made.
         """
-        if csrf_cookie is None or uses_token or self.count(csrf_cookie) != 1:
+        is_read = uses_token or self._has_csrf_secret
+        if csrf_cookie is None or is_read or self.count(csrf_cookie) != 1:
             return self.names()
         return self.names(without=[csrf_cookie])
 
@@ -182,6 +189,8 @@ class _Environ(_Noting):
     def _note(self, key: object) -> None:
         if key == _HEADER:
             self._reads.add_all()
+        elif key == _SECRET:
+            self._reads.add_csrf_secret()
 
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()  # names only; whoever wants the value looks it up

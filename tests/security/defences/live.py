@@ -43,6 +43,16 @@ LIVE = (
         ),
     ),
     Defence(
+        (13,),
+        "who reads the copy of the CSRF secret in META has read its cookie",
+        SRC + "http/cookie_reads.py",
+        (("        elif key == _SECRET:\n", "        elif key is None:\n"),),
+        (
+            UNIT + "http/test_cookie_reads.py::test_the_copy_of_the_csrf_secret_is_the_cookie",
+            _WHOSE + "test_a_csrf_secret_that_is_read_from_the_copy_is_shown_to_its_owner_only",
+        ),
+    ),
+    Defence(
         (21,),
         "what strangers write does not use up a subscriber's throttle",
         SRC + "live/caches.py",

@@ -139,6 +139,18 @@ async def test_a_cookie_that_is_read_later_parts_who_differ_in_it(wanted: str) -
         assert STAGES["a"].count == count + 2 and len(peers[0].of(1)) == 3
 
 
+async def test_a_csrf_secret_that_is_read_from_the_copy_is_shown_to_its_owner_only() -> None:
+    secrets = ["s" * 32, "t" * 32]
+    async with tabs(*(f"csrftoken={secret}" for secret in secrets)) as peers:
+        for peer in peers:
+            await goes_on(peer, url="/themed/a/")
+        assert len(DATABASE[0].registry) == 1  # one run for both
+        commit(a="secret")
+        for peer, secret in zip(peers, secrets, strict=True):
+            await comes(peer, {"secret": secret})
+            assert len(peer.of(1)) == 2
+
+
 async def test_a_cookie_that_changes_while_it_is_read_first_counts() -> None:
     async with tabs("theme=light") as (peer,):
         stage = STAGES["a"]

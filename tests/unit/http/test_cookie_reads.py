@@ -115,6 +115,23 @@ def test_who_sees_all_cookies_has_read_all(read: Any) -> None:
     assert names_of(read) is None
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda request: request.META["CSRF_COOKIE"],
+        lambda request: request.META.get("CSRF_COOKIE"),
+        lambda request: "CSRF_COOKIE" in request.environ,
+        lambda request: {key: request.META[key] for key in ("CSRF_COOKIE",)},
+    ],
+)
+def test_the_copy_of_the_csrf_secret_is_the_cookie(read: Any) -> None:
+    request, reads = made()
+    request.META["CSRF_COOKIE"] = request.COOKIES["csrftoken"]  # as the middleware does
+    assert reads.counting("csrftoken", uses_token=False) == frozenset()
+    read(request)
+    assert reads.counting("csrftoken", uses_token=False) == {"csrftoken"}
+
+
 def test_the_request_is_as_it_was() -> None:
     request, _ = made()
     assert request.COOKIES == {"a": "1", "b": "2", "csrftoken": "s"}
