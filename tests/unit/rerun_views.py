@@ -3,6 +3,7 @@
 Each reads the table of its name, and so runs again when a test commits to it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
@@ -30,6 +31,10 @@ else:
 
 STAMPS: list[str] = []
 """What a last-seen stamp, a counter, a row of an audit log would be."""
+
+TASKS: list[asyncio.Task[None]] = []
+KEYS: asyncio.Queue[str] = asyncio.Queue()
+"""Of the session that the task shall write to."""
 
 
 def session_store(key: str | None = None) -> Any:
@@ -91,6 +96,24 @@ async def astamping(request: HttpRequest, name: str) -> HttpResponse:
     begin(request, name)
     found = await astamp(name)
     return JsonResponse({"value": value(name), "stamp": found, "rerun": is_rerun()})
+
+
+async def background(request: HttpRequest, name: str) -> HttpResponse:
+    """Start a task that goes on, the first time that the view is run again."""
+    begin(request, name)
+    if is_rerun() and not TASKS:
+        TASKS.append(asyncio.create_task(_save_to(KEYS)))
+    return JsonResponse({"value": value(name)})
+
+
+async def _save_to(keys: "asyncio.Queue[str]") -> None:
+    await asyncio.to_thread(_save, await keys.get())
+
+
+def _save(key: str) -> None:
+    session = session_store(key)
+    session["saved"] = True
+    session.save()
 
 
 def facts(request: HttpRequest, name: str) -> HttpResponse:
@@ -193,6 +216,7 @@ VIEWS = (
     leave,
     stamping,
     astamping,
+    background,
     facts,
 )
 urlpatterns = [

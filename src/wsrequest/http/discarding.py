@@ -3,6 +3,9 @@
 Owns the session stores that are made while ``discarding`` is in force. They hold for any engine
 that stores sessions by their keys, however the project gets one: as ``request.session`` or by
 calling ``SessionStore(key)``. An engine that keeps the data in the cookie has nothing to discard.
+
+A run can start a task that goes on after it, for other visitors. Such a task inherits the context,
+so its stores, and those that it took from the run, write as usual once the run has ended.
 """
 
 import copy
@@ -11,12 +14,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
 from threading import Lock
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
 
 __all__ = ["Discarded", "discarding"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Discarded:
@@ -25,11 +31,13 @@ class Discarded:
     Attributes:
         stored: the data of each session that the run has written, by key; None for a deleted one.
         loaded: the first data that the run got for each session from its real store, by key.
+        is_open: whether the run goes on.
     """
 
-    __slots__ = ("loaded", "stored")
+    __slots__ = ("is_open", "loaded", "stored")
 
     def __init__(self) -> None:
+        self.is_open = False
         self.stored: dict[str, dict[str, Any] | None] = {}
         self.loaded: dict[str, dict[str, Any]] = {}
 
@@ -47,48 +55,77 @@ def discarding(discarded: Discarded) -> Iterator[Discarded]:
     """
     _install()
     token = _CURRENT.set(discarded)
+    discarded.is_open = True
     try:
         yield discarded
     finally:
+        # What the run started and did not wait for is not the run any more.
+        discarded.is_open = False
         _CURRENT.reset(token)
+
+
+def _while_open(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Make a method of ``_DiscardingStore``, sync or async, the store's own when the run is over.
+
+    Args:
+        method: of the same name as the store's.
+    """
+    name = method.__name__
+
+    @wraps(method)
+    def choose(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        store = cast("_DiscardingStore", args[0])
+        if store._discarded.is_open:
+            return method(*args, **kwargs)
+        own = getattr(super(_DiscardingStore, store), name)
+        return cast("_R", own(*args[1:], **kwargs))
+
+    return choose
 
 
 class _DiscardingStore(SessionBase):
     """Stands before the store of an engine. Reads go there, writes do not."""
 
-    _discarded: Discarded
+    _discarded = Discarded()  # of none that goes on
     # Of SessionBase, and not in the stubs.
     _get_session: Callable[..., dict[str, Any]]
     _aget_session: Callable[..., Awaitable[dict[str, Any]]]
     _get_new_session_key: Callable[[], str]
     _aget_new_session_key: Callable[[], Awaitable[str]]
 
+    @_while_open
     def exists(self, session_key: str) -> bool:
         data = self._discarded.stored.get(session_key, self)
         return super().exists(session_key) if data is self else data is not None
 
+    @_while_open
     async def aexists(self, session_key: str) -> bool:
         data = self._discarded.stored.get(session_key, self)
         return await super().aexists(session_key) if data is self else data is not None
 
+    @_while_open
     def load(self) -> dict[str, Any]:
         key = self.session_key
         if key in self._discarded.stored:
             return self._own_data(key)
         return self._note(key, super().load())
 
+    @_while_open
     async def aload(self) -> dict[str, Any]:
         key = self.session_key
         if key in self._discarded.stored:
             return self._own_data(key)
         return self._note(key, await super().aload())
 
+    @_while_open
     def create(self) -> None:
         self._create(self._get_new_session_key())
 
+    @_while_open
     async def acreate(self) -> None:
         self._create(await self._aget_new_session_key())
 
+    @_while_open
     def save(self, must_create: bool = False) -> None:
         key = self.session_key
         if key is None:
@@ -98,6 +135,7 @@ class _DiscardingStore(SessionBase):
         else:
             self._store(key, self._get_session(no_load=must_create))
 
+    @_while_open
     async def asave(self, must_create: bool = False) -> None:
         key = self.session_key
         if key is None:
@@ -107,11 +145,13 @@ class _DiscardingStore(SessionBase):
         else:
             self._store(key, await self._aget_session(no_load=must_create))
 
+    @_while_open
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key
         if key:
             self._discarded.stored[key] = None
 
+    @_while_open
     async def adelete(self, session_key: str | None = None) -> None:
         self.delete(session_key)
 
@@ -160,9 +200,10 @@ def _hooked(before: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(before)
     def make(cls: type[SessionBase], /, *args: Any, **kwargs: Any) -> Any:
         discarded = _CURRENT.get()
-        if discarded is None or issubclass(cls, _DiscardingStore | CookieStore):
+        if discarded is None or not discarded.is_open or issubclass(cls, CookieStore):
             return _make(before, cls, args, kwargs)
-        store = _make(before, _discarding_class(cls), args, kwargs)
+        is_ours = issubclass(cls, _DiscardingStore)  # the type of another store, used again
+        store = _make(before, cls if is_ours else _discarding_class(cls), args, kwargs)
         store._discarded = discarded
         return store  # its __init__ follows
 

@@ -11,6 +11,7 @@ _SETTLING = UNIT + "connection/test_settling.py::"
 _RERUNS = UNIT + "connection/test_reruns.py::"
 _SHARED = UNIT + "connection/test_shared.py::"
 _WHOSE = UNIT + "connection/test_whose.py::"
+_DISCARDING = UNIT + "http/test_discarding.py::"
 _REGISTRY = UNIT + "live/test_registry_"
 
 LIVE = (
@@ -23,6 +24,17 @@ LIVE = (
             _RERUNS + "test_a_token_that_is_shown_once_waits_for_the_visitor",
             _RERUNS + "test_messages_wait_for_the_visitor",
             _RERUNS + "test_a_run_never_prolongs_a_session",
+        ),
+    ),
+    Defence(
+        (9,),
+        "a task that such a run starts saves the sessions of others after it",
+        SRC + "http/discarding.py",
+        (("        discarded.is_open = False\n", "        pass\n"),),
+        (
+            _DISCARDING + "test_what_a_run_leaves_behind_writes_as_usual",
+            _DISCARDING + "test_what_a_run_leaves_behind_writes_as_usual_by_the_async_methods",
+            _RERUNS + "test_a_task_that_a_run_starts_saves_the_sessions_of_others",
         ),
     ),
     Defence(

@@ -1,5 +1,6 @@
 """A run that no client has sent has no effects on whom it is made as."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +14,8 @@ from django.contrib.sessions.backends.file import SessionStore as FileStore
 from tests.unit.connection.test_subscriptions import goes_on, nth, quiet, service_open
 from tests.unit.live_views import DATABASE, commit
 from tests.unit.peer import ORIGIN, Peer, connected
-from tests.unit.rerun_views import STAMPS, session_store
-from tests.unit.views import STAGES
+from tests.unit.rerun_views import KEYS, STAMPS, TASKS, session_store
+from tests.unit.views import SECONDS, STAGES
 from wsrequest.connection import sockets
 from wsrequest.live.normalizing import Normalizer
 
@@ -105,6 +106,18 @@ async def test_messages_wait_for_the_visitor(settings: Any, storage: str) -> Non
 
 def _value(message: Any) -> Any:
     return json.loads(message.body)["value"]
+
+
+async def test_a_task_that_a_run_starts_saves_the_sessions_of_others(settings: Any) -> None:
+    settings.SESSION_ENGINE = f"{BACKENDS}cache"
+    key = begun(user="ann")
+    async with visitor() as peer:
+        await goes_on(peer, url="/background/a/")
+        commit(a=1)
+        await shown(peer, 1, 2)
+        KEYS.put_nowait(key)
+        await asyncio.wait_for(TASKS.pop(), SECONDS)
+    assert held(key) == {"user": "ann", "saved": True}
 
 
 async def test_a_run_never_prolongs_a_session(

@@ -1,5 +1,6 @@
 """What a run saves to sessions, only that run sees, whichever engine stores them."""
 
+from contextvars import copy_context
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,59 @@ def test_the_async_methods_discard_too(store: Any) -> None:
 
     with discarding(Discarded()):
         async_to_sync(run)()
+    assert held(store, key) == {"a": 1}
+
+
+def test_what_a_run_leaves_behind_writes_as_usual(store: Any) -> None:
+    """A worker that the run started serves others after it, in the run's context."""
+    key, other = begun(store, a=1), begun(store, a=1)
+    with discarding(Discarded()):
+        kept, seen = store(key), store(other)
+        seen["a"] = 2
+        seen.save()
+        context = copy_context()
+
+    def work() -> None:
+        for session in (kept, store(other)):
+            session["a"] += 2
+            session.save()
+        assert not isinstance(store(), type(kept))
+        made = type(kept)()
+        made.save()
+        assert kept.exists(made.session_key)
+        kept.delete(made.session_key)
+        assert not store().exists(made.session_key)
+
+    context.run(work)
+    assert held(store, key) == held(store, other) == {"a": 3}
+
+
+def test_what_a_run_leaves_behind_writes_as_usual_by_the_async_methods(store: Any) -> None:
+    key = begun(store, a=1)
+    with discarding(Discarded()):
+        kept = store(key)
+        context = copy_context()
+
+    async def work() -> None:
+        for session, count in ((kept, 2), (store(key), 3)):
+            await session.aset("a", count)
+            await session.asave()
+            assert await store(key).aload() == {"a": count}
+        await kept.acycle_key()
+        assert not await kept.aexists(key)
+        await kept.adelete()
+
+    context.run(async_to_sync(work))
+    assert held(store, key) is None and held(store, kept.session_key) is None
+
+
+def test_the_type_of_a_store_discards_too(store: Any) -> None:
+    key = begun(store, a=1)
+    with discarding(Discarded()):
+        session = type(store(key))(key)
+        session["a"] = 2
+        session.save()
+        assert held(store, key) == {"a": 2}
     assert held(store, key) == {"a": 1}
 
 
