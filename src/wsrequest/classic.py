@@ -122,6 +122,8 @@ class WebSocketRequest:
             return
         if not self.url:
             self.set_error("Missing URL")
+        elif self.token and "authorization" in conf.vouching_headers:
+            self.set_error("Token not allowed.")
         elif self.get_url_resolver_match() is not None:
             try:
                 check_method(self.method)
@@ -150,8 +152,12 @@ class WebSocketRequest:
         """Resolve the url's path by the URLconf; without success set ``error`` and return None."""
         try:
             path, _ = split_url(check_url(self.url or ""))
+            path_info = unquote_to_bytes(path).decode("latin1")
+            if conf.excluded_paths.covers(path_info):
+                self.set_error("Use HTTP.", 421)
+                return None
             # Decoded by Django's own function, so that it is the path that the handler will see.
-            return resolve(get_path_info({"PATH_INFO": unquote_to_bytes(path).decode("latin1")}))
+            return resolve(get_path_info({"PATH_INFO": path_info}))
         except (Refused, Resolver404):
             self.set_error("Resource not found.", 404)
             return None

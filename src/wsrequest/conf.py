@@ -76,7 +76,7 @@ class Conf:
     )
     EXCLUDED_PATHS = Setting[Sequence[str]](
         (),
-        "Paths that no message reaches, with all below them: those that your proxy guards.",
+        "Beginnings of paths that no message reaches: those that your proxy guards.",
     )
     THREADS = Setting(8, "Threads that run synchronous code at the same time.", minimum=1)
     MAX_THREADS = Setting(

@@ -65,7 +65,8 @@ WORDS = {
     "wsrequest.E008": Words(
         "{value} in WSREQUEST_EXCLUDED_PATHS {fault}.",
         "Give each path as Django resolves it, decoded and without the script name, as in "
-        '"/admin/"; what is below it is excluded with it.',
+        '"/admin/"; what is below it is excluded with it. Without the last slash all that begins '
+        "with the path is excluded.",
     ),
 }
 
@@ -140,6 +141,9 @@ def _excluded_fault(path: str) -> str | None:
     found = re.search(r"[*%?#]", path)
     if found:
         return f"holds {found.group()!r}, which stands for itself only"
+    name = conf.script_name
+    if name and f"{path}/".startswith(f"{name}/"):
+        return f"begins with the script name {name!r}, which is not part of a path here"
     return None
 
 

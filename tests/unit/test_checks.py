@@ -154,6 +154,12 @@ WRONG = [
     wrong("E008", "begin with a slash", WSREQUEST_EXCLUDED_PATHS=["admin/"]),
     wrong("E008", "holds '*'", WSREQUEST_EXCLUDED_PATHS=["/admin/*"]),
     wrong("E008", "holds '%'", WSREQUEST_EXCLUDED_PATHS=["/%61dmin/"]),
+    wrong(
+        "E008",
+        "begins with the script name '/app'",
+        FORCE_SCRIPT_NAME="/app/",
+        WSREQUEST_EXCLUDED_PATHS=["/app/admin/"],
+    ),
     wrong("I002", "The admin is installed", INSTALLED_APPS=[*APPS, "django.contrib.admin"]),
     wrong("E006", "is 'Bearer ', which is not one word.", WSREQUEST_TOKEN_SCHEME="Bearer "),
     wrong(
@@ -327,6 +333,7 @@ RIGHT = [
         "INSTALLED_APPS": [*APPS, "django.contrib.admin"],
         "WSREQUEST_EXCLUDED_PATHS": ["/admin/", "/"],
     },
+    {"FORCE_SCRIPT_NAME": "/app", "WSREQUEST_EXCLUDED_PATHS": ["/apple/", "/metrics"]},
     {"WSREQUEST_PATH": "/a-z/öffentlich/~x/"},
     {"WSREQUEST_PATH": "/socket", "APPEND_SLASH": False},
     {"WSREQUEST_PATH": "/socket", "MIDDLEWARE": []},

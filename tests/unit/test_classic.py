@@ -266,6 +266,24 @@ def test_factory_defaults_are_what_the_request_says_of_its_connection() -> None:
     assert (seen["meta"]["REMOTE_ADDR"], seen["meta"]["SERVER_PORT"]) == ("192.0.2.7", "8443")
 
 
+@pytest.mark.parametrize("url", ["/echo/", "/%65cho/", "/echo%2F", "/echo/?a", "/ec"])
+def test_a_path_that_the_proxy_guards_is_refused(settings: Any, url: str) -> None:
+    settings.WSREQUEST_EXCLUDED_PATHS = ["/ec"]
+    assert made(url=url).get_response() == {"error": "Use HTTP.", "status_code": 421}
+    assert made(url="/none/").get_response() == {
+        "error": "Resource not found.",
+        "status_code": 404,
+    }
+
+
+def test_a_token_is_a_header_that_the_project_keeps(settings: Any) -> None:
+    settings.WSREQUEST_FORBIDDEN_HEADERS = ["Authorization"]
+    refused = {"error": "Token not allowed.", "status_code": 400}
+    assert made(url="/echo/", token="a.b").get_response() == refused
+    own = {"HTTP_AUTHORIZATION": "Bearer b"}
+    assert told(own)["headers"]["Authorization"] == "Bearer b"
+
+
 def test_factory_defaults_win_over_the_token() -> None:
     request = made({"HTTP_AUTHORIZATION": "Bearer b"}, url="/echo/", token="a")
     assert request.get_factory().defaults == {"HTTP_AUTHORIZATION": "Bearer b"}

@@ -70,8 +70,8 @@ class Exchange(InFlight):
             if message.subscribe and frame_bytes > self.terms.limits.subscribe_bytes:
                 raise too_large_to_subscribe(self.terms.limits.subscribe_bytes)
             check_excluded(message.url, self.base, self.terms.excluded_paths)
-            if message.headers:
-                check_overrides(message.headers, self.base, self.terms.vouching_headers)
+            if message.headers or message.token is not None:
+                check_overrides(message, self.base, self.terms.vouching_headers)
             self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)
         except Refused as refused:
             refused.id = message.id

@@ -27,19 +27,25 @@ class ExcludedPaths(tuple[str, ...]):
         """Return those of a setting.
 
         Args:
-            paths: each begins with a slash; what is below a path is excluded with it.
+            paths: each begins with a slash. One that ends with a slash is excluded with all that
+                is below it, and without its slash; any other with all that begins with it.
         """
         # As WSGI has a path: the bytes of UTF-8, read as Latin-1.
-        return cls(path.rstrip("/").encode().decode("latin1") for path in paths)
+        return cls(path.encode().decode("latin1") for path in paths)
 
     def covers(self, path_info: str) -> bool:
-        """Whether a path is one of these, or below one.
+        """Whether a path is excluded.
 
         Args:
             path_info: PATH_INFO of the environ: decoded, without the script name. That is what
                 Django resolves, so ``/%61dmin/`` is no way around ``/admin/``.
+
+        Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#location, whose prefixes
+            are plain beginnings. So are those of most proxies: ``/api/notes`` guards
+            ``/api/notes.json``, too.
         """
-        return any(path_info == path or path_info.startswith(path + "/") for path in self)
+        slashed = path_info + "/"
+        return any(path_info.startswith(path) or slashed == path for path in self)
 
 
 def internal_header(names: Collection[str]) -> str | None:

@@ -68,15 +68,25 @@ class WebSocketInfo:
         )
 
 
-def check_overrides(headers: dict[str, str], base: Base, vouching: Container[str]) -> None:
+def check_overrides(message: Request, base: Base, vouching: Container[str]) -> None:
     """Refuse headers that this server, or this handshake, keeps to itself (PROTOCOL.md 4.6).
 
-    A header that a proxy added to the handshake is thereby out of a message's reach.
+    A header that a proxy added to the handshake is thereby out of a message's reach. A token
+    becomes a header too.
+
+    Args:
+        message: its headers were checked by ``protocol``.
+        base: of its connection.
+        vouching: names, in lower case, that only a proxy may set.
 
     Raises:
         Refused: ``bad_header``.
     """
-    for name in headers:
+    if message.token is not None and "authorization" in vouching:
+        raise Refused(
+            "bad_header", "a message cannot give a token: it would set the header Authorization"
+        )
+    for name in message.headers:
         lower = name.lower()
         if lower in vouching:
             raise Refused("bad_header", f"header {name} cannot be set by a message")

@@ -65,7 +65,7 @@ def receive_request(environ: Environ, run: LiveRun | None = None) -> WSGIRequest
     if run is not None:
         message = run.shape(message)
     message, body = _receive(_frames(message, limits), limits)
-    check_overrides(message.headers, base, vouching)
+    check_overrides(message, base, vouching)
     received = make_environ(
         message,
         base,

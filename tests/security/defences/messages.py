@@ -256,6 +256,23 @@ MESSAGES = (
     ),
     Defence(
         (30,),
+        "a token is refused where the project forbids Authorization",
+        SRC + "http/requests.py",
+        (('if message.token is not None and "authorization" in vouching:', "if False:"),),
+        (
+            UNIT + "http/test_requests.py::test_a_token_is_a_header_that_the_project_keeps",
+            UNIT + "connection/test_connection.py::test_a_token_can_be_the_projects_own_to_set",
+        ),
+    ),
+    Defence(
+        (30,),
+        "a token is refused by the class of 2014, too",
+        SRC + "classic.py",
+        (('elif self.token and "authorization" in conf.vouching_headers:', "elif False:"),),
+        (UNIT + "test_classic.py::test_a_token_is_a_header_that_the_project_keeps",),
+    ),
+    Defence(
+        (30,),
         "a name that ends with a star forbids all that begin so",
         SRC + "protocol/headers.py",
         ((" or (isinstance(name, str) and name.startswith(self.prefixes))", ""),),
@@ -350,6 +367,25 @@ MESSAGES = (
             ACCEPTANCE + "test_excluded_paths.py::test_a_message_does_not_reach_what_is_excluded",
             ACCEPTANCE + "test_excluded_paths.py::test_a_script_name_is_no_way_around",
         ),
+    ),
+    Defence(
+        (31,),
+        "a path without a last slash excludes all that begins with it, as a proxy's rule does",
+        SRC + "http/exclusions.py",
+        (
+            (
+                "path_info.startswith(path) or",
+                'path_info == path or path_info.startswith(path.rstrip("/") + "/") or',
+            ),
+        ),
+        (UNIT + "http/test_exclusions.py::test_a_path_is_excluded_as_a_proxy_guards_it",),
+    ),
+    Defence(
+        (31,),
+        "a path that the proxy guards is out of reach of the class of 2014",
+        SRC + "classic.py",
+        (("if conf.excluded_paths.covers(path_info):", "if False:"),),
+        (UNIT + "test_classic.py::test_a_path_that_the_proxy_guards_is_refused",),
     ),
     Defence(
         (31,),

@@ -12,6 +12,7 @@ from tests.unit.peer import BROWSER, ORIGIN, connected, happens, lane_open, make
 from tests.unit.views import ORDER, STAGES
 from wsrequest.connection import exchange
 from wsrequest.connection.service import Terms
+from wsrequest.protocol.headers import HeaderNames
 from wsrequest.protocol.messages import Credit, Hello, Pong, Response
 from wsrequest.types import Limits
 
@@ -216,6 +217,14 @@ async def test_a_bad_frame_is_refused_and_the_connection_goes_on(
 async def test_a_refusal_by_the_request_s_own_headers_has_its_id() -> None:
     async with opened() as peer:
         peer.say(id=7, url="/quick/a/", token="x", headers={"Authorization": "y"})
+        assert await peer.code(7) == "bad_header"
+        assert not STAGES["a"].count
+
+
+async def test_a_token_can_be_the_projects_own_to_set() -> None:
+    terms = Terms(Limits(), vouching_headers=HeaderNames.of(["Authorization"]))
+    async with opened(terms=terms) as peer:
+        peer.say(id=7, url="/quick/a/", token="x")
         assert await peer.code(7) == "bad_header"
         assert not STAGES["a"].count
 

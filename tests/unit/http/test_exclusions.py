@@ -16,11 +16,18 @@ from wsrequest.http.exclusions import ExcludedPaths, internal_header
         ("/admin/", "/x/admin/", False),
         ("/admin/", "/Admin/", False),  # to Django, too, that is another path
         ("/metrics", "/metrics/x", True),
+        ("/metrics", "/metrics", True),
+        ("/metrics", "/metrics\n", True),
+        ("/api/notes", "/api/notes.json", True),
+        ("/api/notes", "/api/notes;x", True),
+        ("/api/notes", "/api/note", False),
+        ("/api/notes/", "/api/notes.json", False),
+        ("/api/notes/", "/api/note", False),
         ("/", "/anything/", True),
         ("/größe/", "/größe/x".encode().decode("latin1"), True),
     ],
 )
-def test_a_path_is_excluded_with_what_is_below_it(excluded: str, path: str, covers: bool) -> None:
+def test_a_path_is_excluded_as_a_proxy_guards_it(excluded: str, path: str, covers: bool) -> None:
     assert ExcludedPaths.of([excluded]).covers(path) is covers
 
 

@@ -20,6 +20,7 @@ from wsrequest.http.requests import (
     split_url,
 )
 from wsrequest.protocol.codec import decode_client
+from wsrequest.protocol.headers import HeaderNames
 from wsrequest.protocol.messages import Request
 
 ORIGIN = "http://testserver"
@@ -348,11 +349,15 @@ def test_a_token_beside_the_header_is_refused(name: str) -> None:
 # Headers that only the handshake may have.
 
 
+def headed(name: str, value: str) -> Request:
+    return Request("GET", "/x", headers={name: value})
+
+
 @pytest.mark.parametrize("name", ["X-Proxy-User", "x-proxy-user", "Host2"])
 def test_a_header_of_the_handshake_cannot_be_replaced(name: str) -> None:
     made = base((b"x-proxy-user", b"alice"), (b"host2", b"x"))
     with pytest.raises(Refused) as caught:
-        check_overrides({name: "mallory"}, made, frozenset())
+        check_overrides(headed(name, "mallory"), made, frozenset())
     assert caught.value.code == "bad_header"
 
 
@@ -362,7 +367,7 @@ def test_a_header_of_the_handshake_cannot_be_replaced(name: str) -> None:
 )
 def test_what_fetch_sets_anew_replaces_the_handshake(name: str) -> None:
     made = base((name.lower().encode(), b"old"))
-    check_overrides({name: "new"}, made, frozenset())
+    check_overrides(headed(name, "new"), made, frozenset())
     request = request_of({"url": "/x", "headers": {name: "new"}}, made)
     assert request.headers[name] == "new"
     assert request_of({"url": "/x"}, made).headers.get(name) != "new"
@@ -371,8 +376,17 @@ def test_what_fetch_sets_anew_replaces_the_handshake(name: str) -> None:
 @pytest.mark.parametrize("name", ["X-Project-Secret", "x-project-secret"])
 def test_a_header_that_the_project_keeps_cannot_be_set(name: str) -> None:
     with pytest.raises(Refused) as caught:
-        check_overrides({name: "x"}, base(), frozenset({"x-project-secret"}))
+        check_overrides(headed(name, "x"), base(), frozenset({"x-project-secret"}))
     assert caught.value.code == "bad_header"
+
+
+def test_a_token_is_a_header_that_the_project_keeps() -> None:
+    message = Request("GET", "/x", token="forged")
+    check_overrides(message, base(), HeaderNames.of(["X-Project-Secret"]))
+    for pattern in ("Authorization", "auth*"):
+        with pytest.raises(Refused, match="cannot give a token") as caught:
+            check_overrides(message, base(), HeaderNames.of([pattern]))
+        assert caught.value.code == "bad_header"
 
 
 def test_requests_of_one_connection_do_not_share_their_environ() -> None:
