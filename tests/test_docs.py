@@ -9,6 +9,8 @@ import wsrequest.faults
 from wsrequest.bus import delivery
 from wsrequest.conf import SETTINGS
 from wsrequest.errors import CODES
+from wsrequest.http import cookies
+from wsrequest.http.set_cookie import MAX_PAIR_BYTES
 from wsrequest.live import log
 from wsrequest.live.conditions import MAX_ROWS_OF_A_TEXT
 from wsrequest.live.memory import MAX_BYTES
@@ -71,7 +73,10 @@ def test_protocol_gives_each_error_code_with_its_status() -> None:
 def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
     section = document("docs/security.md").partition("\n## Memory of a process\n")[2]
     rows = section.partition("\n## ")[0].splitlines()
-    texts, kept, waiting = (row for row in rows if "| fixed: " in row)
+    jar, texts, kept, waiting = (row for row in rows if "| fixed: " in row)
+    assert f"fixed: {MAX_PAIR_BYTES // 1024} KiB" in jar
+    assert f" {cookies._MAX_BYTES // 1024} KiB for all" in jar
+    assert f" {2 * cookies._MAX_BYTES // 1024} KiB each" in jar
     for number in (MAX_CHARACTERS, MAX_TOKENS, MAX_ROWS_OF_A_TEXT):
         assert f" {number:,} " in texts
     assert texts.endswith(f" {MAX_BYTES // 2**20} MiB |")

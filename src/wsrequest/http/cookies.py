@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from wsrequest.http.set_cookie import Cookie, Key, is_news, parse_set_cookie
 
-__all__ = ["CookieJar", "cookie_pairs"]
+__all__ = ["CookieJar", "cookie_pairs", "path_matches"]
 
 _MAX_COOKIES = 180  # RFC 6265 6.1 asks browsers for at least 50 a domain; Chromium keeps 180
+_MAX_BYTES = 65_536
+"""Of all cookies that a connection keeps. Views may set cookies from what they are sent."""
 _UNKNOWN_PATH = ""  # of a cookie of the handshake
 
 
@@ -40,7 +42,9 @@ class CookieJar:
 
     def __init__(self, header: str, path: str = "/") -> None:
         self._path = path
-        self._gone: frozenset[Key] = frozenset()  # deleted, though nobody had seen them here
+        # Hashes of the keys that were deleted, though nobody had seen them here: a key has no
+        # small limit.
+        self._gone: frozenset[int] = frozenset()
         self._plain: str | None = header  # what to send, while no cookie depends on path or time
         # Replaced as a whole by update(), never changed, since other threads may be reading it.
         self._cookies: _Cookies | None = None
@@ -53,7 +57,7 @@ class CookieJar:
         fitting = [
             held.cookie
             for held in self._all().values()
-            if _path_matches(path, held.cookie.path) and not held.cookie.has_ended(now)
+            if path_matches(path, held.cookie.path) and not held.cookie.has_ended(now)
         ]
         # RFC 6265 5.4: longer paths first, and among equals the one that was created first.
         fitting.sort(key=lambda cookie: -len(cookie.path))
@@ -102,11 +106,12 @@ class CookieJar:
         self._cookies, self._plain, self._gone = stored, plain if is_plain else None, gone
         return _sent(before) != _sent(stored)
 
-    def _merge(self, lines: Iterable[str], path: str) -> tuple[_Cookies, frozenset[Key], list[str]]:
+    def _merge(self, lines: Iterable[str], path: str) -> tuple[_Cookies, frozenset[int], list[str]]:
         """What is stored and what is gone after these lines, and which of them are news."""
         now = time()
         stored = {k: held for k, held in self._all().items() if not held.cookie.has_ended(now)}
         gone, news = self._gone, []
+        room = _MAX_BYTES - sum(map(_size, stored.values()))
         for line in lines:
             cookie = parse_set_cookie(line, path, now)
             if cookie is None:
@@ -117,19 +122,25 @@ class CookieJar:
                 stored = {key if k == unknown else k: held for k, held in stored.items()}
             held = stored.get(key)
             if cookie.has_ended(now):
-                is_unseen = not _path_matches(self._path, cookie.path) and key not in gone
-                if stored.pop(key, None) is not None or is_unseen:
+                is_unseen = not path_matches(self._path, cookie.path) and hash(key) not in gone
+                if held is not None:
+                    room += _size(stored.pop(key))
+                if held is not None or is_unseen:
                     news.append(cookie.line)
                 if len(gone) < _MAX_COOKIES:
-                    gone |= {key}
+                    gone |= {hash(key)}
                 continue
-            gone -= {key}
+            gone -= {hash(key)}
             shown = None if held is None else held.shown
             if is_new := is_news(shown, cookie):
                 news.append(cookie.line)
             # It stays where it is: replacing does not change when it was created (5.3, step 11).
-            if held is not None or len(stored) < _MAX_COOKIES:
-                stored[key] = _Held(cookie, cookie if is_new else shown)
+            kept = cookie._replace(line="")
+            new = _Held(kept, kept if is_new else shown)
+            needed = _size(new) - (0 if held is None else _size(held))
+            if needed <= max(room, 0) and (held is not None or len(stored) < _MAX_COOKIES):
+                stored[key] = new
+                room -= needed
         return stored, gone, news
 
     def _all(self) -> "_Cookies":
@@ -141,6 +152,13 @@ class CookieJar:
             cookie = Cookie(name, value, "", "/", None, 0.0, frozenset(), "")
             found[name, "", _UNKNOWN_PATH] = _Held(cookie, None)
         return found
+
+
+def _size(held: _Held) -> int:
+    cookie, shown = held
+    size = sum(map(len, cookie.key)) + len(cookie.value)
+    # As a rule it is the same object. Else the same value came again, with another end.
+    return size if shown is None or shown is cookie else 2 * size
 
 
 def _sent(cookies: _Cookies) -> list[tuple[str, str, str]]:
@@ -164,8 +182,8 @@ def _pairs(header: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _path_matches(path: str, cookie_path: str) -> bool:
-    """RFC 6265 5.1.4."""
+def path_matches(path: str, cookie_path: str) -> bool:
+    """Whether a cookie of ``cookie_path`` is sent to ``path`` (RFC 6265 5.1.4)."""
     if path == cookie_path:
         return True
     return path.startswith(cookie_path) and (

@@ -16,6 +16,11 @@ RENEWAL_SHARE = 0.1
 """A cookie whose end only moves is passed on once it has moved by this share of its age."""
 _SLACK_SECONDS = 1.0  # Expires has whole seconds
 
+MAX_PAIR_BYTES = 4096
+MAX_ATTRIBUTE_BYTES = 1024
+_MAX_LINE_BYTES = 8192
+"""Of a whole line. No RFC says it; the number of attributes has no other limit."""
+
 Key = tuple[str, str, str]
 
 
@@ -62,15 +67,20 @@ def parse_set_cookie(line: str, url_path: str, now: float) -> Cookie | None:
         now: epoch seconds.
 
     Returns:
-        None for a line that browsers ignore.
+        None for a line that browsers ignore, or that is larger than what is kept of any.
 
-    Source: RFC 6265 sections 5.2 and 5.3.
+    Source: RFC 6265 sections 5.2 and 5.3; RFC 6265bis section 5.6 for the sizes.
     """
     pair, _, rest = line.partition(";")
     name, separator, value = pair.partition("=")
-    name = name.strip()
-    if not separator or not name:
+    name, value = name.strip(), value.strip()
+    if not separator or not name or len(name) + len(value) > MAX_PAIR_BYTES:
         return None
+    if len(rest) > MAX_ATTRIBUTE_BYTES:  # else none of them can be too long
+        attributes = [part for part in rest.split(";") if _is_read(part)]
+        rest, line = ";".join(attributes), ";".join([pair, *attributes])
+        if len(line) > _MAX_LINE_BYTES:
+            return None
     # A later attribute of the same name wins, unless it cannot be read.
     domain = path = ""
     max_age: float | None = None
@@ -99,7 +109,7 @@ def parse_set_cookie(line: str, url_path: str, now: float) -> Cookie | None:
         path = default_path(url_path)
         line = f"{line}; Path={path}"
     return Cookie(
-        name, value.strip(), domain, path, expires, 0.0 if expires is None else expires - now,
+        name, value, domain, path, expires, 0.0 if expires is None else expires - now,
         frozenset(flags.values()), line,
     )  # fmt: skip
 
@@ -136,6 +146,10 @@ def default_path(url_path: str) -> str:
         url_path = url_path[: url_path.index(";")]
     directory = url_path.rpartition("/")[0]
     return quote(directory, safe=string.punctuation) if directory.startswith("/") else "/"
+
+
+def _is_read(attribute: str) -> bool:
+    return len(attribute.partition("=")[2].strip()) <= MAX_ATTRIBUTE_BYTES
 
 
 def _max_age(text: str) -> float | None:

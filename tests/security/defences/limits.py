@@ -6,6 +6,32 @@ __all__ = ["LIMITS"]
 
 LIMITS = (
     Defence(
+        (33, 34),
+        "a cookie has a largest size, as in a browser",
+        SRC + "http/set_cookie.py",
+        (
+            ("MAX_PAIR_BYTES = 4096", "MAX_PAIR_BYTES = 2**40"),
+            ("MAX_ATTRIBUTE_BYTES = 1024", "MAX_ATTRIBUTE_BYTES = 2**40"),
+        ),
+        (
+            UNIT + "http/test_set_cookie.py::test_a_cookie_has_a_largest_size[one-more]",
+            UNIT + "http/test_set_cookie.py::test_an_attribute_that_is_too_long_is_left_out",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "the cookies of a connection are bounded in bytes",
+        SRC + "http/cookies.py",
+        (
+            ("_MAX_BYTES = 65_536", "_MAX_BYTES = 2**40"),
+            ("gone |= {hash(key)}", "gone |= {key}"),
+        ),
+        (
+            UNIT + "http/test_cookies.py::test_what_a_jar_keeps_is_bounded_in_bytes[many-values]",
+            UNIT + "http/test_cookies.py::test_what_a_jar_keeps_is_bounded_in_bytes[deletions]",
+        ),
+    ),
+    Defence(
         (20,),
         "an IPv6 client is counted by its network",
         SRC + "http/handshake.py",
@@ -368,7 +394,7 @@ LIMITS = (
         (33,),
         "a connection keeps only so many cookies",
         SRC + "http/cookies.py",
-        ((" or len(stored) < _MAX_COOKIES:", " or True:"),),
+        ((" or len(stored) < _MAX_COOKIES):", " or True):"),),
         (UNIT + "http/test_cookies.py::test_cookies_are_bounded",),
     ),
     Defence(

@@ -1,6 +1,7 @@
 """Cookies of a connection, by the rules of RFC 6265 as far as one host needs them."""
 
 import threading
+import tracemalloc
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -449,3 +450,43 @@ def test_the_next_end_is_that_of_the_cookie_that_ends_first(
     assert jar.next_end() == now[0] + 30
     now[0] += 31
     assert jar.next_end() == now[0] + 29
+
+
+# What views that set cookies from what they are sent can make a connection keep.
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("k{n}=" + "z" * 500_000 + "; Path=/", id="large-values"),
+        pytest.param("k{n}=" + "z" * 4000 + "; Path=/", id="many-values"),
+        pytest.param("k{n}" + "z" * 4000 + "=1; Path=/", id="names"),
+        pytest.param("k{n}=1; Path=/" + "z" * 1000, id="paths"),
+        pytest.param("k{n}=1; Path=/; Domain=" + "z" * 1000, id="domains"),
+        pytest.param("k{n}=1; Path=/; x=" + "z" * 500_000, id="attributes"),
+        pytest.param("k{n}=1; Path=/" + "; Secure" * 900, id="many-attributes"),
+        pytest.param("k{n}" + "z" * 4000 + "=1; Max-Age=0; Path=/x", id="deletions"),
+        pytest.param("k=" + "z" * 4000 + "; Max-Age={n}000; Path=/", id="one-whose-end-moves"),
+    ],
+)
+def test_what_a_jar_keeps_is_bounded_in_bytes(line: str) -> None:
+    jar = CookieJar("", "/ws/")
+    tracemalloc.start()
+    try:
+        for n in range(1, 400):
+            jar.update([line.replace("{n}", str(n))], "/")
+        assert tracemalloc.get_traced_memory()[0] < 200 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_does_not_fit_leaves_what_is_there() -> None:
+    jar = CookieJar("", "/ws/")
+    jar.update(["sessionid=abc; Path=/"], "/")
+    jar.update([f"k{n}={'z' * 4000}; Path=/" for n in range(400)], "/")
+    full = jar.header("/")
+    assert len(full) > cookies._MAX_BYTES - 5000
+    assert jar.get("sessionid") == "abc"
+    jar.update(["sessionid=other; Path=/", "k0=; Max-Age=0; Path=/"], "/")
+    jar.update(["new=1; Path=/"], "/")  # what is deleted makes room
+    assert (jar.get("sessionid"), jar.get("k0"), jar.get("new")) == ("other", None, "1")

@@ -59,3 +59,28 @@ def test_a_line_is_read_as_a_browser_reads_it(
 def test_a_line_without_a_name_is_ignored(line: str) -> None:
     assert parse_set_cookie(line, "/x", NOW) is None
     assert anywhere(line, "/x") == line
+
+
+@pytest.mark.parametrize(
+    ("line", "is_read"),
+    [
+        pytest.param("a=" + "x" * 4095, True, id="the-largest"),
+        pytest.param("a=" + "x" * 4096, False, id="one-more"),
+        pytest.param("n" * 4097 + "=", False, id="by-its-name"),
+        pytest.param("a=1; Path=/" + "; HttpOnly" * 700, True, id="many-attributes"),
+        pytest.param("a=1; Path=/" + "; HttpOnly" * 1000, False, id="too-many-attributes"),
+    ],
+)
+def test_a_cookie_has_a_largest_size(line: str, is_read: bool) -> None:
+    """RFC 6265bis 5.6, step 4; the number of attributes has a limit of our own."""
+    assert (parse_set_cookie(line, "/", 0.0) is not None) == is_read
+
+
+@pytest.mark.parametrize("name", ["Path", "Domain", "Expires", "SameSite", "x"])
+def test_an_attribute_that_is_too_long_is_left_out(name: str) -> None:
+    """RFC 6265bis 5.6, step 6 of the attributes: it is ignored, the cookie is not."""
+    cookie = parse_set_cookie(f"a=1; {name}=/{'x' * 1024}; HttpOnly", "/app/", 0.0)
+    assert cookie is not None
+    assert (cookie.path, cookie.domain, cookie.expires) == ("/app", "", None)
+    assert cookie.line == "a=1; HttpOnly; Path=/app"
+    assert cookie.flags == {"httponly"}
