@@ -1,6 +1,9 @@
 /** A front end that is served from another origin: listed, and not. */
 import { createServer, get, type Server as HttpServer } from "node:http";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createServer as createVite } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Page } from "playwright-core";
 import { listen, Server, until } from "./servers.js";
@@ -96,4 +99,47 @@ test("an origin that is not listed is refused, which says why and names the sett
     });
   });
   expect(told).toContain(`403 origin ${unlisted} is neither this server's own (${server.origin}) nor in WSREQUEST_ALLOWED_ORIGINS`);
+});
+
+// As docs/howto/another-origin.md has it.
+test.each([
+  ["without changeOrigin the socket has the page's own origin", false, []],
+  ["with changeOrigin the page must be listed, or it goes by HTTP", true, ["socket"]],
+] as const)("behind Vite's proxy, %s", async (_, changeOrigin, whenListed) => {
+  const root = mkdtempSync(join(tmpdir(), "wsrequest-vite-"));
+  writeFileSync(join(root, "index.html"), "<!doctype html><link rel=icon href=data:,><title>front</title>");
+  mkdirSync(join(root, "public"));
+  cpSync(BUILT, join(root, "public/client.js"));
+  const serve = async (target: string): ReturnType<typeof createVite> => {
+    const proxy = { "/way/": { target, changeOrigin }, "/ws/": { target, changeOrigin, ws: true } };
+    const options = { root, configFile: false, logLevel: "silent" } as const;
+    const vite = await createVite({ ...options, server: { proxy, host: "127.0.0.1", hmr: false }, optimizeDeps: { noDiscovery: true } });
+    return vite.listen();
+  };
+  const vite = await serve(server.origin);
+  const own: Server[] = [];
+  try {
+    const way = async (origin: string): Promise<string> => {
+      const { page } = await visit(origin);
+      await useClient(page, "/client.js", { url: "/ws/" });
+      return page.evaluate(async () => (await wsrequest.fetch("/way/")).text());
+    };
+    const front = vite.resolvedUrls!.local[0]!.replace(/\/$/, "");
+    expect(await way(front)).toBe(changeOrigin ? "http" : "socket");
+    if (!whenListed.length) return;
+    await vite.close();
+    own.push(await Server.start({ ALLOWED_ORIGINS: [front] }));
+    const again = await serve(own[0]!.origin);
+    try {
+      const found = again.resolvedUrls!.local[0]!.replace(/\/$/, "");
+      expect(found).toBe(front);
+      expect(await way(found)).toBe("socket");
+    } finally {
+      await again.close();
+    }
+  } finally {
+    await vite.close();
+    for (const each of own) await each.stop();
+    rmSync(root, { recursive: true, force: true });
+  }
 });
