@@ -197,6 +197,56 @@ def test_trigger_that_changes_its_row_leaves_it_unknown(database: Database, stor
     assert len(view()) == 1
 
 
+def soft_delete(vendor: str, table: str, column: str) -> None:
+    body = f"UPDATE {table} SET {column} = 'gone' WHERE id = OLD.id"
+    if vendor == "sqlite":
+        make_trigger(vendor, table, f"{body}; SELECT RAISE(IGNORE)", "BEFORE DELETE")
+    else:
+        make_trigger(vendor, table, f"{body}; RETURN NULL", "BEFORE DELETE")
+
+
+def test_trigger_that_keeps_rows_from_being_deleted_is_told(
+    database: Database, story: Story
+) -> None:
+    soft_delete(database.vendor, "live_room", "name")
+    room = Room.objects.create(name="attic")
+    assert story.wakes(names, lambda: run_sql("DELETE FROM live_room WHERE id = %s", room.pk))
+    assert ("gone",) in names()
+
+
+def test_trigger_that_writes_elsewhere_in_place_of_a_row_is_told(
+    database: Database, story: Story
+) -> None:
+    body = "INSERT INTO live_notebook (title) VALUES (NEW.name)"
+    body += "; SELECT RAISE(IGNORE)" if database.vendor == "sqlite" else "; RETURN NULL"
+    make_trigger(database.vendor, "live_tag", body, "BEFORE INSERT")
+    titles = lambda: list(Notebook.objects.values_list("title"))  # noqa: E731
+    assert story.wakes(titles, lambda: run_sql("INSERT INTO live_tag (name) VALUES ('moved')"))
+    assert titles() == [("moved",)]
+
+
+@only_postgresql
+@pytest.mark.parametrize("written", ["live_tag", "whole", "through"])
+def test_trigger_of_a_statement_is_told_though_no_row_was_there(
+    written: str, database: Database, published: Published
+) -> None:
+    run_sql("CREATE TABLE whole (id bigint NOT NULL, name varchar(50) NOT NULL)")
+    run_sql("CREATE VIEW through AS SELECT * FROM live_tag")
+    run_sql("ALTER TABLE live_tag INHERIT whole")
+    run_sql(
+        "CREATE FUNCTION of_tags() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN UPDATE live_room SET name = 'by trigger'; RETURN NULL; END $$"
+    )
+    on = "whole" if written == "whole" else "live_tag"
+    run_sql(
+        f"CREATE TRIGGER on_tags AFTER UPDATE ON {on} FOR EACH STATEMENT EXECUTE FUNCTION of_tags()"
+    )
+    with watching(published, tables=frozenset({"whole", "through"})):
+        run_sql(f"UPDATE {written} SET name = 'x' WHERE id = -1")
+    assert "room" in published.tables()
+    assert names() == [("by trigger",)]
+
+
 @only_postgresql
 def test_rule_may_write_anything(published: Published, database: Database) -> None:
     run_sql("CREATE RULE r AS ON UPDATE TO live_tag DO ALSO UPDATE live_room SET name = 'x'")

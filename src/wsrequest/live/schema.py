@@ -68,6 +68,7 @@ class Schema:
         written_through: views, with the tables that a write to one of them changes.
         unreadable: tables that have a trigger of which nobody knows what it writes.
         is_blind: the database was not asked yet: a write may be of any table.
+        triggered: tables and views that have a trigger, or are written through to such a table.
     """
 
     names: Mapping[str, Names]
@@ -80,6 +81,7 @@ class Schema:
     written_through: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unreadable: frozenset[str] = frozenset()
     is_blind: bool = False
+    triggered: frozenset[str] = frozenset()
 
     _changed_by: dict[Any, "Changed | None"] = field(default_factory=dict)
 
@@ -215,7 +217,14 @@ def load_schema(
         # Whoever names the table in the settings says what its trigger writes.
         frozenset(t for t, words in told.triggers.items() if words is None) - frozenset(said),
         is_blind,
+        _triggered(told, frozenset(said)),
     )
+
+
+def _triggered(told: Catalog, said: frozenset[str]) -> frozenset[str]:
+    known = said | frozenset(told.triggers)
+    parts = {table: set(others) for table, others in told.families.items()}
+    return known | frozenset(_closed(_joined(parts, told.views), known))
 
 
 def _written(told: Catalog) -> dict[str, set[str]]:

@@ -308,8 +308,8 @@ class Tap:
         """Whether no row was there to write, as when save() tries UPDATE before INSERT."""
         if not statement.counts or getattr(done, "rowcount", -1) != 0:
             return False
-        triggers = self._capture.schema.written_by  # one may write for a statement of no rows
-        return not any(table in triggers for table in statement.writes or ())
+        # A trigger may write for a statement of no rows, or in place of it.
+        return not self._schema.triggered & (statement.writes or _NONE)
 
     def _note_stores(self, tables: Iterable[str], run: object | None) -> None:
         """Rows of these tables are read by keys, and nobody says which were written."""
