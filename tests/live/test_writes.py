@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connections, models
 from psycopg import sql as psycopg_sql
 
-from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql
+from tests.live.conftest import ALIAS, Database, Published, Story, atomic, run_sql
 from tests.live.models import Article, Legacy, Mixed, Note, Room, Tag
 from wsrequest.live.capture import Capture
 
@@ -254,3 +254,23 @@ def test_write_that_is_rolled_back_is_not_published(
         raise ZeroDivisionError
     assert database.content() == before
     assert published.changes == []
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_write_within_a_query_has_no_condition_of_the_query(
+    database: Database, story: Story
+) -> None:
+    first = Tag.objects.get()
+    Tag.objects.create(name="y")
+    view = lambda: list(Tag.objects.filter(pk=first.pk))  # noqa: E731
+    for verb in ("UPDATE live_tag SET name = 'z'", "DELETE FROM live_tag"):
+        assert story.wakes(
+            view,
+            lambda verb=verb: run_sql(  # type: ignore[misc]  # bound for its turn
+                f"WITH gone AS ({verb} WHERE id = %s RETURNING *) "
+                "SELECT count(*) FROM gone WHERE id = %s",
+                first.pk,
+                first.pk + 1,
+            ),
+        )
+    assert view() == []

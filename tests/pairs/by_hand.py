@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from wsrequest.live import conditions, functions, statements, taps, tokens
+from wsrequest.live import conditions, functions, narrowing, statements, taps, tokens
 from wsrequest.live.memory import Memory
 from wsrequest.live.relations import Walk, walk
 
@@ -120,6 +120,17 @@ PAIRS = (
         ),
         ("UPDATE oracle_legacy SET name = %s WHERE id = %s", ["new", 1]),
         lambda: mock.patch.object(statements, "_shows_old", lambda verb, words: verb != "insert"),
+    ),
+    Pair(
+        "write-within-a-query",
+        ("postgresql",),
+        (("SELECT text FROM oracle_notebook WHERE oracle_notebook.id = %s", [1]),),
+        (
+            "WITH gone AS (DELETE FROM oracle_notebook WHERE id = %s RETURNING *) "
+            "SELECT count(*) FROM gone WHERE id = %s",
+            [1, 2],
+        ),
+        lambda: mock.patch.object(narrowing, "_begins_with", lambda tokens, verb: True),
     ),
     Pair(
         "schema",

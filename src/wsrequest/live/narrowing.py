@@ -57,7 +57,7 @@ def written(tokens: Sequence[Token], found: Walk, kinds: Kinds, vendor: str) -> 
         return None
     target = found.targets[0]
     verb, table = target.verb, target.name
-    if verb != found.verb or table is None:
+    if verb != found.verb or not _begins_with(tokens, verb) or table is None:
         return None
     if verb == "insert":
         return inserted(Outline(tokens), target.at, vendor)
@@ -76,6 +76,11 @@ def written(tokens: Sequence[Token], found: Walk, kinds: Kinds, vendor: str) -> 
         return Written(found=held) if held else None
     given = updated(outline, found.wheres[0], vendor)
     return None if given is None else Written((given,), held)
+
+
+def _begins_with(tokens: Sequence[Token], verb: str) -> bool:
+    """Whether a verb is the statement's own; behind WITH, the WHERE outside may be another's."""
+    return tokens[0] == Token(WORD, verb)
 
 
 def _is_plain(tokens: Sequence[Token], found: Walk) -> bool:
