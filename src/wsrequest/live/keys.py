@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from django.db import connections
 
+from wsrequest.live.pending import MAX_KEYS
 from wsrequest.live.reads import current, running
 from wsrequest.types import Change, Changes
 
@@ -27,7 +28,6 @@ SESSIONS = "session:"
 REMEMBERED = "remembered:"
 """The database of what Django keeps in a process. Its tables are those of the models."""
 
-MAX_KEYS = 1000  # of one store, in one run or one change; more of them are any key
 _MAX_KNOWN = 50_000  # keys that runs have read; from then on any key counts as read
 _MAX_DEADLINES = 10_000  # keys whose end is known, in each of two generations
 _UNKNOWN_SECONDS = 60.0  # until a key is looked at again that may end without a write
@@ -73,7 +73,8 @@ class Keys:
     """The keys that the live runs of one process read. From any thread.
 
     A run notes a key before it reads it, and a write is told after it was made. So a key that no
-    run has noted by then was read by no run in its old state, and is not told.
+    run has noted by then was read by no run in its old state, and is not told. What is written in
+    a transaction is not made yet, so it is told whoever has read it.
 
     Args:
         watching: what publishes changes.
@@ -148,7 +149,7 @@ class Keys:
         return deadline < before
 
     def wrote(self, store: str, keys: Iterable[str | None], alias: str | None = None) -> None:
-        """Tell that keys were written, if any run has read them.
+        """Tell that keys were written, if any run has read them by when they are committed.
 
         Args:
             store: the database that stands for it.
@@ -157,20 +158,28 @@ class Keys:
         """
         if not self.is_active:
             return
-        found = [key for key in keys if self._is_known(store, key)]
-        if len(found) > MAX_KEYS:
-            found = [None]
-        if not found:
-            return
         tap = None if alias is None else self._watching.tap(alias)
         if tap is None or alias is None or connections[alias].connection is None:
-            told = tuple(Change(store, key) for key in found)
-            self._watching.tell(Changes(told, running()))
-        else:
+            told = tuple(Change(store, key) for key in self._read(store, keys))
+            if told:
+                self._watching.tell(Changes(told, running()))
+        elif tap.is_open:
+            # Until it commits, a run may note one of them and read it in its old state.
+            tap.add_keys(_few(keys), store)
+        elif found := self._read(store, keys):
             tap.add_keys(found, store)
+
+    def _read(self, store: str, keys: Iterable[str | None]) -> list[str | None]:
+        """Those of written keys that any run has read."""
+        return _few(key for key in keys if self._is_known(store, key))
 
     def _is_known(self, store: str, key: str | None) -> bool:
         known = self._known
         if key is None or ("*", None) in known:
             return True
         return (store, key) in known or (store, None) in known
+
+
+def _few(keys: Iterable[str | None]) -> list[str | None]:
+    found = list(keys)
+    return [None] if len(found) > MAX_KEYS else found

@@ -3,19 +3,24 @@
 Owns how the writes of one transaction are joined into ``Changes``. Pure.
 """
 
+from collections.abc import Iterable
+
 from wsrequest.live.rows import MAX_ROWS
 from wsrequest.types import Change, Changes, Row
 
-__all__ = ["Pending"]
+__all__ = ["MAX_KEYS", "Pending"]
+
+MAX_KEYS = 1000  # of one database of keys; more of them are any key
 
 
 class Pending:
     """The writes of one transaction; those of a savepoint that was rolled back stay among them."""
 
-    __slots__ = ("_has_run", "_run", "_tables")
+    __slots__ = ("_has_run", "_key_counts", "_run", "_tables")
 
     def __init__(self) -> None:
         self._tables: dict[tuple[str, str | None], list[Row] | None] = {}
+        self._key_counts: dict[str, int] = {}
         self._run: object | None = None
         self._has_run = False
 
@@ -35,6 +40,25 @@ class Pending:
         self._run = run if not self._has_run or self._run is run else None
         self._has_run = True
 
+    def add_keys(self, database: str, keys: Iterable[str | None], run: object | None) -> None:
+        """Add writes of keys, and the run that made them.
+
+        Args:
+            database: that stands for what they are keys of.
+            keys: their names; None for any of them.
+            run: as ``Changes`` describes it.
+        """
+        for key in keys:
+            count = self._key_counts.get(database, 0)
+            if key is not None and (database, key) not in self._tables:
+                count = self._key_counts[database] = count + 1
+            if count > MAX_KEYS:
+                key = None
+                if (database, None) not in self._tables:
+                    for place in [place for place in self._tables if place[0] == database]:
+                        del self._tables[place]
+            self.add(database, key, None, run)
+
     def take(self) -> Changes:
         """Return everything, and forget it."""
         found = self.look()
@@ -52,4 +76,5 @@ class Pending:
     def clear(self) -> None:
         """Forget everything."""
         self._tables.clear()
+        self._key_counts.clear()
         self._run, self._has_run = None, False

@@ -138,9 +138,16 @@ class Tap:
             keys: their names; None for any of the database.
             database: that stands for what they are keys of.
         """
-        for key in keys:
-            self.pending.add(database, key, None, running())
+        self.pending.add_keys(database, keys, running())
         self._settle()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a transaction may be open, so that what was written is not committed yet."""
+        try:
+            return not self._is_idle()
+        except Exception:  # the driver cannot say
+            return True
 
     def _wrap(self, name: str, wrapper: Callable[..., Any]) -> None:
         original = getattr(self._connection, name)

@@ -3,23 +3,37 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from wsrequest.live import keys as module
 from wsrequest.live.keys import MAX_KEYS, Keys, hashed, inside, is_inside
+from wsrequest.live.pending import Pending
 from wsrequest.live.reads import Reads, reading
 from wsrequest.types import Change, Changes, Read
+
+
+class Transaction:
+    """A tap whose transaction is open, or not."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.told: list[tuple[str, list[str | None]]] = []
+
+    def add_keys(self, keys: list[str | None], database: str) -> None:
+        self.told.append((database, keys))
 
 
 class Watching:
     def __init__(self) -> None:
         self.is_active = True
+        self.transaction: Transaction | None = None
         self.told: list[Changes] = []
 
     def tell(self, changes: Changes) -> None:
         self.told.append(changes)
 
     def tap(self, alias: str) -> Any:
-        return None
+        return self.transaction
 
 
 @pytest.fixture
@@ -84,6 +98,37 @@ def test_many_keys_are_any_key(keys: Keys, watching: Watching) -> None:
     assert noted(keys, *many).result() == {Read("cache:1", None)}
     keys.wrote("cache:1", many)
     assert watching.told[-1].changes == (Change("cache:1", None),)
+
+
+@pytest.mark.django_db
+def test_key_that_nobody_has_read_is_told_where_its_transaction_is_open(
+    keys: Keys, watching: Watching
+) -> None:
+    """It was read in its old state before COMMIT, and its readers were told nothing."""
+    connection.ensure_connection()
+    transaction = watching.transaction = Transaction()
+    keys.wrote("cache:1", ["a"], "default")
+    keys.wrote("cache:1", map(str, range(MAX_KEYS + 1)), "default")
+    assert transaction.told == [("cache:1", ["a"]), ("cache:1", [None])]
+    transaction.is_open = False
+    keys.wrote("cache:1", ["a"], "default")
+    assert len(transaction.told) == 2
+    noted(keys, "a")
+    keys.wrote("cache:1", ["a", "b"], "default")
+    assert transaction.told[2:] == [("cache:1", ["a"])]
+
+
+def test_keys_of_a_transaction_are_bounded() -> None:
+    pending = Pending()
+    pending.add("default", "room", None, None)
+    for n in range(3 * MAX_KEYS):
+        pending.add_keys("cache:1", [str(n), str(n)], None)
+        if n == MAX_KEYS - 1:
+            assert len(pending.look().changes) == MAX_KEYS + 1
+    assert set(pending.look().changes) == {Change("default", "room"), Change("cache:1", None)}
+    pending.take()
+    pending.add_keys("cache:1", ["a"], None)
+    assert pending.take().changes == (Change("cache:1", "a"),)
 
 
 def test_what_is_known_is_bounded(
