@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client, override_settings
 
 from tests.oracle.audience import Audience, audience
@@ -132,3 +133,26 @@ def test_row_of_a_session_that_is_deleted_by_itself(
     Session.objects.filter(pk=visitor.store.session_key).delete()
     assert viewers.is_current(live)
     assert live.version >= before
+
+
+@pytest.mark.parametrize("looks", [False, True])
+def test_save_that_is_undone_and_tried_again(
+    viewers: Audience, visitor: Visitor, engine: str, looks: bool
+) -> None:
+    """The second was taken for one that changes nothing."""
+    if "db" not in engine:
+        return
+    live = viewers.watch("/cached/basket/")
+    session = visitor.again()
+    session["basket"] = 5
+    with transaction.atomic():
+        session.save()
+        if looks:
+            visitor.again().load()
+        transaction.set_rollback(True)
+    cache.clear()  # where cached_db holds what was undone
+    viewers.settle()
+    session.save()
+    assert viewers.is_current(live) and b"5" in live.body
+    with viewers.runs(most=0):  # it is known what it holds
+        session.save()

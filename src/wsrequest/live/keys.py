@@ -158,8 +158,8 @@ class Keys:
         """
         if not self.is_active:
             return
-        tap = None if alias is None else self._watching.tap(alias)
-        if tap is None or alias is None or connections[alias].connection is None:
+        tap = self._tap(alias)
+        if tap is None:
             told = tuple(Change(store, key) for key in self._read(store, keys))
             if told:
                 self._watching.tell(Changes(told, running()))
@@ -168,6 +168,16 @@ class Keys:
             tap.add_keys(_few(keys), store)
         elif found := self._read(store, keys):
             tap.add_keys(found, store)
+
+    def is_open(self, alias: str | None) -> bool:
+        """Whether this thread has a transaction open in a database; none has no transactions."""
+        tap = self._tap(alias)
+        return tap is not None and bool(tap.is_open)
+
+    def _tap(self, alias: str | None) -> Any:
+        if alias is None or connections[alias].connection is None:
+            return None
+        return self._watching.tap(alias)
 
     def _read(self, store: str, keys: Iterable[str | None]) -> list[str | None]:
         """Those of written keys that any run has read."""

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import connections, router
+from django.db import router
 
 from wsrequest.live.keys import SESSIONS, Keys, hashed, inside
 from wsrequest.live.reads import Reads, current, reading
@@ -30,6 +30,7 @@ QUIET_TABLES = frozenset({"django_session", SESSIONS})
 _MAX_CONTENTS = 10_000  # sessions whose content is known, in each of two generations
 _GONE = b""
 _UNKNOWN = None
+_UNSURE = b"?"  # a save may have been undone; stays until another one is known to be done
 
 logger = logging.getLogger("wsrequest.live")
 
@@ -113,25 +114,35 @@ class Sessions:
     def _save(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
         if iscoroutinefunction(original):
             return self._asave(original, store, args, kwargs)
+        is_done = False
         try:
             with inside(SESSIONS):
-                return original(store, *args, **kwargs)
+                result = original(store, *args, **kwargs)
+            is_done = True
+            return result
         finally:
-            self._saved(store)
+            self._saved(store, is_done=is_done)
 
     async def _asave(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
+        is_done = False
         try:
             with inside(SESSIONS):
-                return await original(store, *args, **kwargs)
+                result = await original(store, *args, **kwargs)
+            is_done = True
+            return result
         finally:
-            self._saved(store)
+            self._saved(store, is_done=is_done)
 
-    def _saved(self, store: Any) -> None:
+    def _saved(self, store: Any, *, is_done: bool = True) -> None:
         key = store.session_key
-        if key is not None:
-            name = hashed(key)
-            if self._contents.wrote(name, _digest(store, getattr(store, "_session_cache", None))):
-                self._tell(store, name)
+        if key is None:
+            return
+        name = hashed(key)
+        content: bytes | None = _UNSURE
+        if is_done and not self._keys.is_open(_alias(store)):
+            content = _digest(store, getattr(store, "_session_cache", None))
+        if self._contents.wrote(name, content):
+            self._tell(store, name)
 
     def _delete(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
         key = _deleted(store, args, kwargs)
@@ -164,12 +175,10 @@ class Sessions:
         self._gone(store, _deleted(store, args, kwargs))
 
     def _tell(self, store: Any, name: str) -> None:
-        model = _model(type(store))
-        alias = None if model is None else router.db_for_write(model)
+        alias = _alias(store)
         if alias is not None and getattr(store, "_cache", None) is not None:
             self._keys.wrote(SESSIONS, [name])  # its cache holds it at once
-            connection = connections[alias]
-            if not connection.in_atomic_block and connection.autocommit:
+            if not self._keys.is_open(alias):
                 return
         self._keys.wrote(SESSIONS, [name], alias)
 
@@ -178,7 +187,8 @@ class _Contents:
     """What sessions hold as far as this process has seen, as digests.
 
     A save that is equal to it changes nothing. Where a save was made while the session was read,
-    nobody knows which of the two came first: then it is not known, and the next save counts.
+    nobody knows which of the two came first: then it is not known, and the next save counts. The
+    same holds for a save that failed, or in a transaction: it may be undone.
     """
 
     def __init__(self) -> None:
@@ -192,8 +202,10 @@ class _Contents:
 
         def read(content: bytes | None) -> None:
             with self._lock:
-                is_same = self._get(name)[1] is before
-                self._put(name, content if is_same else _UNKNOWN)
+                known, token = self._get(name)
+                # Also its own transaction's, which may be undone.
+                if known != _UNSURE:
+                    self._put(name, content if token is before else _UNKNOWN)
 
         return read
 
@@ -202,7 +214,7 @@ class _Contents:
         with self._lock:
             before = self._get(name)[0]
             self._put(name, content)
-        return content is _UNKNOWN or content != before
+        return content in (_UNKNOWN, _UNSURE) or content != before
 
     def _get(self, name: str) -> tuple[bytes | None, object]:
         return self._found.get(name) or self._older.get(name) or (_UNKNOWN, None)
@@ -235,6 +247,12 @@ def _digest(store: Any, data: Any) -> bytes | None:
     except Exception:  # its own save fails on it, or has another way
         return _UNKNOWN
     return blake2b(content, digest_size=16).digest()
+
+
+def _alias(store: Any) -> str | None:
+    """The database whose transactions the saves of a store are part of."""
+    model = _model(type(store))
+    return None if model is None else router.db_for_write(model)
 
 
 def _model(store: Any) -> Any:
