@@ -1,7 +1,9 @@
 """A view that shows what is in the session is current, whatever keeps the sessions."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from django.test import Client, override_settings
 
 from tests.oracle.audience import Audience, audience
 from tests.oracle.world import fill
+from wsrequest.live.reads import Reads, reading
 
 pytestmark = pytest.mark.parametrize("vendor", ["sqlite"], indirect=True)
 
@@ -156,3 +159,36 @@ def test_save_that_is_undone_and_tried_again(
     assert viewers.is_current(live) and b"5" in live.body
     with viewers.runs(most=0):  # it is known what it holds
         session.save()
+
+
+@pytest.mark.parametrize("seconds", [1, timedelta(seconds=1)])
+def test_session_ends_by_itself(
+    world: None, visitor: Visitor, engine: str, seconds: int | timedelta
+) -> None:
+    """A body of the visitor who is gone was shown until the recheck."""
+    if engine == "file" and seconds == 1:
+        return  # Django keeps it for ever
+    session = visitor.again()
+    session.set_expiry(3 * seconds)
+    session.save()
+    with audience(visitor.cookie) as late:  # nobody has watched when it was saved
+        live = late.watch("/cached/basket/")
+        assert b"1" in live.body
+        time.sleep(3.5)
+        assert late.is_current(live) and b"1" not in live.body
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_run_is_told_when_a_session_ends(
+    viewers: Audience, visitor: Visitor, is_async: bool
+) -> None:
+    viewers.watch("/cached/basket/")
+    session = visitor.again()
+    session.set_expiry(timedelta(seconds=40))
+    session.save()
+    with reading(Reads()) as reads:
+        if is_async:
+            asyncio.run(visitor.again().aload())
+        else:
+            visitor.again().load()
+    assert reads.expires_seconds is not None and 30 < reads.expires_seconds <= 40.1

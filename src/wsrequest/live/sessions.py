@@ -12,10 +12,12 @@ from hashlib import blake2b
 from importlib import import_module
 from inspect import iscoroutinefunction
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import router
+from django.utils.timezone import now
 
 from wsrequest.live.keys import SESSIONS, Keys, hashed, inside
 from wsrequest.live.reads import Reads, current, reading
@@ -65,6 +67,8 @@ class Sessions:
         ):
             for method in (name, f"a{name}"):
                 self._wrapping.wrap(store, method, around, late, of=self._keys, below=SessionBase)
+        for method in ("_get_session_from_db", "_aget_session_from_db"):
+            self._wrapping.wrap(store, method, _row, of=self._keys, below=SessionBase)
 
     def uninstall(self) -> None:
         """Leave the classes as they were."""
@@ -94,6 +98,7 @@ class Sessions:
         finally:
             self._merge(store, inner, reads)
         watched(_digest(store, data))
+        _end(store, data, reads)
         return data
 
     async def _aload(self, original: Any, store: Any, watched: Any, inner: Any, reads: Any) -> Any:
@@ -103,6 +108,7 @@ class Sessions:
         finally:
             self._merge(store, inner, reads)
         watched(_digest(store, data))
+        _end(store, data, reads)
         return data
 
     def _merge(self, store: Any, inner: Reads | None, reads: Reads | None) -> None:
@@ -223,6 +229,50 @@ class _Contents:
         if len(self._found) >= _MAX_CONTENTS:
             self._older, self._found = self._found, {}
         self._found[name] = content, object()
+
+
+def _row(original: Any, store: Any, args: Any, kwargs: Any) -> Any:
+    """Read the row of a session: it says when that ends."""
+    reads = current()
+    if iscoroutinefunction(original):
+        return _arow(original, store, args, kwargs, reads)
+    row = original(store, *args, **kwargs)
+    if row is not None:
+        _end_at(store, row.expire_date, reads)
+    return row
+
+
+async def _arow(original: Any, store: Any, args: Any, kwargs: Any, reads: Reads | None) -> Any:
+    row = await original(store, *args, **kwargs)
+    if row is not None:
+        _end_at(store, row.expire_date, reads)
+    return row
+
+
+def _end(store: Any, data: Any, reads: Reads | None) -> None:
+    """Have a run that has read a session be made again when that ends: nobody writes it then.
+
+    Its row, or its key in a cache, may say an earlier time, which then counts.
+    """
+    if reads is None or not data:
+        return
+    try:
+        find = getattr(store, "_expiry_date", None)  # of Django's files
+        expiry = data.get("_session_expiry") if find is None else find(data)
+    except Exception:  # the file is gone, or it is no dict
+        return
+    _end_at(store, expiry, reads)
+
+
+def _end_at(store: Any, expiry: Any, reads: Reads | None) -> None:
+    if reads is None:
+        return
+    try:
+        left = (store.get_expiry_date(expiry=expiry) - now()).total_seconds()
+    except Exception:  # a store of another package has its own way
+        return
+    if left > 0:
+        reads.end_at(monotonic() + left + 0.05)
 
 
 @contextmanager
