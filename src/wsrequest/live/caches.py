@@ -36,6 +36,8 @@ __all__ = ["THROTTLES", "Caches", "store_of", "travels"]
 THROTTLES = (*COUNTERS, "axes-*")
 """Keys that are no dependency: counters of throttles, and of django-axes."""
 
+_COUNTING = ("get_or_set", "incr")
+
 _ATTRIBUTE = "_wsrequest_store"
 _LOCAL = f"{CACHES}local:"
 _FAILED = object()  # instead of a result
@@ -124,6 +126,9 @@ class Caches:
                 self._wrapping.wrap(
                     type(cache), method, around, late, of=self._keys, below=BaseCache
                 )
+        for name in _COUNTING:
+            for method in (name, f"a{name}"):
+                self._wrapping.wrap(BaseCache, method, partial(_counted, name), of=self._keys)
 
     # One call.
 
@@ -133,8 +138,7 @@ class Caches:
             return original(cache, *args, **kwargs)
         call = Call(name, cache, args, kwargs)
         if reads is not None and reads.is_rerun and (scratch := _scratch(call, reads)):
-            method = f"a{name}" if iscoroutinefunction(original) else name
-            return getattr(scratch, method)(*call.args, **call.kwargs)
+            return _instead(scratch, call, original)
         places = self._places(call)
         if reads is not None and operation.reads:
             reads.lags |= _may_lag(cache)
@@ -207,6 +211,21 @@ class Caches:
         return [(store, key) for store in _stores(call.cache) for key in found]
 
 
+def _counted(name: str, original: Any, cache: Any, args: Any, kwargs: Any) -> Any:
+    """A call of what ``BaseCache`` makes of a read and a write: a rerun counts for itself only."""
+    reads = current()
+    if reads is not None and reads.is_rerun and not isinstance(cache, DummyCache):
+        call = Call(name, cache, args, kwargs)
+        if scratch := _scratch(call, reads):
+            return _instead(scratch, call, original)
+    return original(cache, *args, **kwargs)
+
+
+def _instead(scratch: Scratch, call: Call, original: Any) -> Any:
+    method = f"a{call.name}" if iscoroutinefunction(original) else call.name
+    return getattr(scratch, method)(*call.args, **call.kwargs)
+
+
 def _scratch(call: Call, reads: Reads) -> Scratch | None:
     """What stands in for the cache where a rerun counts; None where the call is for the cache."""
     keys = call.keys()
@@ -214,7 +233,16 @@ def _scratch(call: Call, reads: Reads) -> Scratch | None:
         return None
     if not hasattr(Scratch, call.name):
         return None  # an operation of another package
-    return reads.scratches.setdefault(id(call.cache), Scratch())
+    found = reads.scratches.get(id(call.cache))
+    if found is None:
+        found = reads.scratches[id(call.cache)] = Scratch(partial(_read, call.cache))
+    return found
+
+
+def _read(cache: Any, key: Any, version: int | None, default: Any) -> Any:
+    """What a cache holds, for a run that has nothing to do with it."""
+    with reading(Reads()):
+        return cache.get(key, default, version)
 
 
 def _alias(cache: Any) -> str | None:

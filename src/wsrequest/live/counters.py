@@ -3,10 +3,13 @@
 Owns which cache keys are such counters, and the cache that stands in for the real one. A visitor's
 throttle counts what the visitor sends; a rerun is nobody's request, and strangers' writes could
 use the throttle up. How often a view runs again is limited by the registry's pace.
+
+What else a project keeps under such a key, a ban say, still holds for a rerun: a key that the run
+has not written is read from the real cache. Only histories and counts begin empty.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import translate
 from typing import Any
 
@@ -28,15 +31,60 @@ def are_counters(keys: Iterable[str]) -> bool:
 
 
 class Scratch(BaseCache):
-    """A cache of one run."""
+    """A cache of one run, which shows the real one where the run has written nothing.
 
-    def __init__(self) -> None:
+    REST framework and django-ninja read a history, a list of times, and write a longer one.
+    django-ratelimit, and projects that count by themselves, add or increment. Neither finds what
+    the visitor has used up.
+
+    Args:
+        read: returns what the real cache holds of a key and version, or the default given last.
+    """
+
+    def __init__(self, read: Callable[[Any, int | None, Any], Any]) -> None:
         super().__init__({})
+        self._read = read
         self._held: dict[str, Any] = {}
+        self._is_cleared = False
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        """Return a value."""
-        return self._held.get(self.make_key(key, version), default)
+        """Return a value of the run, or else of the real cache, unless that is a history."""
+        name = self.make_key(key, version)
+        if name in self._held:
+            value = self._held[name]
+        else:
+            value = _MISSING if self._is_cleared else self._read(key, version, _MISSING)
+            if isinstance(value, list | tuple):
+                value = _MISSING
+        return default if value is _MISSING else value
+
+    def get_or_set(
+        self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> Any:
+        """Return a value of the run, and begin one without."""
+        if not self._has(key, version):
+            self.set(key, default() if callable(default) else default, timeout, version)
+        return self._held[self.make_key(key, version)]
+
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> Any:
+        """Count on from a value of the run.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self._has(key, version):
+            raise ValueError(f"Key '{key}' not found")
+        name = self.make_key(key, version)
+        self._held[name] += delta
+        return self._held[name]
+
+    async def aget_or_set(self, *args: Any, **kwargs: Any) -> Any:
+        """The same for ``aget_or_set``."""
+        return self.get_or_set(*args, **kwargs)
+
+    async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> Any:
+        """The same for ``aincr``."""
+        return self.incr(key, delta, version)
 
     def set(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
@@ -48,20 +96,26 @@ class Scratch(BaseCache):
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
         """Keep a value unless there is one."""
-        name = self.make_key(key, version)
-        if name in self._held:
+        if self._has(key, version):
             return False
-        self._held[name] = value
+        self.set(key, value, timeout, version)
         return True
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         """Say whether there is a value."""
-        return self.make_key(key, version) in self._held
+        return self._has(key, version)
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        """Forget a value."""
-        return self._held.pop(self.make_key(key, version), _MISSING) is not _MISSING
+        """Forget a value, for this run."""
+        is_there = self._has(key, version)
+        self._held[self.make_key(key, version)] = _MISSING
+        return is_there
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all, for this run."""
         self._held.clear()
+        self._is_cleared = True
+
+    def _has(self, key: Any, version: int | None) -> bool:
+        """Whether the run itself has a value."""
+        return self._held.get(self.make_key(key, version), _MISSING) is not _MISSING

@@ -75,6 +75,18 @@ LIVE = (
         ),
     ),
     Defence(
+        (21,),
+        "a ban that is kept beside the counters of throttles holds for reruns",
+        SRC + "live/counters.py",
+        (
+            (
+                "_MISSING if self._is_cleared else self._read(key, version, _MISSING)",
+                "_MISSING",
+            ),
+        ),
+        (UNIT + "live/test_counters.py::test_a_ban_beside_the_counters_holds_for_a_rerun",),
+    ),
+    Defence(
         (10,),
         "a logout in a run that nobody sent closes no sockets",
         SRC + "apps.py",

@@ -1,6 +1,7 @@
 """Throttles count what a visitor sends, and no reruns."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +21,14 @@ from wsrequest.live.reads import Reads, reading
 
 
 @pytest.fixture(autouse=True)
-def _watched(settings: Any) -> Iterator[None]:
+def _watched(settings: Any, tmp_path: Path) -> Iterator[None]:
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
         "other": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "o"},
+        "files": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(tmp_path),
+        },
     }
     watched = Caches(Keys(Watching()))
     watched.install()
@@ -88,7 +93,26 @@ def own_counter(request: Any) -> bool:
     return bool(cache.incr("throttle_own") <= 2)
 
 
-@pytest.mark.parametrize("allows", [rest, scoped, named, ninja, ratelimit, own_counter])
+def own_async_counter(request: Any) -> bool:
+    async def count() -> int:
+        await cache.aget_or_set("throttle_own", 0)
+        await cache.aincr("throttle_own", 2)
+        return int(await cache.adecr("throttle_own"))
+
+    return bool(async_to_sync(count)() <= 2)
+
+
+def own_file_counter(request: Any) -> bool:
+    """In a cache whose ``incr`` is made of a read and a write."""
+    cache = caches["files"]
+    cache.add("throttle_own", 0)
+    return bool(cache.incr("throttle_own") <= 2)
+
+
+@pytest.mark.parametrize(
+    "allows",
+    [rest, scoped, named, ninja, ratelimit, own_counter, own_async_counter, own_file_counter],
+)
 def test_a_rerun_is_not_charged(allows: Any) -> None:
     for _ in range(12):
         with reading(Reads()) as reads:
@@ -109,6 +133,37 @@ def test_a_rerun_counts_for_itself() -> None:
         assert cache.delete("throttle_none") is False and cache.add("throttle_x", 1)
         assert not cache.add("throttle_x", 2) and caches["other"].get("throttle_x") is None
     assert cache.get("throttle_x") is None
+
+
+@pytest.mark.parametrize("ban", [1, True, "until noon", {"by": "ann"}])
+@pytest.mark.parametrize("key", ["throttled:ban", "throttle_ban_ann", "rl:ban"])
+def test_a_ban_beside_the_counters_holds_for_a_rerun(key: str, ban: object) -> None:
+    cache.set(key, ban)
+    with reading(Reads()) as reads:
+        reads.is_rerun = True
+        assert cache.get(key) == ban and cache.has_key(key)
+        assert cache.get_many([key]) == {key: ban} and caches["other"].get(key) is None
+        assert cache.get(key, version=2) is None
+        cache.set(key, "another")
+        assert cache.get(key) == "another"
+        cache.delete(key)
+        assert cache.get(key, "none") == "none"
+        cache.clear()
+    with reading(Reads()) as reads:
+        reads.is_rerun = True
+        with pytest.raises(ValueError, match="not found"):
+            cache.incr(key)
+        assert cache.add(key, 1) and cache.incr(key) == 2 and cache.get(key) == 2
+
+
+def test_a_ban_holds_for_a_rerun_that_asks_by_the_async_operations() -> None:
+    async def run() -> object:
+        return await cache.aget("throttled:ban")
+
+    cache.set("throttled:ban", 1)
+    with reading(Reads()) as reads:
+        reads.is_rerun = True
+        assert async_to_sync(run)() == 1
 
 
 def test_the_async_operations_count_for_the_rerun_too() -> None:
