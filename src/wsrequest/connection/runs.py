@@ -89,7 +89,8 @@ class LiveCall(Call):
         self.head: Response | None = None
         self.result: Result | None = None
         self.refusal: Refused | None = None
-        self.discarded = Discarded() if message.rerun else None
+        has_effects = not (message.rerun and owner.terms.trusts_rerun)
+        self.discarded = None if has_effects else Discarded()
         self._reads = Reads()
         self.cookies: CookieReads | None = None
         self._uses_token = self.needs_sender = self.is_anew = False

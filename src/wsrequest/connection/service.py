@@ -40,6 +40,7 @@ class Terms:
         csrf_cookie: the cookie that a middleware looks at once in each request, which counts only
             where a CSRF token is made; None without such.
         live_ignored: what is no difference between two answers to a live request.
+        trusts_rerun: whether a first run has no effects because its client says ``rerun``.
     """
 
     limits: Limits
@@ -53,6 +54,7 @@ class Terms:
     upload_directory: str | None = None
     csrf_cookie: str | None = None
     live_ignored: Ignored = Ignored()  # it is never changed
+    trusts_rerun: bool = True
 
     def hello(self, subprotocol: str, tickets: Literal["yes", "bind", "no"] = "yes") -> Hello:
         """The greeting, which tells a client the limits that it must know (PROTOCOL.md 3.1)."""

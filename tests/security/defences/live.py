@@ -28,6 +28,13 @@ LIVE = (
     ),
     Defence(
         (9,),
+        "a project can have a run that a client calls a resumption keep its effects",
+        SRC + "connection/runs.py",
+        (("message.rerun and owner.terms.trusts_rerun", "message.rerun"),),
+        (_RERUNS + "test_a_project_need_not_take_the_client_s_word",),
+    ),
+    Defence(
+        (9,),
         "a task that such a run starts saves the sessions of others after it",
         SRC + "http/discarding.py",
         (("        discarded.is_open = False\n", "        pass\n"),),

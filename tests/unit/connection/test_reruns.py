@@ -17,7 +17,9 @@ from tests.unit.peer import ORIGIN, Peer, connected
 from tests.unit.rerun_views import KEYS, STAMPS, TASKS, session_store
 from tests.unit.views import SECONDS, STAGES
 from wsrequest.connection import sockets
+from wsrequest.connection.service import Terms
 from wsrequest.live.normalizing import Normalizer
+from wsrequest.types import Limits
 
 pytestmark = pytest.mark.asyncio
 
@@ -194,6 +196,30 @@ async def test_what_the_client_takes_up_again_has_no_effects_on_the_visitor() ->
         first = await goes_on(peer, url="/token/a/", rerun=True)
         assert json.loads(first.body or b"")["token"] == "secret" and held(key)
         assert (await asked(peer, "/token/a/"))["token"] == "secret" and not held(key)
+
+
+@asynccontextmanager
+async def distrusted(key: str) -> AsyncIterator[Peer]:
+    """A visitor whose word is not taken for that of a resumption."""
+    terms = Terms(Limits(), trusts_rerun=False)
+    cookie = f"sessionid={key}"
+    async with service_open() as service, connected(service, cookie=cookie, terms=terms) as peer:
+        yield peer
+
+
+async def test_a_project_need_not_take_the_client_s_word() -> None:
+    key = begun(token="secret")
+    async with distrusted(key) as peer:
+        first = await goes_on(peer, url="/token/a/", rerun=True)
+        assert json.loads(first.body or b"")["token"] == "secret" and not held(key)
+        again = await goes_on(peer, id=2, url="/token/a/", rerun=True)
+        assert json.loads(again.body or b"")["token"] is None
+        # What nobody sent has no effects all the same.
+        session = session_store(key)
+        session["token"] = "another"
+        session.save()
+        commit(a=1)
+        assert (await shown(peer, 1, 2))["token"] == "another" and held(key)
 
 
 async def test_what_guards_against_the_client_does_not_take_its_word() -> None:
