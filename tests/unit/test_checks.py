@@ -6,7 +6,7 @@ from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +18,13 @@ from django.core.asgi import get_asgi_application as get_django_application
 from django.core.checks import CheckMessage, run_checks
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
-from django.urls import path, re_path
+from django.urls import include, path, re_path
+from django.views.decorators.cache import never_cache
 from rest_framework.authentication import RemoteUserAuthentication, TokenAuthentication
+from rest_framework.decorators import action, api_view, authentication_classes
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from wsrequest.asgi import Application, get_asgi_application
 from wsrequest.checks import CHECKS, deployment, project
@@ -74,6 +79,49 @@ class PortalUserAuthentication(RemoteUserAuthentication):
     header = "HTTP_X_PORTAL_USER"
 
 
+class Portal(APIView):
+    authentication_classes = [PortalUserAuthentication]
+
+
+class Deep:
+    """A view that a header logs in to, below other URLs and decorated."""
+
+    views = SimpleNamespace(urlpatterns=[path("x/", never_cache(Portal.as_view()))])
+    urlpatterns = (path("api/", include((views, "deep"))),)
+
+
+class GivenToTheView:
+    """A view that is given the class by its URL."""
+
+    urlpatterns = (path("x/", APIView.as_view(authentication_classes=[PortalUserAuthentication])),)
+
+
+@api_view(["GET"])
+@authentication_classes([PortalUserAuthentication])
+def portal(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+class OfAFunction:
+    urlpatterns = (path("x/", portal),)
+
+
+class PortalSet(ViewSet):
+    authentication_classes = []
+
+    @action(detail=False, authentication_classes=[PortalUserAuthentication])
+    def one(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+
+_router = SimpleRouter()
+_router.register("portal", PortalSet, basename="portal")
+
+
+class OfAnAction:
+    urlpatterns = tuple(_router.urls)
+
+
 class CertificateMiddleware(RemoteUserMiddleware):
     """One whose key another half of it reads as that of a header, before Django 6.1."""
 
@@ -108,7 +156,9 @@ def ids(**changes: Any) -> list[str]:
 
 
 def wrong(id: str, sentence: str, hint: str = "", **changes: Any) -> Any:
-    return pytest.param(id, sentence, hint, changes, id=f"{id} {' '.join(changes)} {sentence}")
+    urls = getattr(changes.get("ROOT_URLCONF"), "__name__", "")
+    name = " ".join(filter(None, [id, *changes, urls, sentence]))
+    return pytest.param(id, sentence, hint, changes, id=name)
 
 
 WRONG = [
@@ -172,6 +222,10 @@ WRONG = [
         "whoever the header X-Portal-User names",
         'Add "X-Portal-User" to',
         MIDDLEWARE=[f"{__name__}.PortalUserMiddleware"],
+    ),
+    *(
+        wrong("E007", "PortalUserAuthentication logs in whoever", ROOT_URLCONF=urls)
+        for urls in (Deep, GivenToTheView, OfAFunction, OfAnAction)
     ),
     wrong("W001", "WSREQUEST_TREADS", "Did you mean WSREQUEST_THREADS?", WSREQUEST_TREADS=4),
     wrong("W001", "WSREQUEST_ZZZZZZ", "Take it out", WSREQUEST_ZZZZZZ=4),
@@ -349,6 +403,7 @@ RIGHT = [
         "REST_FRAMEWORK": authenticated_by(f"{__name__}.PortalUserAuthentication"),
         "WSREQUEST_FORBIDDEN_HEADERS": ["X-Portal-User"],
     },
+    {"ROOT_URLCONF": Deep, "WSREQUEST_FORBIDDEN_HEADERS": ["X-Portal-User"]},
     {
         "MIDDLEWARE": [f"{__name__}.PortalUserMiddleware"],
         "WSREQUEST_FORBIDDEN_HEADERS": ["X-PORTAL-*"],

@@ -2,12 +2,14 @@
 
 Knows Django's RemoteUserMiddleware and REST framework's RemoteUserAuthentication. Both are found
 by the names of their classes: the modules load models of applications that need not be installed.
+A class of the framework's can stand in the settings, or on one view, which the URLconf leads to.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.core.checks import CheckMessage, register
+from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from wsrequest.checks.table import TAG, message
@@ -71,21 +73,53 @@ def check_named_users(**kwargs: Any) -> list[CheckMessage]:
 
 def _readers() -> Iterator[_Reader]:
     framework = conf.django("REST_FRAMEWORK") or {}
+    defaults = framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ()
     named = [
         *(("RemoteUserMiddleware", one) for one in conf.django("MIDDLEWARE", ())),
-        *(
-            ("RemoteUserAuthentication", one)
-            for one in framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ()
-        ),
+        *(("RemoteUserAuthentication", one) for one in defaults),
+        *(("RemoteUserAuthentication", one) for one in _classes_of_views()),
     ]
+    seen = set()
     for base, one in named:
         try:
             kind = import_string(one) if isinstance(one, str) else one
         except Exception:  # Django, or REST framework, fails on it with an error of its own
             continue
-        if base in {parent.__name__ for parent in getattr(kind, "__mro__", ())}:
-            path = one if isinstance(one, str) else f"{kind.__module__}.{kind.__qualname__}"
-            yield _Reader(path, kind, str(getattr(kind, "header", "")))
+        if kind in seen or base not in {each.__name__ for each in getattr(kind, "__mro__", ())}:
+            continue
+        seen.add(kind)
+        path = one if isinstance(one, str) else f"{kind.__module__}.{kind.__qualname__}"
+        yield _Reader(path, kind, str(getattr(kind, "header", "")))
+
+
+def _classes_of_views() -> list[type]:
+    """The authentication classes of the views of REST framework, in the order of the URLconf."""
+    found: list[type] = []
+    for view in _views():
+        own = getattr(view, "initkwargs", None) or {}  # as_view(), and @action of a view set
+        named = own.get("authentication_classes") or getattr(
+            getattr(view, "cls", None), "authentication_classes", ()
+        )
+        if isinstance(named, list | tuple):  # REST framework itself fails on anything else
+            found += (kind for kind in named if isinstance(kind, type))
+    return found
+
+
+def _views() -> Iterator[Any]:
+    """Each view that the URLconf leads to; none where it cannot be loaded."""
+    try:
+        left = [*get_resolver().url_patterns]
+    except Exception:  # which Django's own checks report
+        return
+    while left:
+        pattern = left.pop(0)
+        if isinstance(pattern, URLResolver):
+            try:
+                left[:0] = pattern.url_patterns
+            except Exception:
+                continue
+        else:
+            yield pattern.callback
 
 
 def _is_beside_wsgi() -> bool:

@@ -337,6 +337,14 @@ MESSAGES = (
         "not is_forbidden(name.lower()) and name.lower() not in forbidden",
         "[E007 MIDDLEWARE whoever the header X-Portal-User names]",
     ),
+    of_check(
+        (30,),
+        "E007",
+        "a single view believes a header that messages may set",
+        "users",
+        "isinstance(named, list | tuple)",
+        "[E007 ROOT_URLCONF Deep PortalUserAuthentication logs in whoever]",
+    ),
     Defence(
         (35,),
         "the client's address is that of the handshake",
