@@ -12,6 +12,7 @@ from fnmatch import translate
 from functools import partial
 from hashlib import blake2b
 from inspect import iscoroutinefunction
+from os.path import abspath
 from typing import Any
 
 from django.core.cache import caches
@@ -53,7 +54,15 @@ def store_of(settings: Mapping[str, Any], backend: type) -> str:
         settings: of the alias.
         backend: its class.
     """
-    digest = blake2b(repr(settings.get("LOCATION", "")).encode(), digest_size=6).hexdigest()
+    places = settings.get("LOCATION", "")
+    if isinstance(places, str) and not issubclass(backend, FileBasedCache):
+        places = re.split("[;,]", places)  # as Django's Redis and memcached do
+    elif not isinstance(places, list | tuple):
+        places = (places,)
+    found = [str(place) for place in places]
+    if issubclass(backend, FileBasedCache):
+        found = [abspath(place) for place in found]
+    digest = blake2b(repr(found).encode(), digest_size=6).hexdigest()
     return (_LOCAL if issubclass(backend, LocMemCache) else CACHES) + digest
 
 
