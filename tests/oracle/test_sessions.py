@@ -14,6 +14,7 @@ from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models.signals import post_save
 from django.test import Client, override_settings
 
 from tests.oracle.audience import Audience, audience
@@ -192,3 +193,22 @@ def test_run_is_told_when_a_session_ends(
         else:
             visitor.again().load()
     assert reads.expires_seconds is not None and 30 < reads.expires_seconds <= 40.1
+
+
+def test_cache_that_a_receiver_writes_when_a_session_is_saved(
+    viewers: Audience, visitor: Visitor, engine: str
+) -> None:
+    """It was taken for a part of the session."""
+    if "db" not in engine:
+        return
+
+    def receive(**kwargs: Any) -> None:
+        cache.set("number", 77)
+
+    live = viewers.watch("/cached/number/")
+    post_save.connect(receive, sender=Session)
+    try:
+        with viewers.sees(live):
+            visitor.again().save()
+    finally:
+        post_save.disconnect(receive, sender=Session)

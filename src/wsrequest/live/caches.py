@@ -32,7 +32,7 @@ from wsrequest.live.reads import Reads, current, reading
 from wsrequest.live.schema import folded
 from wsrequest.live.wrapping import Wrapping
 
-__all__ = ["THROTTLES", "Caches", "store_of", "travels"]
+__all__ = ["THROTTLES", "Caches", "session_places", "store_of", "travels"]
 
 THROTTLES = (*COUNTERS, "axes-*")
 """Keys that are no dependency: counters of throttles, and of django-axes."""
@@ -64,6 +64,21 @@ def store_of(settings: Mapping[str, Any], backend: type) -> str:
         found = [abspath(place) for place in found]
     digest = blake2b(repr(found).encode(), digest_size=6).hexdigest()
     return (_LOCAL if issubclass(backend, LocMemCache) else CACHES) + digest
+
+
+def session_places(cache: Any, key: str) -> list[str]:
+    """Return what stands for the key under which a cache keeps a session, for ``keys.inside``.
+
+    Args:
+        cache: of the session's store.
+        key: as the store gives it to the cache.
+    """
+    name = hashed(str(cache.make_key(key)))
+    return [_session_place(store, name) for store in _stores(cache)]
+
+
+def _session_place(store: str, key: str) -> str:
+    return f"{SESSIONS}{store}:{key}"
 
 
 def travels(database: str) -> bool:
@@ -206,9 +221,10 @@ class Caches:
             # What is only kept longer is the same to its readers.
             if call.name != "touch" or is_sooner or result is _FAILED:
                 written.setdefault(store, []).append(key)
-        if is_inside(SESSIONS):
-            return
+        is_session = is_inside(SESSIONS)
         for store, keys in written.items():
+            if is_session:
+                keys = [k for k in keys if k is None or not is_inside(_session_place(store, k))]
             self._keys.wrote(store, keys, _alias(call.cache))
 
     def _places(self, call: Call) -> _Places:

@@ -6,7 +6,7 @@ rows and cache keys that they touch on the way. A save that changes nothing is t
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from importlib import import_module
@@ -19,6 +19,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import router
 from django.utils.timezone import now
 
+from wsrequest.live.caches import session_places
 from wsrequest.live.keys import SESSIONS, Keys, hashed, inside
 from wsrequest.live.reads import Reads, current, reading
 from wsrequest.live.schema import folded
@@ -89,11 +90,11 @@ class Sessions:
         name = hashed(key)
         self._keys.note(SESSIONS, name)
         watched = self._contents.reading(name)
-        inner = None if reads is None else reads.part()
+        inner, own = None if reads is None else reads.part(), _own(store, key)
         if iscoroutinefunction(original):
-            return self._aload(original, store, watched, inner, reads)
+            return self._aload(original, store, own, watched, inner, reads)
         try:
-            with _within(inner):
+            with _within(inner, own):
                 data = original(store, *args, **kwargs)
         finally:
             self._merge(store, inner, reads)
@@ -101,9 +102,11 @@ class Sessions:
         _end(store, data, reads)
         return data
 
-    async def _aload(self, original: Any, store: Any, watched: Any, inner: Any, reads: Any) -> Any:
+    async def _aload(
+        self, original: Any, store: Any, own: Any, watched: Any, inner: Any, reads: Any
+    ) -> Any:
         try:
-            with _within(inner):
+            with _within(inner, own):
                 data = await original(store)
         finally:
             self._merge(store, inner, reads)
@@ -122,7 +125,7 @@ class Sessions:
             return self._asave(original, store, args, kwargs)
         is_done = False
         try:
-            with inside(SESSIONS):
+            with inside(*_own(store, store.session_key)):
                 result = original(store, *args, **kwargs)
             is_done = True
             return result
@@ -132,7 +135,7 @@ class Sessions:
     async def _asave(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
         is_done = False
         try:
-            with inside(SESSIONS):
+            with inside(*_own(store, store.session_key)):
                 result = await original(store, *args, **kwargs)
             is_done = True
             return result
@@ -155,14 +158,14 @@ class Sessions:
         if iscoroutinefunction(original):
             return self._adelete(original, store, key, args, kwargs)
         try:
-            with inside(SESSIONS):
+            with inside(*_own(store, key)):
                 return original(store, *args, **kwargs)
         finally:
             self._gone(store, key)
 
     async def _adelete(self, original: Any, store: Any, key: Any, args: Any, kwargs: Any) -> Any:
         try:
-            with inside(SESSIONS):
+            with inside(*_own(store, key)):
                 return await original(store, *args, **kwargs)
         finally:
             self._gone(store, key)
@@ -276,13 +279,23 @@ def _end_at(store: Any, expiry: Any, reads: Reads | None) -> None:
 
 
 @contextmanager
-def _within(inner: Reads | None) -> Iterator[None]:
-    with inside(SESSIONS):
+def _within(inner: Reads | None, own: Sequence[str]) -> Iterator[None]:
+    with inside(*own):
         if inner is None:
             yield
         else:
             with reading(inner):
                 yield
+
+
+def _own(store: Any, key: str | None) -> Sequence[str]:
+    """What an operation on a session tells by itself: no other key that is written meanwhile."""
+    try:
+        if key is not None and getattr(store, "_cache", None) is not None:
+            return [SESSIONS, *session_places(store._cache, store.cache_key_prefix + key)]
+    except Exception:  # a store of another package names its keys another way
+        pass
+    return [SESSIONS]
 
 
 def _deleted(store: Any, args: Any, kwargs: Any) -> str | None:
