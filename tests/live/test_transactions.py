@@ -122,6 +122,44 @@ def test_rollback_by_a_statement_is_not_told(published: Published) -> None:
     assert published.tables() >= {"room"}
 
 
+WRITE = "UPDATE live_tag SET name = 'y'"
+TEXTS = {
+    "behind": f"BEGIN; DELETE FROM live_note; ROLLBACK; {WRITE}",
+    "behind, and undone again": f"BEGIN; ROLLBACK; {WRITE}; BEGIN; DELETE FROM live_note; ROLLBACK",
+    "before": f"{WRITE}; BEGIN; DELETE FROM live_note; ROLLBACK",
+    "behind a commit": f"BEGIN; ROLLBACK; BEGIN; {WRITE}; COMMIT; BEGIN; ROLLBACK",
+}
+
+
+def run_script(database: Database, text: str) -> None:
+    with connections[ALIAS].cursor() as cursor:
+        if database.vendor == "sqlite":
+            cursor.executescript(text)
+        else:
+            cursor.execute(text)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_rollback_undoes_only_its_own_in_a_text_of_several(
+    name: str, database: Database, published: Published
+) -> None:
+    before = database.content()
+    run_script(database, TEXTS[name])
+    after = database.content()
+    changed = {table.removeprefix("live_") for table in after if after[table] != before[table]}
+    assert changed <= published.tables()
+    # PostgreSQL puts a BEGIN before what stands before it in one text.
+    if database.vendor == "sqlite" or name in ("behind", "behind a commit"):
+        assert changed == {"tag"}
+
+
+def test_text_of_several_that_is_undone_is_not_told(
+    database: Database, published: Published
+) -> None:
+    run_script(database, f"BEGIN; {WRITE}; ROLLBACK")
+    assert published.changes == []
+
+
 def test_commit_by_the_driver_is_told_before_the_next_statement(published: Published) -> None:
     connection = connections[ALIAS]
     connection.set_autocommit(False)

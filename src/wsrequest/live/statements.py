@@ -84,7 +84,7 @@ class Statement:
         counts: the number of rows that the database says it wrote is of all that it wrote.
         placeholders: how many parameters it takes by position.
         begins: what it does last to a transaction: "begin", "commit", "rollback"; "" for nothing.
-        commits: it commits, whatever it does after that.
+        commits: it commits, whatever it does after that; also where a ROLLBACK may not undo all.
         unknown: names that are no table of the project's. If all of them are temporary tables of
             the connection, ``parse`` can tell more of the text.
         effects: what it does to what only its connection has.
@@ -158,11 +158,20 @@ def _union(found: Sequence[Statement]) -> Statement:
         cascades=any(each.cascades for each in found),
         returns_rows=any(each.returns_rows for each in found),
         begins=next((each.begins for each in reversed(found) if each.begins), ""),
-        commits=any(each.commits for each in found),
+        commits=any(each.commits for each in found) or _writes_past_rollback(found),
         effects=tuple(
             effect for each in found for effect in each.effects if effect[0] != "prepare"
         ),
     )
+
+
+def _writes_past_rollback(found: Sequence[Statement]) -> bool:
+    """Whether a text with a ROLLBACK writes what that may not undo: not between BEGIN and it."""
+    is_begun = has_written = False
+    for each in found:
+        is_begun = each.begins == "begin" if each.begins else is_begun
+        has_written |= each.writes != frozenset() and not is_begun
+    return has_written and any(each.begins == "rollback" for each in found)
 
 
 def _joined(tables: Collection[Tables]) -> Tables:
