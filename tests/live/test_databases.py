@@ -11,7 +11,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from tests.live.conftest import ALIAS, Database, Published, Story, configured
-from tests.live.models import Tag
+from tests.live.models import Room, Tag
 from wsrequest.live.capture import Capture
 from wsrequest.live.databases import are_likely_copies, place_of
 from wsrequest.live.depends import depends_on
@@ -50,6 +50,28 @@ def test_second_alias_is_the_same_database(
             depends_on(Tag, using="second")
         assert {found.database for found in reads.result()} == {ALIAS}
         assert not reads.lags  # it is no replica
+
+
+def test_schema_that_another_alias_changes_is_read_anew(
+    database: Database, story: Story, capture: Capture
+) -> None:
+    rooms = lambda: list(Room.objects.values_list("name"))  # noqa: E731
+    rename = lambda: Tag.objects.update(name="x")  # noqa: E731
+    body = "UPDATE live_room SET name = 'by trigger'"
+    with second_alias(database) as second:
+        assert not story.wakes(rooms, rename)
+        with second.cursor() as cursor:
+            if database.vendor == "postgresql":
+                cursor.execute(
+                    "CREATE FUNCTION of_tags() RETURNS trigger LANGUAGE plpgsql AS "
+                    f"$$ BEGIN {body}; RETURN NEW; END $$"
+                )
+                body = "EXECUTE FUNCTION of_tags()"
+            else:
+                body = f"BEGIN {body}; END"
+            cursor.execute(f"CREATE TRIGGER t AFTER UPDATE ON live_tag FOR EACH ROW {body}")
+        assert story.wakes(rooms, rename)
+        assert rooms() == [("by trigger",)]
 
 
 def test_replica_that_is_named_is_its_primary_and_may_lag(

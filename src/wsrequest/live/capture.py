@@ -225,8 +225,11 @@ class Capture:
         return known[1]
 
     def migrated(self, alias: str) -> None:
-        """The tables of a database have changed."""
-        self._catalogs.forget(alias)
+        """The tables of a database have changed, whatever alias that was told of."""
+        primary = self.primary(alias)
+        for each in {alias, primary, *connections}:
+            if each == alias or self.primary(each) == primary:
+                self._catalogs.forget(each)
 
     def wanted_kinds(self, names: Names, database: str, table: str) -> Mapping[str, str]:
         """Return the columns whose values are worth looking at, with their kinds."""
