@@ -247,6 +247,73 @@ def test_trigger_of_a_statement_is_told_though_no_row_was_there(
     assert names() == [("by trigger",)]
 
 
+def test_trigger_goes_on_by_a_table_that_no_model_has(database: Database, story: Story) -> None:
+    run_sql("CREATE TABLE middle (id integer PRIMARY KEY)")
+    run_sql("INSERT INTO middle VALUES (1)")
+    run_sql("DROP TABLE live_leaf")
+    run_sql(
+        "CREATE TABLE live_leaf (id integer PRIMARY KEY, branch_id bigint, text varchar(50), "
+        "middle_id integer REFERENCES middle (id) ON DELETE CASCADE)"
+    )
+    run_sql("INSERT INTO live_leaf VALUES (1, NULL, 'a', 1)")
+    make_trigger(database.vendor, "live_tag", "DELETE FROM middle")
+    assert story.wakes(leaves, rename("x"))
+    assert leaves() == []
+
+
+def test_cascade_goes_on_by_the_trigger_of_a_table_that_no_model_has(
+    database: Database, story: Story
+) -> None:
+    run_sql("CREATE TABLE middle (branch_id bigint REFERENCES live_branch (id) ON DELETE CASCADE)")
+    body = "UPDATE live_room SET name = 'by trigger'"
+    make_trigger(database.vendor, "middle", body, "AFTER DELETE")
+    branch = Branch.objects.create(name="attic")
+    run_sql("INSERT INTO middle VALUES (%s)", branch.pk)
+    assert story.wakes(names, lambda: run_sql("DELETE FROM live_branch WHERE id = %s", branch.pk))
+    assert names() == [("by trigger",)]
+
+
+@only_postgresql
+def test_trigger_writes_through_a_view(database: Database, story: Story) -> None:
+    run_sql("CREATE VIEW inner_rooms AS SELECT id, name FROM live_room")
+    run_sql("CREATE VIEW rooms AS SELECT name FROM inner_rooms")
+    make_trigger(database.vendor, "live_tag", "UPDATE rooms SET name = 'by trigger'")
+    assert story.wakes(names, rename("x"))
+    assert names() == [("by trigger",)]
+
+
+@only_postgresql
+def test_trigger_writes_the_parts_of_a_table(database: Database, story: Story) -> None:
+    run_sql("CREATE TABLE whole (id bigint NOT NULL, name varchar(50) NOT NULL)")
+    run_sql("ALTER TABLE live_room INHERIT whole")
+    make_trigger(database.vendor, "live_tag", "UPDATE whole SET name = 'by trigger'")
+    assert story.wakes(names, rename("x"))
+    assert names() == [("by trigger",)]
+
+
+@only_postgresql
+def test_rows_that_go_from_a_part_take_others_along(
+    database: Database, published: Published
+) -> None:
+    run_sql("CREATE TABLE whole (id bigint NOT NULL)")
+    run_sql("ALTER TABLE live_branch INHERIT whole")
+    branch = Branch.objects.create(name="attic")
+    Leaf.objects.create(pk=1, branch=branch, text="a")
+    with watching(published, tables=frozenset({"whole"})):
+        run_sql("DELETE FROM whole")
+    assert "leaf" in published.tables()
+    assert leaves() == []
+
+
+def test_view_of_two_tables_does_not_make_them_one(
+    database: Database, published: Published
+) -> None:
+    run_sql("CREATE VIEW both_of_them AS SELECT r.name, t.id FROM live_room r, live_tag t")
+    with watching(published):
+        rename("x")()
+    assert published.tables() == {"tag"}
+
+
 @only_postgresql
 def test_rule_may_write_anything(published: Published, database: Database) -> None:
     run_sql("CREATE RULE r AS ON UPDATE TO live_tag DO ALSO UPDATE live_room SET name = 'x'")

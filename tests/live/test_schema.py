@@ -81,6 +81,7 @@ def test_table_of_a_cache_is_known(
     backend = "django.core.cache.backends.db.DatabaseCache"
     with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": "kept"}}):
         run_sql("CREATE TABLE kept (cache_key varchar(9))")
+        run_sql("INSERT INTO kept VALUES ('a')")
         run_sql("DELETE FROM kept")
         store = capture.stores["kept"]
     # Its rows are read by keys, any of which may be gone.

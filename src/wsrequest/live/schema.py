@@ -62,7 +62,8 @@ class Schema:
         ignored: see ``Extras``.
         deleted_with: tables, with those that the database changes when rows of them go.
         referring: tables, with those that refer to them, over any number of steps.
-        written_by: see ``Extras``; with the triggers and views that the database tells of.
+        written_by: see ``Extras``; with the triggers and views that the database tells of. As in
+            the other graphs, some of the names may be of tables that no model has.
         updated_with: tables, with those that the database changes when one of these columns is.
         families: tables, with those that share rows with them.
         written_through: views, with the tables that a write to one of them changes.
@@ -107,7 +108,7 @@ class Schema:
             return frozenset()
         keys = {
             column
-            for table in statement.writes
+            for table in statement.writes | self._family(statement.writes)
             for column, _ in self.updated_with.get(table, frozenset())
         }
         return frozenset(keys & set(found)) if (found := _columns_set(statement)) else found
@@ -118,29 +119,33 @@ class Schema:
             return None
         if self.is_blind:
             return None if writes - self.ignored else ()
-        also = self._changed_with(statement, writes)
-        # What the database changes by itself makes it change more, in whatever way it did that.
-        waiting = [*writes, *also]
+        family = self._family(writes)
+        also = self._changed_with(statement, writes | family)
+        # What the database changes by itself makes it change more, in whatever way it did that,
+        # and be it by tables that no model has.
+        waiting = [*writes, *family, *also]
         while waiting:
             table = waiting.pop()
             more = set(self.written_by.get(table, ()))
-            if table not in writes:
+            if table in also:
                 more |= self.deleted_with.get(table, frozenset())
                 more |= {child for _, child in self.updated_with.get(table, ())}
-            waiting += more - also - writes
+                more |= self.families.get(table, frozenset())
+            waiting += more - also
             also |= more
-        family = {each for table in writes for each in self.families.get(table, ())}
-        by_family = {each for table in family for each in self.written_by.get(table, ())}
-        everything = writes | also | family | by_family
+        everything = writes | also | family
         if everything & self.unreadable:
             return None
         # The trigger of a part may have changed a row that was written through the whole.
-        odd = also | by_family | {table for table in writes if by_family & family}
+        odd = also | (writes if also & family else frozenset())
         can_tell = statement.written is not None
         return tuple(
             (table, can_tell and table in writes and table not in odd)
-            for table in sorted(everything - self.ignored)
+            for table in sorted((everything & self.names[""].tables | writes) - self.ignored)
         )
+
+    def _family(self, writes: frozenset[str]) -> frozenset[str]:
+        return frozenset().union(*(self.families.get(table, ()) for table in writes)) - writes
 
     def _changed_with(self, statement: Statement, writes: frozenset[str]) -> set[str]:
         """The tables that the database itself changes when these are written so."""
@@ -199,26 +204,30 @@ def load_schema(
         | _ALWAYS
         | frozenset(_cache_tables())
     )
+    nodes = tables | _nodes(told)
     return Schema(
         {
             vendor: Names(tables, {} if is_blind else _kinds(found, vendor, catalog), functions)
             for vendor in ("sqlite", "postgresql", "")
         },
         frozenset(map(folded, extras.ignored)),
-        _closed(_joined(_references(found, in_database=True), told.deleted_with), tables),
-        _closed(_joined(_references(found, in_database=False), told.referring), tables),
-        _closed(_joined(said, _written(told)), tables),
-        {
-            table: frozenset((c, child) for c, child in children if child in tables)
-            for table, children in told.updated_with.items()
-        },
-        {table: others & tables for table, others in told.families.items() if others & tables},
-        _closed(told.views, tables),
+        _closed(_joined(_references(found, in_database=True), told.deleted_with), nodes),
+        _closed(_joined(_references(found, in_database=False), told.referring), nodes),
+        _closed(_joined(said, _written(told, nodes)), nodes),
+        told.updated_with,
+        told.families,
+        _closed(told.views, nodes),
         # Whoever names the table in the settings says what its trigger writes.
         frozenset(t for t, words in told.triggers.items() if words is None) - frozenset(said),
         is_blind,
         _triggered(told, frozenset(said)),
     )
+
+
+def _nodes(told: Catalog) -> frozenset[str]:
+    """All names from which the database goes on by itself, or that it comes to, but for words."""
+    graphs = (told.referring, told.updated_with, told.families, told.triggers, told.views)
+    return frozenset().union(*graphs, *told.referring.values())
 
 
 def _triggered(told: Catalog, said: frozenset[str]) -> frozenset[str]:
@@ -227,11 +236,14 @@ def _triggered(told: Catalog, said: frozenset[str]) -> frozenset[str]:
     return known | frozenset(_closed(_joined(parts, told.views), known))
 
 
-def _written(told: Catalog) -> dict[str, set[str]]:
+def _written(told: Catalog, nodes: frozenset[str]) -> dict[str, set[str]]:
     """What changes with each table: what its triggers name, and the views that name it."""
     graph: dict[str, set[str]] = {}
+    through = _closed(told.views, nodes)
     for table, words in told.triggers.items():
-        graph[table] = {table, *(words or ())}
+        named = nodes & (words or frozenset())
+        # Of what shows a table the database goes on to nothing, but a trigger writes through it.
+        graph[table] = {table, *named}.union(*(through.get(name, ()) for name in named))
     for view, words in told.views.items():
         for word in words - {view}:
             graph.setdefault(word, set()).add(view)

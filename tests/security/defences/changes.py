@@ -147,7 +147,7 @@ CHANGES = (
         (13,),
         "a row that a trigger may change may be any",
         SRC + "live/schema.py",
-        (("graph[table] = {table, *(words or ())}", "graph[table] = {*(words or ())}"),),
+        (("{table, *named}.union(", "{*named}.union("),),
         (_CATALOG + "test_trigger_that_changes_its_row_leaves_it_unknown",),
     ),
     Defence(
