@@ -301,9 +301,7 @@ class Application:
 
     async def _redeem(self, ticket: str, base: Base) -> list[str] | None:
         service = self._get_service()
-        asked = service.lane.call(
-            _redeem, service.tickets, ticket, base.origin or "", base.browser, source=service.chores
-        )
+        asked = service.lane.call(_redeem, service.tickets, ticket, base, source=service.chores)
         return await asked
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -361,10 +359,8 @@ def _make_live(
     return Live(registry, hearing.when_heard, share_key=conf.live_share_key), hearing
 
 
-def _redeem(
-    tickets: Callable[[], Tickets], ticket: str, origin: str, browser: tuple[str, ...]
-) -> list[str] | None:
+def _redeem(tickets: Callable[[], Tickets], ticket: str, base: Base) -> list[str] | None:
     try:
-        return tickets().redeem(ticket, origin, browser)
+        return tickets().redeem(ticket, base.origin or "", base.browser, base.cookie)
     finally:
         close_old_connections()

@@ -564,6 +564,25 @@ async def test_a_page_of_another_site_is_told_that_it_gets_no_ticket(settings: A
         await hang_up(wire)
 
 
+@pytest.mark.parametrize(
+    ("held", "is_set"),
+    [("a=0", True), ("a=bobs", False), ("", False)],
+    ids=["as-it-was", "login-by-http", "logout-by-http"],
+)
+async def test_a_ticket_overrules_no_cookie_that_the_browser_has_got_by_http(
+    held: str, is_set: bool
+) -> None:
+    async with running() as application:
+        headers = {"origin": ORIGIN, "cookie": f"a=0; {BROWSER}"}
+        wire = await accepted(handshake(application, headers=headers))
+        say(wire, id=1, url="/cookies/a/?a=1")
+        ticket = json.loads((await wire.until("websocket.send"))["text"])["cookies"]
+        await hang_up(wire)
+        events = await redeem(application, ticket, cookie=f"{held}; {BROWSER}")
+        assert status(events) == 204
+        assert cookies_of(events[0]) == (["a=1; Path=/"] if is_set else [])
+
+
 async def test_tls_is_demanded_for_a_ticket_as_for_a_handshake(settings: Any) -> None:
     async with running() as application:
         ticket = await ticket_of(application)

@@ -74,7 +74,9 @@ class Answer:
             self._ticket = ""  # they cannot become the browser's (PROTOCOL.md 6.4)
             if owner.base.browser:
                 tickets = owner.service.tickets()
-                self._ticket = tickets.issue(news, owner.base.origin, owner.base.browser)
+                self._ticket = tickets.issue(
+                    news, owner.base.origin, owner.base.browser, owner.browser_cookies
+                )
 
     def send(self, outcome: Outcome) -> None:
         """Send what Django's handler returned, and close it; never raises."""

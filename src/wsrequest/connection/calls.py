@@ -20,6 +20,7 @@ from wsrequest.connection.flow import Flow
 from wsrequest.connection.service import Service, Terms
 from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
+from wsrequest.http.browser_cookies import BrowserCookies
 from wsrequest.http.contexts import adopt
 from wsrequest.http.environ import Base
 from wsrequest.http.identity import seen_user
@@ -42,6 +43,10 @@ class Owner(Protocol):
     terms: Terms
     base: Base
     info: WebSocketInfo
+
+    @property
+    def browser_cookies(self) -> BrowserCookies | None:
+        """What its browser is believed to hold; None without a browser that redeems tickets."""
 
     def news_of(self, call: "Call") -> list[str]:
         """The lines of its Set-Cookie that a browser must be told; from any thread."""

@@ -182,6 +182,10 @@ class EventStream:
 
     # As the owner of its first run.
 
+    @property
+    def browser_cookies(self) -> None:
+        """None: it issues no tickets."""
+
     def news_of(self, call: Call) -> list[str]:
         """None: no ticket is needed, the response itself sets what it sets."""
         return []

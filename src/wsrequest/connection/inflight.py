@@ -18,6 +18,7 @@ from wsrequest.connection.settling import Settling, told
 from wsrequest.connection.subscriptions import Subscriptions
 from wsrequest.connection.visitor import Host, Visitor
 from wsrequest.errors import Refused
+from wsrequest.http.browser_cookies import BrowserCookies
 from wsrequest.http.environ import Base
 from wsrequest.http.requests import WebSocketInfo
 from wsrequest.protocol.codec import encode_refused
@@ -81,6 +82,11 @@ class InFlight:
         self._visitor.show_cookies(call)
         if isinstance(call, LiveCall) and self._subscriptions is not None:
             self._subscriptions.begin(call)
+
+    @property
+    def browser_cookies(self) -> BrowserCookies:
+        """What the browser is believed to hold; for any thread."""
+        return self._visitor.browser_cookies
 
     def news_of(self, call: Call) -> list[str]:
         """The lines of its Set-Cookie that a browser must be told; from any thread."""

@@ -311,6 +311,10 @@ class Rerun:
 
     # The owner of its call.
 
+    @property
+    def browser_cookies(self) -> None:
+        """None: it issues no tickets."""
+
     def news_of(self, call: Call) -> list[str]:
         """None: nobody is there to take what it sets."""
         return []

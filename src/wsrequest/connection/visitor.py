@@ -12,6 +12,7 @@ from wsrequest.connection.journal import Journal
 from wsrequest.connection.service import Service, Terms
 from wsrequest.connection.sessions import SessionCheck
 from wsrequest.connection.watch import Watch
+from wsrequest.http.browser_cookies import BrowserCookies
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
 from wsrequest.http.requests import split_url
@@ -32,21 +33,24 @@ class Host(Protocol):
 
 
 class Visitor:
-    """Who is at the other end of one connection. Used on the event loop, but for ``session_key``.
+    """Who is at the other end of one connection. Used on the event loop, except for
+    ``session_key`` and ``browser_cookies``.
 
     Args:
         host: the connection, which is closed when its session ends.
         base: of its handshake.
 
     Attributes:
+        browser_cookies: what the browser is believed to hold; used in any thread.
         session_since: loop time at which a session was last found to name a user; None without
             such.
     """
 
-    __slots__ = ("_host", "_jar", "session_since")
+    __slots__ = ("_host", "_jar", "browser_cookies", "session_since")
 
     def __init__(self, host: Host, base: Base) -> None:
         self._host, self._jar = host, CookieJar(base.cookie, base.path)
+        self.browser_cookies = BrowserCookies(base.cookie, base.path)
         self.session_since: float | None = None
 
     @property

@@ -33,6 +33,9 @@ class Store(Protocol):
     def take(self, key: str) -> Record | None:
         """Return a record, once; None where there is none, or somebody else was faster."""
 
+    def has(self, key: str) -> bool:
+        """Whether a record is there to be taken."""
+
     def drop(self, keys: Iterable[str]) -> None:
         """Forget records that nobody has fetched in time."""
 
@@ -58,6 +61,9 @@ class _DatabaseStore:
             return None
         found = self._session().decode(row.session_data).get(_RECORD)
         return found if isinstance(found, dict) else None
+
+    def has(self, key: str) -> bool:
+        return bool(self._rows([key]).exists())
 
     def drop(self, keys: Iterable[str]) -> None:
         self._rows(keys).delete()
@@ -87,6 +93,9 @@ class _FileStore:
         found = self._session().decode(text).get(_RECORD)
         return found if isinstance(found, dict) else None
 
+    def has(self, key: str) -> bool:
+        return self._path(key).exists()
+
     def drop(self, keys: Iterable[str]) -> None:
         for key in keys:
             self._path(key).unlink(missing_ok=True)
@@ -108,6 +117,9 @@ class _CacheStore:
         found = self._cache.get(_RECORD + key)
         # The value may be of another time than the deletion, but never of another ticket.
         return found if self._cache.delete(_RECORD + key) and isinstance(found, dict) else None
+
+    def has(self, key: str) -> bool:
+        return bool(self._cache.has_key(_RECORD + key))
 
     def drop(self, keys: Iterable[str]) -> None:
         """Nothing: they end by themselves."""

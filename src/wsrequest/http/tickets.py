@@ -9,15 +9,40 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Lock
 from time import time
+from typing import NamedTuple
 
 from django.utils.crypto import salted_hmac
 
+from wsrequest.http.browser_cookies import BrowserCookies, Issue, is_expected
+from wsrequest.http.set_cookie import Cookie, Key, parse_set_cookie
 from wsrequest.http.ticket_store import store_of
 
 __all__ = ["Tickets", "Unfetched"]
 
 _MOST_UNFETCHED = 8
 """Tickets of one browser that wait at a time; one more takes over what the oldest was for."""
+_MAX_LINES = 64
+_MAX_BYTES = 32_768
+"""Of one ticket. Its lines become headers of one response."""
+
+
+class _Line(NamedTuple):
+    """One line of Set-Cookie, as it lies in the store.
+
+    Attributes:
+        line: with its path.
+        expected: digests of what the browser may hold for the line to be good; None for any.
+        ends: epoch seconds, those of the ticket that it was issued with.
+    """
+
+    line: str
+    expected: str | None
+    ends: float
+
+    @property
+    def key(self) -> Key:
+        cookie = parse_set_cookie(self.line, "/", 0.0)
+        return ("", "", "") if cookie is None else cookie.key
 
 
 class Unfetched:
@@ -30,50 +55,61 @@ class Unfetched:
     def __init__(self, began: Callable[[], None] = lambda: None) -> None:
         self._began = began
         self._lock = Lock()
-        self._ends: dict[str, tuple[float, str]] = {}  # by key, in the order of issuing
-        self._of: dict[str, deque[str]] = {}  # keys by holder
+        self._issues: dict[str, Issue] = {}  # by key, in the order of issuing
+        self._of: dict[str, deque[Issue]] = {}  # by holder
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._issues)
 
-    def add(self, holder: str, key: str, ends: float) -> str | None:
+    def add(self, issue: Issue) -> list[Issue]:
         """Remember a ticket.
 
         Returns:
-            The key of the holder's oldest, which is one too many and is forgotten here.
+            The holder's oldest, which are too many: the new one succeeds them, and its issuer takes
+            over their records. None of them is still to be stored, for nobody could take that over.
         """
         with self._lock:
-            is_first = not self._ends
-            self._ends[key] = ends, holder
-            keys = self._of.setdefault(holder, deque())
-            keys.append(key)
-            oldest = keys[0] if len(keys) > _MOST_UNFETCHED else None
-            if oldest is not None:
-                self._forget(oldest)
+            is_first = not self._issues
+            self._issues[issue.key] = issue
+            issues = self._of.setdefault(issue.holder, deque())
+            issues.append(issue)
+            stored = [earlier for earlier in issues if earlier.is_stored]
+            oldest = stored[: max(len(issues) - _MOST_UNFETCHED, 0)]
+            for earlier in oldest:
+                earlier.successor = issue
+                self._forget(earlier.key)
         if is_first:
             self._began()
         return oldest
 
+    def set_by_others(self, issue: Issue) -> frozenset[int]:
+        """Hashes of the keys of the cookies that the other tickets of its holder set."""
+        with self._lock:
+            others = [other for other in self._of.get(issue.holder, ()) if other is not issue]
+            return frozenset().union(*(other.cookies for other in others))
+
     def discard(self, key: str) -> None:
         """Forget a ticket that was fetched. Safe to call for any."""
         with self._lock:
-            self._forget(key)
+            self._forget(key, is_over=True)
 
     def pop_ended(self, now: float) -> list[str]:
         """Forget the tickets whose time is over, and return their keys."""
         with self._lock:
-            ended = [key for key, (ends, _) in self._ends.items() if ends <= now]
+            ended = [key for key, issue in self._issues.items() if issue.ends <= now]
             for key in ended:
-                self._forget(key)
+                self._forget(key, is_over=True)
         return ended
 
-    def _forget(self, key: str) -> None:
-        _, holder = self._ends.pop(key, (0.0, ""))
-        keys = self._of.get(holder)
-        if keys is not None:
-            keys.remove(key)
-            if not keys:
-                del self._of[holder]
+    def _forget(self, key: str, *, is_over: bool = False) -> None:
+        issue = self._issues.pop(key, None)
+        if issue is None:
+            return
+        issue.is_over = is_over
+        issues = self._of[issue.holder]
+        issues.remove(issue)
+        if not issues:
+            del self._of[issue.holder]
 
 
 class Tickets:
@@ -91,31 +127,71 @@ class Tickets:
         self._store, self._seconds = store_of(session_engine), seconds
         self._unfetched = Unfetched() if unfetched is None else unfetched
 
-    def issue(self, lines: Iterable[str], origin: str, browser: Iterable[str]) -> str:
+    def issue(
+        self,
+        lines: Iterable[str],
+        origin: str,
+        browser: Iterable[str],
+        held: BrowserCookies | None = None,
+    ) -> str:
         """Put cookies aside for a browser; return the ticket for them.
 
         Args:
             lines: of Set-Cookie.
             origin: that of the handshake.
             browser: ``Base.browser`` of the handshake; not empty.
+            held: what the connection believes the browser to hold; None to overrule anything.
+
+        Returns:
+            An empty ticket for more cookies than one is good for.
         """
-        cookies, bound = list(lines), sorted(browser)
+        cookies: dict[Key, Cookie] = {}
+        for line in lines:
+            if (cookie := parse_set_cookie(line, "/", 0.0)) is not None:
+                cookies.pop(cookie.key, None)  # the last one counts, and comes in its place
+                cookies[cookie.key] = cookie
+        if not _fits([cookie.line for cookie in cookies.values()]):
+            return ""
+        bound = sorted(browser)
         ticket = secrets.token_urlsafe(24)
-        key, ends = _key(ticket), time() + self._seconds
-        oldest = self._unfetched.add(" ".join([origin, *bound]), key, ends)
-        if oldest is not None and (left := self._store.take(oldest)) is not None:
-            cookies = [*left["cookies"], *cookies]  # nothing is lost, and nothing piles up
-        record = {"ends": ends, "origin": origin, "browser": bound, "cookies": cookies}
-        self._store.put(key, record, self._seconds)
+        issue = Issue(
+            _key(ticket), " ".join([origin, *bound]), time() + self._seconds, map(hash, cookies)
+        )
+        oldest = self._unfetched.add(issue)
+        try:
+            if held is None:
+                expected: list[str | None] = [None] * len(cookies)
+            else:
+                expected = held.expect(cookies.values(), issue, self._is_waiting)
+            own = [
+                _Line(cookie.line, found, issue.ends)
+                for cookie, found in zip(cookies.values(), expected, strict=True)
+            ]
+            record = {
+                "ends": issue.ends,
+                "origin": origin,
+                "browser": bound,
+                "cookies": [*self._take_over(oldest, issue, own), *own],
+            }
+            self._store.put(issue.key, record, self._seconds)
+        except BaseException:
+            self._unfetched.discard(issue.key)
+            raise
+        issue.is_stored = True  # from now on another may take it over
         return ticket
 
-    def redeem(self, ticket: str, origin: str, browser: Iterable[str]) -> list[str] | None:
+    def redeem(
+        self, ticket: str, origin: str, browser: Iterable[str], cookie_header: str = ""
+    ) -> list[str] | None:
         """Return the Set-Cookie values for a ticket, once.
+
+        Those are left out whose cookie the browser has meanwhile got from elsewhere.
 
         Args:
             ticket: as it came.
             origin: of the request.
             browser: ``Base.browser`` of the request.
+            cookie_header: of the request.
 
         Returns:
             None for a ticket that is spent or too old, or of another origin or browser; it is
@@ -124,11 +200,46 @@ class Tickets:
         key = _key(ticket)
         record = self._store.take(key)
         self._unfetched.discard(key)
-        if record is None or record["ends"] <= time() or record["origin"] != origin:
+        now = time()
+        if record is None or record["ends"] <= now or record["origin"] != origin:
             return None
         if not record["browser"] or not set(record["browser"]) <= set(browser):
             return None
-        return list(record["cookies"])
+        return [
+            found.line
+            for found in (_Line(*entry) for entry in record["cookies"])
+            if found.ends > now
+            and (found.expected is None or is_expected(found.key[0], found.expected, cookie_header))
+        ]
+
+    def _take_over(self, oldest: list[Issue], issue: Issue, own: list[_Line]) -> list[_Line]:
+        """Take what still counts of the records of tickets that give way to a new one."""
+        if not oldest:
+            return []
+        now = time()
+        later = issue.cookies | self._unfetched.set_by_others(issue)
+        found: dict[Key, _Line] = {}
+        for earlier in oldest:
+            record = self._store.take(earlier.key)
+            for entry in record["cookies"] if record is not None else ():
+                line = _Line(*entry)
+                key = line.key
+                if line.ends > now and hash(key) not in later:
+                    found.pop(key, None)
+                    found[key] = line
+        kept = list(found.values())
+        # Eight newer tickets wait already: what goes first is what nobody has fetched for longest.
+        while kept and not _fits([line.line for line in (*kept, *own)]):
+            del kept[0]
+        issue.cookies |= {hash(line.key) for line in kept}
+        return kept
+
+    def _is_waiting(self, issue: Issue) -> bool:
+        last = issue.last
+        if last.is_over or last.ends <= time():
+            return False
+        # Another process may have redeemed it.
+        return not last.is_stored or self._store.has(last.key)
 
     def sweep(self) -> bool:
         """Delete the records of this process's tickets that nobody has fetched in time.
@@ -139,6 +250,10 @@ class Tickets:
         if ended := self._unfetched.pop_ended(time()):
             self._store.drop(ended)
         return bool(len(self._unfetched))
+
+
+def _fits(lines: list[str]) -> bool:
+    return len(lines) <= _MAX_LINES and sum(map(len, lines)) <= _MAX_BYTES
 
 
 def _key(ticket: str) -> str:

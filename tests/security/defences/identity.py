@@ -211,10 +211,65 @@ IDENTITY = (
         ),
     ),
     Defence(
+        (17, 32),
+        "a ticket overrules no cookie that the browser has got from elsewhere",
+        SRC + "http/browser_cookies.py",
+        (("return set(held) <= set(expected.split())", "return True"),),
+        (
+            UNIT + "http/test_tickets.py"
+            "::test_a_ticket_changes_a_cookie_only_if_it_is_what_the_connection_started_from",
+            UNIT + "http/test_tickets.py"
+            "::test_of_two_tickets_that_wait_the_later_one_counts_in_any_order",
+            UNIT + "test_asgi.py"
+            "::test_a_ticket_overrules_no_cookie_that_the_browser_has_got_by_http",
+        ),
+    ),
+    Defence(
+        (17, 32),
+        "what a browser held before a ticket that it redeemed is expected no more",
+        SRC + "http/tickets.py",
+        (("return not last.is_stored or self._store.has(last.key)", "return True"),),
+        (
+            UNIT + "http/test_tickets.py"
+            "::test_a_logout_by_http_is_not_undone_by_a_connection_that_logged_in",
+        ),
+    ),
+    Defence(
+        (17, 32),
+        "a ticket that takes over replays nothing older",
+        SRC + "http/tickets.py",
+        (("line.ends > now and hash(key) not in later", "line.ends > now"),),
+        (
+            UNIT + "http/test_tickets.py"
+            "::test_a_ticket_that_takes_over_replays_nothing_older[/elsewhere]",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "a ticket has a largest size, and what it takes over keeps its time",
+        SRC + "http/tickets.py",
+        (
+            ("_MAX_LINES = 64", "_MAX_LINES = 2**40"),
+            ("_MAX_BYTES = 32_768", "_MAX_BYTES = 2**40"),
+            ("if found.ends > now\n", "if True\n"),
+        ),
+        (
+            UNIT + "http/test_tickets.py::test_tickets_that_nobody_redeems_do_not_grow",
+            UNIT + "http/test_tickets.py::test_what_is_taken_over_keeps_its_time",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "a ticket that is still to be stored is not taken over",
+        SRC + "http/tickets.py",
+        (("for earlier in issues if earlier.is_stored]", "for earlier in issues]"),),
+        (UNIT + "http/test_tickets.py::test_what_is_still_to_be_stored_is_not_taken_over",),
+    ),
+    Defence(
         (17,),
         "a ticket ends by itself, whatever its store does",
         SRC + "http/tickets.py",
-        (('record["ends"] <= time() or ', ""),),
+        (('record["ends"] <= now or ', ""),),
         (UNIT + "http/test_tickets.py::test_a_ticket_ends_although_its_store_forgets_to",),
     ),
     Defence(
@@ -252,7 +307,7 @@ IDENTITY = (
         "what nobody fetches does not pile up",
         SRC + "http/tickets.py",
         (
-            ("if len(keys) > _MOST_UNFETCHED else None", "if False else None"),
+            ("stored[: max(len(issues) - _MOST_UNFETCHED, 0)]", "stored[:0]"),
             ("            self._store.drop(ended)\n", "            pass\n"),
         ),
         (
@@ -265,7 +320,7 @@ IDENTITY = (
         (8, 32),
         "a cookie becomes the browser's with all its attributes",
         SRC + "http/tickets.py",
-        (('"cookies": cookies', '"cookies": [line.partition(";")[0] for line in cookies]'),),
+        (("_Line(cookie.line, found,", '_Line(cookie.line.partition(";")[0], found,'),),
         (
             UNIT + "http/test_tickets.py::test_a_ticket_is_redeemed_for_its_cookies",
             ACCEPTANCE + "test_accounts.py"

@@ -18,6 +18,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from wsrequest.http import tickets
+from wsrequest.http.browser_cookies import BrowserCookies
 from wsrequest.http.responses import cookie_lines
 from wsrequest.http.tickets import Tickets, Unfetched
 
@@ -238,11 +239,13 @@ def test_a_database_cache_lets_one_of_two_have_a_ticket(settings: Any) -> None:
 @pytest.mark.django_db
 def test_a_browser_that_fetches_nothing_has_eight_rows_and_loses_no_cookie() -> None:
     unfetched = Unfetched()
-    made = [Tickets(DB, 60, unfetched).issue([f"a{n}=1"], ORIGIN, BROWSER) for n in range(300)]
+    made = [
+        Tickets(DB, 60, unfetched).issue([f"a{n}=1; Path=/"], ORIGIN, BROWSER) for n in range(300)
+    ]
     assert Session.objects.count() == len(unfetched) == 8
     found = [Tickets(DB, 60, unfetched).redeem(ticket, ORIGIN, BROWSER) for ticket in made]
     assert sorted(line for lines in found for line in lines or ()) == sorted(
-        f"a{n}=1" for n in range(300)
+        f"a{n}=1; Path=/" for n in range(300)
     )
     assert not Session.objects.exists() and not len(unfetched) and not unfetched._of
 
@@ -250,11 +253,11 @@ def test_a_browser_that_fetches_nothing_has_eight_rows_and_loses_no_cookie() -> 
 @pytest.mark.django_db
 def test_the_tickets_of_one_browser_are_not_anothers_to_take_over() -> None:
     unfetched = Unfetched()
-    first = Tickets(DB, 60, unfetched).issue(["mine=1"], ORIGIN, BROWSER)
+    first = Tickets(DB, 60, unfetched).issue(["mine=1; Path=/"], ORIGIN, BROWSER)
     for n in range(20):
-        Tickets(DB, 60, unfetched).issue([f"a{n}=1"], ORIGIN, ("other",))
-        Tickets(DB, 60, unfetched).issue([f"a{n}=1"], "https://other.example", BROWSER)
-    assert Tickets(DB, 60, unfetched).redeem(first, ORIGIN, BROWSER) == ["mine=1"]
+        Tickets(DB, 60, unfetched).issue([f"a{n}=1; Path=/"], ORIGIN, ("other",))
+        Tickets(DB, 60, unfetched).issue([f"a{n}=1; Path=/"], "https://other.example", BROWSER)
+    assert Tickets(DB, 60, unfetched).redeem(first, ORIGIN, BROWSER) == ["mine=1; Path=/"]
 
 
 @pytest.mark.parametrize("engine", [pytest.param(DB, marks=pytest.mark.django_db), FILE])
@@ -296,3 +299,136 @@ def test_redeeming_another_session_leaves_it_as_it_is() -> None:
     assert key is not None
     assert Tickets(DB, 60).redeem(key, ORIGIN, BROWSER) is None
     assert db_sessions.SessionStore(key)["user"] == 7
+
+
+# What the browser has got from elsewhere meanwhile.
+
+SETS_NEW, DELETES = "s=new; Path=/", "s=; Max-Age=0; Path=/"
+
+
+@engines
+@pytest.mark.parametrize("line", [SETS_NEW, DELETES])
+@pytest.mark.parametrize(
+    ("handshake", "post", "is_set"),
+    [
+        pytest.param("s=old", "a=1; s=old", True, id="as-it-was"),
+        pytest.param("", "a=1", True, id="absent-as-it-was"),
+        pytest.param("s=old", "s=bobs", False, id="login-elsewhere"),
+        pytest.param("s=old", "", False, id="logout-elsewhere"),
+        pytest.param("", "s=bobs", False, id="login-of-a-new-browser"),
+        pytest.param("s=old; s=older", "s=older; s=old", True, id="two-of-a-name"),
+        pytest.param("s=old; s=older", "s=older; s=bobs", False, id="one-of-two-is-another"),
+    ],
+)
+def test_a_ticket_changes_a_cookie_only_if_it_is_what_the_connection_started_from(
+    engine: str | None, line: str, handshake: str, post: str, is_set: bool
+) -> None:
+    held, made = BrowserCookies(handshake, "/ws/"), Tickets(engine, 60)
+    ticket = made.issue([line, "other=1; Path=/"], ORIGIN, BROWSER, held)
+    expected = [line, "other=1; Path=/"] if is_set else ["other=1; Path=/"]
+    assert made.redeem(ticket, ORIGIN, BROWSER, post) == expected
+
+
+def test_a_cookie_that_is_not_sent_to_the_socket_is_not_compared() -> None:
+    held, made = BrowserCookies("", "/ws/"), Tickets(None, 60)
+    ticket = made.issue(["s=1; Path=/app", "s=2; Path=/w"], ORIGIN, BROWSER, held)
+    assert made.redeem(ticket, ORIGIN, BROWSER, "s=x") == ["s=1; Path=/app", "s=2; Path=/w"]
+
+
+@engines
+def test_a_connection_may_change_what_it_has_set_itself(engine: str | None) -> None:
+    held, unfetched = BrowserCookies("s=0", "/ws/"), Unfetched()
+    made = Tickets(engine, 60, unfetched)
+    for n in range(1, 30):
+        ticket = made.issue([f"s={n}; Path=/"], ORIGIN, BROWSER, held)
+        assert made.redeem(ticket, ORIGIN, BROWSER, f"s={n - 1}") == [f"s={n}; Path=/"]
+    # It was redeemed, so the browser has it; whoever has not has got another from elsewhere.
+    for post in ("s=0", "s=28", ""):
+        ticket = made.issue([SETS_NEW], ORIGIN, BROWSER, held)
+        assert made.redeem(ticket, ORIGIN, BROWSER, post) == []
+
+
+@engines
+def test_a_logout_by_http_is_not_undone_by_a_connection_that_logged_in(engine: str | None) -> None:
+    """Nor if another process redeemed the ticket: the store says so then."""
+    held = BrowserCookies("", "/ws/")
+    first = Tickets(engine, 60).issue([SETS_NEW], ORIGIN, BROWSER, held)
+    assert Tickets(engine, 60).redeem(first, ORIGIN, BROWSER) == [SETS_NEW]
+    ticket = Tickets(engine, 60).issue(["s=newer; Path=/"], ORIGIN, BROWSER, held)
+    assert Tickets(engine, 60).redeem(ticket, ORIGIN, BROWSER, "") == []
+
+
+@engines
+def test_of_two_tickets_that_wait_the_later_one_counts_in_any_order(engine: str | None) -> None:
+    for order in ((0, 1), (1, 0)):
+        made, held = Tickets(engine, 60), BrowserCookies("s=0", "/ws/")
+        issued = [made.issue([f"s={n}; Path=/"], ORIGIN, BROWSER, held) for n in (1, 2)]
+        post = "s=0"
+        for n in order:
+            for line in made.redeem(issued[n], ORIGIN, BROWSER, post) or ():
+                post = line.partition(";")[0]
+        assert post == "s=2"
+
+
+@pytest.mark.parametrize("path", ["/", "/elsewhere"])
+def test_a_ticket_that_takes_over_replays_nothing_older(path: str) -> None:
+    made, held = Tickets(None, 60), BrowserCookies("", "/ws/")
+    lines = ["lang=OLD", "lang=NEW", *(f"x{n}=1" for n in range(7))]
+    issued = [made.issue([f"{line}; Path={path}"], ORIGIN, BROWSER, held) for line in lines]
+    browser: dict[str, str] = {}
+    for ticket in issued:
+        post = "; ".join(map("=".join, browser.items())) if path == "/" else ""
+        for line in made.redeem(ticket, ORIGIN, BROWSER, post) or ():
+            browser.update([line.partition(";")[0].split("=")])
+    assert browser == {"lang": "NEW", **{f"x{n}": "1" for n in range(7)}}
+
+
+def test_of_a_cookie_that_one_response_sets_twice_the_last_line_counts() -> None:
+    made = Tickets(None, 60)
+    lines = ["a=1; Path=/", "b=1; Path=/", "a=1; Path=/x", "a=2; Path=/"]
+    assert made.redeem(made.issue(lines, ORIGIN, BROWSER), ORIGIN, BROWSER) == lines[1:]
+
+
+@pytest.mark.parametrize("size", [tickets._MAX_LINES, 9], ids=["lines", "bytes"])
+def test_a_ticket_has_a_largest_size(size: int) -> None:
+    made, value = Tickets(None, 60), "x" * (1 if size > 9 else 4000)
+    lines = [f"c{n}={value}; Path=/" for n in range(size)]
+    assert made.issue(lines[:8], ORIGIN, BROWSER)
+    assert made.issue([*lines, "more=1; Path=/"], ORIGIN, BROWSER) == ""
+
+
+def test_tickets_that_nobody_redeems_do_not_grow() -> None:
+    made, held = Tickets(None, 60), BrowserCookies("", "/ws/")
+    for n in range(400):
+        ticket = made.issue([f"c{n}={'x' * 3000}; Path=/"], ORIGIN, BROWSER, held)
+    lines = made.redeem(ticket, ORIGIN, BROWSER) or []
+    assert 1 < len(lines) and sum(map(len, lines)) <= 32_768
+    assert lines[-1].startswith("c399=")
+
+
+def test_what_is_taken_over_keeps_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, now = Tickets(None, 60), time.time()
+    made.issue(["a=1; Path=/"], ORIGIN, BROWSER)
+    monkeypatch.setattr(tickets, "time", lambda: now + 30)
+    issued = [made.issue([f"b{n}=1; Path=/"], ORIGIN, BROWSER) for n in range(8)]
+    monkeypatch.setattr(tickets, "time", lambda: now + 61)
+    assert made.redeem(issued[-1], ORIGIN, BROWSER) == ["b7=1; Path=/"]
+
+
+def test_what_is_still_to_be_stored_is_not_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row would come after the one that should have taken it, and nobody would know of it."""
+    unfetched = Unfetched()
+    made = Tickets(None, 60, unfetched)
+    put, issued = made._store.put, []
+
+    def late(key: str, record: Any, seconds: int) -> None:
+        monkeypatch.undo()
+        issued.extend(made.issue([f"b{n}=1; Path=/"], ORIGIN, BROWSER) for n in range(20))
+        put(key, record, seconds)
+
+    monkeypatch.setattr(made._store, "put", late)
+    issued.append(made.issue(["a=1; Path=/"], ORIGIN, BROWSER))
+    assert len(unfetched) == 8 and tickets._key(issued[-1]) in unfetched._issues
+    found = [line for ticket in issued for line in made.redeem(ticket, ORIGIN, BROWSER) or ()]
+    assert sorted(found) == sorted(["a=1; Path=/", *(f"b{n}=1; Path=/" for n in range(20))])
+    assert not len(unfetched)

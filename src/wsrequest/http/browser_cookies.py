@@ -1,0 +1,154 @@
+"""What a connection believes its browser to hold, so that a ticket changes nothing newer.
+
+A connection starts with the cookies that its handshake showed. The browser goes on by HTTP and over
+other sockets: it logs in, it logs out. A cookie that an answer sets on the connection must not undo
+that. So each line of a ticket comes with the values that the browser may hold if nobody else has
+changed the cookie: compare and set. What the request that redeems a ticket really shows is
+compared in ``is_expected``.
+"""
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from threading import Lock
+from typing import NamedTuple
+
+from wsrequest.http.cookies import cookie_pairs, path_matches
+from wsrequest.http.set_cookie import Cookie
+
+__all__ = ["BrowserCookies", "Issue", "is_expected"]
+
+_MAX_NAMES = 100
+"""Cookies by name that are looked after at a time. The one set first gives way to one more."""
+_MAX_VALUES = 8
+"""Values of one cookie that may be expected: those it started with, and the last ones."""
+_ABSENT = "-"
+
+
+class Issue:
+    """One ticket, as far as later ones need to know of it.
+
+    Attributes:
+        key: in the store.
+        holder: the browser and origin that it is for.
+        ends: epoch seconds.
+        cookies: hashes of the keys of the cookies that it sets.
+        is_stored: whether its record lies in the store by now.
+        is_over: whether it was redeemed, or its time is over.
+        successor: the ticket that took over its lines.
+    """
+
+    __slots__ = ("cookies", "ends", "holder", "is_over", "is_stored", "key", "successor")
+
+    def __init__(self, key: str, holder: str, ends: float, cookies: Iterable[int] = ()) -> None:
+        self.key, self.holder, self.ends = key, holder, ends
+        self.cookies = frozenset(cookies)
+        self.is_stored = self.is_over = False
+        self.successor: Issue | None = None
+
+    @property
+    def last(self) -> "Issue":
+        """The ticket by which its lines can be had now."""
+        issue = self
+        while issue.successor is not None:
+            issue = issue.successor
+        return issue
+
+
+class _Given(NamedTuple):
+    """What was last done to the cookies of one name."""
+
+    expected: str  # digests of what the browser may have held before
+    values: str  # digests of what it holds once it has redeemed the ticket
+    issue: Issue
+
+
+class BrowserCookies:
+    """The values that the browser of one connection may hold. Thread-safe.
+
+    Args:
+        header: the Cookie header of the handshake, "" without.
+        path: of the handshake. Cookies that a browser does not send there cannot be compared.
+    """
+
+    __slots__ = ("_given", "_header", "_lock", "_path")
+
+    def __init__(self, header: str, path: str) -> None:
+        self._header, self._path = header, path
+        self._lock = Lock()
+        self._given: dict[str, _Given] = {}  # by a digest of the name, which may be long
+
+    def expect(
+        self, cookies: Iterable[Cookie], issue: Issue, is_waiting: Callable[[Issue], bool]
+    ) -> list[str | None]:
+        """Note that a ticket is issued.
+
+        Args:
+            cookies: of its lines.
+            issue: the ticket.
+            is_waiting: whether an earlier one may still be redeemed. It may ask a store.
+
+        Returns:
+            For each cookie the digests of the values that the browser may hold for it to be set;
+            None where any will do, since the request that redeems does not show the cookie.
+        """
+        by_name: dict[str, list[str]] = {}
+        found: list[str | None] = []
+        for cookie in cookies:
+            if path_matches(self._path, cookie.path):
+                has_ended = cookie.expires is not None and cookie.age <= 0
+                value = _ABSENT if has_ended else _digest(cookie.value)
+                found.append(_digest(cookie.name))
+                by_name.setdefault(_digest(cookie.name), []).append(value)
+            else:
+                found.append(None)
+        with self._lock:
+            issues = {g.issue for name in by_name if (g := self._given.get(name)) is not None}
+        # The store is not asked under the lock.
+        over = {earlier for earlier in issues if not is_waiting(earlier)}
+        with self._lock:
+            expected = {
+                name: self._give(name, values, issue, over) for name, values in by_name.items()
+            }
+        return [None if name is None else expected[name] for name in found]
+
+    def _give(self, name: str, values: list[str], issue: Issue, over: set[Issue]) -> str:
+        given = self._given.pop(name, None)
+        if given is None:
+            expected = self._start(name)
+            if len(self._given) >= _MAX_NAMES:
+                del self._given[next(iter(self._given))]
+        elif given.issue in over:
+            expected = given.values  # the browser has them, unless somebody else has changed them
+        else:
+            known = dict.fromkeys(f"{given.expected} {given.values}".split())
+            expected = " ".join([*list(known)[:1], *list(known)[1:][1 - _MAX_VALUES :]])
+        self._given[name] = _Given(expected, " ".join(values[-_MAX_VALUES:]), issue)
+        return expected
+
+    def _start(self, name: str) -> str:
+        values = _by_name(self._header).get(name, [_ABSENT])
+        return " ".join(values[:_MAX_VALUES])
+
+
+def is_expected(name: str, expected: str, header: str) -> bool:
+    """Whether a browser still holds what a connection believes it to hold.
+
+    Args:
+        name: of the cookie.
+        expected: of ``BrowserCookies.expect``.
+        header: the Cookie header of the request that redeems a ticket.
+    """
+    held = _by_name(header).get(_digest(name), [_ABSENT])
+    return set(held) <= set(expected.split())
+
+
+def _by_name(header: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in cookie_pairs(header):
+        found.setdefault(_digest(name), []).append(_digest(value))
+    return found
+
+
+def _digest(text: str) -> str:
+    # A record shows no value that its browser had, and none of any length.
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
