@@ -58,11 +58,11 @@ def test_frame_is_refused_alike_on_every_server(server: Server) -> None:
     """The first of each row, all on one connection."""
     before = len(server.log())  # other tests have uvicorn print a traceback of its own
     with witness(server) as other, connect(server) as client:
-        client.send("GET", "/sleep/async/?seconds=0.5", id="sleeper")
+        client.send("GET", "/sleep/async/?seconds=4", id="sleeper")
         for row in ROWS.values():
             check_refused(client, row, next(iter(row.frames.values())))
             assert other.get("/ready/").data == "ready"
-        assert client.answer("sleeper").data == {"slept": 0.5}
+        assert client.answer("sleeper").data == {"slept": 4}
     assert "Traceback" not in server.log()[before:]
 
 

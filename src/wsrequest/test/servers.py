@@ -6,6 +6,7 @@ case, its host and port, and which connections are shared are Django's.
 
 import asyncio
 import socket
+import threading
 from threading import Lock, Thread
 from time import monotonic
 from typing import Any
@@ -60,6 +61,7 @@ class _ServerThread(LiveServerThread):
 
     def run(self) -> None:
         """Serve until ``terminate`` is called."""
+        before = set(threading.enumerate())
         self._connections = _Connections(self.connections_override or {})
         try:
             listener = listen_tcp(self.host, self.port, ipv6=":" in self.host)
@@ -79,6 +81,7 @@ class _ServerThread(LiveServerThread):
         except BaseException as error:
             self.error = error if isinstance(error, Exception) else RuntimeError(repr(error))
         finally:
+            _join_workers(before)
             self._connections.close()
             self.is_ready.set()
 
@@ -88,6 +91,13 @@ class _ServerThread(LiveServerThread):
         if server is not None:
             server.should_exit = True
         Thread.join(self)
+
+
+def _join_workers(before: set[Thread]) -> None:
+    """Wait for the server's threads, which end with it and close what the tests share with them."""
+    for thread in set(threading.enumerate()) - before:
+        if thread.name == "wsrequest-lane":
+            thread.join(_SHUTDOWN_SECONDS)  # a view that never ends keeps its thread
 
 
 class _Connections:
