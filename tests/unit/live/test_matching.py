@@ -42,9 +42,12 @@ def concerns(found: Read, change: Change) -> bool:
 
 
 def may_be_among(found: Read, row: Any) -> bool:
-    if any(is_unknown(column, values, row) for column, values in found.equals):
-        return True
-    return all(row[column] in values for column, values in found.equals)
+    """A column that is known to be another is enough: the others need not be known."""
+    if any(isinstance(row.get(column), list) and None in values for column, values in found.equals):
+        return True  # what has no hash cannot be looked up beside NULL
+    return all(
+        is_unknown(column, values, row) or row[column] in values for column, values in found.equals
+    )
 
 
 def is_unknown(column: str, values: frozenset[object], row: Any) -> bool:
