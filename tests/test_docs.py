@@ -11,7 +11,7 @@ from wsrequest.conf import SETTINGS
 from wsrequest.errors import CODES
 from wsrequest.http import cookies
 from wsrequest.http.set_cookie import MAX_PAIR_BYTES
-from wsrequest.live import log
+from wsrequest.live import kept, log
 from wsrequest.live.conditions import MAX_ROWS_OF_A_TEXT
 from wsrequest.live.memory import MAX_BYTES
 from wsrequest.live.tokens import MAX_CHARACTERS, MAX_TOKENS
@@ -73,14 +73,17 @@ def test_protocol_gives_each_error_code_with_its_status() -> None:
 def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
     section = document("docs/security.md").partition("\n## Memory of a process\n")[2]
     rows = section.partition("\n## ")[0].splitlines()
-    jar, texts, kept, waiting = (row for row in rows if "| fixed: " in row)
+    jar, texts, logged, remembered, waiting = (row for row in rows if "| fixed: " in row)
     assert f"fixed: {MAX_PAIR_BYTES // 1024} KiB" in jar
     assert f" {cookies._MAX_BYTES // 1024} KiB for all" in jar
     assert f" {2 * cookies._MAX_BYTES // 1024} KiB each" in jar
     for number in (MAX_CHARACTERS, MAX_TOKENS, MAX_ROWS_OF_A_TEXT):
         assert f" {number:,} " in texts
     assert texts.endswith(f" {MAX_BYTES // 2**20} MiB |")
-    assert kept.endswith(f" {log._MOST_BYTES // 2**20} MiB |")
-    assert f" {log._MOST_COMMITS:,} commits" in kept and f" {log._MOST_TABLES:,} at most" in kept
+    assert logged.endswith(f" {log._MOST_BYTES // 2**20} MiB |")
+    assert (
+        f" {log._MOST_COMMITS:,} commits" in logged and f" {log._MOST_TABLES:,} at most" in logged
+    )
+    assert remembered.endswith(f" {kept._MOST_BYTES // 2**20} MiB |")
     assert f"Above {delivery._HEAVY_BYTES // 2**20} MiB" in waiting
     assert waiting.endswith(f" {delivery._MOST_BYTES // 2**20} MiB |")

@@ -154,7 +154,9 @@ class Call:
 
     def _end(self) -> None:
         self.discard()
-        self.owner.call_ended(self, self._answer.last_frame if self._answer else None)
+        # They know each other: kept, they would wait for Python's full collection with all of it.
+        answer, self._answer = self._answer, None
+        self.owner.call_ended(self, answer.last_frame if answer else None)
 
     # In a worker thread.
 

@@ -292,7 +292,8 @@ class Rerun:
         self.service, self.terms, self.base = place.service, place.terms, place.base
         self.info = place.info.of_live(is_rerun=True)
         self._run, self._live = run, live
-        self._call = call = LiveCall(self, None, message)
+        call = LiveCall(self, None, message)
+        self._call: LiveCall | None = call  # until it has ended: it knows this one, too
         call.discarded = Discarded()
         call.live_run, call.cookie, call.is_in_lane = run, cookie, True
         self.service.lane.submit(call, live.source)
@@ -300,8 +301,10 @@ class Rerun:
     def give_up(self) -> None:
         """Nobody waits for it any more. Its thread counts as lost until it comes back."""
         call = self._call
+        if call is None:
+            return
         if self.service.lane.withdraw(call, self._live.source):
-            call.is_in_lane = False
+            call.is_in_lane, self._call = False, None
             self._live.registry.finished(self._run, None, ())
             return
         call.drop()
@@ -325,6 +328,7 @@ class Rerun:
     def call_ended(self, call: Call, frame: Frame | None) -> None:
         """Tell the registry."""
         assert isinstance(call, LiveCall)
+        self._call = None
         if call.needs_sender and self._ask_anew is not None:
             self._ask_anew()
             self._live.registry.finished(self._run, None, (), is_moot=True)

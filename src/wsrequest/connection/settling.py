@@ -8,12 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from sys import getsizeof
 
-import msgspec
-
 from wsrequest.connection.budget import Account
 from wsrequest.connection.calls import Call
 from wsrequest.errors import Refused
 from wsrequest.live.waits import Wait
+from wsrequest.protocol.messages import Request
 from wsrequest.types import Frame, Limits
 
 __all__ = ["Settling", "told"]
@@ -76,8 +75,9 @@ class Settling:
         if not self._has_taken(getsizeof(frame)):
             self._send(call, told(frame, is_settled=False))
             return
-        if call.message.body is not None:  # only its view needed it
-            call.message = msgspec.structs.replace(call.message, body=None)
+        # Only its view needed the rest, which nobody counts.
+        call.message = Request(call.message.method, "", call.message.id)
+        call.cookie = ""
         timer = self._loop.call_later(SETTLE_SECONDS, self._end, call, False)
         held = self._waiting[call] = _Held(frame, timer)
         held.wait = when_settled(partial(self._end, call))

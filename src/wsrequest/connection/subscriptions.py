@@ -190,11 +190,12 @@ class Subscription:
         head, self._first = self._first, None
         if head is None:
             return None
+        tags, self._tags = self._tags, ""  # they are for this one only
         headers, body, status = {**head.headers}, result.body or None, head.status
         if result.etag is not None:
             headers = {n: v for n, v in headers.items() if n.lower() != "etag"}
             headers["ETag"] = result.etag
-            if tag_matches(self._tags, result.etag):
+            if tag_matches(tags, result.etag):
                 headers.pop("Content-Length", None)
                 status, body = 304, None
                 self._is_exact = not result.etag.startswith("W/")

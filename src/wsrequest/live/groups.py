@@ -39,15 +39,17 @@ class Run:
         position: of the log, before anything was read.
         group: whom it is for; None for a first run, until its subscriber joins one.
         began: loop time.
-        subscriber: as whom it is made; None for a first run, and for a shared one.
-        job: what runs it; None for a first run, which belongs to its connection.
+        subscriber: as whom it is made, until it is over; None for a first run, and a shared one.
+        job: what runs it, until it is over; None for a first run, which belongs to its connection.
+        is_rerun: whether the registry began it, and no client.
         is_over: its result is no longer wanted.
         lags: it read from a replica.
         echoes: of its group, when it began.
     """
 
     __slots__ = (
-        "began", "echoes", "group", "is_over", "job", "lags", "position", "subscriber", "watchdog",
+        "began", "echoes", "group", "is_over", "is_rerun", "job", "lags", "position",
+        "subscriber", "watchdog",
     )  # fmt: skip
 
     def __init__(self, began: float, group: "Group | None" = None) -> None:
@@ -57,13 +59,17 @@ class Run:
         self.subscriber: Subscriber | None = None
         self.job: Job | None = None
         self.is_over = self.lags = False
+        self.is_rerun = group is not None
         self.watchdog: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
         """Its result is there, or wanted no longer. Safe to call twice."""
         self.is_over = True
+        # A commit that is remembered names its run: that keeps nobody's connection alive.
+        self.job = self.subscriber = None
         if self.watchdog is not None:
             self.watchdog.cancel()
+            self.watchdog = None
 
 
 class Subscriber(Protocol):
@@ -241,12 +247,14 @@ class Group:
             self.timer = None
 
     def stop(self) -> None:
-        """Nobody is left: end what is going on. Safe to call twice."""
+        """Nobody is left: end what is going on, and keep nothing. Safe to call twice."""
         for timer in (self.timer, self.expiry):
             if timer is not None:
                 timer.cancel()
         if self.run is not None and self.run.job is not None:
             self.run.job.give_up()
+        # Its runs name it, for as long as commits name them.
+        self.latest, self.reads, self.kept, self.vague = None, frozenset(), Kept(), (0, None)
         waits, self.waits = self.waits, {}
         for wait in waits:
             wait.look()

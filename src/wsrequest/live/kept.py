@@ -5,15 +5,63 @@ than the one that filled it. So what was read counts on, until it is known to be
 written, and the run behind that did not read it again. Pure.
 """
 
-from collections import Counter
+from collections import Counter, deque
 
 from wsrequest.live.matching import touches
 from wsrequest.types import Changes, Read
 
-__all__ = ["MAX_KEPT", "Kept"]
+__all__ = ["MAX_KEPT", "Commit", "Commits", "Kept"]
 
 _MAX_COMMITS = 100  # that are looked at behind one run; what others wrote is kept
 MAX_KEPT = 32  # of one group; more of a table are the table, more tables are the database
+_MOST_BYTES = 2**22  # of the commits that all groups remember together
+
+
+class Commit:
+    """What one commit wrote.
+
+    Attributes:
+        changes: None where it was forgotten, as if it had never been heard of.
+    """
+
+    __slots__ = ("changes", "weight_bytes")
+
+    def __init__(self, changes: Changes) -> None:
+        self.changes: Changes | None = changes
+        self.weight_bytes = changes.weight_bytes()
+
+
+class Commits:
+    """The commits that the groups of a process remember, bounded together: the newest ones.
+
+    To forget one is safe. What was read counts on then, and a view may run once more.
+    """
+
+    __slots__ = ("_bytes", "_commits")
+
+    def __init__(self) -> None:
+        self._commits: deque[Commit] = deque()  # the oldest first
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._commits)
+
+    def add(self, changes: Changes) -> Commit:
+        """Remember a commit, and forget the oldest where they are too many bytes."""
+        # It keeps no run, and nobody's connection.
+        commit = Commit(changes if changes.run is None else Changes(changes.changes))
+        self._commits.append(commit)
+        self._bytes += commit.weight_bytes
+        while self._bytes > _MOST_BYTES:
+            oldest = self._commits.popleft()
+            oldest.changes = None
+            self._bytes -= oldest.weight_bytes
+        return commit
+
+    def clear(self) -> None:
+        """Nobody needs them any more."""
+        self._commits.clear()
+        self._bytes = 0
 
 
 class Kept:
@@ -23,16 +71,16 @@ class Kept:
 
     def __init__(self) -> None:
         self._count = 0
-        self._written: list[Changes] = []  # since the last run began
-        self._tried: list[Changes] = []  # before that: why it ran
+        self._written: list[Commit] = []  # since the last run began
+        self._tried: list[Commit] = []  # before that: why it ran
 
     def __len__(self) -> int:
         return self._count
 
-    def wrote(self, changes: Changes) -> None:
+    def wrote(self, commit: Commit) -> None:
         """A commit has touched the group."""
         if len(self._written) < _MAX_COMMITS:
-            self._written.append(changes)
+            self._written.append(commit)
 
     def begin(self) -> None:
         """A run begins."""
@@ -48,7 +96,8 @@ class Kept:
         Returns:
             What the group is to be woken by from now on.
         """
-        tried, self._tried = self._tried, []
+        tried = [commit.changes for commit in self._tried if commit.changes is not None]
+        self._tried = []
         old = before - reads
         if old:
             places = {(read.database, read.table) for read in reads if not read.equals}

@@ -12,6 +12,7 @@ from typing import TypeGuard
 
 from wsrequest.errors import Refused
 from wsrequest.live.groups import MOST_ECHOES, Group, Run, Subscriber
+from wsrequest.live.kept import Commits
 from wsrequest.live.log import Log
 from wsrequest.live.matching import Index
 from wsrequest.live.results import Result
@@ -63,7 +64,7 @@ class Registry:
         self._least_seconds, self._run_seconds = least_seconds, run_seconds
         self._replica_seconds, self._recheck_seconds = replica_seconds, recheck_seconds
         self._quiet_tables = quiet_tables
-        self._log = Log()
+        self._log, self._remembered = Log(), Commits()
         self._index: Index[Group] = Index()
         self._turns = Turns(loop, max_runs, self._start)
         self._groups: dict[Hashable, Group] = {}
@@ -91,8 +92,10 @@ class Registry:
         else:
             self._commits += 1
         self._log.add(changes)
+        commit = None
         for group in self._index.touched(changes):
-            group.kept.wrote(changes)
+            commit = commit or self._remembered.add(changes)
+            group.kept.wrote(commit)
             self._touch(group, changes.run)
 
     def _written_by_rerun(self, changes: Changes, run: Run) -> Changes:
@@ -243,6 +246,8 @@ class Registry:
             del self._groups[group.key]
             self._turns.leave(group)
             group.stop()
+            if not self._groups:
+                self._remembered.clear()
             self._look_who_reads()
 
     def _look_who_reads(self) -> None:
@@ -277,11 +282,12 @@ class Registry:
         run.job = subscriber.start_shared(run) if group.is_public else subscriber.start(run)
 
     def _is_overdue(self, run: Run) -> None:
-        assert run.job is not None and run.group is not None  # set when it began
+        job = run.job  # its end forgets it
+        assert job is not None and run.group is not None  # set when it began
         logger.warning("a live view did not answer in time: %s", run.group.path)
         run.group.hung = run
         self.finished(run, _LATE, ())
-        run.job.give_up()
+        job.give_up()
 
     def finished(
         self, run: Run, result: Result | Refused | None, reads: Iterable[Read],
@@ -303,12 +309,13 @@ class Registry:
         if run.is_over:
             self._has_come_back(run, group)
             return
+        runner = run.subscriber
         run.end()
         is_late = self._log.close(run, reads)
         group.run = None
         group.is_dirty |= is_late
-        if told is not None and run.subscriber is not None:
-            self._learn(group, run.subscriber, told)
+        if told is not None and runner is not None:
+            self._learn(group, runner, told)
         if is_moot:
             group.is_dirty = True
         elif isinstance(result, Refused) and group.subscribers:
@@ -427,4 +434,4 @@ class Registry:
 
 
 def _is_rerun(writer: object) -> TypeGuard[Run]:
-    return isinstance(writer, Run) and writer.job is not None
+    return isinstance(writer, Run) and writer.is_rerun

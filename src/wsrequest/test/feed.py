@@ -17,7 +17,7 @@ from django.db import connections
 from wsrequest.bus.codec import CHANGES
 from wsrequest.conf import conf
 from wsrequest.live.capture import installed
-from wsrequest.live.kept import Kept
+from wsrequest.live.kept import Commit, Kept
 from wsrequest.live.matching import Index
 from wsrequest.live.reads import Reads
 from wsrequest.live.sessions import QUIET_TABLES
@@ -118,7 +118,7 @@ class ChangeFeed:
         if isinstance(writer, Reads) and writer.is_rerun:
             changes = changes.without(QUIET_TABLES)
         if self._index.touched(changes):
-            self._kept.wrote(changes)
+            self._kept.wrote(Commit(changes))
             self.is_dirty = True
 
     def _lost(self) -> None:

@@ -414,4 +414,54 @@ LIMITS = (
             UNIT + "http/test_handler.py::test_a_receiver_of_the_start_that_raises_becomes_a_500",
         ),
     ),
+    Defence(
+        (33, 34),
+        "the commits that the groups of a process remember have a limit in bytes together",
+        SRC + "live/kept.py",
+        (("while self._bytes > _MOST_BYTES:", "while False:"),),
+        (
+            UNIT + "live/test_kept.py::test_the_commits_of_all_groups_are_bounded_together",
+            UNIT + "live/test_kept.py::test_what_was_read_counts_on_where_the_commit_was_forgotten",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "the tags of a live request are held for its first answer only",
+        SRC + "connection/subscriptions.py",
+        (('tags, self._tags = self._tags, ""', "tags = self._tags"),),
+        (
+            UNIT + "connection/test_subscriptions.py"
+            "::test_who_holds_the_answer_is_told_so_and_goes_on",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "a commit that is remembered keeps no connection, and no answer, of the run that made it",
+        SRC + "live/groups.py",
+        (("        self.job = self.subscriber = None\n        if", "        if"),),
+        (
+            UNIT + "live/test_registry_leftovers.py"
+            "::test_a_commit_that_is_remembered_keeps_nothing_of_its_run",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "what is known of a group does not outlive its last subscriber",
+        SRC + "live/groups.py",
+        (("self.latest, self.reads, self.kept, self.vague =", "_ ="),),
+        (
+            UNIT + "live/test_registry_leftovers.py"
+            "::test_a_commit_that_is_remembered_keeps_nothing_of_its_run",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "an answered request leaves nothing that waits for Python's collector",
+        SRC + "connection/calls.py",
+        (("answer, self._answer = self._answer, None", "answer = self._answer"),),
+        (
+            UNIT + "connection/test_calls.py"
+            "::test_an_answered_call_leaves_nothing_for_the_collector",
+        ),
+    ),
 )

@@ -220,6 +220,10 @@ async def test_who_holds_the_answer_is_told_so_and_goes_on() -> None:
         )
         assert again.status == 304 and again.body is None and again.headers["ETag"] == tag
         assert "Content-Length" not in again.headers
+        subscriptions = peer.connection.exchange._subscriptions
+        assert subscriptions is not None
+        # Nobody counts them, and only the first version asks.
+        assert [s._tags for s in subscriptions._subscriptions.values()] == ["", ""]
         commit(a=list(range(101)))
         message = await nth(peer, 2, 2)
         assert message.patch == "json"  # of what the client holds by its tag

@@ -1,8 +1,12 @@
 """What earlier runs read counts until it is known to be moot, and is bounded."""
 
 from tests.unit.live.fakes import World, ok, read, wrote
-from wsrequest.live.kept import MAX_KEPT, Kept
-from wsrequest.types import Read
+from wsrequest.live.kept import MAX_KEPT, Commit, Commits, Kept
+from wsrequest.types import Change, Changes, Read
+
+
+def committed(table: str) -> Commit:
+    return Commit(wrote(table))
 
 
 def row(table: str, key: int) -> Read:
@@ -38,7 +42,7 @@ def test_write_during_a_run_is_for_the_next_one_to_read() -> None:
     kept = Kept()
     before = frozenset({read("a"), read("b")})
     kept.begin()
-    kept.wrote(wrote("a"))
+    kept.wrote(committed("a"))
     assert kept.take(before, frozenset({read("b")})) == before
     kept.begin()
     assert kept.take(before, frozenset({read("b")})) == {read("b")}
@@ -75,7 +79,38 @@ def test_many_rows_are_the_table_and_many_tables_the_database() -> None:
 def test_nobody_keeps_all_commits() -> None:
     kept = Kept()
     for n in range(1000):
-        kept.wrote(wrote(f"t{n}"))
+        kept.wrote(committed(f"t{n}"))
     kept.begin()
     reads = frozenset({read("t0"), read("t999")})
     assert kept.take(reads, frozenset()) == {read("t999")}  # of which nothing is known
+
+
+def large(table: str, key: int) -> Changes:
+    """A commit of about 1 MB."""
+    return Changes((Change("default", table, ({"id": key, "text": "x" * 250_000},)),))
+
+
+def test_the_commits_of_all_groups_are_bounded_together() -> None:
+    """100 of each group had stayed, whatever they weighed, beside the log's 4 MiB."""
+    commits = Commits()
+    every = [commits.add(large("a", n)) for n in range(20)]
+    known = [commit for commit in every if commit.changes is not None]
+    assert 1 < len(known) == len(commits) <= 4 and known == every[-len(known) :]
+    commits.add(Changes((Change("default", "a", ({"text": "x" * 2**21},)),)))
+    assert not len(commits)  # which alone is too large
+    assert all(commit.changes is None for commit in every)
+
+
+def test_what_was_read_counts_on_where_the_commit_was_forgotten() -> None:
+    world = World()
+    me = world.subscribe(reads=(row("a", 1), row("a", 2), read("b")))
+    world.commit("b")
+    world.registry.receive(large("a", 1))
+    for _ in range(10):
+        world.registry.receive(large("b", 1))
+    world.end(result=ok(b"two"), reads=(read("b"),))
+    world.end(result=ok(b"three"), reads=(read("b"),))
+    assert me.group is not None and row("a", 1) in me.group.reads
+    assert len(world.registry._remembered) <= 4
+    world.registry.leave(me)
+    assert not len(world.registry._remembered)

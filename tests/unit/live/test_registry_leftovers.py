@@ -1,6 +1,7 @@
 """What is left of those who have left: nothing, and nobody notes writes for them."""
 
 import gc
+from weakref import ref
 
 from tests.unit.live.fakes import World, failed, ok, read, wrote
 from wsrequest.live.groups import Group
@@ -76,3 +77,41 @@ def test_changes_of_nothing_wake_nobody() -> None:
     world.subscribe()
     world.registry.receive(wrote())
     assert not world.jobs
+
+
+def test_a_commit_that_is_remembered_keeps_nothing_of_its_run() -> None:
+    """With a run came a connection, and what its group was answered."""
+    world = World()
+    writer, other = world.subscribe(key="writer"), world.subscribe(reads=(read("b"),), key="other")
+    log_is_open = world.registry.begin()
+    world.commit("a")
+    job = world.jobs[-1]
+    world.commit("b", run=job.run)
+    run, group, gone = job.run, job.run.group, ref(job)
+    assert other.group is not None and group is not None
+    kept = other.group.kept
+    written = [commit.changes for commit in kept._written + kept._tried]
+    assert written and all(changes is None or changes.run is None for changes in written)
+    world.end(job, ok(b"two"))
+    assert group.latest is not None and run.job is None and run.subscriber is None
+    world.registry.leave(writer)
+    assert len(world.registry._log)  # it names the run
+    assert group.latest is None and not group.reads and not len(group.kept)
+    world.jobs.clear()
+    gc.disable()
+    try:
+        del job
+        assert gone() is None
+    finally:
+        gc.enable()
+    world.registry.abandon(log_is_open)
+
+
+def test_what_a_run_wrote_is_known_as_its_own_when_it_is_over() -> None:
+    world = World()
+    world.subscribe()
+    world.commit("a")
+    job = world.jobs[-1]
+    world.end(job)
+    world.commit("a", run=job.run)
+    assert len(world.jobs) == 1 and job.run.is_rerun
