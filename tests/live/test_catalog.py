@@ -186,7 +186,8 @@ def test_trigger_that_cannot_be_read_writes_any_table(
     published.clear()
     with watching(published, written_by={"live_tag": ["live_room"]}):  # somebody knows
         rename("y")()
-        assert published.tables() == {"tag", "room"}
+        # With Django 6.1 also what would go with a tag, since the trigger might delete some.
+        assert published.tables() - {"answer"} == {"tag", "room"}
 
 
 @only_postgresql
