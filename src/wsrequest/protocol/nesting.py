@@ -5,6 +5,7 @@ version of Python, the thread's stack and the C library. This limit is checked f
 them decides what is refused. Pure.
 """
 
+from collections.abc import Iterator
 from itertools import accumulate
 
 from wsrequest.errors import Refused
@@ -19,6 +20,11 @@ MAX_NESTING = 500
 Every Python that is supported reads this many, with half of CPython 3.11's recursion limit (1,000)
 left for the frames below it on the stack, and so does the ``json`` that a view would use.
 """
+
+# One call into C holds the interpreter's lock, so no call gets more than this of a text: while an
+# answer of 15 MB is counted in a worker thread, the event loop goes on.
+_BLOCK = 2**13
+_PASSES = 4  # levels that are folded together before every step is counted
 
 # Only brackets and quotation marks are kept; a bracket becomes the step that it makes.
 _DROPPED = bytes(code for code in range(256) if code not in b'[]{}"')
@@ -45,26 +51,68 @@ def check_nesting(head: Frame) -> None:
 def nests_deeper(text: Frame, levels: int) -> bool:
     """Whether JSON nests more than so many levels deep.
 
-    A short text costs nothing, and other ordinary ones two counts: what has few brackets cannot be
-    deep. The exact answer takes a few passes that run in C, some 50 ms for the worst MiB.
+    A short text costs nothing, and one with few brackets one count. The exact answer takes a few
+    passes over each block of the text.
 
     Args:
         text: JSON. Of a text that is none, the answer is either; reading it fails anyway.
         levels: of arrays and objects, one inside another.
     """
-    if len(text) <= levels:
+    if len(text) <= levels or not _has_more_brackets(text, levels):
         return False
-    if isinstance(text, str):
-        if text.count("[") + text.count("{") <= levels:
+    depth, is_in_string, is_escaped = 0, False, False
+    for block in _blocks(text):
+        if is_escaped:
+            block = block[1:]
+        # A quotation mark behind a backslash ends no string.
+        is_escaped = (len(block) - len(block.rstrip(b"\\"))) % 2 == 1
+        if b"\\" in block:
+            block = block.replace(rb"\\", b"").replace(rb"\"", b"")
+        # Two quotation marks side by side open and close, or close and open: without them all that
+        # is left stands inside or outside of strings as before.
+        steps = block.translate(_STEPS, _DROPPED).replace(b'""', b"")
+        if b'"' in steps:
+            parts = steps.split(b'"')
+            steps = b"".join(parts[is_in_string::2])
+            is_in_string ^= len(parts) % 2 == 0
+        elif is_in_string:
+            continue
+        if steps:
+            if _rises_above(steps, levels - depth):
+                return True
+            depth += 2 * steps.count(b"\x01") - len(steps)
+    return False
+
+
+def _has_more_brackets(text: Frame, count: int) -> bool:
+    """Whether more than so many arrays and objects begin in a text, strings included."""
+    found = 0
+    for start in range(0, len(text), _BLOCK):
+        end = start + _BLOCK
+        if isinstance(text, str):
+            found += text.count("[", start, end) + text.count("{", start, end)
+        else:
+            found += text.count(b"[", start, end) + text.count(b"{", start, end)
+        if found > count:
+            return True
+    return False
+
+
+def _blocks(text: Frame) -> Iterator[bytes]:
+    for start in range(0, len(text), _BLOCK):
+        block = text[start : start + _BLOCK]
+        yield block if isinstance(block, bytes) else block.encode("utf-8", "surrogatepass")
+
+
+def _rises_above(steps: bytes, room: int) -> bool:
+    """Whether steps up and down lead above ``room`` levels from where they begin.
+
+    Most JSON is wide and not deep, so its innermost levels are taken away first, some at a time.
+    Each lowers what is left by one level at most, so the bound is safe.
+    """
+    left = steps
+    for folded in range(_PASSES + 1):
+        if folded + left.count(b"\x01") <= room:
             return False
-        text = text.encode("utf-8", "surrogatepass")
-    elif text.count(b"[") + text.count(b"{") <= levels:
-        return False
-    if b"\\" in text:  # a quotation mark behind one ends no string
-        text = text.replace(rb"\\", b"").replace(rb"\"", b"")
-    # Two quotation marks side by side open and close, or close and open: without them all that is
-    # left stands inside or outside of strings as before.
-    steps = text.translate(_STEPS, _DROPPED).replace(b'""', b"")
-    if b'"' in steps:
-        steps = b"".join(steps.split(b'"')[::2])
-    return max(accumulate(memoryview(steps).cast("b")), default=0) > levels
+        left = left.replace(b"\x01\xff", b"")
+    return max(accumulate(memoryview(steps).cast("b"))) > room

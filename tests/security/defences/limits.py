@@ -464,4 +464,11 @@ LIMITS = (
             "::test_an_answered_call_leaves_nothing_for_the_collector",
         ),
     ),
+    Defence(
+        (33,),
+        "how deep an answer nests is counted block by block, so that other threads have their turn",
+        SRC + "protocol/nesting.py",
+        (("_BLOCK = 2**13", "_BLOCK = 2**30"),),
+        (UNIT + "protocol/test_nesting.py::test_no_call_into_c_gets_more_than_a_block",),
+    ),
 )
