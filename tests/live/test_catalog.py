@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -12,7 +13,16 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 from django.test.utils import CaptureQueriesContext
 
-from tests.live.conftest import ALIAS, Database, Published, Story, atomic, run_sql, watching
+from tests.live.conftest import (
+    ALIAS,
+    Database,
+    Published,
+    Story,
+    atomic,
+    configured,
+    run_sql,
+    watching,
+)
 from tests.live.models import Branch, Leaf, Note, Notebook, Room, Tag
 from wsrequest.live import catalogs as module
 from wsrequest.live.capture import Capture
@@ -22,6 +32,7 @@ from wsrequest.types import Read
 
 only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+MEMORY = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 
 
 def leaves() -> Any:
@@ -482,18 +493,30 @@ def test_catalog_that_cannot_be_read_is_warned_of_once(
     def failing(*args: Any) -> Catalog:
         raise ZeroDivisionError
 
+    def ask(alias: str, write: Callable[[], Any]) -> None:
+        capture.migrated(alias)  # as if its time had come
+        write()
+        loading = capture._catalogs._entries[alias].loading
+        assert loading is None or loading.wait(30)
+
     monkeypatch.setattr(module, "read_catalog", failing)
     logger = logging.getLogger("wsrequest")
     logger.addHandler(caplog.handler)
     try:
-        with watching(published) as capture:
-            rename("x")()
-            assert published.tables() == {None}
-            monkeypatch.undo()
-            published.clear()
-            capture.migrated(ALIAS)  # as if its time had come
-            rename("y")()
-            assert published.tables() == {"tag"}
+        # Another database may be open in this thread, and is asked, too.
+        with configured("also", MEMORY) as also, also.cursor() as cursor:
+            with watching(published) as capture:
+                for _ in range(3):
+                    ask(ALIAS, rename("x"))
+                    ask("also", lambda: cursor.execute("SELECT 1"))
+                assert published.tables() == {None}
+                monkeypatch.undo()
+                published.clear()
+                ask(ALIAS, rename("y"))
+                assert published.tables() == {"tag"}
     finally:
         logger.removeHandler(caplog.handler)
-    assert sum("could not be read" in record.message for record in caplog.records) == 1
+    about = [record.args for record in caplog.records if "could not be read" in record.message]
+    warned = Counter(args[0] for args in about if isinstance(args, tuple))
+    assert warned.keys() >= {ALIAS, "also"}
+    assert set(warned.values()) == {1}
