@@ -51,11 +51,20 @@ export class Server {
   private constructor(
     readonly port: number,
     readonly settings: Record<string, unknown>,
+    readonly django: Record<string, unknown>,
+    readonly python: string,
   ) {}
 
-  /** `settings` are the package's own, without their prefix, and Django's of sessions. */
-  static async start(settings: Record<string, unknown> = {}): Promise<Server> {
-    const server = new Server(await freePort(), settings);
+  /**
+   * `settings` are the package's own, without their prefix, and Django's of sessions. `django` are others of
+   * Django's and of other packages; a list is put before the project's own.
+   */
+  static async start(
+    settings: Record<string, unknown> = {},
+    django: Record<string, unknown> = {},
+    python = PYTHON,
+  ): Promise<Server> {
+    const server = new Server(await freePort(), settings, django, python);
     await server.begin();
     return server;
   }
@@ -74,12 +83,12 @@ export class Server {
       JSON.stringify(value),
     ]);
     const env = { ...process.env, ...Object.fromEntries(settings), PYTHONUNBUFFERED: "1" };
-    Object.assign(env, { BROWSER_DATA: this.data, BROWSER_LIFE: String(++this.life) });
+    Object.assign(env, { BROWSER_DATA: this.data, BROWSER_LIFE: String(++this.life), BROWSER_SETTINGS: JSON.stringify(this.django) });
     const words = ["-m", "uvicorn", "tests.browser.project.asgi:application", "--ws", "websockets-sansio"];
     const log = openSync(join(this.data, "log"), "a");
     const stdio: ["ignore", number, number] = ["ignore", log, log];
     const place = ["--host", "127.0.0.1", "--port", String(this.port), "--no-access-log"];
-    this.#process = spawn(PYTHON, [...words, ...place], { cwd: ROOT, env, stdio });
+    this.#process = spawn(this.python, [...words, ...place], { cwd: ROOT, env, stdio });
     closeSync(log);
     this.#ended = new Promise((resolve) => this.#process.once("exit", resolve));
     await until("the server answers", async () => {

@@ -26,8 +26,9 @@ def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
     """Return the script element that makes ``window.wsrequest``.
 
     Args:
-        nonce: the nonce of the page's Content-Security-Policy. Without, it is ``csp_nonce`` of the
-            context (Django 6's processor) or of the request (django-csp), where there is one.
+        nonce: the nonce of the page's Content-Security-Policy. Without it, the tag uses
+            ``csp_nonce`` of the context (Django 6's processor), or the request's nonce, as
+            django-csp or Django 6's middleware made it.
     """
     options = {
         "url": _below(get_script_prefix().rstrip("/"), conf.PATH),
@@ -35,14 +36,24 @@ def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
         "csrfCookieName": conf.django("CSRF_COOKIE_NAME"),
         "csrfHeaderName": _header(conf.django("CSRF_HEADER_NAME")),
     }
-    found: Any = nonce or context.get("csp_nonce")
-    found = found or getattr(context.get("request"), "csp_nonce", None)
+    found = nonce or _nonce(context)
     return format_html(
         '<script type="module" src="{}" data-wsrequest="{}"{}></script>',
         static("wsrequest/client.js"),
         json.dumps(options),
         format_html(' nonce="{}"', found) if found else "",
     )
+
+
+def _nonce(context: Context) -> str:
+    """The nonce of the page; empty where the page has none."""
+    request = context.get("request") or getattr(context, "request", None)
+    given: Any = context.get("csp_nonce")
+    for name in ("csp_nonce", "_csp_nonce"):  # of django-csp, and of Django 6
+        if given is None:
+            given = getattr(request, name, None)
+    # Both are lazy, and false until somebody uses them. To use one puts it into the policy.
+    return "" if given is None else str(given)
 
 
 def _below(script_name: str, path: str) -> str:

@@ -1,7 +1,8 @@
 """Settings of the project that real browsers visit: an ordinary stack, sessions in files.
 
 The environment sets BROWSER_DATA (directory of the sessions and the journal), BROWSER_LIFE (how
-often the server was begun), WSREQUEST_* and SESSION_*, in JSON.
+often the server was begun), WSREQUEST_* and SESSION_*, in JSON, and BROWSER_SETTINGS: an object of
+other settings, whose lists are put before those that are here.
 """
 
 import json
@@ -49,3 +50,16 @@ globals().update(
     for name, value in os.environ.items()
     if name.startswith(("WSREQUEST_", "SESSION_"))
 )
+for _name, _value in json.loads(os.environ.get("BROWSER_SETTINGS", "{}")).items():
+    globals()[_name] = _value + globals()[_name] if isinstance(_value, list) else _value
+
+# For django-csp, whose place for the nonce is an object that JSON has not.
+if "BROWSER_POLICY" in globals():
+    from csp.constants import NONCE
+
+    CONTENT_SECURITY_POLICY = {
+        "DIRECTIVES": {
+            name: [NONCE if value == "nonce" else value for value in values]
+            for name, values in globals()["BROWSER_POLICY"].items()
+        }
+    }

@@ -3,12 +3,17 @@
 import json
 from html import unescape
 from types import SimpleNamespace
+from typing import Any
 
+import django
 import pytest
+from csp.constants import NONCE
 from django.contrib.staticfiles import finders
-from django.template import Context, Template
-from django.test import override_settings
+from django.http import HttpRequest, HttpResponse
+from django.template import Context, RequestContext, Template
+from django.test import RequestFactory, override_settings
 from django.urls import clear_script_prefix, set_script_prefix
+from django.utils.module_loading import import_string
 
 TAG = "{% load wsrequest %}{% wsrequest_client %}"
 
@@ -72,3 +77,56 @@ def test_client_is_told_the_path_below_the_script_name(prefix: str, path: str, u
 )
 def test_nonce_is_honoured(text: str, context: dict[str, object]) -> None:
     assert ' nonce="a&amp;b">' in rendered(text, **context)
+
+
+CSP = "django.template.context_processors.csp"
+REQUEST = "django.template.context_processors.request"
+needs_django_6 = pytest.mark.skipif(
+    django.VERSION < (6,), reason="Django has a CSP middleware from 6.0 on (nox runs this on 6.1)"
+)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """A page that uses its nonce nowhere but in the tag."""
+    return HttpResponse(Template(TAG).render(RequestContext(request)))
+
+
+@pytest.mark.parametrize(
+    ("middleware", "processors"),
+    [
+        pytest.param("csp.middleware.CSPMiddleware", [REQUEST], id="django-csp"),
+        pytest.param("csp.middleware.CSPMiddleware", [], id="django-csp-without-processor"),
+        pytest.param(
+            "django.middleware.csp.ContentSecurityPolicyMiddleware",
+            [CSP],
+            marks=needs_django_6,
+            id="django",
+        ),
+        pytest.param(
+            "django.middleware.csp.ContentSecurityPolicyMiddleware",
+            [],
+            marks=needs_django_6,
+            id="django-without-processor",
+        ),
+    ],
+)
+def test_tag_has_the_nonce_of_the_policy(
+    middleware: str, processors: list[str], settings: Any
+) -> None:
+    settings.SECURE_CSP = {"script-src": ["<CSP_NONCE_SENTINEL>"]}  # django.utils.csp.CSP.NONCE
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"script-src": [NONCE]}}
+    settings.TEMPLATES = [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "OPTIONS": {"context_processors": processors},
+        }
+    ]
+    response = import_string(middleware)(page)(RequestFactory().get("/"))
+    nonce = response.content.decode().partition(' nonce="')[2].partition('"')[0]
+    assert nonce
+    assert f"'nonce-{nonce}'" in response["Content-Security-Policy"]
+
+
+def test_page_without_a_policy_has_no_nonce() -> None:
+    response = page(RequestFactory().get("/"))
+    assert b"nonce" not in response.content
