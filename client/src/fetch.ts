@@ -11,7 +11,7 @@ import type { Options } from "./options.js";
 import { MOST_REDIRECTS, redirected } from "./redirects.js";
 import { headersOf, opaqueRedirect, responseOf } from "./responses.js";
 import type { Socket } from "./socket.js";
-import type { Token, Tokens } from "./tokens.js";
+import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
 import { originOf, type Trusts } from "./urls.js";
 
 const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
@@ -51,8 +51,9 @@ export function fetchBy(
     const token = request.headers.has("authorization") || !trusts(request.url) ? null : await ask();
     const response = await follow(request, body, token, init?.settled);
     // What a redirect has led elsewhere was refused there without the token.
-    if (!token || response.status !== 401 || stream || !trusts(response.url || request.url)) return response;
-    const renewed = await renew(token); // it may have expired
+    const { status } = response;
+    if (!token || !mayHaveExpired(status) || stream || !trusts(response.url || request.url)) return response;
+    const renewed = await renew(token, status);
     if (!renewed) return response;
     await response.body?.cancel();
     return follow(request, body, renewed, init?.settled);

@@ -15,7 +15,7 @@ import type { headersOf, responseOf } from "./responses.js";
 import type { Session } from "./session.js";
 import type { Socket } from "./socket.js";
 import type { Follower, LiveState, Subscription } from "./subscription.js";
-import type { Token, Tokens } from "./tokens.js";
+import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
 
 export interface LiveOptions {
   headers?: HeadersInit;
@@ -131,8 +131,8 @@ export function follow(
     if (message) redeem(message);
     const last = response ?? respond(message as Held);
     const { status } = last;
-    if (status === 401 && token && !isRenewed) {
-      const renewed = await tokenNow(token); // it may have expired
+    if (mayHaveExpired(status) && token && !isRenewed) {
+      const renewed = await tokenNow(token, status);
       if (renewed === false) return retry();
       isRenewed = true;
       if (renewed) return;
@@ -146,10 +146,10 @@ export function follow(
   }
 
   /** The token, another than one that was refused; false where it cannot be had at present. */
-  async function tokenNow(refused?: Token): Promise<Token | false> {
+  async function tokenNow(refused?: Token, status = 0): Promise<Token | false> {
     if (request.headers.has("authorization")) return null;
     try {
-      return await (refused ? renewToken(refused) : askToken());
+      return await (refused ? renewToken(refused, status) : askToken());
     } catch (error) {
       if (!wasLive) throw error;
       return false;

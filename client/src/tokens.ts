@@ -4,11 +4,21 @@ import type { Options } from "./options.js";
 /** An empty one is none. */
 export type Token = string | null | undefined;
 
-/** What gives the token to send, and what gives another than one that was refused. */
-export type Tokens = [ask: () => Promise<Token>, renew: (refused: Token) => Promise<Token>];
+/**
+ * Whether an answer may mean that the token has expired. REST framework says 403 where the first of its
+ * authentication classes has no header to ask for (check W040).
+ */
+export const mayHaveExpired = (status: number): boolean => status === 401 || status === 403;
+
+/** What gives the token to send, and what gives another than one that an answer of this status refused; none in place of the same. */
+export type Tokens = [ask: () => Promise<Token>, renew: (refused: Token, status: number) => Promise<Token>];
+
+/** A 403 more often says that this visitor may not do this at all. */
+const FORBIDDEN_PAUSE_MS = 60_000;
 
 export function tokensOf(option: Options["token"]): Tokens {
   let kept: Promise<Token> | undefined;
+  let quietUntil = 0; // until then a 403 asks for no other
 
   const ask = async (): Promise<Token> => {
     let found: Token;
@@ -21,10 +31,17 @@ export function tokensOf(option: Options["token"]): Tokens {
     }
   };
 
-  // Calls that are refused at once ask for one new token, not for many.
-  const renew = async (refused: Token): Promise<Token> => {
+  const renew = async (refused: Token, status: number): Promise<Token> => {
     const asked = kept;
-    if ((await asked) === refused && kept === asked) kept = undefined;
+    // Calls that are refused at once ask for one new token, not for many.
+    if ((await asked) === refused && kept === asked) {
+      const now = performance.now();
+      if (status === 403) {
+        if (now < quietUntil) return null;
+        quietUntil = now + FORBIDDEN_PAUSE_MS;
+      }
+      kept = undefined;
+    }
     const found = await ask();
     return found === refused ? null : found;
   };

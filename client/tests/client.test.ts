@@ -481,6 +481,28 @@ test("calls that are answered 401 at once ask for one new token", async () => {
   expect(socket.heads.map((head) => head["token"])).toEqual(["t1", "t1", "t2", "t2"]);
 });
 
+test("calls that are answered 403 ask for one new token, and not again within a minute", async () => {
+  const token = vi.fn(async () => `t${token.mock.calls.length}`);
+  const now = vi.spyOn(performance, "now").mockReturnValue(1000);
+  const socket = await connect({ token });
+  const call = async (...statuses: number[]): Promise<number> => {
+    const before = socket.sent.length;
+    const answer = client.fetch("/", { method: "POST", body: "x" });
+    for (const [index, status] of statuses.entries()) {
+      await sent(socket, before + index + 1);
+      socket.text({ id: before + index + 1, status, headers: {} });
+    }
+    return (await answer).status;
+  };
+  expect(await call(403, 200)).toBe(200); // it had expired
+  expect(await call(403)).toBe(403); // it may not do this
+  expect(await call(401, 403)).toBe(403); // a 401 asks at any time
+  now.mockReturnValue(61_001);
+  expect(await call(403, 403)).toBe(403);
+  expect(await call(404)).toBe(404);
+  expect(socket.heads.map((head) => head["token"])).toEqual(["t1", "t2", "t2", "t2", "t3", "t3", "t4", "t4"]);
+});
+
 const OTHER = "https://other.example";
 
 test("the token is for the origin of the socket, and is neither sent nor renewed for another", async () => {

@@ -434,16 +434,16 @@ describe("failures and ends", () => {
 });
 
 describe("tokens", () => {
-  test("after a 401 another token is asked for, once", async () => {
+  test.each([401, 403])("after a %i another token is asked for, once", async (status) => {
     const token = vi.fn(async () => `t${token.mock.calls.length}`);
     const socket = await connect({ token });
     const subscription = live("/a/");
     for (const count of [1, 2]) {
       const asked = await sent(socket, count);
       expect(asked["token"]).toBe(`t${count}`);
-      socket.text({ id: asked.id, status: 401, headers: {} });
+      socket.text({ id: asked.id, status, headers: {} });
     }
-    await expect(subscription.ready()).rejects.toMatchObject({ response: { status: 401 } });
+    await expect(subscription.ready()).rejects.toMatchObject({ response: { status } });
     expect(token).toHaveBeenCalledTimes(2);
   });
 
@@ -458,6 +458,19 @@ describe("tokens", () => {
     }
     await sent(socket, 4);
     expect(subscription.state).toBe("connecting");
+  });
+
+  test("a failure that is no refusal of the token does not use up its renewal", async () => {
+    const token = vi.fn(async () => `t${token.mock.calls.length}`);
+    const socket = await connect({ token });
+    const subscription = live("/a/");
+    const { id } = await sent(socket, 1);
+    socket.text({ id, ...answer(1, 1) });
+    socket.text({ id, status: 503, headers: {} });
+    await until(() => subscription.state === "failing");
+    await vi.advanceTimersByTimeAsync(30_000);
+    socket.text({ id: (await sent(socket, 2)).id, status: 403, headers: {} });
+    expect((await sent(socket, 3))["token"]).toBe("t2");
   });
 
   test("a token that cannot be had ends one that was never live, and makes another wait", async () => {

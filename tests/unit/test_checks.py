@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError
@@ -17,14 +18,20 @@ from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.checks import CheckMessage, run_checks
 from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 from django.urls import include, path, re_path
 from django.views.decorators.cache import never_cache
-from rest_framework.authentication import RemoteUserAuthentication, TokenAuthentication
+from rest_framework.authentication import (
+    RemoteUserAuthentication,
+    SessionAuthentication,
+    TokenAuthentication,
+)
 from rest_framework.decorators import action, api_view, authentication_classes
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.tokens import AccessToken
 
 from wsrequest.asgi import Application, get_asgi_application
 from wsrequest.checks import CHECKS, deployment, project
@@ -73,6 +80,11 @@ class OwnMiddleware:
 
 class KeyAuthentication(TokenAuthentication):
     keyword = "Key"
+
+
+class AskingSessions(SessionAuthentication):
+    def authenticate_header(self, request: Any) -> str:
+        return "Session"
 
 
 class PortalUserAuthentication(RemoteUserAuthentication):
@@ -130,6 +142,7 @@ class CertificateMiddleware(RemoteUserMiddleware):
 
 REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
 SESSIONS = "rest_framework.authentication.SessionAuthentication"
+BASIC = "rest_framework.authentication.BasicAuthentication"
 TOKENS = "rest_framework.authentication.TokenAuthentication"
 SIMPLE_JWT = "rest_framework_simplejwt.authentication.JWTAuthentication"
 
@@ -281,7 +294,20 @@ WRONG = [
         "W012",
         'becomes "Authorization: JWT …", but TokenAuthentication reads "Token …"',
         'WSREQUEST_TOKEN_SCHEME = "Token"',
-        REST_FRAMEWORK=authenticated_by(SESSIONS, TOKENS),
+        REST_FRAMEWORK=authenticated_by(TOKENS, SESSIONS),
+    ),
+    wrong(
+        "W040",
+        "SessionAuthentication stands first in DEFAULT_AUTHENTICATION_CLASSES",
+        "[JWTAuthentication, SessionAuthentication]",
+        REST_FRAMEWORK=authenticated_by(SESSIONS, SIMPLE_JWT),
+        WSREQUEST_TOKEN_SCHEME="Bearer",
+    ),
+    wrong(
+        "W040",
+        "answers an expired token of KeyAuthentication with 403",
+        REST_FRAMEWORK=authenticated_by(SESSIONS, BASIC, f"{__name__}.KeyAuthentication"),
+        WSREQUEST_TOKEN_SCHEME="Key",
     ),
     wrong(
         "W012",
@@ -410,6 +436,15 @@ RIGHT = [
     },
     {"REST_FRAMEWORK": authenticated_by(TOKENS), "WSREQUEST_TOKEN_SCHEME": "Token"},
     {"REST_FRAMEWORK": authenticated_by(SESSIONS, "no.such.Authentication")},
+    {"REST_FRAMEWORK": authenticated_by(SESSIONS, BASIC)},
+    {
+        "REST_FRAMEWORK": authenticated_by(BASIC, SESSIONS, TOKENS),
+        "WSREQUEST_TOKEN_SCHEME": "Token",
+    },
+    {
+        "REST_FRAMEWORK": authenticated_by(f"{__name__}.AskingSessions", TOKENS),
+        "WSREQUEST_TOKEN_SCHEME": "Token",
+    },
     {"REST_FRAMEWORK": None},
     {
         "REST_FRAMEWORK": authenticated_by(TOKENS, SIMPLE_JWT),
@@ -714,3 +749,23 @@ def test_check_finds_a_replica_that_is_not_named(monkeypatch: pytest.MonkeyPatch
     assert project.check_copies() == []
     monkeypatch.setitem(settings.DATABASES, "replica", primary)  # one database, which is seen
     assert project.check_copies() == []
+
+
+@pytest.mark.parametrize(
+    ("classes", "status"),
+    [
+        ([SessionAuthentication, JWTAuthentication], 403),
+        ([JWTAuthentication, SessionAuthentication], 401),
+    ],
+)
+def test_order_of_the_classes_decides_what_an_expired_token_is_answered(
+    classes: list[type], status: int
+) -> None:
+    token = AccessToken()
+    token.set_exp(lifetime=timedelta(seconds=-1))
+    expired = RequestFactory().get("/", headers={"Authorization": f"Bearer {token}"})
+
+    class Answers(APIView):
+        authentication_classes = classes
+
+    assert Answers.as_view()(expired).status_code == status

@@ -95,6 +95,11 @@ _TABLE = {
         '"{word} …": a request with a token is nobody\'s.',
         'Set WSREQUEST_TOKEN_SCHEME = "{word}".',
     ),
+    "wsrequest.W040": Words(
+        "{first} stands first in DEFAULT_AUTHENTICATION_CLASSES and asks for no header, so REST "
+        "framework answers an expired token of {token} with 403 instead of 401.",
+        "Put the class that reads the token first: [{order}].",
+    ),
     "wsrequest.W013": Words(
         "WSREQUEST_LIVE_REPLICAS names {alias}, which is no database: what views read from the "
         "replica that is meant wakes no live request.",

@@ -1,4 +1,4 @@
-"""Whether the project reads the header that a message's token becomes.
+"""Whether the project reads the header that a message's token becomes, and says 401 without it.
 
 Knows how REST framework's own tokens and simplejwt are told their word. Both are found by the
 names of their classes: neither is imported here, and a project may have none.
@@ -14,7 +14,7 @@ from wsrequest.checks.table import TAG, message
 from wsrequest.conf import SETTINGS, conf
 from wsrequest.faults import sound
 
-__all__ = ["check_token_scheme"]
+__all__ = ["check_order", "check_token_scheme"]
 
 
 @register(TAG)
@@ -30,18 +30,62 @@ def check_token_scheme(**kwargs: Any) -> list[CheckMessage]:
     return [message("wsrequest.W012", scheme=default, authentication=authentication, word=word)]
 
 
+@register(TAG)
+def check_order(**kwargs: Any) -> list[CheckMessage]:
+    """An expired token is answered with 401, which asks a client for another."""
+    classes = _default_classes()
+    # REST framework asks the first class for a WWW-Authenticate header, and says 403 without one.
+    ask = "authenticate_header"
+    if not classes or getattr(classes[0], ask, None) is not _none_asked(classes[0]):
+        return []
+    for found in classes[1:]:
+        if any(_words_of(found)):
+            names = [found.__name__, *(each.__name__ for each in classes if each is not found)]
+            return [
+                message(
+                    "wsrequest.W040",
+                    first=classes[0].__name__,
+                    token=found.__name__,
+                    order=", ".join(names),
+                )
+            ]
+    return []
+
+
+def _none_asked(found: type) -> Any:
+    """``authenticate_header`` of REST framework's base class, which gives none; else an object."""
+    for base in found.__mro__:
+        if base.__name__ == "BaseAuthentication":
+            return getattr(base, "authenticate_header", object())
+    return object()
+
+
 def _words() -> Iterator[tuple[str, str]]:
     """Each word that a default authentication class reads, with the name of the class."""
+    for found in _default_classes():
+        for word in _words_of(found):
+            yield word, found.__name__
+
+
+def _default_classes() -> list[type]:
+    """Those of DEFAULT_AUTHENTICATION_CLASSES that can be imported."""
     framework = conf.django("REST_FRAMEWORK") or {}
+    classes: list[type] = []
     for named in framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ():
         try:
             found = import_string(named) if isinstance(named, str) else named
         except Exception:  # REST framework fails on it with an error of its own
             continue
-        bases = {base.__name__ for base in getattr(found, "__mro__", ())}
-        if "TokenAuthentication" in bases:
-            yield str(getattr(found, "keyword", "Token")), found.__name__
-        elif "JWTAuthentication" in bases:
-            words = (conf.django("SIMPLE_JWT") or {}).get("AUTH_HEADER_TYPES", ("Bearer",))
-            for word in (words,) if isinstance(words, str) else words:
-                yield str(word), found.__name__
+        if isinstance(found, type):
+            classes.append(found)
+    return classes
+
+
+def _words_of(found: type) -> Iterator[str]:
+    """Each word that an authentication class reads before a token."""
+    bases = {base.__name__ for base in found.__mro__}
+    if "TokenAuthentication" in bases:
+        yield str(getattr(found, "keyword", "Token"))
+    elif "JWTAuthentication" in bases:
+        words = (conf.django("SIMPLE_JWT") or {}).get("AUTH_HEADER_TYPES", ("Bearer",))
+        yield from (words,) if isinstance(words, str) else map(str, words)
