@@ -79,7 +79,7 @@ export function follow(
     const feed = new AbortController();
     const abort = (): void => feed.abort();
     signal.addEventListener("abort", abort, { signal: feed.signal });
-    const began = Date.now();
+    const began = performance.now();
     const take = taker(feed);
     const over = session ? bySocket(session, asked, take, feed) : byEvents(http, socketUrl, toMessage, asked, take, feed);
     const found = await (session ? over : Promise.race([over, opened(feed.signal)]));
@@ -90,7 +90,7 @@ export function follow(
     }
     abort(); // with it go its listeners
     lost();
-    if (Date.now() - began >= STEADY_MS) attempt = 0;
+    if (performance.now() - began >= STEADY_MS) attempt = 0;
     if (!signal.aborted) await judge(found, token);
   }
 

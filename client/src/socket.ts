@@ -4,7 +4,7 @@
  * Owns connecting, the greeting, signs of life, close codes and the backoff. The requests on it are the
  * session's; what to do while there is none is the caller's.
  */
-import { decode, NOT_OURS, sign, type Hello, type Id, type ServerMessage } from "./messages.js";
+import { decode, NOT_OURS, sign, type Frame, type Hello, type Id, type ServerMessage } from "./messages.js";
 import { begin, type Session } from "./session.js";
 
 /**
@@ -24,9 +24,18 @@ export interface Socket {
 }
 
 const SUBPROTOCOL = "wsrequest.v1";
-const PATIENCE_MS = 10_000; // for the greeting, and for a pong
+const PATIENCE_MS = 10_000; // for the greeting
+const SLACK_MS = 5000; // how long the server's own ping may take
+// A line that is in use is checked after BUSY_MS of silence, and given up PONG_MS later: 5 s together.
+const BUSY_MS = 2000;
+const PONG_MS = 3000;
+const MOST_PONG_MS = 30_000;
+const SLOW_BYTES = 65_536; // a second: the slowest uplink that is not taken for a dead one
+const LATE_MS = 1000; // a timer that is so late was held up with the frames that it waits for
 const STEADY_MS = 10_000;
 const MOST_BACKOFF_MS = 30_000;
+// What tells that the network, or the page, is another than a moment ago.
+const SIGNS = ["offline", "online", "pageshow", "visibilitychange"];
 
 /**
  * A socket to `url`, for which at most `queueLimit` calls wait; `changed` hears of each new state.
@@ -48,19 +57,26 @@ export function socketTo(
   let attempt = 0;
   let openedAt = 0; // when it was greeted; while it connects, when that began
   let pingMs = 0;
+  let heardAt = 0;
+  let askedAt = 0; // when the first frame was sent to which nothing was heard yet; 0: none
+  let askedBytes = 0; // what was sent since then
+  let probedAt = 0; // when the ping was sent that is unanswered; 0: none is
+  let pongMs = PONG_MS;
   let wasBound = false;
   // To give up, to ask for a sign of life or to come back: never two of them at once.
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let dueAt = 0; // when it fires
 
   const open = (): void => {
     if (socket) return;
+    for (const type of SIGNS) globalThis.addEventListener?.(type, look);
     let made: WebSocket;
     try {
       made = socket = new Class(url, SUBPROTOCOL);
     } catch {
       return become("closed"); // an address that this environment does not allow
     }
-    openedAt = Date.now();
+    openedAt = performance.now();
     made.binaryType = "arraybuffer";
     made.onmessage = ({ data }) => made === socket && receive(data as string | ArrayBuffer);
     made.onclose = ({ code }) => made === socket && lose(code);
@@ -79,7 +95,7 @@ export function socketTo(
           waiters.delete(done);
           resolve();
         };
-        const patience = setTimeout(done, openedAt + timeoutMs - Date.now());
+        const patience = setTimeout(done, openedAt + timeoutMs - performance.now());
         signal.addEventListener("abort", done);
         waiters.add(done);
       });
@@ -99,12 +115,51 @@ export function socketTo(
     if (message.hello) greet(message.hello);
     else if (message.ping) socket!.send(sign("pong", message.ping));
     else session?.receive(message);
-    // After a silence ask for a sign of life, and give the connection up when none comes.
     if (!session) return;
-    after(pingMs, () => {
-      socket!.send(sign("ping", "1"));
-      after(PATIENCE_MS, () => lose(1006, "it was silent"));
-    });
+    heardAt = performance.now();
+    askedAt = askedBytes = 0;
+    if (!probedAt) return;
+    if (heardAt < probedAt + PONG_MS) pongMs = PONG_MS;
+    probedAt = 0;
+    watch();
+  };
+
+  /** Send a frame, and see to it that the server is heard of soon. */
+  const send = (to: WebSocket, frame: Frame): void => {
+    if (to.readyState > 1) return; // a browser warns
+    to.send(frame);
+    askedAt ||= performance.now();
+    askedBytes += frame.length;
+    if (!probedAt && dueAt > askedAt + BUSY_MS) watch();
+  };
+
+  /** Arm the timer for when the line has been silent for too long. What is heard puts that off. */
+  const watch = (): void => {
+    const isBusy = askedAt || session!.count();
+    const quietAt = isBusy ? Math.max(heardAt, askedAt) + BUSY_MS : heardAt + pingMs;
+    const leftMs = quietAt - performance.now();
+    if (leftMs > 0) after(leftMs, watch);
+    else probe();
+  };
+
+  /** Ask for a sign of life, and give the connection up if none comes. */
+  const probe = (): void => {
+    if (probedAt) return;
+    probedAt = performance.now();
+    socket!.send(sign("ping", "1"));
+    const expire = (): void => {
+      if (performance.now() > dueAt + LATE_MS) return after(LATE_MS, expire);
+      pongMs = Math.min(pongMs * 2, MOST_PONG_MS);
+      lose(1006, "it was silent");
+    };
+    // What was sent before it must arrive first.
+    after(pongMs + 1000 * Math.floor(askedBytes / SLOW_BYTES), expire);
+  };
+
+  /** Something has happened to the network or the page: see whether the line is still there. */
+  const look = ({ type }: Event): void => {
+    if (session) probe();
+    else if (state === "waiting" && type !== "offline" && globalThis.document?.visibilityState !== "hidden") open();
   };
 
   const greet = ({ protocol, ping_seconds: pingSeconds, limits, tickets }: Hello): void => {
@@ -123,9 +178,11 @@ export function socketTo(
       return;
     }
     if (tickets) loseCookies();
-    session = begin(limits, (frame) => greeted.readyState > 1 || greeted.send(frame)); // a browser warns
-    openedAt = Date.now();
-    pingMs = pingSeconds * 1000 + PATIENCE_MS; // the server's own ping comes first
+    session = begin(limits, (frame) => send(greeted, frame));
+    openedAt = performance.now();
+    pingMs = pingSeconds * 1000 + SLACK_MS; // the server's own ping comes first
+    heardAt = openedAt;
+    after(pingMs, watch);
     become("open");
   };
 
@@ -133,8 +190,10 @@ export function socketTo(
     const [lost, old] = [session, socket];
     session = socket = null;
     clearTimeout(timer);
+    probedAt = askedAt = askedBytes = 0;
     old?.close();
-    if (lost && Date.now() - openedAt >= STEADY_MS) attempt = 0;
+    if (lost && performance.now() - openedAt >= STEADY_MS) attempt = 0;
+    if (next !== "waiting") for (const type of SIGNS) globalThis.removeEventListener?.(type, look);
     if (next === "waiting") {
       // Full jitter: a thousand pages that lost one server do not come back in the same moment (7.2).
       after(Math.random() * Math.min(MOST_BACKOFF_MS, 1000 * 2 ** attempt++), open);
@@ -146,6 +205,7 @@ export function socketTo(
 
   const after = (delayMs: number, act: () => void): void => {
     clearTimeout(timer);
+    dueAt = performance.now() + delayMs;
     timer = setTimeout(act, delayMs);
   };
 

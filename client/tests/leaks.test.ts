@@ -36,7 +36,7 @@ beforeEach(() => {
   held = [];
   sources = 0;
   FakeSocket.all = [];
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   const fetch = async (): Promise<Response> => new Response("by http");
   client = new Client({ url: "http://example.com/ws/", WebSocket: FakeSocket, fetch });
 });

@@ -21,7 +21,10 @@ _never = threading.Event()
 
 @csrf_exempt
 async def wait(request: HttpRequest) -> HttpResponse:
-    """Wait for good, until cancelled."""
+    """Wait for good, until cancelled; or for ``?seconds=``, and tell by which way."""
+    if "seconds" in request.GET:
+        await asyncio.sleep(float(request.GET["seconds"]))
+        return HttpResponse(headers={"X-Way": way_of(request)})
     key = request.GET["key"]
     note("wait began", key=key)
     try:
