@@ -93,6 +93,19 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
+def rows(request: HttpRequest, name: str) -> HttpResponse:
+    """Read 300 rows one by one, by two columns, other ones for each name."""
+    reads = current()
+    assert reads is not None
+    for number in range(300):
+        key, part = 1000 * int(name) + number, number // 100
+        equals = (("id", frozenset({key})), ("part", frozenset({part})))
+        reads.add("default", f"rows{part}", equals)
+    reads.add("default", "rows", (("id", frozenset({1_000_000 * int(name) + 1})),))
+    RUNS.append(reads.run)
+    return JsonResponse({"name": name})
+
+
 def listed(request: HttpRequest, name: str) -> HttpResponse:
     return JsonResponse(value(name) or [], safe=False)
 
@@ -246,8 +259,8 @@ def become_nobody(request: HttpRequest, name: str) -> HttpResponse:
 
 
 VIEWS = (
-    table, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged, public,
-    cached, of_user, write, count, become, become_nobody,
+    table, rows, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged,
+    public, cached, of_user, write, count, become, become_nobody,
 )  # fmt: skip
 urlpatterns = [
     *(path(f"{view.__name__}/<str:name>/", view) for view in VIEWS),

@@ -98,6 +98,22 @@ class Account:
         self._check(count, count, limits)
         self._add(count, count)
 
+    def spare(self, count: int, limits: Limits) -> bool:
+        """Hold ``count`` bytes more for what can be done without.
+
+        Returns:
+            Whether they are held: they are unless that would leave less than half for the rest.
+        """
+        budget = self._budget
+        if (
+            2 * (self.held_bytes + count) > limits.live_bytes_per_address
+            or 2 * (budget.live_bytes + count) > limits.live_bytes
+            or budget.held_bytes + count > limits.process_bytes
+        ):
+            return False
+        self._add(count, count)
+        return True
+
     def give(self, count: int) -> None:
         """Hold so many bytes less."""
         self._add(-count, -count)

@@ -186,6 +186,14 @@ class Subscription:
             frame = encode_server(Response(why.status, why.headers, id, why.body or None))
         self._home.ended(self, frame)
 
+    def take(self, count: int) -> bool:
+        """Count so many bytes more for what its view reads. False where that is too much."""
+        return self._home.account.spare(count, self._home.line.terms.limits)
+
+    def give(self, count: int) -> None:
+        """Count so many bytes less."""
+        self._home.account.give(count)
+
     def _first_frame(self, version: int, result: Result) -> Frame | None:
         head, self._first = self._first, None
         if head is None:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections, models, router
 
 from wsrequest.live.capture import installed
+from wsrequest.live.pending import MAX_KEYS
 from wsrequest.live.reads import current, running
 from wsrequest.live.schema import folded
 from wsrequest.types import Change, Changes
@@ -48,7 +49,7 @@ def depends_on(
             alias, name = using or router.db_for_read(name), name._meta.db_table
         reads.add(capture.primary(alias), folded(name))
     if key is not None:
-        reads.add("", key)
+        reads.add_key("", key, MAX_KEYS)
     if seconds is not None:
         reads.seconds = seconds if reads.seconds is None else min(reads.seconds, seconds)
 

@@ -108,6 +108,12 @@ class Subscriber(Protocol):
     def end(self, why: Result | Refused) -> None:
         """Send the last that is to be said; the registry forgets the subscriber."""
 
+    def take(self, count: int) -> bool:
+        """Count so many bytes more for what is read. False where that is too much."""
+
+    def give(self, count: int) -> None:
+        """Count so many bytes less."""
+
 
 class Group:
     """Subscribers who are shown the same.
@@ -121,6 +127,8 @@ class Group:
         position: of the run that gave the last success.
         reads: by what it is woken: what the runs behind ``latest`` read, and what is kept.
         kept: what runs before them read that may still count.
+        payer: the subscriber in whose account the memory of ``reads`` counts; None for none.
+        paid_bytes: what counts there.
         is_dirty: what was read may have changed since.
         is_awaited: it is to run for another reason than its age alone.
         is_showing: some of the subscribers are still to be shown ``latest``.
@@ -141,8 +149,9 @@ class Group:
 
     __slots__ = (
         "chases", "echoes", "expiry", "failures", "hung", "is_awaited", "is_dirty", "is_showing",
-        "kept", "key", "latest", "not_before", "path", "position", "quiet_until", "reads", "run",
-        "subscribers", "timer", "vague", "vague_since", "version", "waits",
+        "kept", "key", "latest", "not_before", "paid_bytes", "path", "payer", "position",
+        "quiet_until", "reads", "run", "subscribers", "timer", "vague", "vague_since", "version",
+        "waits",
     )  # fmt: skip
 
     def __init__(self, key: Hashable, path: str) -> None:
@@ -152,6 +161,8 @@ class Group:
         self.version, self.position = 0, -1
         self.reads: frozenset[Read] = frozenset()
         self.kept = Kept()
+        self.payer: Subscriber | None = None
+        self.paid_bytes = 0
         self.is_dirty = self.is_awaited = self.is_showing = False
         self.run: Run | None = None
         self.hung: Run | None = None
@@ -207,6 +218,32 @@ class Group:
         if self.echoes <= MOST_ECHOES and self.quiet_until:
             self.quiet_until = 0.0
             self._stop_timer()
+
+    def pay(self, count: int) -> bool:
+        """Count the memory of what it reads in the account of its oldest subscriber.
+
+        Args:
+            count: bytes, instead of those that counted before.
+
+        Returns:
+            Whether the account allows it. If not, nothing has changed.
+        """
+        payer = next(iter(self.subscribers)) if self.payer is None else self.payer
+        more = count - self.paid_bytes
+        if more > 0 and not payer.take(more):
+            return False
+        if more < 0:
+            payer.give(-more)
+        self.payer, self.paid_bytes = payer, count
+        return True
+
+    def pay_no_more(self) -> int:
+        """Count nothing for what it reads. Returns how many bytes counted."""
+        count, self.paid_bytes = self.paid_bytes, 0
+        if self.payer is not None:
+            self.payer.give(count)
+            self.payer = None
+        return count
 
     def may_be_vague(self, run: Run, commits: int) -> bool:
         """Whether one of its reruns may wake others by a write that cannot be told.

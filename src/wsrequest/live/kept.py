@@ -6,13 +6,15 @@ written, and the run behind that did not read it again. Pure.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 
 from wsrequest.live.matching import touches
 from wsrequest.types import Changes, Read
 
-__all__ = ["MAX_KEPT", "Commit", "Commits", "Kept"]
+__all__ = ["MAX_KEPT", "Commit", "Commits", "Kept", "coarser"]
 
 _MAX_COMMITS = 100  # that are looked at behind one run; what others wrote is kept
+_MOST_LOOKS = 2_000  # of a read at a commit, which take some 5 us each on the event loop
 MAX_KEPT = 32  # of one group; more of a table are the table, more tables are the database
 _MOST_BYTES = 2**22  # of the commits that all groups remember together
 
@@ -67,10 +69,11 @@ class Commits:
 class Kept:
     """What is known of one group's reads besides those of its last run. ``len`` counts them."""
 
-    __slots__ = ("_count", "_tried", "_written")
+    __slots__ = ("_added", "_count", "_tried", "_written")
 
     def __init__(self) -> None:
         self._count = 0
+        self._added: frozenset[Read] = frozenset()  # by ``join``, since the last run that succeeded
         self._written: list[Commit] = []  # since the last run began
         self._tried: list[Commit] = []  # before that: why it ran
 
@@ -97,8 +100,10 @@ class Kept:
             What the group is to be woken by from now on.
         """
         tried = [commit.changes for commit in self._tried if commit.changes is not None]
-        self._tried = []
+        self._tried, self._added = [], frozenset()
         old = before - reads
+        if len(old) * len(tried) > _MOST_LOOKS:
+            tried = []  # all of it counts on
         if old:
             places = {(read.database, read.table) for read in reads if not read.equals}
             old = frozenset(
@@ -107,19 +112,64 @@ class Kept:
                 if not {(read.database, read.table), (read.database, None)} & places
                 and not any(touches((read,), changes) for changes in tried)
             )
-        kept = _fewer(set(old))
+        kept = _fewer(old)
         self._count = len(kept)
         return reads | kept
 
+    def join(self, before: frozenset[Read], reads: frozenset[Read]) -> frozenset[Read]:
+        """Take the reads of a run that says nothing of what counts no longer.
 
-def _fewer(reads: set[Read]) -> set[Read]:
-    while len(reads) > MAX_KEPT:
-        (database, table), count = Counter((r.database, r.table) for r in reads).most_common(1)[0]
-        if count > 1:
-            reads = {r for r in reads if (r.database, r.table) != (database, table)}
-            reads.add(Read(database, table))
-        else:
-            ((database, _),) = Counter(r.database for r in reads).most_common(1)
-            reads = {r for r in reads if r.database != database}
-            reads.add(Read(database, None))
-    return reads
+        It has failed, or was one subscriber's, whose answer others share. However many there are
+        until the next run of the group, they add no more than a run keeps.
+
+        Args:
+            before: all that the group was woken by.
+            reads: what the run read.
+
+        Returns:
+            What the group is to be woken by from now on.
+        """
+        if not before:
+            return reads
+        known = {(read.database, read.table) for read in self._added if not read.equals}
+        found = [
+            read
+            for read in reads - before
+            if not {(read.database, read.table), (read.database, None)} & known
+        ]
+        if not found:
+            return before
+        base, self._added = before - self._added, _fewer(self._added.union(found))
+        return base | self._added
+
+
+def coarser(reads: Iterable[Read]) -> Iterator[frozenset[Read]]:
+    """Yield what wakes by all that these reads do, by less each time: any row, then any table."""
+    tables = frozenset(Read(database, table) for database, table in _places(reads))
+    yield tables
+    yield frozenset(Read(database, None) for database in {read.database for read in tables})
+
+
+def _fewer(reads: frozenset[Read]) -> frozenset[Read]:
+    """Return at most ``MAX_KEPT`` reads; of the tables with most reads any row is read."""
+    places = Counter((read.database, read.table) for read in reads)
+    count = len(reads)
+    widened: set[tuple[str, str | None]] = set()
+    for place, times in places.most_common():
+        if count <= MAX_KEPT or times == 1:
+            break
+        widened.add(place)
+        count -= times - 1
+    found = {read for read in reads if (read.database, read.table) not in widened}
+    found |= {Read(database, table) for database, table in widened}
+    while len(found) > MAX_KEPT:
+        ((database, times),) = Counter(read.database for read in found).most_common(1)
+        if times == 1:
+            break  # there are so many databases
+        found = {read for read in found if read.database != database}
+        found.add(Read(database, None))
+    return frozenset(found)
+
+
+def _places(reads: Iterable[Read]) -> set[tuple[str, str | None]]:
+    return {(read.database, read.table) for read in reads}

@@ -10,12 +10,22 @@ Pure: standard library only.
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from math import prod
+from sys import getsizeof
 from types import NoneType
 from typing import Generic, TypeVar
 
 from wsrequest.types import Change, Changes, Read, Row
 
-__all__ = ["MAX_COMBINATIONS", "MAX_LOOKS", "Index", "Matcher", "combination_count", "touches"]
+__all__ = [
+    "MAX_COMBINATIONS",
+    "MAX_LOOKS",
+    "Index",
+    "Matcher",
+    "combination_count",
+    "narrowed",
+    "touches",
+    "weight_bytes",
+]
 
 T = TypeVar("T")
 
@@ -29,6 +39,10 @@ MAX_LOOKS = 10_000
 A look takes about 0.6 us. Where it would go on for longer than 10 ms, everybody who reads the table
 is concerned: it is the event loop that waits.
 """
+
+# Of a read, of each of its columns, places and values: what CPython takes for them in sets of reads
+# and in the index.
+_READ_BYTES, _COLUMN_BYTES, _PLACE_BYTES, _VALUE_BYTES = 260, 300, 360, 64
 
 _UNKNOWN = object()
 _Equals = tuple[tuple[str, frozenset[object]], ...]
@@ -81,10 +95,23 @@ class Index(Generic[T]):
                     del self._databases[read.database]
 
     def replace(self, owner: T, reads: Iterable[Read]) -> None:
-        """Let ``owner`` be found by these reads only."""
-        found = frozenset(reads)
-        if self._reads.get(owner) != found:  # most runs read what the last one read
+        """Let ``owner`` be found by these reads only.
+
+        The work is that of the difference, and of what the owner reads in the tables of which it
+        does not read something any more.
+        """
+        found, held = frozenset(reads), self._reads.get(owner, frozenset())
+        gone = held - found
+        if gone:
+            stays = held - gone
+            self._reads[owner] = gone
             self.remove(owner)
+            places = {(read.database, read.table) for read in gone}
+            # Two reads of one table may share a place, which has gone with the first of them.
+            again = [read for read in stays if (read.database, read.table) in places]
+            self._reads[owner] = stays.difference(again)
+            self.add(owner, again)
+        if self._reads.get(owner) != found:  # most runs read what the last one read
             self.add(owner, found)
 
     def touched(self, changes: Changes) -> set[T]:
@@ -240,6 +267,23 @@ class Matcher:
 def touches(reads: Iterable[Read], changes: Changes) -> bool:
     """Whether what a commit wrote concerns somebody who read this."""
     return Matcher(reads).touched(changes)
+
+
+def narrowed(read: Read) -> Read:
+    """Return the read with only those of its conditions that are looked at."""
+    equals = _narrowing(read)
+    return read if len(equals) == len(read.equals) else Read(read.database, read.table, equals)
+
+
+def weight_bytes(reads: Iterable[Read]) -> int:
+    """Return about how much memory one reader's reads take, with its places in the index."""
+    total = 0
+    for read in reads:
+        total += _READ_BYTES + len(read.table or "")
+        total += _COLUMN_BYTES * len(read.equals) + _PLACE_BYTES * (combination_count(read) or 1)
+        for _, values in read.equals:
+            total += sum(map(getsizeof, values)) + _VALUE_BYTES * len(values)
+    return total
 
 
 def combination_count(read: Read) -> int:

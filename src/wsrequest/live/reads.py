@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from time import monotonic
 
 from wsrequest.live.counters import Scratch
-from wsrequest.live.matching import combination_count
+from wsrequest.live.matching import combination_count, narrowed
 from wsrequest.live.rows import equals_of
 from wsrequest.live.statements import Names, Statement
 from wsrequest.live.values import Passes, as_it_is
@@ -138,7 +138,7 @@ class Reads:
         left = MAX_PLACES
         for (database, table), found in list(self._found.items()):
             reads = [
-                Read(database, table, equals)
+                narrowed(Read(database, table, equals))  # the values of the others would be kept
                 for equals in ([()] if found is None else _merged(list(found)))
             ]
             left -= sum(map(combination_count, reads))

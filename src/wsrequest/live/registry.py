@@ -8,13 +8,14 @@ they are due is ``turns``'.
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable
+from itertools import chain
 from typing import TypeGuard
 
 from wsrequest.errors import Refused
 from wsrequest.live.groups import MOST_ECHOES, Group, Run, Subscriber
-from wsrequest.live.kept import Commits
+from wsrequest.live.kept import Commits, coarser
 from wsrequest.live.log import Log
-from wsrequest.live.matching import Index
+from wsrequest.live.matching import Index, weight_bytes
 from wsrequest.live.results import Result
 from wsrequest.live.sharing import Sharing
 from wsrequest.live.turns import Turns
@@ -27,6 +28,7 @@ logger = logging.getLogger("wsrequest.live")
 
 _MOST_CHASES = 3  # 1, 2 and 4 times ``replica_seconds`` behind each other
 _MOST_WARNINGS = 32  # paths that are named in the log, each once
+_FREE_BYTES = 2048  # of a group's reads, which count with the live request itself
 _SLICE = 100  # subscribers that are shown a result before the loop has a turn for others
 _FAILED, _LATE = Result(500, {}, b""), Result(504, {}, b"")
 
@@ -216,7 +218,7 @@ class Registry:
             is_late = True  # one of the two is older; both are shown what a run gives now
             if group.is_public:
                 group.latest = None  # or it is what one of them alone is answered
-        self._read_by(group, group.reads | reads)
+        self._read_by(group, group.kept.join(group.reads, reads))
         self._expire(group, run, expires_seconds)
         subscriber.show(self._version, result)
         if group.latest is not None and group.latest.digest == result.digest:
@@ -241,6 +243,10 @@ class Registry:
         if group is None:
             return
         del group.subscribers[subscriber]
+        if group.payer is subscriber:
+            count = group.pay_no_more()
+            if group.subscribers and not group.pay(count):  # the next one does
+                self._read_by(group, group.reads)
         if not group.subscribers:
             self._index.remove(group)
             del self._groups[group.key]
@@ -257,6 +263,14 @@ class Registry:
             self._activate(is_active)
 
     def _read_by(self, group: Group, reads: frozenset[Read]) -> None:
+        """Let a group be woken by reads, or by more where their memory may not be held."""
+        if reads != group.reads or group.payer is None:
+            for wider in chain((reads,), coarser(reads)):
+                if group.pay(max(0, weight_bytes(wider) - _FREE_BYTES)):
+                    break
+            else:
+                group.pay(0)
+            reads = wider
         group.reads = reads
         self._index.replace(group, reads)
 
@@ -371,9 +385,8 @@ class Registry:
             return
         # A failed run may have ended before it read all.
         before = group.reads
-        self._read_by(
-            group, group.kept.take(before, reads) if result.is_success else before | reads
-        )
+        take = group.kept.take if result.is_success else group.kept.join
+        self._read_by(group, take(before, reads))
         self._pace(group, run, result)
         self._expire(group, run, expires_seconds)
         self._version += 1

@@ -465,6 +465,68 @@ LIMITS = (
         ),
     ),
     Defence(
+        (33, 34),
+        "what live requests read is counted, and is any row of its table where there is no room",
+        SRC + "live/groups.py",
+        (("if more > 0 and not payer.take(more):", "if False:"),),
+        (
+            UNIT + "live/test_registry_weight.py"
+            "::test_what_may_not_be_held_is_read_as_any_row_of_its_table",
+            UNIT + "connection/test_budget.py"
+            "::test_what_a_view_reads_counts_or_is_read_less_exactly",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "what a view reads leaves half of what live requests may hold to the rest",
+        SRC + "connection/budget.py",
+        (("2 * (self.held_bytes + count) >", "(self.held_bytes + count) >"),),
+        (
+            UNIT
+            + "connection/test_budget.py::test_what_can_be_done_without_leaves_half_for_the_rest",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "of a condition that narrows nothing the values are not kept",
+        SRC + "live/reads.py",
+        (("narrowed(Read(database, table, equals))", "(Read(database, table, equals))"),),
+        (UNIT + "live/test_log.py::test_a_long_list_of_values_is_not_kept",),
+    ),
+    Defence(
+        (33, 34),
+        "those who join a shared page until its next run, and runs that fail, add bounded reads",
+        SRC + "live/kept.py",
+        (("_fewer(self._added.union(found))", "self._added.union(found)"),),
+        (
+            UNIT + "live/test_kept.py::test_what_joins_adds_no_more_than_a_run_keeps",
+            UNIT + "live/test_kept.py::test_a_run_that_fails_adds_no_more_either",
+            UNIT + "live/test_kept.py"
+            "::test_a_crowd_that_joins_a_shared_page_is_held_by_bounded_reads",
+        ),
+    ),
+    Defence(
+        (33,),
+        "only what is new is put into the index when a reader reads more",
+        SRC + "live/matching.py",
+        (("        gone = held - found\n", "        gone = held if held != found else set()\n"),),
+        (UNIT + "live/test_matching.py::test_a_reader_that_reads_more_costs_the_difference",),
+    ),
+    Defence(
+        (33,),
+        "the look which earlier reads are moot is bounded",
+        SRC + "live/kept.py",
+        (("if len(old) * len(tried) > _MOST_LOOKS:", "if False:"),),
+        (UNIT + "live/test_kept.py::test_looking_what_is_moot_is_bounded",),
+    ),
+    Defence(
+        (33, 34),
+        "a view depends on so many names, then on any",
+        SRC + "live/depends.py",
+        (('reads.add_key("", key, MAX_KEYS)', 'reads.add("", key)'),),
+        (UNIT + "live/test_log.py::test_names_that_are_too_many_are_any_name",),
+    ),
+    Defence(
         (33,),
         "how deep an answer nests is counted block by block, so that other threads have their turn",
         SRC + "protocol/nesting.py",

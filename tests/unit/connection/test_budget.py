@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.live_views import DATABASE, commit, live_service
+from tests.unit.live_views import DATABASE, RUNS, commit, live_service
 from tests.unit.peer import Peer, connected, happens, lane_open
 from tests.unit.views import STAGES
 from wsrequest.connection.budget import Account, Budget
 from wsrequest.connection.service import Service
 from wsrequest.errors import Refused
-from wsrequest.types import Limits
+from wsrequest.types import Change, Changes, Limits
 
 # Accounts.
 
@@ -96,6 +96,17 @@ def test_what_cannot_be_held_leaves_nothing_counted() -> None:
     assert not one._holdings and not budget.holdings
 
 
+def test_what_can_be_done_without_leaves_half_for_the_rest() -> None:
+    budget, (one, other) = accounts("x", "y")
+    assert one.spare(300, LIMITS) and not one.spare(1, LIMITS)
+    assert other.spare(200, LIMITS) and not other.spare(1, LIMITS)  # half of all
+    one.take(300, LIMITS)
+    one.give(600)
+    other.give(200)
+    budget.take(1400, LIMITS.process_bytes, 1)
+    assert not one.spare(101, LIMITS) and one.spare(100, LIMITS)
+
+
 # Connections.
 
 
@@ -140,6 +151,38 @@ async def test_message_and_answer_count_as_long_as_the_request_is_live() -> None
         await peer.obeyed()
         assert budget.live_bytes == 0
         await goes_on(peer, 2, "/listed/a/")  # and ends with its connection
+
+
+@pytest.mark.asyncio
+@pytest_live
+async def test_what_a_view_reads_counts_or_is_read_less_exactly() -> None:
+    """However many rows and keys a stranger has a view read: 5,000 places took 1.7 MB each."""
+    count, most = 20, 200_000
+    async with service_open() as service, connected(service, live_bytes_per_address=most) as peer:
+        await goes_on(peer, "small", "/table/a/")
+        small = service.budget.live_bytes
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for number in range(count):
+                await goes_on(peer, number, f"/rows/{number}/")
+            peer.messages.clear()
+            gc.collect()
+            taken = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        assert small + 50_000 < service.budget.live_bytes <= most
+        assert taken < 1.5 * most  # it was 20 times 290 KB
+        DATABASE[0].lane.post(
+            lambda: DATABASE[0].registry.receive(
+                Changes((Change("default", "rows", ({"id": 7_000_001},)),))
+            )
+        )
+        await peer.becomes(lambda: len(RUNS) > 1 + count)  # who reads any row runs again
+        for number in range(count):
+            peer.say(id=number, cancel=True)
+        await peer.obeyed()
+        assert service.budget.live_bytes == small
 
 
 @pytest.mark.asyncio

@@ -97,6 +97,7 @@ class FakeSubscriber:
         self.jobs: list[Job] = [] if jobs is None else jobs
         self.shown: list[tuple[int, Result]] = []
         self.ends: list[Any] = []
+        self.paid_bytes, self.most_bytes = 0, 2**24
         self.group: Group | None = None
         self.turn = Turn(object(), object())  # of an address of its own
 
@@ -116,6 +117,15 @@ class FakeSubscriber:
             self.shown.append((version, result))
 
     def keep(self, result: Result) -> None: ...
+
+    def take(self, count: int) -> bool:
+        if self.paid_bytes + count > self.most_bytes:
+            return False
+        self.paid_bytes += count
+        return True
+
+    def give(self, count: int) -> None:
+        self.paid_bytes -= count
 
     def end(self, why: Any) -> None:
         self.ends.append(why)

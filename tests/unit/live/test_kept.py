@@ -1,7 +1,11 @@
 """What earlier runs read counts until it is known to be moot, and is bounded."""
 
-from tests.unit.live.fakes import World, ok, read, wrote
+import pytest
+
+from tests.unit.live.fakes import World, failed, ok, read, wrote
+from wsrequest.live import kept as kept_module
 from wsrequest.live.kept import MAX_KEPT, Commit, Commits, Kept
+from wsrequest.live.matching import touches
 from wsrequest.types import Change, Changes, Read
 
 
@@ -74,6 +78,72 @@ def test_many_rows_are_the_table_and_many_tables_the_database() -> None:
     tables = frozenset(read(f"t{n}") for n in range(MAX_KEPT + 1)) | {Read("other", "x")}
     assert kept.take(tables, frozenset()) == {Read("default", None), Read("other", "x")}
     assert len(kept) == 2
+
+
+def test_so_many_databases_that_nothing_can_be_made_of_them_are_all_kept() -> None:
+    databases = frozenset(Read(f"db{n}", None) for n in range(MAX_KEPT + 1))
+    assert Kept().take(databases, frozenset()) == databases
+
+
+def test_what_joins_adds_no_more_than_a_run_keeps() -> None:
+    """By 1,000 who joined a shared page until its next run, what woke it grew without a limit."""
+    kept = Kept()
+    base = frozenset(row("a", n) for n in range(100))
+    reads = kept.join(frozenset(), base)
+    assert reads == base  # of the first one
+    for n in range(1000):
+        reads = kept.join(reads, base | {row("b", n), row("c", n)})
+        assert base < reads and len(reads) <= len(base) + MAX_KEPT
+        assert all(touches(reads, concerned(table, n)) for table in "bc")
+    assert reads == base | {read("b"), read("c")}
+    assert kept.join(reads, base | {row("b", 1)}) is reads  # no work where nothing is new
+    fresh = base | {row("c", 1)}
+    assert kept.take(reads, fresh) == fresh | {read("b"), read("c")}
+
+
+def test_a_run_that_fails_adds_no_more_either() -> None:
+    world = World()
+    me = world.subscribe(reads=(read("a"),))
+    for n in range(100):
+        world.commit("a")
+        world.until_begun(n + 1)
+        world.end(result=failed(), reads=tuple(row("b", 10 * n + k) for k in range(10)))
+    assert me.group is not None and me.group.reads == {read("a"), read("b")}
+    assert world.registry._index.touched(concerned("b", 7)) == {me.group}
+
+
+def test_a_crowd_that_joins_a_shared_page_is_held_by_bounded_reads() -> None:
+    world = World()
+    people = [
+        world.subscribe(key=n, shared="all", reads=(read("a"), row("session", n)))
+        for n in range(200)
+    ]
+    group = people[0].group
+    assert group is not None and len(world.registry) == 1
+    assert group.reads == {read("a"), row("session", 0), read("session")}
+    for n in range(200):
+        assert world.registry._index.touched(concerned("session", n)) == {group}
+
+
+def concerned(table: str, key: int) -> Changes:
+    return Changes((Change("default", table, ({"id": key},)),))
+
+
+def test_looking_what_is_moot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5,000 rows that a run no longer reads, beside 100 commits, were 500,000 looks on the loop."""
+    looks: list[Changes] = []
+    monkeypatch.setattr(
+        kept_module,
+        "touches",
+        lambda reads, changes: looks.append(changes) or touches(reads, changes),
+    )
+    kept = Kept()
+    for n in range(100):
+        kept.wrote(Commit(concerned("x", n)))
+    kept.begin()
+    rows = frozenset(row("a", n) for n in range(5000))
+    assert kept.take(rows, frozenset()) == {read("a")}
+    assert len(looks) <= kept_module._MOST_LOOKS
 
 
 def test_nobody_keeps_all_commits() -> None:

@@ -3,11 +3,15 @@
 import tracemalloc
 from collections.abc import Iterable
 
+import pytest
+
+from wsrequest.live import depends
 from wsrequest.live import log as log_module
 from wsrequest.live.groups import Run
 from wsrequest.live.log import Log
 from wsrequest.live.matching import MAX_LOOKS, Matcher
-from wsrequest.live.reads import MAX_PLACES, Reads
+from wsrequest.live.pending import MAX_KEYS
+from wsrequest.live.reads import MAX_PLACES, Reads, reading
 from wsrequest.types import Change, Changes, Read, Row
 
 ROOM_1 = Read("default", "note", (("room_id", frozenset({1})),))
@@ -123,3 +127,25 @@ def test_run_of_many_conditions_stands_in_a_bounded_number_of_places() -> None:
     assert sum(len(dict(read.equals).get("b", ())) for read in found) <= MAX_PLACES
     assert {read.table for read in found} == {f"table{at}" for at in range(20)} | {"small"}
     assert sum(read.equals == () for read in found) >= 18
+
+
+def test_a_long_list_of_values_is_not_kept() -> None:
+    """100 statements with 100 texts each had stayed as long as the live request, to no end."""
+    reads = Reads()
+    for number in range(100):
+        texts = frozenset(f"{number} {at}" for at in range(100))
+        reads.add("default", "note", (("name", texts),))
+    assert reads.result() == {Read("default", "note")}
+
+
+def test_names_that_are_too_many_are_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depends, "installed", lambda: object())
+    with reading(Reads()) as reads:
+        for number in range(MAX_KEYS):
+            depends.depends_on(key=f"name {number}")
+        assert len(reads) == MAX_KEYS
+        depends.depends_on(key="one more")
+        depends.depends_on(key="another")
+    assert reads.result() == {Read("", None)}
+    changed = Changes((Change("", "name 7"),))
+    assert Matcher(reads.result()).touched(changed)
