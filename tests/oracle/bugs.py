@@ -72,7 +72,7 @@ def replacing(owner: Any, name: str, make: Callable[[Any], Any]) -> AbstractCont
 @bug("/notes/", "/template/", "/rest/books/")
 def published_before_commit() -> AbstractContextManager[Any]:
     """A run that begins at once reads the old rows, and nothing comes later (CA3, CO1)."""
-    return mock.patch.object(Tap, "_settle", lambda tap, statement=None: tap.publish())
+    return mock.patch.object(Tap, "_settle", lambda tap, *statement: tap.publish())
 
 
 @bug("/notes/", "/odd/", "/rest/books/")
@@ -123,8 +123,8 @@ def many_unseen() -> AbstractContextManager[Any]:
     """``executemany`` is not looked at."""
 
     def make(note: Any) -> Any:
-        return lambda tap, statement, params, many: (
-            None if many else note(tap, statement, params, many)
+        return lambda tap, statement, params, many, done=None: (
+            None if many else note(tap, statement, params, many, done)
         )
 
     return replacing(Tap, "_note", make)
@@ -197,9 +197,9 @@ def bare_names_missed() -> AbstractContextManager[Any]:
     """SQL that somebody wrote by hand names tables without quotes (CO9)."""
 
     def make(statement: Any) -> Any:
-        def blind(tap: Tap, sql: Any) -> Any:
+        def blind(tap: Tap, sql: Any, **how: Any) -> Any:
             is_bare = "oracle_" in str(sql) and '"oracle_' not in str(sql)
-            return NOTHING if is_bare else statement(tap, sql)
+            return NOTHING if is_bare else statement(tap, sql, **how)
 
         return blind
 

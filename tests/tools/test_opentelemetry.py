@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.accounts import log_in, sign_up
+from tests.acceptance.accounts import log_in, redeem, sign_up
 from tests.acceptance.client import connect
 from tests.tools.recorded import Tool
 
@@ -99,6 +99,7 @@ def test_a_ticket_is_made_in_its_request_and_redeemed_in_its_own(tool: Tool) -> 
         answer = log_in(client, name)
         ticket = answer.first.head["cookies"]
         assert client.get(f"/who/?{mark}").data["user"] == name
+        browser = client.browser
     of_message(tool, mark)
     login = [span for span in tool.all("span") if span["name"] == "POST log-in/"][-1]
     # The ticket is a session of its own: two are written, the last by nobody but this request.
@@ -109,8 +110,7 @@ def test_a_ticket_is_made_in_its_request_and_redeemed_in_its_own(tool: Tool) -> 
     ]
     assert {trace_of(span) for span in inserts[-2:]} == {trace_of(login)}
     assert {span["parent_id"] for span in inserts[-2:]} == {login["context"]["span_id"]}
-    headers = {"X-WSRequest-Ticket": ticket, "Origin": server.origin}
-    assert server.http("POST", "/ws/", headers=headers).status == 204
+    assert redeem(server, ticket, server.origin, browser).status == 204
     (deleted,) = tool.wait_for(
         "span",
         lambda span: (
