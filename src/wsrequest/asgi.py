@@ -190,7 +190,8 @@ class Application:
             connection = Connection(send, base, subprotocol, self._get_service(), terms)
             if conf.DIRECT_LINE:
                 line = DirectLine.attach(receive, send, connection)
-                connection.outbox.send_at_once = None if line is None else line.send
+                if line is not None:
+                    connection.outbox.send_at_once, connection.abort = line.send, line.abort
             await connection.run(receive)
         finally:
             self._door.leave(place)

@@ -1,4 +1,4 @@
-"""What the unfinished and the live requests of all connections of a process hold together.
+"""What the connections of a process hold together: unfinished and live requests, unread answers.
 
 Owns the counts of bytes, in memory and in files. What one connection may hold is ``session``'s
 limit; many connections of an attacker, each within its own, would be a flood all the same.
@@ -12,7 +12,10 @@ from weakref import WeakValueDictionary
 from wsrequest.errors import Refused
 from wsrequest.types import Id, Limits
 
-__all__ = ["Account", "Budget", "Holding"]
+__all__ = ["Account", "Budget", "Holding", "Reader"]
+
+# Of what a process may hold: unread answers. The rest is for requests, of which half may be live.
+_UNREAD_SHARE, _UNREAD_SHARE_OF_ADDRESS = 4, 8
 
 
 class Holding(Protocol):
@@ -26,18 +29,32 @@ class Holding(Protocol):
         """By identity."""
 
 
+class Reader(Protocol):
+    """A client that leaves answers unread."""
+
+    @property
+    def account_bytes(self) -> int:
+        """What the clients of its address leave together."""
+
+    def cut(self) -> None:
+        """End its connection at once; it leaves nothing then."""
+
+
 class Budget:
     """The counts of one process. Used on the event loop only.
 
     Attributes:
         held_bytes: taken and not given back.
         live_bytes: what of that live requests hold, and answers that wait for them.
+        unread_bytes: what of that waits for clients that do not read it.
+        unread: the same by client; who has left something for longest comes first.
     """
 
-    __slots__ = ("_accounts", "holdings", "held_bytes", "live_bytes")
+    __slots__ = ("_accounts", "holdings", "held_bytes", "live_bytes", "unread", "unread_bytes")
 
     def __init__(self) -> None:
-        self.held_bytes = self.live_bytes = 0
+        self.held_bytes = self.live_bytes = self.unread_bytes = 0
+        self.unread: dict[Reader, int] = {}
         self.holdings: Counter[Holding] = Counter()
         self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
 
@@ -79,13 +96,16 @@ class Account:
         budget: of the process, which is charged, too.
 
     Attributes:
-        held_bytes: taken and not given back.
+        held_bytes: taken and not given back, by live requests.
+        unread_bytes: what waits for its clients.
     """
 
-    __slots__ = ("__weakref__", "_budget", "_holdings", "held_bytes")
+    __slots__ = ("__weakref__", "_budget", "_holdings", "_unread", "held_bytes", "unread_bytes")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._unread: dict[Reader, int] = {}
+        self.unread_bytes = 0
         self._holdings: Counter[Holding] = Counter()
         self.held_bytes = 0
 
@@ -146,6 +166,36 @@ class Account:
             self._budget.holdings[holding] += 1
             self._add(holding.held_bytes * mine, holding.held_bytes * everybodys)
             held.append(holding)
+
+    def leave(self, reader: Reader, count: int, limits: Limits) -> None:
+        """Count what waits for a client, instead of what counted so far.
+
+        Where that is too much, those are cut who have left something unread for longest: of the
+        address, or of the one that leaves most.
+
+        Args:
+            reader: the client.
+            count: bytes, all that wait.
+            limits: of the connection.
+        """
+        budget = self._budget
+        more = count - self._unread.get(reader, 0)
+        for unread in (self._unread, budget.unread):
+            if count:
+                unread[reader] = count
+            else:
+                unread.pop(reader, None)
+        self.unread_bytes += more
+        budget.unread_bytes += more
+        budget.held_bytes += more
+        if more <= 0:
+            return
+        most = limits.process_bytes // _UNREAD_SHARE_OF_ADDRESS
+        while self.unread_bytes > most and len(self._unread) > 1:
+            next(iter(self._unread)).cut()
+        most = limits.process_bytes // _UNREAD_SHARE
+        while budget.unread_bytes > most and len(budget.unread) > 1:
+            max(budget.unread, key=lambda each: each.account_bytes).cut()
 
     def _check(self, mine: int, everybodys: int, limits: Limits) -> None:
         budget = self._budget

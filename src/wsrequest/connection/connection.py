@@ -20,6 +20,7 @@ from wsrequest.connection.journal import Journal
 from wsrequest.connection.outbox import Outbox
 from wsrequest.connection.pace import Pace
 from wsrequest.connection.service import Service, Terms
+from wsrequest.connection.unread import Unread
 from wsrequest.connection.visitor import Visitor
 from wsrequest.connection.watch import Watch
 from wsrequest.http.environ import Base
@@ -51,11 +52,14 @@ class Connection:
         subprotocol: what was agreed on; a client with one is greeted and pinged.
         service: what the process runs requests with.
         terms: the settings that hold for this connection.
+
+    Attributes:
+        abort: ends it although the client has not read all; None where the server has no such way.
     """
 
     __slots__ = (
         "__weakref__", "_closing", "_ended", "_farewell", "_is_resting", "_left", "_pace", "_send",
-        "_task",
+        "_task", "_unread", "abort",
         "connection_id", "exchange", "journal", "outbox", "service", "terms", "visitor", "watch",
     )  # fmt: skip
 
@@ -68,8 +72,11 @@ class Connection:
         self._send = send
         self.watch = Watch(self, terms.limits, pings=subprotocol is not None)
         self.outbox = Outbox(
-            send, terms.limits.outbound_bytes, self._room, self._sending, self._broken
-        )
+            send, terms.limits.outbound_bytes, self._room, self._sending, self._broken,
+            self._is_waiting,
+        )  # fmt: skip
+        self._unread: Unread | None = None  # made for the first client that leaves much
+        self.abort: Callable[[], None] | None = None
         self.visitor = Visitor(self, base)
         self.exchange = Exchange(self, base, WebSocketInfo(self.connection_id, subprotocol))
         self._pace = Pace(terms.limits.messages_per_second)
@@ -203,6 +210,27 @@ class Connection:
         """The server does not send a frame; who waits for it must not wait forever."""
         self.close(FAILED, "an answer could not be sent")
 
+    def _is_waiting(self, count: int) -> None:
+        self._get_unread().in_outbox(count)
+
+    def is_buffered(self, count: int) -> None:
+        """So many bytes wait in the server's buffer; 0 when the client has read most of them."""
+        if count or self._unread is not None:
+            self._get_unread().in_server(count)
+
+    def _get_unread(self) -> Unread:
+        if self._unread is None:
+            self._unread = Unread(
+                self.service.budget, self.exchange.base, self.terms.limits, self._cut
+            )
+        return self._unread
+
+    def _cut(self) -> None:
+        self.outbox.discard()
+        self.close(SLOW_READER, "too much waits to be read")
+        if self.abort is not None:
+            self.abort()
+
     # What the clock says.
 
     def timed_calls(self) -> list[Call]:
@@ -261,6 +289,9 @@ class Connection:
         try:
             async with asyncio.timeout(self.terms.limits.pong_seconds):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except TimeoutError:
+            if self.abort is not None:
+                self.abort()
         except Exception as error:  # servers raise errors of their own when the client has gone
             logger.debug("closing failed: %r", error)
 

@@ -24,6 +24,9 @@ class Receiver(Protocol):
     def take(self, frame: Frame) -> bool:
         """Take a frame at once; false when it has to wait its turn, behind ``receive``."""
 
+    def is_buffered(self, count: int) -> None:
+        """So many bytes wait in the server's buffer; 0 when the client has read most of them."""
+
 
 class DirectLine(asyncio.Protocol):
     """Stands between a transport and uvicorn's protocol object.
@@ -86,14 +89,24 @@ class DirectLine(asyncio.Protocol):
         transport.write(join(frame))
         return True
 
+    def abort(self) -> None:
+        """End the connection although something is still to be read.
+
+        A transport that is closed sends what it holds first. To a client that reads nothing and
+        stays that takes for ever, and nobody counts it.
+        """
+        self._transport.abort()
+
     # asyncio.Protocol, for uvicorn.
 
     def pause_writing(self) -> None:
         """The client reads more slowly than is written."""
         self._server.pause_writing()
+        self._receiver.is_buffered(self._transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """It has caught up."""
+        self._receiver.is_buffered(0)
         self._server.resume_writing()
 
     def eof_received(self) -> bool | None:
@@ -102,6 +115,7 @@ class DirectLine(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
+        self._receiver.is_buffered(0)
         self._server.connection_lost(exc)
 
     def _take(self, frame: Frame) -> bool:

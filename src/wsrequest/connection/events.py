@@ -21,6 +21,7 @@ from wsrequest.connection.outbox import Outbox
 from wsrequest.connection.runs import LiveCall
 from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.subscriptions import Subscriptions
+from wsrequest.connection.unread import Unread
 from wsrequest.errors import Refused
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
@@ -77,8 +78,10 @@ class EventStream:
         self._is_running = False  # the first run
         self._late: asyncio.TimerHandle | None = None  # while the first run has a deadline
         self._outbox = Outbox(
-            self._write, terms.limits.outbound_bytes, self._room, lambda: None, self._is_over.set
-        )
+            self._write, terms.limits.outbound_bytes, self._room, lambda: None, self._is_over.set,
+            self._is_waiting,
+        )  # fmt: skip
+        self._unread: Unread | None = None  # made for the first client that leaves much
         self._live: Live = service.live
         self._subscriptions = Subscriptions(self, service.live)
 
@@ -139,8 +142,7 @@ class EventStream:
             since = self._outbox.sending_since
             limit = self.terms.limits.slow_reader_seconds
             if since is not None and self.service.lane.loop.time() - since > limit:
-                self._outbox.discard()  # it does not read
-                self._is_over.set()
+                self._does_not_read()
             elif self._is_started and not self._outbox.count:
                 self._outbox.put(_ALIVE)
 
@@ -249,6 +251,16 @@ class EventStream:
 
     def _room(self) -> None:
         self._subscriptions.go_on()
+
+    def _is_waiting(self, count: int) -> None:
+        if self._unread is None:
+            limits = self.terms.limits
+            self._unread = Unread(self.service.budget, self.base, limits, self._does_not_read)
+        self._unread.in_outbox(count)
+
+    def _does_not_read(self) -> None:
+        self._outbox.discard()
+        self._is_over.set()
 
     def _last(self, frame: Frame) -> None:
         self.put(frame)

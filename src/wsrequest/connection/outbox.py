@@ -22,6 +22,8 @@ logger = logging.getLogger("wsrequest.connection")
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+_UNSEEN_BYTES = 2**16  # of each connection; most answers never count
+
 
 class Outbox:
     """What waits to be sent on one connection. Used on the event loop only.
@@ -34,6 +36,7 @@ class Outbox:
         on_room: called when there is room again.
         on_sending: called when something is to be sent after a rest.
         on_broken: called when the server raised instead of sending.
+        on_waiting: told how many bytes wait, beyond what may wait unseen, when that changes.
 
     Attributes:
         send_at_once: a shorter way than ``send``, if there is one; false when it cannot be gone.
@@ -46,6 +49,8 @@ class Outbox:
         "_on_broken",
         "_on_room",
         "_on_sending",
+        "_on_waiting",
+        "_seen_bytes",
         "_send",
         "_task",
         "is_broken",
@@ -61,8 +66,10 @@ class Outbox:
         on_room: Callable[[], None],
         on_sending: Callable[[], None],
         on_broken: Callable[[], None] = lambda: None,
+        on_waiting: Callable[[int], None] = lambda count: None,
     ) -> None:
-        self._send, self._max_bytes = send, max_bytes
+        self._send, self._max_bytes, self._on_waiting = send, max_bytes, on_waiting
+        self._seen_bytes = 0  # as it was told
         self._on_room, self._on_sending, self._on_broken = on_room, on_sending, on_broken
         self._context = copy_context()
         # An empty deque takes 700 bytes.
@@ -96,6 +103,10 @@ class Outbox:
             return
         self._frames.append((frame, context))
         self.waiting_bytes += _bytes(frame)
+        if self.waiting_bytes > _UNSEEN_BYTES:
+            self._look()
+            if self.is_broken:  # too much waits in the process
+                return
         if self._task is None:
             task = _begin(self._write(), self._context.copy())
             if not task.done():  # else the server has taken it already
@@ -119,6 +130,14 @@ class Outbox:
         self.sending_since = None
         if self._task is not None:
             self._task.cancel()
+        self._look()
+
+    def _look(self) -> None:
+        """Tell how much waits, if that is another number than before."""
+        count = max(0, self.waiting_bytes - _UNSEEN_BYTES)
+        if count != self._seen_bytes:
+            self._seen_bytes = count
+            self._on_waiting(count)
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
@@ -134,6 +153,8 @@ class Outbox:
                     await _InContext(context, partial(self._send, event))
                 had_room = self.has_room()
                 self.waiting_bytes -= _bytes(frame)
+                if self._seen_bytes:
+                    self._look()
                 if not had_room and self.has_room():
                     self._on_room()
         except Exception as error:
@@ -142,6 +163,7 @@ class Outbox:
             self.is_broken = True
             self._frames.clear()
             self.waiting_bytes = 0
+            self._look()
             self._on_broken()
         finally:
             self.sending_since = None

@@ -527,6 +527,55 @@ LIMITS = (
         (UNIT + "live/test_log.py::test_names_that_are_too_many_are_any_name",),
     ),
     Defence(
+        (24, 34),
+        "unread answers count for the process and the address, where those who leave most are cut",
+        SRC + "connection/budget.py",
+        (
+            ("while self.unread_bytes > most and len(self._unread) > 1:", "while False:"),
+            ("while budget.unread_bytes > most and len(budget.unread) > 1:", "while False:"),
+        ),
+        (
+            UNIT + "connection/test_unread.py"
+            "::test_of_an_address_those_are_cut_who_have_not_read_for_longest",
+            UNIT + "connection/test_unread.py"
+            "::test_of_all_addresses_the_one_is_cut_that_leaves_most",
+            UNIT + "connection/test_unread.py"
+            "::test_unread_answers_count_and_those_who_leave_most_are_cut",
+        ),
+    ),
+    Defence(
+        (24, 34),
+        "an outbox tells what waits in it",
+        SRC + "connection/outbox.py",
+        (("        if self.waiting_bytes > _UNSEEN_BYTES:\n", "        if False:\n"),),
+        (
+            UNIT + "connection/test_unread.py"
+            "::test_unread_answers_count_and_those_who_leave_most_are_cut",
+        ),
+    ),
+    Defence(
+        (24, 34),
+        "what a client leaves in uvicorn's buffer counts",
+        SRC + "connection/direct.py",
+        (("self._receiver.is_buffered(self._transport.get_write_buffer_size())", "pass"),),
+        (UNIT + "connection/test_direct.py::test_a_client_that_does_not_read_is_not_written_to",),
+    ),
+    Defence(
+        (24, 34),
+        "a client that does not even read the close is cut off, and its buffer freed",
+        SRC + "connection/connection.py",
+        (
+            (
+                "        except TimeoutError:\n            if self.abort is not None:",
+                "        except TimeoutError:\n            if False:",
+            ),
+        ),
+        (
+            UNIT + "connection/test_unread.py"
+            "::test_a_client_that_does_not_even_read_the_close_is_cut_off[time]",
+        ),
+    ),
+    Defence(
         (33,),
         "how deep an answer nests is counted block by block, so that other threads have their turn",
         SRC + "protocol/nesting.py",

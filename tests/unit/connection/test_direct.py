@@ -34,6 +34,7 @@ class Echo:
         self.line: DirectLine | None = None
         self.wrapped = ""  # which of the ASGI callables something stands before
         self.is_busy = False
+        self.buffered: list[int] = []
         self.hold = asyncio.Event()
         self.hold.set()
         self.accepted, self.ended = threading.Event(), threading.Event()
@@ -44,6 +45,9 @@ class Echo:
         if is_taken:
             self.answer("direct", frame)
         return is_taken
+
+    def is_buffered(self, count: int) -> None:
+        self.buffered.append(count)
 
     def answer(self, way: str, frame: Frame) -> None:
         assert self.line is not None
@@ -242,10 +246,24 @@ def test_a_client_that_does_not_read_is_not_written_to(loop: str) -> None:
         while app.call(app.line.send, "x" * 60_000):  # the client holds some, then the system does
             sent += 1
             assert sent < 2000
+        assert len(app.buffered) == 1 and app.buffered[0] > 60_000  # and it is known how much
         for _ in range(sent):
             client.recv(SECONDS)
         client.send("a")
         assert client.recv(SECONDS) == "direct 'a'"
+
+
+def test_a_client_that_does_not_read_can_be_cut_off(loop: str) -> None:
+    app = Echo()
+    with opened(app, loop) as client:
+        assert app.line is not None
+        while app.call(app.line.send, "x" * 60_000):
+            pass
+        assert not app.ended.is_set()
+        app.call(app.line.abort)
+        assert app.ended.wait(SECONDS)
+        assert app.buffered[-1] == 0
+        client.socket.close()
 
 
 def test_the_end_of_a_connection_is_told_by_asgi(loop: str) -> None:

@@ -1,0 +1,204 @@
+"""What clients leave unread counts in the process's budget, and those who leave most are cut."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.unit.peer import Peer, base, connected, lane_open, make_service
+from wsrequest.connection.budget import Account, Budget
+from wsrequest.connection.connection import Connection
+from wsrequest.connection.exchange import SLOW_READER
+from wsrequest.connection.outbox import _UNSEEN_BYTES, Outbox
+from wsrequest.connection.service import Service, Terms
+from wsrequest.connection.unread import Unread
+from wsrequest.types import Limits
+
+LIMITS = Limits(process_bytes=8000)  # 1,000 for an address, 2,000 in all
+
+
+class Client:
+    """One that leaves what a test says."""
+
+    def __init__(self, budget: Budget, address: str) -> None:
+        self.is_cut = False
+        self.unread = Unread(budget, base(address=address), LIMITS, self.cut)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        self.unread.in_outbox(0)  # as the outbox does that is discarded
+
+
+def account_of(client: Client) -> Account:
+    return client.unread._account
+
+
+def test_what_waits_counts_until_it_is_read() -> None:
+    budget = Budget()
+    one, other = Client(budget, "203.0.113.1"), Client(budget, "203.0.113.2")
+    one.unread.in_outbox(300)
+    one.unread.in_server(100)
+    other.unread.in_outbox(50)
+    assert (account_of(one).unread_bytes, budget.unread_bytes, budget.held_bytes) == (400, 450, 450)
+    one.unread.in_outbox(200)
+    assert budget.held_bytes == 350 and list(budget.unread.values()) == [300, 50]
+    one.unread.in_outbox(0)
+    one.unread.in_server(0)
+    other.unread.in_outbox(0)
+    assert not budget.held_bytes and not budget.unread and not account_of(one)._unread
+
+
+def test_of_an_address_those_are_cut_who_have_not_read_for_longest() -> None:
+    budget = Budget()
+    clients = [Client(budget, "203.0.113.1") for _ in range(4)]
+    other = Client(budget, "203.0.113.2")
+    for client in (other, *clients[:3]):
+        client.unread.in_outbox(300)
+    clients[0].unread.in_outbox(0)
+    clients[0].unread.in_outbox(300)  # it has read meanwhile
+    clients[3].unread.in_outbox(600)
+    assert [client.is_cut for client in clients] == [False, True, True, False]
+    assert not other.is_cut and account_of(clients[0]).unread_bytes == 900
+    clients[1].unread.in_server(500)  # what its server still holds is on the way out
+    assert account_of(clients[0]).unread_bytes == 900
+
+
+def test_of_all_addresses_the_one_is_cut_that_leaves_most() -> None:
+    budget = Budget()
+    visitor, *hostile = (Client(budget, f"203.0.113.{n}") for n in range(4))
+    visitor.unread.in_outbox(100)
+    for client in hostile[:2]:
+        client.unread.in_outbox(900)
+    hostile[2].unread.in_outbox(800)
+    assert not visitor.is_cut and not hostile[2].is_cut
+    assert [client.is_cut for client in hostile] == [True, False, False]
+    assert budget.unread_bytes == 100 + 900 + 800
+
+
+def test_one_answer_may_be_larger_than_all_that_may_wait() -> None:
+    budget = Budget()
+    client, other = Client(budget, "203.0.113.1"), Client(budget, "203.0.113.1")
+    client.unread.in_outbox(50_000)
+    assert not client.is_cut
+    other.unread.in_outbox(10)
+    assert client.is_cut and not other.is_cut
+
+
+@pytest.mark.asyncio
+async def test_an_outbox_tells_what_waits_beyond_what_any_may_leave() -> None:
+    told: list[int] = []
+    go = asyncio.Event()
+
+    async def send(event: Any) -> None:
+        await go.wait()
+
+    outbox = Outbox(send, 10**6, lambda: None, lambda: None, on_waiting=told.append)
+    outbox.put(b"x" * _UNSEEN_BYTES)
+    assert told == []
+    outbox.put(b"x" * 1000)
+    outbox.put("\u00e9" * 1000)
+    assert told == [1000, 3000]
+    go.set()
+    await outbox.flush()
+    assert told == [1000, 3000, 0]
+    go.clear()
+    outbox.put(b"x" * (_UNSEEN_BYTES + 1))
+    await asyncio.sleep(0)
+    outbox.discard()
+    outbox.discard()
+    assert told[3:] == [1, 0]
+
+
+@pytest.mark.asyncio
+async def test_what_breaks_counts_no_more() -> None:
+    told: list[int] = []
+
+    async def send(event: Any) -> None:
+        await asyncio.sleep(0)
+        raise OSError
+
+    outbox = Outbox(send, 10**6, lambda: None, lambda: None, on_waiting=told.append)
+    outbox.put(b"x" * (_UNSEEN_BYTES + 1))
+    await outbox.flush()
+    assert told == [1, 0]
+
+
+# Connections.
+
+
+async def left_unread(peer: Peer, id: int, size: int) -> None:
+    peer.reads.clear()
+    peer.say(id=id, url=f"/blob/b/?size={size}")
+    await peer.becomes(lambda: peer.connection.outbox.waiting_bytes >= size)
+
+
+@pytest.mark.asyncio
+async def test_unread_answers_count_and_those_who_leave_most_are_cut() -> None:
+    """A client that read nothing held 32 to 240 MB on each connection, beside every limit."""
+    size, most = 1_000_000, {"process_bytes": 16_000_000}  # 2 MB of an address
+    async with lane_open(4) as lane:
+        service = make_service(lane)
+        async with (
+            connected(service, address="203.0.113.1", **most) as one,
+            connected(service, address="203.0.113.1", **most) as two,
+            connected(service, address="203.0.113.1", **most) as three,
+            connected(service, address="203.0.113.2", **most) as other,
+        ):
+            for peer in (other, one, two):
+                await left_unread(peer, 1, size)
+            assert 2.5 * size < service.budget.held_bytes < 3.5 * size
+            assert service.budget.unread_bytes == service.budget.held_bytes
+            await left_unread(three, 1, size)
+            assert (await one.is_closed())[0] == SLOW_READER
+            assert service.budget.held_bytes < 3.5 * size
+            for peer in (two, three, other):
+                peer.reads.set()
+                assert len(await peer.body(1)) == size
+            await other.becomes(lambda: not service.budget.held_bytes)
+        assert not service.budget.unread
+
+
+@pytest.mark.asyncio
+async def test_the_server_s_buffer_counts_until_the_connection_is_gone() -> None:
+    async with lane_open() as lane:
+        service = make_service(lane)
+        async with connected(service) as peer:
+            peer.connection.is_buffered(0)
+            assert peer.connection._unread is None  # an idle connection costs nothing
+            peer.connection.is_buffered(70_000)
+            assert service.budget.unread_bytes == 70_000
+            peer.vanish()
+            await asyncio.wait_for(asyncio.shield(peer.task), 5)
+            assert service.budget.unread_bytes == 70_000  # until the transport is gone
+            peer.connection.is_buffered(0)
+        assert service.budget.held_bytes == 0
+
+
+async def cut_off(service: Service, cause: str) -> bool:
+    """Serve a client that reads nothing, not even a close. Whether its connection was aborted."""
+    aborted, inbox = asyncio.Event(), asyncio.Queue[Any]()
+
+    async def send(event: Any) -> None:
+        await asyncio.Event().wait()
+
+    limits = Limits(pong_seconds=0.01, slow_reader_seconds=0.01, process_bytes=1_000_000)
+    connection = Connection(send, base(), None, service, Terms(limits))
+    connection.abort = aborted.set
+    task = asyncio.create_task(connection.run(inbox.get))
+    await asyncio.sleep(0)
+    if cause == "time":
+        connection.outbox.put("x")
+    else:
+        connection.outbox.put("x" * 300_000)
+        Unread(service.budget, base(), limits, lambda: None).in_outbox(10)
+        assert aborted.is_set()  # at once
+    await asyncio.wait_for(asyncio.shield(task), 5)
+    return aborted.is_set()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("cause", ["time", "others"])
+async def test_a_client_that_does_not_even_read_the_close_is_cut_off(cause: str) -> None:
+    """A transport sends what it holds before it closes: 15 MB had stayed for good, uncounted."""
+    async with lane_open() as lane:
+        assert await cut_off(make_service(lane), cause)
