@@ -120,7 +120,7 @@ export function exchange(
     // No part of client.js, since few requests need it; nothing was sent before it is there.
     import("./upload.js").then(
       ({ upload }) => {
-        credited = upload(first, reader, limits.window_bytes, tell, () => isOver, cancel);
+        credited = upload(first, reader, limits.window_bytes, tell, () => isOver, () => signal.reason as unknown, cancel);
       },
       () => {
         void reader.cancel();

@@ -36,8 +36,21 @@ export function fetchBy(
   const fetch = async (input: RequestInfo | URL, init?: FetchInit | null): Promise<Response> => {
     const address = input instanceof Request ? input : new URL(input, baseUrl);
     const stream = init?.body instanceof ReadableStream ? (init.body as ReadableStream<Bytes>) : null;
+    if (stream) new Response(stream); // throws where it was read already, or is being read
     // A stream stays out of the Request, since not every browser takes one there.
     const request = new Request(address, stream ? { ...init, body: EMPTY } : init!);
+    if (stream && request.keepalive) throw new TypeError("A stream cannot outlive its page: keepalive needs another body.");
+    const { signal } = request;
+    try {
+      return await call(request, stream, init?.settled);
+    } catch (error) {
+      // What nobody reads any more, its source should know.
+      if (signal.aborted && stream && !stream.locked) stream.cancel(signal.reason).catch(() => {});
+      throw error;
+    }
+  };
+
+  const call = async (request: Request, stream: ReadableStream<Bytes> | null, settled?: boolean): Promise<Response> => {
     const { signal } = request;
     signal.throwIfAborted();
     let body: Body = stream;
@@ -49,14 +62,14 @@ export function fetchBy(
     }
 
     const token = request.headers.has("authorization") || !trusts(request.url) ? null : await ask();
-    const response = await follow(request, body, token, init?.settled);
+    const response = await follow(request, body, token, settled);
     // What a redirect has led elsewhere was refused there without the token.
     const { status } = response;
     if (!token || !mayHaveExpired(status) || stream || !trusts(response.url || request.url)) return response;
     const renewed = await renew(token, status);
     if (!renewed) return response;
     await response.body?.cancel();
-    return follow(request, body, renewed, init?.settled);
+    return follow(request, body, renewed, settled);
   };
 
   /** Send, and go where redirects lead. */
@@ -74,7 +87,7 @@ export function fetchBy(
       if (answer.body instanceof ReadableStream) await answer.body.cancel();
       if (request.redirect === "error") throw new RequestFailed("It redirects.");
       if (count === MOST_REDIRECTS) throw new RequestFailed("It redirects too often.");
-      [request, body, token] = redirected(request, body, token, status, location);
+      [request, body, token] = redirected(request, body, token, status, headers, location);
     }
   };
 

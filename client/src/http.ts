@@ -5,7 +5,9 @@
  * taken is fetch's to decide.
  */
 import type { Body } from "./exchange.js";
+import { EMPTY } from "./messages.js";
 import type { Options } from "./options.js";
+import { gathered } from "./streams.js";
 import type { Token } from "./tokens.js";
 import { isGet, originOf, type Trusts } from "./urls.js";
 
@@ -34,7 +36,7 @@ export function httpBy(
   const { tokenScheme = "JWT", csrfCookieName = "csrftoken", csrfHeaderName = "X-CSRFToken" } = options;
   return {
     async send(request, body, token) {
-      const { url, method } = request;
+      const { url, method, signal } = request;
       const headers = new Headers(request.headers);
       if (token) headers.set("authorization", `${tokenScheme} ${token}`);
       const csrf = cookie(csrfCookieName);
@@ -43,8 +45,10 @@ export function httpBy(
       if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
       // Whole, since browsers stream a body by HTTP/2 only, or not at all; an empty one too, since that of
       // `request` may have been read.
-      const whole = isSafe ? null : await new Response(body).arrayBuffer();
-      return fetch(new Request(request, { headers, body: whole }));
+      const whole = isSafe ? null : body instanceof ReadableStream ? await gathered(body, signal) : (body ?? EMPTY);
+      // To be given again: a Request that is made of another one with changes begins with the page's own.
+      const { referrer, referrerPolicy } = request;
+      return fetch(new Request(request, { headers, body: whole, referrer, referrerPolicy }));
     },
     async redeem(ticket) {
       const headers = { "X-WSRequest-Ticket": ticket };

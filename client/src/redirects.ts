@@ -1,19 +1,21 @@
 /** Where a redirect leads (Fetch standard, "HTTP-redirect fetch"). */
 import { RequestFailed } from "./errors.js";
 import type { Body } from "./exchange.js";
+import { policyOf, refererOf } from "./referrers.js";
 import type { Token } from "./tokens.js";
 import { isGet, originOf } from "./urls.js";
 
 export const MOST_REDIRECTS = 20;
 
-const KEPT = ["signal", "redirect", "credentials", "mode", "cache", "referrerPolicy"] as const;
+const KEPT = ["signal", "redirect", "credentials", "mode", "cache", "referrer", "referrerPolicy"] as const;
 
-/** The request, its body and its token that a redirect of these with `status` to `location` asks for. */
+/** The request, its body and its token that a redirect of these with `status` and `answered` to `location` asks for. */
 export function redirected(
   request: Request,
   body: Body,
   token: Token,
   status: number,
+  answered: Headers,
   location: string,
 ): [Request, Body, Token] {
   const url = new URL(location, request.url);
@@ -28,5 +30,9 @@ export function redirected(
     token = null;
   }
   const kept = Object.fromEntries(KEPT.map((name) => [name, request[name]]));
+  const referrerPolicy = policyOf(answered.get("referrer-policy"));
+  // Another policy applies to what was sent, not to what the page has. Under the same one both give the same,
+  // and only the browser knows that of the page.
+  if (referrerPolicy) Object.assign(kept, { referrerPolicy, referrer: refererOf(request) });
   return [new Request(url, { ...kept, method: turnsGet ? "GET" : method, headers }), turnsGet ? null : body, token];
 }

@@ -203,12 +203,52 @@ describe("bodies", () => {
     expect(socket.heads).toEqual([{ id: 1, cancel: true }]); // of what the server does not know, which does nothing
   });
 
-  test("a stream that is read already is refused at once", async () => {
+  test.each(["is being read", "was read", "outlives its page"])("a stream that %s is refused at once", async (why) => {
     const socket = await connect();
     const body = new Blob(["x"]).stream();
-    body.getReader();
-    await expect(client.fetch("/", { method: "POST", body })).rejects.toBeInstanceOf(TypeError);
-    expect(socket.sent).toEqual([]);
+    if (why === "is being read") body.getReader();
+    if (why === "was read") await new Response(body).text();
+    const keepalive = why === "outlives its page";
+    await expect(client.fetch("/", { method: "POST", body, keepalive })).rejects.toBeInstanceOf(TypeError);
+    expect([socket.sent, byHttp.mock.calls]).toEqual([[], []]);
+  });
+
+  const PARTS = { text: "chunk", "an object": {}, null: null, undefined: undefined, "an ArrayBuffer": new ArrayBuffer(3), "other numbers": new Int8Array(3) };
+  const ways = (name: string): [string, string][] => [[name, "the socket"], [name, "HTTP"]];
+  test.each(Object.keys(PARTS).flatMap(ways))("a stream that gives %s by %s is refused, and so is its call", async (name, way) => {
+    const socket = await connect();
+    if (way === "HTTP") client.close();
+    const cancelled = vi.fn();
+    const start = (to: ReadableStreamDefaultController): void => {
+      to.enqueue(new Uint8Array(3));
+      to.enqueue(PARTS[name as keyof typeof PARTS]);
+    };
+    const body = new ReadableStream({ start, cancel: cancelled });
+    const error: unknown = await client.fetch("/", { method: "POST", body }).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(TypeError);
+    await settled();
+    expect(cancelled).toHaveBeenCalledWith(error);
+    expect(byHttp).not.toHaveBeenCalled();
+    if (way === "the socket") expect(socket.heads.at(-1)).toEqual({ id: 1, cancel: true });
+  });
+
+  test.each(["before", "while it waits for the socket", "on the socket", "by HTTP"])("an upload that is aborted %s tells its stream why", async (when) => {
+    const socket = when === "on the socket" ? await connect() : undefined;
+    if (!socket) begin();
+    if (when === "by HTTP") client.close();
+    const controller = new AbortController();
+    const why = new RangeError("enough");
+    if (when === "before") controller.abort(why);
+    const cancelled = vi.fn();
+    const body = new ReadableStream({ cancel: cancelled });
+    const call = client.fetch("/", { method: "POST", body, signal: controller.signal });
+    const checked = expect(call).rejects.toBe(why);
+    await settled();
+    controller.abort(why);
+    await checked;
+    await settled();
+    expect(cancelled.mock.calls).toEqual([[why]]);
+    expect(byHttp).not.toHaveBeenCalled();
   });
 
   test("a body over the server's limit goes by HTTP", async () => {
@@ -531,6 +571,28 @@ test("a redirect to another origin takes no token along, and its 401 asks for no
   expect((await call).status).toBe(401);
   expect(byHttp.mock.calls.map(([request]) => request.headers.get("authorization"))).toEqual([null]);
   expect(token).toHaveBeenCalledTimes(1);
+});
+
+test.each([
+  ["", "no-referrer"],
+  ["about:client", "no-referrer"],
+  ["about:client", "same-origin"],
+] as const)("by HTTP a request keeps its referrer %o and its policy %s, whatever is added to it", async (referrer, referrerPolicy) => {
+  begin({ token: "t1" });
+  client.close();
+  const init = { method: "POST", body: "x", referrer, referrerPolicy };
+  await client.fetch(`${OTHER}/`, init);
+  await client.fetch(new Request(`${OTHER}/`, init));
+  expect(byHttp.mock.calls.map(([given]) => [given.referrer, given.referrerPolicy])).toEqual(Array(2).fill([referrer, referrerPolicy]));
+});
+
+test("the policy that a redirect names holds from there on", async () => {
+  const socket = await connect();
+  const call = client.fetch("/", { referrerPolicy: "unsafe-url" });
+  await sent(socket, 1);
+  socket.text({ id: 1, status: 302, headers: { Location: `${OTHER}/`, "Referrer-Policy": "no-such, no-referrer, what" } });
+  await call;
+  expect(byHttp.mock.calls[0]![0].referrerPolicy).toBe("no-referrer");
 });
 
 test("by HTTP a token is a header, and a stream is a body still", async () => {
