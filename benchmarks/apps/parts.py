@@ -91,11 +91,9 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
             pass
 
     def handled() -> Response:
-        environ = make_environ(
-            message, base, body=None, body_bytes=0, cookie="", token_scheme="JWT"
-        )
+        environ = make_environ(message, base, cookie="", token_scheme="JWT")
         outcome = ours.handle(environ, Caller())
-        headers = sent_headers(outcome.status, outcome.headers, show_cookies=True)
+        headers, _ = sent_headers(outcome.status, outcome.headers, show_cookies=True)
         found = Response(outcome.status, headers, 1, outcome.content)
         outcome.close()
         return found

@@ -8,22 +8,18 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing, nullcontext
-from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import connections
-from django.http.response import HttpResponseBase
 
 from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.http import responses
-from wsrequest.http.exclusions import internal_header
 from wsrequest.http.outcomes import Outcome
-from wsrequest.protocol.codec import encode_refused, encode_server
+from wsrequest.protocol.codec import encode_refused, encode_response, encode_server
 from wsrequest.protocol.messages import Part, Response
-from wsrequest.types import Frame, Headers, Id
+from wsrequest.types import Frame, Id
 
 if TYPE_CHECKING:
     from wsrequest.connection.calls import Call
@@ -37,35 +33,31 @@ class Answer:
     """Sends one response.
 
     ``learn`` and ``send`` run in a worker thread; ``finish_async`` on the event loop, if
-    ``is_unfinished``.
+    something is ``unfinished``.
 
     Attributes:
         last_frame: what ends the answer; None when nothing is to be sent.
+        unfinished: what has an async body, which is still to be iterated on the event loop.
     """
 
-    __slots__ = ("_call", "_head", "_outcome", "_ticket", "last_frame")
+    __slots__ = ("_call", "_headers", "_status", "_ticket", "last_frame", "unfinished")
 
     def __init__(self, call: "Call") -> None:
         self._call = call
         self.last_frame: Frame | None = None
-        self._head: Response | None = None
         self._ticket: str | None = None
-        self._outcome: Outcome | None = None  # one whose body is still to be iterated on the loop
+        self.unfinished: Outcome | None = None
 
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether the body has an async iterator, and so goes on on the event loop."""
-        return self._outcome is not None
-
-    def learn(self, response: HttpResponseBase, context: Context) -> None:
-        """Take what a response says of the connection; may raise what ``failed`` is for.
+    def learn(self, lines: list[str], outcome: Outcome) -> None:
+        """Take the cookies that a response sets; may raise what ``failed`` is for.
 
         Args:
-            response: Django's.
-            context: as the view saw it. What it takes to make a ticket, tools count to the request.
+            lines: of Set-Cookie.
+            outcome: has the response.
         """
-        if lines := responses.cookie_lines(response):
-            context.run(self._learn_cookies, lines)
+        assert outcome.context is not None  # it has a response
+        # As the view saw it: what it takes to make a ticket, tools count to the request.
+        outcome.context.run(self._learn_cookies, lines)
 
     def _learn_cookies(self, lines: list[str]) -> None:
         call, owner = self._call, self._call.owner
@@ -85,16 +77,19 @@ class Answer:
                 self._send(outcome)
             except BaseException as error:
                 self.failed(error)
-        if self._outcome is None:
-            self._close(outcome.close)
+        if self.unfinished is None:
+            try:
+                outcome.close()
+            except Exception:
+                logger.exception("closing the response to %s failed", self._call.path)
         else:
             self._close(outcome.unwrap)
             self._call.owner.service.handler.release_thread()
 
     async def finish_async(self) -> None:
         """Send the rest of an async body and close the response; raises only when cancelled."""
-        outcome = self._outcome
-        assert outcome is not None  # is_unfinished
+        outcome = self.unfinished
+        assert outcome is not None
         # Sync code that the body calls gets a thread of its own, as in Django's ASGI handler.
         async with ThreadSensitiveContext():
             try:
@@ -102,7 +97,7 @@ class Answer:
             except BaseException as error:
                 self.failed(error)
             finally:
-                self._outcome = None
+                self.unfinished = None
                 try:
                     await responses.aclose_body(outcome.response)
                 except BaseException:  # the view's own; the response is closed all the same
@@ -111,81 +106,76 @@ class Answer:
 
     def _send(self, outcome: Outcome) -> None:
         call, response = self._call, outcome.response
-        head, is_streaming = self._make_head(outcome), outcome.is_streaming
-        if is_streaming:
-            assert response is not None  # is_streaming
+        self._begin_head(outcome)
+        is_streaming = response is not None and response.streaming
+        if response is not None and is_streaming:
             call.is_endless = responses.is_endless(response)
         if not responses.has_body(call.message.method, outcome.status):
-            self._end_whole(head, None)
+            self._end_whole(None)
         elif not is_streaming:
-            self._send_whole(head, outcome.content)
+            self._send_whole(outcome.content)
         elif call.is_endless and call.flow is None:
             raise self._endless()
         elif outcome.is_async:
-            self._head, self._outcome = head, outcome
+            self.unfinished = outcome
         elif call.flow is None:
             gathered = _Gathered(call.owner.terms.limits.answer_bytes)
             for piece in outcome.pieces(call.owner.terms.limits.part_bytes):
                 self._stop_if_dropped()
                 gathered.add(piece)
-            self._end_whole(head, gathered.body)
+            self._end_whole(gathered.body)
         elif call.is_endless:
             # Its thread waits for events nearly all the time, so it is none of those that run.
             call.is_in_lane = False
             with call.owner.service.lane.parked():
-                self._send_parts(head, outcome)
+                self._send_parts(outcome)
         else:
-            self._send_parts(head, outcome)
+            self._send_parts(outcome)
 
-    def _send_parts(self, head: Response, outcome: Outcome) -> None:
-        self._begin(head)
+    def _send_parts(self, outcome: Outcome) -> None:
+        self._begin()
         for piece in outcome.pieces(self._call.owner.terms.limits.part_bytes):
             self._send_piece(piece)
         self.last_frame = self._end_of_parts()
 
-    def _make_head(self, outcome: Outcome) -> Response:
-        call = self._call
-        headers = responses.sent_headers(
-            outcome.status, outcome.headers, show_cookies=call.owner.base.origin is None
+    def _begin_head(self, outcome: Outcome) -> None:
+        """Take the status and the headers; may raise what ``failed`` is for."""
+        self._status = outcome.status
+        self._headers, internal = responses.sent_headers(
+            outcome.status, outcome.headers, show_cookies=self._call.owner.base.origin is None
         )
-        self._check_internal(headers)
-        return Response(outcome.status, headers, call.message.id, cookies=self._ticket)
+        if internal is not None:
+            raise self._internal(internal)
 
-    def _check_internal(self, headers: Headers) -> None:
-        """Refuse an answer that is meant for a proxy: it names a file or a URL behind it."""
-        name = internal_header(headers)
-        if name is None:
-            return
+    def _internal(self, name: str) -> Refused:
+        """What becomes of an answer for a proxy: its header names a file or a URL behind that."""
         message = self._call.message
         if message.method in ("GET", "HEAD"):  # safe, so the client can ask again by HTTP
-            raise Refused("use_http", "this answer is completed by the HTTP server")
+            return Refused("use_http", "this answer is completed by the HTTP server")
         logger.error(
             "%s %s was answered with %s, which only a proxy can act on: have clients send it by "
             "HTTP (WSREQUEST_EXCLUDED_PATHS)",
             message.method, self._call.path, name,
         )  # fmt: skip
-        raise Refused("internal_error", "this answer is completed by the HTTP server; it was run")
+        return Refused("internal_error", "this answer is completed by the HTTP server; it was run")
 
-    def _send_whole(self, head: Response, body: bytes) -> None:
+    def _send_whole(self, body: bytes) -> None:
         credit, part_bytes = self._call.message.credit, self._call.owner.terms.limits.part_bytes
         if credit is None or len(body) <= min(credit, part_bytes):
-            self._end_whole(head, body)
+            self._end_whole(body)
             return
-        self._begin(head)
+        self._begin()
         for piece in responses.split(body, part_bytes):
             self._send_piece(piece)
         self.last_frame = self._end_of_parts()
 
     async def _send_async(self, response: Any) -> None:
         call, limits = self._call, self._call.owner.terms.limits
-        assert self._head is not None  # set together with self._response
         self._stop_if_dropped()
         gathered = _Gathered(limits.answer_bytes)
         if call.flow is not None:
             call.has_begun = True
-            call.owner.part_ready(
-                call, encode_server(msgspec.structs.replace(self._head, more=True)), 0
-            )
+            call.owner.part_ready(call, encode_response(self._head(more=True)), 0)
         async with aclosing(responses.apieces(response, limits.part_bytes)) as pieces:
             async for piece in pieces:
                 if call.flow is None:
@@ -195,12 +185,19 @@ class Answer:
                     call.owner.part_ready(call, _part(call.message.id, piece[:count]), count)
                     piece = piece[count:]
         if call.flow is None:
-            self._end_whole(self._head, gathered.body)
+            self._end_whole(gathered.body)
         else:
             self.last_frame = self._end_of_parts()
 
-    def _end_whole(self, head: Response, body: bytes | None) -> None:
-        self.last_frame = encode_server(msgspec.structs.replace(head, body=body))
+    def _end_whole(self, body: bytes | None) -> None:
+        id = self._call.message.id
+        self.last_frame = encode_response(
+            Response(self._status, self._headers, id, body, cookies=self._ticket)
+        )
+
+    def _head(self, *, more: bool = False) -> Response:
+        id = self._call.message.id
+        return Response(self._status, self._headers, id, more=more, cookies=self._ticket)
 
     def _endless(self) -> Refused:
         return Refused(
@@ -208,9 +205,9 @@ class Answer:
             "this answer is a stream of events: send an id and credit with the request",
         )
 
-    def _begin(self, head: Response) -> None:
+    def _begin(self) -> None:
         self._call.has_begun = True
-        self._post(encode_server(msgspec.structs.replace(head, more=True)), 0)
+        self._post(encode_response(self._head(more=True)), 0)
 
     def _send_piece(self, piece: bytes) -> None:
         """Send a piece of the body from a worker thread, parked while there is no credit."""

@@ -6,7 +6,6 @@ the response; and in which context what is done for it belongs. How the body is 
 """
 
 import asyncio
-import io
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
@@ -26,6 +25,7 @@ from wsrequest.http.environ import Base
 from wsrequest.http.identity import seen_user
 from wsrequest.http.outcomes import Outcome
 from wsrequest.http.requests import WebSocketInfo, make_environ, make_request, split_url
+from wsrequest.http.responses import cookie_lines
 from wsrequest.protocol.codec import encode_refused
 from wsrequest.protocol.messages import Request
 from wsrequest.protocol.session import Key
@@ -76,6 +76,7 @@ class Call:
         "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_lane", "is_lost", "key",
         "message", "owner", "set_cookies", "since", "user",
     )  # fmt: skip
+    _answer_class: type[Answer] = Answer
 
     def __init__(self, owner: Owner, key: Key, message: Request, flow: Flow | None) -> None:
         self.owner, self.key, self.message, self.flow = owner, key, message, flow
@@ -130,7 +131,7 @@ class Call:
             self.is_lost = False
             self.owner.service.lane.unpark()
         answer = self._answer
-        if answer is not None and answer.is_unfinished:
+        if answer is not None and answer.unfinished is not None:
             self._stream = asyncio.get_running_loop().create_task(
                 self._go_on(answer), context=self._body_context
             )
@@ -164,10 +165,17 @@ class Call:
         """Run the request; the answer waits for ``deliver``, or is posted as it comes."""
         if self.is_dropped:
             return
-        self._answer = answer = self._make_answer()
+        owner = self.owner
+        self._answer = answer = self._answer_class(self)
         try:
-            environ = self._make_environ()
-            outcome = self.owner.service.handler.handle(environ, self)
+            environ = make_environ(
+                self.message,
+                owner.base,
+                cookie=self.cookie,
+                token_scheme=owner.terms.token_scheme,
+                upload=self.body,
+            )
+            outcome = owner.service.handler.handle(environ, self)
         except Exception as error:
             if not isinstance(error, Refused):  # Django cannot make one, of an unknown charset say
                 logger.exception("no request for %s", self.path)
@@ -183,21 +191,6 @@ class Call:
             self.context, self._body_context = outcome.context, outcome.body_context
             answer.send(outcome)
 
-    def _make_answer(self) -> Answer:
-        return Answer(self)
-
-    def _make_environ(self) -> dict[str, Any]:
-        message, owner = self.message, self.owner
-        content = None if message.body is None else io.BytesIO(message.body)
-        return make_environ(
-            message,
-            owner.base,
-            body=self.body.open() if self.body else content,
-            body_bytes=self.body.size if self.body else len(message.body or b""),
-            cookie=self.cookie,
-            token_scheme=owner.terms.token_scheme,
-        )
-
     # For the handler.
 
     def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
@@ -206,11 +199,12 @@ class Call:
 
     def answered(self, outcome: Outcome) -> None:
         """Take what the response says of the connection."""
-        answer, response, context = self._answer, outcome.response, outcome.context
-        assert answer and outcome.request and response and context  # else nothing is answered
+        answer, response = self._answer, outcome.response
+        assert answer and outcome.request and response  # else nothing is answered
         try:
             self.user = seen_user(outcome.request)
-            answer.learn(response, context)
+            if lines := cookie_lines(response):
+                answer.learn(lines, outcome)
         except BaseException as error:
             answer.failed(error)
 

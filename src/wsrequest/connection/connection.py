@@ -204,7 +204,9 @@ class Connection:
         self.exchange.go_on()
 
     def _sending(self) -> None:
-        self.watch.expect(self.terms.limits.slow_reader_seconds)
+        since = self.outbox.sending_since
+        assert since is not None  # the outbox says this behind it
+        self.watch.expect(since + self.terms.limits.slow_reader_seconds)
 
     def _broken(self) -> None:
         """The server does not send a frame; who waits for it must not wait forever."""

@@ -227,7 +227,7 @@ class EventStream:
 
     def cookie_for(self, url: str) -> str:
         """The Cookie header that a request to ``url`` would have now."""
-        return self._jar.header(split_url(url)[0])
+        return self._jar.header(url)
 
     def cookies_end(self) -> float | None:
         """Epoch seconds at which one of its cookies ends by itself; None when none does."""

@@ -36,10 +36,11 @@ class Exchange(InFlight):
         self._watch.hear()
         try:
             message = decode_client(frame, max_bytes=self.terms.limits.message_bytes)
-            key = self._session.receive(message)
             if isinstance(message, Request):
-                self._open(key, message, len(frame))
-            elif isinstance(message, Ping):
+                self._open(self._session.begin(message), message, len(frame))
+                return
+            key = self._session.receive(message)
+            if isinstance(message, Ping):
                 self._reply(encode_server(Pong(message.value)))
             elif key is not None and not isinstance(message, Pong):
                 if key in self._calls:
@@ -69,7 +70,8 @@ class Exchange(InFlight):
                 raise Refused("not_supported", "this server has no live requests", message.id)
             if message.subscribe and frame_bytes > self.terms.limits.subscribe_bytes:
                 raise too_large_to_subscribe(self.terms.limits.subscribe_bytes)
-            check_excluded(message.url, self.base, self.terms.excluded_paths)
+            if self.terms.excluded_paths:
+                check_excluded(message.url, self.base, self.terms.excluded_paths)
             if message.headers or message.token is not None:
                 check_overrides(message, self.base, self.terms.vouching_headers)
             self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)
@@ -81,18 +83,20 @@ class Exchange(InFlight):
         flow = None
         if message.credit is not None:
             flow = Flow(message.credit, 4 * limits.part_bytes, self._outbox.has_room)
-        call = self._calls[key] = self._make_call(key, message, flow)
+        if message.subscribe:
+            call: Call = self._make_live_call(key, message)
+        else:
+            call = Call(self, key, message, flow)
+        self._calls[key] = call
         call.since, call.held_bytes = self._watch.heard, frame_bytes
-        self._watch.expect(limits.request_seconds)
+        self._watch.expect(call.since + limits.request_seconds)
         if message.more:
             call.body = Body(self.terms.upload_memory_bytes, self.terms.upload_directory)
             self._write_body(call, message.body or b"", True)
         else:
             self._schedule.add(call)
 
-    def _make_call(self, key: Key, message: Request, flow: Flow | None) -> Call:
-        if not message.subscribe:
-            return Call(self, key, message, flow)
+    def _make_live_call(self, key: Key, message: Request) -> LiveCall:
         live = self.service.live
         assert live is not None  # else _open has refused it
         if self._subscriptions is None:

@@ -79,7 +79,7 @@ class InFlight:
     # Calls.
 
     def _begin(self, call: Call) -> None:
-        self._visitor.show_cookies(call)
+        call.cookie = self._visitor.cookie_for(call.message.url)
         if isinstance(call, LiveCall) and self._subscriptions is not None:
             self._subscriptions.begin(call)
 
@@ -113,7 +113,8 @@ class InFlight:
     def call_ended(self, call: Call, frame: Frame | None) -> None:
         """A call is back from the lane, with its last frame."""
         if not call.is_dropped:
-            self._learn(call)
+            if call.set_cookies is not None or call.user is not None:
+                self._learn(call)
             if isinstance(call, LiveCall):
                 self._live_answered(call, frame)
             elif frame is not None and call.message.settled and not call.has_begun:
@@ -145,14 +146,15 @@ class InFlight:
             self._answer(call, frame)
         elif self._calls.pop(call.key, None) is call:
             self._session.go_live(call.key)
-            self._look_whether_all_is_answered()
+            if self._is_draining and not self._calls:
+                self._line.all_is_answered()
 
     def begin_anew(self, key: Key, message: Request) -> None:
         """Run a live request that goes on once more as one that the client has sent."""
         call = LiveCall(self, key, message)
         call.is_anew, call.since = True, self._loop.time()
         self._calls[key] = call
-        self._watch.expect(self.terms.limits.request_seconds)
+        self._watch.expect(call.since + self.terms.limits.request_seconds)
         self._schedule.add(call)
 
     def _settle(self, call: Call, frame: Frame) -> None:
@@ -180,7 +182,7 @@ class InFlight:
     def put(self, frame: Frame, context: Context | None = None) -> None:
         """Send a frame behind those that wait; in a context, or in that of the connection."""
         self._outbox.put(frame, context)
-        if not self._outbox.has_room():
+        if self._outbox.waiting_bytes and not self._outbox.has_room():
             self._schedule.hold()
 
     def finished(self, key: Key) -> None:
@@ -198,9 +200,6 @@ class InFlight:
         if self._calls.get(call.key) is call:  # else the id may be another's by now
             del self._calls[call.key]
             self._session.finish(call.key)
-        self._look_whether_all_is_answered()
-
-    def _look_whether_all_is_answered(self) -> None:
         if self._is_draining and not self._calls:
             self._line.all_is_answered()
 

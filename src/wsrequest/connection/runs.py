@@ -9,13 +9,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Container
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import Context
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
-from django.http.response import HttpResponseBase
 
 from wsrequest.connection.answers import Answer
 from wsrequest.connection.calls import Call, Owner
@@ -28,7 +26,6 @@ from wsrequest.http.environ import Base
 from wsrequest.http.masks import csp_nonce, csrf_secret, held_secrets
 from wsrequest.http.outcomes import Outcome
 from wsrequest.http.requests import WebSocketInfo
-from wsrequest.http.responses import cookie_lines
 from wsrequest.live.groups import Run
 from wsrequest.live.normalizing import Normalizer
 from wsrequest.live.reads import Reads, reading
@@ -59,6 +56,58 @@ _CONDITIONAL = frozenset(
 _NOBODYS = frozenset(("REMOTE_PORT", "wsgi.input", "wsgi.errors"))
 
 
+class _LiveAnswer(Answer):
+    __slots__ = ("_whole",)
+    _call: "LiveCall"
+
+    def __init__(self, call: "LiveCall") -> None:
+        super().__init__(call)
+        self._whole: tuple[Response, bytes] | None = None
+
+    def send(self, outcome: Outcome) -> None:
+        """Take a response and close it; never raises."""
+        super().send(outcome)
+        self._take()
+
+    async def finish_async(self) -> None:
+        """Take the rest of an async body and close the response; raises only when cancelled."""
+        await super().finish_async()
+        if self._whole is not None:
+            await asyncio.to_thread(self._take)
+
+    def _take(self) -> None:
+        whole, self._whole = self._whole, None
+        try:
+            if whole is not None:
+                self._call.took(*whole)
+        except Exception as error:
+            self.failed(error)
+
+    def learn(self, lines: list[str], outcome: Outcome) -> None:
+        """Take the cookies that a response sets; may raise what ``failed`` is for."""
+        self._call.sets_cookies = True
+        if self._call.discarded is None:
+            super().learn(lines, outcome)
+        elif outcome.response is not None:
+            outcome.response.cookies.clear()
+            del outcome.response["Set-Cookie"]
+
+    def _begin_head(self, outcome: Outcome) -> None:
+        super()._begin_head(outcome)
+        self._call.look_whether_public(self._head())
+
+    def _end_whole(self, body: bytes | None) -> None:
+        self._whole = self._head(), body or b""
+
+    def _endless(self) -> Refused:
+        return Refused("not_live", "this answer is a stream of events, which has no end")
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, Refused):
+            self._call.refusal = error
+        super().failed(error)
+
+
 class LiveCall(Call):
     """A call with ``subscribe``, first run of a live request.
 
@@ -80,6 +129,7 @@ class LiveCall(Call):
         "discarded", "head", "is_anew", "live_run", "needs_sender", "refusal", "result",
         "sets_cookies", "shown_message",
     )  # fmt: skip
+    _answer_class = _LiveAnswer
 
     def __init__(self, owner: Owner, key: Key, message: Request) -> None:
         super().__init__(owner, key, unconditional(message), None)
@@ -127,7 +177,7 @@ class LiveCall(Call):
             super().run()
         if self.needs_sender and not self._reads.is_rerun:
             # The client takes it up again, but can send no form without what the run would set.
-            self.discarded, self.needs_sender = None, False
+            self.discarded, self.needs_sender, self.sets_cookies = None, False, False
             with reading(self._reads):
                 super().run()
 
@@ -173,9 +223,6 @@ class LiveCall(Call):
             message = self.message
             self._shared_key = SharedKey(self._site, message.url, message.query, told, varying)
 
-    def _make_answer(self) -> Answer:
-        return _LiveAnswer(self)
-
     def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
         """Make the request, with what is ours on it."""
         request = super().make_request(environ)
@@ -186,58 +233,6 @@ class LiveCall(Call):
         self._request, self._site = request, site_of(request)
         self.cookies = note_cookies(request)
         return request
-
-
-class _LiveAnswer(Answer):
-    __slots__ = ("_whole",)
-    _call: LiveCall
-
-    def __init__(self, call: "LiveCall") -> None:
-        super().__init__(call)
-        self._whole: tuple[Response, bytes] | None = None
-
-    def send(self, outcome: Outcome) -> None:
-        """Take a response and close it; never raises."""
-        super().send(outcome)
-        self._take()
-
-    async def finish_async(self) -> None:
-        """Take the rest of an async body and close the response; raises only when cancelled."""
-        await super().finish_async()
-        if self._whole is not None:
-            await asyncio.to_thread(self._take)
-
-    def _take(self) -> None:
-        whole, self._whole = self._whole, None
-        try:
-            if whole is not None:
-                self._call.took(*whole)
-        except Exception as error:
-            self.failed(error)
-
-    def learn(self, response: HttpResponseBase, context: Context) -> None:
-        """Take what a response says of the connection; may raise what ``failed`` is for."""
-        self._call.sets_cookies = bool(cookie_lines(response))
-        if self._call.discarded is not None:
-            response.cookies.clear()
-            del response["Set-Cookie"]
-        super().learn(response, context)
-
-    def _make_head(self, outcome: Outcome) -> Response:
-        head = super()._make_head(outcome)
-        self._call.look_whether_public(head)
-        return head
-
-    def _end_whole(self, head: Response, body: bytes | None) -> None:
-        self._whole = head, body or b""
-
-    def _endless(self) -> Refused:
-        return Refused("not_live", "this answer is a stream of events, which has no end")
-
-    def failed(self, error: BaseException) -> None:
-        if isinstance(error, Refused):
-            self._call.refusal = error
-        super().failed(error)
 
 
 class Told(NamedTuple):

@@ -77,7 +77,8 @@ class Schedule:
     def ended(self, call: Call) -> None:
         """A call is back from the lane."""
         self._running.pop(call, None)
-        self.fill()
+        if self._waiting:
+            self.fill()
 
     def withdraw(self, call: Call) -> bool:
         """Take out a call that was not begun. False for one that was: it ends by itself."""

@@ -62,13 +62,9 @@ class Visitor:
         """The lines of its Set-Cookie that a browser must be told; from any thread."""
         return self._jar.news(call.set_cookies or (), split_url(call.message.url)[0])
 
-    def show_cookies(self, call: Call) -> None:
-        """Give a call the cookies that a browser would send to its path now."""
-        call.cookie = self.cookie_for(call.message.url)
-
     def cookie_for(self, url: str) -> str:
         """The Cookie header that a browser would send to a url now."""
-        return self._jar.header(split_url(url)[0])
+        return self._jar.header(url)
 
     def cookies_end(self) -> float | None:
         """Epoch seconds at which one of its cookies ends by itself; None when none does."""
@@ -91,7 +87,7 @@ class Visitor:
             host.journal.is_user(user)
             if by_session and self.session_since is None:
                 self.session_since = host.service.lane.loop.time()
-                host.watch.expect(host.terms.limits.session_check_seconds)
+                host.watch.expect(self.session_since + host.terms.limits.session_check_seconds)
         return has_changed
 
     def session_is_due(self) -> None:

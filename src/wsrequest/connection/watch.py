@@ -5,6 +5,7 @@ connection, which knows its calls and its outbox.
 """
 
 import asyncio
+from math import inf
 from typing import Protocol
 
 from wsrequest.connection.calls import Call
@@ -58,7 +59,7 @@ class Watch:
     """
 
     __slots__ = (
-        "_is_due", "_is_stopped", "_limits", "_loop", "_pings", "_timer", "_watched",
+        "_is_due", "_is_stopped", "_limits", "_loop", "_pings", "_rings_at", "_timer", "_watched",
         "has_spoken", "heard",
     )  # fmt: skip
 
@@ -66,6 +67,7 @@ class Watch:
         self._watched, self._limits, self._pings = watched, limits, pings
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = inf  # loop time at which the timer rings
         self.has_spoken = self._is_stopped = False
         self._is_due = False  # a ping was sent, and nothing has come since
         self.heard = self._loop.time()
@@ -75,31 +77,26 @@ class Watch:
         self.heard, self._is_due = self._loop.time(), False
         self.has_spoken = True
 
-    def expect(self, seconds: float) -> None:
-        """Something may be due in ``seconds``; the clock looks then whether it is."""
-        self._arm(self._loop.time() + seconds)
+    def expect(self, due: float) -> None:
+        """Look at loop time ``due``, at the latest, whether something is due."""
+        if self._rings_at <= due or self._is_stopped:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._rings_at = self._loop.call_at(due, self._ring), due
 
     def start(self) -> None:
         """Begin, once; what comes later is told by ``expect``."""
         due = self._next_due()
         if due is not None:
-            self._arm(due)
-
-    def _arm(self, due: float) -> None:
-        if self._is_stopped:
-            return
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return  # it rings early enough, and looks again then
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._ring)
+            self.expect(due)
 
     def stop(self) -> None:
         """Ring no more. Safe to call twice."""
         self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._rings_at = None, inf
 
     @property
     def _patience(self) -> float:
@@ -123,7 +120,7 @@ class Watch:
         return min(due, default=None)
 
     def _ring(self) -> None:
-        self._timer = None
+        self._timer, self._rings_at = None, inf
         limits, now, watched = self._limits, self._loop.time(), self._watched
         since = watched.sending_since()
         if since is not None and now >= since + limits.slow_reader_seconds:

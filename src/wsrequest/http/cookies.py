@@ -49,11 +49,11 @@ class CookieJar:
         # Replaced as a whole by update(), never changed, since other threads may be reading it.
         self._cookies: _Cookies | None = None
 
-    def header(self, path: str) -> str:
-        """The Cookie header for a request to ``path``, "" for none."""
+    def header(self, url: str) -> str:
+        """The Cookie header for a request to a path, with its query or without; "" for none."""
         if self._plain is not None:
             return self._plain
-        now = time()
+        path, now = url.partition("?")[0], time()
         fitting = [
             held.cookie
             for held in self._all().values()

@@ -5,13 +5,13 @@ internal redirects do not happen to them. So the project names such paths, and a
 addressed to a proxy never leave.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-__all__ = ["ExcludedPaths", "internal_header"]
+__all__ = ["INTERNAL", "ExcludedPaths", "internal_header"]
 
 # nginx, Apache and lighttpd (X-Sendfile), LiteSpeed, Perlbal: each tells a proxy what to send
 # instead of the answer, and so names what lies behind it.
-_INTERNAL = frozenset(
+INTERNAL = frozenset(
     "x-accel-redirect x-sendfile x-sendfile2 x-lighttpd-send-file x-litespeed-location "
     "x-reproxy-url x-reproxy-file".split()
 )
@@ -48,12 +48,10 @@ class ExcludedPaths(tuple[str, ...]):
         return any(path_info.startswith(path) or slashed == path for path in self)
 
 
-def internal_header(names: Collection[str]) -> str | None:
+def internal_header(names: Iterable[str]) -> str | None:
     """Return the header by which a response asks a proxy for something else, None without.
 
     Args:
         names: of the headers, in any case.
     """
-    if _INTERNAL.isdisjoint(map(str.lower, names)):  # as nearly always; it is one step in C
-        return None
-    return next((name for name in names if name.lower() in _INTERNAL), None)
+    return next((name for name in names if name.lower() in INTERNAL), None)

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http.response import HttpResponseBase
+from msgspec import Struct
 
 from wsrequest.http import responses
 
 __all__ = ["Outcome"]
 
 
-class Outcome:
+class Outcome(Struct, eq=False):
     """One call of ``WSGIHandler.__call__``.
 
     Attributes:
@@ -33,20 +34,15 @@ class Outcome:
         is_cancelled: whether the view was cancelled because nobody waits for it any more.
     """
 
-    __slots__ = (
-        "body_context", "context", "headers", "is_cancelled", "is_no_request", "request",
-        "response", "result", "status",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.request: WSGIRequest | None = None
-        self.response: HttpResponseBase | None = None
-        self.result: Any = ()
-        self.status = 500
-        self.headers: list[tuple[str, str]] = []
-        self.context: Context | None = None
-        self.body_context: Context | None = None
-        self.is_no_request = self.is_cancelled = False
+    request: WSGIRequest | None = None
+    response: HttpResponseBase | None = None
+    result: Any = ()
+    status: int = 500
+    headers: list[tuple[str, str]] = []
+    context: Context | None = None
+    body_context: Context | None = None
+    is_no_request: bool = False
+    is_cancelled: bool = False
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: object = None
@@ -54,11 +50,6 @@ class Outcome:
         """Take status and headers (PEP 3333)."""
         self.status, self.headers = int(status[:3]), headers
         return _no_write
-
-    @property
-    def is_streaming(self) -> bool:
-        """Whether the body comes piece by piece."""
-        return self.response is not None and self.response.streaming
 
     @property
     def is_async(self) -> bool:

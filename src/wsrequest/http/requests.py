@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from django.core.handlers.wsgi import WSGIRequest
 
 from wsrequest.errors import Refused
+from wsrequest.http.bodies import Body
 from wsrequest.http.environ import Base
 from wsrequest.http.exclusions import ExcludedPaths
 from wsrequest.protocol.messages import Request
@@ -121,20 +122,18 @@ def make_environ(
     message: Request,
     base: Base,
     *,
-    body: IO[bytes] | None,
-    body_bytes: int,
     cookie: str,
     token_scheme: str,
+    upload: Body | None = None,
 ) -> dict[str, Any]:
     """Build the environ that a WSGI server would have built from the same call by HTTP.
 
     Args:
         message: checked by ``protocol``; its headers passed ``check_overrides``.
         base: of its connection.
-        body: where the body is, at its start; None without a body.
-        body_bytes: its length.
         cookie: the Cookie header, "" for none.
         token_scheme: the word before the token in Authorization.
+        upload: the body, where it came in parts; else it is the message's.
 
     Raises:
         Refused: ``bad_header``; both a token and an Authorization header.
@@ -142,7 +141,7 @@ def make_environ(
     Source: PEP 3333; for RAW_URI gunicorn, for REQUEST_URI uWSGI and Apache, which monitoring
         tools read the request target from.
     """
-    path, query = split_url(message.url)
+    path, _, query = message.url.partition("?")
     if message.query:
         query = f"{query}&{message.query}" if query else message.query
     environ = base.environ.copy()
@@ -162,7 +161,14 @@ def make_environ(
         environ["HTTP_ORIGIN"] = base.origin
     if message.headers or message.token is not None:
         _set_headers(environ, message, token_scheme)
-    _set_body(environ, message, body, body_bytes)
+    if upload is not None:
+        _set_body(environ, message, upload.open(), upload.size)
+    elif message.body is not None:
+        _set_body(environ, message, io.BytesIO(message.body), len(message.body))
+    else:
+        environ["wsgi.input"] = io.BytesIO()
+        if message.method in ("POST", "PUT"):
+            environ["CONTENT_LENGTH"] = "0"  # Fetch standard, HTTP-network-or-cache fetch
     return environ
 
 
@@ -210,15 +216,8 @@ def _set_headers(environ: dict[str, Any], message: Request, token_scheme: str) -
         environ["HTTP_AUTHORIZATION"] = f"{token_scheme} {message.token}"
 
 
-def _set_body(
-    environ: dict[str, Any], message: Request, body: IO[bytes] | None, body_bytes: int
-) -> None:
-    if body is not None:
-        if message.content_type is not None:
-            environ.setdefault("CONTENT_TYPE", message.content_type)
-        environ["wsgi.input"] = body
-        environ["CONTENT_LENGTH"] = str(body_bytes)
-    else:
-        environ["wsgi.input"] = io.BytesIO()
-        if message.method in ("POST", "PUT"):
-            environ["CONTENT_LENGTH"] = "0"  # Fetch standard, HTTP-network-or-cache fetch
+def _set_body(environ: dict[str, Any], message: Request, body: IO[bytes], body_bytes: int) -> None:
+    if message.content_type is not None:
+        environ.setdefault("CONTENT_TYPE", message.content_type)
+    environ["wsgi.input"] = body
+    environ["CONTENT_LENGTH"] = str(body_bytes)

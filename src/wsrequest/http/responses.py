@@ -10,6 +10,7 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 
+from wsrequest.http.exclusions import INTERNAL, internal_header
 from wsrequest.types import Headers
 
 __all__ = [
@@ -24,6 +25,9 @@ __all__ = [
     "split",
 ]
 
+_RARE = INTERNAL | {"set-cookie"}
+"""Headers, in lower case, whose answers need a closer look."""
+
 
 def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
     """The headers of a response, names as the application wrote them.
@@ -33,30 +37,38 @@ def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
         show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
     """
     cookies = [("Set-Cookie", morsel.OutputString()) for morsel in response.cookies.values()]
-    return sent_headers(
+    headers, _ = sent_headers(
         response.status_code, [*response.items(), *cookies], show_cookies=show_cookies
     )
+    return headers
 
 
-def sent_headers(status: int, pairs: list[tuple[str, str]], *, show_cookies: bool) -> Headers:
+def sent_headers(
+    status: int, pairs: list[tuple[str, str]], *, show_cookies: bool
+) -> tuple[Headers, str | None]:
     """The headers that ``start_response`` was given, as the wire wants them.
 
     Args:
         status: of the response.
         pairs: as PEP 3333 has them.
         show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
+
+    Returns:
+        The headers, and the name of one that is addressed to a proxy; None without such.
     """
     headers: Headers = dict(pairs)
     if len(headers) != len(pairs):
         headers = _gathered(pairs)
     if status == 204:
         headers.pop("Content-Length", None)  # RFC 9110 8.6; by HTTP the server takes it away
-    if "set-cookie" in map(str.lower, headers):
-        by_hand = [name for name in headers if name.lower() == "set-cookie"]
+    if _RARE.isdisjoint(map(str.lower, headers)):
+        return headers, None
+    by_hand = [name for name in headers if name.lower() == "set-cookie"]
+    if by_hand:
         cookies = [value.strip() for name in by_hand for value in _values(headers.pop(name))]
         if show_cookies:
             headers["Set-Cookie"] = cookies if len(cookies) > 1 else cookies[0]
-    return headers
+    return headers, internal_header(headers)
 
 
 def cookie_lines(response: HttpResponseBase) -> list[str]:

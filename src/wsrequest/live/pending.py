@@ -14,27 +14,32 @@ MAX_KEYS = 1000  # of one database of keys; more of them are any key
 
 
 class Pending:
-    """The writes of one transaction; those of a savepoint that was rolled back stay among them."""
+    """The writes of one transaction; those of a savepoint that was rolled back stay among them.
 
-    __slots__ = ("_has_run", "_key_counts", "_run", "_tables")
+    Attributes:
+        tables: database and table, or key, to the rows that were written; None for any. Always the
+            same dict: who asks with each request whether it is empty can keep it.
+    """
+
+    __slots__ = ("_has_run", "_key_counts", "_run", "tables")
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[str, str | None], list[Row] | None] = {}
+        self.tables: dict[tuple[str, str | None], list[Row] | None] = {}
         self._key_counts: dict[str, int] = {}
         self._run: object | None = None
         self._has_run = False
 
     def __bool__(self) -> bool:
-        return bool(self._tables)
+        return bool(self.tables)
 
     def add(
         self, database: str, table: str | None, rows: tuple[Row, ...] | None, run: object | None
     ) -> None:
         """Add a write, as ``Change`` describes it, and the run that made it."""
         place = database, table
-        before = self._tables.setdefault(place, [])
+        before = self.tables.setdefault(place, [])
         if rows is None or before is None or len(before) + len(rows) > MAX_ROWS:
-            self._tables[place] = None
+            self.tables[place] = None
         else:
             before += rows
         self._run = run if not self._has_run or self._run is run else None
@@ -50,13 +55,13 @@ class Pending:
         """
         for key in keys:
             count = self._key_counts.get(database, 0)
-            if key is not None and (database, key) not in self._tables:
+            if key is not None and (database, key) not in self.tables:
                 count = self._key_counts[database] = count + 1
             if count > MAX_KEYS:
                 key = None
-                if (database, None) not in self._tables:
-                    for place in [place for place in self._tables if place[0] == database]:
-                        del self._tables[place]
+                if (database, None) not in self.tables:
+                    for place in [place for place in self.tables if place[0] == database]:
+                        del self.tables[place]
             self.add(database, key, None, run)
 
     def take(self) -> Changes:
@@ -69,12 +74,12 @@ class Pending:
         """Return everything, and keep it."""
         changes = tuple(
             Change(database, table, None if rows is None else tuple(rows))
-            for (database, table), rows in self._tables.items()
+            for (database, table), rows in self.tables.items()
         )
         return Changes(changes, self._run)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._tables.clear()
+        self.tables.clear()
         self._key_counts.clear()
         self._run, self._has_run = None, False

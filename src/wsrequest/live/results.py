@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from wsrequest.live.normalizing import Normalizer
 from wsrequest.live.patches import smallest
-from wsrequest.protocol.codec import encode_tail
+from wsrequest.protocol.codec import encode_response
 from wsrequest.protocol.data import data_of
 from wsrequest.protocol.messages import PatchKind, Response
 from wsrequest.types import Frame, Headers
@@ -111,7 +111,7 @@ class Result:
         """The frame of all of it, for ``encode_version`` to finish."""
         tail = self._tail
         if tail is None:
-            tail = encode_tail(Response(self.status, self.headers, body=self.body or None))
+            tail = encode_response(Response(self.status, self.headers, body=self.body or None))
             if not self._is_shown:
                 self._tail = tail
         return tail
@@ -141,7 +141,7 @@ class Result:
         patch = smallest(old.body, self.body, kind)
         if patch is None:
             return None
-        return encode_tail(Response(200, self.headers, body=patch, patch=kind))
+        return encode_response(Response(200, self.headers, body=patch, patch=kind))
 
 
 def tag_matches(told: str, etag: str | None) -> bool:

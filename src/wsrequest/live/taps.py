@@ -161,10 +161,10 @@ class Tap:
         # Django calls this before and behind each request: what sqlite3's or psycopg2's own
         # commit() did is told then at the latest. A request that has written nothing pays for it,
         # too, so it is one call around the original.
-        original, pending = self._connection.close_if_unusable_or_obsolete, self.pending
+        original, written = self._connection.close_if_unusable_or_obsolete, self.pending.tables
 
         def close_if_obsolete() -> None:
-            if pending:
+            if written:
                 self._catch_up()
             original()
 
@@ -211,11 +211,12 @@ class Tap:
         statement = self._statement(sql, is_read=reads is not None)
         if reads is not None:
             self._note_reads(reads, statement, params, many)
-        if self.pending:
+        written = self.pending.tables
+        if written:
             self._catch_up()
         was_running, self.is_running = self.is_running, True
         has_effect = statement.begins or statement.effects or statement.writes != _NONE
-        if not self.pending and not has_effect:
+        if not written and not has_effect:
             try:
                 return execute(sql, params, many, context)
             finally:

@@ -90,15 +90,16 @@ def decode_client(frame: Frame, *, max_bytes: int = 2**20) -> ClientMessage:
     except UNREADABLE as error:
         raise refused_for(error, head_text) from None
     try:
-        return _message(head, body)
+        if head.url is not UNSET:
+            return _request(head, head.url, body)
+        return _other(head, body)
     except Refused as refused:
         refused.id = readable_id(head.id)
         raise
 
 
-def _message(head: _Head, body: bytes | None) -> ClientMessage:
-    if head.url is not UNSET:
-        return _request(head, head.url, body)
+def _other(head: _Head, body: bytes | None) -> ClientMessage:
+    """The message of a head that has no url."""
     if head.method is not UNSET:
         raise Refused("missing_url", "the message has a method and no url")
     if head.ping is not UNSET:
@@ -130,7 +131,9 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
         raise Refused("bad_message", "more, credit and settled need an id")
     if head.subscribe:
         _check_subscribe(head, method, id)
-    query, content, content_type = _content(head, method, body)
+    query, content, content_type = "", body, None
+    if head.data is not UNSET or head.body is not UNSET or body is not None:
+        query, content, content_type = _content(head, method, body)
     return Request(
         method, url, id, head.headers, query, content, content_type, head.token, credit, head.more,
         head.subscribe, head.patch if head.subscribe else None, head.settled,

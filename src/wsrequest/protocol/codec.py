@@ -9,8 +9,8 @@ from wsrequest.protocol.frames import head_and_body
 from wsrequest.protocol.server_frames import (
     decode_server,
     encode_refused,
+    encode_response,
     encode_server,
-    encode_tail,
     encode_version,
 )
 
@@ -19,8 +19,8 @@ __all__ = [
     "decode_server",
     "encode_client",
     "encode_refused",
+    "encode_response",
     "encode_server",
-    "encode_tail",
     "encode_version",
     "head_and_body",
 ]

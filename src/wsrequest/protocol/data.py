@@ -39,7 +39,8 @@ def is_json(body: bytes) -> bool:
 
     That it is UTF-8 is not looked at.
     """
-    if nests_deeper(body, MAX_NESTING - 1):  # the frame around it is a level, too
+    # The frame around it is a level, too. A short body cannot be deep, and most are short.
+    if len(body) >= MAX_NESTING and nests_deeper(body, MAX_NESTING - 1):
         return False
     try:
         _json.decode(body)

@@ -30,7 +30,7 @@ from wsrequest.protocol.nesting import check_nesting
 from wsrequest.protocol.unreadable import UNREADABLE, refused_for
 from wsrequest.types import Frame, Headers, Id
 
-__all__ = ["decode_server", "encode_refused", "encode_server", "encode_tail", "encode_version"]
+__all__ = ["decode_server", "encode_refused", "encode_response", "encode_server", "encode_version"]
 
 
 class _ResponseHead(Struct, omit_defaults=True):
@@ -80,7 +80,7 @@ _encode = msgspec.json.Encoder().encode
 def encode_server(message: ServerMessage) -> Frame:
     """Return the frame for a message of the server; text where the body allows it (4.2)."""
     if isinstance(message, Response):
-        return _encode_response(message)
+        return encode_response(message)
     if isinstance(message, Part):
         return _encode(_Head(id=message.id, more=message.more)) + b"\n" + message.body
     if isinstance(message, Refusal):
@@ -115,25 +115,21 @@ def encode_refused(refused: Refused, *, has_begun: bool = False) -> Frame:
     )
 
 
-def encode_tail(message: Response) -> Frame:
-    """Return a frame without id and version, for ``encode_version`` to finish many times."""
-    return _encode_response(message)
-
-
 def encode_version(id: Id | None, version: int, tail: Frame) -> Frame:
     """Return the frame of one version for one subscriber (4.7).
 
     Args:
         id: that of the live request; None for server-sent events, which need none.
         version: greater than each before it.
-        tail: of ``encode_tail``, the same for all subscribers.
+        tail: the frame of a Response that has neither, the same for all subscribers.
     """
     head = b"{" if id is None else b'{"id":' + _encode(id) + b","
     head += b'"version":%d,' % version
     return head.decode() + tail[1:] if isinstance(tail, str) else head + tail[1:]
 
 
-def _encode_response(message: Response) -> Frame:
+def encode_response(message: Response) -> Frame:
+    """Return the frame for a response, as ``encode_server``."""
     id, body = message.id, message.body
     head = _ResponseHead(
         UNSET if id is None else id,

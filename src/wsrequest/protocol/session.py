@@ -7,6 +7,8 @@ no clock, and does not know where bodies are kept.
 
 from enum import Enum
 
+from msgspec import Struct
+
 from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Cancel, ClientMessage, Credit, Part, Ping, Pong, Request
 from wsrequest.types import Id, Limits
@@ -25,11 +27,10 @@ class State(Enum):
     LIVE = 3
 
 
-class _Entry:
-    __slots__ = ("body_bytes", "state", "subscribes")
-
-    def __init__(self, state: State, body_bytes: int, subscribes: bool) -> None:
-        self.state, self.body_bytes, self.subscribes = state, body_bytes, subscribes
+class _Entry(Struct):
+    state: State
+    body_bytes: int
+    subscribes: bool
 
 
 class Session:
@@ -81,7 +82,7 @@ class Session:
             Refused: it may not come now. A refused Part finishes its request.
         """
         if isinstance(message, Request):
-            return self._receive_request(message)
+            return self.begin(message)
         if isinstance(message, Ping | Pong):
             return None
         entry = self._entries.get(message.id)
@@ -116,7 +117,15 @@ class Session:
         self._live -= entry.state is State.LIVE
         return True
 
-    def _receive_request(self, message: Request) -> Key:
+    def begin(self, message: Request) -> Key:
+        """Take a request, as ``receive`` does.
+
+        Returns:
+            Its key.
+
+        Raises:
+            Refused: it may not come now.
+        """
         key: Key = object() if message.id is None else message.id
         if key in self._entries:
             raise Refused(
@@ -129,8 +138,10 @@ class Session:
             raise Refused("too_many_requests", f"{unfinished} requests are unfinished", message.id)
         if message.subscribe:
             self._check_subscribe(message.id)
-        size = len(message.body) if message.body else 0
-        self._check_body(size, message.id)
+        size = 0
+        if message.body:
+            size = len(message.body)
+            self._check_body(size, message.id)
         state = State.UPLOADING if message.more else State.RUNNING
         self._entries[key] = _Entry(state, size, message.subscribe)
         self._subscribed += message.subscribe

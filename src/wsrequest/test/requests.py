@@ -4,7 +4,6 @@ Owns the split of a WSGI environ between the two, and the way to the server and 
 Django request. Whatever a message may say goes into the message; the rest is the handshake's.
 """
 
-import io
 from collections.abc import Container, Iterable, Iterator
 from typing import IO, Any
 from urllib.parse import quote
@@ -64,16 +63,9 @@ def receive_request(environ: Environ, run: LiveRun | None = None) -> WSGIRequest
     base, message = _split(environ, vouching)
     if run is not None:
         message = run.shape(message)
-    message, body = _receive(_frames(message, limits), limits)
+    message = _receive(_frames(message, limits), limits)
     check_overrides(message, base, vouching)
-    received = make_environ(
-        message,
-        base,
-        body=None if body is None else io.BytesIO(body),
-        body_bytes=len(body or b""),
-        cookie=base.cookie,
-        token_scheme=conf.TOKEN_SCHEME,
-    )
+    received = make_environ(message, base, cookie=base.cookie, token_scheme=conf.TOKEN_SCHEME)
     request = make_request(received, base, WebSocketInfo(uuid4().hex, SUBPROTOCOL))
     if run is not None:
         run.begin(request)
@@ -155,8 +147,8 @@ def _frames(message: Request, limits: Limits) -> Iterator[Frame]:
     yield encode_client(Part(ID, b""))
 
 
-def _receive(frames: Iterable[Frame], limits: Limits) -> tuple[Request, bytes | None]:
-    """The request and its whole body, as the server finds them in the frames."""
+def _receive(frames: Iterable[Frame], limits: Limits) -> Request:
+    """The request with its whole body, as the server finds them in the frames."""
     session = Session(limits)
     messages = []
     for frame in frames:
@@ -165,6 +157,6 @@ def _receive(frames: Iterable[Frame], limits: Limits) -> tuple[Request, bytes | 
     request, *parts = (message for message in messages if isinstance(message, Request | Part))
     assert isinstance(request, Request)  # the frames are ours
     if not request.more:
-        return request, request.body
+        return request
     assert not parts[-1].more  # else a server would wait for the rest
-    return request, b"".join(message.body or b"" for message in (request, *parts))
+    return replace(request, body=b"".join(each.body or b"" for each in (request, *parts)))

@@ -168,7 +168,7 @@ def test_a_client_that_waits_for_an_answer_may_be_silent_for_longer(clock: Clock
 def test_a_session_is_looked_at_from_time_to_time(clock: Clock, pings: bool) -> None:
     timed, watched = started(pings=pings)
     watched.session = clock.now
-    timed.expect(LIMITS.session_check_seconds)
+    timed.expect(clock.now + LIMITS.session_check_seconds)
     for count in range(4):
         timed.hear()
         assert watched.told.count("session") == count
@@ -182,7 +182,7 @@ def test_a_call_expires_by_its_own_time(clock: Clock) -> None:
     timed.hear()
     first, second = FakeCall(clock.now), FakeCall(clock.now + 30)
     watched.calls += [first, second]
-    timed.expect(LIMITS.request_seconds)
+    timed.expect(clock.now + LIMITS.request_seconds)
     clock.advance(59)
     assert watched.told == []
     clock.advance(2)
@@ -195,7 +195,7 @@ def test_a_call_that_goes_on_does_not_expire(clock: Clock) -> None:
     timed, watched = started(pings=False)
     call = FakeCall(clock.now)
     watched.calls.append(call)
-    timed.expect(LIMITS.request_seconds)
+    timed.expect(clock.now + LIMITS.request_seconds)
     for _ in range(10):
         clock.advance(50)
         call.since = clock.now
@@ -206,16 +206,16 @@ def test_a_reader_that_is_slow_is_told_of(clock: Clock) -> None:
     timed, watched = started(pings=False)
     timed.hear()
     watched.since = clock.now
-    timed.expect(LIMITS.slow_reader_seconds)
+    timed.expect(clock.now + LIMITS.slow_reader_seconds)
     clock.advance(31)
     assert watched.told == ["slow"]
 
 
 def test_an_earlier_expectation_replaces_a_later_one(clock: Clock) -> None:
     timed, watched = started(pings=False)
-    timed.expect(40)
-    timed.expect(5)
-    timed.expect(20)
+    timed.expect(clock.now + 40)
+    timed.expect(clock.now + 5)
+    timed.expect(clock.now + 20)
     assert [timer.due - clock.now for timer in clock.live()] == [5]
 
 
@@ -230,7 +230,7 @@ def test_there_is_one_timer_although_something_was_expected_before_the_start(clo
     """A greeting is put into the outbox before the clock is started."""
     watched = Watched()
     timed = Watch(watched, LIMITS, pings=True)
-    timed.expect(LIMITS.slow_reader_seconds)
+    timed.expect(clock.now + LIMITS.slow_reader_seconds)
     timed.start()
     assert len(clock.live()) == 1
     timed.stop()
@@ -239,7 +239,7 @@ def test_there_is_one_timer_although_something_was_expected_before_the_start(clo
 
 def test_there_is_one_timer_however_often_a_client_is_pinged(clock: Clock) -> None:
     timed, watched = started(pings=True)
-    watched.on_ping = lambda: timed.expect(LIMITS.slow_reader_seconds)  # as a put does
+    watched.on_ping = lambda: timed.expect(clock.now + LIMITS.slow_reader_seconds)  # as a put does
     for _ in range(20):
         clock.advance(26)
         timed.hear()
@@ -250,5 +250,5 @@ def test_there_is_one_timer_however_often_a_client_is_pinged(clock: Clock) -> No
 def test_nothing_is_timed_after_the_stop(clock: Clock) -> None:
     timed, _ = started(pings=True)
     timed.stop()
-    timed.expect(5)
+    timed.expect(clock.now + 5)
     assert clock.live() == []

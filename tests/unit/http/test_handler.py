@@ -486,7 +486,7 @@ def test_a_request_is_one_call_of_django_s_own_handler(
     outcome = Handler().handle(make(url).environ, Caller())
     assert watched == [(WSGIHandler, url), "200 OK"]
     assert outcome.status == 200 and ("X-Tool", "1") in outcome.headers
-    content = b"".join(outcome.pieces(100)) if outcome.is_streaming else outcome.content
+    content = b"".join(outcome.pieces(100)) if outcome.response.streaming else outcome.content
     assert content == {"/plain/": b"/PLAIN/", "/async/": b"ASYNC", "/stream/": b"X"}[url]
     outcome.close()
     assert outcome.result.closes == 1

@@ -57,13 +57,10 @@ def request_of(
     text = json.dumps(frame)
     message = decode_client(text if body is None else text.encode() + b"\n" + body)
     assert isinstance(message, Request)
-    content = message.body
     made_base = made_base or base()
     environ = make_environ(
         message,
         made_base,
-        body=None if content is None else io.BytesIO(content),
-        body_bytes=len(content or b""),
         cookie=cookie,
         token_scheme="JWT",
     )
