@@ -47,11 +47,17 @@ export function exchange(
   const answer = new Promise<Answer>((...ends) => ([resolve, reject] = ends));
 
   const tell = (told: ClientMessage): void => send(encode(told));
-  const abort = (): void => cancel(signal.reason);
+  const abort = (): void => {
+    if (!isOver) return cancel(signal.reason);
+    // All is in, and is lost with what was not read yet.
+    found!.reason = signal.reason;
+    stream!.error(signal.reason);
+    unlisten();
+  };
+  const unlisten = (): void => signal.removeEventListener("abort", abort);
 
   const finish = (): void => {
     isOver = true;
-    signal.removeEventListener("abort", abort);
     credited?.(0);
     ended();
   };
@@ -59,6 +65,7 @@ export function exchange(
   const fail = (error: unknown): void => {
     if (isOver) return;
     finish();
+    unlisten();
     reject(error);
     if (error instanceof Lost) error = new RequestFailed(`The answer is not whole: ${error.message}`);
     if (found) found.reason = error;
@@ -84,8 +91,11 @@ export function exchange(
         start: (controller) => {
           stream = controller;
         },
-        pull: grant,
-        cancel: () => cancel(),
+        pull: () => (isOver ? drained() : grant()),
+        cancel: () => {
+          unlisten();
+          cancel();
+        },
       },
       { highWaterMark: WINDOW_BYTES, size: (part) => part.length },
     );
@@ -107,7 +117,15 @@ export function exchange(
     }
     if (more) return grant();
     finish();
-    stream?.close();
+    if (stream) drained();
+    else unlisten();
+  };
+
+  /** Close the stream once the page has read all: until then an abort still ends it. */
+  const drained = (): void => {
+    if (stream!.desiredSize !== WINDOW_BYTES) return;
+    unlisten();
+    stream!.close();
   };
 
   const first = { ...message, credit: WINDOW_BYTES };

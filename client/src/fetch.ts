@@ -8,8 +8,9 @@ import type { Answer, Body } from "./exchange.js";
 import type { Http } from "./http.js";
 import { EMPTY, type Bytes } from "./messages.js";
 import type { Options } from "./options.js";
-import { MOST_REDIRECTS, redirected } from "./redirects.js";
-import { headersOf, opaqueRedirect, responseOf } from "./responses.js";
+import { escaped, MOST_REDIRECTS, redirected } from "./redirects.js";
+import { policyOf, refererOf } from "./referrers.js";
+import { asRedirected, headersOf, opaqueRedirect, responseOf } from "./responses.js";
 import type { Socket } from "./socket.js";
 import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
 import { originOf, type Trusts } from "./urls.js";
@@ -19,6 +20,11 @@ const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
 export interface FetchInit extends RequestInit {
   /** Resolve when the live requests of the connection that it changed were answered anew; means nothing by HTTP. */
   settled?: boolean;
+}
+interface How {
+  settled: boolean | undefined;
+  /** Whether the caller has a signal: each Request has one. */
+  isAbortable: boolean;
 }
 export type Fetch = (input: RequestInfo | URL, init?: FetchInit) => Promise<Response>;
 
@@ -33,57 +39,69 @@ export function fetchBy(
 ): Fetch {
   const { openTimeoutMs = 2000 } = options;
 
-  const fetch = async (input: RequestInfo | URL, init?: FetchInit | null): Promise<Response> => {
-    const address = input instanceof Request ? input : new URL(input, baseUrl);
-    const stream = init?.body instanceof ReadableStream ? (init.body as ReadableStream<Bytes>) : null;
-    if (stream) new Response(stream); // throws where it was read already, or is being read
-    // A stream stays out of the Request, since not every browser takes one there.
-    const request = new Request(address, stream ? { ...init, body: EMPTY } : init!);
-    if (stream && request.keepalive) throw new TypeError("A stream cannot outlive its page: keepalive needs another body.");
-    const { signal } = request;
+  const fetch = function (input: RequestInfo | URL, ...[init]: [init?: FetchInit | null]): Promise<Response> {
     try {
-      return await call(request, stream, init?.settled);
-    } catch (error) {
+      if (!arguments.length) throw new TypeError("fetch needs an argument: what to fetch.");
+      const address = input instanceof Request ? input : new URL(input, baseUrl);
+      const stream = init?.body instanceof ReadableStream ? (init.body as ReadableStream<Bytes>) : null;
+      if (stream) new Response(stream); // throws where it was read already, or is being read
+      // A stream stays out of the Request, since not every browser takes one there.
+      const request = new Request(address, stream ? { ...init, body: EMPTY } : init!);
+      if (stream && request.keepalive) throw new TypeError("A stream cannot outlive its page: keepalive needs another body.");
+      const { signal } = request;
       // What nobody reads any more, its source should know.
-      if (signal.aborted && stream && !stream.locked) stream.cancel(signal.reason).catch(() => {});
-      throw error;
+      const abandon = (): void => void (stream && !stream.locked && stream.cancel(signal.reason).catch(() => {}));
+      if (signal.aborted) abandon();
+      signal.throwIfAborted();
+      const isAbortable = !!init?.signal || input instanceof Request;
+      return call(request, stream, { settled: init?.settled, isAbortable }).catch((error: unknown) => {
+        if (signal.aborted) abandon();
+        throw error;
+      });
+    } catch (error) {
+      return Promise.reject(error as Error); // at once, and never thrown
     }
   };
 
-  const call = async (request: Request, stream: ReadableStream<Bytes> | null, settled?: boolean): Promise<Response> => {
+  const call = async (request: Request, stream: ReadableStream<Bytes> | null, how: How): Promise<Response> => {
     const { signal } = request;
-    signal.throwIfAborted();
     let body: Body = stream;
     // Not every browser has request.body, or heeds the signal while a body is read.
     if (!stream && request.body !== null) {
       const bytes = new Uint8Array(await request.arrayBuffer());
       signal.throwIfAborted();
-      if (bytes.length) body = bytes;
+      // An empty one, too, is a body; where nobody can tell, it is none.
+      if (bytes.length || request.body) body = bytes;
     }
 
     const token = request.headers.has("authorization") || !trusts(request.url) ? null : await ask();
-    const response = await follow(request, body, token, settled);
+    const response = await follow(request, body, token, how);
     // What a redirect has led elsewhere was refused there without the token.
     const { status } = response;
     if (!token || !mayHaveExpired(status) || stream || !trusts(response.url || request.url)) return response;
     const renewed = await renew(token, status);
     if (!renewed) return response;
     await response.body?.cancel();
-    return follow(request, body, renewed, settled);
+    return follow(request, body, renewed, how);
   };
 
   /** Send, and go where redirects lead. */
-  const follow = async (request: Request, body: Body, token: Token, settled?: boolean): Promise<Response> => {
+  const follow = async (request: Request, body: Body, token: Token, { settled, isAbortable }: How): Promise<Response> => {
     for (let count = 0; ; count++) {
       const answer = await send(request, body, token, settled);
-      if (answer instanceof Response) return answer;
+      if (answer instanceof Response) return count ? asRedirected(answer) : answer;
       const { status, cookies } = answer;
       if (cookies) await http.redeem(cookies);
+      // A server that this connection was the wrong one for is asked once more by another (Fetch standard, "HTTP fetch").
+      if (status === 421 && !(body instanceof ReadableStream)) {
+        const response = await http.send(request, body, token);
+        return count ? asRedirected(response) : response;
+      }
       const headers = headersOf(answer);
-      const location = headers.get("location");
+      const location = escaped(headers.get("location"));
       const isRedirect = /^30[12378]$/.test(`${status}`);
       if (isRedirect && request.redirect === "manual") return opaqueRedirect(request.url);
-      if (!isRedirect || location === null) return responseOf(answer, headers, request, count > 0);
+      if (!isRedirect || location === null) return responseOf(answer, headers, request, count > 0, isAbortable);
       if (answer.body instanceof ReadableStream) await answer.body.cancel();
       if (request.redirect === "error") throw new RequestFailed("It redirects.");
       if (count === MOST_REDIRECTS) throw new RequestFailed("It redirects too often.");
@@ -100,13 +118,14 @@ export function fetchBy(
     const size = (body as Bytes | null)?.length ?? 0; // that of a stream is not known
     if (!session?.takes(size)) return byHttp();
     const { pathname, search } = new URL(request.url);
-    const { "content-type": type, ...headers } = Object.fromEntries(request.headers);
+    const { "content-type": type, ...headers } = { ...cacheHeaders(request), ...Object.fromEntries(request.headers) };
+    const referrer = session.takesReferrer ? refererOf(request, policyOfPage(options.referrerPolicy)) : "";
     const message = {
       ...{ method: method === "GET" ? undefined : method, url: pathname + search },
-      ...{ headers, type, token: token || undefined, settled },
+      ...{ headers, type, token: token || undefined, settled, referrer: referrer || undefined },
     };
     try {
-      return await session.request(message, body, signal);
+      return await session.request(message, size || body instanceof ReadableStream ? body : null, signal);
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
       const isStream = body instanceof ReadableStream;
@@ -129,4 +148,16 @@ export function fetchBy(
   };
 
   return fetch;
+}
+
+/** What fetch adds so that caches on the way heed the mode (Fetch standard, "HTTP-network-or-cache fetch"). */
+function cacheHeaders({ cache }: Request): Record<string, string> {
+  if (cache === "no-cache") return { "cache-control": "max-age=0" };
+  return /no-store|reload/.test(cache) ? { "cache-control": "no-cache", pragma: "no-cache" } : {};
+}
+
+/** The referrer policy that a page's own markup sets, else the one that the client was told. */
+function policyOfPage(told: ReferrerPolicy = ""): ReferrerPolicy {
+  const tags = globalThis.document?.querySelectorAll<HTMLMetaElement>("meta[name=referrer]") ?? [];
+  return policyOf([...tags].at(-1)?.content ?? null) ?? told;
 }

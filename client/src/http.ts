@@ -5,7 +5,6 @@
  * taken is fetch's to decide.
  */
 import type { Body } from "./exchange.js";
-import { EMPTY } from "./messages.js";
 import type { Options } from "./options.js";
 import { gathered } from "./streams.js";
 import type { Token } from "./tokens.js";
@@ -43,12 +42,12 @@ export function httpBy(
       const isOurs = originOf(url) === globalThis.location?.origin && trusts(url);
       const isSafe = isGet(method);
       if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
-      // Whole, since browsers stream a body by HTTP/2 only, or not at all; an empty one too, since that of
-      // `request` may have been read.
-      const whole = isSafe ? null : body instanceof ReadableStream ? await gathered(body, signal) : (body ?? EMPTY);
+      // Whole, since browsers stream a body by HTTP/2 only, or not at all. Where there is none, none is given: an
+      // empty one would bring a Content-Length.
+      const whole = body instanceof ReadableStream ? await gathered(body, signal) : body;
       // To be given again: a Request that is made of another one with changes begins with the page's own.
       const { referrer, referrerPolicy } = request;
-      return fetch(new Request(request, { headers, body: whole, referrer, referrerPolicy }));
+      return fetch(new Request(request, { headers, referrer, referrerPolicy, ...(whole && { body: whole }) }));
     },
     async redeem(ticket) {
       const headers = { "X-WSRequest-Ticket": ticket };

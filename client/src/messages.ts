@@ -25,6 +25,8 @@ export interface Hello {
   limits: Limits;
   /** Why cookies of this connection cannot become the browser's (6.4); absent where they can. */
   tickets?: "bind" | "no";
+  /** Whether a message may have a `referrer`. */
+  referrer?: boolean;
 }
 export interface Refusal {
   code: string;
@@ -62,6 +64,8 @@ export interface ClientMessage {
   /** The Content-Type, which is not in `headers` then. */
   type?: string | undefined;
   token?: string | undefined;
+  /** The Referer, a URL of the handshake's Origin. */
+  referrer?: string | undefined;
   credit?: number;
   more?: true;
   subscribe?: true;

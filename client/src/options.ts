@@ -19,6 +19,8 @@ export interface Options {
   csrfCookieName?: string;
   /** Name of the header that it goes in. @default "X-CSRFToken" */
   csrfHeaderName?: string;
+  /** The `Referrer-Policy` that the page was sent with, which no script can see. @default "strict-origin-when-cross-origin" */
+  referrerPolicy?: ReferrerPolicy;
   /** The WebSocket class; Node 20 has none of its own. @default globalThis.WebSocket */
   WebSocket?: unknown;
   /** What HTTP goes by. @default globalThis.fetch */

@@ -7,6 +7,11 @@ import { isGet, originOf } from "./urls.js";
 
 export const MOST_REDIRECTS = 20;
 
+/** A Location with the bytes escaped that no URL has; they are those of UTF-8 mostly, and come as characters of Latin-1. */
+export function escaped(location: string | null): string | null {
+  return location && location.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
 const KEPT = ["signal", "redirect", "credentials", "mode", "cache", "referrer", "referrerPolicy"] as const;
 
 /** The request, its body and its token that a redirect of these with `status` and `answered` to `location` asks for. */

@@ -4,7 +4,7 @@
  * Frames go out by a function that it is given; opening, pinging and coming back are the socket's.
  */
 import { exchange, type Answer, type Body } from "./exchange.js";
-import type { ClientMessage, Frame, Id, Limits, ServerMessage } from "./messages.js";
+import type { ClientMessage, Frame, Hello, Id, ServerMessage } from "./messages.js";
 
 type Receive = (message: ServerMessage) => void;
 
@@ -16,6 +16,8 @@ export interface Session {
   count(): number;
   /** Whether a request with a body of so many bytes can be begun. */
   takes(size: number): boolean;
+  /** Whether a message may name its referrer (4.1). */
+  readonly takesReferrer: boolean;
   /** Send a request; resolve with the head of its answer. Rejects with Lost, or the reason of `signal`. */
   request(message: ClientMessage, body: Body, signal: AbortSignal): Promise<Answer>;
   receive(message: ServerMessage): void;
@@ -23,7 +25,7 @@ export interface Session {
   lose(refusal: ServerMessage): void;
 }
 
-export function begin(limits: Limits, send: (frame: Frame) => void): Session {
+export function begin({ limits, referrer }: Hello, send: (frame: Frame) => void): Session {
   const receivers = new Map<Id, Receive>();
   let lastId = 0;
   let isEnding = false; // the server is about to close (7.1), or the connection is gone
@@ -34,6 +36,7 @@ export function begin(limits: Limits, send: (frame: Frame) => void): Session {
     receivers,
     send,
     count,
+    takesReferrer: !!referrer,
     takes: (size) => !isEnding && size <= limits.body_bytes && count() < limits.in_flight + limits.waiting,
     request(message, body, signal) {
       const id = ++lastId;

@@ -162,8 +162,9 @@ export function socketTo(
     else if (state === "waiting" && type !== "offline" && globalThis.document?.visibilityState !== "hidden") open();
   };
 
-  const greet = ({ protocol, ping_seconds: pingSeconds, limits, tickets }: Hello): void => {
+  const greet = (hello: Hello): void => {
     if (session) return;
+    const { protocol, ping_seconds: pingSeconds, tickets } = hello;
     if (protocol !== SUBPROTOCOL) return lose(1002, `it speaks ${protocol}`, "closed");
     const greeted = socket!;
     if (tickets === "bind" && !wasBound) {
@@ -178,7 +179,7 @@ export function socketTo(
       return;
     }
     if (tickets) loseCookies();
-    session = begin(limits, (frame) => send(greeted, frame));
+    session = begin(hello, (frame) => send(greeted, frame));
     openedAt = performance.now();
     pingMs = pingSeconds * 1000 + SLACK_MS; // the server's own ping comes first
     heardAt = openedAt;

@@ -7,8 +7,8 @@ export interface StandIn {
   uninstall(): void;
 }
 
-/** `fetch` as what is installed; it has the same `baseUrl`, whose origin is the socket's. */
-export function standInBy(fetch: typeof globalThis.fetch, baseUrl: string): StandIn {
+/** `ours` as what is installed; it has the same `baseUrl`, whose origin is the socket's. */
+export function standInBy(ours: typeof globalThis.fetch, baseUrl: string): StandIn {
   let replaced: typeof globalThis.fetch | undefined;
 
   const uninstall = (): void => {
@@ -19,10 +19,22 @@ export function standInBy(fetch: typeof globalThis.fetch, baseUrl: string): Stan
   const install = ({ paths }: { paths: readonly string[] }): void => {
     uninstall();
     const before = (replaced = globalThis.fetch);
-    globalThis.fetch = (input, init) => {
-      const { origin, pathname } = new URL(input instanceof Request ? input.url : input, baseUrl);
-      const isOurs = origin === originOf(baseUrl) && paths.some((path) => pathname.startsWith(path));
-      return (isOurs ? fetch : before)(input, init);
+
+    const isOurs = (address: string): boolean => {
+      const { origin, pathname } = new URL(address, baseUrl);
+      return origin === originOf(baseUrl) && paths.some((path) => pathname.startsWith(path));
+    };
+
+    // A call rejects, whatever is wrong with it: it throws nothing. Its name and length are those of fetch.
+    globalThis.fetch = function fetch(input, ...init) {
+      if (!arguments.length) return (before as () => Promise<Response>)(); // which says what is missing
+      try {
+        const given = input instanceof Request ? input : `${input as string}`; // it may be another the next time
+        const address = given instanceof Request ? given.url : given;
+        return (URL.canParse(address, baseUrl) && isOurs(address) ? ours : before)(given, ...init);
+      } catch (error) {
+        return Promise.reject(error as Error); // of its toString, say
+      }
     };
   };
 

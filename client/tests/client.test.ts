@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { deflateSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Client, RequestInDoubt, type Options } from "../src/index.js";
+import { Client, RequestFailed, RequestInDoubt, type Options } from "../src/index.js";
 import "../src/upload.js"; // so that it is there at once when it is needed
 import { FakeSocket } from "./server.js";
 
@@ -593,6 +593,161 @@ test("the policy that a redirect names holds from there on", async () => {
   socket.text({ id: 1, status: 302, headers: { Location: `${OTHER}/`, "Referrer-Policy": "no-such, no-referrer, what" } });
   await call;
   expect(byHttp.mock.calls[0]![0].referrerPolicy).toBe("no-referrer");
+});
+
+test.each([
+  ["no-cache", { "cache-control": "max-age=0" }],
+  ["no-store", { "cache-control": "no-cache", pragma: "no-cache" }],
+  ["reload", { "cache-control": "no-cache", pragma: "no-cache" }],
+  ["default", undefined],
+] as const)("the cache mode %s becomes headers", async (cache, headers) => {
+  const socket = await connect();
+  const call = client.fetch("/", { cache });
+  await sent(socket, 1);
+  expect(socket.heads[0]!["headers"]).toEqual(headers);
+  socket.text({ id: 1, status: 200, headers: {} });
+  await call;
+});
+
+test.each([
+  [false, undefined, undefined],
+  [true, undefined, "http://example.com/page?q"],
+  [true, "no-referrer", undefined],
+  [true, "origin", "http://example.com/"],
+] as const)("a message names its referrer where the server takes it (%o), by the policy %o", async (referrer, policy, expected) => {
+  vi.stubGlobal("location", { href: `${BASE}/page?q#part`, origin: BASE });
+  begin(policy ? { referrerPolicy: policy } : {});
+  client.open();
+  FakeSocket.last.greet({ referrer });
+  const socket = FakeSocket.last;
+  // In Node a Request has the referrer "about:client", too.
+  const call = client.fetch("/");
+  await sent(socket, 1);
+  vi.unstubAllGlobals();
+  expect(socket.heads[0]!["referrer"]).toBe(expected);
+  socket.text({ id: 1, status: 200, headers: {} });
+  await call;
+});
+
+test.each([[200, "OK"], [404, "Not Found"], [299, ""]])("an answer of %d has the text %o", async (status, text) => {
+  const socket = await connect();
+  const call = client.fetch("/");
+  await sent(socket, 1);
+  socket.text({ id: 1, status, headers: {} });
+  expect((await call).statusText).toBe(text);
+});
+
+test("an answer of 421 is asked for once more, by another connection", async () => {
+  const socket = await connect();
+  byHttp.mockResolvedValueOnce(new Response("", { status: 421 }));
+  const call = client.fetch("/", { method: "POST", body: "x" });
+  await sent(socket, 1);
+  socket.text({ id: 1, status: 421, headers: {} });
+  expect((await call).status).toBe(421);
+  expect(await byHttp.mock.calls[0]![0].text()).toBe("x");
+  expect([socket.sent.length, byHttp.mock.calls.length]).toEqual([1, 1]);
+});
+
+test("a chain that begins on the socket and ends by HTTP was redirected", async () => {
+  const socket = await connect();
+  const call = client.fetch("/");
+  await sent(socket, 1);
+  socket.text({ id: 1, status: 302, headers: { Location: `${OTHER}/` } });
+  const response = await call;
+  expect([response.redirected, response.clone().redirected]).toEqual([true, true]);
+});
+
+test("a Location of raw UTF-8 leads where its bytes say", async () => {
+  const socket = await connect();
+  const call = client.fetch("/");
+  await sent(socket, 1);
+  socket.text({ id: 1, status: 302, headers: { Location: "/\u00c3\u00a9" } });
+  await sent(socket, 2);
+  expect(socket.heads[1]!["url"]).toBe("/%C3%A9");
+  socket.text({ id: 2, status: 200, headers: {} });
+  await call;
+});
+
+test("by HTTP a call without a body has none, and an empty one is one", async () => {
+  begin();
+  client.close();
+  await client.fetch("/", { method: "DELETE" });
+  await client.fetch("/", { method: "DELETE", body: "" });
+  expect(byHttp.mock.calls.map(([{ body }]) => body === null)).toEqual([true, false]);
+});
+
+test.each(["text", "json", "blob", "arrayBuffer", "reader"] as const)("after an abort %s rejects at once, though all is there", async (way) => {
+  for (const isStream of [false, true]) {
+    const socket = await connect();
+    const controller = new AbortController();
+    const call = client.fetch("/", { signal: controller.signal });
+    await sent(socket, 1);
+    socket.binary({ id: 1, status: 200, headers: {}, ...(isStream && { more: true }) }, "{}");
+    if (isStream) socket.binary({ id: 1 }, "{}");
+    const response = await call;
+    const clone = response.clone();
+    controller.abort(new RangeError("enough"));
+    const read = (of: Response): Promise<unknown> => (way === "reader" ? of.body!.getReader().read() : of[way]());
+    for (const each of [response, clone]) await expect(read(each)).rejects.toMatchObject({ name: "RangeError" });
+    client.close();
+  }
+});
+
+test("the headers of an answer cannot be changed, nor those of its clone", async () => {
+  const socket = await connect();
+  const call = client.fetch("/");
+  await sent(socket, 1);
+  socket.text({ id: 1, status: 200, headers: texted(), data: "" });
+  const response = await call;
+  for (const { headers } of [response, response.clone()]) {
+    expect(() => headers.set("x-set", "1")).toThrow(TypeError);
+    expect(new Headers(headers).get("content-type")).toBe("text/plain");
+  }
+});
+
+describe("behind window.fetch", () => {
+  afterEach(() => client.uninstall());
+  test.each([["http://["], [Symbol() as unknown as string], [{ toString: () => { throw new TypeError("no"); } } as unknown as string]])(
+    "an address that cannot be parsed rejects, and throws nothing (case %#)",
+    async (address) => {
+      byHttp.mockRejectedValueOnce(new TypeError("Failed to parse"));
+      vi.stubGlobal("fetch", byHttp);
+      await connect();
+      client.install({ paths: ["/"] });
+      let call: Promise<Response> | undefined;
+      expect(() => (call = fetch(address))).not.toThrow();
+      await expect(call).rejects.toBeInstanceOf(TypeError);
+      byHttp.mockReset();
+      byHttp.mockImplementation(async () => new Response("by http"));
+      vi.unstubAllGlobals();
+    },
+  );
+
+  test("it looks as fetch does, and asks for the text of what it is given once", async () => {
+    const socket = await connect();
+    client.install({ paths: ["/"] });
+    const toString = vi.fn(() => `${BASE}/a/`);
+    const call = fetch({ toString } as unknown as string);
+    await sent(socket, 1);
+    socket.text({ id: 1, status: 200, headers: {} });
+    await call;
+    expect([toString.mock.calls.length, fetch.length, fetch.name, client.fetch.length]).toEqual([1, 1, "fetch", 1]);
+    await expect((client.fetch as () => Promise<Response>)()).rejects.toBeInstanceOf(TypeError);
+  });
+});
+
+test("an error is a TypeError as fetch's own is, with the facts as properties", async () => {
+  const socket = await connect();
+  const call = client.fetch("/", { method: "POST", body: "x" });
+  await sent(socket, 1);
+  socket.drop(1006);
+  const error: unknown = await call.catch((error: unknown) => error);
+  expect(error).toMatchObject({ name: "TypeError", inDoubt: true });
+  expect((error as Error).constructor).toBe(TypeError);
+  expect([error instanceof RequestInDoubt, error instanceof RequestFailed]).toEqual([true, true]);
+  const other = new RequestFailed("It redirects.");
+  expect([other instanceof RequestInDoubt, other instanceof RequestFailed, other.inDoubt]).toEqual([false, true, false]);
+  for (const each of [null, undefined, "x", new TypeError("x")]) expect(each instanceof RequestFailed).toBe(false);
 });
 
 test("by HTTP a token is a header, and a stream is a body still", async () => {

@@ -80,6 +80,6 @@ test("what is gone, and what cannot be live, ends it", async () => {
   await subscription.ready();
   expect((await client.fetch(`/api/snippets/${id}/`, { method: "DELETE", headers: { Authorization: `JWT ${access}` } })).status).toBe(204);
   await vi.waitUntil(() => subscription.state === "ended", 10_000);
-  expect(subscription.error).toMatchObject({ name: "RequestFailed", response: { status: 404 } });
+  expect(subscription.error).toMatchObject({ inDoubt: false, response: { status: 404 } });
   await expect(client.live("/api/nothing/").ready()).rejects.toMatchObject({ response: { status: 404 } });
 });

@@ -412,7 +412,7 @@ describe("failures and ends", () => {
     const subscription = live("/a/");
     const { id } = await sent(socket, 1);
     socket.text({ id, status: 422, error: { code, detail: "not so", temporary: false } });
-    await expect(subscription.ready()).rejects.toMatchObject({ name: "RequestFailed", code, message: `not so (${code})` });
+    await expect(subscription.ready()).rejects.toMatchObject({ inDoubt: false, code, message: `not so (${code})` });
     expect(subscription).toMatchObject({ state: "ended", error: { code } });
   });
 
@@ -662,7 +662,7 @@ describe("by server-sent events", () => {
     await unconnected();
     client.close();
     refusal = () => new Response("no such page", { status: 404 });
-    await expect(live("/a/").ready()).rejects.toMatchObject({ name: "RequestFailed", response: { status: 404 } });
+    await expect(live("/a/").ready()).rejects.toMatchObject({ inDoubt: false, response: { status: 404 } });
   });
 });
 

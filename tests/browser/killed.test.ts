@@ -26,7 +26,7 @@ async function begin(page: Page, path: string, init: RequestInit = {}): Promise<
     ([path, init]) => {
       const outcome = wsrequest.fetch(path, init).then(
         async (response) => `${response.status} ${await response.text()}`,
-        (error: Error) => `${error.name} ${error instanceof TypeError}`,
+        (error: Error & { inDoubt?: boolean }) => `${error.name} ${error.inDoubt}`,
       );
       outcome.catch(() => {}); // how it ends is asked later
       Object.assign(globalThis, { outcome });
@@ -47,7 +47,7 @@ test.each([
   ["GET", {}, "200 GET in another life", ["socket", "http"]],
   ["PUT", { body: "x" }, "200 PUT in another life", ["socket", "http"]],
   ["POST", { body: "x", headers: { "Idempotency-Key": "k" } }, "200 POST in another life", ["socket", "http"]],
-  ["POST", { body: "x" }, "RequestInDoubt true", ["socket"]],
+  ["POST", { body: "x" }, "TypeError true", ["socket"]],
 ])("a %s with %o ends as %s", async (method, init, expected, expectedWays) => {
   const { page } = await visit(proxy.origin);
   const key = `${method} ${JSON.stringify(init)}`;
@@ -68,7 +68,7 @@ test("an answer that is cut says that it is not whole", async () => {
   const found = await page.evaluate(() =>
     (globalThis as unknown as { outcome: Promise<string> }).outcome.catch((error: Error) => [error.name, error.message]),
   );
-  expect(found).toEqual(["RequestFailed", expect.stringContaining("not whole")]);
+  expect(found).toEqual(["TypeError", expect.stringContaining("not whole")]);
   await server.begin();
   await worksAgain(page);
   expect(byHttp).toEqual([]);
@@ -76,8 +76,8 @@ test("an answer that is cut says that it is not whole", async () => {
 
 test.each([
   ["PUT", "Blob", /^200 .*"size": 3000000/, 1],
-  ["POST", "Blob", /^RequestInDoubt true/, 0],
-  ["PUT", "ReadableStream", /^RequestInDoubt true/, 0],
+  ["POST", "Blob", /^TypeError true/, 0],
+  ["PUT", "ReadableStream", /^TypeError true/, 0],
 ])("an upload by %s of a %s", async (method, kind, expected, times) => {
   const { page, byHttp } = await visit(proxy.origin);
   await page.evaluate(async () => (await wsrequest.fetch("/way/")).text());
@@ -89,7 +89,7 @@ test.each([
       const body = kind === "Blob" ? new Blob([bytes]) : new Blob([bytes]).stream();
       const outcome = wsrequest.fetch("/digest/", { method, body, duplex: "half" } as RequestInit).then(
         async (response) => `${response.status} ${await response.text()}`,
-        (error: Error) => `${error.name} ${error instanceof TypeError}`,
+        (error: Error & { inDoubt?: boolean }) => `${error.name} ${error.inDoubt}`,
       );
       Object.assign(globalThis, { outcome });
     },

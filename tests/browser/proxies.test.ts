@@ -83,7 +83,7 @@ test("a socket that has gone deaf without a word is given up, and made anew", as
   proxy.isDeaf = true;
   const call = page.evaluate(async () => {
     const [get, post] = ["GET", "POST"].map((method) =>
-      wsrequest.fetch("/way/", { method }).then((response) => response.text(), (error: Error) => error.name),
+      wsrequest.fetch("/way/", { method }).then((response) => response.text(), (error: Error & { inDoubt: boolean }) => error.inDoubt),
     );
     return [await get, await post];
   });
@@ -92,7 +92,7 @@ test("a socket that has gone deaf without a word is given up, and made anew", as
   await page.clock.fastForward(2_000);
   await page.clock.fastForward(3_000); // no pong has come
   proxy.isDeaf = false;
-  expect(await call).toEqual(["http", "RequestInDoubt"]);
+  expect(await call).toEqual(["http", true]);
   expect(byHttp).toEqual(["GET /way/"]);
   await page.clock.fastForward(1000);
   await reaches(page, "open");

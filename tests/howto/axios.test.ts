@@ -55,16 +55,16 @@ test("an abort and a timeout are told to the server", async () => {
   expect(byHttp).toEqual([]);
 });
 
-test("a call that is in doubt rejects with that name, one that found no server as ever", async () => {
+test("a call that is in doubt says so, one that found no server as ever", async () => {
   const opened = await visit();
   const call = (): Promise<unknown> =>
     opened.recipe.evaluate(({ api }) =>
-      api.post("/api/snippets/", {}).catch(({ name, code, cause, response }) => [name, cause.name, code, response]),
+      api.post("/api/snippets/", {}).catch(({ code, cause, response }) => [cause.name, cause.inDoubt, code, response]),
     );
   const found = await interrupted(opened, "POST /api/snippets/", call, () => demo().kill());
   const byHttp = await opened.recipe.evaluate(({ api }) => api.get("/api/recent/").catch(({ code, response }) => [code, response]));
   await demo().start();
-  expect(found).toEqual(["RequestInDoubt", "RequestInDoubt", undefined, undefined]);
+  expect(found).toEqual(["TypeError", true, undefined, undefined]);
   expect(byHttp).toEqual(["ERR_NETWORK", undefined]);
 });
 

@@ -98,20 +98,20 @@ test("a call that is in doubt is an htmx:error", async () => {
   await page.click("text=Preview");
   await page.locator("#preview .highlight").waitFor();
   bySocket.length = 0;
-  const call = async (): Promise<string> => {
+  const call = async (): Promise<boolean> => {
     const error = page.evaluate(
       () =>
-        new Promise<string>((resolve) =>
+        new Promise<boolean>((resolve) =>
           document.addEventListener("htmx:error", (event) => {
-            const { detail } = event as CustomEvent<{ error: Error }>;
-            resolve(detail.error.name);
+            const { detail } = event as CustomEvent<{ error: { inDoubt: boolean } }>;
+            resolve(detail.error.inDoubt);
           }),
         ),
     );
     await page.click("text=Preview");
     return error;
   };
-  expect(await interrupted(opened, "POST /api/preview/", call, () => demo().kill())).toBe("RequestInDoubt");
+  expect(await interrupted(opened, "POST /api/preview/", call, () => demo().kill())).toBe(true);
   await demo().start();
 });
 

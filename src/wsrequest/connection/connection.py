@@ -24,7 +24,7 @@ from wsrequest.connection.unread import Unread
 from wsrequest.connection.visitor import Visitor
 from wsrequest.connection.watch import Watch
 from wsrequest.http.environ import Base
-from wsrequest.http.requests import WebSocketInfo
+from wsrequest.http.requests import WebSocketInfo, takes_referrer
 from wsrequest.protocol.codec import encode_server
 from wsrequest.protocol.messages import Ping
 from wsrequest.types import Frame
@@ -100,9 +100,10 @@ class Connection:
         self.journal.opened(self.exchange.base.origin)
         subprotocol = self.exchange.info.subprotocol
         if subprotocol:
-            self.outbox.put(
-                encode_server(self.terms.hello(subprotocol, self.exchange.base.tickets))
-            )
+            base = self.exchange.base
+            referrer = takes_referrer(base, self.terms.vouching_headers)
+            hello = self.terms.hello(subprotocol, base.tickets, referrer=referrer)
+            self.outbox.put(encode_server(hello))
         self.watch.start()
         try:
             await self._read(receive)

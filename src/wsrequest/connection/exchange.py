@@ -13,7 +13,7 @@ from wsrequest.connection.runs import LiveCall
 from wsrequest.connection.subscriptions import Subscriptions, too_large_to_subscribe
 from wsrequest.errors import Refused
 from wsrequest.http.bodies import Body
-from wsrequest.http.requests import check_excluded, check_overrides
+from wsrequest.http.requests import check_excluded, check_overrides, check_referrer
 from wsrequest.protocol.codec import decode_client, encode_refused, encode_server
 from wsrequest.protocol.messages import Cancel, Credit, Part, Ping, Pong, Request
 from wsrequest.protocol.session import Key
@@ -74,6 +74,8 @@ class Exchange(InFlight):
                 check_excluded(message.url, self.base, self.terms.excluded_paths)
             if message.headers or message.token is not None:
                 check_overrides(message, self.base, self.terms.vouching_headers)
+            if message.referrer is not None:
+                check_referrer(message.referrer, self.base, self.terms.vouching_headers)
             self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)
         except Refused as refused:
             refused.id = message.id

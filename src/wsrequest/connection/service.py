@@ -56,7 +56,13 @@ class Terms:
     live_ignored: Ignored = Ignored()  # it is never changed
     trusts_rerun: bool = True
 
-    def hello(self, subprotocol: str, tickets: Literal["yes", "bind", "no"] = "yes") -> Hello:
+    def hello(
+        self,
+        subprotocol: str,
+        tickets: Literal["yes", "bind", "no"] = "yes",
+        *,
+        referrer: bool = False,
+    ) -> Hello:
         """The greeting, which tells a client the limits that it must know (PROTOCOL.md 3.1)."""
         limits = self.limits
         return Hello(
@@ -72,6 +78,7 @@ class Terms:
                 limits.subscriptions,
             ),
             None if tickets == "yes" else tickets,
+            referrer,
         )
 
 

@@ -169,6 +169,7 @@ def _as_fetch(environ: Environ, *, is_browser: bool) -> None:
     if is_browser:  # browsers put both into every handshake, and into no fetch by themselves
         environ.pop("HTTP_PRAGMA", None)
         environ.pop("HTTP_CACHE_CONTROL", None)
+        environ.setdefault("HTTP_ACCEPT", "*/*")  # fetch sends it, a handshake has none
     if "HTTP_SEC_FETCH_MODE" in environ:
         environ["HTTP_SEC_FETCH_MODE"] = "cors"
         environ["HTTP_SEC_FETCH_DEST"] = "empty"

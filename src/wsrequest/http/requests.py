@@ -20,9 +20,11 @@ __all__ = [
     "WebSocketInfo",
     "check_excluded",
     "check_overrides",
+    "check_referrer",
     "make_environ",
     "make_request",
     "split_url",
+    "takes_referrer",
 ]
 
 # Headers of the handshake that fetch, too, sets for each request anew.
@@ -97,6 +99,41 @@ def check_overrides(message: Request, base: Base, vouching: Container[str]) -> N
             )
 
 
+def takes_referrer(base: Base, vouching: Container[str]) -> bool:
+    """Whether messages of a connection may name their referrer (PROTOCOL.md 3.1).
+
+    Only a browser's handshake says whose page it is, and a Referer that came with it is a proxy's.
+
+    Args:
+        base: of the connection.
+        vouching: names, in lower case, that only a proxy may set.
+    """
+    return (
+        base.origin is not None and "referer" not in base.header_names and "referer" not in vouching
+    )
+
+
+def check_referrer(referrer: str, base: Base, vouching: Container[str]) -> None:
+    """Refuse a referrer that is no page of the handshake's own Origin (PROTOCOL.md 4.1).
+
+    A page can name any page of its origin to ``fetch``, too, and none of another.
+
+    Args:
+        referrer: of the message; its shape was checked by ``protocol``.
+        base: of its connection.
+        vouching: names, in lower case, that only a proxy may set.
+
+    Raises:
+        Refused: ``bad_header``.
+    """
+    if not takes_referrer(base, vouching):
+        raise Refused("bad_header", "a message of this connection cannot name its referrer")
+    if not referrer.startswith(f"{base.origin}/"):
+        raise Refused(
+            "bad_header", f"referrer must be a URL of the handshake's own Origin, {base.origin}"
+        )
+
+
 def check_excluded(url: str, base: Base, excluded: ExcludedPaths) -> None:
     """Refuse a path that the project keeps for HTTP (PROTOCOL.md 5.2).
 
@@ -161,6 +198,8 @@ def make_environ(
         environ["HTTP_ORIGIN"] = base.origin
     if message.headers or message.token is not None:
         _set_headers(environ, message, token_scheme)
+    if message.referrer is not None:
+        environ["HTTP_REFERER"] = message.referrer
     if upload is not None:
         _set_body(environ, message, upload.open(), upload.size)
     elif message.body is not None:

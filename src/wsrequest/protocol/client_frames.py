@@ -51,6 +51,7 @@ class _Head(Struct, omit_defaults=True):
     data: Raw | UnsetType = UNSET
     body: str | UnsetType = UNSET
     token: str | None = None
+    referrer: str | UnsetType = UNSET
     credit: int | UnsetType = UNSET
     more: bool = False
     cancel: bool = False
@@ -124,6 +125,7 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
         fields.check_headers(head.headers)
     if head.token is not None:
         fields.check_token(head.token, head.headers)
+    referrer = None if head.referrer is UNSET else fields.check_referrer(head.referrer)
     credit = None if head.credit is UNSET else check_credit(head.credit)
     if head.more and body is None:
         raise Refused("bad_message", "more needs a binary frame")
@@ -137,7 +139,7 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
     return Request(
         method, url, id, head.headers, query, content, content_type, head.token, credit, head.more,
         head.subscribe, head.patch if head.subscribe else None, head.settled,
-        head.subscribe and head.rerun,
+        head.subscribe and head.rerun, referrer,
     )  # fmt: skip
 
 
@@ -148,6 +150,8 @@ def _check_subscribe(head: _Head, method: str, id: Id | None) -> None:
         raise Refused("bad_message", "subscribe needs an id")
     if head.more or head.credit is not UNSET:
         raise Refused("bad_message", "subscribe is answered whole, without credit and more")
+    if head.referrer is not UNSET:
+        raise Refused("bad_message", "a live request has no referrer: it is made again by itself")
 
 
 def _content(head: _Head, method: str, body: bytes | None) -> tuple[str, bytes | None, str | None]:
@@ -192,6 +196,7 @@ def _encode_request(message: Request) -> Frame:
         url=url,
         headers=message.headers,
         token=message.token,
+        referrer=UNSET if message.referrer is None else message.referrer,
         credit=UNSET if message.credit is None else message.credit,
         more=message.more,
         subscribe=message.subscribe,

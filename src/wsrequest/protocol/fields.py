@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+MAX_REFERRER_CHARACTERS = 4096
+_REFERRER = re.compile(r"https?://[\w.:\[\]-]+/[!-\"$-~]*", re.ASCII)
 MAX_URL_CHARACTERS = 8190  # Apache's LimitRequestLine; nginx and gunicorn take 4 to 8 KiB
 # Encoding it takes time for each value, on the event loop. uvicorn takes no longer request by HTTP.
 MAX_QUERY_DATA_BYTES = 65536
@@ -107,6 +109,29 @@ def check_token(token: str, headers: Iterable[str] = ()) -> None:
         )
     if any(name.lower() == "authorization" for name in headers):
         raise Refused("bad_header", "give a token or an Authorization header, not both")
+
+
+def check_referrer(referrer: str) -> str:
+    """Check that a referrer has the shape of one: an http or https URL in ASCII, without fragment.
+
+    Whose page it may name is checked where the Origin is known.
+
+    Args:
+        referrer: as the message has it.
+
+    Raises:
+        Refused: ``bad_header``.
+
+    Source: Referrer Policy, sections 8.3 and 8.4: no fragment, no credentials, at most 4,096
+        characters.
+    """
+    if len(referrer) > MAX_REFERRER_CHARACTERS or not _REFERRER.fullmatch(referrer):
+        raise Refused(
+            "bad_header",
+            f"referrer must be an http or https URL of at most {MAX_REFERRER_CHARACTERS} ASCII "
+            "characters, without fragment and credentials",
+        )
+    return referrer
 
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)

@@ -54,12 +54,16 @@ class HelloLimits(Struct, frozen=True, omit_defaults=True):
 
 
 class Hello(Struct, frozen=True, omit_defaults=True):
-    """Greets a client that offered the subprotocol (3.1). ``tickets`` is None where it has them."""
+    """Greets a client that offered the subprotocol (3.1). ``tickets`` is None where it has them.
+
+    ``referrer``: whether its messages may have one.
+    """
 
     protocol: str
     ping_seconds: float
     limits: HelloLimits
     tickets: Literal["bind", "no"] | None = None
+    referrer: bool = False
 
 
 class Request(Struct, frozen=True):
@@ -69,7 +73,7 @@ class Request(Struct, frozen=True):
     ``headers`` hold the names as sent; ``token`` is not among them. ``body`` is
     None where the request has none, which is another thing than an empty one.
     ``patch``: the kind of patches that a subscriber can apply (4.7). ``rerun``: the client makes
-    the live request anew by itself.
+    the live request anew by itself. ``referrer`` is the Referer, which is not among ``headers``.
     """
 
     method: str
@@ -86,6 +90,7 @@ class Request(Struct, frozen=True):
     patch: PatchKind | None = None
     settled: bool = False
     rerun: bool = False
+    referrer: str | None = None
 
 
 class Cancel(Struct, frozen=True):

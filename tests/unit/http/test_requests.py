@@ -15,9 +15,11 @@ from wsrequest.http.environ import Base, make_base
 from wsrequest.http.requests import (
     WebSocketInfo,
     check_overrides,
+    check_referrer,
     make_environ,
     make_request,
     split_url,
+    takes_referrer,
 )
 from wsrequest.protocol.codec import decode_client
 from wsrequest.protocol.headers import HeaderNames
@@ -456,3 +458,53 @@ def test_the_request_target_is_that_of_the_request_line(
     """Of the environ of gunicorn, and of uWSGI: monitoring tools read the path from there."""
     meta = request_of(frame, base(root_path="/app")).META
     assert meta["RAW_URI"] == meta["REQUEST_URI"] == expected
+
+
+# The referrer.
+
+
+def test_a_referrer_is_the_header_that_a_view_sees() -> None:
+    made = base(origin=ORIGIN)
+    request = request_of({"url": "/", "referrer": f"{ORIGIN}/page?q"}, made)
+    assert request.headers["Referer"] == f"{ORIGIN}/page?q"
+    assert "Referer" not in request_of({"url": "/"}, made).headers
+
+
+@pytest.mark.parametrize("referrer", [f"{ORIGIN}/", f"{ORIGIN}/page?q=1"])
+def test_a_page_may_name_any_page_of_its_origin(referrer: str) -> None:
+    check_referrer(referrer, base(origin=ORIGIN), HeaderNames())
+
+
+@pytest.mark.parametrize(
+    ("referrer", "origin", "headers", "vouching"),
+    [
+        ("http://other/", ORIGIN, (), ()),
+        (f"{ORIGIN}.example.com/", ORIGIN, (), ()),
+        (f"{ORIGIN}:8000/", ORIGIN, (), ()),
+        ("https://testserver/", ORIGIN, (), ()),
+        ("http://null/", "null", (), ()),
+        (f"{ORIGIN}/", None, (), ()),
+        (f"{ORIGIN}/", ORIGIN, ((b"referer", b"http://testserver/of-a-proxy"),), ()),
+        (f"{ORIGIN}/", ORIGIN, (), ("referer",)),
+    ],
+)
+def test_a_referrer_of_another_origin_or_of_a_proxy_is_refused(
+    referrer: str,
+    origin: str | None,
+    headers: tuple[tuple[bytes, bytes], ...],
+    vouching: tuple[str, ...],
+) -> None:
+    made = base(*headers, origin=origin)
+    with pytest.raises(Refused) as refused:
+        check_referrer(referrer, made, vouching)
+    assert refused.value.code == "bad_header"
+    assert takes_referrer(made, vouching) is (origin is not None and not headers and not vouching)
+
+
+def test_a_browser_accepts_everything_as_its_fetch_does() -> None:
+    assert request_of({"url": "/"}, base(origin=ORIGIN)).headers["Accept"] == "*/*"
+    assert "Accept" not in request_of({"url": "/"}, base()).headers
+    said = base((b"accept", b"text/html"), origin=ORIGIN)
+    assert request_of({"url": "/"}, said).headers["Accept"] == "text/html"
+    replaced = request_of({"url": "/", "headers": {"Accept": "image/png"}}, base(origin=ORIGIN))
+    assert replaced.headers["Accept"] == "image/png"
