@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, connections
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql
-from tests.live.models import Note
+from tests.live.models import Note, Room, Tag
 from wsrequest.live.capture import Capture
 from wsrequest.types import Read
 
@@ -192,3 +192,239 @@ def test_key_that_the_database_makes_is_known(
     ((row,),) = published.rows("note")
     assert row["id"] == note.pk and row["text"] == "b"
     assert Note.objects.get(pk=note.pk).text == "b"
+
+
+# A temporary table by the name of a model's.
+
+HIDE = "CREATE TEMP TABLE live_tag (id integer, name varchar(50))"
+FILL_HIDDEN = "INSERT INTO live_tag VALUES (9, 'own')"
+TAG = Read(ALIAS, "live_tag")
+
+
+def real(database: Database) -> str:
+    return "main.live_tag" if database.vendor == "sqlite" else "public.live_tag"
+
+
+def own(database: Database) -> str:
+    return "temp.live_tag" if database.vendor == "sqlite" else "pg_temp.live_tag"
+
+
+def assert_hidden(capture: Capture, published: Published) -> None:
+    published.clear()
+    with capture.reading() as reads:
+        Tag.objects.create(pk=70, name="own")
+        Tag.objects.filter(pk=70).update(name="mine")
+        assert [tag.name for tag in Tag.objects.filter(pk=70)] == ["mine"]
+        Tag.objects.filter(pk=70).delete()
+    assert reads.result() == set()
+    assert published.tables() == set()
+
+
+def assert_real(capture: Capture, published: Published) -> None:
+    published.clear()
+    with capture.reading() as reads:
+        run_sql("UPDATE live_tag SET name = 'b'")
+        fetched("SELECT * FROM live_tag")
+    assert TAG in reads.result() or ANY in reads.result()
+    assert {"tag", None} & published.tables()
+
+
+def test_temporary_table_hides_the_models(
+    database: Database, capture: Capture, published: Published
+) -> None:
+    run_sql(HIDE)
+    run_sql("CREATE INDEX by_name ON live_tag (name)")
+    assert published.tables() == set()
+    assert_hidden(capture, published)
+    run_sql(f"INSERT INTO {own(database)} VALUES (1, 'a')")
+    assert published.tables() == set()
+    with capture.reading() as reads:
+        assert fetched(f"SELECT name FROM {own(database)}") == [("a",)]
+        assert reads.result() == set()
+        assert fetched(f"SELECT name FROM {real(database)}") == [("first",)]
+        assert reads.result() == {TAG}
+    run_sql(f"UPDATE {real(database)} SET name = 'c'")
+    assert published.tables() == {"tag"}
+    published.clear()
+    run_sql("DROP TABLE live_tag")
+    assert published.tables() == set()
+    assert_real(capture, published)
+
+
+@pytest.mark.parametrize("end", ["close", "transaction", "savepoint", "raw", "unseen"])
+def test_hidden_table_is_there_again(
+    end: str, database: Database, capture: Capture, published: Published
+) -> None:
+    connection = connections[ALIAS]
+    if end == "close":
+        run_sql(HIDE)
+        connection.close()
+    elif end == "raw":
+        for sql in ("BEGIN", HIDE, "ROLLBACK"):
+            run_sql(sql)
+    elif end == "unseen":
+        connection.set_autocommit(False)
+        run_sql("BEGIN" if database.vendor == "sqlite" else "SELECT 1")
+        run_sql(HIDE)
+        connection.connection.rollback()
+        connection.set_autocommit(True)
+    else:
+        with atomic():
+            with pytest.raises(ZeroDivisionError), atomic(savepoint=end == "savepoint"):
+                run_sql(HIDE)
+                assert_hidden(capture, published)
+                raise ZeroDivisionError
+            if end == "transaction":
+                connection.needs_rollback = True
+    assert_real(capture, published)
+    assert "'b'" in str(database.content()["live_tag"])
+
+
+def test_hidden_table_stays_hidden_after_a_commit(capture: Capture, published: Published) -> None:
+    with atomic():
+        run_sql(HIDE)
+    assert_hidden(capture, published)
+    with atomic():
+        run_sql("DROP TABLE live_tag")
+    assert_real(capture, published)
+
+
+@on_postgresql
+@pytest.mark.parametrize("end", ["commit drops", "discard", "failed"])
+def test_hidden_table_of_postgresql_is_there_again(
+    end: str, capture: Capture, published: Published
+) -> None:
+    connection = connections[ALIAS]
+    if end == "commit drops":
+        with atomic():
+            run_sql(f"{HIDE} ON COMMIT DROP")
+            assert_hidden(capture, published)
+    elif end == "discard":
+        run_sql(HIDE)
+        run_sql("DISCARD TEMP")
+    else:  # what has failed is rolled back by COMMIT
+        connection.set_autocommit(False)
+        run_sql(HIDE)
+        with pytest.raises(DatabaseError):
+            run_sql("SELECT missing")
+        connection.commit()
+        connection.set_autocommit(True)
+    assert_real(capture, published)
+
+
+@on_postgresql
+@pytest.mark.parametrize("where", ["session", "role", "driver"])
+def test_table_that_may_be_behind_the_models_is_both(
+    where: str, database: Database, capture: Capture, published: Published
+) -> None:
+    path = "search_path = public, pg_temp"
+    if where == "session":
+        run_sql(f"SET {path}")
+    elif where == "role":
+        run_sql(f"ALTER ROLE CURRENT_USER SET {path}")
+        connections[ALIAS].close()
+        capture.migrated(ALIAS)
+    else:
+        connections[ALIAS].ensure_connection()
+        connections[ALIAS].connection.prepare_threshold = 2
+    try:
+        run_sql(HIDE)
+        run_sql(FILL_HIDDEN)
+        assert_real(capture, published)
+    finally:
+        run_sql("ALTER ROLE CURRENT_USER RESET search_path")
+
+
+@on_postgresql
+def test_what_was_prepared_may_mean_either(capture: Capture, published: Published) -> None:
+    run_sql("PREPARE before AS UPDATE live_tag SET name = 'before'")
+    run_sql(HIDE)
+    run_sql(FILL_HIDDEN)
+    run_sql("PREPARE after AS UPDATE live_tag SET name = 'after'")
+    for name in ("before", "after"):
+        run_sql(f"EXECUTE {name}")
+        assert published.tables() == {"tag"}
+        published.clear()
+    run_sql("DROP TABLE live_tag")
+    run_sql("EXECUTE after")
+    assert published.tables() == {"tag"}
+    assert Tag.objects.get().name == "after"
+
+
+def test_temporary_view_by_the_name_of_a_models_shows_any_table(
+    database: Database, capture: Capture, published: Published
+) -> None:
+    def view() -> set[Read]:
+        with capture.reading() as reads:
+            fetched("SELECT name FROM live_tag")
+        return set(reads.result())
+
+    make = "CREATE TEMP VIEW live_tag AS SELECT id, name FROM live_room"
+    run_sql(make)
+    assert fetched("SELECT name FROM live_tag") == [("kitchen",)]
+    assert view() == {ANY}
+    with pytest.raises(ZeroDivisionError), atomic():
+        run_sql("DROP VIEW live_tag")
+        assert published.tables() == set()
+        raise ZeroDivisionError
+    assert fetched("SELECT name FROM live_tag") == [("kitchen",)]
+    assert view() == {ANY}
+    run_sql("DROP VIEW temp.live_tag" if database.vendor == "sqlite" else "DROP VIEW live_tag")
+    published.clear()
+    with atomic():
+        run_sql(make)
+        run_sql("DROP VIEW live_tag")
+    assert view() == {TAG}
+
+
+def test_temporary_table_does_not_take_the_place_of_a_view(
+    database: Database, capture: Capture
+) -> None:
+    run_sql("CREATE TEMP VIEW mine AS SELECT * FROM live_note")
+    run_sql("CREATE TEMP TABLE IF NOT EXISTS mine (id integer)")
+    with capture.reading() as reads:
+        assert len(fetched("SELECT * FROM mine")) == 1
+    assert reads.result() == {ANY}
+
+
+@pytest.mark.parametrize("table", ["live_tag", "mine", "hidden"])
+def test_trigger_that_only_its_connection_has_may_write_any_table(
+    table: str, database: Database, capture: Capture, published: Published
+) -> None:
+    if table == "hidden":
+        run_sql(HIDE)
+        table = "live_tag"
+    elif table == "mine":
+        run_sql("CREATE TEMP TABLE mine (id integer, name varchar(50))")
+    elif database.vendor == "postgresql":
+        pytest.skip("everybody sees a trigger on that")
+    body = "UPDATE live_room SET name = 'by trigger'"
+    if database.vendor == "sqlite":
+        run_sql(f"CREATE TEMP TRIGGER t AFTER INSERT ON {table} BEGIN {body}; END")
+    else:
+        run_sql(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {body}; RETURN NEW; END $$"
+        )
+        run_sql(f"CREATE TRIGGER t AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION f()")
+    published.clear()
+    run_sql(f"INSERT INTO {table} (id, name) VALUES (5, 'x')")
+    assert Room.objects.get().name == "by trigger"
+    assert None in published.tables()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_moving_what_is_temporary_deletes_it(capture: Capture, published: Published) -> None:
+    run_sql(HIDE)
+    run_sql("PRAGMA temp_store = 2")
+    assert_real(capture, published)
+
+
+def test_name_in_other_letters_may_be_another_table(
+    database: Database, capture: Capture, published: Published
+) -> None:
+    run_sql('CREATE TEMP TABLE "LIVE_TAG" (id integer, name varchar(50))')
+    if database.vendor == "postgresql":
+        assert_real(capture, published)
+    else:
+        assert_hidden(capture, published)

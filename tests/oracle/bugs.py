@@ -20,6 +20,7 @@ from wsrequest.live import caches as module_of_caches
 from wsrequest.live import catalogs, rows
 from wsrequest.live.cache_calls import Call
 from wsrequest.live.caches import Caches
+from wsrequest.live.connection_state import ConnectionState
 from wsrequest.live.keys import Keys
 from wsrequest.live.log import Log
 from wsrequest.live.memory import Memory
@@ -88,6 +89,14 @@ def lost_with_a_savepoint() -> AbstractContextManager[Any]:
         return forgetful
 
     return replacing(Tap, "_execute", make)
+
+
+@bug("/odd/")
+def temporary_table_outlives_its_end() -> AbstractContextManager[Any]:
+    """The table of the project that it hid is written for nobody."""
+    return mock.patch.multiple(
+        ConnectionState, forget=lambda state: None, _drop=lambda state, *how: None
+    )
 
 
 @bug()

@@ -436,6 +436,54 @@ def truncate(a: int, b: int, c: int) -> None:
     execute(f"{verb} oracle_reading")
 
 
+# Temporary tables.
+
+
+def make_temporary() -> None:
+    """One that hides a table of the project, to the end of the write."""
+    execute("CREATE TEMPORARY TABLE oracle_legacy (id integer PRIMARY KEY, name varchar(50))")
+
+
+@write
+def temporary_hides(a: int, b: int, c: int) -> None:
+    schema = "main" if connection.vendor == "sqlite" else "public"
+    make_temporary()
+    try:
+        Legacy(pk=key(a), name="hidden").save()
+        if c % 2:
+            execute(f"UPDATE {schema}.oracle_legacy SET name = %s WHERE id = %s", ["l0", key(b)])
+        Legacy.objects.filter(pk=key(a)).update(name="hidden, too")
+    finally:
+        execute("DROP TABLE oracle_legacy")
+    Legacy.objects.filter(pk=key(a)).update(name=f"l{b % 9}")
+
+
+@write
+def temporary_undone(a: int, b: int, c: int) -> None:
+    try:
+        with transaction.atomic():
+            make_temporary()
+            Legacy(pk=key(a), name="hidden").save()
+            raise Undo
+    except Undo:
+        pass
+    Legacy(pk=key(b), name=f"l{c % 9}").save()
+
+
+@write
+def temporary_until_commit(a: int, b: int, c: int) -> None:
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        with transaction.atomic():
+            execute(
+                "CREATE TEMPORARY TABLE oracle_legacy ON COMMIT DROP AS SELECT * FROM oracle_legacy"
+            )
+            Legacy.objects.update(name="hidden")
+    else:
+        make_temporary()
+        execute("DROP TABLE oracle_legacy")
+    Legacy(pk=key(a), name=f"l{b % 9}").save()
+
+
 # Users.
 
 

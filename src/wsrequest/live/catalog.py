@@ -6,7 +6,7 @@ cursor of the driver, and knows neither Django nor the project's tables.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wsrequest.live.tokens import NAME, SIGN, WORD, Token, Unparsable, tokenize
@@ -33,6 +33,8 @@ class Catalog:
         triggers: tables with triggers, with all words of their texts; None where they cannot be
             known, since they run what is not written down.
         views: views, with the words of their text.
+        temporary_is_first: a temporary table is meant where another has its name, as long as a
+            connection does not choose another order of schemas.
     """
 
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Catalog:
     families: Graph = field(default_factory=dict)
     triggers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     views: Graph = field(default_factory=dict)
+    temporary_is_first: bool = True
 
 
 def read_catalog(vendor: str, cursor: Any) -> Catalog:
@@ -266,7 +269,9 @@ def _read_postgresql(cursor: Any) -> Catalog:
     for table, function, language in triggers:
         # Of those that are written in C, extensions' mostly, the row itself is what they change.
         draft.trigger(table, () if language in ("c", "internal") else functions.words(function))
-    return draft.done()
+    # A role, a database and a connection's options may put temporary tables behind others.
+    ((path,),) = _rows(cursor, "SELECT current_setting('search_path')")
+    return replace(draft.done(), temporary_is_first="pg_temp" not in path.casefold())
 
 
 class _Functions:

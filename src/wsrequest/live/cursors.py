@@ -24,8 +24,8 @@ class Listener(Protocol):
     def ran(self, sql: Any) -> None:
         """A text was run; None when the text is not known."""
 
-    def ended(self) -> None:
-        """A transaction may have ended."""
+    def ended(self, *, may_be_undone: bool) -> None:
+        """A transaction may have ended, with or without what was done in it."""
 
 
 class Fetched:
@@ -122,7 +122,7 @@ def _telling_block(connection: Any, block: Any) -> Any:
             with block(*args, **options) as entered:
                 yield entered
         finally:
-            getattr(connection, ATTRIBUTE).ended()
+            getattr(connection, ATTRIBUTE).ended(may_be_undone=True)
 
     return telling
 
@@ -132,7 +132,7 @@ def _telling_commit(connection: Any, commit: Any) -> Any:
         try:
             commit()
         finally:
-            getattr(connection, ATTRIBUTE).ended()
+            getattr(connection, ATTRIBUTE).ended(may_be_undone=False)
 
     return telling
 

@@ -80,7 +80,7 @@ def written(tokens: Sequence[Token], found: Walk, kinds: Kinds, vendor: str) -> 
 
 def _begins_with(tokens: Sequence[Token], verb: str) -> bool:
     """Whether a verb is the statement's own; behind WITH, the WHERE outside may be another's."""
-    return tokens[0] == Token(WORD, verb)
+    return tokens[0].kind == WORD and tokens[0].text == verb
 
 
 def _is_plain(tokens: Sequence[Token], found: Walk) -> bool:

@@ -129,7 +129,7 @@ def name_at(tokens: Sequence[Token], at: int) -> int | None:
 
 def schema_at(tokens: Sequence[Token], begin: int, last: int) -> str:
     """Return what qualifies the name that begins at ``begin``, "" where nothing does."""
-    return tokens[last - 2].text if last > begin else ""
+    return tokens[last - 2].name if last > begin else ""
 
 
 def walk(tokens: Sequence[Token]) -> Walk:

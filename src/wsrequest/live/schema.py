@@ -70,6 +70,7 @@ class Schema:
         unreadable: tables that have a trigger of which nobody knows what it writes.
         is_blind: the database was not asked yet: a write may be of any table.
         triggered: tables and views that have a trigger, or are written through to such a table.
+        temporary_is_first: see ``Catalog``; nobody knows while the database was not asked.
     """
 
     names: Mapping[str, Names]
@@ -83,6 +84,7 @@ class Schema:
     unreadable: frozenset[str] = frozenset()
     is_blind: bool = False
     triggered: frozenset[str] = frozenset()
+    temporary_is_first: bool = False
 
     _changed_by: dict[Any, "Changed | None"] = field(default_factory=dict)
 
@@ -221,6 +223,7 @@ def load_schema(
         frozenset(t for t, words in told.triggers.items() if words is None) - frozenset(said),
         is_blind,
         _triggered(told, frozenset(said)),
+        catalog is not None and catalog.temporary_is_first,
     )
 
 

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from wsrequest.live.conditions import Written
 from wsrequest.live.functions import READ_BY, READING, SCHEMA, WRITTEN_BY, pragma
 from wsrequest.live.narrowing import Kinds, Narrowed, narrowed, written
-from wsrequest.live.relations import DML, Walk, name_at, schema_at, walk
+from wsrequest.live.relations import DML, Relation, Target, Walk, name_at, schema_at, walk
 from wsrequest.live.tokens import (
     COMMA,
+    DOT,
     NAME,
     OPEN,
+    PARAM,
     SEMICOLON,
     SIGN,
+    TEXT,
     WORD,
     Token,
     Unparsable,
@@ -32,8 +35,10 @@ Tables = frozenset[str] | None
 
 Effect = tuple[str, str]
 """What a statement does to what only its connection has, and to which name. The kinds are "table",
-"table until commit", "view" (temporary ones, made), "drop", "forget" (all that it has),
-"prepare", "deallocate", "declare", "declare hold", and "commit"."""
+"table until commit", "view" (temporary ones, made), "odd" (it may have become a name of something
+else), "trigger" (on a table, seen by this connection alone), "renamed" (to this name), "path" (the
+order of schemas), "drop", "forget" (all that it has), "prepare", "deallocate", "declare", "declare
+hold", and "commit"."""
 
 # Vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
 _PLAIN_VENDORS = frozenset({"sqlite", "postgresql"})
@@ -47,8 +52,14 @@ _QUIET = frozenset(
 )
 _COUNTED = frozenset({"insert", "update", "delete"})
 _TEMPORARY = frozenset({"temp", "temporary"})
-# Schemas in which only this connection's own tables are.
-_OWN_SCHEMAS = frozenset({"", "temp", "pg_temp"})
+# What may stand between CREATE and a name, and what it is the name of.
+_BEFORE_MADE = frozenset(
+    "or replace global local unlogged recursive unique constraint virtual if not exists "
+    "concurrently".split()
+)
+_MAKEABLE = frozenset({"table", "view", "trigger", "rule", "index", "sequence"})
+# The schema in which only this connection's own tables are.
+_TEMPORARY_SCHEMAS = {"sqlite": "temp", "postgresql": "pg_temp"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +96,8 @@ class Statement:
         placeholders: how many parameters it takes by position.
         begins: what it does last to a transaction: "begin", "commit", "rollback"; "" for nothing.
         commits: it commits, whatever it does after that; also where a ROLLBACK may not undo all.
-        unknown: names that are no table of the project's. If all of them are temporary tables of
-            the connection, ``parse`` can tell more of the text.
+        unqualified: names of what it uses where a temporary table of the connection may be meant,
+            exactly. Where some are, ``parse`` can tell more of the text.
         effects: what it does to what only its connection has.
         executes: a prepared statement, or a cursor that is fetched from.
         prepared: what the statement does that it prepares.
@@ -104,14 +115,18 @@ class Statement:
     placeholders: int = 0
     begins: str = ""
     commits: bool = False
-    unknown: frozenset[str] = frozenset()
+    unqualified: frozenset[str] = frozenset()
     effects: tuple[Effect, ...] = ()
     executes: str = ""
     prepared: "Statement | None" = None
 
 
 NOTHING = Statement("")
-ANYTHING = Statement("", None, None, deletes=True, cascades=True, returns_rows=True)
+_NONE: frozenset[str] = frozenset()
+_FORGET: Effect = ("forget", "")
+ANYTHING = Statement(
+    "", None, None, deletes=True, cascades=True, returns_rows=True, effects=(_FORGET,)
+)
 
 
 def parse(
@@ -123,14 +138,18 @@ def parse(
         sql: one or more statements, with placeholders as Django's cursors take them.
         vendor: as Django calls the database.
         names: of the project's tables.
-        temporary: names that stand for temporary tables of the connection.
+        temporary: exact names that stand for temporary tables of the connection, and hide any
+            other table of that name. They may be names of the project's tables.
     """
     try:
         tokens = tokenize(sql, vendor)
     except Unparsable:
         return ANYTHING
-    reader = _Reader(vendor, names, temporary)
-    found = [reader.classify(part) for part in _statements(tokens)]
+    reader, found = _Reader(sql, vendor, names, temporary), []
+    for part in _statements(tokens):
+        found.append(reader.classify(part))
+        if found[-1].effects:  # a name may mean another table from here on
+            reader = _Reader(sql, vendor, names, _NONE)
     if not found:
         return NOTHING
     return found[0] if len(found) == 1 else _union(found)
@@ -158,6 +177,7 @@ def _union(found: Sequence[Statement]) -> Statement:
         cascades=any(each.cascades for each in found),
         returns_rows=any(each.returns_rows for each in found),
         begins=next((each.begins for each in reversed(found) if each.begins), ""),
+        unqualified=_NONE.union(*(each.unqualified for each in found)),
         commits=any(each.commits for each in found) or _writes_past_rollback(found),
         effects=tuple(
             effect for each in found for effect in each.effects if effect[0] != "prepare"
@@ -193,8 +213,11 @@ _EXPLAINED = _QUERIES | DML | {"create", "refresh", "execute", "call"}
 class _Reader:
     """Reads the statements of one text."""
 
-    def __init__(self, vendor: str, names: Names, temporary: frozenset[str]) -> None:
+    def __init__(self, sql: str, vendor: str, names: Names, temporary: frozenset[str]) -> None:
+        self._sql = sql
         self._vendor, self._names, self._temporary = vendor, names, temporary
+        # Schemas in which only this connection's own tables are, or may be.
+        self._own_schemas = frozenset({"", _TEMPORARY_SCHEMAS.get(vendor, "")})
         self._verbs: dict[str, Callable[[list[Token], str, set[str]], Statement]] = {
             "truncate": self._truncate,
             "copy": self._copy,
@@ -232,10 +255,12 @@ class _Reader:
             return self._prepare(tokens, name)
         if verb == "rollback":
             # What was made since is gone, and nobody knows what that is.
-            effects: tuple[Effect, ...] = (("forget", ""),)
-            return Statement(verb, begins="" if "to" in words else "rollback", effects=effects)
+            begins = "" if "to" in words else "rollback"
+            return Statement(verb, begins=begins, effects=(_FORGET,))
         if verb == "abort" or (verb == "discard" and words & {"all", *_TEMPORARY}):
-            return Statement(verb, begins=_TRANSACTIONS.get(verb, ""), effects=(("forget", ""),))
+            return Statement(verb, begins=_TRANSACTIONS.get(verb, ""), effects=(_FORGET,))
+        if verb == "set" and self._sets_path(tokens):
+            return Statement(verb, effects=(("path", ""),))
         if verb == "deallocate":
             return Statement(verb, effects=(("deallocate", tokens[-1].text),))
         if verb == "set" and "select" in words:  # a variable of MySQL's
@@ -248,7 +273,9 @@ class _Reader:
         begin = next((at for at, token in enumerate(tokens) if token.text == "as"), 0)
         if not begin or not tokens[begin + 1 :]:
             return Statement("prepare", effects=(("deallocate", name),))  # from a text of MySQL's
-        inner = self.classify(tokens[begin + 1 :])
+        # A temporary table that is there now need not be there when it is executed.
+        reader = _Reader(self._sql, self._vendor, self._names, _NONE)
+        inner = reader.classify(tokens[begin + 1 :])
         # Its parameters are given to EXECUTE, under numbers of their own.
         inner = replace(inner, narrowed=(), written=None, placeholders=0)
         return Statement("prepare", effects=(("prepare", name),), prepared=inner)
@@ -266,7 +293,9 @@ class _Reader:
         name = "" if last is None else tokens[last].text
         is_set = last is not None and tokens[last + 1 : last + 2] == [Token(SIGN, "=")]
         writes, reads = pragma(name, is_set)
-        return Statement(verb, writes, reads)
+        # To move what is temporary deletes it.
+        effects = (_FORGET,) if name.startswith("temp_store") else ()
+        return Statement(verb, writes, reads, effects=effects)
 
     def _show(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         if self._vendor != "mysql":
@@ -280,54 +309,122 @@ class _Reader:
     # What concerns tables.
 
     def _schema(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
-        private = self._private(tokens, verb)
+        private = self._private(tokens, verb, words)
         if private is not None:
             return private
         mentioned = self._mentioned(tokens)
         writes = mentioned | {SCHEMA} if mentioned else None
-        # Whatever it renames or drops may have been a temporary one.
-        effects: tuple[Effect, ...] = () if verb == "create" else (("forget", ""),)
-        unknown = _dropped(tokens) if verb == "drop" else frozenset()
+        dropped = self._dropped(tokens) if verb == "drop" else _NONE
         return Statement(
-            verb, writes, mentioned, deletes=True, cascades=True, unknown=unknown, effects=effects
+            verb,
+            *(writes, mentioned),
+            deletes=True,
+            cascades=True,
+            unqualified=dropped | self._table_of(tokens, verb),
+            effects=self._effects_of_schema(tokens, verb, words),
         )
 
-    def _private(self, tokens: list[Token], verb: str) -> Statement | None:
+    def _effects_of_schema(
+        self, tokens: list[Token], verb: str, words: set[str]
+    ) -> tuple[Effect, ...]:
+        if verb == "create":
+            made = self._made(tokens)
+            if made is None:
+                return ()
+            kind, at = made
+            name = tokens[at].name
+            return (("trigger", tokens[at].text) if kind == "trigger" else ("odd", name),)
+        # Whatever it renames or drops may have been a temporary one.
+        renamed: tuple[Effect, ...] = ()
+        if "rename" in words or verb == "rename":
+            renamed = (("renamed", tokens[-1].text),)
+        return (_FORGET, *renamed)
+
+    def _private(self, tokens: list[Token], verb: str, words: set[str]) -> Statement | None:
         """What makes or drops what only this connection has; None where it is no such thing."""
         if verb == "drop":
-            dropped = _dropped(tokens)
+            dropped = self._dropped(tokens)
             if not dropped or not dropped <= self._temporary:
                 return None
             return Statement(verb, effects=tuple(("drop", name) for name in sorted(dropped)))
-        if verb != "create" or self._vendor == "oracle":
+        if verb != "create":
             return None
-        at = 1
-        while at < len(tokens) and tokens[at].text in ("or", "replace", "global", "local"):
-            at += 1
-        if at + 1 >= len(tokens) or tokens[at].text not in _TEMPORARY:
+        on = self._table_of(tokens, verb)
+        if on and on <= self._temporary:
+            (table,) = on
+            is_index = _begin_of_made(tokens)[0] == "index"
+            return Statement(verb, effects=() if is_index else (("trigger", table.casefold()),))
+        made = self._made(tokens)
+        if made is None or made[0] not in ("table", "view"):
             return None
-        words = {token.text for token in tokens if token.kind == WORD}
-        kind = tokens[at + 1].text
-        if kind not in ("table", "view") or words & {"inherits", "partition"}:
-            return None
-        at += 2
-        while at < len(tokens) and tokens[at].text in ("if", "not", "exists"):
-            at += 1
-        last = name_at(tokens, at)
-        if last is None:
-            return None
-        name = tokens[last].text
-        if name in self._names.tables:
-            return None  # which of the two is meant from here on depends
+        kind, last = made
+        name = tokens[last].name
         if kind == "view":
             return Statement(verb, effects=(("view", name),))
+        if words & {"inherits", "partition"}:
+            return None
         lives = "table until commit" if words >= {"on", "commit", "drop"} else "table"
         begin = next((n for n, t in enumerate(tokens) if n > last and t.text == "as"), 0)
         query = self._query(tokens[begin + 1 :], "create", words) if begin else NOTHING
-        return replace(query, verb=verb, returns_rows=False, narrowed=(), effects=((lives, name),))
+        effects = (*query.effects, (lives, name))
+        return replace(query, verb=verb, returns_rows=False, narrowed=(), effects=effects)
+
+    def _made(self, tokens: list[Token]) -> tuple[str, int] | None:
+        """What kind of thing CREATE makes for this connection alone, and where its name stands.
+
+        Of a trigger that of its table. None for what everybody sees.
+        """
+        if self._vendor == "oracle":
+            return None
+        kind, is_temporary, begin = _begin_of_made(tokens)
+        last = name_at(tokens, begin)
+        if last is None:
+            return None
+        schema = schema_at(tokens, begin, last)
+        is_own = schema in self._own_schemas or schema.startswith("pg_temp")
+        if not is_temporary and not (schema and is_own):
+            return None
+        if kind == "trigger":
+            on = _behind(tokens, last, "on")
+            return None if on is None else (kind, on)
+        return kind, last
+
+    def _table_of(self, tokens: list[Token], verb: str) -> frozenset[str]:
+        """The table of an index, a trigger or a rule that is made, if it may be a temporary one."""
+        kind, _, begin = _begin_of_made(tokens) if verb == "create" else ("", False, 0)
+        if kind not in ("index", "trigger", "rule"):
+            return _NONE
+        last = _behind(tokens, begin, "to" if kind == "rule" else "on")
+        if last is None:
+            return _NONE
+        first = last
+        while tokens[first - 1] == DOT:
+            first -= 2
+        return self._own_name(tokens, first, last)
+
+    def _dropped(self, tokens: Sequence[Token]) -> frozenset[str]:
+        """The names behind DROP TABLE and DROP VIEW, if no schema but a temporary's is named."""
+        at = 1
+        if at < len(tokens) and tokens[at].text in _TEMPORARY:
+            at += 1
+        if at >= len(tokens) or tokens[at].text not in ("table", "view"):
+            return _NONE
+        at += 1
+        while at < len(tokens) and tokens[at].text in ("if", "exists"):
+            at += 1
+        found = set()
+        while (last := name_at(tokens, at)) is not None:
+            if schema_at(tokens, at, last) not in self._own_schemas:
+                return _NONE
+            found.add(tokens[last].name)
+            at = last + 2
+            if tokens[last + 1 : last + 2] != [COMMA]:
+                break
+        return frozenset(found)
 
     def _truncate(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         found: set[str | None] = set()
+        own: frozenset[str] = _NONE
         expects = True
         for at, token in enumerate(tokens[1:], 1):
             if token == COMMA:
@@ -335,26 +432,26 @@ class _Reader:
             elif expects and not (token.kind == WORD and token.text in ("table", "only")):
                 last = name_at(tokens, at)
                 found.add(self._plain_name(tokens, at, last))
+                own |= self._own_name(tokens, at, last)
                 expects = False
         writes = self._known(found)
-        return Statement(
-            verb, writes, deletes=True, cascades="cascade" in words, unknown=self._unknown(found)
-        )
+        return Statement(verb, writes, deletes=True, cascades="cascade" in words, unqualified=own)
 
     def _copy(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         if len(tokens) > 1 and tokens[1] == OPEN:
             inner = self._query(tokens[1:], "copy", words)
             return Statement(
-                "copy", inner.writes, inner.reads, inner.deletes, unknown=inner.unknown
+                "copy", inner.writes, inner.reads, inner.deletes, unqualified=inner.unqualified
             )
-        name = self._plain_name(tokens, 1, name_at(tokens, 1))
-        table, unknown = self._known([name]), self._unknown([name])
+        last = name_at(tokens, 1)
+        table = self._known([self._plain_name(tokens, 1, last)])
+        own = self._own_name(tokens, 1, last)
         direction = next(
             (t.text for t in tokens if t.kind == WORD and t.text in ("from", "to")), ""
         )
         if direction == "to":
-            return Statement("copy", reads=table, unknown=unknown)
-        return Statement("copy", table, unknown=unknown)
+            return Statement("copy", reads=table, unqualified=own)
+        return Statement("copy", table, unqualified=own)
 
     def _query(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         names, vendor = self._names, self._vendor
@@ -362,12 +459,13 @@ class _Reader:
         mentioned = self._mentioned(tokens)
         called = _called(tokens)
         into = _into(tokens) if not found.targets else None
-        writes = self._writes(found, mentioned, called, into)
+        changed = self._changed(tokens, found)
+        writes = self._writes(changed, mentioned, called, into)
         returns_rows = "returning" in words or "output" in words
-        read = self._read(found)
+        read = self._read(tokens, found)
         reads: Tables = None
         if not found.reads_unknown and read <= names.tables and not called & READING:
-            reads = mentioned
+            reads = mentioned - self._hidden(tokens, found)
             if writes and found.targets and not (returns_rows and _shows_old(verb, words)):
                 # How many rows were changed is no answer: a counter would wake all that count.
                 reads -= writes - read
@@ -376,7 +474,7 @@ class _Reader:
         # Only here it is known which rows are concerned: MySQL's names and comparisons are not.
         is_plain = vendor in _PLAIN_VENDORS
         is_query = is_plain and found.verb == verb == "select" and not found.targets
-        is_change = is_plain and writes is not None and len(writes) == 1
+        is_change = is_plain and writes is not None and len(writes) == 1 and "" not in changed
         return Statement(
             verb,
             writes,
@@ -387,9 +485,49 @@ class _Reader:
             written=written(tokens, found, names.kinds, vendor) if is_change else None,
             counts=is_change and not returns_rows and _counts(found, verb, writes),
             placeholders=sum(token.stands_for for token in tokens),
-            unknown=self._unknown_of(found),
-            effects=_effects_of_query(tokens, verb, words, into),
+            unqualified=self._unqualified(tokens, found),
+            effects=self._effects_of_query(tokens, verb, words, into, called),
         )
+
+    def _effects_of_query(
+        self,
+        tokens: list[Token],
+        verb: str,
+        words: set[str],
+        into: str | None,
+        called: set[str],
+    ) -> tuple[Effect, ...]:
+        found: list[Effect] = []
+        if verb == "declare" and len(tokens) > 1:
+            found.append(("declare hold" if "hold" in words else "declare", tokens[1].text))
+        if into:
+            found.append(("table", into))
+        if "set_config" in called and self._configures_path(tokens):
+            found.append(("path", ""))
+        return tuple(found)
+
+    # The order of schemas.
+
+    def _sets_path(self, tokens: list[Token]) -> bool:
+        """Whether SET may put temporary tables behind others."""
+        texts = {token.text for token in tokens}
+        return not texts.isdisjoint(("search_path", "schema")) and self._may_name_temporary(tokens)
+
+    def _configures_path(self, tokens: list[Token]) -> bool:
+        """Whether a call of set_config() may do that."""
+        for at, token in enumerate(tokens):
+            if token.text == "set_config" and tokens[at + 1 : at + 2] == [OPEN]:
+                names = [each.kind for each in tokens[at + 2 : at + 3]] == [TEXT]
+                if not names or tokens[at + 3 : at + 4] != [COMMA]:
+                    return True
+        is_path = "search_path" in self._sql.casefold() or not self._sql.isascii()
+        return (is_path or "\\" in self._sql) and self._may_name_temporary(tokens)
+
+    def _may_name_temporary(self, tokens: list[Token]) -> bool:
+        """Whether pg_temp may stand in a text, or in its parameters."""
+        if any(token.kind == PARAM or token.text == "||" for token in tokens):
+            return True
+        return "pg_temp" in self._sql.casefold() or any(sign in self._sql for sign in "\\&|")
 
     # Names.
 
@@ -401,9 +539,14 @@ class _Reader:
         """The name that ends at ``last``; "" for that of a temporary table."""
         if last is None:
             return None
-        name = tokens[last].text
-        is_own = schema_at(tokens, begin, last) in _OWN_SCHEMAS
-        return "" if is_own and name in self._temporary else name
+        own = self._own_name(tokens, begin, last)
+        return "" if own and own <= self._temporary else tokens[last].text
+
+    def _own_name(self, tokens: Sequence[Token], begin: int, last: int | None) -> frozenset[str]:
+        """The name that ends at ``last``, if a temporary table may be meant."""
+        if last is None or schema_at(tokens, begin, last) not in self._own_schemas:
+            return _NONE
+        return frozenset({tokens[last].name})
 
     def _known(self, found: Collection[str | None]) -> Tables:
         """These tables, or any: an unknown name may be a view of a table, or a table of a view."""
@@ -411,36 +554,63 @@ class _Reader:
         rest = set(found) - known - {""}
         return None if rest or not found else known
 
-    def _unknown(self, found: Collection[str | None]) -> frozenset[str]:
-        return frozenset(name for name in found if name and name not in self._names.tables)
+    def _is_temporary(self, tokens: Sequence[Token], used: Relation | Target) -> bool:
+        return used.schema in self._own_schemas and (
+            used.at >= 0 and tokens[used.at].name in self._temporary
+        )
 
-    def _read(self, found: Walk) -> frozenset[str]:
+    def _read(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
         return frozenset(
             relation.name
             for relation in found.relations
-            if not (relation.schema in _OWN_SCHEMAS and relation.name in self._temporary)
+            if not self._is_temporary(tokens, relation)
         )
 
-    def _changed(self, found: Walk) -> set[str | None]:
+    def _changed(self, tokens: Sequence[Token], found: Walk) -> set[str | None]:
+        """What is changed, "" for a temporary table, None for what has no plain name."""
         return {
-            "" if target.schema in _OWN_SCHEMAS and target.name in self._temporary else target.name
-            for target in found.targets
+            "" if self._is_temporary(tokens, target) else target.name for target in found.targets
         }
 
-    def _unknown_of(self, found: Walk) -> frozenset[str]:
-        return self._unknown(self._read(found) | self._changed(found))
+    def _unqualified(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
+        used: list[Relation | Target] = [*found.relations, *found.targets]
+        return frozenset(
+            tokens[each.at].name
+            for each in used
+            if each.at >= 0 and each.schema in self._own_schemas
+        )
+
+    def _hidden(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
+        """The project's tables that are only seemingly mentioned: temporary ones are meant."""
+        if not self._temporary:
+            return _NONE
+        uses: list[Relation | Target] = [*found.relations, *found.targets]
+        hidden = {each.at for each in uses if self._is_temporary(tokens, each)}
+        names = {tokens[at].text for at in hidden}
+        # Whatever else has that name may be the table, but not what qualifies a column.
+        rest = {
+            token.text
+            for at, token in enumerate(tokens)
+            if token.kind in (WORD, NAME)
+            and at not in hidden
+            and (at + 1 >= len(tokens) or tokens[at + 1] != DOT)
+        }
+        return frozenset(names - rest)
 
     def _writes(
-        self, found: Walk, mentioned: frozenset[str], called: set[str], into: str | None
+        self,
+        changed: set[str | None],
+        mentioned: frozenset[str],
+        called: set[str],
+        into: str | None,
     ) -> Tables:
         functions = {**WRITTEN_BY, **self._names.functions}
         by_functions: frozenset[str] = frozenset().union(
             *(functions[name] for name in called & functions.keys())
         )
-        if not found.targets:
-            # SELECT … INTO a new table.
-            return None if into == "" or into in self._names.tables else by_functions
-        known = self._known(self._changed(found))
+        if not changed:
+            return None if into == "" else by_functions  # SELECT … INTO a new table
+        known = self._known(changed)
         if known is None:
             return None
         if self._vendor not in _PLAIN_VENDORS:
@@ -470,15 +640,7 @@ def _into(tokens: Sequence[Token]) -> str | None:
     if at < len(tokens) and tokens[at].text == "table":
         at += 1
     last = name_at(tokens, at)
-    return "" if last is None else tokens[last].text
-
-
-def _effects_of_query(
-    tokens: Sequence[Token], verb: str, words: set[str], into: str | None
-) -> tuple[Effect, ...]:
-    if verb == "declare" and len(tokens) > 1:
-        return (("declare hold" if "hold" in words else "declare", tokens[1].text),)
-    return (("table", into),) if into else ()
+    return "" if last is None else tokens[last].name
 
 
 def _called(tokens: Sequence[Token]) -> set[str]:
@@ -495,22 +657,24 @@ def _shows_old(verb: str, words: set[str]) -> bool:
     return verb != "insert" or bool(words & {"conflict", "duplicate", "or", "old"})
 
 
-def _dropped(tokens: Sequence[Token]) -> frozenset[str]:
-    """The names behind DROP TABLE and DROP VIEW, if no schema but a temporary's is named."""
-    at = 1
-    if at < len(tokens) and tokens[at].text in _TEMPORARY:
-        at += 1
-    if at >= len(tokens) or tokens[at].text not in ("table", "view"):
-        return frozenset()
-    at += 1
-    while at < len(tokens) and tokens[at].text in ("if", "exists"):
-        at += 1
-    found = set()
-    while (last := name_at(tokens, at)) is not None:
-        if schema_at(tokens, at, last) not in _OWN_SCHEMAS:
-            return frozenset()
-        found.add(tokens[last].text)
-        at = last + 2
-        if tokens[last + 1 : last + 2] != [COMMA]:
+def _begin_of_made(tokens: Sequence[Token]) -> tuple[str, bool, int]:
+    """What kind of thing CREATE makes, whether TEMPORARY is said, and where the name begins."""
+    kind, is_temporary, at = "", False, 1
+    while at < len(tokens) and tokens[at].kind == WORD and tokens[at + 1 : at + 2] != [DOT]:
+        word = tokens[at].text
+        if word in _TEMPORARY:
+            is_temporary = True
+        elif word in _MAKEABLE and not kind:
+            kind = word
+        elif word not in _BEFORE_MADE:
             break
-    return frozenset(found)
+        at += 1
+    return kind, is_temporary, at
+
+
+def _behind(tokens: Sequence[Token], begin: int, word: str) -> int | None:
+    """Where the name stands that follows the first bare ``word`` from ``begin`` on."""
+    for at in range(begin, len(tokens)):
+        if tokens[at].kind == WORD and tokens[at].text == word and tokens[at - 1] != DOT:
+            return name_at(tokens, at + 1)
+    return None

@@ -35,6 +35,7 @@ _NONE: frozenset[str] = frozenset()
 _DEFINING = frozenset({"create", "alter", "drop", "rename"})
 _MOST_COLLECTED = 10_000  # they may be keys, of which there is no end
 _IDLE, _OPEN = 0, (1, 2, 3)  # of libpq's PQTRANS_: IDLE; ACTIVE, INTRANS and INERROR
+_FAILED = 3
 
 
 def tap_of(connection: Any) -> "Tap | None":
@@ -95,7 +96,7 @@ class Tap:
         listen(connection.connection, self)
         self._passes = passes_of(connection.vendor, connection.connection)
         self._has_begun = False
-        self._state.forget()
+        self._state = ConnectionState()
         self.publish()
 
     def detach(self) -> None:
@@ -191,12 +192,14 @@ class Tap:
         statement = ANYTHING if sql is None else self._statement(sql)
         self._note_reads(current(), statement, None, True)
         self._note(statement, None, False)
-        self._state.note(statement, is_done=False)
+        self._note_state(statement, is_done=False)
         self._settle(statement, sql)
 
-    def ended(self) -> None:
+    def ended(self, *, may_be_undone: bool) -> None:
         """Look whether what is pending was committed by the driver."""
         self._catch_up()
+        if may_be_undone:
+            self._state.forget()
         is_piped = self.pending and _is_piped(self._connection.connection)
         if is_piped and self._status() == _IDLE:
             self._publish_so_far()  # a transaction within a pipeline, which may go on
@@ -207,6 +210,8 @@ class Tap:
         """The execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/)."""
         if self._capture.is_active:
             self._look_up_schema()
+        if self._state.is_unsettled:
+            self._look_at_state()
         reads = current()
         statement = self._statement(sql, is_read=reads is not None)
         if reads is not None:
@@ -234,7 +239,7 @@ class Tap:
             self.is_running = was_running
             # Also after an error: part of it may have been done, and telling too much is safe.
             self._note(statement, params, many, done)
-            self._state.note(statement, is_done=done is not None)
+            self._note_state(statement, is_done=done is not None)
             self._settle(statement, sql)
 
     def _must_fetch(self, statement: Statement) -> bool:
@@ -261,15 +266,58 @@ class Tap:
             if not is_read and writes_nothing(sql, names):
                 return NOTHING
             statement = remembered.parse(sql, vendor, names)
-            if statement.unknown and (temporary := self._state.temporary(statement)):
+            state = self._state
+            if not state.is_used:
+                return statement
+            temporary = state.temporary(statement, names.tables, self._may_hide())
+            if temporary:
                 statement = remembered.parse(sql, vendor, names, temporary)
-            return self._state.resolve(statement) if statement.executes else statement
+            return state.meant(statement)
         except Exception:  # bytes, a text that nests too deep for us
             return ANYTHING
+
+    def _may_hide(self) -> bool:
+        """Whether a temporary table is meant where one of the project's has its name."""
+        # What the driver has prepared before may go on with the other one.
+        prepares = getattr(self._connection.connection, "prepare_threshold", None) is not None
+        return self._schema.temporary_is_first and not (self._state.is_path_set or prepares)
 
     def _names(self) -> Names:
         names = self._schema.names
         return names.get(self._connection.vendor) or names[""]
+
+    def _look_at_state(self) -> None:
+        """Forget what was made in a transaction that has ended, where nobody has seen how."""
+        try:
+            if not self._is_in_transaction():
+                self._state.forget()
+        except Exception:  # the driver cannot say
+            self._state.forget()
+
+    def _note_state(self, statement: Statement, *, is_done: bool) -> None:
+        """Take note of what a statement did to what only the connection has."""
+        try:
+            state, effects = self._state, statement.effects
+            if effects:
+                # In a pipeline it is not known yet what was done.
+                is_done = is_done and not _is_piped(self._connection.connection)
+                state.note(statement, is_done)
+                if state.is_unsettled and not self._is_in_transaction():
+                    state.settled()
+            if not is_done and state.is_used and (effects or self._status() == _FAILED):
+                state.forget()  # the transaction cannot be committed any more
+        except Exception:  # the driver cannot say
+            self._state.forget()
+
+    def _is_in_transaction(self) -> bool:
+        """Whether the driver has one open. Unlike ``_is_idle`` it takes no note of that."""
+        connection = self._connection
+        driver = connection.connection
+        if connection.vendor == "sqlite":
+            return driver is not None and bool(driver.in_transaction)
+        if connection.vendor == "postgresql":
+            return self._status() in _OPEN or _is_piped(driver)
+        return self._has_begun or connection.in_atomic_block or not connection.autocommit
 
     def _note_reads(
         self, reads: Reads | None, statement: Statement, params: Any, many: bool
@@ -419,11 +467,20 @@ class Tap:
         return bool(self._connection.features.can_rollback_ddl)
 
     def _commit(self, commit: Callable[[], None]) -> None:
+        state = self._state
         try:
+            # Of a transaction that has failed PostgreSQL makes a rollback, and does not say so.
+            has_failed = state.is_used and self._status() == _FAILED
             commit()
+            if has_failed:
+                state.forget()
+            else:
+                state.settled()
+        except BaseException:
+            state.forget()
+            raise
         finally:
             # Django runs the hooks of on_commit() later. COMMIT may have failed after it was done.
-            self._state.committed()
             self.publish()
 
     def _rollback(self, rollback: Callable[[], None]) -> None:

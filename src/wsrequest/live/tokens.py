@@ -7,6 +7,7 @@ is one token, and a text of too many characters or tokens is refused. Pure.
 """
 
 import re
+from string import ascii_uppercase
 from typing import NamedTuple
 
 __all__ = [
@@ -51,12 +52,19 @@ class Token(NamedTuple):
         text: folded, without its quotes; "" for a literal that is no number.
         number: of a placeholder, how many came before it; -1 for one with a name.
         stands_for: how many placeholders it stands for.
+        exact: a name as the database tells it from others, where that is not ``text``.
     """
 
     kind: str
     text: str
     number: int = -1
     stands_for: int = 0
+    exact: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name as the database tells it from others."""
+        return self.exact or self.text
 
 
 COMMA, DOT, OPEN, SEMICOLON = (Token(SIGN, text) for text in ",.(;")
@@ -103,6 +111,7 @@ _SURE_OF_TEXT = frozenset({"mysql", "sqlite", "oracle"})
 _OTHER = _pattern(_LINE, _TEXT, f"{_DOUBLE}|{_BACKTICK}|{_BRACKET}")
 _OPEN_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _COMMENT = re.compile(r"/\*|\*/")
+_ASCII_FOLDED = {ord(letter): letter.lower() for letter in ascii_uppercase}
 
 
 def tokenize(sql: str, vendor: str) -> list[Token]:
@@ -136,9 +145,9 @@ def tokenize(sql: str, vendor: str) -> list[Token]:
         elif kind == "named":
             tokens.append(Token(PARAM, ""))
         elif kind == "word":
-            tokens.append(Token(WORD, text.casefold()))
+            tokens.append(_name(WORD, text, vendor))
         elif kind == "name":
-            tokens.append(Token(NAME, _unquoted(text).casefold()))
+            tokens.append(_name(NAME, _unquoted(text), vendor))
         elif kind == "number":
             # Older PostgreSQL reads 1FROM as two words, MySQL as one name.
             if (after := pattern.match(sql, position)) and after.lastgroup in ("word", "number"):
@@ -171,6 +180,18 @@ def _end_of_comment(sql: str, position: int, nests: bool) -> int:
         if depth > _MAX_DEPTH:
             break
     raise Unparsable("a comment is not closed")
+
+
+def _name(kind: str, text: str, vendor: str) -> Token:
+    folded = text.casefold()
+    if text == folded:
+        return Token(kind, folded)
+    if vendor == "sqlite" or (vendor == "postgresql" and kind == WORD):
+        # Those fold letters of ASCII only.
+        if text.isascii():
+            return Token(kind, folded)
+        text = text.translate(_ASCII_FOLDED)
+    return Token(kind, folded, exact=text)
 
 
 def _unquoted(text: str) -> str:

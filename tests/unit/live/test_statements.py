@@ -170,7 +170,8 @@ def test_read_names_its_tables(sql: str, reads: Tables) -> None:
         pytest.param("DROP VIEW nowhere", ANY, id="drop-unknown"),
         pytest.param("REFRESH MATERIALIZED VIEW note", tables("note", SCHEMA), id="refresh"),
         pytest.param("LOAD DATA INFILE 'a' INTO TABLE note", tables("note", SCHEMA), id="load"),
-        pytest.param("CREATE TEMP TABLE note (a int)", tables("note", SCHEMA), id="hides-a-table"),
+        pytest.param("CREATE TEMP TABLE note (a int)", tables(), id="hides-a-table"),
+        pytest.param("SELECT * INTO TEMP note FROM tag", tables(), id="into-hides-a-table"),
         pytest.param("CREATE TEMP TABLE x () INHERITS (note)", tables("note", SCHEMA), id="child"),
         pytest.param("PRAGMA user_version = 5", tables(SCHEMA), id="pragma"),
         pytest.param("SELECT nextval('s')", tables("* sequences"), id="nextval"),
@@ -270,7 +271,30 @@ def test_write_says_how_far_it_goes(
         pytest.param("DEALLOCATE PREPARE p", [("deallocate", "p")], id="deallocate"),
         pytest.param("ROLLBACK TO SAVEPOINT x", [("forget", "")], id="savepoint"),
         pytest.param("DISCARD TEMP", [("forget", "")], id="discard"),
-        pytest.param("ALTER TABLE x RENAME TO y", [("forget", "")], id="rename"),
+        pytest.param("ALTER TABLE x RENAME TO y", [("forget", ""), ("renamed", "y")], id="rename"),
+        pytest.param("CREATE TEMP TABLE note (a int)", [("table", "note")], id="hides"),
+        pytest.param("CREATE TABLE pg_temp.note (a int)", [("table", "note")], id="by-schema"),
+        pytest.param('CREATE TEMP TABLE "Note" (a int)', [("table", "Note")], id="exact"),
+        pytest.param("CREATE TEMP TABLE NOTE (a int)", [("table", "note")], id="folded"),
+        pytest.param("CREATE TABLE temp.note (a int)", [], id="schema-of-another-database"),
+        pytest.param("CREATE TEMP VIEW note AS SELECT 1 FROM tag", [("view", "note")], id="odd"),
+        pytest.param("CREATE TEMP TABLE note () INHERITS (tag)", [("odd", "note")], id="child"),
+        pytest.param("CREATE TEMP SEQUENCE note", [("odd", "note")], id="sequence"),
+        pytest.param("CREATE TRIGGER t AFTER INSERT ON note EXECUTE FUNCTION f()", [], id="real"),
+        pytest.param(
+            "CREATE TEMP TRIGGER t AFTER UPDATE OF a ON note EXECUTE FUNCTION f()",
+            [("trigger", "note")],
+            id="trigger",
+        ),
+        pytest.param("SET search_path TO tenant, public", [], id="path"),
+        pytest.param("SET LOCAL search_path = 'tenant', 'public'", [], id="path-of-texts"),
+        pytest.param("SET search_path TO public, pg_temp", [("path", "")], id="path-names-it"),
+        pytest.param("SET search_path = 'public', 'PG_TEMP'", [("path", "")], id="path-in-text"),
+        pytest.param("SET search_path TO %s", [("path", "")], id="path-by-parameter"),
+        pytest.param("SELECT set_config('app.user', %s, true)", [], id="another-setting"),
+        pytest.param("SELECT set_config(%s, 'a', true)", [("path", "")], id="any-setting"),
+        pytest.param("SELECT set_config('search_path', %s, true)", [("path", "")], id="config"),
+        pytest.param("DO $$ BEGIN END $$", [("forget", "")], id="anything"),
         pytest.param("COMMIT; CREATE TEMP TABLE x (a int)", [("commit", ""), ("table", "x")]),
     ],
 )
@@ -279,25 +303,63 @@ def test_statement_says_what_it_does_to_its_connection(sql: str, effects: list[A
 
 
 @pytest.mark.parametrize(
-    ("sql", "unknown", "writes", "reads"),
+    ("sql", "unqualified", "writes", "reads"),
     [
-        pytest.param("INSERT INTO x SELECT 1 FROM note", {"x"}, tables(), tables("note")),
-        pytest.param("SELECT 1 FROM x JOIN note ON true", {"x"}, tables(), tables("note")),
-        pytest.param("DELETE FROM pg_temp.x USING note", {"x"}, tables(), tables("note")),
+        pytest.param("INSERT INTO x SELECT 1 FROM note", {"x", "note"}, tables(), tables("note")),
+        pytest.param("SELECT 1 FROM x JOIN note ON true", {"x", "note"}, tables(), tables("note")),
+        pytest.param("DELETE FROM pg_temp.x USING note", {"x", "note"}, tables(), tables("note")),
         pytest.param("UPDATE x SET a = 1", {"x"}, tables(), tables()),
         pytest.param("TRUNCATE x", {"x"}, tables(), tables()),
         pytest.param("COPY x FROM STDIN", {"x"}, tables(), tables()),
         pytest.param("DROP TABLE IF EXISTS x", {"x"}, tables(), tables()),
-        pytest.param("INSERT INTO public.x VALUES (1)", {"x"}, ANY, tables()),
-        pytest.param("SELECT 1 FROM public.x", {"x"}, tables(), ANY),
+        pytest.param("CREATE UNIQUE INDEX i ON x (a)", {"x"}, tables(), tables()),
+        pytest.param("INSERT INTO public.x VALUES (1)", set(), ANY, tables()),
+        pytest.param("INSERT INTO temp.x VALUES (1)", set(), ANY, tables()),
+        pytest.param('INSERT INTO "X" VALUES (1)', {"X"}, ANY, tables()),
+        pytest.param("SELECT 1 FROM public.x", set(), tables(), ANY),
         pytest.param("SELECT 1 FROM x JOIN y ON true", {"x", "y"}, tables(), ANY),
         pytest.param("DROP TABLE x, note", {"note", "x"}, tables("note", SCHEMA), tables("note")),
+        pytest.param("PREPARE p AS INSERT INTO x VALUES (1)", set(), tables(), tables()),
     ],
 )
 def test_temporary_table_concerns_nobody_else(
-    sql: str, unknown: set[str], writes: Tables, reads: Tables
+    sql: str, unqualified: set[str], writes: Tables, reads: Tables
 ) -> None:
-    assert statement(sql).unknown == unknown
+    assert statement(sql).unqualified == unqualified
     found = parse(sql, "postgresql", NAMES, frozenset({"x"}))
     assert found.writes == writes
     assert found.reads == reads
+
+
+@pytest.mark.parametrize(
+    ("sql", "writes", "reads"),
+    [
+        pytest.param('UPDATE "note" SET "a" = %s WHERE "note"."id" = 1', tables(), tables()),
+        pytest.param('SELECT "note"."a" FROM "note"', tables(), tables()),
+        pytest.param("SELECT U0.a FROM note U0 JOIN tag ON true", tables(), tables("tag")),
+        pytest.param("DELETE FROM note USING note AS n", tables(), tables()),
+        pytest.param("TRUNCATE note", tables(), tables()),
+        pytest.param("DROP TABLE note", tables(), tables()),
+        pytest.param("CREATE INDEX i ON note (a)", tables(), tables()),
+        pytest.param("UPDATE public.note SET a = 1", tables("note"), tables()),
+        pytest.param("SELECT 1 FROM public.note", tables(), tables("note")),
+        pytest.param("INSERT INTO note SELECT * FROM public.note", tables(), tables("note")),
+        pytest.param("INSERT INTO public.note SELECT * FROM note", tables("note"), tables()),
+        pytest.param("SELECT note FROM note", tables(), tables("note"), id="in-doubt"),
+        pytest.param("WITH tag AS (SELECT 1 FROM note) SELECT 1 FROM tag", tables(), tables("tag")),
+        pytest.param('UPDATE "Note" SET a = 1', tables("note"), tables(), id="another-name"),
+        pytest.param("INSERT INTO note SELECT count_up(1)", tables("tag"), tables()),
+        pytest.param("DROP TABLE note; UPDATE note SET a = 1", tables("note"), tables()),
+        pytest.param("ROLLBACK; UPDATE note SET a = 1", tables("note"), tables()),
+        pytest.param("PREPARE p AS UPDATE note SET a = 1", tables(), tables()),
+    ],
+)
+def test_temporary_table_hides_the_table_of_its_name(
+    sql: str, writes: Tables, reads: Tables
+) -> None:
+    found = parse(sql, "postgresql", NAMES, frozenset({"note"}))
+    assert found.writes == writes
+    assert found.reads == reads
+    assert found.written is None or found.writes == {"note"}
+    if found.prepared is not None:
+        assert found.prepared.writes == {"note"}
