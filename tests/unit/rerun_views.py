@@ -138,8 +138,14 @@ _FORM = engines["django"].from_string(
 
 
 def form(request: HttpRequest, name: str) -> HttpResponse:
-    """A list with a form; by ``later`` it has none until the table holds something."""
-    begin(request, name)
+    """A list with a form; by ``later`` it has none until the table holds something.
+
+    By ``held`` the run that takes the place of a rerun then holds its thread.
+    """
+    stage = begin(request, name)
+    is_rerun = request.websocket.is_rerun  # type: ignore[attr-defined]
+    if "held" in request.GET and value(name) and not is_rerun:
+        stage.go.wait(SECONDS)
     facts = {"value": value(name), "form": "later" not in request.GET}
     return HttpResponse(_FORM.render(facts, request))
 

@@ -148,6 +148,7 @@ class InFlight:
             self._session.go_live(call.key)
             if self._is_draining and not self._calls:
                 self._line.all_is_answered()
+        self._subscriptions.renewed(call)
 
     def begin_anew(self, key: Key, message: Request) -> None:
         """Run a live request that goes on once more as one that the client has sent."""
@@ -215,6 +216,7 @@ class InFlight:
             self._settling.drop(call)
         if isinstance(call, LiveCall) and self._subscriptions is not None:
             self._subscriptions.abandon(call)
+            self._subscriptions.renewed(call)
         is_untouched = self._schedule.withdraw(call)
         if is_untouched:
             call.discard()

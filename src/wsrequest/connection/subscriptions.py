@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from time import time
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -232,7 +233,9 @@ class Subscriptions:
         "_ending",
         "_held_bytes",
         "_identity",
+        "_renewed",
         "_subscriptions",
+        "_waits",
         "account",
         "line",
         "live",
@@ -248,6 +251,10 @@ class Subscriptions:
         self.account = line.service.budget.account_of(address)
         self._held_bytes = 0  # of the bodies of all that is held
         self._ending: asyncio.TimerHandle | None = None  # of the next cookie that ends by itself
+        # Those that are begun again: nothing is settled before their answers.
+        self._renewed: frozenset[Key] = frozenset()
+        # In order. Who waits holds its wait; what was revoked is kept by nobody.
+        self._waits: WeakKeyDictionary[Wait, None] | None = None
 
     def __len__(self) -> int:
         """How many are live."""
@@ -377,10 +384,19 @@ class Subscriptions:
         """
         if subscription.group is not run.group or subscription.group is None:
             return
+        self._renewed |= {subscription.session_key}
         self._forget(subscription.session_key)
         self.live.registry.leave(subscription)
         message = msgspec.structs.replace(subscription.message, rerun=False)
         self.line.begin_anew(subscription.session_key, message)
+
+    def renewed(self, call: LiveCall) -> None:
+        """What was begun again has been answered, or is not wanted any more."""
+        self._renewed -= {call.key}
+        if self._waits is not None and not self._renewed:
+            waits, self._waits = list(self._waits), None
+            for wait in waits:
+                self.live.registry.settle(wait, self._subscriptions.values())
 
     def look_whose(self, subscription: Subscription) -> None:
         """A run that was made as one of them has ended; the cookies may be others by now."""
@@ -416,8 +432,18 @@ class Subscriptions:
             The wait, so that it can be revoked. What has still to be heard of keeps no more than
             that alive.
         """
-        wait = Wait(lambda: then(not any(s.is_behind for s in self._subscriptions.values())))
         subscriptions, registry = self._subscriptions, self.live.registry
+
+        def look() -> None:
+            if self._renewed:
+                wait.renew(look)
+                if self._waits is None:
+                    self._waits = WeakKeyDictionary()
+                self._waits[wait] = None
+            else:
+                then(not any(s.is_behind for s in subscriptions.values()))
+
+        wait = Wait(look)
         self.live.when_heard(lambda: registry.settle(wait, subscriptions.values()))
         return wait
 

@@ -23,7 +23,7 @@ class Wait:
         position: of the log; what was committed up to there must have been shown.
     """
 
-    __slots__ = ("_group", "_left", "_then", "position")
+    __slots__ = ("__weakref__", "_group", "_left", "_then", "position")
 
     def __init__(self, then: Callable[[], None]) -> None:
         self._then: Callable[[], None] | None = then
@@ -56,6 +56,10 @@ class Wait:
         then, self._then = self._then, None
         if then is not None:
             then()
+
+    def renew(self, then: Callable[[], None]) -> None:
+        """Called from ``then``: what waits goes on to wait, and ``begin`` follows."""
+        self._then = then
 
     def cancel(self) -> None:
         """Revoke it: ``then`` is not called, and nothing is kept alive. Safe to call twice."""

@@ -312,6 +312,44 @@ async def test_a_secret_in_the_session_is_the_visitors(settings: Any, engine: st
 
 
 @pytest.mark.usefixtures("_csrf")
+@pytest.mark.parametrize("ask", ["before", "meanwhile"])
+async def test_nothing_is_settled_before_a_request_that_is_begun_again(ask: str) -> None:
+    async with visitor() as peer:
+        await goes_on(peer, url="/form/a/?later=1&held=1")
+        commit(a=1)
+        if ask == "meanwhile":
+            await peer.becomes(lambda: STAGES["a"].count == 3)  # the rerun, and what replaces it
+        peer.say(id=9, url="/facts/b/", settled=True)
+        await peer.becomes(lambda: STAGES["a"].count == 3 and STAGES["b"].count == 1)
+        await peer.obeyed()
+        assert not peer.of(9)
+        STAGES["a"].go.set()
+        assert (await peer.last(9)).settled is True
+        answers = [message.id for message in peer.messages if message in peer.of(1) + peer.of(9)]
+        assert answers == [1, 1, 9]
+
+
+@pytest.mark.usefixtures("_csrf")
+@pytest.mark.parametrize("end", ["request", "answer", "connection"])
+async def test_waiting_for_a_request_that_is_begun_again_can_be_cancelled(end: str) -> None:
+    async with visitor() as peer:
+        await goes_on(peer, url="/form/a/?later=1&held=1")
+        commit(a=1)
+        await peer.becomes(lambda: STAGES["a"].count == 3)
+        peer.say(id=9, url="/facts/b/", settled=True)
+        await peer.becomes(lambda: STAGES["b"].count == 1)
+        if end != "connection":
+            peer.say(id=1 if end == "request" else 9, cancel=True)
+            await peer.obeyed()
+        if end == "request":
+            assert (await peer.last(9)).settled is True
+        STAGES["a"].go.set()
+        if end == "answer":
+            await nth(peer, 1, 2)
+            assert not peer.of(9)
+
+
+@pytest.mark.usefixtures("_csrf")
 async def test_a_request_that_is_begun_again_can_be_cancelled() -> None:
     async with visitor() as peer:
         await goes_on(peer, url="/form/a/?later=1")
