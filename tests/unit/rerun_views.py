@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.middleware.csrf import get_token
 from django.template import engines
 from django.urls import path
 
@@ -151,8 +152,9 @@ def form(request: HttpRequest, name: str) -> HttpResponse:
 
 
 async def aform(request: HttpRequest, name: str) -> StreamingHttpResponse:
-    """The same as a stream."""
+    """The same as a stream. Its cookie is set only if the secret is there before it begins."""
     begin(request, name)
+    get_token(request)
 
     async def pieces() -> AsyncIterator[str]:
         yield _FORM.render({"value": value(name), "form": True}, request)

@@ -10,6 +10,8 @@ import logging
 from contextvars import Context
 from typing import Protocol
 
+import msgspec
+
 from wsrequest.connection.calls import Call
 from wsrequest.connection.outbox import Outbox
 from wsrequest.connection.runs import LiveCall
@@ -138,6 +140,10 @@ class InFlight:
 
     def _live_answered(self, call: LiveCall, frame: Frame | None) -> None:
         assert self._subscriptions is not None  # made with the call
+        if call.needs_sender:  # its body was made where it could not run once more
+            self._subscriptions.abandon(call)
+            self._begin_with_effects(call)
+            return
         if call.result is not None:
             frame = self._subscriptions.answered(call)
         else:
@@ -150,11 +156,20 @@ class InFlight:
                 self._line.all_is_answered()
         self._subscriptions.renewed(call)
 
+    def _begin_with_effects(self, before: LiveCall) -> None:
+        """Run the first run of a live request once more, as one that the client has sent."""
+        message = msgspec.structs.replace(before.shown_message, rerun=False)
+        self._begin_again(LiveCall(self, before.key, message))
+
     def begin_anew(self, key: Key, message: Request) -> None:
         """Run a live request that goes on once more as one that the client has sent."""
         call = LiveCall(self, key, message)
-        call.is_anew, call.since = True, self._loop.time()
-        self._calls[key] = call
+        call.is_anew = True
+        self._begin_again(call)
+
+    def _begin_again(self, call: LiveCall) -> None:
+        call.since = self._loop.time()
+        self._calls[call.key] = call
         self._watch.expect(call.since + self.terms.limits.request_seconds)
         self._schedule.add(call)
 

@@ -285,15 +285,16 @@ async def test_a_form_that_appears_can_be_sent() -> None:
 
 
 @pytest.mark.usefixtures("_csrf")
-async def test_a_form_that_is_taken_up_again_can_be_sent() -> None:
+@pytest.mark.parametrize("view", ["form", "aform"])
+async def test_a_form_that_is_taken_up_again_can_be_sent(view: str) -> None:
     async with visitor() as peer:
-        first = await goes_on(peer, url="/form/a/", rerun=True)
+        first = await goes_on(peer, url=f"/{view}/a/", rerun=True)
         assert can_be_sent(peer, first.body or b"")
         await quiet(peer)
         assert STAGES["a"].count == 3  # with effects, and with its cookie as whoever that names
     async with visitor() as peer:
         peer.connection.visitor._jar.update([f"csrftoken={'s' * 32}; Path=/"], "/")
-        first = await goes_on(peer, url="/form/b/", rerun=True)
+        first = await goes_on(peer, url=f"/{view}/b/", rerun=True)
         assert can_be_sent(peer, first.body or b"") and STAGES["b"].count == 1
 
 
