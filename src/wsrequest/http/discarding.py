@@ -3,6 +3,8 @@
 Owns the session stores that are made while ``discarding`` is in force. They hold for any engine
 that stores sessions by their keys, however the project gets one: as ``request.session`` or by
 calling ``SessionStore(key)``. An engine that keeps the data in the cookie has nothing to discard.
+Owns, too, that a login in such a run leaves ``last_login`` alone: its session is discarded, so it
+logs in each time.
 
 A run can start a task that goes on after it, for other visitors. Such a task inherits the context,
 so its stores, and those that it took from the run, write as usual once the run has ended.
@@ -16,8 +18,11 @@ from functools import cache, wraps
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar, cast
 
+from django.apps import apps
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
+from django.utils.timezone import now
 
 __all__ = ["Discarded", "discarding"]
 
@@ -44,6 +49,8 @@ class Discarded:
 
 _CURRENT: ContextVar[Discarded | None] = ContextVar("wsrequest.http.discarding", default=None)
 _lock = Lock()
+_LAST_LOGIN = "update_last_login"  # as Django calls its receiver
+_REPLACING = f"wsrequest.{_LAST_LOGIN}"
 
 
 @contextmanager
@@ -194,6 +201,8 @@ def _install() -> None:
         if hasattr(before, "_wsrequest"):
             return
         SessionBase.__new__ = staticmethod(_hooked(before))  # type: ignore[method-assign]  # see above
+        if apps.is_installed("django.contrib.auth"):
+            _replace_last_login()
 
 
 def _hooked(before: Callable[..., Any]) -> Callable[..., Any]:
@@ -209,6 +218,25 @@ def _hooked(before: Callable[..., Any]) -> Callable[..., Any]:
 
     make._wsrequest = True  # type: ignore[attr-defined]
     return make
+
+
+def _replace_last_login() -> None:
+    """Put ours in the place of Django's receiver, under its id, so that a project finds it."""
+    from django.contrib.auth.models import update_last_login  # needs the applications
+
+    def update(sender: Any, user: Any, **kwargs: Any) -> None:
+        discarded = _CURRENT.get()
+        if discarded is None or not discarded.is_open:
+            update_last_login(sender, user, **kwargs)
+        else:
+            user.last_login = now()
+
+    # Two at a time rather than none: another thread may log somebody in.
+    if any(key[0] == _LAST_LOGIN for key, *_ in user_logged_in.receivers):
+        user_logged_in.connect(update, weak=False, dispatch_uid=_REPLACING)
+        user_logged_in.disconnect(dispatch_uid=_LAST_LOGIN)
+        user_logged_in.connect(update, weak=False, dispatch_uid=_LAST_LOGIN)
+        user_logged_in.disconnect(dispatch_uid=_REPLACING)
 
 
 def _make(before: Callable[..., Any], cls: Any, args: Any, kwargs: Any) -> Any:

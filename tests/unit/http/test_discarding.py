@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import CreateError
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
@@ -197,3 +198,48 @@ def test_sessions_in_cookies_have_nothing_to_discard() -> None:
         session["a"] = 1
         session.save()
         assert CookieStore(session.session_key).load() == {"a": 1}
+
+
+# A login.
+
+
+class Visitor:
+    """As much of a user as Django's receiver needs."""
+
+    last_login: Any = None
+
+    def __init__(self) -> None:
+        self.saved: list[Any] = []
+
+    def save(self, update_fields: Any) -> None:
+        self.saved.append(update_fields)
+
+
+def test_login_of_such_a_run_leaves_the_user_alone() -> None:
+    with discarding(Discarded()):
+        user = Visitor()
+        user_logged_in.send(Visitor, user=user, request=None)
+        assert user.last_login is not None and not user.saved
+        context = copy_context()
+    for log_in in (
+        lambda: user_logged_in.send(Visitor, user=user, request=None),
+        # What the run has started and left behind.
+        lambda: context.run(user_logged_in.send, Visitor, user=user, request=None),
+    ):
+        user.saved.clear()
+        log_in()
+        assert user.saved == [["last_login"]]
+
+
+def test_receiver_of_a_login_is_found_under_its_name() -> None:
+    with discarding(Discarded()):
+        pass
+    receivers = list(user_logged_in.receivers)
+    try:
+        assert user_logged_in.disconnect(dispatch_uid="update_last_login")
+        user = Visitor()
+        user_logged_in.send(Visitor, user=user, request=None)
+        assert user.last_login is None
+    finally:
+        user_logged_in.receivers = receivers
+        user_logged_in.sender_receivers_cache.clear()
