@@ -18,7 +18,7 @@ from wsrequest.bus.codec import CHANGES
 from wsrequest.conf import conf
 from wsrequest.connection import sockets
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
-from wsrequest.connection.direct import DirectLine
+from wsrequest.connection.direct import DirectLine, UncompressedSender
 from wsrequest.connection.door import Door
 from wsrequest.connection.events import EventStream, request_of
 from wsrequest.connection.hearing import Hearing
@@ -192,6 +192,8 @@ class Application:
                 line = DirectLine.attach(receive, send, connection)
                 if line is not None:
                     connection.outbox.send_at_once, connection.abort = line.send, line.abort
+                elif (sender := UncompressedSender.attach(send)) is not None:
+                    connection.outbox.send_at_once = sender.send
             await connection.run(receive)
         finally:
             self._door.leave(place)

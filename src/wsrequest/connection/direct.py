@@ -7,15 +7,19 @@ protocol object gets everything else, and still decides on pings, closing and wh
 
 import asyncio
 import sys
+import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from wsrequest.protocol.cutting import Cutter, join
 from wsrequest.types import Frame
 
-__all__ = ["DirectLine", "Receiver"]
+__all__ = ["DirectLine", "Receiver", "UncompressedSender"]
 
 _MODULE = "uvicorn.protocols.websockets.websockets_sansio_impl"
+# Deflating a smaller frame costs little more than to find out whether that is worth it.
+_MIN_UNCOMPRESSED_BYTES = 16384
+_SAMPLE_BYTES = 2048
 
 
 class Receiver(Protocol):
@@ -63,14 +67,11 @@ class DirectLine(asyncio.Protocol):
             None where ASGI is the only way: another server, a compressed connection, something
             between the server and us, or a client that did not wait to be accepted.
         """
-        implementation = sys.modules.get(_MODULE)
-        server: Any = getattr(send, "__self__", None)
+        server = _server_of(send)
         source: Any = getattr(receive, "__self__", None)
-        if implementation is None or source is not server:
+        if server is None or source is not server:
             return None
         try:
-            if type(server) is not implementation.WebSocketsSansIOProtocol:
-                return None
             is_plain = not server.conn.extensions and server.handshake_complete
             is_untouched = server.queue.empty() and _is_between_frames(server.conn)
             if not is_plain or not is_untouched or server.frames or server.transport.is_closing():
@@ -83,11 +84,7 @@ class DirectLine(asyncio.Protocol):
 
     def send(self, frame: Frame) -> bool:
         """Write a frame; false when it has to go by ASGI: to wait, or as nobody reads any more."""
-        transport = self._transport
-        if self._server.close_sent or transport.is_closing() or not self._writable.is_set():
-            return False
-        transport.write(join(frame))
-        return True
+        return _write(self._server, self._transport, self._writable, frame)
 
     def abort(self) -> None:
         """End the connection although something is still to be read.
@@ -124,6 +121,62 @@ class DirectLine(asyncio.Protocol):
         if self._queue.empty() and not server.close_sent and not server.disconnected:
             return self._receiver.take(frame)
         return False
+
+
+class UncompressedSender:
+    """Writes the frames of a compressed connection that compression would not make smaller.
+
+    Deflating images, archives and other packed data takes most of the time of sending them, and
+    saves nothing. Each message may go uncompressed (RFC 7692, section 6).
+
+    Args:
+        server: uvicorn's, of an accepted WebSocket with permessage-deflate.
+    """
+
+    __slots__ = ("_server", "_transport", "_writable")
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._transport, self._writable = server.transport, server.writable
+
+    @classmethod
+    def attach(cls, send: Callable[..., Any]) -> "UncompressedSender | None":
+        """Return one for the connection whose ASGI callable this is, behind "websocket.accept".
+
+        Returns:
+            None for another server, something between the server and us, or no compression.
+        """
+        server: Any = _server_of(send)
+        try:
+            names = [] if server is None else [each.name for each in server.conn.extensions]
+            return cls(server) if names == ["permessage-deflate"] else None
+        except AttributeError:  # a version of uvicorn or websockets that is made otherwise
+            return None
+
+    def send(self, frame: Frame) -> bool:
+        """Write a frame; false when it has to go by ASGI: small, compressible, or not now."""
+        if isinstance(frame, str) or len(frame) < _MIN_UNCOMPRESSED_BYTES:
+            return False
+        middle = len(frame) // 2
+        sample = frame[middle : middle + _SAMPLE_BYTES]
+        if len(zlib.compress(sample, 1)) < _SAMPLE_BYTES * 0.95:
+            return False
+        return _write(self._server, self._transport, self._writable, frame)
+
+
+def _server_of(send: Callable[..., Any]) -> Any:
+    """The protocol object of uvicorn whose method this is; None for anything else."""
+    implementation = sys.modules.get(_MODULE)
+    server = getattr(send, "__self__", None)
+    expected = getattr(implementation, "WebSocketsSansIOProtocol", None)
+    return server if server is not None and type(server) is expected else None
+
+
+def _write(server: Any, transport: Any, writable: Any, frame: Frame) -> bool:
+    if server.close_sent or transport.is_closing() or not writable.is_set():
+        return False
+    transport.write(join(frame))
+    return True
 
 
 def _is_between_frames(conn: Any) -> bool:

@@ -147,7 +147,9 @@ class Outbox:
                 kind = "text" if isinstance(frame, str) else "bytes"
                 self.sending_since = loop.time()
                 event = {"type": "websocket.send", kind: frame}
-                if context is None:
+                if self.send_at_once is not None and self.send_at_once(frame):
+                    pass  # the server has it
+                elif context is None:
                     await self._send(event)
                 else:
                     await _InContext(context, partial(self._send, event))

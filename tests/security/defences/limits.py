@@ -107,7 +107,7 @@ LIMITS = (
         (24,),
         "a client that does not read is not written to by the short way",
         SRC + "connection/direct.py",
-        ((" or not self._writable.is_set()", ""),),
+        ((" or not writable.is_set()", ""),),
         (UNIT + "connection/test_direct.py::test_a_client_that_does_not_read_is_not_written_to",),
     ),
     Defence(

@@ -1,6 +1,7 @@
 """The short way between uvicorn's socket and a connection, with a real uvicorn and real clients."""
 
 import asyncio
+import random
 import socket
 import sys
 import threading
@@ -13,14 +14,17 @@ from typing import Any
 import pytest
 import uvicorn
 import uvloop
+from django.http import HttpResponse
+from django.urls import path
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from wsrequest.asgi import Application
 from wsrequest.connection.connection import Connection
-from wsrequest.connection.direct import DirectLine
+from wsrequest.connection.direct import DirectLine, UncompressedSender
 from wsrequest.http.plain import not_found
 from wsrequest.types import Frame
 
@@ -321,3 +325,101 @@ def test_a_server_that_stops_closes_the_connection(loop: str) -> None:
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1012
     assert app.ended.wait(SECONDS)
+
+
+class Sender:
+    """An ASGI application that sends what it is told to, as a connection does."""
+
+    def __init__(self, frames: list[Frame]) -> None:
+        self.frames = frames
+        self.directly: list[bool] = []
+        self.has_sender = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        sender = UncompressedSender.attach(send)
+        self.has_sender = sender is not None
+        await receive()
+        for frame in self.frames:
+            is_sent = sender is not None and sender.send(frame)
+            self.directly.append(is_sent)
+            if not is_sent:
+                kind = "text" if isinstance(frame, str) else "bytes"
+                await send({"type": "websocket.send", kind: frame})
+        await receive()
+
+
+NOISE = random.Random(1).randbytes(100_000)
+
+
+class Packed:
+    """URLs of a project whose one view answers what no compression makes smaller."""
+
+    urlpatterns = (path("packed/", lambda request: HttpResponse(NOISE, content_type="image/png")),)
+
+
+def sent_by(
+    app: Sender, loop: str, compression: str | None, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> tuple[list[Frame], int]:
+    """What a client gets of an application, and how many frames of the server were deflated."""
+    encode, deflated = PerMessageDeflate.encode, []
+
+    def spy_encode(self: PerMessageDeflate, frame: WebSocketFrame) -> WebSocketFrame:
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY) and bytes(frame.data) != b"begin":
+            deflated.append(frame)
+        return encode(self, frame)
+
+    monkeypatch.setattr(PerMessageDeflate, "encode", spy_encode)
+    with serving(app, loop, **options) as port:
+        address = f"ws://127.0.0.1:{port}/"
+        with connect(address, compression=compression, proxy=None, close_timeout=2) as client:
+            client.send("begin")
+            return [client.recv(SECONDS) for _ in app.frames], len(deflated)
+
+
+def test_what_compression_would_not_make_smaller_goes_without(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, packed, loose, text = NOISE[:1000], NOISE, bytes(100_000), "x" * 100_000
+    # Between others, since those are deflated with what came before in mind.
+    app = Sender([text, packed, loose, small, packed, text])
+    frames, deflated_count = sent_by(app, loop, "deflate", monkeypatch)
+    assert frames == app.frames
+    assert app.directly == [False, True, False, False, True, False]
+    assert deflated_count == 4
+
+
+@pytest.mark.parametrize("reason", ["plain", "another server"])
+def test_nothing_goes_past_a_connection_that_does_not_compress(
+    loop: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Sender([NOISE])
+    ws: Any = "wsproto" if reason == "another server" else "websockets-sansio"
+    compression = None if reason == "plain" else "deflate"
+    assert sent_by(app, loop, compression, monkeypatch, ws=ws)[0] == [NOISE]
+    assert not app.has_sender
+
+
+def test_a_packed_answer_is_not_packed_again(
+    loop: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    send = UncompressedSender.send
+
+    def spy_send(self: UncompressedSender, frame: Frame) -> bool:
+        is_sent = send(self, frame)
+        sent.extend([len(frame)] if is_sent else [])
+        return is_sent
+
+    monkeypatch.setattr(UncompressedSender, "send", spy_send)
+    settings.ROOT_URLCONF = Packed
+    with serving(Application(not_found), loop) as port:
+        address = f"ws://127.0.0.1:{port}/ws/"
+        with connect(address, proxy=None, close_timeout=2) as client:
+            client.send('{"id":1,"url":"/packed/","credit":200000}')
+            assert b'"status":200' in client.recv(SECONDS, decode=False)
+            frames = [client.recv(SECONDS) for _ in range(2)]
+    parts = [frame.partition(b"\n")[2] for frame in frames if isinstance(frame, bytes)]
+    assert b"".join(parts) == NOISE
+    assert len(sent) == 2
