@@ -8,7 +8,7 @@ import { Lost, RequestFailed, Unbegun } from "./errors.js";
 import { encode, NOT_OURS, type Bytes, type ClientMessage, type Frame } from "./messages.js";
 import type { Headings, Limits, Refusal, ServerMessage } from "./messages.js";
 
-type Head = { status: number; headers: Headings } & Pick<ServerMessage, "cookies">;
+type Head = { status: number; headers: Headings } & Pick<ServerMessage, "cookies" | "csrf">;
 /** An answer; its body is a stream where it comes in parts. */
 export interface Answer extends Head {
   body: Bytes | ReadableStream<Bytes> | null;

@@ -90,7 +90,8 @@ export function fetchBy(
     for (let count = 0; ; count++) {
       const answer = await send(request, body, token, settled);
       if (answer instanceof Response) return count ? asRedirected(answer) : answer;
-      const { status, cookies } = answer;
+      const { status, cookies, csrf } = answer;
+      if (csrf) http.csrfToken = csrf;
       if (cookies) await http.redeem(cookies);
       // A server that this connection was the wrong one for is asked once more by another (Fetch standard, "HTTP fetch").
       if (status === 421 && !(body instanceof ReadableStream)) {

@@ -11,6 +11,8 @@ import type { Token } from "./tokens.js";
 import { isGet, originOf, type Trusts } from "./urls.js";
 
 export interface Http {
+  /** Django's CSRF token, where the page or the socket gave one; else it is in a cookie. */
+  csrfToken: string | undefined;
   /** Send by window.fetch; `request` may have been read, so its body is given. */
   send(request: Request, body: Body, token: Token): Promise<Response>;
   /**
@@ -34,11 +36,12 @@ export function httpBy(
 ): Http {
   const { tokenScheme = "JWT", csrfCookieName = "csrftoken", csrfHeaderName = "X-CSRFToken" } = options;
   return {
+    csrfToken: options.csrfToken,
     async send(request, body, token) {
       const { url, method, signal } = request;
       const headers = new Headers(request.headers);
       if (token) headers.set("authorization", `${tokenScheme} ${token}`);
-      const csrf = cookie(csrfCookieName);
+      const csrf = this.csrfToken ?? cookie(csrfCookieName);
       const isOurs = originOf(url) === globalThis.location?.origin && trusts(url);
       const isSafe = isGet(method);
       if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);

@@ -49,6 +49,7 @@ export interface ServerMessage {
   headers?: Headings;
   more?: boolean;
   cookies?: string | null;
+  csrf?: string | null;
   version?: number;
   /** `body` is no body then, but JSON that changes that of the version before (4.7). */
   patch?: "json" | "merge";

@@ -17,6 +17,8 @@ export interface Options {
   queueLimit?: number;
   /** Name of Django's CSRF cookie (CSRF_COOKIE_NAME). @default "csrftoken" */
   csrfCookieName?: string;
+  /** The token itself, where no script can read that cookie; the socket tells when it changes. @default none */
+  csrfToken?: string;
   /** Name of the header that it goes in. @default "X-CSRFToken" */
   csrfHeaderName?: string;
   /** The `Referrer-Policy` that the page was sent with, which no script can see. @default "strict-origin-when-cross-origin" */

@@ -275,6 +275,7 @@ class Application:
             conf.csrf_cookie,
             ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER),
             conf.LIVE_TRUST_RERUN,
+            conf.hides_csrf_token,
         )
         if terms != self._terms:
             self._terms = terms  # one object for all the connections that it holds for

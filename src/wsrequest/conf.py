@@ -275,6 +275,11 @@ class Conf:
         )
 
     @property
+    def hides_csrf_token(self) -> bool:
+        """Whether scripts of a page cannot read Django's CSRF token from a cookie."""
+        return bool(self.django("CSRF_COOKIE_HTTPONLY") or self.django("CSRF_USE_SESSIONS"))
+
+    @property
     def csrf_cookie(self) -> str | None:
         """The cookie that Django's CSRF middleware reads in each request; None without such."""
         has_middleware = "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE

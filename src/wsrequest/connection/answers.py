@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import connections
+from django.http import HttpRequest
 
 from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.http import responses
+from wsrequest.http.masks import csrf_token
 from wsrequest.http.outcomes import Outcome
 from wsrequest.protocol.codec import encode_refused, encode_response, encode_server
 from wsrequest.protocol.messages import Part, Response
@@ -40,12 +42,15 @@ class Answer:
         unfinished: what has an async body, which is still to be iterated on the event loop.
     """
 
-    __slots__ = ("_call", "_headers", "_status", "_ticket", "last_frame", "unfinished")
+    __slots__ = (
+        "_call", "_csrf_token", "_headers", "_status", "_ticket", "last_frame", "unfinished",
+    )  # fmt: skip
 
     def __init__(self, call: "Call") -> None:
         self._call = call
         self.last_frame: Frame | None = None
         self._ticket: str | None = None
+        self._csrf_token: str | None = None
         self.unfinished: Outcome | None = None
 
     def learn(self, lines: list[str], outcome: Outcome) -> None:
@@ -58,6 +63,13 @@ class Answer:
         assert outcome.context is not None  # it has a response
         # As the view saw it: what it takes to make a ticket, tools count to the request.
         outcome.context.run(self._learn_cookies, lines)
+
+    def learn_csrf_token(self, request: HttpRequest) -> None:
+        """Take the token for a page that cannot read its cookie (PROTOCOL.md 6.5)."""
+        base = self._call.owner.base
+        # Another origin must not make requests by HTTP in the name of this one's pages.
+        if base.origin is not None and base.is_same_origin:
+            self._csrf_token = csrf_token(request)
 
     def _learn_cookies(self, lines: list[str]) -> None:
         call, owner = self._call, self._call.owner
@@ -192,12 +204,17 @@ class Answer:
     def _end_whole(self, body: bytes | None) -> None:
         id = self._call.message.id
         self.last_frame = encode_response(
-            Response(self._status, self._headers, id, body, cookies=self._ticket)
+            Response(
+                self._status, self._headers, id, body, cookies=self._ticket, csrf=self._csrf_token
+            )
         )
 
     def _head(self, *, more: bool = False) -> Response:
         id = self._call.message.id
-        return Response(self._status, self._headers, id, more=more, cookies=self._ticket)
+        return Response(
+            self._status, self._headers, id,
+            more=more, cookies=self._ticket, csrf=self._csrf_token,
+        )  # fmt: skip
 
     def _endless(self) -> Refused:
         return Refused(

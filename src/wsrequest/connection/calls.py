@@ -205,6 +205,9 @@ class Call:
             self.user = seen_user(outcome.request)
             if lines := cookie_lines(response):
                 answer.learn(lines, outcome)
+            # What a live request reads counts, and it makes no token for a page.
+            if self.owner.terms.hides_csrf_token and not self.message.subscribe:
+                answer.learn_csrf_token(outcome.request)
         except BaseException as error:
             answer.failed(error)
 

@@ -41,6 +41,7 @@ class Terms:
             where a CSRF token is made; None without such.
         live_ignored: what is no difference between two answers to a live request.
         trusts_rerun: whether a first run has no effects because its client says ``rerun``.
+        hides_csrf_token: whether no script of a page can read the cookie of the CSRF token.
     """
 
     limits: Limits
@@ -55,6 +56,7 @@ class Terms:
     csrf_cookie: str | None = None
     live_ignored: Ignored = Ignored()  # it is never changed
     trusts_rerun: bool = True
+    hides_csrf_token: bool = False
 
     def hello(
         self,

@@ -9,11 +9,11 @@ from typing import Any
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
-from django.middleware.csrf import CSRF_SESSION_KEY
+from django.middleware.csrf import CSRF_SESSION_KEY, get_token
 
 from wsrequest.http.discarding import Discarded
 
-__all__ = ["csp_nonce", "csrf_secret", "held_secrets"]
+__all__ = ["csp_nonce", "csrf_secret", "csrf_token", "held_secrets"]
 
 
 def csrf_secret(request: HttpRequest) -> str | None:
@@ -22,6 +22,16 @@ def csrf_secret(request: HttpRequest) -> str | None:
     # get_token() sets the second, which stays there when the cookie has been set.
     found = meta.get("CSRF_COOKIE") if "CSRF_COOKIE_NEEDS_UPDATE" in meta else None
     return None if found is None else str(found)
+
+
+def csrf_token(request: HttpRequest) -> str | None:
+    """Return a token, masked as Django does, of the secret that the answer made or used."""
+    secret = csrf_secret(request)
+    if secret is None:
+        return None
+    bare = HttpRequest()  # get_token() marks the request, which is done
+    bare.META["CSRF_COOKIE"] = secret
+    return get_token(bare)
 
 
 def held_secrets(

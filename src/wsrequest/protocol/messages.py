@@ -120,6 +120,7 @@ class Response(Struct, frozen=True):
     ``body`` is raw; ``codec`` chooses the frame that carries it. None: no body.
     With ``version`` it is one of several (4.7); with ``patch`` its ``body`` is no body, but JSON
     that changes the one before. ``settled`` is None where nobody asked (4.8).
+    ``csrf`` is a CSRF token for requests by HTTP (6.5).
     """
 
     status: int
@@ -131,6 +132,7 @@ class Response(Struct, frozen=True):
     version: int | None = None
     patch: PatchKind | None = None
     settled: bool | None = None
+    csrf: str | None = None
 
 
 class Refusal(Struct, frozen=True):

@@ -41,6 +41,7 @@ class _ResponseHead(Struct, omit_defaults=True):
     status: int
     headers: Headers
     cookies: str | None = None
+    csrf: str | None = None
     more: bool = False
     settled: bool | UnsetType = UNSET
     patch: PatchKind | None = None
@@ -61,6 +62,7 @@ class _Head(Struct, omit_defaults=True):
     status: int | UnsetType = UNSET
     headers: Headers = {}
     cookies: str | None = None
+    csrf: str | None = None
     more: bool = False
     version: int | UnsetType = UNSET
     settled: bool | UnsetType = UNSET
@@ -137,6 +139,7 @@ def encode_response(message: Response) -> Frame:
         message.status,
         message.headers,
         message.cookies,
+        message.csrf,
         message.more,
         UNSET if message.settled is None else message.settled,
         message.patch,
@@ -219,5 +222,6 @@ def _response(head: _Head, status: int, id: Id | None, body: bytes | None) -> Re
         body = bytes(head.data) if patch else body_of(head.headers, head.data)
     settled = None if head.settled is UNSET else head.settled
     return Response(
-        status, head.headers, id, body or None, head.more, head.cookies, version, patch, settled
-    )
+        status, head.headers, id, body or None, head.more, head.cookies, version, patch, settled,
+        head.csrf,
+    )  # fmt: skip

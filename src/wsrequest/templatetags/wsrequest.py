@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from django import template
+from django.middleware.csrf import get_token
 from django.template import Context
 from django.templatetags.static import static
 from django.urls import get_script_prefix
@@ -36,6 +37,9 @@ def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
         "csrfCookieName": conf.django("CSRF_COOKIE_NAME"),
         "csrfHeaderName": _header(conf.django("CSRF_HEADER_NAME")),
     }
+    request = context.get("request") or getattr(context, "request", None)
+    if conf.hides_csrf_token and request is not None:
+        options["csrfToken"] = get_token(request)
     found = nonce or _nonce(context)
     return format_html(
         '<script type="module" src="{}" data-wsrequest="{}"{}></script>',

@@ -11,6 +11,7 @@ from django.http import (
     JsonResponse,
     StreamingHttpResponse,
 )
+from django.middleware.csrf import rotate_token
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from tests.browser.project.bodies import way_of
@@ -100,13 +101,17 @@ def cookies(request: HttpRequest) -> HttpResponse:
 def visits(request: HttpRequest) -> HttpResponse:
     """Count the visits of a session; ``?do=`` login, renew or logout does that to it.
 
+    ``?do=enter`` is a login with a new CSRF secret, as Django's own.
+
     ``?expiry=``: the session lives for so many seconds, 0 for until the browser ends.
     """
     action = request.GET.get("do")
     if action == "logout":
         request.session.flush()
-    elif action in ("login", "renew"):
+    elif action in ("login", "renew", "enter"):
         request.session.cycle_key()
+    if action == "enter":
+        rotate_token(request)
     if action != "logout" and (action or request.session.session_key):
         request.session["visits"] = request.session.get("visits", 0) + 1
     if "expiry" in request.GET:

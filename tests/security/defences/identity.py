@@ -124,6 +124,16 @@ IDENTITY = (
         ),
     ),
     Defence(
+        (6, 7),
+        "a CSRF token is told to pages of the server's own origin only",
+        SRC + "connection/answers.py",
+        (("if base.origin is not None and base.is_same_origin:", "if True:"),),
+        (
+            UNIT + "connection/test_csrf_token.py"
+            "::test_a_page_of_another_origin_is_told_no_token[http://other.example]",
+        ),
+    ),
+    Defence(
         (17, 32),
         "a ticket works once: the deletion says who has it",
         SRC + "http/ticket_store.py",

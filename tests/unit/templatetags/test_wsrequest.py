@@ -130,3 +130,14 @@ def test_tag_has_the_nonce_of_the_policy(
 def test_page_without_a_policy_has_no_nonce() -> None:
     response = page(RequestFactory().get("/"))
     assert b"nonce" not in response.content
+
+
+@pytest.mark.parametrize("setting", ["CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"])
+def test_client_is_told_the_token_that_it_cannot_read(setting: str, settings: Any) -> None:
+    request = RequestFactory().get("/")
+    assert "csrfToken" not in options(rendered(request=request))
+    setattr(settings, setting, True)
+    token = options(rendered(request=request))["csrfToken"]
+    assert len(token) == 64
+    assert request.META["CSRF_COOKIE_NEEDS_UPDATE"]  # the middleware keeps what it is of
+    assert "csrfToken" not in options(rendered())  # a template without a request
