@@ -87,3 +87,8 @@ def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
     assert remembered.endswith(f" {kept._MOST_BYTES // 2**20} MiB |")
     assert f"Above {delivery._HEAVY_BYTES // 2**20} MiB" in waiting
     assert waiting.endswith(f" {delivery._MOST_BYTES // 2**20} MiB |")
+
+
+def test_page_about_the_client_s_source_names_each_module_and_no_other() -> None:
+    named = set(re.findall(r"`(\w+\.ts)`", document("docs/client-source.md")))
+    assert named == {path.name for path in (ROOT / "client/src").glob("*.ts")}
