@@ -6,7 +6,6 @@ WebSocket: the subscription is the same.
 
 import asyncio
 import logging
-import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Container
 from typing import Any
@@ -208,7 +207,7 @@ class EventStream:
             frame = self._subscriptions.answered(call)
         if frame is not None:
             self._on_refused()
-            self._last(frame)
+            self._last(frame, call.result.tag if call.result is not None else None)
 
     def _take_cookies(self, call: LiveCall) -> None:
         lines, call.set_cookies = call.set_cookies, None
@@ -237,9 +236,9 @@ class EventStream:
         """Whether less waits than the client should be sent at once."""
         return self._outbox.has_room()
 
-    def put(self, frame: Frame) -> None:
+    def show(self, frame: Frame, tag: str | None) -> None:
         """Send a frame as an event."""
-        self._outbox.put(event_of(frame))
+        self._outbox.put(event_of(frame, tag))
 
     def begin_anew(self, key: Key, message: Request) -> None:
         """End the stream: a response that has begun can set no cookie, the next one can."""
@@ -262,8 +261,8 @@ class EventStream:
         self._outbox.discard()
         self._is_over.set()
 
-    def _last(self, frame: Frame) -> None:
-        self.put(frame)
+    def _last(self, frame: Frame, tag: str | None = None) -> None:
+        self.show(frame, tag)
         self._is_over.set()
 
     # The response.
@@ -293,32 +292,26 @@ class EventStream:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class _Told(msgspec.Struct):
-    headers: dict[str, str | list[str]] = {}
-
-
-_told = msgspec.json.Decoder(_Told)
-
-
-def event_of(frame: Frame) -> bytes:
+def event_of(frame: Frame, tag: str | None = None) -> bytes:
     """Return a frame as an event (WHATWG HTML, "Server-sent events").
+
+    A few quick passes over the frame, which may be large, and no more: the event loop waits.
 
     Args:
         frame: of a version, or of what ends them.
+        tag: the ETag of what it shows; None without.
     """
     if isinstance(frame, bytes):
         head, body = head_and_body(frame)
-        text = head.strip()
-        coded = b64encode(body).decode()
-        text = f'{text[:-1]},"encoding":"base64","data":"{coded}"}}'
+        start, coded = head.strip().encode(), b64encode(body)
+        data = b"".join((start[:-1], b',"encoding":"base64","data":"', coded, b'"}'))
     else:
-        text = frame
-    headers = _told.decode(text).headers
-    tag = next((value for name, value in headers.items() if name.lower() == "etag"), None)
-    lines = [f"id: {tag}"] if isinstance(tag, str) else []
-    # Not splitlines(): a text of JSON may hold other characters that Python takes for line ends.
-    lines += [f"data: {line}" for line in re.split("\r\n|\r|\n", text)]
-    return ("\n".join(lines) + "\n\n").encode()
+        # Not splitlines(): a text of JSON may hold other characters that Python takes for line
+        # ends.
+        data = frame.encode().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        data = data.replace(b"\n", b"\ndata: ")
+    id = b"" if tag is None else b"id: %s\n" % tag.encode()
+    return b"".join((id, b"data: ", data, b"\n\n"))
 
 
 def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request:

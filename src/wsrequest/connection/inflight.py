@@ -201,6 +201,10 @@ class InFlight:
         if self._outbox.waiting_bytes and not self._outbox.has_room():
             self._schedule.hold()
 
+    def show(self, frame: Frame, tag: str | None) -> None:
+        """Send a frame of a live request behind those that wait."""
+        self.put(frame)
+
     def finished(self, key: Key) -> None:
         """A live request has ended; its id is free."""
         self._session.finish(key)

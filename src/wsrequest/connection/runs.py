@@ -203,6 +203,10 @@ class LiveCall(Call):
         self._uses_token = secret is not None
         normalizer = Normalizer(secret, csp_nonce(request), self.owner.terms.live_ignored, request)
         self.result = Result(head.status, head.headers, body, self._shared_key, normalizer)
+        group = None if self.live_run is None else self.live_run.group
+        latest = None if group is None else group.latest
+        if latest is None or latest.digest != self.result.digest:  # else it will not be sent
+            self.result.prepare()
         if self.discarded is not None and normalizer.has_token(body):
             name = self.owner.terms.session_cookie_name
             held = held_secrets(request, self.discarded, name)

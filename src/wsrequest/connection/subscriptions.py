@@ -41,6 +41,8 @@ __all__ = ["Line", "Subscription", "Subscriptions", "too_large_to_subscribe"]
 _LATE_SECONDS = 0.01  # a timer may fire a little early by the clock that cookies go by
 _MOST_SECONDS = 86_400.0  # that clock may be set, and a loop counts only so far
 
+_Pairs = tuple[tuple[str, str], ...]
+
 # Of a live request without its texts and its answer, in a group of its own that reads some tables.
 _OVERHEAD_BYTES = 4096
 
@@ -57,8 +59,13 @@ class Line(Place, Protocol):
     def has_room(self) -> bool:
         """Whether less waits than the client should be sent at once."""
 
-    def put(self, frame: Frame) -> None:
-        """Send a frame behind those that wait."""
+    def show(self, frame: Frame, tag: str | None) -> None:
+        """Send a frame behind those that wait.
+
+        Args:
+            frame: of a version, or of what ends them.
+            tag: the ETag of what it shows; None without.
+        """
 
     def begin_anew(self, key: Key, message: Request) -> None:
         """Run a live request that goes on once more as one that the client has sent."""
@@ -161,7 +168,7 @@ class Subscription:
             return
         frame = self._first_frame(version, result) or self._next_frame(version, result)
         self._sent, self._version, self.is_behind = result, version, False
-        line.put(frame)
+        line.show(frame, result.tag)
 
     def keep(self, result: Result) -> None:
         """Hold this one instead of an equal one of its own."""
@@ -182,10 +189,9 @@ class Subscription:
         """Send what ended it."""
         id = self.message.id
         if isinstance(why, Refused):
-            frame = encode_refused(Refused(why.code, why.detail, id))
+            self._home.ended(self, encode_refused(Refused(why.code, why.detail, id)), None)
         else:
-            frame = encode_server(Response(why.status, why.headers, id, why.body or None))
-        self._home.ended(self, frame)
+            self._home.ended(self, why.frame(Response(why.status, why.headers, id)), why.tag)
 
     def take(self, count: int) -> bool:
         """Count so many bytes more for what its view reads. False where that is too much."""
@@ -200,25 +206,26 @@ class Subscription:
         if head is None:
             return None
         tags, self._tags = self._tags, ""  # they are for this one only
-        headers, body, status = {**head.headers}, result.body or None, head.status
+        headers, status, is_held = {**head.headers}, head.status, False
         if result.etag is not None:
             headers = {n: v for n, v in headers.items() if n.lower() != "etag"}
             headers["ETag"] = result.etag
             if tag_matches(tags, result.etag):
                 headers.pop("Content-Length", None)
-                status, body = 304, None
+                status, is_held = 304, True
                 self._is_exact = not result.etag.startswith("W/")
-        first = msgspec.structs.replace(
-            head, status=status, headers=headers, body=body, version=version
-        )
-        return encode_server(first)
+        first = msgspec.structs.replace(head, status=status, headers=headers, version=version)
+        return encode_server(first) if is_held else result.frame(first)
 
     def _next_frame(self, version: int, result: Result) -> Frame:
         tail, kind = None, self.message.patch
         if kind is not None and self._sent is not None and self._is_exact:
             tail = result.patch_tail(self._sent, kind)
         self._is_exact = True
-        return encode_version(self.message.id, version, tail or result.tail())
+        id = self.message.id
+        if tail is None and result.is_large:  # a tail would be one more copy
+            return result.frame(Response(result.status, result.headers, id, version=version))
+        return encode_version(id, version, tail or result.tail())
 
 
 class Subscriptions:
@@ -233,6 +240,7 @@ class Subscriptions:
         "_ending",
         "_held_bytes",
         "_identity",
+        "_pairs",
         "_renewed",
         "_subscriptions",
         "_waits",
@@ -250,6 +258,8 @@ class Subscriptions:
         self.turn = Turn(address or self, self)  # behind a Unix socket there are no addresses
         self.account = line.service.budget.account_of(address)
         self._held_bytes = 0  # of the bodies of all that is held
+        # Of the last Cookie header: all its cookies, and those of some names.
+        self._pairs: tuple[str, dict[frozenset[str] | None, _Pairs]] = ("", {})
         self._ending: asyncio.TimerHandle | None = None  # of the next cookie that ends by itself
         # Those that are begun again: nothing is settled before their answers.
         self._renewed: frozenset[Key] = frozenset()
@@ -288,7 +298,7 @@ class Subscriptions:
             return encode_refused(refused)
         if result is None or head is None:
             return None
-        return encode_server(msgspec.structs.replace(head, body=result.body or None))
+        return result.frame(head)
 
     def hold(self, subscription: Subscription, *results: Result) -> bool:
         """Count what a subscription holds from now on; False where that is too much and ends it."""
@@ -348,10 +358,10 @@ class Subscriptions:
         self.live.registry.leave(subscription)
         return True
 
-    def ended(self, subscription: Subscription, frame: Frame) -> None:
-        """A request has ended by itself; ``frame`` says why."""
+    def ended(self, subscription: Subscription, frame: Frame, tag: str | None) -> None:
+        """A request has ended by itself; ``frame`` says why, ``tag`` is its ETag."""
         if self._forget(subscription.session_key) is not None:
-            self.line.put(frame)
+            self.line.show(frame, tag)
             self.line.finished(subscription.session_key)
 
     def go_on(self) -> None:
@@ -453,9 +463,11 @@ class Subscriptions:
             self._exchange(subscription, ())
             self.account.give(subscription.message_bytes)
             subscription.message_bytes = 0
-        if not self._subscriptions and self._ending is not None:
-            self._ending.cancel()
-            self._ending = None
+        if not self._subscriptions:
+            self._pairs = ("", {})
+            if self._ending is not None:
+                self._ending.cancel()
+                self._ending = None
         return subscription
 
     def _end_all(self, subscriptions: Iterable[Subscription], why: Refused) -> None:
@@ -465,11 +477,24 @@ class Subscriptions:
 
     def identify(self, subscription: Subscription, cookie: str) -> None:
         """Say who it is that asks, by all that can make a difference to the answer."""
-        pairs = cookie_pairs(cookie)
         names = subscription.cookie_names
-        if names is not None:  # those that the view has never read make none
-            pairs = tuple(pair for pair in pairs if pair[0] in names)
+        pairs = self._pairs_of(cookie, names)
         subscription.key = _key(subscription.message, names, pairs, self._identity)
+
+    def _pairs_of(self, cookie: str, names: frozenset[str] | None) -> "_Pairs":
+        """The cookies of a header that count: those that the view has never read do not.
+
+        A header may have 64 KiB, and each run asks; it is read once.
+        """
+        if cookie != self._pairs[0]:
+            self._pairs = (cookie, {})
+        known = self._pairs[1]
+        if names not in known:
+            if None not in known:
+                known[None] = cookie_pairs(cookie)
+            if names is not None:
+                known[names] = tuple(pair for pair in known[None] if pair[0] in names)
+        return known[names]
 
 
 def too_large_to_subscribe(most: int) -> Refused:

@@ -7,7 +7,7 @@ body itself. Its time is linear in the body, but for expressions and functions o
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from string import ascii_letters, digits
@@ -24,6 +24,9 @@ _INDEX = bytes.maketrans(_CHARS, bytes(range(len(_CHARS))))
 _SECRET_CHARS = 32
 # A run of letters and digits is looked at once, at its start, so that long ones cost no more.
 _TOKEN = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z0-9]{64}(?![A-Za-z0-9])")
+_TOKEN_CHARS = 64
+# One call into C holds the interpreter's lock, so no call looks at more of a body than this.
+_BLOCK = 2**15
 _LEAST_NONCE = 8  # a shorter one may be a word of the page
 
 Rewriter = Callable[[Any, bytes], bytes]
@@ -142,15 +145,19 @@ class Normalizer:
 
     def has_token(self, body: bytes) -> bool:
         """Whether a body has a masked token of the secret."""
-        return bool(self._secret) and any(self._holds(m[0]) for m in _TOKEN.finditer(body))
+        return bool(self._secret) and any(self._holds(m[0]) for m in _tokens_of(body))
 
     def _tokens(self, body: bytes) -> bytes:
         if self._secret:
-            body = _TOKEN.sub(self._settled, body)
+            pieces: list[bytes] = []
+            end = 0
+            for match in _tokens_of(body):
+                if self._holds(match[0]):
+                    pieces += body[end : match.start()], self._place
+                    end = match.end()
+            if pieces:
+                body = b"".join((*pieces, body[end:]))
         return body.replace(self._nonce, b"nonce") if self._nonce else body
-
-    def _settled(self, match: "re.Match[bytes]") -> bytes:
-        return self._place if self._holds(match[0]) else match[0]
 
     def _holds(self, token: bytes) -> bool:
         """Whether a token is the secret under a mask (django.middleware.csrf)."""
@@ -168,3 +175,13 @@ class Normalizer:
         except Exception:
             logger.exception("the function of WSREQUEST_LIVE_REWRITER failed")
             return body
+
+
+def _tokens_of(body: bytes) -> Iterator["re.Match[bytes]"]:
+    """What may be a masked token."""
+    for start in range(0, len(body), _BLOCK):
+        # One that begins in the block ends before this, and so does what must not follow it.
+        end = start + _BLOCK + _TOKEN_CHARS + 1
+        for match in _TOKEN.finditer(body, start, end):
+            if match.start() < start + _BLOCK:
+                yield match

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from msgspec import Raw
 
 from wsrequest.live.normalizing import Normalizer
-from wsrequest.live.patches import smallest
-from wsrequest.protocol.codec import encode_response
+from wsrequest.live.patches import MAX_BODY_BYTES, smallest
+from wsrequest.protocol.codec import encode_ending, encode_response, encode_server, encode_whole
 from wsrequest.protocol.data import data_of
 from wsrequest.protocol.messages import PatchKind, Response
 from wsrequest.types import Frame, Headers
@@ -27,7 +27,7 @@ _RATE_LIMITS = ("ratelimit", "x-ratelimit", "x-rate-limit")
 # Quoted, or as an application may write it.
 _TAG = re.compile(r'(?:^|,)\s*(?:W/)?("[^"]*"|[^\s,"]+)\s*(?=,|$)')
 _OVERHEAD_BYTES = 1024  # of an object with its headers, besides their text
-_SMALL_BYTES = 2**16  # a patch of so much takes no more than a millisecond
+_SMALL_BYTES = 2**16  # to encode so much, or to make a patch of it, takes about a millisecond
 _MOST_PATCHES = 8  # subscribers that read slowly hold older results; the others one and the same
 
 
@@ -48,8 +48,8 @@ class Result:
     """
 
     __slots__ = (
-        "_is_shown", "_patches", "_tail", "body", "digest", "etag", "headers", "shared_key",
-        "status",
+        "_ending", "_is_json", "_is_shown", "_patches", "_tail", "body", "digest", "etag",
+        "headers", "shared_key", "status",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +75,8 @@ class Result:
             elif self.etag is None:
                 self._set_etag(f'"{self.digest.hex()}"')
         self._is_shown = False
+        self._ending: Frame | None = None
+        self._is_json: bool | None = None  # None: nobody has looked
         self._tail: Frame | None = None
         self._patches: dict[tuple[bytes, PatchKind], Frame | None] = {}
 
@@ -107,6 +109,34 @@ class Result:
         # Of 400 digits it would be infinity, which no timer takes.
         return min(float(told), 2.0**31) if told.isascii() and told.isdecimal() else None
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the event loop should not be what encodes it."""
+        return len(self.body) > _SMALL_BYTES
+
+    @property
+    def tag(self) -> str | None:
+        """The ETag of its headers."""
+        return _get(self.headers, "etag")
+
+    def prepare(self) -> None:
+        """Encode what is large. In a thread: the event loop has then only to put it together."""
+        if self.is_large:
+            self._get_ending()
+
+    def frame(self, head: Response) -> Frame:
+        """The frame of all of it, behind a head that has its status, without a body."""
+        return encode_whole(head, self._get_ending()) if self.body else encode_server(head)
+
+    def _get_ending(self) -> Frame:
+        ending = self._ending
+        if ending is None:
+            data = Raw(self.body) if self._is_json else data_of(self.headers, self.body)
+            self._is_json = isinstance(data, Raw)
+            ending = encode_ending(data, self.body)
+            self._ending = None if self._is_shown else ending
+        return ending
+
     def tail(self) -> Frame:
         """The frame of all of it, for ``encode_version`` to finish."""
         tail = self._tail
@@ -119,6 +149,7 @@ class Result:
     def forget_frames(self) -> None:
         """All who can read were shown it: keep the body only, not its frames as well."""
         self._is_shown = True
+        self._ending = None
         self._tail = None
         self._patches.clear()
 
@@ -135,6 +166,8 @@ class Result:
         return self._patches[key]
 
     def _make_patch_tail(self, old: "Result", kind: PatchKind) -> Frame | None:
+        if max(len(old.body), len(self.body)) > MAX_BODY_BYTES:
+            return None
         for result in (old, self):
             if result.status != 200 or not isinstance(data_of(result.headers, result.body), Raw):
                 return None

@@ -30,7 +30,15 @@ from wsrequest.protocol.nesting import check_nesting
 from wsrequest.protocol.unreadable import UNREADABLE, refused_for
 from wsrequest.types import Frame, Headers, Id
 
-__all__ = ["decode_server", "encode_refused", "encode_response", "encode_server", "encode_version"]
+__all__ = [
+    "decode_server",
+    "encode_ending",
+    "encode_refused",
+    "encode_response",
+    "encode_server",
+    "encode_version",
+    "encode_whole",
+]
 
 
 class _ResponseHead(Struct, omit_defaults=True):
@@ -128,6 +136,34 @@ def encode_version(id: Id | None, version: int, tail: Frame) -> Frame:
     head = b"{" if id is None else b'{"id":' + _encode(id) + b","
     head += b'"version":%d,' % version
     return head.decode() + tail[1:] if isinstance(tail, str) else head + tail[1:]
+
+
+def encode_ending(data: Raw | str | None, body: bytes) -> Frame:
+    """Return what the frame of a whole answer ends with, for ``encode_whole``.
+
+    Args:
+        data: ``data_of`` the answer. To find it out takes longest.
+        body: of the answer, not empty.
+    """
+    if data is None:
+        return b"\n" + body
+    try:
+        text = body.decode() if isinstance(data, Raw) else _encode(data).decode()
+    except UnicodeDecodeError:
+        return b"\n" + body
+    return f',"data":{text}}}'
+
+
+def encode_whole(message: Response, ending: Frame) -> Frame:
+    """Return the frame of an answer whose body was encoded before; the same as all at once.
+
+    Args:
+        message: without its body.
+        ending: of ``encode_ending``.
+    """
+    head = encode_response(message)
+    assert isinstance(head, str)  # it has no body
+    return head[:-1] + ending if isinstance(ending, str) else head.encode() + ending
 
 
 def encode_response(message: Response) -> Frame:

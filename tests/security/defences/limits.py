@@ -577,6 +577,27 @@ LIMITS = (
     ),
     Defence(
         (33,),
+        "a large live answer is encoded in the thread that made it, not on the event loop",
+        SRC + "connection/runs.py",
+        (("            self.result.prepare()\n", "            pass\n"),),
+        (UNIT + "connection/test_loop_work.py::test_a_large_answer_is_encoded_in_a_thread",),
+    ),
+    Defence(
+        (33,),
+        "the cookies of a connection are read once for all its live requests",
+        SRC + "connection/subscriptions.py",
+        (("        if cookie != self._pairs[0]:\n", "        if True:\n"),),
+        (UNIT + "connection/test_loop_work.py::test_the_cookies_of_a_connection_are_read_once",),
+    ),
+    Defence(
+        (33,),
+        "a body is searched for CSRF tokens block by block, so that other threads have their turn",
+        SRC + "live/normalizing.py",
+        (("_BLOCK = 2**15", "_BLOCK = 2**30"),),
+        (UNIT + "live/test_normalizing.py::test_no_look_for_tokens_is_at_a_whole_body",),
+    ),
+    Defence(
+        (33,),
         "how deep an answer nests is counted block by block, so that other threads have their turn",
         SRC + "protocol/nesting.py",
         (("_BLOCK = 2**13", "_BLOCK = 2**30"),),

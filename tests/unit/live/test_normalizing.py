@@ -10,6 +10,7 @@ from django.middleware.csrf import CSRF_ALLOWED_CHARS, get_token
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wsrequest.live import normalizing
 from wsrequest.live.normalizing import Ignored, Normalizer, ignored_of
 from wsrequest.live.results import Result
 
@@ -175,3 +176,36 @@ def test_its_time_is_linear_whatever_the_body(unit: bytes) -> None:
     small = min(seconds(2**17) for _ in range(5))
     large = min(seconds(2**20) for _ in range(3))
     assert large < 8 * 6 * small + 0.01 and large < 2
+
+
+# How much is looked at in one go.
+
+
+@given(
+    st.lists(st.sampled_from([b"M", b"x" * 64, b"y" * 200, b"-", b"a", b" "]), max_size=12),
+    st.integers(1, 90),
+)
+def test_it_does_not_matter_where_a_body_is_cut(parts: list[bytes], block: int) -> None:
+    token = masked()
+    body = b"".join(token if part == b"M" else part for part in parts)
+    whole = normal(body, secret=SECRET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(normalizing, "_BLOCK", block)
+        assert normal(body, secret=SECRET) == whole
+        assert Normalizer(SECRET).has_token(body) == (whole != body)
+
+
+def test_no_look_for_tokens_is_at_a_whole_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call into C looked at all of it, and no other thread had the interpreter meanwhile."""
+    spans: list[int] = []
+    pattern = normalizing._TOKEN
+
+    class Spy:
+        def finditer(self, body: bytes, start: int, end: int) -> Any:
+            spans.append(end - start)
+            return pattern.finditer(body, start, end)
+
+    monkeypatch.setattr(normalizing, "_TOKEN", Spy())
+    body = b"<p>text</p>" * 200_000 + page(masked())
+    assert normal(body, secret=SECRET) != body
+    assert len(spans) > 60 and max(spans) <= 2**16

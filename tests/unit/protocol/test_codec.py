@@ -3,12 +3,16 @@
 import json
 from collections import Counter
 
+import msgspec
 import pytest
 
 from tests.unit.protocol.wire import FILES, TYPES, Case, cases
 from wsrequest.errors import CODES, Refused
 from wsrequest.protocol import codec
+from wsrequest.protocol.codec import encode_ending, encode_server, encode_whole
+from wsrequest.protocol.data import data_of
 from wsrequest.protocol.messages import Response
+from wsrequest.types import Headers
 
 CASES = list(cases())
 # These are told by what happened before, so they are the session's and the connection's.
@@ -81,3 +85,24 @@ def test_patch_without_data_means_nothing() -> None:
     """A server sends none; found by scripts/fuzz."""
     frame = '{"id":9,"version":9,"status":200,"headers":{},"patch":"json"}'
     assert codec.decode_server(frame) == Response(200, {}, 9, version=9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"a": [1,\n2]}'),
+        ("application/json", b'"\xff"'),
+        ("application/json", b"no"),
+        ("text/html", '<p>\u00e9\u2028\r\n"</p>'.encode()),
+        ("text/html", b"\xff"),
+        ("image/png", b"\x89PNG\n{"),
+    ],
+)
+@pytest.mark.parametrize("id", [None, 7, "x"])
+def test_a_body_that_was_encoded_before_makes_the_same_frame(
+    kind: str, body: bytes, id: int | str | None
+) -> None:
+    headers: Headers = {"Content-Type": kind, "Set-Cookie": ["a=b", "c=d"]}
+    for head in (Response(200, headers, id, version=3), Response(404, headers, id, cookies="t")):
+        ending = encode_ending(data_of(headers, body), body)
+        assert encode_whole(head, ending) == encode_server(msgspec.structs.replace(head, body=body))
