@@ -11,7 +11,9 @@ __all__ = ["policy", "start", "worker"]
 
 @ensure_csrf_cookie
 def start(request: HttpRequest) -> HttpResponse:
-    """The page of most tests: the template tag and nothing else."""
+    """The page of most tests: the template tag and nothing else; ``?worker``: a worker like it."""
+    if "worker" in request.GET:
+        return render(request, "table.js", content_type="text/javascript")
     return render(request, "page.html")
 
 

@@ -1,5 +1,5 @@
 /**
- * What a page can tell about a Response, or about how a call was rejected. Runs in the page.
+ * What a page can tell about a Response, or about how a call was rejected. Runs in the page, or in a worker.
  *
  * Owns the names of the fields that docs/client.md lists differences by.
  */
@@ -115,6 +115,6 @@ export async function observe(call: () => Promise<Response>, isWhole: boolean): 
     found[name] = await outcome(async () => READINGS[name]!(await call()));
   });
   await Promise.all(readings);
-  found["document.cookie"] = document.cookie.replace(/csrftoken=\w+/, "csrftoken").split("; ").sort().join("; ");
+  found["document.cookie"] = (globalThis.document?.cookie ?? "").replace(/csrftoken=\w+/, "csrftoken").split("; ").sort().join("; ");
   return found;
 }
