@@ -14,8 +14,8 @@ export interface Ask {
   request: Request;
   etag: string | null;
   token: Token;
-  /** Whether it was live before: nobody but the client asks for it again. */
-  rerun: boolean;
+  /** What an answer had as this, if it was live before: then only the client asks for it again. */
+  rerun: string | undefined;
   patch: "json" | "merge" | false;
 }
 /** Why a feed is over: its last message, an HTTP response that is no stream of events, or neither when it was lost. */
@@ -56,7 +56,7 @@ export function bySocket(session: Session, { request, etag, token, patch, rerun 
     session.receivers.set(id, receive);
     const headers = { ...Object.fromEntries(request.headers), ...(etag !== null && { "If-None-Match": etag }) };
     // JSON leaves out what is undefined.
-    const asked = { headers, subscribe: true, patch: patch || undefined, token: token || undefined, rerun: rerun || undefined };
+    const asked = { headers, subscribe: true, patch: patch || undefined, token: token || undefined, rerun };
     session.send(JSON.stringify({ id, url: pathOf(request), ...asked }));
   });
 }
@@ -73,7 +73,7 @@ export async function byEvents(
   const address = new URL(url);
   address.searchParams.set("url", pathOf(request));
   if (patch) address.searchParams.set("patch", patch);
-  if (rerun) address.searchParams.set("rerun", "true");
+  if (rerun) address.searchParams.set("rerun", rerun);
   const headers = new Headers(request.headers);
   headers.set("Accept", "text/event-stream");
   if (etag !== null) headers.set("Last-Event-ID", etag);

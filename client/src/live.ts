@@ -66,6 +66,7 @@ export function follow(
   let before: AbortController | undefined; // events that go on until the socket has answered
   let base: Held | null = null; // what is held, unless a patch has spoilt it
   let wasLive = false;
+  let rerun: string | undefined;
   let attempt = 0;
   let isRenewed = false;
 
@@ -75,7 +76,7 @@ export function follow(
     const session = await sessionNow();
     if (signal.aborted) return;
     if (token === false || session?.takes(0) === false) return retry();
-    const asked = { request, etag: base && toHeaders(base).get("etag"), token, patch, rerun: wasLive };
+    const asked = { request, etag: base && toHeaders(base).get("etag"), token, patch, rerun };
     const feed = new AbortController();
     const abort = (): void => feed.abort();
     signal.addEventListener("abort", abort, { signal: feed.signal });
@@ -106,6 +107,7 @@ export function follow(
       isRenewed = false;
       redeem(message);
       const { status } = message;
+      rerun = message.rerun ?? rerun;
       if (passes(status!)) return become("failing", respond(message as Held));
       let next: Held | null = null;
       try {

@@ -54,6 +54,8 @@ export interface ServerMessage {
   /** `body` is no body then, but JSON that changes that of the version before (4.7). */
   patch?: "json" | "merge";
   settled?: boolean;
+  /** Proves that it was answered, for when it is taken up again (4.7). */
+  rerun?: string;
 }
 /** Members that are undefined or an empty object are left out. */
 export interface ClientMessage {

@@ -33,7 +33,7 @@ test("a stream is followed over a lost connection, until the loop is left", asyn
   const isClosed = new Promise<void>((resolve) => (closed = resolve));
   answers = [
     (response) => {
-      begin(response).write(event(1, { data: ["a"] }));
+      begin(response).write(event(1, { rerun: "a:b", data: ["a"] }));
       const patch = event(2, { patch: "json", data: [{ op: "add", path: "/-", value: "b" }] });
       response.write(patch.slice(0, 40));
       setImmediate(() => response.write(patch.slice(40), () => setImmediate(() => response.destroy())));
@@ -53,7 +53,7 @@ test("a stream is followed over a lost connection, until the loop is left", asyn
   await isClosed;
   expect(requests.map(({ method, url, headers }) => [method, url, headers["x-a"], headers["last-event-id"]])).toEqual([
     ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json", "b", undefined],
-    ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json&rerun=true", "b", '"2"'],
+    ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json&rerun=a%3Ab", "b", '"2"'],
   ]);
 });
 

@@ -82,7 +82,7 @@ export function cases(): Case[] {
 
 /** What the client decoded, in the words of the tables; null: it is to be ignored. */
 export function tabled(found: ServerMessage): Spec | null {
-  const { id, ping, pong, hello, credit, error, status, body, headers, more, cookies, csrf, version, patch, settled } = found;
+  const { id, ping, pong, hello, credit, error, status, body, headers, more, cookies, csrf, version, patch, settled, rerun } = found;
   if (ping !== undefined) return { type: "Ping", value: ping };
   if (pong !== undefined) return { type: "Pong", value: pong };
   if (hello) return { type: "Hello", ...hello };
@@ -93,7 +93,7 @@ export function tabled(found: ServerMessage): Spec | null {
   }
   const told = { id, ...(more && { more }) };
   if (status !== undefined) {
-    const live = { version, patch: version === undefined ? undefined : patch, settled };
+    const live = { version, patch: version === undefined ? undefined : patch, settled, rerun };
     const bytes = body?.length ? body : undefined;
     return { type: "Response", ...told, status, headers, body: bytes, cookies: cookies ?? undefined, csrf: csrf ?? undefined, ...live };
   }

@@ -274,7 +274,6 @@ class Application:
             conf.file_upload_directory,
             conf.csrf_cookie,
             ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER),
-            conf.LIVE_TRUST_RERUN,
             conf.hides_csrf_token,
         )
         if terms != self._terms:

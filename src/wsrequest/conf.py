@@ -179,9 +179,6 @@ class Conf:
         None,
         "A callable, or its dotted path, that tells apart who may not share a public live answer.",
     )
-    LIVE_TRUST_RERUN = Setting(
-        True, "Whether the first run of a live request has no effects where its client says so."
-    )
     LIVE_IGNORED_TABLES = Setting[Sequence[str]](
         (), "Tables whose changes wake no live request: those written with every request, say."
     )

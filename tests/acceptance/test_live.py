@@ -218,11 +218,20 @@ def test_token_that_is_shown_once_waits_for_its_visitor(any_server: Server) -> N
         any_server.http("POST", "/live/token/make/", b"", headers)
         add_note(client, name())
         until(client, id, lambda frame: frame.head["data"]["token"] == "secret")
-        with events(any_server, "/live/token/", more="&rerun=true", **headers) as response:
-            assert json.loads(event(response)["data"])["data"]["token"] == "secret"
-        with events(any_server, "/live/token/", **headers, **{"Last-Event-ID": '"a"'}) as response:
-            assert json.loads(event(response)["data"])["data"]["token"] == "secret"
         assert client.get("/live/token/").data["token"] == "secret"
+        assert client.get("/live/token/").data["token"] is None
+        with events(any_server, "/live/token/", **headers) as response:
+            shown = event(response)
+            assert json.loads(shown["data"])["data"]["token"] is None
+        any_server.http("POST", "/live/token/make/", b"", headers)
+        proof = json.loads(shown["data"])["rerun"]
+        for more, tag in ((f"&rerun={proof}", '"a"'), ("", shown["id"])):
+            told = {**headers, "Last-Event-ID": tag}
+            with events(any_server, "/live/token/", more=more, **told) as response:
+                assert json.loads(event(response)["data"])["data"]["token"] == "secret"
+        told = {**headers, "Last-Event-ID": '"a"'}  # which proves nothing
+        with events(any_server, "/live/token/", more="&rerun=true", **told) as response:
+            assert json.loads(event(response)["data"])["data"]["token"] == "secret"
         assert client.get("/live/token/").data["token"] is None
 
 

@@ -4,6 +4,7 @@ Each reads the table of its name, and so runs again when a test commits to it.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
@@ -55,6 +56,40 @@ def token_by_key(request: HttpRequest, name: str) -> HttpResponse:
     found = session.pop("token", None)
     session.save()
     return JsonResponse({"value": value(name), "token": found})
+
+
+def guess(request: HttpRequest, name: str) -> HttpResponse:
+    """Tell whether a code is right, three times in one session."""
+    begin(request, name)
+    tries = request.session.get("tries", 0) + 1
+    if tries > 3:
+        return JsonResponse({"value": value(name), "right": None})
+    request.session["tries"] = tries
+    codes = [found.get("code") for found in (request.GET, request.COOKIES)]
+    codes += [request.META.get(f"HTTP_{name}") for name in ("X_CODE", "AUTHORIZATION")]
+    return JsonResponse({"value": value(name), "right": any("0042" in (c or "") for c in codes)})
+
+
+def public_guess(request: HttpRequest, name: str) -> HttpResponse:
+    """A public page, until it is asked by another code: it then sets a cookie, with effects."""
+    begin(request, name)
+    response = JsonResponse({"value": value(name)}, headers={"Cache-Control": "public, max-age=9"})
+    if request.COOKIES.get("code") == "2" and not request.websocket.is_resumed:  # type: ignore[attr-defined]
+        response.set_cookie("seen", "1")
+    return response
+
+
+async def guess_in_stream(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """The same as a stream, which reads the cookies when it is sent."""
+    begin(request, name)
+    tries = await request.session.aget("tries", 0) + 1
+    await request.session.aset("tries", tries)
+
+    async def pieces() -> AsyncIterator[str]:
+        right = tries <= 3 and request.COOKIES.get("code") == "0042"
+        yield json.dumps({"value": value(name), "right": right})
+
+    return StreamingHttpResponse(pieces(), content_type="application/json")
 
 
 def flashes(request: HttpRequest, name: str) -> HttpResponse:
@@ -220,6 +255,9 @@ VIEWS = (
     clock,
     token,
     token_by_key,
+    guess,
+    public_guess,
+    guess_in_stream,
     flashes,
     leave,
     stamping,

@@ -6,6 +6,7 @@ WebSocket: the subscription is the same.
 
 import asyncio
 import logging
+import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Container
 from typing import Any
@@ -39,6 +40,8 @@ __all__ = ["EventStream", "event_of", "request_of"]
 logger = logging.getLogger("wsrequest.connection")
 
 _ID = "events"
+_PROOF = "rerun:"
+_PROOF_TAG = re.compile(f'"{_PROOF}([^"]*)"')
 _ALIVE = b": alive\n\n"  # a comment; proxies cut what is silent
 
 Header = tuple[bytes, bytes]
@@ -70,6 +73,7 @@ class EventStream:
         self.info = WebSocketInfo(self.connection_id, None)
         self._send, self._headers = send, headers
         self._jar = CookieJar(base.cookie, base.path)
+        self._proof = ""  # that its request was answered, for the client that opens it again
         self._is_started = False
         self._is_over = asyncio.Event()
         self._on_gone, self._on_refused = on_gone, on_refused
@@ -204,6 +208,7 @@ class EventStream:
         if call.head is not None:
             headers = {n: v for n, v in call.head.headers.items() if n.lower() != "set-cookie"}
             call.head = msgspec.structs.replace(call.head, headers=headers)
+            self._proof = call.proof
             frame = self._subscriptions.answered(call)
         if frame is not None:
             self._on_refused()
@@ -238,7 +243,7 @@ class EventStream:
 
     def show(self, frame: Frame, tag: str | None) -> None:
         """Send a frame as an event."""
-        self._outbox.put(event_of(frame, tag))
+        self._outbox.put(event_of(frame, tag, self._proof))
 
     def begin_anew(self, key: Key, message: Request) -> None:
         """End the stream: a response that has begun can set no cookie, the next one can."""
@@ -292,7 +297,7 @@ class EventStream:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def event_of(frame: Frame, tag: str | None = None) -> bytes:
+def event_of(frame: Frame, tag: str | None = None, proof: str = "") -> bytes:
     """Return a frame as an event (WHATWG HTML, "Server-sent events").
 
     A few quick passes over the frame, which may be large, and no more: the event loop waits.
@@ -300,6 +305,8 @@ def event_of(frame: Frame, tag: str | None = None) -> bytes:
     Args:
         frame: of a version, or of what ends them.
         tag: the ETag of what it shows; None without.
+        proof: that its request was answered. A page's own EventSource brings back nothing but the
+            last id, so it stands there, beside the entity tag and as another.
     """
     if isinstance(frame, bytes):
         head, body = head_and_body(frame)
@@ -310,6 +317,8 @@ def event_of(frame: Frame, tag: str | None = None) -> bytes:
         # ends.
         data = frame.encode().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         data = data.replace(b"\n", b"\ndata: ")
+    if tag is not None and proof:
+        tag = f'{tag}, "{_PROOF}{proof}"'
     id = b"" if tag is None else b"id: %s\n" % tag.encode()
     return b"".join((id, b"data: ", data, b"\n\n"))
 
@@ -337,15 +346,18 @@ def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request
             if value is not None:
                 headers[name] = value
     tags = environ.pop("HTTP_LAST_EVENT_ID", None)
+    rerun = asked.get("rerun", [""])[0]
     if tags:
         headers["if-none-match"] = tags
+        # A page's own EventSource opens its stream again by itself, with this header only.
+        found_proof = _PROOF_TAG.search(tags)
+        rerun = found_proof[1] if found_proof else rerun
     message: dict[str, Any] = {"id": _ID, "subscribe": True, "headers": headers}
     if "url" in asked:
         message["url"] = asked["url"][0]
     if "patch" in asked:
         message["patch"] = asked["patch"][0]
-    # A page's own EventSource opens its stream again by itself, and says so by this header only.
-    message["rerun"] = tags is not None or asked.get("rerun") == ["true"]
+    message["rerun"] = rerun
     found = decode_client(msgspec.json.encode(message).decode())
     assert isinstance(found, Request)  # url makes it one, and a missing one was refused
     return msgspec.structs.replace(found, id=None)

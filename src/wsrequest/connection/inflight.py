@@ -158,7 +158,7 @@ class InFlight:
 
     def _begin_with_effects(self, before: LiveCall) -> None:
         """Run the first run of a live request once more, as one that the client has sent."""
-        message = msgspec.structs.replace(before.shown_message, rerun=False)
+        message = msgspec.structs.replace(before.shown_message, rerun="")
         self._begin_again(LiveCall(self, before.key, message))
 
     def begin_anew(self, key: Key, message: Request) -> None:

@@ -26,6 +26,7 @@ from wsrequest.http.environ import Base
 from wsrequest.http.masks import csp_nonce, csrf_secret, held_secrets
 from wsrequest.http.outcomes import Outcome
 from wsrequest.http.requests import WebSocketInfo
+from wsrequest.http.resumptions import digest_of_cookies, digest_of_request, prove, proven
 from wsrequest.live.groups import Run
 from wsrequest.live.normalizing import Normalizer
 from wsrequest.live.reads import Reads, reading
@@ -122,11 +123,13 @@ class LiveCall(Call):
         needs_sender: its body has tokens of a CSRF secret that the visitor does not have, for what
             a run sets is discarded. It is not to be sent.
         discarded: what it wrote to sessions, when that is not to be kept; None when it is.
+        proof: that it was answered, for the client to take it up again.
     """
 
     __slots__ = (
-        "_reads", "_request", "_shared_key", "_site", "_uses_token", "by_session", "cookies",
-        "discarded", "head", "is_anew", "live_run", "needs_sender", "refusal", "result",
+        "_is_stream", "_proven", "_reads", "_request", "_shared_key", "_site", "_uses_token",
+        "by_session", "cookies", "discarded", "head", "is_anew", "live_run", "needs_sender",
+        "proof", "refusal", "result",
         "sets_cookies", "shown_message",
     )  # fmt: skip
     _answer_class = _LiveAnswer
@@ -139,8 +142,10 @@ class LiveCall(Call):
         self.head: Response | None = None
         self.result: Result | None = None
         self.refusal: Refused | None = None
-        has_effects = not (message.rerun and owner.terms.trusts_rerun)
-        self.discarded = None if has_effects else Discarded()
+        self.discarded: Discarded | None = None
+        self.proof = ""
+        self._proven: str | None = None  # for which cookies it was answered before
+        self._is_stream = False
         self._reads = Reads()
         self.cookies: CookieReads | None = None
         self._uses_token = self.needs_sender = self.is_anew = False
@@ -173,13 +178,37 @@ class LiveCall(Call):
         """Run the request; every statement is looked at."""
         self._reads.run = self.live_run
         self._reads.is_rerun = self.owner.info.is_rerun
+        if self.message.rerun:
+            self._proven = proven(self.message.rerun, self._digest_of_request())
+            if self._proven is not None:
+                self.discarded = Discarded()
+        self._run()
+        if self._proven is not None and not self._can_resume():
+            if self._answer is not None and self._answer.unfinished is not None:
+                self._answer.unfinished.close()
+            self.discarded = self._proven = self._shared_key = None
+            self.head = self.result = self.refusal = None
+            self.needs_sender = self.sets_cookies = self._is_stream = False
+            self._run()
+
+    def _run(self) -> None:
         with reading(self._reads), self._effects():
             super().run()
-        if self.needs_sender and not self._reads.is_rerun:
-            # The client takes it up again, but can send no form without what the run would set.
-            self.discarded, self.needs_sender, self.sets_cookies = None, False, False
-            with reading(self._reads):
-                super().run()
+        self._is_stream = self._answer is not None and self._answer.unfinished is not None
+
+    def _can_resume(self) -> bool:
+        """Whether the answer of a run without effects may be sent to the client."""
+        # It can send no form without what the run would set; and it has proven only what it asks,
+        # not yet that it is the visitor who was answered.
+        return not self.needs_sender and self._digest_of_cookies() == self._proven
+
+    def _digest_of_request(self) -> str:
+        return digest_of_request(self.message, self.owner.base)
+
+    def _digest_of_cookies(self) -> str:
+        # What a stream reads while it is sent is not known in time.
+        names = None if self._is_stream else self.cookie_names
+        return digest_of_cookies(self.cookie, names, self.owner.terms.csrf_cookie)
 
     async def _finish(self, answer: Answer) -> None:
         with reading(self._reads), self._effects():
@@ -211,6 +240,8 @@ class LiveCall(Call):
             name = self.owner.terms.session_cookie_name
             held = held_secrets(request, self.discarded, name)
             self.needs_sender = not any(normalizer.is_secret(value) for value in held)
+        if self.result.is_success and not self._reads.is_rerun:
+            self.proof = prove(self._digest_of_request(), self._digest_of_cookies())
 
     def look_whether_public(self, head: Response) -> None:
         """Note who else may be shown the answer; in the thread that runs the request."""
@@ -232,7 +263,7 @@ class LiveCall(Call):
         request = super().make_request(environ)
         info = self.owner.info
         request.websocket = info.of_live(  # type: ignore[attr-defined]  # ours
-            is_rerun=info.is_rerun, is_resumed=self.message.rerun and not info.is_rerun
+            is_rerun=info.is_rerun, is_resumed=self._proven is not None
         )
         self._request, self._site = request, site_of(request)
         self.cookies = note_cookies(request)

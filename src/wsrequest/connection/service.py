@@ -40,7 +40,6 @@ class Terms:
         csrf_cookie: the cookie that a middleware looks at once in each request, which counts only
             where a CSRF token is made; None without such.
         live_ignored: what is no difference between two answers to a live request.
-        trusts_rerun: whether a first run has no effects because its client says ``rerun``.
         hides_csrf_token: whether no script of a page can read the cookie of the CSRF token.
     """
 
@@ -55,7 +54,6 @@ class Terms:
     upload_directory: str | None = None
     csrf_cookie: str | None = None
     live_ignored: Ignored = Ignored()  # it is never changed
-    trusts_rerun: bool = True
     hides_csrf_token: bool = False
 
     def hello(

@@ -90,16 +90,17 @@ class Subscription:
     """
 
     __slots__ = (
-        "_first", "_home", "_is_exact", "_sent", "_tags", "_version", "by_session", "cookie_names",
-        "group", "held", "is_anew", "is_behind", "key", "message", "message_bytes", "session_key",
-        "turn",
+        "_first", "_home", "_is_exact", "_proof", "_sent", "_tags", "_version", "by_session",
+        "cookie_names", "group", "held", "is_anew", "is_behind", "key", "message", "message_bytes",
+        "session_key", "turn",
     )  # fmt: skip
 
     def __init__(self, home: "Subscriptions", call: LiveCall) -> None:
         self._home = home
         self.session_key = call.key  # what the connection knows it by
         # Later runs are no request of the client's: what names its request stays with the first.
-        self.message = without(call.message, home.line.terms.per_request_headers)
+        message = without(call.message, home.line.terms.per_request_headers)
+        self.message = msgspec.structs.replace(message, rerun="") if message.rerun else message
         self._tags = _tags(call.shown_message)  # what the client said that it holds
         self.by_session = call.by_session
         self.group: Group | None = None
@@ -107,6 +108,7 @@ class Subscription:
         self.is_anew = call.is_anew
         self.is_behind = False
         self._first: Response | None = call.head
+        self._proof = call.proof  # it goes with the first
         self._sent: Result | None = None
         self._is_exact = True  # the client holds that byte for byte
         self._version = 0
@@ -206,6 +208,7 @@ class Subscription:
         if head is None:
             return None
         tags, self._tags = self._tags, ""  # they are for this one only
+        proof, self._proof = self._proof, ""
         headers, status, is_held = {**head.headers}, head.status, False
         if result.etag is not None:
             headers = {n: v for n, v in headers.items() if n.lower() != "etag"}
@@ -214,7 +217,9 @@ class Subscription:
                 headers.pop("Content-Length", None)
                 status, is_held = 304, True
                 self._is_exact = not result.etag.startswith("W/")
-        first = msgspec.structs.replace(head, status=status, headers=headers, version=version)
+        first = msgspec.structs.replace(
+            head, status=status, headers=headers, version=version, rerun=proof or None
+        )
         return encode_server(first) if is_held else result.frame(first)
 
     def _next_frame(self, version: int, result: Result) -> Frame:
@@ -397,8 +402,7 @@ class Subscriptions:
         self._renewed |= {subscription.session_key}
         self._forget(subscription.session_key)
         self.live.registry.leave(subscription)
-        message = msgspec.structs.replace(subscription.message, rerun=False)
-        self.line.begin_anew(subscription.session_key, message)
+        self.line.begin_anew(subscription.session_key, subscription.message)
 
     def renewed(self, call: LiveCall) -> None:
         """What was begun again has been answered, or is not wanted any more."""

@@ -42,8 +42,8 @@ class WebSocketInfo:
         is_live: whether the client has subscribed: the answer is sent again when it changes
             (docs/live.md).
         is_rerun: whether no client has sent this request now: a live one is answered again.
-        is_resumed: whether the client says that it only takes up a live request again, behind a
-            lost connection say. That is its word: what guards against it must not depend on it.
+        is_resumed: whether the client takes up a live request again, after a lost connection for
+            example. It has proven that the request was answered before.
     """
 
     __slots__ = ("connection_id", "is_live", "is_rerun", "is_resumed", "subprotocol")

@@ -58,7 +58,7 @@ class _Head(Struct, omit_defaults=True):
     subscribe: bool = False
     patch: PatchKind | None = None
     settled: bool = False
-    rerun: bool = False
+    rerun: str | bool = False
     ping: Raw | UnsetType = UNSET
     pong: Raw | UnsetType = UNSET
 
@@ -139,7 +139,7 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
     return Request(
         method, url, id, head.headers, query, content, content_type, head.token, credit, head.more,
         head.subscribe, head.patch if head.subscribe else None, head.settled,
-        head.subscribe and head.rerun, referrer,
+        head.rerun if head.subscribe and isinstance(head.rerun, str) else "", referrer,
     )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def _encode_request(message: Request) -> Frame:
         subscribe=message.subscribe,
         patch=message.patch,
         settled=message.settled,
-        rerun=message.rerun,
+        rerun=message.rerun or False,
     )
     if message.body is None or _put_body(head, message.body, message.content_type):
         return _encode(head).decode()

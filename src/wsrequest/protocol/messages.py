@@ -72,8 +72,9 @@ class Request(Struct, frozen=True):
     ``query`` is what ``data`` adds to the query string of a GET or HEAD, encoded.
     ``headers`` hold the names as sent; ``token`` is not among them. ``body`` is
     None where the request has none, which is another thing than an empty one.
-    ``patch``: the kind of patches that a subscriber can apply (4.7). ``rerun``: the client makes
-    the live request anew by itself. ``referrer`` is the Referer, which is not among ``headers``.
+    ``patch``: the kind of patches that a subscriber can apply (4.7). ``rerun``: what an earlier
+    answer to this live request had as its ``rerun``; the client sends it again by itself.
+    ``referrer`` is the Referer, which is not among ``headers``.
     """
 
     method: str
@@ -89,7 +90,7 @@ class Request(Struct, frozen=True):
     subscribe: bool = False
     patch: PatchKind | None = None
     settled: bool = False
-    rerun: bool = False
+    rerun: str = ""
     referrer: str | None = None
 
 
@@ -120,7 +121,8 @@ class Response(Struct, frozen=True):
     ``body`` is raw; ``codec`` chooses the frame that carries it. None: no body.
     With ``version`` it is one of several (4.7); with ``patch`` its ``body`` is no body, but JSON
     that changes the one before. ``settled`` is None where nobody asked (4.8).
-    ``csrf`` is a CSRF token for requests by HTTP (6.5).
+    ``csrf`` is a CSRF token for requests by HTTP (6.5). ``rerun`` proves that it was answered, for
+    when the client takes it up again (4.7).
     """
 
     status: int
@@ -133,6 +135,7 @@ class Response(Struct, frozen=True):
     patch: PatchKind | None = None
     settled: bool | None = None
     csrf: str | None = None
+    rerun: str | None = None
 
 
 class Refusal(Struct, frozen=True):

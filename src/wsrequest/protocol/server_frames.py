@@ -52,6 +52,7 @@ class _ResponseHead(Struct, omit_defaults=True):
     csrf: str | None = None
     more: bool = False
     settled: bool | UnsetType = UNSET
+    rerun: str | None = None
     patch: PatchKind | None = None
     data: Raw | str | UnsetType = UNSET
 
@@ -74,6 +75,7 @@ class _Head(Struct, omit_defaults=True):
     more: bool = False
     version: int | UnsetType = UNSET
     settled: bool | UnsetType = UNSET
+    rerun: str | None = None
     patch: PatchKind | None = None
     credit: int | UnsetType = UNSET
     hello: Hello | UnsetType = UNSET
@@ -178,6 +180,7 @@ def encode_response(message: Response) -> Frame:
         message.csrf,
         message.more,
         UNSET if message.settled is None else message.settled,
+        message.rerun,
         message.patch,
     )
     if message.patch is not None:
@@ -259,5 +262,5 @@ def _response(head: _Head, status: int, id: Id | None, body: bytes | None) -> Re
     settled = None if head.settled is UNSET else head.settled
     return Response(
         status, head.headers, id, body or None, head.more, head.cookies, version, patch, settled,
-        head.csrf,
+        head.csrf, None if version is None else head.rerun,
     )  # fmt: skip

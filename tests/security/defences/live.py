@@ -28,10 +28,59 @@ LIVE = (
     ),
     Defence(
         (9,),
-        "a project can have a run that a client calls a resumption keep its effects",
+        "a client that calls its request a resumption must prove that it was answered",
+        SRC + "http/resumptions.py",
+        (
+            (
+                "    except BadSignature:\n        return None\n",
+                '    except BadSignature:\n        return ""\n',
+            ),
+        ),
+        (_RERUNS + "test_the_word_of_a_client_proves_nothing",),
+    ),
+    Defence(
+        (9,),
+        "the proof that a live request was answered asks no other question",
+        SRC + "http/resumptions.py",
+        (
+            ("asked = message.method, message.url, message.query, message.token", "asked = ()"),
+            ("sorted(headers.items())))", "0))"),
+        ),
+        (
+            _RERUNS + "test_a_proof_asks_no_other_question",
+            _RERUNS + "test_a_handshake_asks_no_other_question_by_a_proof",
+        ),
+    ),
+    Defence(
+        (9,),
+        "the proof that a live request was answered is of one session, and of what cookies say",
         SRC + "connection/runs.py",
-        (("message.rerun and owner.terms.trusts_rerun", "message.rerun"),),
-        (_RERUNS + "test_a_project_need_not_take_the_client_s_word",),
+        ((" and self._digest_of_cookies() == self._proven", ""),),
+        (
+            _RERUNS + "test_a_proof_is_of_one_session",
+            _RERUNS + "test_a_cookie_asks_no_other_question_by_a_proof",
+        ),
+    ),
+    Defence(
+        (9,),
+        "a stream that is taken up again is compared by all cookies, for it reads them later",
+        SRC + "connection/runs.py",
+        (("None if self._is_stream else self.cookie_names", "self.cookie_names"),),
+        (_RERUNS + "test_a_cookie_asks_no_other_question_by_a_proof[guess_in_stream]",),
+    ),
+    Defence(
+        (9,),
+        "the proof that a live request was answered ends after a day",
+        SRC + "http/resumptions.py",
+        (('proof}", max_age=MAX_AGE_SECONDS', 'proof}", max_age=None'),),
+        (_RERUNS + "test_a_proof_is_good_for_a_day",),
+    ),
+    Defence(
+        (13,),
+        "what a run without effects says of sharing does not hold for the run that replaces it",
+        SRC + "connection/runs.py",
+        ((" = self._proven = self._shared_key = None", " = self._proven = None"),),
+        (_RERUNS + "test_a_public_answer_that_is_run_again_is_not_shared_by_its_first_run",),
     ),
     Defence(
         (9,),

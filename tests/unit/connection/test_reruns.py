@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count as count_up
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.backends.file import SessionStore as FileStore
+from django.core import signing
 
 from tests.unit.connection.test_subscriptions import goes_on, nth, quiet, service_open
 from tests.unit.live_views import DATABASE, commit
@@ -18,7 +20,9 @@ from tests.unit.rerun_views import KEYS, STAMPS, TASKS, session_store
 from tests.unit.views import SECONDS, STAGES
 from wsrequest.connection import sockets
 from wsrequest.connection.service import Terms
+from wsrequest.connection.shared import SharedKey
 from wsrequest.live.normalizing import Normalizer
+from wsrequest.protocol.messages import Response
 from wsrequest.types import Limits
 
 pytestmark = pytest.mark.asyncio
@@ -171,6 +175,16 @@ async def test_what_only_the_sender_may_cause_is_skipped(view: str) -> None:
         assert (await asked(peer, f"/{view}/b/"))["stamp"] == "b"
 
 
+async def resumes(peer: Peer, other: Peer | None = None, id: Any = 1, **message: Any) -> Response:
+    """Subscribe, and take it up again, on another connection if there is one."""
+    first = await goes_on(peer, id="before", **message)
+    assert first.rerun
+    if other is None:
+        peer.say(id="before", cancel=True)
+        await peer.obeyed()
+    return await goes_on(other or peer, id=id, **message, rerun=first.rerun)
+
+
 FACTS = {"live": False, "rerun": False, "resumed": False}
 
 
@@ -182,7 +196,7 @@ async def test_a_request_knows_whether_it_is_live_and_whether_it_was_sent() -> N
         expected = {**FACTS, "value": 1, "live": True, "rerun": True}
         assert await shown(peer, 1, 2) == expected
         assert await asked(peer, "/facts/b/") == {**FACTS, "value": 0}
-        resumed = await goes_on(peer, id=2, url="/facts/b/", rerun=True)
+        resumed = await resumes(peer, id=2, url="/facts/b/")
         assert json.loads(resumed.body or b"") == {
             **FACTS, "value": 0, "live": True, "resumed": True
         }  # fmt: skip
@@ -190,51 +204,140 @@ async def test_a_request_knows_whether_it_is_live_and_whether_it_was_sent() -> N
         assert await shown(peer, 2, 2) == {**expected, "value": 1}
 
 
+def put(key: str, **data: Any) -> None:
+    session = session_store(key)
+    session.update(data)
+    session.save()
+
+
 async def test_what_the_client_takes_up_again_has_no_effects_on_the_visitor() -> None:
     key = begun(token="secret")
     async with visitor(key) as peer:
-        first = await goes_on(peer, url="/token/a/", rerun=True)
-        assert json.loads(first.body or b"")["token"] == "secret" and held(key)
-        assert (await asked(peer, "/token/a/"))["token"] == "secret" and not held(key)
-
-
-@asynccontextmanager
-async def distrusted(key: str) -> AsyncIterator[Peer]:
-    """A visitor whose word is not taken for that of a resumption."""
-    terms = Terms(Limits(), trusts_rerun=False)
-    cookie = f"sessionid={key}"
-    async with service_open() as service, connected(service, cookie=cookie, terms=terms) as peer:
-        yield peer
-
-
-async def test_a_project_need_not_take_the_client_s_word() -> None:
-    key = begun(token="secret")
-    async with distrusted(key) as peer:
-        first = await goes_on(peer, url="/token/a/", rerun=True)
+        first = await goes_on(peer, url="/token/a/")
         assert json.loads(first.body or b"")["token"] == "secret" and not held(key)
-        again = await goes_on(peer, id=2, url="/token/a/", rerun=True)
-        assert json.loads(again.body or b"")["token"] is None
-        # What nobody sent has no effects all the same.
-        session = session_store(key)
-        session["token"] = "another"
-        session.save()
-        commit(a=1)
-        found = await shown(peer, 1, 2)
-        if found["token"] is None:  # that the second request took it was told first
-            found = await shown(peer, 1, 3)
-        assert found["token"] == "another" and held(key)
+    put(key, token="another")
+    async with visitor(key) as peer:
+        again = await goes_on(peer, url="/token/a/", rerun=first.rerun)
+        assert json.loads(again.body or b"")["token"] == "another" and held(key)
+    async with visitor(key) as peer:  # and again
+        third = await goes_on(peer, url="/token/a/", rerun=again.rerun)
+        assert json.loads(third.body or b"")["token"] == "another" and held(key)
+        assert (await asked(peer, "/token/a/"))["token"] == "another" and not held(key)
+
+
+@pytest.mark.parametrize("claim", [True, "", "x", ":", "a:b:c", "é\u2028", "x" * 10_000])
+async def test_the_word_of_a_client_proves_nothing(claim: Any) -> None:
+    key = begun(token="secret")
+    async with visitor(key) as peer:
+        first = await goes_on(peer, url="/token/a/", rerun=claim)
+        assert json.loads(first.body or b"")["token"] == "secret" and not held(key)
+        assert STAGES["a"].count == 1
+
+
+ANOTHER_QUESTION: list[dict[str, Any]] = [
+    {"url": "/guess/a/?code=0042"},
+    {"data": {"code": "0042"}},
+    {"headers": {"X-Code": "0042"}},
+    {"token": "0042"},
+    {"headers": {"Authorization": "Basic 0042"}},
+]
+
+
+@pytest.mark.parametrize("question", ANOTHER_QUESTION, ids=str)
+async def test_a_proof_asks_no_other_question(question: dict[str, Any]) -> None:
+    """Each was one guess of as many as there are, of which the session counted the first."""
+    key = begun(name="ann")
+    async with visitor(key) as peer:
+        first = await goes_on(peer, url="/guess/a/")
+        assert held(key)["tries"] == 1
+        again = await goes_on(peer, id=2, **{"url": "/guess/a/", **question}, rerun=first.rerun)
+        assert json.loads(again.body or b"")["right"] and held(key)["tries"] == 2
+        same = await goes_on(peer, id=3, url="/guess/a/", rerun=first.rerun)
+        assert json.loads(same.body or b"")["right"] is False and held(key)["tries"] == 2
+
+
+async def test_a_handshake_asks_no_other_question_by_a_proof() -> None:
+    key = begun(name="ann")
+    async with service_open() as service:
+        async with connected(service, cookie=f"sessionid={key}") as peer:
+            first = await goes_on(peer, url="/guess/a/")
+        extra = {"x-code": "0042"}
+        async with connected(service, cookie=f"sessionid={key}", headers=extra) as peer:
+            again = await goes_on(peer, url="/guess/a/", rerun=first.rerun)
+        assert json.loads(again.body or b"")["right"] and held(key)["tries"] == 2
+
+
+@pytest.mark.parametrize("view", ["guess", "guess_in_stream"])
+async def test_a_cookie_asks_no_other_question_by_a_proof(view: str) -> None:
+    key = begun(name="ann")
+    async with service_open() as service:
+        async with connected(service, cookie=f"sessionid={key}; code=1") as peer:
+            first = await goes_on(peer, url=f"/{view}/a/")
+        assert held(key)["tries"] == 1
+        async with connected(service, cookie=f"sessionid={key}; code=0042") as peer:
+            again = await goes_on(peer, url=f"/{view}/a/", rerun=first.rerun)
+            assert json.loads(again.body or b"")["right"] and held(key)["tries"] == 2
+            third = await goes_on(peer, id=2, url=f"/{view}/a/", rerun=again.rerun)
+            assert json.loads(third.body or b"")["right"] and held(key)["tries"] == 2
+
+
+async def test_a_proof_is_of_one_session() -> None:
+    one, two = begun(name="ann"), begun(name="bob")
+    async with visitor(one) as peer:
+        first = await goes_on(peer, url="/guess/a/")
+    async with visitor(two) as peer:
+        await goes_on(peer, url="/guess/a/", rerun=first.rerun)
+    assert held(one)["tries"] == held(two)["tries"] == 1
+
+
+async def test_a_proof_is_good_for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = begun(name="ann")
+    async with visitor(key) as peer:
+        first = await goes_on(peer, url="/guess/a/")
+        now = time.time()
+        monkeypatch.setattr(signing.time, "time", lambda: now + 86_300)
+        await goes_on(peer, id=2, url="/guess/a/", rerun=first.rerun)
+        assert held(key)["tries"] == 1
+        monkeypatch.setattr(signing.time, "time", lambda: now + 86_500)
+        await goes_on(peer, id=3, url="/guess/a/", rerun=first.rerun)
+        assert held(key)["tries"] == 2
+
+
+async def test_what_differs_by_the_way_to_the_server_leaves_a_proof_good() -> None:
+    key = begun(name="ann")
+    cookie = f"sessionid={key}"
+    before = {"x-forwarded-for": "198.51.100.1", "cf-ray": "1", "accept": "*/*"}
+    after = {"x-forwarded-for": "198.51.100.2", "cf-ray": "2", "sec-fetch-mode": "cors"}
+    async with service_open() as service:
+        async with connected(service, cookie=cookie, headers=before) as peer:
+            first = await goes_on(peer, url="/guess/a/")
+        async with connected(service, cookie=f"{cookie}; _ga=1; messages=x", headers=after) as peer:
+            await goes_on(peer, url="/guess/a/", rerun=first.rerun)
+        assert held(key)["tries"] == 1
+
+
+async def test_a_public_answer_that_is_run_again_is_not_shared_by_its_first_run() -> None:
+    """The first run of the two had no effects and so set no cookie."""
+    async with service_open() as service:
+        async with connected(service, cookie="code=1") as peer:
+            first = await goes_on(peer, url="/public_guess/a/")
+        async with connected(service, cookie="code=2") as peer:
+            await goes_on(peer, url="/public_guess/a/", rerun=first.rerun)
+            key = next(iter(DATABASE[0].registry._groups))
+            assert not isinstance(key, SharedKey)
 
 
 async def test_what_guards_against_the_client_does_not_take_its_word() -> None:
     async with visitor() as peer:
-        first = await goes_on(peer, url="/stamping/a/", rerun=True)
-        assert json.loads(first.body or b"")["rerun"] is False and STAMPS == ["a"]
+        first = await resumes(peer, url="/stamping/a/")
+        assert json.loads(first.body or b"")["rerun"] is False and STAMPS == ["a", "a"]
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, None])
 async def test_no_cookie_of_such_a_run_is_kept(origin: str | None) -> None:
     async with service_open() as service, connected(service, origin=origin) as peer:
-        first = await goes_on(peer, url="/facts/a/?sets=1", rerun=True)
+        first = await resumes(peer, url="/facts/a/?sets=1")
+        peer.connection.visitor._jar.update(["seen=; Max-Age=0; Path=/"], "/")
         assert first.cookies is None and "Set-Cookie" not in first.headers
         commit(a=1)
         second = await nth(peer, 1, 2)
@@ -287,15 +390,22 @@ async def test_a_form_that_appears_can_be_sent() -> None:
 @pytest.mark.usefixtures("_csrf")
 @pytest.mark.parametrize("view", ["form", "aform"])
 async def test_a_form_that_is_taken_up_again_can_be_sent(view: str) -> None:
-    async with visitor() as peer:
-        first = await goes_on(peer, url=f"/{view}/a/", rerun=True)
-        assert can_be_sent(peer, first.body or b"")
+    terms = Terms(Limits(), csrf_cookie="csrftoken")
+    async with service_open() as service, connected(service, terms=terms) as peer:
+        for name in ("a", "b"):
+            await goes_on(peer, id=name, url=f"/{view}/{name}/")
         await quiet(peer)
-        assert STAGES["a"].count == 3  # with effects, and with its cookie as whoever that names
-    async with visitor() as peer:
-        peer.connection.visitor._jar.update([f"csrftoken={'s' * 32}; Path=/"], "/")
-        first = await goes_on(peer, url=f"/{view}/b/", rerun=True)
-        assert can_be_sent(peer, first.body or b"") and STAGES["b"].count == 1
+        proofs = {name: peer.of(name)[0].rerun for name in ("a", "b")}
+        async with connected(service) as other:
+            count = STAGES["a"].count
+            first = await goes_on(other, url=f"/{view}/a/", rerun=proofs["a"])
+            assert can_be_sent(other, first.body or b"")
+            await quiet(other)
+            assert STAGES["a"].count == count + 3  # with effects, and with its cookie
+        async with connected(service, cookie=f"csrftoken={'s' * 32}", terms=terms) as other:
+            count = STAGES["b"].count
+            first = await goes_on(other, url=f"/{view}/b/", rerun=proofs["b"])
+            assert can_be_sent(other, first.body or b"") and STAGES["b"].count == count + 1
 
 
 @pytest.mark.usefixtures("_csrf")
