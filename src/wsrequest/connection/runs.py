@@ -25,7 +25,7 @@ from wsrequest.http.discarding import Discarded, discarding
 from wsrequest.http.environ import Base
 from wsrequest.http.masks import csp_nonce, csrf_secret, held_secrets
 from wsrequest.http.outcomes import Outcome
-from wsrequest.http.requests import WebSocketInfo
+from wsrequest.http.requests import LiveWebSocketInfo, WebSocketInfo
 from wsrequest.http.resumptions import digest_of_cookies, digest_of_request, prove, proven
 from wsrequest.live.groups import Run
 from wsrequest.live.normalizing import Normalizer
@@ -127,10 +127,9 @@ class LiveCall(Call):
     """
 
     __slots__ = (
-        "_is_stream", "_proven", "_reads", "_request", "_shared_key", "_site", "_uses_token",
-        "by_session", "cookies", "discarded", "head", "is_anew", "live_run", "needs_sender",
-        "proof", "refusal", "result",
-        "sets_cookies", "shown_message",
+        "_info", "_is_stream", "_proven", "_reads", "_request", "_shared_key", "_site",
+        "_uses_token", "by_session", "cookies", "discarded", "head", "is_anew", "live_run",
+        "needs_sender", "proof", "refusal", "result", "sets_cookies", "shown_message",
     )  # fmt: skip
     _answer_class = _LiveAnswer
 
@@ -150,6 +149,7 @@ class LiveCall(Call):
         self.cookies: CookieReads | None = None
         self._uses_token = self.needs_sender = self.is_anew = False
         self._request: WSGIRequest | None = None
+        self._info: LiveWebSocketInfo | None = None
         self._site: Site | None = None
         self._shared_key: SharedKey | None = None
 
@@ -164,6 +164,11 @@ class LiveCall(Call):
         if self.cookies is None:
             return frozenset()  # it did not run
         return self.cookies.counting(self.owner.terms.csrf_cookie, uses_token=self._uses_token)
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether the answer is of this connection only."""
+        return self._info is not None and self._info.is_personal
 
     @property
     def expires_seconds(self) -> float | None:
@@ -231,7 +236,8 @@ class LiveCall(Call):
         secret = csrf_secret(request)
         self._uses_token = secret is not None
         normalizer = Normalizer(secret, csp_nonce(request), self.owner.terms.live_ignored, request)
-        self.result = Result(head.status, head.headers, body, self._shared_key, normalizer)
+        shared_key = None if self.is_personal else self._shared_key
+        self.result = Result(head.status, head.headers, body, shared_key, normalizer)
         group = None if self.live_run is None else self.live_run.group
         latest = None if group is None else group.latest
         if latest is None or latest.digest != self.result.digest:  # else it will not be sent
@@ -262,9 +268,8 @@ class LiveCall(Call):
         """Make the request, with what is ours on it."""
         request = super().make_request(environ)
         info = self.owner.info
-        request.websocket = info.of_live(  # type: ignore[attr-defined]  # ours
-            is_rerun=info.is_rerun, is_resumed=self._proven is not None
-        )
+        self._info = info.of_live(is_rerun=info.is_rerun, is_resumed=self._proven is not None)
+        request.websocket = self._info  # type: ignore[attr-defined]  # ours
         self._request, self._site = request, site_of(request)
         self.cookies = note_cookies(request)
         return request
@@ -276,10 +281,12 @@ class Told(NamedTuple):
     Attributes:
         names: of the cookies that count for the answer; None for all.
         cookie: the Cookie header that it had.
+        is_personal: whether the answer is of one connection only.
     """
 
     names: frozenset[str] | None
     cookie: str
+    is_personal: bool
 
 
 class Place(Protocol):
@@ -320,7 +327,7 @@ class Rerun:
     ) -> None:
         self._on_end, self._ask_anew = on_end, ask_anew
         self.service, self.terms, self.base = place.service, place.terms, place.base
-        self.info = place.info.of_live(is_rerun=True)
+        self.info: WebSocketInfo = place.info.of_live(is_rerun=True)
         self._run, self._live = run, live
         call = LiveCall(self, None, message)
         self._call: LiveCall | None = call  # until it has ended: it knows this one, too
@@ -368,7 +375,7 @@ class Rerun:
             call.result or call.refusal,
             call.reads,
             expires_seconds=call.expires_seconds,
-            told=Told(call.cookie_names, call.cookie),
+            told=Told(call.cookie_names, call.cookie, call.is_personal),
         )
         self._on_end()
 

@@ -84,6 +84,7 @@ class Subscription:
     Attributes:
         by_session: whether it was answered for a user whom a session named.
         is_anew: whether it was begun again because a rerun could not be sent.
+        is_personal: whether a run has read what only its connection has.
         is_behind: there is something newer than the client was sent, which had no room.
         held: what counts as held by it: the result that was sent last, and one that had no room.
         message_bytes: what its message counts for.
@@ -91,8 +92,8 @@ class Subscription:
 
     __slots__ = (
         "_first", "_home", "_is_exact", "_proof", "_sent", "_tags", "_version", "by_session",
-        "cookie_names", "group", "held", "is_anew", "is_behind", "key", "message", "message_bytes",
-        "session_key", "turn",
+        "cookie_names", "group", "held", "is_anew", "is_behind", "is_personal", "key", "message",
+        "message_bytes", "session_key", "turn",
     )  # fmt: skip
 
     def __init__(self, home: "Subscriptions", call: LiveCall) -> None:
@@ -113,6 +114,7 @@ class Subscription:
         self._is_exact = True  # the client holds that byte for byte
         self._version = 0
         self.cookie_names = call.cookie_names
+        self.is_personal = call.is_personal
         self.key: Hashable = None
         self.held: tuple[Result, ...] = ()
         self.message_bytes = 0
@@ -133,12 +135,15 @@ class Subscription:
         return Rerun(home.line, self.message, cookie, run, home.live, on_end, ask_anew)
 
     def learn(self, told: object, *, is_own: bool) -> None:
-        """A run of its group has read cookies that nobody knew to count: who differs in them?"""
+        """A run of its group has read what nobody knew to count: who differs in that?"""
         assert isinstance(told, Told)
         names = self.cookie_names
-        if names is None or (told.names is not None and told.names <= names):
+        is_known = names is None or (told.names is not None and told.names <= names)
+        if is_known and self.is_personal >= told.is_personal:
             return
-        self.cookie_names = None if told.names is None else names | told.names
+        self.is_personal |= told.is_personal
+        if names is not None:
+            self.cookie_names = None if told.names is None else names | told.names
         home = self._home
         # The one who was run was answered for the cookies of the run.
         home.identify(self, told.cookie if is_own else home.line.cookie_for(self.message.url))
@@ -483,7 +488,10 @@ class Subscriptions:
         """Say who it is that asks, by all that can make a difference to the answer."""
         names = subscription.cookie_names
         pairs = self._pairs_of(cookie, names)
-        subscription.key = _key(subscription.message, names, pairs, self._identity)
+        who: Hashable = self._identity
+        if subscription.is_personal:
+            who = self._identity, self.line.info.connection_id
+        subscription.key = _key(subscription.message, names, pairs, who)
 
     def _pairs_of(self, cookie: str, names: frozenset[str] | None) -> "_Pairs":
         """The cookies of a header that count: those that the view has never read do not.
@@ -527,7 +535,7 @@ def _key(
     message: Request,
     names: frozenset[str] | None,
     pairs: tuple[tuple[str, str], ...],
-    identity: bytes,
+    identity: Hashable,
 ) -> Hashable:
     headers = tuple(sorted((n.lower(), v) for n, v in message.headers.items()))
     return message.url, message.query, headers, message.token, names, pairs, identity

@@ -17,6 +17,7 @@ from wsrequest.http.exclusions import ExcludedPaths
 from wsrequest.protocol.messages import Request
 
 __all__ = [
+    "LiveWebSocketInfo",
     "WebSocketInfo",
     "check_excluded",
     "check_overrides",
@@ -60,15 +61,38 @@ class WebSocketInfo:
         self.connection_id, self.subprotocol = connection_id, subprotocol
         self.is_live, self.is_rerun, self.is_resumed = is_live, is_rerun, is_resumed
 
-    def of_live(self, *, is_rerun: bool = False, is_resumed: bool = False) -> "WebSocketInfo":
+    def of_live(self, *, is_rerun: bool = False, is_resumed: bool = False) -> "LiveWebSocketInfo":
         """Return the same connection as a run of a live request sees it."""
-        return WebSocketInfo(
+        return LiveWebSocketInfo(
             self.connection_id,
             self.subprotocol,
             is_live=True,
             is_rerun=is_rerun,
             is_resumed=is_resumed,
         )
+
+
+class LiveWebSocketInfo(WebSocketInfo):
+    """What ``request.websocket`` is in a run of a live request.
+
+    Attributes:
+        is_personal: whether anything was read that another connection has otherwise. The answer is
+            of this connection only then.
+    """
+
+    __slots__ = ("is_personal",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_personal = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _PERSONAL:
+            self.is_personal = True
+        return super().__getattribute__(name)
+
+
+_PERSONAL = frozenset(("connection_id", "is_resumed", "subprotocol"))
 
 
 def check_overrides(message: Request, base: Base, vouching: Container[str]) -> None:

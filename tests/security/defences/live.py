@@ -83,6 +83,20 @@ LIVE = (
         (_RERUNS + "test_a_public_answer_that_is_run_again_is_not_shared_by_its_first_run",),
     ),
     Defence(
+        (13,),
+        "an answer for which a view reads what only its connection has is shared with nobody",
+        SRC + "connection/runs.py",
+        (("shared_key = None if self.is_personal else", "shared_key ="),),
+        (_SHARED + "test_who_reads_what_its_connection_has_shares_with_nobody[]",),
+    ),
+    Defence(
+        (13,),
+        "who is equal but for the connection is parted when a view reads which one it is",
+        SRC + "connection/subscriptions.py",
+        (("        if subscription.is_personal:\n", "        if False:\n"),),
+        (_SHARED + "test_who_reads_what_its_connection_has_shares_with_nobody[&private]",),
+    ),
+    Defence(
         (9,),
         "a task that such a run starts saves the sessions of others after it",
         SRC + "http/discarding.py",

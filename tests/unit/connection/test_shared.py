@@ -33,11 +33,15 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     body = {"value": found, "host": request.get_host(), "scheme": request.scheme}
     if request.GET.get("tells"):
         body |= {key: str(told) for key, told in meta.items() if not key.startswith("wsgi.")}
+    member = request.GET.get("connection")
+    if member and found:
+        body["connection"] = getattr(request.websocket, member)  # type: ignore[attr-defined]
     body["evil"] = meta.get("HTTP_X_EVIL", "")
     body["language"] = meta.get("HTTP_ACCEPT_LANGUAGE", "")
     request.tenant = meta.get("HTTP_X_TENANT", "")  # type: ignore[attr-defined]  # as a middleware
     response = JsonResponse(body)
-    response["Cache-Control"] = "public"
+    if "private" not in request.GET:
+        response["Cache-Control"] = "public"
     response["Vary"] = "Accept-Language"
     return response
 
@@ -147,6 +151,33 @@ async def test_a_shared_run_bears_nothing_of_a_reader() -> None:
         bodies = {"value", "host", "scheme", "evil", "language"}
         assert told.keys() - server - request - bodies <= {"REQUEST_URI", "RAW_URI"}
         assert (told["REMOTE_ADDR"], told["HTTP_HOST"]) == ("", "testserver")
+
+
+@pytest.mark.parametrize("more", ["", "&private"])
+async def test_who_reads_what_its_connection_has_shares_with_nobody(more: str) -> None:
+    """Strangers at one address, equal but for that; a run that reads it comes only later."""
+    async with readers({}, {}, {}) as peers:
+        for peer in peers:
+            await goes_on(peer, f"/page/a/?connection=connection_id{more}")
+        for number in (1, 2):
+            commit(a=number)
+            for peer in peers:
+                shown = await newest(peer, number)
+                assert shown["connection"] == peer.connection.connection_id
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"), [("subprotocol", ["wsrequest.v1", None]), ("is_rerun", [True, True])]
+)
+async def test_what_all_readers_have_alike_is_shared(member: str, expected: list[Any]) -> None:
+    async with readers({"greeted": True}, {}) as peers:
+        for peer in peers:
+            await goes_on(peer, f"/page/a/?connection={member}")
+        count = STAGES["a"].count
+        commit(a=1)
+        assert [(await newest(peer, 1))["connection"] for peer in peers] == expected
+        if member == "is_rerun":
+            assert STAGES["a"].count == count + 1
 
 
 async def test_readers_share_where_what_vary_names_is_equal() -> None:
