@@ -218,7 +218,7 @@ ROWS: dict[str, Row] = {
             ("Host", "evil.example"), ("Cookie", "a=b"), ("Origin", "null"), ("referer", "x"),
             ("Content-Length", "1"), ("Transfer-Encoding", "chunked"), ("Sec-Fetch-Site", "none"),
             ("X-Forwarded-For", "192.0.2.1"), ("X-FORWARDED-PROTO", "https"), ("Forwarded", "x"),
-            ("X-HTTP-Method-Override", "DELETE"), ("Remote-User", "admin"),
+            ("X-Rewrite-URL", "/admin/"), ("Remote-User", "admin"),
         ),
         1,
     ),

@@ -105,8 +105,9 @@ Connection Content-Length Cookie Cookie2 Date DNT Expect Host Keep-Alive Origin 
 Proxy-Authorization Referer Sec-Fetch-Site Sec-WebSocket-Key Set-Cookie TE Trailer
 Transfer-Encoding Upgrade Via Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto
 X-Forwarded-Port X-Real-IP X-Client-IP True-Client-IP CF-Connecting-IP X-Cluster-Client-IP
-Fastly-Client-IP Remote-User X-Remote-User X-Original-URL X-Rewrite-URL X-HTTP-Method
-X-HTTP-Method-Override X-Method-Override X-Project-Secret X-Project_Secret X-Projects-Tenant
+Fastly-Client-IP Fastly-SSL Fly-Forwarded-Proto X-Azure-FDID X-Amzn-Tls-Version Remote-User
+X-Remote-User X-User X-Auth-User X-Token-Subject Impersonate-User X-Original-URL X-Rewrite-URL
+X-Project-Secret X-Project_Secret X-Projects-Tenant
 Remote_User X-MS-Token-AAD-Id-Token
 """.split()
 

@@ -40,6 +40,9 @@ TEXT_TYPE = (
 )
 _WHITE_SPACE = b" \t\r\n"
 
+# By these an application takes a GET for another method, and what is live is run again and again.
+_METHOD_OVERRIDES = frozenset("x-http-method x-http-method-override x-method-override".split())
+
 
 class _Head(Struct, omit_defaults=True):
     """Whatever a client's frame may hold, in the order in which it is printed."""
@@ -148,6 +151,9 @@ def _check_subscribe(head: _Head, method: str, id: Id | None) -> None:
         raise Refused("bad_message", f"only a GET can be subscribed to, not a {method}")
     if id is None:
         raise Refused("bad_message", "subscribe needs an id")
+    for name in head.headers:
+        if name.lower() in _METHOD_OVERRIDES:
+            raise Refused("bad_header", f"a request with subscribe cannot have {name}", id)
     if head.more or head.credit is not UNSET:
         raise Refused("bad_message", "subscribe is answered whole, without credit and more")
     if head.referrer is not UNSET:

@@ -40,25 +40,26 @@ _FETCH_PREFIXES = "access-control-request- proxy- sec-"
 
 # A proxy in front takes these from what clients send by HTTP, and sets them itself; it cannot look
 # into a WebSocket. Where a client is and how it came:
-_ADDRESS = """client-ip do-connecting-ip early-data fastly-client-ip fly-client-ip forwarded
-forwarded-for front-end-https incap-client-ip true-client-ip wl-proxy-client-ip x-azure-clientip
-x-azure-socketip x-client-ip x-cluster-client-ip x-host x-nf-client-connection-ip x-real-ip
-x-scheme x-url-scheme"""
-_ADDRESS_PREFIXES = "cf- cloudfront- x-appengine- x-envoy- x-forwarded x-original- x-vercel-"
+_ADDRESS = """client-ip do-connecting-ip early-data fly-client-ip forwarded forwarded-for
+front-end-https incap-client-ip true-client-ip wl-proxy-client-ip x-client-ip x-cluster-client-ip
+x-host x-nf-client-connection-ip x-real-ip x-scheme x-url-scheme"""
+_ADDRESS_PREFIXES = """cf- cloudfront- fastly- fly-forwarded- x-amzn-tls- x-appengine- x-azure-
+x-envoy- x-forwarded x-original- x-vercel-"""
 # Who it is (RFC 9440, APISIX, Apigee, Authelia, authentik, AWS, Azure, Google, Grafana,
-# ingress-nginx, Kong, mod_auth_mellon, mod_auth_openidc, oauth2-proxy, Pomerium, Shibboleth,
-# SiteMinder, Tailscale, Teleport, Vouch, WebSEAL, WSO2):
-_IDENTITY = """cas-user eppn x-endpoint-api-userinfo x-id-token x-jwt-assertion x-userinfo"""
+# ingress-nginx, Kong, Kubernetes, mod_auth_mellon, mod_auth_openidc, oauth2-proxy, Pomerium,
+# Shibboleth, SiteMinder, Tailscale, Teleport, Vouch, WebSEAL, WSO2):
+_IDENTITY = """cas-user eppn x-auth-user x-endpoint-api-userinfo x-id-token x-jwt-assertion x-user
+x-userinfo x-username"""
 # HTTP-: before Django 6.1 RemoteUserMiddleware's asynchronous half reads HTTP_ and its header.
-_IDENTITY_PREFIXES = """client-cert http- iv- mellon- oidc- remote- shib- sm-universalid sm-user
-ssl- tailscale- teleport- x-amzn-mtls- x-amzn-oidc- x-apigateway- x-arr- x-auth-request-
-x-authenticated- x-authentik- x-client-cert x-client-dn x-client-subject x-client-verify
-x-consumer- x-credential- x-goog- x-ms- x-pomerium- x-remote- x-ssl- x-tls-client- x-vouch-
-x-webauth-"""
+_IDENTITY_PREFIXES = """client-cert http- impersonate- iv- mellon- oidc- remote- shib-
+sm-universalid sm-user ssl- tailscale- teleport- x-amzn-lattice- x-amzn-mtls- x-amzn-oidc-
+x-apigateway- x-arr- x-auth-request- x-authenticated- x-authentik- x-client-cert x-client-dn
+x-client-subject x-client-verify x-consumer- x-credential- x-goog- x-ms- x-pomerium- x-remote-
+x-ssl- x-tls-client- x-token- x-vouch- x-webauth-"""
 # When it came to the proxy, from which monitoring takes how long it waited.
 _QUEUED = "x-queue-start x-request-start"
-# By these an application takes another method or path than the one that was checked.
-_OVERRIDES = "x-http-method x-http-method-override x-method-override x-rewrite-url"
+# By this an application takes another path than the one that was checked.
+_OVERRIDES = "x-rewrite-url"
 
 # What one request is, where it stands in a trace, and on what condition it is made: those of a
 # handshake are not those of a message.

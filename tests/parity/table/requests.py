@@ -151,7 +151,11 @@ ROWS: list[Row] = [
             call("GET", "/see/nothing/", headers={name: "x"}),
             differs="header-names",
         )
-        for name in ("X-Forwarded-For", "Via", "X-HTTP-Method-Override", "X-Project-Secret")
+        for name in ("X-Forwarded-For", "Via", "X-Rewrite-URL", "X-Project-Secret")
+    ),
+    row(
+        "method to override with",
+        call("GET", "/see/nothing/", headers={"X-HTTP-Method-Override": "PUT"}),
     ),
     row(
         "language left behind",
