@@ -109,7 +109,7 @@ test("while the server is down calls end as fetch's do, and the socket comes bac
   await begin(page, `/waits-for-life/?life=${server.life}&key=direct`);
   await reached("direct");
   await server.kill();
-  expect(await outcome(page)).toBe("TypeError true");
+  expect(await outcome(page)).toBe("TypeError undefined"); // of HTTP, which has no doubt to tell of
   const down = await page.evaluate(() => wsrequest.fetch("/way/").catch((error: Error) => error.name));
   expect(down).toBe("TypeError");
   await server.begin();
