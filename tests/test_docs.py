@@ -15,6 +15,7 @@ from wsrequest.live import kept, log
 from wsrequest.live.conditions import MAX_ROWS_OF_A_TEXT
 from wsrequest.live.memory import MAX_BYTES
 from wsrequest.live.tokens import MAX_CHARACTERS, MAX_TOKENS
+from wsrequest.protocol.messages import LiveState
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECK_ID = re.compile(r"(?<![\w.])(?:wsrequest\.)?([CEWI]\d{3})\b")
@@ -92,3 +93,15 @@ def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
 def test_page_about_the_client_s_source_names_each_module_and_no_other() -> None:
     named = set(re.findall(r"`(\w+\.ts)`", document("docs/client-source.md")))
     assert named == {path.name for path in (ROOT / "client/src").glob("*.ts")}
+
+
+def test_states_of_a_live_request_are_the_same_everywhere() -> None:
+    """client/tests/polling.test.ts compares those of the client with docs/client.md."""
+    section = document("PROTOCOL.md").partition("\n4.10 ")[2].partition("\n## ")[0]
+    states = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert states == [*LiveState]
+    client = document("client/src/subscription.ts")
+    listed = re.search(r"LIVE_STATES = \[(.*?)\]", client)
+    assert listed and re.findall(r'"(\w+)"', listed[1]) == states
+    table = document("docs/client.md").partition("| state | is what you")[2].partition("\n\n")[0]
+    assert re.findall(r'^\| `"(\w+)"` \|', table, re.MULTILINE) == states

@@ -25,6 +25,9 @@ export interface Over {
 }
 type Take = (message: ServerMessage) => void;
 
+/** Of a live request, by the server; of a connection (4003), without `temporary`, by the client's own session. */
+export const SESSION_ENDED = "session_ended";
+
 /** Without a byte for so long, a stream of events counts as lost: nobody pings there. */
 const SILENCE_MS = 60_000;
 let lastId = 0;
@@ -48,7 +51,7 @@ export function bySocket(session: Session, { request, etag, token, patch, rerun 
     const receive = (message: ServerMessage): void => {
       const { error, more } = message;
       // It is sent whole; and a refusal that does not say whether it passes is the client's own, of a frame or connection.
-      if (more || (error && error.temporary === undefined)) cancel();
+      if (more || (error && error.temporary === undefined && error.code !== SESSION_ENDED)) cancel();
       else if (!isLast(message)) take(message);
       else if (session.receivers.delete(id)) resolve({ message });
     };
@@ -88,7 +91,7 @@ export async function byEvents(
     const response = await http.send(new Request(address, init), null, token);
     const type = response.headers.get("content-type") ?? "";
     if (!response.ok || !type.startsWith("text/event-stream")) {
-      return { response: new Response(await response.arrayBuffer(), response) }; // to be read when the feed is over
+      return { response: await whole(response) };
     }
     for await (const data of events(response.body!, heard)) {
       const message = unpacked(decode(data));
@@ -101,6 +104,25 @@ export async function byEvents(
     clearTimeout(timer);
   }
   return {};
+}
+
+/** The last resort: one plain GET, which an abort of `feed` ends. Nothing where HTTP is not there either. */
+export async function byGet(http: Http, { request, etag, token }: Ask, { signal }: AbortController): Promise<Response | undefined> {
+  const headers = new Headers(request.headers);
+  if (etag !== null) headers.set("If-None-Match", etag);
+  const init = { headers, signal, credentials: "include", cache: "no-store", redirect: "manual" } as const;
+  try {
+    return await whole(await http.send(new Request(request, init), null, token));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same, to be read when its feed is over. */
+async function whole(response: Response): Promise<Response> {
+  if (!response.status) return response; // a redirect
+  const body = await response.arrayBuffer();
+  return new Response(body.byteLength ? body : null, response);
 }
 
 /** With the bytes of a body that no text frame can carry. */

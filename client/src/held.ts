@@ -14,14 +14,38 @@ export interface Held {
   value?: unknown;
 }
 
+/** The status of what is held where nothing but its ETag is known. */
+export const TAG_ONLY = 304;
+
 export interface Newest {
   loop(): AsyncGenerator<Response, void, undefined>;
+  /** A response, as soon as there is one; undefined when it ends without. */
+  ready(): Promise<Response | undefined>;
   show(held: Held): void;
+  /** It is current, and the page shows it already. */
+  hold(held: Held): void;
+  clear(): void;
   /** Loops end, by throwing the error if there is one. */
   end(error?: unknown): void;
 }
 
 const parsed = (body: Bytes): unknown => JSON.parse(new TextDecoder().decode(body));
+
+/** What the page shows, by a response or by its ETag; null where that says nothing. */
+export async function heldOf(shown: Response | string | null): Promise<Held | null> {
+  if (shown instanceof Response && !shown.bodyUsed) {
+    const body = new Uint8Array(await shown.clone().arrayBuffer());
+    return { status: shown.status, headers: Object.fromEntries(shown.headers), body };
+  }
+  const tag = shown instanceof Response ? shown.headers.get("etag") : shown;
+  return tag === null ? null : { status: TAG_ONLY, headers: { ETag: tag }, body: null };
+}
+
+/** Whether two answers show the same. */
+export function isSame({ status, body }: Held, other: Held | null): boolean {
+  const [one, two] = [body ?? [], other?.body ?? []];
+  return status === other?.status && one.length === two.length && one.every((byte, index) => byte === two[index]);
+}
 
 /** What is held after an answer. Throws when its patch cannot be applied, and `held` is of no use then. */
 export function changed(held: Held | null, { status, headers, body, patch }: ServerMessage): Held {
@@ -39,7 +63,7 @@ export function newestBy(
   callback: ((response: Response) => void) | undefined,
   left: () => void,
 ): Newest {
-  let newest: Held;
+  let newest: Held | undefined;
   let count = 0;
   let isOver = false;
   let reason: unknown;
@@ -54,7 +78,7 @@ export function newestBy(
   async function* loop(): AsyncGenerator<Response, void, undefined> {
     try {
       for (let seen = 0; ; ) {
-        if (count > seen) {
+        if (count > seen && newest) {
           seen = count;
           yield respond(newest);
         } else if (!isOver) await woken;
@@ -69,6 +93,17 @@ export function newestBy(
   tell();
   return {
     loop,
+    async ready() {
+      while (!newest && !isOver) await woken;
+      return newest && respond(newest);
+    },
+    hold(held) {
+      newest = held;
+      tell();
+    },
+    clear() {
+      newest = undefined;
+    },
     show(held) {
       newest = held;
       count++;

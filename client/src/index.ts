@@ -7,7 +7,7 @@ export type { Fetch, FetchInit } from "./fetch.js";
 export type { LiveCallback, LiveOptions } from "./live.js";
 export type { Options } from "./options.js";
 export type { State } from "./socket.js";
-export type { LiveState, Subscription } from "./subscription.js";
+export type { EndReason, LiveState, Subscription } from "./subscription.js";
 
 const tag = globalThis.document?.querySelector<HTMLScriptElement>("script[data-wsrequest]");
 if (tag) {

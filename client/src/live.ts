@@ -6,15 +6,15 @@
  */
 import type { Client } from "./client.js";
 import type { RequestFailed } from "./errors.js";
-import { byEvents, bySocket, type Over } from "./feeds.js";
-import { changed, newestBy, type Held } from "./held.js";
+import { byEvents, byGet, bySocket, SESSION_ENDED, type Ask, type Over } from "./feeds.js";
+import { changed, heldOf, isSame, newestBy, TAG_ONLY, type Held } from "./held.js";
 import type { Http } from "./http.js";
 import type { decode, ServerMessage } from "./messages.js";
 import type { Options } from "./options.js";
 import type { headersOf, responseOf } from "./responses.js";
 import type { Session } from "./session.js";
 import type { Socket } from "./socket.js";
-import type { Follower, LiveState, Subscription } from "./subscription.js";
+import type { EndReason, Follower, LiveState, Subscription } from "./subscription.js";
 import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
 
 export interface LiveOptions {
@@ -22,6 +22,10 @@ export interface LiveOptions {
   signal?: AbortSignal | null;
   /** How the server may tell what changed: by RFC 6902, by RFC 7396, or whole bodies only. @default "json" */
   patch?: "json" | "merge" | false;
+  /** What the page shows already: a response, or its ETag. Where that is current, nothing is called before it changes. */
+  held?: Response | string | null;
+  /** Keep what is held, and have no `clear` event, when the visitor may not see it any more. @default false */
+  keep?: boolean;
 }
 export type LiveCallback = (response: Response) => void;
 export type LiveCall =
@@ -46,9 +50,20 @@ export type Parts = readonly [
 
 const MOST_BACKOFF_MS = 30_000;
 const STEADY_MS = 10_000;
+// Between plain GETs: the first pause, which doubles, and the longest.
+const POLL_MS = 2000;
+const MOST_POLL_MS = 60_000;
+const POLL_PATIENCE_MS = 30_000; // for the answer to one of them
 
 /** Whether a failure of this status passes. */
 const passes = (status: number): boolean => status === 429 || status >= 500;
+
+function reasonOf({ response, code }: Partial<RequestFailed>): EndReason {
+  const status = response?.status ?? (code === SESSION_ENDED ? 401 : 400);
+  if (status === 401 || status === 403) return "denied";
+  if (status === 404 || status === 410) return "gone";
+  return status < 400 ? "moved" : "failed"; // 0 is a redirect by HTTP, whose status is hidden
+}
 
 /** Begin a live request, and keep `subscription` told. */
 export function follow(
@@ -57,17 +72,21 @@ export function follow(
   ...[url, ...rest]: LiveCall
 ): Follower {
   // A function has none of these members.
-  const { headers = {}, signal: given, patch = "json" } = (rest.at(-1) ?? {}) as LiveOptions;
+  const { headers = {}, signal: given, patch = "json", held, keep } = (rest.at(-1) ?? {}) as LiveOptions;
   const request = new Request(new URL(url, baseUrl), { headers });
+  const condition = request.headers.get("if-none-match"); // of what is held: each try has its own
+  request.headers.delete("if-none-match");
   const [callback] = rest;
   const newest = newestBy(respond, typeof callback === "function" ? callback : undefined, close);
   const stop = new AbortController();
   const { signal } = stop;
   let before: AbortController | undefined; // events that go on until the socket has answered
+  let heard: AbortController | undefined; // the feed that was the last to bring an answer
   let base: Held | null = null; // what is held, unless a patch has spoilt it
   let wasLive = false;
   let rerun: string | undefined;
   let attempt = 0;
+  let polls = 0;
   let isRenewed = false;
 
   /** Ask, and take the answers until they are over. Throws what ends it for good. */
@@ -76,24 +95,37 @@ export function follow(
     const session = await sessionNow();
     if (signal.aborted) return;
     if (token === false || session?.takes(0) === false) return retry();
-    const asked = { request, etag: base && toHeaders(base).get("etag"), token, patch, rerun };
-    const feed = new AbortController();
-    const abort = (): void => feed.abort();
-    signal.addEventListener("abort", abort, { signal: feed.signal });
+    const feed = child();
     const began = performance.now();
     const take = taker(feed);
-    const over = session ? bySocket(session, asked, take, feed) : byEvents(http, socketUrl, toMessage, asked, take, feed);
-    const found = await (session ? over : Promise.race([over, opened(feed.signal)]));
-    if (!found) {
-      before = feed;
-      void over.then(() => feed === before && lost());
-      return;
+    const asked = asking(token);
+    let found: Over | undefined;
+    if (session) found = await bySocket(session, asked, take, feed);
+    else {
+      const over = byEvents(http, socketUrl, toMessage, asked, take, feed);
+      // What says nothing may say nothing for ever: it is polled beside that.
+      const patience = (): number | undefined => (heard === feed ? undefined : pollMs());
+      while (!(found = await Promise.race([over, opened(feed.signal, patience())])) && client.state !== "open" && !signal.aborted) {
+        if (heard !== feed && (await poll(token)) === undefined) return feed.abort();
+      }
+      if (!found) {
+        before = feed;
+        void over.then(() => feed === before && lost());
+        return;
+      }
     }
-    abort(); // with it go its listeners
-    lost();
+    feed.abort(); // with it go its listeners
+    // What was polled is as old as before.
+    if (before || heard === feed) lost();
     if (performance.now() - began >= STEADY_MS) attempt = 0;
-    if (!signal.aborted) await judge(found, token);
+    if (!signal.aborted) await judge(found, token, !session && heard !== feed);
   }
+
+  const asking = (token: Token): Ask => {
+    const etag = base && toHeaders(base).get("etag");
+    // Without a body there is nothing that a patch could change.
+    return { request, etag, token, patch: base?.status !== TAG_ONLY && patch, rerun };
+  };
 
   /** What takes the answers of `feed`. */
   function taker(feed: AbortController): (message: ServerMessage) => void {
@@ -103,6 +135,8 @@ export function follow(
       if (feed.signal.aborted || message.version! <= version!) return;
       const isFirst = version === undefined;
       version = message.version;
+      heard = feed;
+      polls = 0;
       if (feed !== before) drop();
       isRenewed = false;
       redeem(message);
@@ -116,36 +150,76 @@ export function follow(
       } catch {
         // a patch that does not fit
       }
-      const isNew = next !== base;
+      const isNew = next && next !== base && !(isFirst && isSame(next, base));
       base = next; // without one it is asked for as a whole
       if (!next) return feed.abort();
       wasLive = true;
       become("live");
-      if (isNew) newest.show(next);
+      (isNew ? newest.show : newest.hold)(next);
     };
   }
 
   /** Return when it is to be asked again; throw what ends it for good. */
-  async function judge({ message, response }: Over, token: Token): Promise<void> {
+  async function judge({ message }: Over, token: Token, isWayless: boolean): Promise<void> {
     const { code, detail, temporary } = message?.error ?? {};
-    if (code && !temporary) throw failed(`${detail} (${code})`, { code });
-    if (code || (!message && !response)) return retry();
-    if (message) redeem(message);
-    const last = response ?? respond(message as Held);
+    if (code === SESSION_ENDED && temporary === undefined) clear(); // of the connection: the next one may be another's
+    else if (code && !temporary) throw failed(`${detail} (${code})`, { code });
+    else if (message && !code) {
+      redeem(message);
+      const leastMs = await refused(respond(message as Held), token, wasLive);
+      return leastMs === undefined ? leastMs : retry(leastMs);
+    }
+    const isFull = code === "too_many_subscriptions";
+    return isFull || isWayless ? pollOnce(token, isFull) : retry();
+  }
+
+  /** Take an answer that is none to show. Return how long to wait, or nothing where another token is to be tried at once. */
+  async function refused(last: Response, token: Token, mayPass: boolean): Promise<number | undefined> {
     const { status } = last;
     if (mayHaveExpired(status) && token && !isRenewed) {
       const renewed = await tokenNow(token, status);
-      if (renewed === false) return retry();
+      if (renewed === false) return 0;
       isRenewed = true;
-      if (renewed) return;
+      if (renewed) return undefined;
     }
-    // Of a proxy, or of a server without events: the socket may come yet.
-    if (response && (passes(status) || client.state !== "closed")) return retry();
     // What was live may fail just when it is asked again.
-    if (!passes(status) || !wasLive) throw failed(`Answered with ${status}.`, { response: last });
+    if (!passes(status) || !mayPass) throw failed(status ? `Answered with ${status}.` : "It redirects.", { response: last });
     become("failing", last);
-    await retry(Number(last.headers.get("retry-after")) * 1000 || 0);
+    return Number(last.headers.get("retry-after")) * 1000 || 0;
   }
+
+  /** The last resort where there is no live way at present, or no room on it; and the pause behind it. */
+  async function pollOnce(token: Token, isFull: boolean): Promise<undefined> {
+    const leastMs = await poll(token);
+    if (client.state === "open" && !isFull) return;
+    if (leastMs === null) await retry();
+    else if (leastMs !== undefined) await opened(signal, Math.max(leastMs, pollMs()));
+  }
+
+  /** Ask by a plain GET. Return how long to wait, as `refused` does; null where HTTP is not there either. */
+  async function poll(token: Token): Promise<number | null | undefined> {
+    const feed = child();
+    const response = await Promise.race([byGet(http, asking(token), feed), opened(feed.signal, POLL_PATIENCE_MS, false)]);
+    feed.abort();
+    const next = response?.ok ? await heldOf(response) : null;
+    if (signal.aborted || subscription.state === "live") return 0;
+    if (!response) {
+      if (client.state !== "open") become("connecting");
+      return null;
+    }
+    const current = next ?? (response.status === 304 && base);
+    if (!current) return refused(response, token, true);
+    const isNew = current !== base && !isSame(current, base);
+    base = current;
+    isRenewed = false;
+    wasLive = true;
+    become("polling");
+    (isNew ? newest.show : newest.hold)(current);
+    return 0;
+  }
+
+  /** Half of it is chance, so that a thousand pages do not ask in the same moment. */
+  const pollMs = (): number => ((1 + Math.random()) / 2) * Math.min(MOST_POLL_MS, POLL_MS * 2 ** polls++);
 
   /** The token, another than one that was refused; false where it cannot be had at present. */
   async function tokenNow(refused?: Token, status = 0): Promise<Token | false> {
@@ -161,7 +235,7 @@ export function follow(
   /** The session; null when there will be none soon. One that was lost has the time of one that is opened. */
   async function sessionNow(): Promise<Session | null> {
     const session = await socket.ready(openTimeoutMs, signal);
-    if (session || client.state !== "waiting") return session;
+    if (session || client.state !== "waiting" || !wasLive || subscription.state !== "connecting") return session;
     await opened(signal, openTimeoutMs);
     return socket.ready(openTimeoutMs, signal);
   }
@@ -171,8 +245,8 @@ export function follow(
     return opened(signal, Math.max(leastMs, Math.random() * Math.min(MOST_BACKOFF_MS, 1000 * 2 ** attempt++)));
   }
 
-  /** Resolves when the socket is opened, when `until` is aborted, or after `mostMs`. */
-  function opened(until: AbortSignal, mostMs?: number): Promise<undefined> {
+  /** Resolves when the socket is opened, when `until` is aborted, or after `mostMs`; then also when the page is looked at or online again. */
+  function opened(until: AbortSignal, mostMs?: number, looks = mostMs !== undefined): Promise<undefined> {
     return new Promise((resolve) => {
       const over = new AbortController();
       const done = (): void => {
@@ -181,7 +255,9 @@ export function follow(
         resolve(undefined);
       };
       const timer = mostMs === undefined ? undefined : setTimeout(done, mostMs);
+      const look = (): unknown => looks && globalThis.document?.visibilityState !== "hidden" && done();
       client.addEventListener("statechange", () => client.state === "open" && done(), over);
+      for (const type of ["online", "visibilitychange"]) globalThis.addEventListener?.(type, look, over);
       until.addEventListener("abort", done, over);
     });
   }
@@ -196,10 +272,24 @@ export function follow(
     if (cookies) void http.redeem(cookies);
   }
 
-  function become(state: LiveState, failure?: Response, error?: unknown): void {
+  function become(state: LiveState, failure?: Response, error?: unknown, reason?: EndReason): void {
     if (subscription.state === state && !failure) return;
-    Object.assign(subscription, { state, failure, error }).dispatchEvent(new Event("statechange"));
+    Object.assign(subscription, { state, failure, error, reason }).dispatchEvent(new Event("statechange"));
   }
+
+  /** Forget what is held, and have the page do so: it is not for whoever is there now. */
+  function clear(): void {
+    if (keep) return;
+    base = null;
+    newest.clear();
+    subscription.dispatchEvent(new Event("clear"));
+  }
+
+  const child = (): AbortController => {
+    const feed = new AbortController();
+    signal.addEventListener("abort", () => feed.abort(), { signal: feed.signal });
+    return feed;
+  };
 
   /** End the events that went on. */
   function drop(): void {
@@ -213,23 +303,25 @@ export function follow(
     if (!signal.aborted) become("connecting");
   }
 
-  function end(error: unknown, isQuiet = false): void {
+  function end(error: unknown, reason: EndReason = reasonOf((error ?? {}) as RequestFailed)): void {
     if (signal.aborted) return;
     stop.abort();
-    become("ended", undefined, error);
-    newest.end(isQuiet ? undefined : error);
+    if (/denied|gone|moved/.test(reason)) clear();
+    become("ended", undefined, error, reason);
+    newest.end(reason === "closed" ? undefined : error);
   }
 
   function close(): void {
-    end(new DOMException("Closed.", "AbortError"), true);
+    end(new DOMException("Closed.", "AbortError"), "closed");
   }
 
   async function run(): Promise<void> {
-    const aborted = (): void => end(given!.reason, true);
+    const aborted = (): void => end(given!.reason, "closed");
     given?.addEventListener("abort", aborted, { signal });
     if (given?.aborted) aborted();
     try {
       if (new URL(request.url).origin !== new URL(socketUrl).origin) throw new TypeError("Another origin.");
+      base = await heldOf(held ?? condition);
       while (!signal.aborted) await ask();
     } catch (error) {
       end(error);
@@ -237,9 +329,9 @@ export function follow(
   }
 
   async function ready(): Promise<Response> {
-    const { value } = await newest.loop().next();
-    if (!value) throw subscription.error;
-    return value;
+    const found = await newest.ready();
+    if (!found) throw subscription.error;
+    return found;
   }
 
   void run();

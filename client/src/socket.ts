@@ -201,7 +201,8 @@ export function socketTo(
     }
     become(next);
     // 4004: what has neither answer nor refusal was not begun (section 7).
-    lost?.lose({ error: { code: "connection_lost", detail: why }, status: code === 4004 ? 503 : undefined });
+    const what = code === 4003 ? "session_ended" : "connection_lost";
+    lost?.lose({ error: { code: what, detail: why }, status: code === 4004 ? 503 : undefined });
   };
 
   const after = (delayMs: number, act: () => void): void => {

@@ -66,6 +66,11 @@ export class Demo {
     this.#manage(["shell", "--verbosity", "0", "--command", code]);
   }
 
+  /** Of its processes: whatever is begun with it shares its database. */
+  get env(): NodeJS.ProcessEnv {
+    return this.#env;
+  }
+
   get origin(): string {
     return `http://127.0.0.1:${this.port}`;
   }

@@ -3,6 +3,7 @@
 Owns shapes only: the bytes are ``codec``'s, what may come when is ``session``'s.
 """
 
+from enum import StrEnum
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -15,6 +16,7 @@ __all__ = [
     "Credit",
     "Hello",
     "HelloLimits",
+    "LiveState",
     "Part",
     "PatchKind",
     "Ping",
@@ -27,6 +29,17 @@ __all__ = [
 
 PatchKind = Literal["json", "merge"]
 """RFC 6902 or RFC 7396 (4.7)."""
+
+
+class LiveState(StrEnum):
+    """How a live request stands, as clients say it (4.10). Only what is live is current."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    POLLING = "polling"
+    UNCERTAIN = "uncertain"
+    FAILING = "failing"
+    ENDED = "ended"
 
 
 class Ping(Struct, frozen=True):

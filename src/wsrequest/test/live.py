@@ -22,6 +22,7 @@ from wsrequest.http.responses import headers_of
 from wsrequest.live.normalizing import Normalizer, ignored_of
 from wsrequest.live.results import Result
 from wsrequest.live.sharing import fresh_seconds
+from wsrequest.protocol.messages import LiveState
 from wsrequest.test.feed import ChangeFeed, abandon, close_abandoned
 from wsrequest.test.runs import LiveRun, aread_whole, read_whole
 
@@ -44,6 +45,7 @@ class _Live:
         self._names: frozenset[str] | None = frozenset()  # of those that count; None for all
         self._is_by_session = False
         self._is_ended = False
+        self._is_failing = False
         self.refusal: Refused | None = None
         """Why no further version can be sent, as a server would tell; None while one can."""
 
@@ -56,6 +58,18 @@ class _Live:
     def versions(self) -> list[Any]:
         """All that a client was sent: the first answer, and each that differs from the last."""
         return list(self._versions)
+
+    @property
+    def state(self) -> LiveState:
+        """How it stands, as the browser client's ``subscription.state`` (PROTOCOL.md 4.10).
+
+        ``live`` means that the newest version was current at the last ``settle()``.
+        """
+        if self._is_ended:
+            return LiveState.ENDED
+        if self._result is None:
+            return LiveState.CONNECTING
+        return LiveState.FAILING if self._is_failing else LiveState.LIVE
 
     @property
     def is_ended(self) -> bool:
@@ -95,6 +109,7 @@ class _Live:
 
     def _fail(self) -> None:
         """The view has raised what the client passes on: it is to run again."""
+        self._is_failing = True
         if not self._versions:
             self.close()
         elif self._feed is not None:
@@ -120,6 +135,7 @@ class _Live:
         self._due = monotonic() + min(expires) if expires else None
         feed.took(reads, is_success=result.is_success)
         feed.collect()
+        self._is_failing = not result.is_success
         if not result.is_success and not (result.passes and self._versions):
             self.close()
         elif not result.is_success:

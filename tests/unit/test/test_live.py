@@ -133,7 +133,7 @@ class Shown:
         with self.client.live("/texts/") as live:
             self.client.post("/api/notes/", {"text": "bread"}, content_type="application/json")
             assert live.settle() and "bread" in live.response.json()["texts"]
-        assert live.is_ended and live.settle() == []
+        assert (live.is_ended, live.state, live.settle()) == (True, "ended", [])
 
     def test_rows_that_it_does_not_read_do_not_run_it(self) -> None:
         mine, other = Note.objects.create(text="mine"), Note.objects.create(text="other")
@@ -219,16 +219,18 @@ class Shown:
 
     def test_failure_is_raised_or_shown_and_tried_again(self) -> None:
         live = self.client.live("/fails/")
+        assert live.state == "live"
         note = Note.objects.create(text="raise")
         with pytest.raises(LookupError):
             live.settle()
+        assert live.state == "failing"
         self.client.raise_request_exception = False
         assert [v.status_code for v in live.settle()] == [500]
         Note.objects.filter(pk=note.pk).update(text="busy")
         assert [v.status_code for v in live.settle()] == [503]
-        assert live.settle() == []
+        assert live.settle() == [] and live.state == "failing"
         Note.objects.filter(pk=note.pk).update(text="fine")
-        assert [v.content for v in live.settle()] == [b"fine"]
+        assert [v.content for v in live.settle()] == [b"fine"] and live.state == "live"
         live.close()  # pytest keeps the traceback, and with it all that it names
 
     def test_time_passes_when_the_test_says_so(self) -> None:

@@ -48,6 +48,7 @@ export class SnippetList extends EventTarget {
     this.#subscription?.close();
     const subscription = (this.#subscription = this.#api.live(`/api/snippets/?page=${this.#page}&page_size=${PAGE_SIZE}`));
     subscription.addEventListener("statechange", () => subscription === this.#subscription && this.#showLiveness());
+    subscription.addEventListener("clear", () => subscription === this.#subscription && this.#clear());
     const list = byId("snippet-list");
     list.setAttribute("aria-busy", "true");
     if (list.dataset.phase === "failed") list.dataset.phase = "loading";
@@ -110,6 +111,13 @@ export class SnippetList extends EventTarget {
     this.#page = page;
     this.#shown = this.#toOpen = null;
     return this.follow();
+  }
+
+  /** Erases what is shown: who looks at it now may not be who it was for. */
+  #clear() {
+    this.#shown = null;
+    byId("snippets").replaceChildren();
+    byId("snippet-list").dataset.phase = "loading";
   }
 
   /** What was shown stays; without it, the reason takes its place. */

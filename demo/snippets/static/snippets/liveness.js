@@ -5,6 +5,8 @@ import { client, transport } from "./transport.js";
 const SAYS = {
   socket: "Live",
   events: "Live, by HTTP events",
+  polling: "Not live, asked for again and again",
+  uncertain: "May be stale",
   wait: "Connecting…",
   stale: "Stale, connecting again…",
   failing: "Stale, the server fails",
