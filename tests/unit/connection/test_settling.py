@@ -171,8 +171,12 @@ async def test_it_says_so_where_what_changed_had_no_room() -> None:
         peer.say(id=3, url="/blob/c/?size=1000")
         await peer.becomes(lambda: not peer.connection.exchange.has_room())
         commit(a=1)
+        live_requests = peer.connection.exchange._subscriptions
+        assert live_requests is not None
+        (changed,) = live_requests._subscriptions.values()
+        await peer.becomes(lambda: changed.is_behind)  # the view has run again, for no room
         STAGES["b"].go.set()
-        await peer.becomes(lambda: DATABASE[0].registry._version == 2)
+        await peer.becomes(lambda: 8 not in peer.connection.exchange._calls)
         peer.reads.set()
         assert (await peer.last(8)).settled is False
         assert value_of((await peer.until(lambda: peer.of(1)[1:]))[0]) == 1
