@@ -289,7 +289,9 @@ def test_events_tell_the_same(server: Server) -> None:
         add_note(client, text)
         while text not in (told := event(response))["data"]:
             pass
-        assert told["id"] == json.loads(told["data"])["headers"]["ETag"]
+        etag, proof = told["id"].split(", ")
+        assert etag == json.loads(told["data"])["headers"]["ETag"]
+        assert proof.startswith('"rerun:')  # that it was answered, for whoever resumes it
         with events(server, NOTES, **{"Last-Event-ID": told["id"]}) as resumed:
             assert json.loads(event(resumed)["data"])["status"] == 304
 
