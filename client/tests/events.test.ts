@@ -57,9 +57,11 @@ test("a stream is followed over a lost connection, until the loop is left", asyn
   ]);
 });
 
-test("a server that has no events ends it, with its answer", async () => {
-  answers = [(response) => response.writeHead(404, { "Content-Type": "text/plain" }).end("no such page")];
+test("where the server has no events a plain GET is asked, whose answer may end it", async () => {
+  const gone = (body: string) => (response: ServerResponse) => response.writeHead(404, { "Content-Type": "text/plain" }).end(body);
+  answers = [gone("no events"), gone("no such page")];
   const subscription = client.live("/api/a/");
   const error = (await subscription.ready().catch((reason) => reason as unknown)) as { response: Response };
   expect([subscription.state, error.response.status, await error.response.text()]).toEqual(["ended", 404, "no such page"]);
+  expect(requests.map(({ url }) => url)).toEqual(["/ws/?url=%2Fapi%2Fa%2F&patch=json", "/api/a/"]);
 });
