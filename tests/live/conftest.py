@@ -92,7 +92,10 @@ def configured(alias: str, parameters: dict[str, Any]) -> Iterator[Any]:
     try:
         yield connections[alias]
     finally:
+        driver = connections[alias].connection
         connections[alias].close()
+        if connections[alias].connection is not None:
+            driver.close()  # Django never closes a database in memory
         del connections[alias]
         del connections.settings[alias]
 
