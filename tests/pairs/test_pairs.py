@@ -25,7 +25,7 @@ SECONDS = 6.0
 def test_no_change_is_missed(vendor: str, kind: str) -> None:
     tally = fuzz(f"suite {kind}", SECONDS, kinds=(kind,))
     assert not tally.misses, "\n".join(map(str, tally.misses))
-    assert tally.pairs > 200 and tally.changed > 5
+    assert tally.pairs and tally.changed  # how many depends on how busy the machine is
 
 
 @pytest.mark.once

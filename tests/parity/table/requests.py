@@ -77,6 +77,7 @@ HEADERS = {
     "long": {"X-Long": "x" * 4000},
 }
 
+FETCH = {"Accept": "*/*"}  # a page sends it with each call
 BROWSER = {
     "User-Agent": "Browser/1",
     "Accept-Language": "de",
@@ -132,9 +133,16 @@ ROWS: list[Row] = [
         "/see/body/",
         call("POST", "/see/post/"),
         origin="http://testserver",
+        by_http=FETCH,
         differs="csrf",
     ),
-    row("cross origin", "/see/body/", origin="https://app.example", differs="csrf"),
+    row(
+        "cross origin",
+        "/see/body/",
+        origin="https://app.example",
+        by_http=FETCH,
+        differs="csrf",
+    ),
     row(
         "browser",
         "/see/nothing/",
