@@ -106,7 +106,7 @@ def test_sigterm_under_load_reaches_every_worker(own_data: Path) -> None:
                 serving.add(client.get("/load/process/").data)
             return len(serving) == 2
 
-        wait_until(both_serve)
+        wait_until(both_serve, 30)
         account, in_flight, seconds = asyncio.run(load_and_terminate(server), debug=False)
         assert server.process.returncode == 0
     assert in_flight > 2 * CALLERS
