@@ -69,13 +69,16 @@ class Commits:
 class Kept:
     """What is known of one group's reads besides those of its last run. ``len`` counts them."""
 
-    __slots__ = ("_added", "_count", "_tried", "_written")
+    __slots__ = ("_added", "_count", "_tried", "_wide", "_written")
 
     def __init__(self) -> None:
         self._count = 0
         self._added: frozenset[Read] = frozenset()  # by ``join``, since the last run that succeeded
         self._written: list[Commit] = []  # since the last run began
         self._tried: list[Commit] = []  # before that: why it ran
+        # Those that stand for more than they say: all that was read of a table, or of a database.
+        # That some of it was written and not read again proves nothing of the rest.
+        self._wide: frozenset[Read] = frozenset()
 
     def __len__(self) -> int:
         return self._count
@@ -105,16 +108,27 @@ class Kept:
         if len(old) * len(tried) > _MOST_LOOKS:
             tried = []  # all of it counts on
         if old:
-            places = {(read.database, read.table) for read in reads if not read.equals}
+            whole = {(read.database, read.table): read for read in reads if not read.equals}
+            covering = {
+                read: whole.get((read.database, None)) or whole.get((read.database, read.table))
+                for read in old
+            }
+            # Each stands for the rows as well, which this run has not read as such.
+            self._wide |= {by for by in covering.values() if by is not None}
             old = frozenset(
                 read
-                for read in old
-                if not {(read.database, read.table), (read.database, None)} & places
-                and not any(touches((read,), changes) for changes in tried)
+                for read, by in covering.items()
+                if by is None
+                and (read in self._wide or not any(touches((read,), each) for each in tried))
             )
-        kept = _fewer(old)
+        kept = self._made_fewer(old)
+        self._wide &= kept | reads
         self._count = len(kept)
         return reads | kept
+
+    def widen(self, wider: frozenset[Read]) -> None:
+        """The group is woken by these instead of what was read, which they stand for."""
+        self._wide |= wider
 
     def join(self, before: frozenset[Read], reads: frozenset[Read]) -> frozenset[Read]:
         """Take the reads of a run that says nothing of what counts no longer.
@@ -131,6 +145,9 @@ class Kept:
         """
         if not before:
             return reads
+        # It may have filled again what the commits before it had made moot, and the next run may
+        # be answered from that: they prove nothing any more.
+        self._tried, self._written = [], []
         known = {(read.database, read.table) for read in self._added if not read.equals}
         found = [
             read
@@ -139,8 +156,14 @@ class Kept:
         ]
         if not found:
             return before
-        base, self._added = before - self._added, _fewer(self._added.union(found))
+        base, self._added = before - self._added, self._made_fewer(self._added.union(found))
         return base | self._added
+
+    def _made_fewer(self, old: frozenset[Read]) -> frozenset[Read]:
+        kept = _fewer(old)
+        if len(kept) < len(old):
+            self._wide |= {read for read in kept if not read.equals}
+        return kept
 
 
 def coarser(reads: Iterable[Read]) -> Iterator[frozenset[Read]]:

@@ -270,6 +270,8 @@ class Registry:
                     break
             else:
                 group.pay(0)
+            if wider is not reads:
+                group.kept.widen(wider)
             reads = wider
         group.reads = reads
         self._index.replace(group, reads)

@@ -129,6 +129,86 @@ def concerned(table: str, key: int) -> Changes:
     return Changes((Change("default", table, ({"id": key},)),))
 
 
+def drive(world: World, *reads: Read) -> None:
+    """End what runs, with these reads."""
+    for job in world.jobs:
+        if not job.run.is_over:
+            world.end(job, ok(b"two"), reads=reads)
+
+
+def test_the_whole_table_counts_on_where_one_row_of_many_was_written() -> None:
+    """What stands for many rows is not moot because one of them was read no more, or alone."""
+    world = World()
+    me = world.subscribe(reads=(read("a"), *(row("b", n) for n in range(MAX_KEPT + 1))))
+    world.commit("a")
+    drive(world, read("a"))  # answered by what it remembers of b
+    assert me.group is not None and me.group.reads == {read("a"), read("b")}
+    for again in ((row("b", 7),), ()):
+        world.registry.receive(concerned("b", 7))
+        drive(world, read("a"), *again)
+    world.registry.receive(concerned("b", 8))
+    assert not world.jobs[-1].run.is_over
+
+
+def test_rows_count_on_behind_a_run_that_read_their_whole_table() -> None:
+    world = World()
+    world.subscribe(reads=(read("a"), row("b", 5)))
+    world.commit("a")
+    drive(world, read("a"), read("b"))
+    world.registry.receive(concerned("b", 7))
+    drive(world, read("a"))
+    world.registry.receive(concerned("b", 5))
+    assert not world.jobs[-1].run.is_over
+
+
+@pytest.mark.parametrize("count", [20, 400])
+def test_what_joins_and_is_made_a_table_counts_on(count: int) -> None:
+    world = World()
+    world.subscribe(reads=(read("a"),))
+    world.subscribe(reads=(read("a"), *(row("b", n) for n in range(count))))
+    for _ in range(2):  # known by row is what is moot by row
+        world.registry.receive(concerned("b", 7))
+        drive(world, read("a"), row("b", 7))
+    world.registry.receive(concerned("b", 8))
+    assert not world.jobs[-1].run.is_over
+
+
+def test_what_could_not_be_held_counts_on() -> None:
+    """The table, or the database, stands for what was read where no memory is left."""
+    world = World()
+    me = world.subscriber()
+    me.most_bytes = 0
+    reads = (read("a"), *(read(f"t{n}") for n in range(20)))
+    world.registry.join(me, world.registry.begin(), ok(), reads)
+    assert me.group is not None and me.group.reads == {Read("default", None)}
+    world.commit("a")
+    drive(world, read("a"))  # answered by what it remembers of the others
+    world.commit("t5")
+    assert not world.jobs[-1].run.is_over
+
+
+def test_what_stands_for_more_is_forgotten_with_what_it_stands_for() -> None:
+    kept = Kept()
+    kept.widen(frozenset({read("a")}))
+    before = frozenset({read("a"), read("b")})
+    assert kept.take(before, frozenset({Read("default", None)})) == {Read("default", None)}
+    assert kept._wide == {Read("default", None)}
+    assert kept.take(frozenset(), frozenset()) == frozenset() == kept._wide
+
+
+def test_joiner_that_fills_again_what_was_thrown_away_makes_nothing_moot() -> None:
+    """Between the commit and the rerun it reads what the rerun is answered from then."""
+    world = World()
+    both = (read("a"), read("b"))
+    world.subscribe(reads=both)
+    world.commit("b")
+    world.subscribe(b"two", reads=both)
+    drive(world, read("a"))
+    drive(world, read("a"))
+    world.commit("b")
+    assert not world.jobs[-1].run.is_over
+
+
 def test_looking_what_is_moot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """5,000 rows that a run no longer reads, beside 100 commits, were 500,000 looks on the loop."""
     looks: list[Changes] = []
