@@ -230,12 +230,14 @@ class InFlight:
             Whether it had not been begun, and never will be.
         """
         self._forget(call)
+        was_dropped = call.is_dropped  # then its id may be another's by now
         call.drop()
         if self._settling is not None:
             self._settling.drop(call)
         if isinstance(call, LiveCall) and self._subscriptions is not None:
             self._subscriptions.abandon(call)
-            self._subscriptions.renewed(call)
+            if not was_dropped:
+                self._subscriptions.renewed(call)
         is_untouched = self._schedule.withdraw(call)
         if is_untouched:
             call.discard()

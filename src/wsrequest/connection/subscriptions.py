@@ -247,6 +247,7 @@ class Subscriptions:
     """
 
     __slots__ = (
+        "_begun",
         "_ending",
         "_held_bytes",
         "_identity",
@@ -271,6 +272,9 @@ class Subscriptions:
         # Of the last Cookie header: all its cookies, and those of some names.
         self._pairs: tuple[str, dict[frozenset[str] | None, _Pairs]] = ("", {})
         self._ending: asyncio.TimerHandle | None = None  # of the next cookie that ends by itself
+        # Whose first runs are under way. What such a run read may be older than what has changed
+        # since it began, so what was changed is not settled before its answer.
+        self._begun: set[Key] = set()
         # Those that are begun again: nothing is settled before their answers.
         self._renewed: frozenset[Key] = frozenset()
         # In order. Who waits holds its wait; what was revoked is kept by nobody.
@@ -284,6 +288,7 @@ class Subscriptions:
         """Take the position before the first run of a live request. Safe to call twice."""
         if call.live_run is None:
             call.live_run = self.live.registry.begin()
+            self._begun.add(call.key)
 
     def answered(self, call: LiveCall) -> Frame | None:
         """Take the end of a first run that was not dropped.
@@ -410,9 +415,10 @@ class Subscriptions:
         self.line.begin_anew(subscription.session_key, subscription.message)
 
     def renewed(self, call: LiveCall) -> None:
-        """What was begun again has been answered, or is not wanted any more."""
+        """A first run has been answered, or is not wanted any more; so has what began it again."""
+        self._begun.discard(call.key)
         self._renewed -= {call.key}
-        if self._waits is not None and not self._renewed:
+        if self._waits is not None:
             waits, self._waits = list(self._waits), None
             for wait in waits:
                 self.live.registry.settle(wait, self._subscriptions.values())
@@ -452,9 +458,10 @@ class Subscriptions:
             that alive.
         """
         subscriptions, registry = self._subscriptions, self.live.registry
+        begun = frozenset(self._begun)  # what begins later has seen what is to be settled
 
         def look() -> None:
-            if self._renewed:
+            if self._renewed or not begun.isdisjoint(self._begun):
                 wait.renew(look)
                 if self._waits is None:
                     self._waits = WeakKeyDictionary()

@@ -189,6 +189,8 @@ class Registry:
             subscriber.show(group.version, group.latest)
         elif group.is_new:
             self._turns.queue(group)
+        else:
+            group.position = -1  # whatever it has shown, it has shown nothing to this one
         self._depart(subscriber, left)
 
     def settle(self, wait: Wait, subscribers: Iterable[Subscriber]) -> None:
@@ -216,6 +218,7 @@ class Registry:
             group.latest, group.version, group.position = result, self._version, run.position
         elif group.latest is None or group.latest.digest != result.digest:
             is_late = True  # one of the two is older; both are shown what a run gives now
+            group.position = min(group.position, run.position)  # that is all both were shown
             if group.is_public:
                 group.latest = None  # or it is what one of them alone is answered
         self._read_by(group, group.kept.join(group.reads, reads))

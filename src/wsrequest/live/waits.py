@@ -20,7 +20,8 @@ class Wait:
         then: called once, when the wait is over, unless it was cancelled.
 
     Attributes:
-        position: of the log; what was committed up to there must have been shown.
+        position: of the log; what was committed up to there must have been shown. Less than 0
+            until it begins.
     """
 
     __slots__ = ("__weakref__", "_group", "_left", "_then", "position")
@@ -29,14 +30,18 @@ class Wait:
         self._then: Callable[[], None] | None = then
         self._left: list[Subscriber] = []  # those not looked at yet; the next one is the last
         self._group: Group | None = None  # whose waits this is among
-        self.position = 0
+        self.position = -1
 
     def begin(self, subscribers: Iterable["Subscriber"], position: int) -> None:
-        """Wait for these subscribers, from now on."""
+        """Wait for these subscribers, from now on.
+
+        A wait that was renewed keeps its position: it is for nothing that was committed later.
+        """
         if self._then is None:
             return  # cancelled before
         self._left = list(subscribers)[::-1]
-        self.position = position
+        if self.position < 0:
+            self.position = position
         self.look()
 
     def look(self) -> None:

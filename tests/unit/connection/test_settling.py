@@ -159,6 +159,133 @@ async def test_it_waits_for_those_who_are_another_by_it() -> None:
         assert json.loads(peer.of(1)[-1].body)["who"] == "ann"
 
 
+async def first_run_is_held(peer: Peer, **message: Any) -> None:
+    """A live request whose first run has read, and is held."""
+    peer.say(id=1, url="/held/a/", subscribe=True, **message)
+    await happens(STAGES["a"].begun)
+
+
+async def test_it_waits_for_a_first_run_that_may_have_read_what_it_changed() -> None:
+    async with live() as peer:
+        await first_run_is_held(peer)
+        write(peer, "a")
+        await is_held(peer)
+        STAGES["a"].go.set()
+        assert (await peer.last(9)).settled is True
+        assert [message.id for message in peer.messages] == [1, 1, 9]
+        assert [value_of(message) for message in peer.of(1)] == [0, 1]
+
+
+async def test_it_waits_for_a_first_run_of_who_is_another_by_it() -> None:
+    async with live() as peer:
+        await first_run_is_held(peer)
+        peer.say(id=9, method="POST", url="/become/ann/", settled=True)
+        await is_held(peer)
+        STAGES["a"].go.set()
+        assert (await peer.last(9)).settled is True
+        assert peer.messages[-1].id == 9 and peer.of(1)
+
+
+async def test_it_does_not_wait_for_a_first_run_that_begins_later() -> None:
+    """It reads what was changed, and one who subscribes all the time would never be settled."""
+    async with live() as peer:
+        await goes_on_and_is_held(peer)
+        peer.say(id=2, url="/held/b/", subscribe=True)
+        await happens(STAGES["b"].begun)
+        STAGES["a"].go.set()
+        assert (await peer.last(9)).settled is True and not peer.of(2)
+        STAGES["b"].go.set()
+        await peer.first(2)
+
+
+async def test_it_waits_for_each_first_run() -> None:
+    async with live() as peer:
+        await first_run_is_held(peer)
+        peer.say(id=2, url="/held/b/", subscribe=True)
+        await happens(STAGES["b"].begun)
+        write(peer, "a")
+        await is_held(peer)
+        STAGES["a"].go.set()
+        await peer.until(lambda: len(peer.of(1)) == 2)
+        await peer.obeyed()
+        assert not peer.of(9)
+        STAGES["b"].go.set()
+        assert (await peer.last(9)).settled is True
+
+
+async def test_cancelling_a_first_run_lets_it_go() -> None:
+    async with live() as peer:
+        await first_run_is_held(peer)
+        write(peer, "a")
+        await is_held(peer)
+        peer.say(id=1, cancel=True)
+        assert (await peer.last(9)).settled is True
+        STAGES["a"].go.set()
+
+
+async def test_a_first_run_that_is_late_lets_it_go() -> None:
+    async with live(request_seconds=0.3) as peer:
+        await first_run_is_held(peer)
+        write(peer, "a")
+        await is_held(peer)
+        assert (await peer.last(9)).settled is True
+        assert await peer.code(1) == "deadline_exceeded"
+        STAGES["a"].go.set()
+
+
+@pytest.mark.parametrize("why", ["fails", "reads nothing"])
+async def test_a_first_run_that_does_not_go_on_lets_it_go(why: str) -> None:
+    async with live() as peer:
+        url = "/hold/a/" if why == "reads nothing" else "/held/a/"
+        peer.say(id=1, url=url, subscribe=True)
+        await happens(STAGES["a"].begun)
+        write(peer, "b")
+        await is_held(peer)
+        if why == "fails":
+            del STAGES["a"].ended
+        STAGES["a"].go.set()
+        assert (await peer.last(9)).settled is True
+        assert [message.id for message in peer.messages] == [1, 9]
+        assert getattr(peer.of(1)[0], "version", None) is None
+
+
+async def test_the_end_of_what_was_cancelled_does_not_end_the_wait_for_its_id() -> None:
+    async with live() as peer:
+        await first_run_is_held(peer)
+        exchange = peer.connection.exchange
+        cancelled = exchange._calls[1]
+        peer.say(id=1, cancel=True)
+        peer.say(id=1, url="/held/b/", subscribe=True)
+        await happens(STAGES["b"].begun)
+        write(peer, "b")
+        await is_held(peer)
+        exchange.call_expired(cancelled)  # a thread had it still
+        await peer.obeyed()
+        assert not peer.of(9)
+        STAGES["a"].go.set()
+        STAGES["b"].go.set()
+        assert (await peer.last(9)).settled is True
+        assert [value_of(message) for message in peer.of(1)] == [0, 1]
+
+
+async def test_a_connection_that_is_lost_waits_for_no_first_run() -> None:
+    async with live() as peer:
+        await first_run_is_held(peer)
+        write(peer, "a")
+        await is_held(peer)
+        peer.vanish()
+        await asyncio.wait([peer.task])
+        assert not peer.connection.exchange._settling._waiting  # type: ignore[union-attr]
+        STAGES["a"].go.set()
+
+
+async def test_a_live_request_does_not_wait_for_itself() -> None:
+    async with live() as peer:
+        await first_run_is_held(peer, settled=True)
+        STAGES["a"].go.set()
+        assert (await peer.first(1)).version
+
+
 async def test_it_says_so_where_what_changed_had_no_room() -> None:
     async with live(outbound_bytes=600) as peer:
         await goes_on(peer, 1, "/table/a/")

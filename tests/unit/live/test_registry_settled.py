@@ -5,7 +5,7 @@ from weakref import ref
 
 import pytest
 
-from tests.unit.live.fakes import Waiter, World, failed, ok
+from tests.unit.live.fakes import Waiter, World, failed, ok, read
 from wsrequest.live.waits import Wait
 
 
@@ -210,3 +210,42 @@ def test_many_waits_are_looked_at_once_each() -> None:
     assert not me.group.waits and not other.group.waits  # type: ignore[union-attr]  # they have one
     # Once for each where it waits, and twice where it goes on from there.
     assert len(looks) <= 500 * 5 and Costly.compared == 0
+
+
+def test_settled_waits_for_who_moves_to_a_group_that_is_running() -> None:
+    """What others of that group were shown before, it was not."""
+    world = World(recheck_seconds=10.0)
+    me, other = world.subscribe(b"mine", key="me"), world.subscribe(b"yours", key="you")
+    world.clock.advance(10.0)  # both run again for their age
+    world.move(me, "you")
+    waiter = Waiter(world, me)
+    assert not waiter.is_told
+    (job,) = (job for job in world.jobs if job.subscriber is other)
+    world.end(job, ok(b"yours"))
+    assert waiter.seen == [b"yours"]
+
+
+def test_settled_waits_for_who_joins_with_an_older_result() -> None:
+    """Its first run began before the commit, the last one of its group behind that."""
+    world = World()
+    one, two = world.subscribe(), world.subscriber()
+    run = world.registry.begin()
+    world.commit("a")
+    world.end(result=ok(b"two"))
+    world.registry.join(two, run, ok(), {read("a")})
+    waiter = Waiter(world, one, two)
+    assert not waiter.is_told
+    world.end(result=ok(b"two"))
+    assert waiter.seen == [b"two", b"two"]
+
+
+def test_a_renewed_wait_is_for_no_later_change() -> None:
+    """One who subscribes all the time to what changes all the time would never be settled."""
+    world = World()
+    me = world.subscribe()
+    told: list[bytes] = []
+    wait = Wait(lambda: wait.renew(lambda: told.append(me.body)))
+    world.registry.settle(wait, [me])
+    world.commit("a")
+    world.registry.settle(wait, [me])
+    assert told == [b"one"]
