@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connections
+from django.db.backends.postgresql.base import ServerBindingCursor
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql
 from tests.live.models import Note, Room, Tag
 from wsrequest.live.capture import Capture
+from wsrequest.live.taps import Tap
 from wsrequest.types import Read
 
 NOTE = Read(ALIAS, "live_note")
@@ -170,6 +172,66 @@ def test_prepared_statement_does_what_it_was_prepared_for(
     with pytest.raises(DatabaseError):
         run_sql("EXECUTE q")
     assert published.tables() == {None}  # whoever prepared it
+
+
+@on_postgresql
+@pytest.mark.parametrize("name", ["p", '"P"'])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_name_in_other_letters_is_of_another_prepared_statement(
+    name: str, is_last: bool, capture: Capture, published: Published
+) -> None:
+    other = '"P"' if name == "p" else "p"
+    texts = [f"PREPARE {name} AS UPDATE live_note SET text = 'b'", f"PREPARE {other} AS SELECT 1"]
+    for sql in reversed(texts) if is_last else texts:
+        run_sql(sql)
+    run_sql(f"EXECUTE {other}")
+    assert published.tables() == set()
+    run_sql(f"DEALLOCATE {other}")
+    run_sql(f"EXECUTE {name}")
+    assert published.tables() == {"note"}
+
+
+@on_postgresql
+def test_name_in_other_letters_is_of_another_cursor(capture: Capture) -> None:
+    with atomic():
+        run_sql("DECLARE c CURSOR FOR SELECT text FROM live_note")
+        run_sql('DECLARE "C" CURSOR FOR SELECT name FROM live_room')
+        for name, text, read in (("C", "a", NOTE), ('"C"', "kitchen", Read(ALIAS, "live_room"))):
+            with capture.reading() as reads:
+                assert fetched(f"FETCH ALL FROM {name}") == [(text,)]
+            assert reads.result() == {read}
+
+
+@on_postgresql
+@pytest.mark.parametrize("why", ["session", "role", "driver"])
+def test_table_that_may_be_behind_another_is_any(
+    why: str, capture: Capture, published: Published
+) -> None:
+    path = "search_path = public, pg_temp"
+    run_sql("CREATE TABLE public.mine (id integer, text varchar(50))")
+    run_sql("CREATE TEMP TABLE first (id integer)")  # now the driver's statements stay as they are
+    if why == "session":
+        run_sql(f"SET {path}")
+    elif why == "role":
+        run_sql(f"ALTER ROLE CURRENT_USER SET {path}")
+        connections[ALIAS].close()
+        capture.migrated(ALIAS)
+    else:
+        connections[ALIAS].connection.prepare_threshold = 0
+        connections[ALIAS].connection.cursor_factory = ServerBindingCursor
+    try:
+        fetched("SELECT count(*) FROM mine")
+        run_sql(FILL)
+        run_sql("CREATE TEMP TABLE mine (id integer, text varchar(50))")
+        published.clear()
+        run_sql(FILL)
+        assert fetched("SELECT count(*) FROM public.mine") == [(2,)]
+        assert published.tables() == {None}
+        with capture.reading() as reads:
+            assert fetched("SELECT count(*) FROM mine") == [(2,)]
+        assert reads.result() == {ANY}
+    finally:
+        run_sql("ALTER ROLE CURRENT_USER RESET search_path")
 
 
 def test_row_that_is_not_there_is_not_written(capture: Capture, published: Published) -> None:
@@ -377,6 +439,71 @@ def test_temporary_view_by_the_name_of_a_models_shows_any_table(
     assert view() == {TAG}
 
 
+@on_postgresql
+@pytest.mark.parametrize("commit", ["COMMIT", "END", "COMMIT AND CHAIN", "driver"])
+def test_commit_of_what_has_failed_is_a_rollback(
+    commit: str, capture: Capture, published: Published
+) -> None:
+    def fail(*texts: str) -> None:
+        for sql in ("BEGIN", *texts):
+            run_sql(sql)
+        with pytest.raises(DatabaseError):
+            run_sql("SELECT missing")
+        if commit == "driver":
+            connections[ALIAS].connection.commit()
+        else:
+            run_sql(commit)
+        if commit == "COMMIT AND CHAIN":
+            run_sql("COMMIT")
+
+    fail(HIDE)
+    assert_real(capture, published)
+    run_sql("CREATE TEMP VIEW live_tag AS SELECT id, name FROM live_room")
+    fail("DROP VIEW live_tag")
+    with capture.reading() as reads:
+        assert fetched("SELECT name FROM live_tag") == [("kitchen",)]
+    assert reads.result() == {ANY}
+
+
+@on_postgresql
+def test_driver_that_cannot_say_whether_a_commit_fails_breaks_nothing(
+    capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(self: Tap) -> int:
+        raise DatabaseError("the driver cannot say")
+
+    run_sql("BEGIN")
+    run_sql(HIDE)
+    with monkeypatch.context() as patched:
+        patched.setattr(Tap, "_status", status)
+        run_sql("COMMIT")
+    published.clear()
+    with capture.reading() as reads:
+        fetched("SELECT * FROM live_tag")
+    assert reads.result() == {TAG}  # in doubt
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+@on_postgresql
+def test_view_of_what_is_temporary_is_temporary(
+    is_forgotten: bool, database: Database, capture: Capture, published: Published
+) -> None:
+    run_sql("CREATE TEMP TABLE mine (id integer)")
+    if is_forgotten:
+        run_sql("DO $$ BEGIN END $$")
+    run_sql(
+        "CREATE VIEW live_tag AS SELECT id, name FROM live_room "
+        "WHERE id NOT IN (SELECT id FROM mine)"
+    )
+    with capture.reading() as reads:
+        assert fetched("SELECT name FROM live_tag") == [("kitchen",)]
+    assert reads.result() == {ANY}
+    published.clear()
+    run_sql("UPDATE live_tag SET name = 'by the view'")
+    assert "by the view" in str(database.content()["live_room"])
+    assert published.tables() == {None}
+
+
 def test_temporary_table_does_not_take_the_place_of_a_view(
     database: Database, capture: Capture
 ) -> None:
@@ -414,10 +541,22 @@ def test_trigger_that_only_its_connection_has_may_write_any_table(
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_moving_what_is_temporary_deletes_it(capture: Capture, published: Published) -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "PRAGMA temp_store = 2",
+        'PRAGMA main."temp_store" = 2',
+        "PRAGMA main.'temp_store' = 2",
+        "PRAGMA 'temp_store'(2)",
+    ],
+)
+def test_moving_what_is_temporary_deletes_it(
+    sql: str, database: Database, capture: Capture, published: Published
+) -> None:
     run_sql(HIDE)
-    run_sql("PRAGMA temp_store = 2")
+    run_sql(sql)
     assert_real(capture, published)
+    assert "'b'" in str(database.content()["live_tag"])
 
 
 def test_name_in_other_letters_may_be_another_table(

@@ -7,7 +7,6 @@ which is only more work. A temporary view or trigger is the other way round: it 
 any table, so its name is odd for as long as it may be there. Pure.
 """
 
-from collections.abc import Set
 from dataclasses import replace
 
 from wsrequest.live.statements import Statement, Tables
@@ -16,6 +15,9 @@ __all__ = ["ConnectionState"]
 
 _MOST = 100  # of each kind
 _NONE: frozenset[str] = frozenset()
+# What is temporary may be there after these, whether they were done or not: "forget" stands for
+# what cannot be read, too.
+_MAKING = frozenset({"table", "table until commit", "view", "odd", "trigger", "forget"})
 
 
 class ConnectionState:
@@ -30,6 +32,7 @@ class ConnectionState:
 
     __slots__ = (
         "_cursors",
+        "_has_made",
         "_has_views",
         "_is_all_odd",
         "_leaving",
@@ -50,27 +53,24 @@ class ConnectionState:
         # By folded name: whether it ends when the name is dropped.
         self._odd: dict[str, bool] = {}
         self._leaving: set[str] = set()  # odd ones, until their drop is committed
-        self._is_all_odd = self._has_views = False
+        self._is_all_odd = self._has_made = self._has_views = False
         self.is_used = self.is_unsettled = self.is_path_set = False
 
-    def temporary(self, statement: Statement, tables: Set[str], may_hide: bool) -> frozenset[str]:
+    def temporary(self, statement: Statement, may_hide: bool) -> frozenset[str]:
         """Return the names in a statement that stand for temporary tables here.
 
         Args:
             statement: as it is where nothing is temporary.
-            tables: folded names of the project's tables.
-            may_hide: whether a temporary table is meant by the name of one of those.
+            may_hide: whether a temporary table is meant where another has its name. That other
+                one need not be of a model: then the name is any table.
         """
-        if not statement.unqualified or not (self._tables or self._views):
+        if not may_hide or not statement.unqualified or not (self._tables or self._views):
             return _NONE
         known = self._tables.keys() & statement.unqualified
         if statement.verb == "drop":
             known |= self._views & statement.unqualified
         return frozenset(
-            name
-            for name in known
-            if (statement.verb == "drop" or not self._is_odd(name))
-            and (may_hide or name.casefold() not in tables)
+            name for name in known if statement.verb == "drop" or not self._is_odd(name)
         )
 
     def meant(self, statement: Statement) -> Statement:
@@ -103,6 +103,7 @@ class ConnectionState:
         """
         for kind, name in statement.effects:
             self.is_unsettled = True
+            self._has_made = self._has_made or kind in _MAKING
             if kind == "forget":
                 self.forget()
             elif kind == "commit":
@@ -120,6 +121,11 @@ class ConnectionState:
                 self._be_odd(name.casefold(), ends=kind != "trigger")
                 if is_done and kind == "view":
                     self._views.add(name)
+            elif kind == "shown":
+                # PostgreSQL makes a view temporary by itself when it shows what is temporary.
+                if self._has_made:
+                    self._has_views = True
+                    self._be_odd(name.casefold(), ends=True)
             elif kind == "renamed":
                 if self._has_views:
                     self._be_odd(name, ends=False)

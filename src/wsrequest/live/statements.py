@@ -8,6 +8,7 @@ statement does to what only its connection has stands in live.connection_state. 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from wsrequest.live.conditions import Written
 from wsrequest.live.functions import READ_BY, READING, SCHEMA, WRITTEN_BY, pragma
@@ -35,7 +36,8 @@ Tables = frozenset[str] | None
 
 Effect = tuple[str, str]
 """What a statement does to what only its connection has, and to which name. The kinds are "table",
-"table until commit", "view" (temporary ones, made), "odd" (it may have become a name of something
+"table until commit", "view" (temporary ones, made), "shown" (a view, made, which is temporary if it
+shows what is), "odd" (it may have become a name of something
 else), "trigger" (on a table, seen by this connection alone), "renamed" (to this name), "path" (the
 order of schemas), "drop", "forget" (all that it has), "prepare", "deallocate", "declare", "declare
 hold", and "commit"."""
@@ -250,7 +252,7 @@ class _Reader:
     # What concerns the session, or no rows.
 
     def _quiet(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
-        name = tokens[1].text if len(tokens) > 1 else ""
+        name = tokens[1].name if len(tokens) > 1 else ""
         if verb == "prepare" and "transaction" not in words:
             return self._prepare(tokens, name)
         if verb == "rollback":
@@ -262,7 +264,7 @@ class _Reader:
         if verb == "set" and self._sets_path(tokens):
             return Statement(verb, effects=(("path", ""),))
         if verb == "deallocate":
-            return Statement(verb, effects=(("deallocate", tokens[-1].text),))
+            return Statement(verb, effects=(("deallocate", tokens[-1].name),))
         if verb == "set" and "select" in words:  # a variable of MySQL's
             return Statement(verb, reads=self._mentioned(tokens) or None)
         if verb == "commit" or verb == "end":
@@ -281,14 +283,17 @@ class _Reader:
         return Statement("prepare", effects=(("prepare", name),), prepared=inner)
 
     def _execute(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
-        name = tokens[1].text if len(tokens) > 1 else ""
+        name = tokens[1].name if len(tokens) > 1 else ""
         return replace(ANYTHING, verb=verb, executes=name)
 
     def _fetch(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         # From what a function opened, unless the connection knows the cursor.
-        return Statement(verb, reads=None, executes=tokens[-1].text)
+        return Statement(verb, reads=None, executes=tokens[-1].name)
 
     def _pragma(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        value = (Token(SIGN, "="), OPEN)
+        if any(token.kind == TEXT for token in takewhile(lambda each: each not in value, tokens)):
+            return ANYTHING  # SQLite takes a text for the name
         last = name_at(tokens, 1)
         name = "" if last is None else tokens[last].text
         is_set = last is not None and tokens[last + 1 : last + 2] == [Token(SIGN, "=")]
@@ -330,7 +335,11 @@ class _Reader:
         if verb == "create":
             made = self._made(tokens)
             if made is None:
-                return ()
+                kind, _, at = _begin_of_made(tokens)
+                # With a schema it cannot be temporary.
+                is_bare = kind == "view" and name_at(tokens, at) == at
+                may_be_own = is_bare and self._vendor == "postgresql"
+                return (("shown", tokens[at].name),) if may_be_own else ()
             kind, at = made
             name = tokens[at].name
             return (("trigger", tokens[at].text) if kind == "trigger" else ("odd", name),)
@@ -499,7 +508,7 @@ class _Reader:
     ) -> tuple[Effect, ...]:
         found: list[Effect] = []
         if verb == "declare" and len(tokens) > 1:
-            found.append(("declare hold" if "hold" in words else "declare", tokens[1].text))
+            found.append(("declare hold" if "hold" in words else "declare", tokens[1].name))
         if into:
             found.append(("table", into))
         if "set_config" in called and self._configures_path(tokens):

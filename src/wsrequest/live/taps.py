@@ -226,6 +226,7 @@ class Tap:
                 return execute(sql, params, many, context)
             finally:
                 self.is_running = was_running
+        is_undone = statement.commits and self._rolls_back()
         done = None
         try:
             result = execute(sql, params, many, context)
@@ -239,7 +240,7 @@ class Tap:
             self.is_running = was_running
             # Also after an error: part of it may have been done, and telling too much is safe.
             self._note(statement, params, many, done)
-            self._note_state(statement, is_done=done is not None)
+            self._note_state(statement, is_done=done is not None and not is_undone)
             self._settle(statement, sql)
 
     def _must_fetch(self, statement: Statement) -> bool:
@@ -269,7 +270,7 @@ class Tap:
             state = self._state
             if not state.is_used:
                 return statement
-            temporary = state.temporary(statement, names.tables, self._may_hide())
+            temporary = state.temporary(statement, self._may_hide())
             if temporary:
                 statement = remembered.parse(sql, vendor, names, temporary)
             return state.meant(statement)
@@ -277,7 +278,7 @@ class Tap:
             return ANYTHING
 
     def _may_hide(self) -> bool:
-        """Whether a temporary table is meant where one of the project's has its name."""
+        """Whether a temporary table is meant where another has its name."""
         # What the driver has prepared before may go on with the other one.
         prepares = getattr(self._connection.connection, "prepare_threshold", None) is not None
         return self._schema.temporary_is_first and not (self._state.is_path_set or prepares)
@@ -302,12 +303,22 @@ class Tap:
                 # In a pipeline it is not known yet what was done.
                 is_done = is_done and not _is_piped(self._connection.connection)
                 state.note(statement, is_done)
-                if state.is_unsettled and not self._is_in_transaction():
+                if is_done and state.is_unsettled and not self._is_in_transaction():
                     state.settled()
             if not is_done and state.is_used and (effects or self._status() == _FAILED):
                 state.forget()  # the transaction cannot be committed any more
         except Exception:  # the driver cannot say
             self._state.forget()
+
+    def _rolls_back(self) -> bool:
+        """Whether PostgreSQL makes a rollback of a commit, since the transaction has failed.
+
+        It does not say so.
+        """
+        try:
+            return self._state.is_used and self._status() == _FAILED
+        except Exception:  # the driver cannot say
+            return True
 
     def _is_in_transaction(self) -> bool:
         """Whether the driver has one open. Unlike ``_is_idle`` it takes no note of that."""
@@ -469,10 +480,9 @@ class Tap:
     def _commit(self, commit: Callable[[], None]) -> None:
         state = self._state
         try:
-            # Of a transaction that has failed PostgreSQL makes a rollback, and does not say so.
-            has_failed = state.is_used and self._status() == _FAILED
+            is_undone = self._rolls_back()
             commit()
-            if has_failed:
+            if is_undone:
                 state.forget()
             else:
                 state.settled()

@@ -269,6 +269,10 @@ def test_write_says_how_far_it_goes(
         pytest.param("DECLARE c CURSOR WITH HOLD FOR SELECT 1", [("declare hold", "c")], id="hold"),
         pytest.param("PREPARE p AS SELECT 1", [("prepare", "p")], id="prepare"),
         pytest.param("DEALLOCATE PREPARE p", [("deallocate", "p")], id="deallocate"),
+        pytest.param('DECLARE "C" CURSOR FOR SELECT 1', [("declare", "C")], id="cursor-exact"),
+        pytest.param('PREPARE "P" AS SELECT 1', [("prepare", "P")], id="prepare-exact"),
+        pytest.param("PREPARE P AS SELECT 1", [("prepare", "p")], id="prepare-folded"),
+        pytest.param('DEALLOCATE "P"', [("deallocate", "P")], id="deallocate-exact"),
         pytest.param("ROLLBACK TO SAVEPOINT x", [("forget", "")], id="savepoint"),
         pytest.param("DISCARD TEMP", [("forget", "")], id="discard"),
         pytest.param("ALTER TABLE x RENAME TO y", [("forget", ""), ("renamed", "y")], id="rename"),
@@ -278,6 +282,12 @@ def test_write_says_how_far_it_goes(
         pytest.param("CREATE TEMP TABLE NOTE (a int)", [("table", "note")], id="folded"),
         pytest.param("CREATE TABLE temp.note (a int)", [], id="schema-of-another-database"),
         pytest.param("CREATE TEMP VIEW note AS SELECT 1 FROM tag", [("view", "note")], id="odd"),
+        pytest.param("CREATE VIEW note AS SELECT 1 FROM x", [("shown", "note")], id="shown"),
+        pytest.param(
+            "CREATE OR REPLACE RECURSIVE VIEW note (a) AS SELECT 1", [("shown", "note")], id="again"
+        ),
+        pytest.param("CREATE VIEW public.note AS SELECT 1 FROM tag", [], id="view-of-all"),
+        pytest.param("CREATE MATERIALIZED VIEW note AS SELECT 1 FROM tag", [], id="view-is-kept"),
         pytest.param("CREATE TEMP TABLE note () INHERITS (tag)", [("odd", "note")], id="child"),
         pytest.param("CREATE TEMP SEQUENCE note", [("odd", "note")], id="sequence"),
         pytest.param("CREATE TRIGGER t AFTER INSERT ON note EXECUTE FUNCTION f()", [], id="real"),
@@ -300,6 +310,43 @@ def test_write_says_how_far_it_goes(
 )
 def test_statement_says_what_it_does_to_its_connection(sql: str, effects: list[Any]) -> None:
     assert list(statement(sql).effects) == effects
+
+
+@pytest.mark.parametrize(
+    ("sql", "executes"),
+    [
+        pytest.param('EXECUTE "P"', "P", id="execute"),
+        pytest.param("EXECUTE P", "p", id="execute-folded"),
+        pytest.param('FETCH ALL FROM "C"', "C", id="fetch"),
+        pytest.param("FETCH ALL FROM C", "c", id="fetch-folded"),
+    ],
+)
+def test_name_of_what_is_executed_is_exact(sql: str, executes: str) -> None:
+    assert statement(sql).executes == executes
+
+
+@pytest.mark.parametrize(
+    ("sql", "effects", "writes"),
+    [
+        pytest.param("PRAGMA main.temp_store = 2", [("forget", "")], tables(), id="word"),
+        pytest.param("PRAGMA main.'temp_store' = 2", [("forget", "")], ANY, id="text"),
+        pytest.param("PRAGMA 'temp_store'(2)", [("forget", "")], ANY, id="text-first"),
+        pytest.param("PRAGMA main.'user_version' = 2", [("forget", "")], ANY, id="any-text"),
+        pytest.param("PRAGMA table_info('note')", [], tables(), id="text-as-value"),
+        pytest.param("PRAGMA main.journal_mode = 'wal'", [], tables(), id="text-is-set"),
+    ],
+)
+def test_sqlite_takes_a_text_for_the_name_of_a_pragma(
+    sql: str, effects: list[Any], writes: Tables
+) -> None:
+    found = statement(sql, "sqlite")
+    assert list(found.effects) == effects
+    assert found.writes == writes
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "mysql", "oracle", "microsoft"])
+def test_only_postgresql_makes_a_view_temporary_by_itself(vendor: str) -> None:
+    assert statement("CREATE VIEW note AS SELECT 1 FROM x", vendor).effects == ()
 
 
 @pytest.mark.parametrize(
