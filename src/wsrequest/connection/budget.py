@@ -32,12 +32,8 @@ class Holding(Protocol):
 class Reader(Protocol):
     """A client that leaves answers unread."""
 
-    @property
-    def account_bytes(self) -> int:
-        """What the clients of its address leave together."""
-
     def cut(self) -> None:
-        """End its connection at once; it leaves nothing then."""
+        """End its connection. What it leaves counts no more when this returns."""
 
 
 class Budget:
@@ -47,7 +43,7 @@ class Budget:
         held_bytes: taken and not given back.
         live_bytes: what of that live requests hold, and answers that wait for them.
         unread_bytes: what of that waits for clients that do not read it.
-        unread: the same by client; who has left something for longest comes first.
+        unread: the same by client; who has not read for longest comes first.
     """
 
     __slots__ = ("_accounts", "holdings", "held_bytes", "live_bytes", "unread", "unread_bytes")
@@ -59,7 +55,7 @@ class Budget:
         self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
 
     def take(self, count: int, max_bytes: int, id: Id | None) -> None:
-        """Hold ``count`` bytes more.
+        """Hold ``count`` bytes more. What nobody reads gives way to them.
 
         Args:
             count: bytes.
@@ -69,11 +65,25 @@ class Budget:
         Raises:
             Refused: ``too_many_requests``, which passes.
         """
-        if self.held_bytes + count > max_bytes:
+        if not self.make_room(count, max_bytes):
             raise Refused(
                 "too_many_requests", "the server holds as many unfinished requests as it may", id
             )
         self.held_bytes += count
+
+    def make_room(self, count: int, max_bytes: int) -> bool:
+        """Cut those who have not read for longest, until ``count`` bytes more may be held.
+
+        Nobody is cut where that would not be enough.
+
+        Returns:
+            Whether they may be held.
+        """
+        if self.held_bytes - self.unread_bytes + count > max_bytes:
+            return False
+        while self.held_bytes + count > max_bytes:
+            next(iter(self.unread)).cut()
+        return True
 
     def give(self, count: int) -> None:
         """Hold so many bytes less."""
@@ -128,7 +138,7 @@ class Account:
         if (
             2 * (self.held_bytes + count) > limits.live_bytes_per_address
             or 2 * (budget.live_bytes + count) > limits.live_bytes
-            or budget.held_bytes + count > limits.process_bytes
+            or not budget.make_room(count, limits.process_bytes)
         ):
             return False
         self._add(count, count)
@@ -170,8 +180,8 @@ class Account:
     def leave(self, reader: Reader, count: int, limits: Limits) -> None:
         """Count what waits for a client, instead of what counted so far.
 
-        Where that is too much, those are cut who have left something unread for longest: of the
-        address, or of the one that leaves most.
+        Where that is too much, those are cut who have not read for longest: of the address, or of
+        all. Who has read something, and still leaves some, is the last of them.
 
         Args:
             reader: the client.
@@ -181,10 +191,10 @@ class Account:
         budget = self._budget
         more = count - self._unread.get(reader, 0)
         for unread in (self._unread, budget.unread):
+            if more < 0:  # it has read, and goes behind those who have not
+                unread.pop(reader, None)
             if count:
                 unread[reader] = count
-            else:
-                unread.pop(reader, None)
         self.unread_bytes += more
         budget.unread_bytes += more
         budget.held_bytes += more
@@ -195,7 +205,7 @@ class Account:
             next(iter(self._unread)).cut()
         most = limits.process_bytes // _UNREAD_SHARE
         while budget.unread_bytes > most and len(budget.unread) > 1:
-            max(budget.unread, key=lambda each: each.account_bytes).cut()
+            next(iter(budget.unread)).cut()
 
     def _check(self, mine: int, everybodys: int, limits: Limits) -> None:
         budget = self._budget
@@ -203,7 +213,7 @@ class Account:
             raise _full("those of your address (WSREQUEST_MAX_LIVE_BYTES_PER_ADDRESS)")
         if everybodys and (
             budget.live_bytes + everybodys > limits.live_bytes
-            or budget.held_bytes + everybodys > limits.process_bytes
+            or not budget.make_room(everybodys, limits.process_bytes)
         ):
             raise _full("they (WSREQUEST_MAX_LIVE_BYTES)")
 

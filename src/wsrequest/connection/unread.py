@@ -46,11 +46,6 @@ class Unread:
         if self._cut is not None:
             self._account.leave(self, self._in_outbox + self._in_server, self._limits)
 
-    @property
-    def account_bytes(self) -> int:
-        """What the clients of its address leave together."""
-        return self._account.unread_bytes
-
     def cut(self) -> None:
         """End it. Nothing of it counts any more, for all of it is freed."""
         cut, self._cut = self._cut, None

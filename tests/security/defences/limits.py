@@ -125,7 +125,7 @@ LIMITS = (
         (33, 34),
         "unfinished requests of a process have a limit together",
         SRC + "connection/budget.py",
-        (("if self.held_bytes + count > max_bytes:", "if False:"),),
+        (("if not self.make_room(count, max_bytes):", "if False:"),),
         (
             SECURITY + "test_storms.py"
             "::test_unfinished_requests_of_many_connections_have_a_limit_together",
@@ -528,7 +528,7 @@ LIMITS = (
     ),
     Defence(
         (24, 34),
-        "unread answers count for the process and the address, where those who leave most are cut",
+        "unread answers count for address and process, and who has not read for longest is cut",
         SRC + "connection/budget.py",
         (
             ("while self.unread_bytes > most and len(self._unread) > 1:", "while False:"),
@@ -538,9 +538,48 @@ LIMITS = (
             UNIT + "connection/test_unread.py"
             "::test_of_an_address_those_are_cut_who_have_not_read_for_longest",
             UNIT + "connection/test_unread.py"
-            "::test_of_all_addresses_the_one_is_cut_that_leaves_most",
+            "::test_of_all_addresses_those_are_cut_who_have_not_read_for_longest",
             UNIT + "connection/test_unread.py"
-            "::test_unread_answers_count_and_those_who_leave_most_are_cut",
+            "::test_unread_answers_count_and_those_are_cut_who_have_not_read_for_longest",
+        ),
+    ),
+    Defence(
+        (24, 34),
+        "who reads is cut after those who do not",
+        SRC + "connection/budget.py",
+        (("            if more < 0:", "            if not count:"),),
+        (
+            UNIT + "connection/test_unread.py"
+            "::test_of_all_addresses_those_are_cut_who_have_not_read_for_longest",
+            UNIT + "connection/test_unread.py"
+            "::test_who_has_read_a_part_is_cut_after_those_who_have_not",
+        ),
+    ),
+    Defence(
+        (24, 33),
+        "to cut those who do not read costs one look for each",
+        SRC + "connection/budget.py",
+        (
+            (
+                "            next(iter(budget.unread)).cut()",
+                "            max(budget.unread, key=lambda each: budget.unread[each]).cut()",
+            ),
+        ),
+        (UNIT + "connection/test_unread.py::test_each_client_that_is_cut_is_looked_at_once",),
+    ),
+    Defence(
+        (24, 34),
+        "what nobody reads gives way to requests",
+        SRC + "connection/budget.py",
+        (
+            (
+                "self.held_bytes - self.unread_bytes + count > max_bytes",
+                "self.held_bytes + count > max_bytes",
+            ),
+        ),
+        (
+            UNIT + "connection/test_unread.py::test_what_nobody_reads_gives_way_to_requests",
+            UNIT + "connection/test_unread.py::test_no_more_are_cut_than_a_request_needs",
         ),
     ),
     Defence(
@@ -550,7 +589,7 @@ LIMITS = (
         (("        if self.waiting_bytes > _UNSEEN_BYTES:\n", "        if False:\n"),),
         (
             UNIT + "connection/test_unread.py"
-            "::test_unread_answers_count_and_those_who_leave_most_are_cut",
+            "::test_unread_answers_count_and_those_are_cut_who_have_not_read_for_longest",
         ),
     ),
     Defence(

@@ -1,6 +1,7 @@
-"""What clients leave unread counts in the process's budget, and those who leave most are cut."""
+"""What clients leave unread counts in the process's budget, and gives way to what others need."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from wsrequest.connection.exchange import SLOW_READER
 from wsrequest.connection.outbox import _UNSEEN_BYTES, Outbox
 from wsrequest.connection.service import Service, Terms
 from wsrequest.connection.unread import Unread
+from wsrequest.errors import Refused
 from wsrequest.types import Limits
 
 LIMITS = Limits(process_bytes=8000)  # 1,000 for an address, 2,000 in all
@@ -41,7 +43,7 @@ def test_what_waits_counts_until_it_is_read() -> None:
     other.unread.in_outbox(50)
     assert (account_of(one).unread_bytes, budget.unread_bytes, budget.held_bytes) == (400, 450, 450)
     one.unread.in_outbox(200)
-    assert budget.held_bytes == 350 and list(budget.unread.values()) == [300, 50]
+    assert budget.held_bytes == 350 and list(budget.unread.values()) == [50, 300]
     one.unread.in_outbox(0)
     one.unread.in_server(0)
     other.unread.in_outbox(0)
@@ -63,16 +65,93 @@ def test_of_an_address_those_are_cut_who_have_not_read_for_longest() -> None:
     assert account_of(clients[0]).unread_bytes == 900
 
 
-def test_of_all_addresses_the_one_is_cut_that_leaves_most() -> None:
+def test_of_all_addresses_those_are_cut_who_have_not_read_for_longest() -> None:
+    """A visitor who read all the time was cut because others read nothing: it had the most."""
     budget = Budget()
-    visitor, *hostile = (Client(budget, f"203.0.113.{n}") for n in range(4))
-    visitor.unread.in_outbox(100)
-    for client in hostile[:2]:
-        client.unread.in_outbox(900)
-    hostile[2].unread.in_outbox(800)
-    assert not visitor.is_cut and not hostile[2].is_cut
-    assert [client.is_cut for client in hostile] == [True, False, False]
-    assert budget.unread_bytes == 100 + 900 + 800
+    visitor, *silent = (Client(budget, f"203.0.113.{n}") for n in range(9))
+    visitor.unread.in_outbox(900)
+    for client in silent[:5]:
+        client.unread.in_outbox(200)
+    for client in silent[5:]:
+        visitor.unread.in_outbox(500)
+        visitor.unread.in_outbox(900)  # it has read, and has more to read
+        client.unread.in_outbox(200)
+    assert [client.is_cut for client in silent] == 3 * [True] + 5 * [False]
+    assert not visitor.is_cut and budget.unread_bytes == 900 + 5 * 200
+
+
+@pytest.mark.parametrize(
+    ("addresses", "count"), [(("x", "x", "x"), 500), (("x", "y", "z"), 1500)], ids=["one", "all"]
+)
+def test_who_has_read_a_part_is_cut_after_those_who_have_not(
+    addresses: tuple[str, ...], count: int
+) -> None:
+    budget = Budget()
+    slow, silent, last = (Client(budget, address) for address in addresses)
+    slow.unread.in_outbox(500)
+    silent.unread.in_outbox(400)
+    slow.unread.in_outbox(400)
+    slow.unread.in_outbox(410)
+    last.unread.in_outbox(count)
+    assert [client.is_cut for client in (slow, silent, last)] == [False, True, False]
+
+
+class Counting(dict[Any, int]):
+    """Counts the clients that somebody looks at."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for each in super().__iter__():
+            self.looks += 1
+            yield each
+
+
+def test_each_client_that_is_cut_is_looked_at_once() -> None:
+    """With 2,000 clients, one report had looked at each of them for each that it cut: 2 s."""
+    budget = Budget()
+    budget.unread = Counting()
+    clients = [Client(budget, f"203.0.113.{n}") for n in range(200)]
+    for client in clients:
+        client.unread.in_outbox(10)
+    assert budget.unread.looks == 0
+    Client(budget, "198.51.100.1").unread.in_outbox(1995)
+    assert all(client.is_cut for client in clients)
+    assert budget.unread.looks == 200
+
+
+Need = Callable[[Budget], object]
+
+NEEDS = [
+    pytest.param(lambda budget: budget.take(100, LIMITS.process_bytes, 1), id="request"),
+    pytest.param(lambda budget: budget.account_of("x").take(100, LIMITS), id="live"),
+    pytest.param(lambda budget: budget.account_of("x").spare(100, LIMITS), id="reads"),
+]
+
+
+@pytest.mark.parametrize("need", NEEDS)
+def test_what_nobody_reads_gives_way_to_requests(need: Need) -> None:
+    """One connection that read nothing had everybody refused for 24 s: nobody cut the only one."""
+    budget = Budget()
+    only = Client(budget, "203.0.113.1")
+    only.unread.in_outbox(7900)
+    need(budget)
+    assert not only.is_cut and budget.held_bytes == 8000
+    need(budget)
+    assert only.is_cut and budget.held_bytes == 200 and not budget.unread
+
+
+def test_no_more_are_cut_than_a_request_needs() -> None:
+    budget = Budget()
+    clients = [Client(budget, f"203.0.113.{n}") for n in range(4)]
+    for client in clients:
+        client.unread.in_outbox(500)
+    clients[0].unread.in_outbox(490)
+    budget.take(6700, LIMITS.process_bytes, 1)
+    assert [client.is_cut for client in clients] == [False, True, True, False]
+    with pytest.raises(Refused):
+        budget.take(1301, LIMITS.process_bytes, 2)  # not even without them
+    assert not clients[0].is_cut and not clients[3].is_cut
 
 
 def test_one_answer_may_be_larger_than_all_that_may_wait() -> None:
@@ -133,7 +212,7 @@ async def left_unread(peer: Peer, id: int, size: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_unread_answers_count_and_those_who_leave_most_are_cut() -> None:
+async def test_unread_answers_count_and_those_are_cut_who_have_not_read_for_longest() -> None:
     """A client that read nothing held 32 to 240 MB on each connection, beside every limit."""
     size, most = 1_000_000, {"process_bytes": 16_000_000}  # 2 MB of an address
     async with lane_open(4) as lane:
