@@ -37,10 +37,9 @@ Tables = frozenset[str] | None
 Effect = tuple[str, str]
 """What a statement does to what only its connection has, and to which name. The kinds are "table",
 "table until commit", "view" (temporary ones, made), "shown" (a view, made, which is temporary if it
-shows what is), "odd" (it may have become a name of something
-else), "trigger" (on a table, seen by this connection alone), "renamed" (to this name), "path" (the
-order of schemas), "drop", "forget" (all that it has), "prepare", "deallocate", "declare", "declare
-hold", and "commit"."""
+shows what is), "odd" (it may have become a name of something else), "trigger" (on a table, seen by
+this connection alone), "renamed" (to this name), "path" (the order of schemas), "drop", "forget"
+(all that it has), "prepare", "deallocate", "declare", "declare hold", and "commit"."""
 
 # Vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
 _PLAIN_VENDORS = frozenset({"sqlite", "postgresql"})
