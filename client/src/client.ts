@@ -51,7 +51,7 @@ export class Client extends EventTarget implements StandIn {
     const socket = socketTo(socketUrl, socketClass, options.queueLimit ?? 256, changed, bind, loseCookies);
     const tokens = tokensOf(options.token);
     const fetch = fetchBy(socket, http, tokens, baseUrl, trusts, options);
-    const parts = [this, socket, http, tokens, url, baseUrl, options, decode, headersOf, responseOf, RequestFailed] as const;
+    const parts = { client: this, socket, http, tokens, socketUrl: url, baseUrl, options, decode, headersOf, responseOf, RequestFailed };
     const live = (...call: LiveCall): Subscription => subscribe(parts, call);
     const { open, close, count } = socket;
     this.#count = count;

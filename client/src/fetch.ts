@@ -15,7 +15,10 @@ import type { Socket } from "./socket.js";
 import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
 import { originOf, type Trusts } from "./urls.js";
 
-const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/** What may not be done twice, unless the server says that it had not begun (RFC 9110, 9.2.2). */
+const NOT_IDEMPOTENT = ["POST", "PATCH"];
+const REDIRECTS = [301, 302, 303, 307, 308];
 
 export interface FetchInit extends RequestInit {
   /** Resolve when the live requests of the connection that it changed were answered anew; means nothing by HTTP. */
@@ -32,7 +35,7 @@ export type Fetch = (input: RequestInfo | URL, init?: FetchInit) => Promise<Resp
 export function fetchBy(
   socket: Socket,
   http: Http,
-  [ask, renew]: Tokens,
+  tokens: Tokens,
   baseUrl: string,
   trusts: Trusts,
   options: Options,
@@ -74,12 +77,12 @@ export function fetchBy(
       if (bytes.length || request.body) body = bytes;
     }
 
-    const token = request.headers.has("authorization") || !trusts(request.url) ? null : await ask();
+    const token = request.headers.has("authorization") || !trusts(request.url) ? null : await tokens.ask();
     const response = await follow(request, body, token, how);
     // What a redirect has led elsewhere was refused there without the token.
     const { status } = response;
     if (!token || !mayHaveExpired(status) || stream || !trusts(response.url || request.url)) return response;
-    const renewed = await renew(token, status);
+    const renewed = await tokens.renew(token, status);
     if (!renewed) return response;
     await response.body?.cancel();
     return follow(request, body, renewed, how);
@@ -100,7 +103,7 @@ export function fetchBy(
       }
       const headers = headersOf(answer);
       const location = escaped(headers.get("location"));
-      const isRedirect = /^30[12378]$/.test(`${status}`);
+      const isRedirect = REDIRECTS.includes(status);
       if (isRedirect && request.redirect === "manual") return opaqueRedirect(request.url);
       if (!isRedirect || location === null) return responseOf(answer, headers, request, count > 0, isAbortable);
       if (answer.body instanceof ReadableStream) await answer.body.cancel();
@@ -122,15 +125,20 @@ export function fetchBy(
     const { "content-type": type, ...headers } = { ...cacheHeaders(request), ...Object.fromEntries(request.headers) };
     const referrer = session.takesReferrer ? refererOf(request, policyOfPage(options.referrerPolicy)) : "";
     const message = {
-      ...{ method: method === "GET" ? undefined : method, url: pathname + search },
-      ...{ headers, type, token: token || undefined, settled, referrer: referrer || undefined },
+      method: method === "GET" ? undefined : method,
+      url: pathname + search,
+      headers,
+      type,
+      token: token || undefined,
+      settled,
+      referrer: referrer || undefined,
     };
     try {
       return await session.request(message, size || body instanceof ReadableStream ? body : null, signal);
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
       const isStream = body instanceof ReadableStream;
-      const mayRepeat = error instanceof Unbegun || !/POST|PATCH/.test(method) || request.headers.has("idempotency-key");
+      const mayRepeat = error instanceof Unbegun || !NOT_IDEMPOTENT.includes(method) || request.headers.has("idempotency-key");
       if (mayRepeat && !isStream) return byHttp();
       const why = isStream ? "A stream is not sent again." : "The server may have done what was asked.";
       throw new RequestInDoubt(`${error.message} ${why}`);
@@ -141,8 +149,11 @@ export function fetchBy(
   const carries = ({ url, method, credentials, mode, cache, integrity, keepalive }: Request): boolean => {
     return (
       originOf(url) === originOf(baseUrl) &&
-      METHODS.test(method) &&
-      !/omit|no-cors|force-|only-/.test(credentials + mode + cache) &&
+      METHODS.includes(method) &&
+      credentials !== "omit" &&
+      mode !== "no-cors" &&
+      cache !== "force-cache" &&
+      cache !== "only-if-cached" &&
       !integrity &&
       !keepalive
     );
@@ -154,7 +165,7 @@ export function fetchBy(
 /** What fetch adds so that caches on the way heed the mode (Fetch standard, "HTTP-network-or-cache fetch"). */
 function cacheHeaders({ cache }: Request): Record<string, string> {
   if (cache === "no-cache") return { "cache-control": "max-age=0" };
-  return /no-store|reload/.test(cache) ? { "cache-control": "no-cache", pragma: "no-cache" } : {};
+  return cache === "no-store" || cache === "reload" ? { "cache-control": "no-cache", pragma: "no-cache" } : {};
 }
 
 /** The referrer policy that a page's own markup sets, else the one that the client was told. */

@@ -33,20 +33,20 @@ export type LiveCall =
   | [url: string | URL, options: LiveOptions];
 
 /** What client.js gives. */
-export type Parts = readonly [
-  client: Client,
-  socket: Socket,
-  http: Http,
-  tokens: Tokens,
-  /** Of the socket, as HTTP has it. */
-  socketUrl: string,
-  baseUrl: string,
-  options: Options,
-  toMessage: typeof decode,
-  toHeaders: typeof headersOf,
-  toResponse: typeof responseOf,
-  Failed: typeof RequestFailed,
-];
+export interface Parts {
+  client: Client;
+  socket: Socket;
+  http: Http;
+  tokens: Tokens;
+  /** The address of the socket, with the scheme of HTTP. */
+  socketUrl: string;
+  baseUrl: string;
+  options: Options;
+  decode: typeof decode;
+  headersOf: typeof headersOf;
+  responseOf: typeof responseOf;
+  RequestFailed: typeof RequestFailed;
+}
 
 const MOST_BACKOFF_MS = 30_000;
 const STEADY_MS = 10_000;
@@ -66,11 +66,9 @@ function reasonOf({ response, code }: Partial<RequestFailed>): EndReason {
 }
 
 /** Begin a live request, and keep `subscription` told. */
-export function follow(
-  [client, socket, http, [askToken, renewToken], socketUrl, baseUrl, { openTimeoutMs = 2000 }, toMessage, toHeaders, toResponse, Failed]: Parts,
-  subscription: Subscription,
-  ...[url, ...rest]: LiveCall
-): Follower {
+export function follow(parts: Parts, subscription: Subscription, ...[url, ...rest]: LiveCall): Follower {
+  const { client, socket, http, tokens, socketUrl, baseUrl } = parts;
+  const { openTimeoutMs = 2000 } = parts.options;
   // A function has none of these members.
   const { headers = {}, signal: given, patch = "json", held, keep } = (rest.at(-1) ?? {}) as LiveOptions;
   const request = new Request(new URL(url, baseUrl), { headers });
@@ -102,7 +100,7 @@ export function follow(
     let found: Over | undefined;
     if (session) found = await bySocket(session, asked, take, feed);
     else {
-      const over = byEvents(http, socketUrl, toMessage, asked, take, feed);
+      const over = byEvents(http, socketUrl, parts.decode, asked, take, feed);
       // What says nothing may say nothing for ever: it is polled beside that.
       const patience = (): number | undefined => (heard === feed ? undefined : pollMs());
       while (!(found = await Promise.race([over, opened(feed.signal, patience())])) && client.state !== "open" && !signal.aborted) {
@@ -122,7 +120,7 @@ export function follow(
   }
 
   const asking = (token: Token): Ask => {
-    const etag = base && toHeaders(base).get("etag");
+    const etag = base && parts.headersOf(base).get("etag");
     // Without a body there is nothing that a patch could change.
     return { request, etag, token, patch: base?.status !== TAG_ONLY && patch, rerun };
   };
@@ -225,7 +223,7 @@ export function follow(
   async function tokenNow(refused?: Token, status = 0): Promise<Token | false> {
     if (request.headers.has("authorization")) return null;
     try {
-      return await (refused ? renewToken(refused, status) : askToken());
+      return await (refused ? tokens.renew(refused, status) : tokens.ask());
     } catch (error) {
       if (!wasLive) throw error;
       return false;
@@ -263,10 +261,10 @@ export function follow(
   }
 
   function respond(held: Held): Response {
-    return toResponse({ ...held, cookies: null }, toHeaders(held), request, false);
+    return parts.responseOf({ ...held, cookies: null }, parts.headersOf(held), request, false);
   }
 
-  const failed = (why: string, facts: object): Error => Object.assign(new Failed(why), facts);
+  const failed = (why: string, facts: object): Error => Object.assign(new parts.RequestFailed(why), facts);
 
   function redeem({ cookies }: ServerMessage): void {
     if (cookies) void http.redeem(cookies);
@@ -306,7 +304,7 @@ export function follow(
   function end(error: unknown, reason: EndReason = reasonOf((error ?? {}) as RequestFailed)): void {
     if (signal.aborted) return;
     stop.abort();
-    if (/denied|gone|moved/.test(reason)) clear();
+    if (reason !== "closed" && reason !== "failed") clear(); // it is not the visitor's to see any more, or not there
     become("ended", undefined, error, reason);
     newest.end(reason === "closed" ? undefined : error);
   }

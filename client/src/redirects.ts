@@ -12,6 +12,8 @@ export function escaped(location: string | null): string | null {
   return location && location.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** Headers that go with the body (Fetch standard, "request-body-header name"). */
+const OF_BODY = ["content-encoding", "content-language", "content-location", "content-type"];
 const KEPT = ["signal", "redirect", "credentials", "mode", "cache", "referrer", "referrerPolicy"] as const;
 
 /** The request, its body and its token that a redirect of these with `status` and `answered` to `location` asks for. */
@@ -29,7 +31,7 @@ export function redirected(
   const turnsGet = status === 303 ? !isGet(method) : status < 303 && method === "POST";
   if (!turnsGet && body instanceof ReadableStream) throw new RequestFailed("A stream is not sent again.");
   const headers = new Headers(request.headers);
-  if (turnsGet) for (const name of ["encoding", "language", "location", "type"]) headers.delete(`content-${name}`);
+  if (turnsGet) for (const name of OF_BODY) headers.delete(name);
   if (url.origin !== originOf(request.url)) {
     headers.delete("authorization");
     token = null;

@@ -30,7 +30,7 @@ export function begin({ limits, referrer }: Hello, send: (frame: Frame) => void)
   let lastId = 0;
   let isEnding = false; // the server is about to close (7.1), or the connection is gone
 
-  const count = (): number => [...receivers.keys()].filter(Number).length;
+  const count = (): number => [...receivers.keys()].filter((id) => typeof id === "number").length;
 
   return {
     receivers,

@@ -10,8 +10,12 @@ export type Token = string | null | undefined;
  */
 export const mayHaveExpired = (status: number): boolean => status === 401 || status === 403;
 
-/** What gives the token to send, and what gives another than one that an answer of this status refused; none in place of the same. */
-export type Tokens = [ask: () => Promise<Token>, renew: (refused: Token, status: number) => Promise<Token>];
+export interface Tokens {
+  /** The token to send. */
+  ask(): Promise<Token>;
+  /** Another token than one that an answer of this status refused; none in place of the same. */
+  renew(refused: Token, status: number): Promise<Token>;
+}
 
 /** A 403 more often says that this visitor may not do this at all. */
 const FORBIDDEN_PAUSE_MS = 60_000;
@@ -46,5 +50,5 @@ export function tokensOf(option: Options["token"]): Tokens {
     return found === refused ? null : found;
   };
 
-  return [ask, renew];
+  return { ask, renew };
 }

@@ -11,4 +11,4 @@ export function trusting(trusted: readonly string[]): Trusts {
 }
 
 /** Whether a request of this method can have no body. */
-export const isGet = (method: string): boolean => /^(GET|HEAD)$/.test(method);
+export const isGet = (method: string): boolean => method === "GET" || method === "HEAD";

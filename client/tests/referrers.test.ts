@@ -32,6 +32,11 @@ test("without a policy it is strict-origin-when-cross-origin", () => {
   expect(TARGETS.map((url) => refererOf(request(url, "", PAGE)))).toEqual([WHOLE, ORIGIN, ""]);
 });
 
+test.each(["origin-only", "toString", "__proto__"])("a page that was told the unknown policy %o has the usual one", (policy) => {
+  expect(TARGETS.map((url) => refererOf(request(url, "", PAGE), policy as ReferrerPolicy))).toEqual([WHOLE, ORIGIN, ""]);
+  expect(policyOf(policy)).toBeNull();
+});
+
 test.each(["", "about:blank", "data:text/plain,x", "blob:https://a.example/1"])("none comes of %o", (href) => {
   vi.stubGlobal("location", { href });
   expect(refererOf(request(TARGETS[0]!, "unsafe-url"))).toBe("");
