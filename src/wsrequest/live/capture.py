@@ -23,6 +23,7 @@ from wsrequest.live.caches import Caches
 from wsrequest.live.catalog import Catalog
 from wsrequest.live.catalogs import Catalogs, is_asking
 from wsrequest.live.databases import place_of
+from wsrequest.live.driver_states import DriverStates
 from wsrequest.live.keys import Keys
 from wsrequest.live.reads import Reads, reading
 from wsrequest.live.remembered import Remembered
@@ -65,6 +66,7 @@ class Capture:
     Attributes:
         collectors: how many publish by themselves what the transaction of a TestCase holds
             (``wsrequest.test``).
+        states: what each of the drivers' connections has for itself.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Capture:
         self._catalogs = Catalogs()
         self._schemas: dict[str, tuple[Catalog | None, Schema]] = {}
         self._is_installed = False
+        self.states = DriverStates()
         self._taps: WeakSet[Tap] = WeakSet()  # each lives as long as its connection
         self._session_engine = session_engine
         self.keys = Keys(self)
@@ -166,6 +169,7 @@ class Capture:
             signal.disconnect(dispatch_uid=self)
         for tap in taps:
             tap.detach()
+        self.states.clear()
         for watched in (self._caches, self._sessions, self._remembered):
             watched.uninstall()
 

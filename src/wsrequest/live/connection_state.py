@@ -21,7 +21,7 @@ _MAKING = frozenset({"table", "table until commit", "view", "odd", "trigger", "f
 
 
 class ConnectionState:
-    """Of one connection, from its opening on.
+    """Of one connection of the driver's, from its opening on.
 
     Attributes:
         is_used: anything is here by which a name could mean something else.
@@ -46,6 +46,9 @@ class ConnectionState:
     )
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._tables: dict[str, bool] = {}  # by exact name: whether the commit drops it
         self._views: set[str] = set()
         self._cursors: dict[str, tuple[Tables, bool]] = {}  # what is read, whether it is held
@@ -106,6 +109,10 @@ class ConnectionState:
             self._has_made = self._has_made or kind in _MAKING
             if kind == "forget":
                 self.forget()
+            elif kind == "discard":
+                self.forget()
+                if is_done:
+                    self._begin()
             elif kind == "commit":
                 self.committed()
             elif kind == "drop":

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
-__all__ = ["Fetched", "Listener", "first_row", "listen", "listen_to_cursor"]
+__all__ = ["Fetched", "Listener", "first_row", "is_piped", "listen", "listen_to_cursor"]
 
 ATTRIBUTE = "_wsrequest_listener"
 
@@ -21,8 +21,12 @@ class Listener(Protocol):
     is_running: bool
     """Whether what runs now is known already."""
 
-    def ran(self, sql: Any) -> None:
-        """A text was run; None when the text is not known."""
+    def ran(self, sql: Any, *, is_done: bool = False) -> None:
+        """A text was run; None when the text is not known.
+
+        Args:
+            is_done: the database has said that it did it.
+        """
 
     def ended(self, *, may_be_undone: bool) -> None:
         """A transaction may have ended, with or without what was done in it."""
@@ -107,6 +111,11 @@ def listen(connection: Any, listener: Listener) -> None:
         connection.commit = _telling_commit(connection, connection.commit)
 
 
+def is_piped(connection: Any) -> bool:
+    """Whether a connection of psycopg 3 is in a pipeline, so that nobody knows yet what is done."""
+    return bool(getattr(getattr(connection, "pgconn", None), "pipeline_status", 0))
+
+
 def listen_to_cursor(cursor: Any, listener: Listener) -> None:
     """Let a cursor of SQLite tell what its ``executescript`` ran."""
     cls: Any = type(cursor)
@@ -147,10 +156,13 @@ def _telling(factory: Any) -> Any:
             listener = getattr(self.connection, ATTRIBUTE)
             if listener.is_running:  # by Django's cursor, and so by the execute wrapper
                 return super().execute(query, *args, **options)
+            is_done = False
             try:
-                return super().execute(query, *args, **options)
+                result = super().execute(query, *args, **options)
+                is_done = not is_piped(self.connection)
+                return result
             finally:
-                listener.ran(query)
+                listener.ran(query, is_done=is_done)
 
         def executemany(self, query: Any, *args: Any, **options: Any) -> Any:
             listener = getattr(self.connection, ATTRIBUTE)

@@ -39,7 +39,8 @@ Effect = tuple[str, str]
 "table until commit", "view" (temporary ones, made), "shown" (a view, made, which is temporary if it
 shows what is), "odd" (it may have become a name of something else), "trigger" (on a table, seen by
 this connection alone), "renamed" (to this name), "path" (the order of schemas), "drop", "forget"
-(all that it has), "prepare", "deallocate", "declare", "declare hold", and "commit"."""
+(all that it has), "discard" (the same, and how it was set up), "prepare", "deallocate", "declare",
+"declare hold", and "commit"."""
 
 # Vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
 _PLAIN_VENDORS = frozenset({"sqlite", "postgresql"})
@@ -258,7 +259,9 @@ class _Reader:
             # What was made since is gone, and nobody knows what that is.
             begins = "" if "to" in words else "rollback"
             return Statement(verb, begins=begins, effects=(_FORGET,))
-        if verb == "abort" or (verb == "discard" and words & {"all", *_TEMPORARY}):
+        if verb == "discard" and "all" in words:
+            return Statement(verb, effects=(("discard", ""),))
+        if verb == "abort" or (verb == "discard" and words & _TEMPORARY):
             return Statement(verb, begins=_TRANSACTIONS.get(verb, ""), effects=(_FORGET,))
         if verb == "set" and self._sets_path(tokens):
             return Statement(verb, effects=(("path", ""),))

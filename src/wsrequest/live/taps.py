@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 
 from wsrequest.live.connection_state import ConnectionState
-from wsrequest.live.cursors import Fetched, first_row, listen, listen_to_cursor
+from wsrequest.live.cursors import Fetched, first_row, is_piped, listen, listen_to_cursor
+from wsrequest.live.driver_states import leave
 from wsrequest.live.functions import SCHEMA
 from wsrequest.live.keys import is_inside
 from wsrequest.live.memory import remembered, writes_nothing
@@ -84,6 +85,7 @@ class Tap:
                 ("rollback", self._rollback),
                 ("_savepoint_rollback", self._savepoint_rollback),
                 ("close", self._close),
+                ("_close", self._leave),
                 ("_set_autocommit", self._set_autocommit),
             ):
                 self._wrap(name, wrapped)
@@ -96,7 +98,7 @@ class Tap:
         listen(connection.connection, self)
         self._passes = passes_of(connection.vendor, connection.connection)
         self._has_begun = False
-        self._state = ConnectionState()
+        self._state = self._capture.states.take(connection.connection)
         self.publish()
 
     def detach(self) -> None:
@@ -185,7 +187,7 @@ class Tap:
         self._wrapped[name] = wrapped
         setattr(self._connection, name, wrapped)
 
-    def ran(self, sql: Any) -> None:
+    def ran(self, sql: Any, *, is_done: bool = False) -> None:
         """Take note of what no execute wrapper has seen; None for a text that is not known."""
         if self._capture.is_active:
             self._look_up_schema()
@@ -200,8 +202,8 @@ class Tap:
         self._catch_up()
         if may_be_undone:
             self._state.forget()
-        is_piped = self.pending and _is_piped(self._connection.connection)
-        if is_piped and self._status() == _IDLE:
+        is_under_way = self.pending and is_piped(self._connection.connection)
+        if is_under_way and self._status() == _IDLE:
             self._publish_so_far()  # a transaction within a pipeline, which may go on
 
     def _execute(
@@ -301,7 +303,7 @@ class Tap:
             state, effects = self._state, statement.effects
             if effects:
                 # In a pipeline it is not known yet what was done.
-                is_done = is_done and not _is_piped(self._connection.connection)
+                is_done = is_done and not is_piped(self._connection.connection)
                 state.note(statement, is_done)
                 if is_done and state.is_unsettled and not self._is_in_transaction():
                     state.settled()
@@ -327,7 +329,7 @@ class Tap:
         if connection.vendor == "sqlite":
             return driver is not None and bool(driver.in_transaction)
         if connection.vendor == "postgresql":
-            return self._status() in _OPEN or _is_piped(driver)
+            return self._status() in _OPEN or is_piped(driver)
         return self._has_begun or connection.in_atomic_block or not connection.autocommit
 
     def _note_reads(
@@ -464,7 +466,7 @@ class Tap:
             return not driver.in_transaction
         if connection.vendor == "postgresql":
             # What is unknown counts as ended, but within a pipeline nobody knows it yet.
-            if self._status() in _OPEN or _is_piped(driver):
+            if self._status() in _OPEN or is_piped(driver):
                 self._was_open = True
                 return False
             # The driver begins a transaction of Django's with its first statement only. One that
@@ -515,20 +517,21 @@ class Tap:
         try:
             close()
         finally:
-            self._state.forget()
             if self._connection.connection is None or self._connection.closed_in_transaction:
                 self._has_begun = False
                 self.publish()
+
+    def _leave(self, close: Callable[[], None]) -> None:
+        # Before it is closed: as soon as a pool has it, another thread may get it.
+        leave(self._connection.connection, self._state)
+        self._state = ConnectionState()
+        close()
 
     def _set_autocommit(self, set_autocommit: Callable[[bool], None], autocommit: bool) -> None:
         set_autocommit(autocommit)
         # SQLite's driver commits what is open when it goes back to autocommit.
         if autocommit and self.pending and self._is_idle():
             self.publish()
-
-
-def _is_piped(driver: Any) -> bool:
-    return bool(getattr(getattr(driver, "pgconn", None), "pipeline_status", 0))
 
 
 def _may_commit(statement: Statement, sql: Any) -> bool:
