@@ -102,7 +102,7 @@ class Conf:
         2**26, "Largest request body, and all unfinished ones of a connection together.", minimum=0
     )
     MAX_UNFINISHED_BYTES = Setting(
-        2**29, "Bytes that all unfinished requests of one process hold together.", minimum=1024
+        2**29, "Bytes that all unfinished requests of one process hold together.", minimum=4096
     )
     MAX_MESSAGES_PER_SECOND = Setting(
         10_000, "Frames of one connection that are read in a second; more wait.", minimum=1

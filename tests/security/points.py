@@ -245,7 +245,8 @@ POINTS = (
         "budget before authentication",
         "A connection is never authenticated, its messages are; so the budget holds for all: the "
         "time for the first request, the size of a message, sockets of an address, and "
-        "`WSREQUEST_MAX_UNFINISHED_BYTES` for what all connections of a process make it hold.",
+        "`WSREQUEST_MAX_UNFINISHED_BYTES` for what all connections of a process make it hold, a "
+        "quarter of it for the unfinished requests of one address.",
     ),
     Point(
         35,

@@ -1,6 +1,7 @@
 """Floods: of cancelled requests, messages, bodies, sockets. None takes more than its share."""
 
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -39,28 +40,84 @@ async def test_unfinished_requests_of_many_connections_have_a_limit_together() -
     async with lane_open() as lane:
         service = make_service(lane)
         async with (
-            connected(service, process_bytes=3000) as first,
-            connected(service, process_bytes=3000) as second,
+            connected(service, process_bytes=30_000) as first,
+            connected(service, process_bytes=30_000) as second,
         ):
-            first.say(bytes(2000), id=1, method="POST", url="/echo/a/", more=True)
+            first.say(bytes(20_000), id=1, method="POST", url="/echo/a/", more=True)
             await first.obeyed()
-            for body in (bytes(2000), None):
-                second.say(body, id=1, method="POST", url="/echo/b/", headers={"X-A": "a" * 900})
+            for body in (bytes(20_000), None):
+                second.say(body, id=1, method="POST", url="/echo/b/", headers={"X-A": "a" * 9000})
                 refusal = await second.last(1)
                 assert (refusal.code, refusal.temporary) == ("too_many_requests", True)
                 second.messages.clear()
-            first.say(bytes(2000), id=1, more=True)
+            first.say(bytes(20_000), id=1, more=True)
             assert await first.code(1) == "too_many_requests"
-            second.say(bytes(2000), id=1, method="POST", url="/echo/b/")
-            assert await second.body(1) == bytes(2000)
+            second.say(bytes(20_000), id=1, method="POST", url="/echo/b/")
+            assert await second.body(1) == bytes(20_000)
             assert service.budget.held_bytes == 0
 
 
-@pytest.mark.parametrize("end", ["answered", "cancelled", "waiting", "uploading", "running"])
+async def test_one_address_cannot_use_up_what_unfinished_requests_may_hold() -> None:
+    """Bodies that are begun and never end: eight connections had all others refused."""
+    limits = {"process_bytes": 80_000, "body_bytes": 10_000, "message_bytes": 10_000}
+    upload: dict[str, Any] = {"method": "POST", "url": "/echo/a/"}
+    async with lane_open() as lane:
+        service = make_service(lane)
+        async with (
+            connected(service, address="203.0.113.1", **limits) as one,
+            connected(service, address="203.0.113.1", **limits) as same,
+            connected(service, address="203.0.113.2", **limits) as other,
+        ):
+            one.say(bytes(9000), id=1, more=True, **upload)
+            await one.obeyed()
+            same.say(bytes(9000), id=1, **upload)
+            refused = await same.last(1)
+            assert (refused.code, refused.temporary) == ("too_many_requests", True)
+            assert "your address" in refused.detail
+            other.say(bytes(9000), id=1, **upload)
+            assert await other.body(1) == bytes(9000)
+            for _ in range(6):
+                same.say(bytes(1000), id=2, more=True, **upload)
+                same.say(bytes(1000), id=2, more=True)
+                await same.obeyed()
+                same.say(id=2, cancel=True)
+            same.say(bytes(1000), id=3, more=True, **upload)
+            same.say(bytes(8000), id=3, more=True)
+            assert await same.code(3) == "too_many_requests"
+            one.say(b"", id=1)
+            assert len(await one.body(1)) == 9000
+            same.say(bytes(9000), id=4, **upload)
+            assert len(await same.body(4)) == 9000
+            assert service.account_of(one.connection.exchange.base).unfinished_bytes == 0
+
+
+async def test_an_unfinished_request_counts_for_more_than_its_bytes() -> None:
+    """320 uploads of no byte, on each of 1,000 connections, take 400 MB."""
+    async with lane_open() as lane:
+        service = make_service(lane)
+        async with connected(service) as peer:
+            tracemalloc.start()
+            try:
+                for id in range(300):
+                    peer.say(b"", id=id, method="POST", url="/echo/a/", more=True)
+                await peer.obeyed()
+                taken = tracemalloc.get_traced_memory()[0]
+            finally:
+                tracemalloc.stop()
+            assert taken < service.budget.held_bytes < 3 * taken
+
+
+@pytest.mark.parametrize(
+    "end", ["answered", "cancelled", "waiting", "uploading", "running", "late", "refused"]
+)
 async def test_what_was_held_is_given_back(end: str) -> None:
     async with lane_open(threads=1) as lane:
         service = make_service(lane)
-        async with connected(service, in_flight=1) as peer:
+        seconds = 0.05 if end == "late" else 60
+        async with connected(
+            service, in_flight=1, request_seconds=seconds, body_bytes=4000
+        ) as peer:
+            account = service.account_of(peer.connection.exchange.base)
             url = "/quick/a/" if end == "answered" else "/hold/a/"
             peer.say(id=1, url=url)
             if end == "answered":
@@ -74,11 +131,20 @@ async def test_what_was_held_is_given_back(end: str) -> None:
                 peer.say(id=1, cancel=True)
             if end == "uploading":
                 peer.say(b"part", id=3, method="POST", url="/echo/c/", more=True)
+            if end in ("late", "refused"):
+                running = account.unfinished_bytes
+                peer.say(b"part", id=3, method="POST", url="/echo/c/", more=True)
+                if end == "refused":
+                    peer.say(bytes(4000), id=3, more=True)
+                await peer.code(3)
+                assert account.unfinished_bytes == running
             await peer.obeyed()
             assert (service.budget.held_bytes == 0) is (end == "answered")
+            assert account.unfinished_bytes == service.budget.held_bytes
         for stage in STAGES.values():
             stage.go.set()
         await peer.becomes(lambda: service.budget.held_bytes == 0)
+        assert account.unfinished_bytes == 0
 
 
 async def test_a_flood_of_messages_waits_to_be_read() -> None:

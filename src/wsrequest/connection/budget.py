@@ -16,6 +16,8 @@ __all__ = ["Account", "Budget", "Holding", "Reader"]
 
 # Of what a process may hold: unread answers. The rest is for requests, of which half may be live.
 _UNREAD_SHARE, _UNREAD_SHARE_OF_ADDRESS = 4, 8
+# Of the same: the unfinished requests of one address.
+_UNFINISHED_SHARE_OF_ADDRESS = 4
 
 
 class Holding(Protocol):
@@ -100,24 +102,61 @@ class Budget:
 
 
 class Account:
-    """What the live requests of one address hold. Used on the event loop only.
+    """What the requests of one address hold. Used on the event loop only.
 
     Args:
         budget: of the process, which is charged, too.
 
     Attributes:
         held_bytes: taken and not given back, by live requests.
+        unfinished_bytes: taken and not given back, by unfinished requests.
         unread_bytes: what waits for its clients.
     """
 
-    __slots__ = ("__weakref__", "_budget", "_holdings", "_unread", "held_bytes", "unread_bytes")
+    __slots__ = (
+        "__weakref__", "_budget", "_holdings", "_unread", "held_bytes", "unfinished_bytes",
+        "unread_bytes",
+    )  # fmt: skip
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._unread: dict[Reader, int] = {}
         self.unread_bytes = 0
         self._holdings: Counter[Holding] = Counter()
-        self.held_bytes = 0
+        self.held_bytes = self.unfinished_bytes = 0
+
+    def begin(self, count: int, limits: Limits, id: Id | None) -> None:
+        """Hold ``count`` bytes more for an unfinished request.
+
+        An address has a quarter of what the process may hold, so that one cannot keep out all
+        others. That is never less than one connection needs to send the largest body.
+
+        Args:
+            count: bytes.
+            limits: of the connection.
+            id: of the request.
+
+        Raises:
+            Refused: ``too_many_requests``, which passes.
+        """
+        wanted = self.unfinished_bytes + count
+        if (
+            wanted > limits.process_bytes // _UNFINISHED_SHARE_OF_ADDRESS
+            and wanted > limits.body_bytes + limits.message_bytes
+        ):
+            raise Refused(
+                "too_many_requests",
+                "the unfinished requests of your address hold as much as they may; finish or "
+                "cancel some (a quarter of WSREQUEST_MAX_UNFINISHED_BYTES)",
+                id,
+            )
+        self._budget.take(count, limits.process_bytes, id)
+        self.unfinished_bytes = wanted
+
+    def end(self, count: int) -> None:
+        """Hold ``count`` bytes less for unfinished requests."""
+        self._budget.give(count)
+        self.unfinished_bytes -= count
 
     def take(self, count: int, limits: Limits) -> None:
         """Hold ``count`` bytes more.

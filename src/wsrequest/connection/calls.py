@@ -15,6 +15,7 @@ from asgiref.sync import async_to_sync
 from django.core.handlers.wsgi import WSGIRequest
 
 from wsrequest.connection.answers import Answer
+from wsrequest.connection.budget import Account
 from wsrequest.connection.flow import Flow
 from wsrequest.connection.service import Service, Terms
 from wsrequest.errors import Refused
@@ -62,7 +63,10 @@ class Call:
     """A request that was taken and not yet answered to its end. A job for a lane.
 
     Attributes:
+        account: what ``held_bytes`` counts in; None where nothing is held.
         context: what its frames are sent in, as its view saw it; None before it was run.
+        held_bytes: what it makes the process hold until it ends.
+        since: loop time of its last progress, for its deadline.
 
     Args:
         owner: its connection.
@@ -72,16 +76,17 @@ class Call:
     """
 
     __slots__ = (
-        "_answer", "_body_context", "_stream", "_task", "body", "context", "cookie", "flow",
-        "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_lane", "is_lost", "key",
-        "message", "owner", "set_cookies", "since", "user",
+        "_answer", "_body_context", "_stream", "_task", "account", "body", "context", "cookie",
+        "flow", "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_lane", "is_lost",
+        "key", "message", "owner", "set_cookies", "since", "user",
     )  # fmt: skip
     _answer_class: type[Answer] = Answer
 
     def __init__(self, owner: Owner, key: Key, message: Request, flow: Flow | None) -> None:
         self.owner, self.key, self.message, self.flow = owner, key, message, flow
-        self.since = 0.0  # loop time of its last progress, for its deadline
-        self.held_bytes = 0  # of the process's budget
+        self.since = 0.0
+        self.account: Account | None = None
+        self.held_bytes = 0
         self.body: Body | None = None
         self.cookie = ""
         self.set_cookies: list[str] | None = None  # lines of Set-Cookie
@@ -118,9 +123,10 @@ class Call:
             self._task.cancel()
 
     def discard(self) -> None:
-        """Give back what its body holds. Safe to call twice."""
-        self.owner.service.budget.give(self.held_bytes)
-        self.held_bytes = 0
+        """Give back what it holds. Safe to call twice."""
+        if self.account is not None:
+            self.account.end(self.held_bytes)
+        self.account, self.held_bytes = None, 0
         if self.body is not None:
             self.body.close()
 

@@ -25,6 +25,9 @@ logger = logging.getLogger("wsrequest.connection")
 
 SLOW_READER = 4001  # PROTOCOL.md 7
 
+_CALL_BYTES = 1536
+"""What an unfinished request takes beside its frames: measured with an upload of no byte."""
+
 
 class Exchange(InFlight):
     """What one client asks for and is answered. Used on the event loop only."""
@@ -51,14 +54,18 @@ class Exchange(InFlight):
             self._refuse(refused)
 
     def _receive_for_call(self, call: Call, message: Part | Credit | Cancel) -> None:
-        call.since = self._watch.heard
+        # Only progress gives a call more time. Else a client could have what it holds for ever.
         if isinstance(message, Cancel):
             self._drop(call)
         elif isinstance(message, Credit):
+            if call.has_begun and message.count:
+                call.since = self._watch.heard
             if call.flow is not None:
                 call.flow.grant(message.count)
         else:
-            self.service.budget.take(len(message.body), self.terms.limits.process_bytes, message.id)
+            if message.body or not message.more:
+                call.since = self._watch.heard
+            self._account.begin(len(message.body), self.terms.limits, message.id)
             call.held_bytes += len(message.body)
             self._write_body(call, message.body, message.more)
 
@@ -76,7 +83,8 @@ class Exchange(InFlight):
                 check_overrides(message, self.base, self.terms.vouching_headers)
             if message.referrer is not None:
                 check_referrer(message.referrer, self.base, self.terms.vouching_headers)
-            self.service.budget.take(frame_bytes, self.terms.limits.process_bytes, message.id)
+            held_bytes = frame_bytes + _CALL_BYTES
+            self._account.begin(held_bytes, self.terms.limits, message.id)
         except Refused as refused:
             refused.id = message.id
             self._session.finish(key)
@@ -90,7 +98,7 @@ class Exchange(InFlight):
         else:
             call = Call(self, key, message, flow)
         self._calls[key] = call
-        call.since, call.held_bytes = self._watch.heard, frame_bytes
+        call.since, call.account, call.held_bytes = self._watch.heard, self._account, held_bytes
         self._watch.expect(call.since + limits.request_seconds)
         if message.more:
             call.body = Body(self.terms.upload_memory_bytes, self.terms.upload_directory)

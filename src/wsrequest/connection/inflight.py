@@ -53,9 +53,9 @@ class InFlight:
     """
 
     __slots__ = (
-        "_calls", "_is_draining", "_last_look", "_line", "_loop", "_outbox", "_schedule",
-        "_session", "_settling", "_subscriptions", "_visitor", "_watch", "base", "info", "service",
-        "terms",
+        "_account", "_calls", "_is_draining", "_last_look", "_line", "_loop", "_outbox",
+        "_schedule", "_session", "_settling", "_subscriptions", "_visitor", "_watch", "base",
+        "info", "service", "terms",
     )  # fmt: skip
 
     def __init__(self, line: Line, base: Base, info: WebSocketInfo) -> None:
@@ -65,6 +65,7 @@ class InFlight:
         limits = line.terms.limits
         self._loop = line.service.lane.loop
         self._session = Session(limits)
+        self._account = line.service.account_of(base)
         self._calls: dict[Key, Call] = {}  # unfinished for the client
         self._schedule = Schedule(
             line.service.lane,

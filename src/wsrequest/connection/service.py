@@ -6,7 +6,7 @@ from typing import Literal
 
 from django.http import HttpRequest
 
-from wsrequest.connection.budget import Budget
+from wsrequest.connection.budget import Account, Budget
 from wsrequest.http.environ import Base
 from wsrequest.http.exclusions import ExcludedPaths
 from wsrequest.http.handler import Handler
@@ -117,6 +117,10 @@ class Service:
     chores: Source = field(default_factory=Source)
     live: Live | None = None
     addresses: Groups = field(default_factory=Groups)
+
+    def account_of(self, base: Base) -> Account:
+        """What the requests of a client's address hold; without an address those of the client."""
+        return self.budget.account_of(place_of(base.environ.get("REMOTE_ADDR", "")))
 
     def source_of(self, base: Base) -> Source:
         """A source of jobs for one client, which shares the threads with others of its address."""

@@ -135,8 +135,53 @@ LIMITS = (
         (33, 34),
         "what a request held is given back",
         SRC + "connection/calls.py",
-        (("        self.owner.service.budget.give(self.held_bytes)\n", ""),),
+        (("            self.account.end(self.held_bytes)\n", "            pass\n"),),
         (SECURITY + "test_storms.py::test_what_was_held_is_given_back",),
+    ),
+    Defence(
+        (33, 34),
+        "unfinished requests of one address leave room for those of others",
+        SRC + "connection/budget.py",
+        (
+            (
+                "            wanted > limits.process_bytes // _UNFINISHED_SHARE_OF_ADDRESS\n",
+                "            False\n",
+            ),
+        ),
+        (
+            SECURITY + "test_storms.py"
+            "::test_one_address_cannot_use_up_what_unfinished_requests_may_hold",
+            UNIT + "connection/test_budget.py"
+            "::test_unfinished_requests_of_an_address_have_a_quarter",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "an unfinished request counts for what it takes, not only for its bytes",
+        SRC + "connection/exchange.py",
+        (("held_bytes = frame_bytes + _CALL_BYTES", "held_bytes = frame_bytes"),),
+        (SECURITY + "test_storms.py::test_an_unfinished_request_counts_for_more_than_its_bytes",),
+    ),
+    Defence(
+        (33, 34),
+        "empty parts give an upload no more time",
+        SRC + "connection/exchange.py",
+        (("            if message.body or not message.more:\n", "            if True:\n"),),
+        (
+            UNIT + "connection/test_endings.py"
+            "::test_what_is_no_progress_gives_a_call_no_more_time[empty-part]",
+        ),
+    ),
+    Defence(
+        (33, 34),
+        "credit gives no more time to what cannot use it",
+        SRC + "connection/exchange.py",
+        (("            if call.has_begun and message.count:\n", "            if True:\n"),),
+        tuple(
+            f"{UNIT}connection/test_endings.py"
+            f"::test_what_is_no_progress_gives_a_call_no_more_time[{case}]"
+            for case in ("credit-for-an-upload", "credit-before-the-answer", "credit-of-no-byte")
+        ),
     ),
     Defence(
         (20,),

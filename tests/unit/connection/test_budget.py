@@ -68,6 +68,34 @@ def test_an_address_holds_only_so_much() -> None:
     assert budget.live_bytes == 701
 
 
+def test_unfinished_requests_of_an_address_have_a_quarter() -> None:
+    limits = Limits(process_bytes=1000, body_bytes=100, message_bytes=100)
+    budget, (one, other) = accounts("x", "y")
+    one.begin(250, limits, 1)
+    with pytest.raises(Refused, match="your address") as refused:
+        one.begin(1, limits, 1)
+    assert (refused.value.code, refused.value.id, refused.value.temporary) == (
+        "too_many_requests", 1, True,
+    )  # fmt: skip
+    other.begin(250, limits, 1)
+    assert (one.unfinished_bytes, budget.held_bytes) == (250, 500)
+    one.end(250)
+    one.begin(200, limits, 1)
+    assert (one.held_bytes, one.unfinished_bytes, budget.held_bytes) == (0, 200, 450)
+
+
+def test_an_address_may_always_send_the_largest_body() -> None:
+    limits = Limits(process_bytes=1000, body_bytes=400, message_bytes=100)
+    budget, (one, other) = accounts("x", "y")
+    one.begin(500, limits, 1)
+    with pytest.raises(Refused, match="your address"):
+        one.begin(1, limits, 1)
+    budget.take(100, limits.process_bytes, 1)
+    with pytest.raises(Refused, match="the server holds"):
+        other.begin(401, limits, 1)  # of an address that has room, and a process that has none
+    assert (other.unfinished_bytes, budget.held_bytes) == (0, 600)
+
+
 def test_all_addresses_hold_only_so_much_together() -> None:
     _, (one, two, other) = accounts("x", "y", "z")
     one.take(500, LIMITS)

@@ -307,6 +307,37 @@ async def test_a_body_that_does_not_come_on_is_refused(first: bytes) -> None:
         assert peer.connection.exchange._session.body_bytes == 0
 
 
+async def is_uploading(peer: Peer) -> None:
+    peer.say(b"part", id=1, method="POST", url="/echo/a/", more=True, credit=0)
+    await peer.obeyed()
+
+
+@pytest.mark.parametrize(
+    ("state", "body", "frame"),
+    [
+        (is_uploading, b"", {"more": True}),
+        (is_uploading, None, {"credit": 1}),
+        (is_running_sync, None, {"credit": 1}),
+        (is_streaming_sync_without_credit, None, {"credit": 0}),
+    ],
+    ids=["empty-part", "credit-for-an-upload", "credit-before-the-answer", "credit-of-no-byte"],
+)
+async def test_what_is_no_progress_gives_a_call_no_more_time(
+    state: State, body: bytes | None, frame: dict[str, Any]
+) -> None:
+    """Such a frame now and then had kept an unfinished request, and what it held, for ever."""
+    async with opened(threads=1, max_threads=4, request_seconds=SOON) as peer:
+        await state(peer)
+        for _ in range(40):
+            if any(isinstance(message, Refusal) for message in peer.of(1)):
+                break
+            peer.say(body, id=1, **frame)
+            await asyncio.sleep(SOON / 10)
+        else:
+            pytest.fail("it goes on")
+        assert await peer.code(1) == "deadline_exceeded"
+
+
 # The client vanishes.
 
 
