@@ -202,6 +202,54 @@ def test_name_in_other_letters_is_of_another_cursor(capture: Capture) -> None:
             assert reads.result() == {read}
 
 
+DECLARE = "DECLARE c CURSOR FOR SELECT text FROM live_note"
+HOLD = DECLARE.replace(" FOR", " WITH HOLD FOR")
+ENDS = {
+    "close": ("BEGIN", DECLARE, "CLOSE c"),
+    "close in capitals": ("BEGIN", DECLARE, "CLOSE C"),
+    "close all": ("BEGIN", DECLARE, "CLOSE ALL"),
+    "close within a text": ("BEGIN", DECLARE, "SELECT 1; CLOSE c"),
+    "commit": ("BEGIN", DECLARE, "COMMIT", "BEGIN"),
+    "commit and chain": ("BEGIN", DECLARE, "COMMIT AND CHAIN"),
+    "rollback": ("BEGIN", DECLARE, "ROLLBACK", "BEGIN"),
+    "savepoint": ("BEGIN", "SAVEPOINT s", DECLARE, "ROLLBACK TO s"),
+    "held and closed": (HOLD, "CLOSE c", "BEGIN"),
+    "held and all closed": (HOLD, "CLOSE ALL", "BEGIN"),
+    "held and discarded": (HOLD, "DISCARD ALL", "BEGIN"),
+}
+
+
+@on_postgresql
+@pytest.mark.parametrize("end", [*ENDS, "driver"])
+def test_name_of_a_cursor_that_has_ended_is_free_for_another(end: str, capture: Capture) -> None:
+    run_sql(
+        "CREATE FUNCTION open_c() RETURNS refcursor LANGUAGE plpgsql AS $$ "
+        "DECLARE c refcursor := 'c'; BEGIN OPEN c FOR SELECT name FROM live_room; RETURN c; END $$"
+    )
+    for sql in ENDS.get(end, ("BEGIN", DECLARE)):
+        run_sql(sql)
+    if end == "driver":
+        connections[ALIAS].connection.commit()
+        run_sql("BEGIN")
+    run_sql("SELECT open_c()")
+    with capture.reading() as reads:
+        assert fetched("FETCH ALL FROM c") == [("kitchen",)]
+    assert reads.result() == {ANY}
+    run_sql("ROLLBACK")
+
+
+@on_postgresql
+def test_cursor_goes_on_when_another_is_closed(capture: Capture) -> None:
+    with atomic():
+        for name in ("c", '"C"', '"all"'):
+            run_sql(f"DECLARE {name} CURSOR WITH HOLD FOR SELECT text FROM live_note")
+        for name in ('"C"', '"all"'):
+            run_sql(f"CLOSE {name}")
+    with capture.reading() as reads:
+        assert fetched("FETCH ALL FROM c") == [("a",)]
+    assert reads.result() == {NOTE}
+
+
 @on_postgresql
 @pytest.mark.parametrize("why", ["session", "role", "driver"])
 def test_table_that_may_be_behind_another_is_any(

@@ -121,6 +121,10 @@ class ConnectionState:
                 self._prepared.pop(name, None)
                 if name == "all":
                     self._prepared.clear()
+            elif kind == "close":
+                self._cursors.pop(name, None)
+            elif kind == "close all":
+                self._cursors.clear()
             elif kind == "path":
                 self.is_path_set = True
             elif kind in ("view", "odd", "trigger"):

@@ -40,7 +40,7 @@ Effect = tuple[str, str]
 shows what is), "odd" (it may have become a name of something else), "trigger" (on a table, seen by
 this connection alone), "renamed" (to this name), "path" (the order of schemas), "drop", "forget"
 (all that it has), "discard" (the same, and how it was set up), "prepare", "deallocate", "declare",
-"declare hold", and "commit"."""
+"declare hold", "close", "close all" (cursors), and "commit"."""
 
 # Vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
 _PLAIN_VENDORS = frozenset({"sqlite", "postgresql"})
@@ -267,6 +267,9 @@ class _Reader:
             return Statement(verb, effects=(("path", ""),))
         if verb == "deallocate":
             return Statement(verb, effects=(("deallocate", tokens[-1].name),))
+        if verb == "close" and name:
+            is_all = tokens[1].kind == WORD and name == "all"
+            return Statement(verb, effects=(("close all", ""),) if is_all else (("close", name),))
         if verb == "set" and "select" in words:  # a variable of MySQL's
             return Statement(verb, reads=self._mentioned(tokens) or None)
         if verb == "commit" or verb == "end":
