@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -497,6 +497,56 @@ def test_pipeline_is_told_at_its_end(database: Database, published: Published) -
         run_sql("UPDATE live_tag SET name = 'y'")
     assert published.tables() >= {"tag"}
     assert published.contents[-1] == database.content()
+
+
+RETURNING = "UPDATE live_tag SET name = 'y' RETURNING name"
+COPY = f"COPY ({RETURNING}) TO STDOUT"
+
+
+@only_postgresql
+@pytest.mark.parametrize("by", ["django", "driver"])
+def test_copy_that_nobody_reads_is_told(by: str, database: Database, published: Published) -> None:
+    """The driver raises, but the database has committed it."""
+    connection = connections[ALIAS]
+    connection.ensure_connection()
+    with pytest.raises(Exception, match="COPY cannot be used"):
+        run_sql(COPY) if by == "django" else connection.connection.execute(COPY)
+    assert published.tables() == {"tag"}
+    assert published.contents[-1] == database.content()
+    assert "'y'" in str(database.content()["live_tag"])
+    published.clear()
+    connection.close()
+    assert published.tables() == {"tag"}  # a longer one may be committed only now
+
+
+@only_postgresql
+def test_copy_that_nobody_reads_is_not_told_in_a_transaction(published: Published) -> None:
+    with pytest.raises(ProgrammingError), atomic():
+        try:
+            run_sql(COPY)
+        finally:
+            assert published.changes == []
+
+
+@only_postgresql
+@pytest.mark.parametrize("is_atomic", [False, True])
+@pytest.mark.parametrize("by", ["copy", "stream"])
+def test_rows_that_come_one_by_one_are_told_when_they_may_be_committed(
+    by: str, is_atomic: bool, database: Database, published: Published
+) -> None:
+    with atomic() if is_atomic else nullcontext(), connections[ALIAS].cursor() as cursor:
+        if by == "copy":
+            with cursor.copy(COPY) as copy:
+                for _ in copy:
+                    before = list(published.changes)
+        else:
+            for _ in cursor.stream(RETURNING):
+                before = list(published.changes)
+        assert bool(before) == bool(published.changes) == (not is_atomic)
+        published.clear()
+        cursor.execute("SELECT 1")
+        assert published.changes == []
+    assert published.tables() == ({"tag"} if is_atomic else set())
 
 
 @only_postgresql

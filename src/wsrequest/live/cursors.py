@@ -13,6 +13,7 @@ from typing import Any, Protocol
 __all__ = ["Fetched", "Listener", "first_row", "is_piped", "listen", "listen_to_cursor"]
 
 ATTRIBUTE = "_wsrequest_listener"
+_COPY_OUT = 3  # of libpq's PGRES_
 
 
 class Listener(Protocol):
@@ -23,6 +24,9 @@ class Listener(Protocol):
 
     def ran(self, sql: Any, *, is_done: bool = False) -> None:
         """A text was run; None when the text is not known.
+
+        It is told twice where rows come one by one: with the first, by which the database may have
+        committed what the text writes, and after the last.
 
         Args:
             is_done: the database has said that it did it.
@@ -175,17 +179,25 @@ def _telling(factory: Any) -> Any:
 
         @contextmanager
         def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[Any]:
+            listener = getattr(self.connection, ATTRIBUTE)
             try:
                 with super().copy(statement, *args, **options) as copy:
+                    if self.pgresult.status == _COPY_OUT:
+                        listener.ran(statement)
                     yield copy
             finally:
-                getattr(self.connection, ATTRIBUTE).ran(statement)
+                listener.ran(statement)
 
         def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
+            listener, is_first = getattr(self.connection, ATTRIBUTE), True
             try:
-                yield from super().stream(query, *args, **options)
+                for row in super().stream(query, *args, **options):
+                    if is_first:
+                        is_first = False
+                        listener.ran(query)
+                    yield row
             finally:
-                getattr(self.connection, ATTRIBUTE).ran(query)
+                listener.ran(query)
 
         def callproc(self, *args: Any) -> Any:
             try:

@@ -35,8 +35,8 @@ ATTRIBUTE = "_wsrequest_tap"
 _NONE: frozenset[str] = frozenset()
 _DEFINING = frozenset({"create", "alter", "drop", "rename"})
 _MOST_COLLECTED = 10_000  # they may be keys, of which there is no end
-_IDLE, _OPEN = 0, (1, 2, 3)  # of libpq's PQTRANS_: IDLE; ACTIVE, INTRANS and INERROR
-_FAILED = 3
+_IDLE, _ACTIVE, _FAILED = 0, 1, 3  # of libpq's PQTRANS_: IDLE, ACTIVE and INERROR
+_OPEN = (_ACTIVE, 2, _FAILED)  # 2 is INTRANS
 
 
 def tap_of(connection: Any) -> "Tap | None":
@@ -433,6 +433,8 @@ class Tap:
             self.publish()
         elif statement is not None and (statement.commits or _may_commit(statement, sql)):
             self._publish_so_far()  # and it began again, in the same text
+        elif statement is not None and self._is_under_way():
+            self._publish_so_far()  # of COPY … TO nobody may ever read the end
         elif connection.in_atomic_block:
             blocks = connection.atomic_blocks
             is_collected = self._capture.collectors or not self._capture.is_active
@@ -474,6 +476,13 @@ class Tap:
             is_begun = connection.in_atomic_block or not connection.autocommit
             return self._was_open or not is_begun
         return connection.autocommit and not connection.in_atomic_block and not self._has_begun
+
+    def _is_under_way(self) -> bool:
+        """Whether rows of a statement are still to come, which PostgreSQL may have committed."""
+        connection = self._connection
+        if connection.in_atomic_block or not connection.autocommit:
+            return False
+        return self._status() == _ACTIVE and not is_piped(connection.connection)
 
     def _can_roll_back(self) -> bool:
         # Where it cannot roll back DDL, a DDL statement commits what was written before it.
