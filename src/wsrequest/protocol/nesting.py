@@ -7,6 +7,7 @@ them decides what is refused. Pure.
 
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import add
 
 from wsrequest.errors import Refused
 from wsrequest.protocol.ids import id_at_start
@@ -24,11 +25,20 @@ left for the frames below it on the stack, and so does the ``json`` that a view 
 # One call into C holds the interpreter's lock, so no call gets more than this of a text: while an
 # answer of 15 MB is counted in a worker thread, the event loop goes on.
 _BLOCK = 2**13
-_PASSES = 4  # levels that are folded together before every step is counted
 
 # Only brackets and quotation marks are kept; a bracket becomes the step that it makes.
 _DROPPED = bytes(code for code in range(256) if code not in b'[]{}"')
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_BITS = bytes.maketrans(b"\x01\xff", b"10")
+
+# Eight steps in one byte, the first as its highest bit: how far they rise together, as a signed
+# byte, and how far they rise at their highest place.
+_WALKS = [
+    list(accumulate(1 if code >> bit & 1 else -1 for bit in range(7, -1, -1)))
+    for code in range(256)
+]
+_RISES = bytes(walk[-1] % 256 for walk in _WALKS)
+_PEAKS = bytes(max(0, *walk) for walk in _WALKS)
 
 
 def check_nesting(head: Frame) -> None:
@@ -52,7 +62,7 @@ def nests_deeper(text: Frame, levels: int) -> bool:
     """Whether JSON nests more than so many levels deep.
 
     A short text costs nothing, and one with few brackets one count. The exact answer takes a few
-    passes over each block of the text.
+    passes over each block of the text, whatever it holds.
 
     Args:
         text: JSON. Of a text that is none, the answer is either; reading it fails anyway.
@@ -107,12 +117,16 @@ def _blocks(text: Frame) -> Iterator[bytes]:
 def _rises_above(steps: bytes, room: int) -> bool:
     """Whether steps up and down lead above ``room`` levels from where they begin.
 
-    Most JSON is wide and not deep, so its innermost levels are taken away first, some at a time.
-    Each lowers what is left by one level at most, so the bound is safe.
+    Most JSON is wide and not deep, so two counts tell for most blocks. Otherwise eight steps at a
+    time are looked at, as the bits of one byte: one by one, 1 MiB of them held the event loop for
+    50 to 80 ms.
     """
-    left = steps
-    for folded in range(_PASSES + 1):
-        if folded + left.count(b"\x01") <= room:
-            return False
-        left = left.replace(b"\x01\xff", b"")
-    return max(accumulate(memoryview(steps).cast("b"))) > room
+    ups = steps.count(b"\x01")
+    # Without its innermost arrays and objects a text is lower by one level at most.
+    if ups <= room or 1 + ups - steps.count(b"\x01\xff") <= room:
+        return False
+    bits = steps.translate(_BITS) + b"0" * (-len(steps) % 8)  # a few steps down at its end
+    packed = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    starts = accumulate(memoryview(packed.translate(_RISES)).cast("b"), initial=0)
+    peaks: Iterator[int] = map(add, starts, packed.translate(_PEAKS))
+    return max(peaks) > room

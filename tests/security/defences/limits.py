@@ -682,6 +682,21 @@ LIMITS = (
     ),
     Defence(
         (33,),
+        "how deep a message nests takes the event loop no longer for one that is almost too deep",
+        SRC + "protocol/nesting.py",
+        (
+            (
+                "    return max(peaks) > room\n",
+                '    return max(accumulate(memoryview(steps).cast("b"))) > room\n',
+            ),
+        ),
+        tuple(
+            f"{UNIT}protocol/test_nesting.py::test_no_text_is_looked_at_step_by_step[{case}]"
+            for case in ("one peak", "just below", "flat")
+        ),
+    ),
+    Defence(
+        (33,),
         "how deep an answer nests is counted block by block, so that other threads have their turn",
         SRC + "protocol/nesting.py",
         (("_BLOCK = 2**13", "_BLOCK = 2**30"),),
