@@ -14,7 +14,8 @@ from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_delete, pre_save
+from django.dispatch import Signal
 from django.test import Client, override_settings
 
 from tests.oracle.audience import Audience, audience
@@ -212,3 +213,35 @@ def test_cache_that_a_receiver_writes_when_a_session_is_saved(
             visitor.again().save()
     finally:
         post_save.disconnect(receive, sender=Session)
+
+
+RECEIVED: dict[str, tuple[Signal, Callable[[Any], Any]]] = {
+    "before a save": (pre_save, lambda session: session.save()),
+    "after a save": (post_save, lambda session: session.save()),
+    "before a deletion": (pre_delete, lambda session: session.flush()),
+    "when one begins": (post_save, lambda session: session.cycle_key()),
+}
+
+
+@pytest.mark.parametrize("engine", ["db"], indirect=True)  # no other looks at the row
+@pytest.mark.parametrize("name", RECEIVED)
+def test_session_that_a_receiver_writes_when_another_is_saved(
+    name: str, viewers: Audience, visitor: Visitor, engine: str
+) -> None:
+    """Its row was taken for a part of the other."""
+    signal, write = RECEIVED[name]
+    session, other = visitor.again(), Visitor().again()
+    rows = Session.objects.filter(pk=session.session_key)
+    data = session.encode({"basket": 77})
+
+    def receive(**kwargs: Any) -> None:
+        rows.update(session_data=data)
+
+    live = viewers.watch("/cached/basket/")
+    other["basket"] = 2
+    signal.connect(receive, sender=Session)
+    try:
+        with viewers.sees(live):
+            write(other)
+    finally:
+        signal.disconnect(receive, sender=Session)

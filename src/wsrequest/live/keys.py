@@ -19,7 +19,17 @@ from wsrequest.live.pending import MAX_KEYS
 from wsrequest.live.reads import current, running
 from wsrequest.types import Change, Changes
 
-__all__ = ["CACHES", "MAX_KEYS", "REMEMBERED", "SESSIONS", "Keys", "hashed", "is_inside", "inside"]
+__all__ = [
+    "CACHES",
+    "MAX_KEYS",
+    "REMEMBERED",
+    "SESSIONS",
+    "Keys",
+    "hashed",
+    "inside",
+    "is_inside",
+    "is_own_write",
+]
 
 CACHES = "cache:"
 """The databases of cache keys begin so; the name of the store follows."""
@@ -34,7 +44,17 @@ _UNKNOWN_SECONDS = 60.0  # until a key is looked at again that may end without a
 _LATE_SECONDS = 2.0  # by which a store may keep a key longer: some count in whole seconds
 _NEVER = float("inf")
 
-_inside: ContextVar[tuple[str, ...]] = ContextVar("wsrequest.live.keys", default=())
+
+class _Operation:
+    """One on stores; in whatever threads it goes on."""
+
+    __slots__ = ("stores", "writes_left")
+
+    def __init__(self, stores: tuple[str, ...], writes: int | None) -> None:
+        self.stores, self.writes_left = stores, writes
+
+
+_inside: ContextVar[tuple[_Operation, ...]] = ContextVar("wsrequest.live.keys", default=())
 
 
 class Watching(Protocol):
@@ -55,9 +75,14 @@ def hashed(key: str) -> str:
 
 
 @contextmanager
-def inside(*stores: str) -> Iterator[None]:
-    """An operation on stores is under way, and tells by itself what it writes there."""
-    token = _inside.set((*_inside.get(), *stores))
+def inside(*stores: str, writes: int | None = None) -> Iterator[None]:
+    """An operation on stores is under way, and tells by itself what it writes there.
+
+    Args:
+        stores: the databases that stand for them.
+        writes: how many statements it writes their tables by; None for any number.
+    """
+    token = _inside.set((*_inside.get(), _Operation(stores, writes)))
     try:
         yield
     finally:
@@ -66,7 +91,22 @@ def inside(*stores: str) -> Iterator[None]:
 
 def is_inside(store: str) -> bool:
     """Whether an operation on a store is under way."""
-    return store in _inside.get()
+    return any(store in operation.stores for operation in _inside.get())
+
+
+def is_own_write(store: str) -> bool:
+    """Whether a write to the table of a store is one that an operation on that makes, and tells.
+
+    Ask once for each write: those beyond the operation's own are of somebody else, of a receiver
+    of a signal for example. Which of them it is does not matter, since one more is told.
+    """
+    for operation in reversed(_inside.get()):
+        if store in operation.stores:
+            if operation.writes_left is None:
+                return True
+            operation.writes_left -= 1
+            return operation.writes_left >= 0
+    return False
 
 
 class Keys:

@@ -125,7 +125,7 @@ class Sessions:
             return self._asave(original, store, args, kwargs)
         is_done = False
         try:
-            with inside(*_own(store, store.session_key)):
+            with inside(*_own(store, store.session_key), writes=1):
                 result = original(store, *args, **kwargs)
             is_done = True
             return result
@@ -135,7 +135,7 @@ class Sessions:
     async def _asave(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
         is_done = False
         try:
-            with inside(*_own(store, store.session_key)):
+            with inside(*_own(store, store.session_key), writes=1):
                 result = await original(store, *args, **kwargs)
             is_done = True
             return result
@@ -158,14 +158,14 @@ class Sessions:
         if iscoroutinefunction(original):
             return self._adelete(original, store, key, args, kwargs)
         try:
-            with inside(*_own(store, key)):
+            with inside(*_own(store, key), writes=1):
                 return original(store, *args, **kwargs)
         finally:
             self._gone(store, key)
 
     async def _adelete(self, original: Any, store: Any, key: Any, args: Any, kwargs: Any) -> Any:
         try:
-            with inside(*_own(store, key)):
+            with inside(*_own(store, key), writes=1):
                 return await original(store, *args, **kwargs)
         finally:
             self._gone(store, key)

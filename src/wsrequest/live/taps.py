@@ -15,7 +15,7 @@ from wsrequest.live.connection_state import ConnectionState
 from wsrequest.live.cursors import Fetched, first_row, is_piped, listen, listen_to_cursor
 from wsrequest.live.driver_states import leave
 from wsrequest.live.functions import SCHEMA
-from wsrequest.live.keys import is_inside
+from wsrequest.live.keys import is_own_write
 from wsrequest.live.memory import remembered, writes_nothing
 from wsrequest.live.pending import Pending
 from wsrequest.live.reads import Reads, current, running
@@ -384,7 +384,7 @@ class Tap:
         """Rows of these tables are read by keys, and nobody says which were written."""
         for table in tables:
             store = self._capture.stores[table]
-            if not is_inside(store):
+            if not is_own_write(store):
                 self.pending.add(store, None, None, run)
 
     def _rows(

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from wsrequest.live import keys as module
-from wsrequest.live.keys import MAX_KEYS, Keys, hashed, inside, is_inside
+from wsrequest.live.keys import MAX_KEYS, Keys, hashed, inside, is_inside, is_own_write
 from wsrequest.live.pending import Pending
 from wsrequest.live.reads import Reads, reading
 from wsrequest.types import Change, Changes, Read
@@ -192,3 +192,16 @@ def test_reads_of_a_part_are_merged_but_for_a_table() -> None:
     }
     assert (reads.seconds, reads.lags, reads.deadline) == (5.0, True, 1e12)
     assert reads.expires_seconds == 5.0
+
+
+def test_write_beyond_those_of_an_operation_is_somebody_elses() -> None:
+    assert not is_own_write("session:")
+    with inside("session:", writes=1):
+        assert is_own_write("session:")
+        with inside("session:", writes=1):  # another session
+            assert [is_own_write("session:") for _ in range(2)] == [True, False]
+        assert not is_own_write("session:")
+        assert not is_own_write("cache:1")
+    with inside("cache:1"):
+        assert all(is_own_write("cache:1") for _ in range(3))
+    assert not is_own_write("cache:1")
