@@ -7,7 +7,7 @@ changed the cookie: compare and set. What the request that redeems a ticket real
 compared in ``is_expected``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from threading import Lock
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from wsrequest.http.cookies import cookie_pairs, path_matches
 from wsrequest.http.set_cookie import Cookie
 
-__all__ = ["BrowserCookies", "Issue", "is_expected"]
+__all__ = ["BrowserCookies", "Issue", "ShownCookies", "is_expected"]
 
 _MAX_NAMES = 100
 """Cookies by name that are looked after at a time. The one set first gives way to one more."""
@@ -52,6 +52,33 @@ class Issue:
         while issue.successor is not None:
             issue = issue.successor
         return issue
+
+
+class ShownCookies:
+    """The values that a Cookie header shows for some cookies, as digests.
+
+    The header is read once, and not before the first question: it may hold thousands of cookies,
+    and a ticket has up to 64 lines.
+
+    Args:
+        header: of a request, "" without.
+        names: of all cookies that ``values`` will be asked for.
+    """
+
+    __slots__ = ("_header", "_names", "_values")
+
+    def __init__(self, header: str, names: Collection[str]) -> None:
+        self._header, self._names = header, frozenset(names)
+        self._values: dict[str, list[str]] | None = None
+
+    def values(self, name: str) -> list[str]:
+        """The values of a cookie, in their order; of one that is not shown what stands for that."""
+        if self._values is None:
+            self._values = {}
+            for shown, value in cookie_pairs(self._header):
+                if shown in self._names:
+                    self._values.setdefault(shown, []).append(_digest(value))
+        return self._values.get(name, [_ABSENT])
 
 
 class _Given(NamedTuple):
@@ -97,24 +124,31 @@ class BrowserCookies:
             if path_matches(self._path, cookie.path):
                 has_ended = cookie.expires is not None and cookie.age <= 0
                 value = _ABSENT if has_ended else _digest(cookie.value)
-                found.append(_digest(cookie.name))
-                by_name.setdefault(_digest(cookie.name), []).append(value)
+                found.append(cookie.name)
+                by_name.setdefault(cookie.name, []).append(value)
             else:
                 found.append(None)
         with self._lock:
-            issues = {g.issue for name in by_name if (g := self._given.get(name)) is not None}
+            issues = {
+                g.issue for name in by_name if (g := self._given.get(_digest(name))) is not None
+            }
         # The store is not asked under the lock.
         over = {earlier for earlier in issues if not is_waiting(earlier)}
+        shown = ShownCookies(self._header, by_name)
         with self._lock:
             expected = {
-                name: self._give(name, values, issue, over) for name, values in by_name.items()
+                name: self._give(name, values, issue, over, shown)
+                for name, values in by_name.items()
             }
         return [None if name is None else expected[name] for name in found]
 
-    def _give(self, name: str, values: list[str], issue: Issue, over: set[Issue]) -> str:
-        given = self._given.pop(name, None)
+    def _give(
+        self, name: str, values: list[str], issue: Issue, over: set[Issue], shown: ShownCookies
+    ) -> str:
+        key = _digest(name)
+        given = self._given.pop(key, None)
         if given is None:
-            expected = self._start(name)
+            expected = " ".join(shown.values(name)[:_MAX_VALUES])
             if len(self._given) >= _MAX_NAMES:
                 del self._given[next(iter(self._given))]
         elif given.issue in over:
@@ -122,31 +156,19 @@ class BrowserCookies:
         else:
             known = dict.fromkeys(f"{given.expected} {given.values}".split())
             expected = " ".join([*list(known)[:1], *list(known)[1:][1 - _MAX_VALUES :]])
-        self._given[name] = _Given(expected, " ".join(values[-_MAX_VALUES:]), issue)
+        self._given[key] = _Given(expected, " ".join(values[-_MAX_VALUES:]), issue)
         return expected
 
-    def _start(self, name: str) -> str:
-        values = _by_name(self._header).get(name, [_ABSENT])
-        return " ".join(values[:_MAX_VALUES])
 
-
-def is_expected(name: str, expected: str, header: str) -> bool:
+def is_expected(name: str, expected: str, shown: ShownCookies) -> bool:
     """Whether a browser still holds what a connection believes it to hold.
 
     Args:
         name: of the cookie.
         expected: of ``BrowserCookies.expect``.
-        header: the Cookie header of the request that redeems a ticket.
+        shown: the cookies of the request that redeems a ticket.
     """
-    held = _by_name(header).get(_digest(name), [_ABSENT])
-    return set(held) <= set(expected.split())
-
-
-def _by_name(header: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, value in cookie_pairs(header):
-        found.setdefault(_digest(name), []).append(_digest(value))
-    return found
+    return set(shown.values(name)) <= set(expected.split())
 
 
 def _digest(text: str) -> str:

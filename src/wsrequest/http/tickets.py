@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from django.utils.crypto import salted_hmac
 
-from wsrequest.http.browser_cookies import BrowserCookies, Issue, is_expected
+from wsrequest.http.browser_cookies import BrowserCookies, Issue, ShownCookies, is_expected
 from wsrequest.http.set_cookie import Cookie, Key, parse_set_cookie
 from wsrequest.http.ticket_store import store_of
 
@@ -205,11 +205,13 @@ class Tickets:
             return None
         if not record["browser"] or not set(record["browser"]) <= set(browser):
             return None
+        lines = [line for entry in record["cookies"] if (line := _Line(*entry)).ends > now]
+        names = [line.key[0] for line in lines]
+        shown = ShownCookies(cookie_header, names)
         return [
-            found.line
-            for found in (_Line(*entry) for entry in record["cookies"])
-            if found.ends > now
-            and (found.expected is None or is_expected(found.key[0], found.expected, cookie_header))
+            line.line
+            for name, line in zip(names, lines, strict=True)
+            if line.expected is None or is_expected(name, line.expected, shown)
         ]
 
     def _take_over(self, oldest: list[Issue], issue: Issue, own: list[_Line]) -> list[_Line]:

@@ -17,8 +17,9 @@ from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
 
-from wsrequest.http import tickets
+from wsrequest.http import browser_cookies, tickets
 from wsrequest.http.browser_cookies import BrowserCookies
+from wsrequest.http.cookies import cookie_pairs
 from wsrequest.http.responses import cookie_lines
 from wsrequest.http.tickets import Tickets, Unfetched
 
@@ -327,6 +328,29 @@ def test_a_ticket_changes_a_cookie_only_if_it_is_what_the_connection_started_fro
     ticket = made.issue([line, "other=1; Path=/"], ORIGIN, BROWSER, held)
     expected = [line, "other=1; Path=/"] if is_set else ["other=1; Path=/"]
     assert made.redeem(ticket, ORIGIN, BROWSER, post) == expected
+
+
+@pytest.mark.parametrize("count", [1, tickets._MAX_LINES])
+def test_the_cookie_header_is_read_once_whatever_a_ticket_has(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 KB of cookies were read for each line of a ticket: 64 lines took seconds of a thread."""
+    reads = []
+
+    def reading(header: str) -> Any:
+        reads.append(header)
+        return cookie_pairs(header)
+
+    monkeypatch.setattr(browser_cookies, "cookie_pairs", reading)
+    header = "; ".join(f"c{n}=old" for n in range(200))
+    held, made = BrowserCookies(header, "/ws/"), Tickets(None, 60)
+    lines = [f"c{n}=new; Path=/" for n in range(count)]
+    ticket = made.issue(lines, ORIGIN, BROWSER, held)
+    assert len(reads) == 1
+    assert made.redeem(ticket, ORIGIN, BROWSER, header) == lines
+    assert len(reads) == 2
+    made.issue(lines, ORIGIN, BROWSER, held)
+    assert len(reads) == 2  # of cookies that the connection has set itself it knows more
 
 
 def test_a_cookie_that_is_not_sent_to_the_socket_is_not_compared() -> None:
