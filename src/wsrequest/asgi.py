@@ -28,6 +28,7 @@ from wsrequest.connection.shutdown import Drain
 from wsrequest.connection.subscriptions import too_large_to_subscribe
 from wsrequest.connection.sweeping import TicketSweep
 from wsrequest.connection.uvicorn_shutdown import UvicornShutdown
+from wsrequest.connection.write_buffer import WriteBuffer
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
 from wsrequest.http.browsers import accept_headers, recognize
@@ -169,18 +170,21 @@ class Application:
     # WebSocket.
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()  # websocket.connect
-        base = make_base(scope, conf.per_request_headers, conf.scheme_header)
+        place: str | None = None
+        buffer = WriteBuffer.watch(send, conf.SLOW_READER_SECONDS)
         try:
-            if not self._is_socket(scope):
-                raise HandshakeRefused(404, f"the socket is at {conf.script_name}{self.path}")
-            place = self._check_door(scope, base, allow_no_origin=conf.ALLOW_NO_ORIGIN)
-            await self._enter(place, send)
-        except HandshakeRefused as refused:
-            self._refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
-            await deny(scope, send, refused)
-            return
-        try:
+            await receive()  # websocket.connect
+            base = make_base(scope, conf.per_request_headers, conf.scheme_header)
+            try:
+                if not self._is_socket(scope):
+                    raise HandshakeRefused(404, f"the socket is at {conf.script_name}{self.path}")
+                admitted = self._check_door(scope, base, allow_no_origin=conf.ALLOW_NO_ORIGIN)
+                await self._enter(admitted, send)
+                place = admitted
+            except HandshakeRefused as refused:
+                self._refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
+                await deny(scope, send, refused)
+                return
             subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
             accept: dict[str, Any] = {"type": "websocket.accept", "subprotocol": subprotocol}
             if headers := accept_headers(base, self.path, scope, send):
@@ -188,15 +192,14 @@ class Application:
             await send(accept)
             terms = self._get_terms()
             connection = Connection(send, base, subprotocol, self._get_service(), terms)
-            if conf.DIRECT_LINE:
-                line = DirectLine.attach(receive, send, connection)
-                if line is not None:
-                    connection.outbox.send_at_once, connection.abort = line.send, line.abort
-                elif (sender := UncompressedSender.attach(send)) is not None:
-                    connection.outbox.send_at_once = sender.send
+            buffer = _join(connection, receive, send, buffer)
             await connection.run(receive)
         finally:
-            self._door.leave(place)
+            leave = _nothing if place is None else partial(self._door.leave, place)
+            if buffer is None:
+                leave()
+            else:
+                buffer.end_soon(leave)
 
     def _check_door(self, scope: Scope, base: Base, *, allow_no_origin: bool) -> str:
         place = self._door.check(
@@ -330,6 +333,38 @@ class Application:
                 self._sweep.stop()
             self._service.lane.stop()
             self._service = None
+
+
+def _join(
+    connection: Connection, receive: Receive, send: Send, buffer: WriteBuffer | None
+) -> WriteBuffer | None:
+    """Join a connection and what is before the server's transport.
+
+    Args:
+        connection: accepted just now.
+        receive: the ASGI callable.
+        send: the other.
+        buffer: what stands before the transport so far.
+
+    Returns:
+        What stands there from now on.
+    """
+    if conf.DIRECT_LINE:
+        seconds = connection.terms.limits.slow_reader_seconds
+        line = DirectLine.attach(receive, send, seconds, connection)
+        if line is not None:
+            connection.outbox.send_at_once, connection.abort = line.send, line.abort
+            return line
+        if (sender := UncompressedSender.attach(send)) is not None:
+            connection.outbox.send_at_once = sender.send
+    if buffer is not None:
+        buffer.serve(connection)
+        connection.abort = buffer.abort
+    return buffer
+
+
+def _nothing() -> None:
+    """For a handshake that was refused: it has no place to leave."""
 
 
 def _has_live() -> bool:

@@ -5,12 +5,13 @@ the call that brought it, and an answer to the transport in the call that made i
 protocol object gets everything else, and still decides on pings, closing and who may write.
 """
 
-import asyncio
 import sys
 import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from wsrequest.connection import write_buffer
+from wsrequest.connection.write_buffer import WriteBuffer
 from wsrequest.protocol.cutting import Cutter, join
 from wsrequest.types import Frame
 
@@ -22,45 +23,44 @@ _MIN_UNCOMPRESSED_BYTES = 16384
 _SAMPLE_BYTES = 2048
 
 
-class Receiver(Protocol):
+class Receiver(write_buffer.Receiver, Protocol):
     """A connection, seen by its line."""
 
     def take(self, frame: Frame) -> bool:
         """Take a frame at once; false when it has to wait its turn, behind ``receive``."""
 
-    def is_buffered(self, count: int) -> None:
-        """So many bytes wait in the server's buffer; 0 when the client has read most of them."""
 
-
-class DirectLine(asyncio.Protocol):
-    """Stands between a transport and uvicorn's protocol object.
+class DirectLine(WriteBuffer):
+    """A write buffer that takes and sends frames itself.
 
     Args:
         server: uvicorn's, of an accepted WebSocket without extensions.
+        slow_reader_seconds: a client that reads nothing for so long is cut.
         receiver: gets the frames that are plain.
     """
 
-    __slots__ = ("_queue", "_receiver", "_server", "_transport", "_writable", "data_received")
+    __slots__ = ("_queue", "_take_frame", "_writable", "data_received")
 
-    def __init__(self, server: Any, receiver: Receiver) -> None:
-        self._server, self._receiver = server, receiver
-        self._transport, self._queue, self._writable = (
-            server.transport,
-            server.queue,
-            server.writable,
-        )
-        cutter = Cutter(server.config.ws_max_size, self._take, server.data_received)
+    def __init__(self, server: Any, slow_reader_seconds: float, receiver: Receiver) -> None:
+        super().__init__(server, slow_reader_seconds, receiver)
+        self._queue, self._writable, self._take_frame = server.queue, server.writable, receiver.take
+        cutter = Cutter(server.config.ws_max_size, self._take, super().data_received)
         self.data_received = cutter.receive  # type: ignore[method-assign] # a call less
 
     @classmethod
     def attach(
-        cls, receive: Callable[..., Any], send: Callable[..., Any], receiver: Receiver
+        cls,
+        receive: Callable[..., Any],
+        send: Callable[..., Any],
+        slow_reader_seconds: float,
+        receiver: Receiver,
     ) -> "DirectLine | None":
         """Begin to serve a connection in the short way, where there is one.
 
         Args:
             receive: the ASGI callable, as the server gave it.
             send: the other, behind "websocket.accept" and before anything was waited for.
+            slow_reader_seconds: a client that reads nothing for so long is cut.
             receiver: the connection.
 
         Returns:
@@ -74,9 +74,10 @@ class DirectLine(asyncio.Protocol):
         try:
             is_plain = not server.conn.extensions and server.handshake_complete
             is_untouched = server.queue.empty() and _is_between_frames(server.conn)
-            if not is_plain or not is_untouched or server.frames or server.transport.is_closing():
+            is_open = server.writable.is_set() and not server.transport.is_closing()
+            if not (is_plain and is_untouched and is_open) or server.frames:
                 return None
-            line = cls(server, receiver)
+            line = cls(server, slow_reader_seconds, receiver)
         except AttributeError:  # a version of uvicorn or websockets that is made otherwise
             return None
         server.transport.set_protocol(line)
@@ -86,40 +87,11 @@ class DirectLine(asyncio.Protocol):
         """Write a frame; false when it has to go by ASGI: to wait, or as nobody reads any more."""
         return _write(self._server, self._transport, self._writable, frame)
 
-    def abort(self) -> None:
-        """End the connection although something is still to be read.
-
-        A transport that is closed sends what it holds first. To a client that reads nothing and
-        stays that takes for ever, and nobody counts it.
-        """
-        self._transport.abort()
-
-    # asyncio.Protocol, for uvicorn.
-
-    def pause_writing(self) -> None:
-        """The client reads more slowly than is written."""
-        self._server.pause_writing()
-        self._receiver.is_buffered(self._transport.get_write_buffer_size())
-
-    def resume_writing(self) -> None:
-        """It has caught up."""
-        self._receiver.is_buffered(0)
-        self._server.resume_writing()
-
-    def eof_received(self) -> bool | None:
-        """The client sends no more."""
-        return self._server.eof_received()  # type: ignore[no-any-return]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
-        self._receiver.is_buffered(0)
-        self._server.connection_lost(exc)
-
     def _take(self, frame: Frame) -> bool:
         server = self._server
         # What came before by ASGI must be read before.
         if self._queue.empty() and not server.close_sent and not server.disconnected:
-            return self._receiver.take(frame)
+            return self._take_frame(frame)
         return False
 
 

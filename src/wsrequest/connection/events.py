@@ -22,6 +22,7 @@ from wsrequest.connection.runs import LiveCall
 from wsrequest.connection.service import Live, Service, Terms
 from wsrequest.connection.subscriptions import Subscriptions
 from wsrequest.connection.unread import Unread
+from wsrequest.connection.write_buffer import ResponseBuffer
 from wsrequest.errors import Refused
 from wsrequest.http.cookies import CookieJar
 from wsrequest.http.environ import Base
@@ -72,6 +73,7 @@ class EventStream:
         self.connection_id = uuid4().hex
         self.info = WebSocketInfo(self.connection_id, None)
         self._send, self._headers = send, headers
+        self._buffer = ResponseBuffer.find(send)
         self._jar = CookieJar(base.cookie, base.path)
         self._proof = ""  # that its request was answered, for the client that opens it again
         self._is_started = False
@@ -145,7 +147,8 @@ class EventStream:
             since = self._outbox.sending_since
             limit = self.terms.limits.slow_reader_seconds
             if since is not None and self.service.lane.loop.time() - since > limit:
-                self._does_not_read()
+                if self._buffer is None or not self._buffer.has_shrunk():
+                    self._does_not_read()
             elif self._is_started and not self._outbox.count:
                 self._outbox.put(_ALIVE)
 
@@ -264,6 +267,8 @@ class EventStream:
 
     def _does_not_read(self) -> None:
         self._outbox.discard()
+        if self._buffer is not None:
+            self._buffer.abort()
         self._is_over.set()
 
     def _last(self, frame: Frame, tag: str | None = None) -> None:
@@ -278,6 +283,8 @@ class EventStream:
             await self._start()
         body = event["bytes"]
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        if self._buffer is not None:
+            await self._buffer.drain()  # what the client has not read waits, and counts
 
     async def _start(self) -> None:
         headers = [
@@ -291,10 +298,14 @@ class EventStream:
     async def _end_response(self) -> None:
         if self._outbox.is_broken:
             return
-        await self._outbox.flush()
-        if not self._is_started:
-            await self._start()
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        try:
+            async with asyncio.timeout(self.terms.limits.slow_reader_seconds):
+                await self._outbox.flush()
+                if not self._is_started:
+                    await self._start()
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            self._does_not_read()
 
 
 def event_of(frame: Frame, tag: str | None = None, proof: str = "") -> bytes:

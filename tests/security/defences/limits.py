@@ -639,13 +639,6 @@ LIMITS = (
     ),
     Defence(
         (24, 34),
-        "what a client leaves in uvicorn's buffer counts",
-        SRC + "connection/direct.py",
-        (("self._receiver.is_buffered(self._transport.get_write_buffer_size())", "pass"),),
-        (UNIT + "connection/test_direct.py::test_a_client_that_does_not_read_is_not_written_to",),
-    ),
-    Defence(
-        (24, 34),
         "a client that does not even read the close is cut off, and its buffer freed",
         SRC + "connection/connection.py",
         (

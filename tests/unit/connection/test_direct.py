@@ -53,6 +53,9 @@ class Echo:
     def is_buffered(self, count: int) -> None:
         self.buffered.append(count)
 
+    def reader_is_slow(self) -> None:
+        """Nobody waits for so long here."""
+
     def answer(self, way: str, frame: Frame) -> None:
         assert self.line is not None
         text = f"{way} {frame!r}"
@@ -71,6 +74,7 @@ class Echo:
         self.line = DirectLine.attach(
             wrapped_receive if self.wrapped == "receive" else receive,
             wrapped_send if self.wrapped == "send" else send,
+            30.0,
             self,
         )
         self.accepted.set()
@@ -220,9 +224,9 @@ def test_a_client_that_does_not_wait_to_be_accepted_goes_by_asgi(
     """Its frame was begun before the line could see it."""
     app, attach, frame = Echo(), DirectLine.attach, raw(Opcode.TEXT, b"early")
 
-    def attach_late(receive: Any, send: Any, receiver: Any) -> DirectLine | None:
+    def attach_late(receive: Any, send: Any, *args: Any) -> DirectLine | None:
         send.__self__.data_received(frame[:early])
-        return attach(receive, send, receiver)
+        return attach(receive, send, *args)
 
     monkeypatch.setattr(DirectLine, "attach", attach_late)
     with serving(app, loop) as port, socket.create_connection(("127.0.0.1", port)) as line:

@@ -7,7 +7,7 @@ from weakref import ref
 
 import pytest
 
-from tests.unit.live_views import DATABASE, live_service
+from tests.unit.live_views import DATABASE, TABLES, live_service
 from tests.unit.peer import SECONDS, base, happens, lane_open
 from tests.unit.views import STAGES
 from wsrequest.connection.events import EventStream
@@ -29,15 +29,17 @@ class Client:
     def __init__(self, service: Service, url: str, **limits: Any) -> None:
         self.gone = 0
         self.events: list[dict[str, Any]] = []
-        self._leaves = asyncio.Event()
-        terms = Terms(Limits(ping_seconds=SECONDS, **limits))
-        stream = EventStream(self._send, base(), service, terms, [], self._is_gone)
+        self._leaves, self.reads = asyncio.Event(), asyncio.Event()
+        self.reads.set()
+        terms = Terms(Limits(**{"ping_seconds": SECONDS, **limits}))
+        stream = EventStream(self.send, base(), service, terms, [], self._is_gone)
         self.stream = ref(stream)
         message = Request("GET", url, subscribe=True)
         self.task = asyncio.create_task(stream.run(self._receive, message))
 
-    async def _send(self, event: dict[str, Any]) -> None:
+    async def send(self, event: dict[str, Any]) -> None:
         self.events.append(event)
+        await self.reads.wait()
 
     async def _receive(self) -> dict[str, Any]:
         await self._leaves.wait()
@@ -93,3 +95,68 @@ async def test_a_stream_whose_view_is_late_counts_until_it_comes_back() -> None:
         assert b"deadline_exceeded" in client.events[1]["body"] and not client.gone
         STAGES["a"].go.set()
         await becomes(lambda: client.gone == 1)
+
+
+async def test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_other_frames() -> None:
+    """It waited for ever, and held its place among the connections of its address."""
+    async with lane_open(2) as lane, live_service(lane) as service:
+        client = Client(service, "/table/a/", slow_reader_seconds=0.01)
+        await becomes(lambda: len(client.events) == 2)
+        client.reads.clear()
+        stream = client.stream()
+        assert stream is not None
+        stream.close()
+        await asyncio.wait_for(client.task, SECONDS)
+        assert client.gone == 1
+
+
+class UvicornClient(Client):
+    """The same behind uvicorn, which takes what its client does not read.
+
+    Attributes:
+        sizes: of uvicorn's buffer, that are still to be seen; the last one stays.
+    """
+
+    def __init__(self, service: Service, url: str, **limits: Any) -> None:
+        self.flow = self.transport = self
+        self.sizes = [0]
+        self.is_aborted = False
+        super().__init__(service, url, **limits)
+
+    async def send(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+
+    async def drain(self) -> None:
+        await self.reads.wait()
+
+    def get_write_buffer_size(self) -> int:
+        return self.sizes.pop(0) if len(self.sizes) > 1 else self.sizes[0]
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+UvicornClient.__module__ = "uvicorn.protocols.http.httptools_impl"
+
+
+async def test_what_a_stream_s_client_leaves_in_uvicorn_s_buffer_counts_until_it_is_cut() -> None:
+    """Nothing counted it, and it stayed in the buffer when the stream had ended."""
+    limits = {"ping_seconds": 0.01, "slow_reader_seconds": 0.01}
+    async with lane_open(2) as lane, live_service(lane) as service:
+        TABLES["a"] = ["x" * 200_000]
+        client = UvicornClient(service, "/listed/a/", **limits)
+        client.reads.clear()
+        client.sizes = [200_000, 150_000, 100_000, 100_000]
+        await becomes(lambda: service.budget.unread_bytes > 100_000)
+        await asyncio.wait_for(client.task, SECONDS)
+        assert client.is_aborted and len(client.sizes) == 1  # not while it still read something
+        assert not service.budget.held_bytes and client.gone == 1
+
+
+async def test_a_stream_whose_client_reads_in_time_goes_on() -> None:
+    limits = {"ping_seconds": 0.01, "slow_reader_seconds": 0.01}
+    async with lane_open(2) as lane, live_service(lane) as service:
+        client = UvicornClient(service, "/table/a/", **limits)
+        await becomes(lambda: len(client.events) > 4)  # its answer, and signs of life
+        assert not client.is_aborted and not service.budget.unread_bytes
+        await client.leave()

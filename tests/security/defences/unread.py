@@ -1,0 +1,92 @@
+"""What a client may leave unread in the buffers of uvicorn."""
+
+from tests.security.defences.defence import SRC, UNIT, Defence
+
+__all__ = ["UNREAD"]
+
+EVENTS = UNIT + "connection/test_events.py"
+WRITE_BUFFER = UNIT + "connection/test_write_buffer.py"
+# The case is the way by which the bytes come there.
+CUT = (
+    f"{WRITE_BUFFER}::test_what_uvicorn_holds_of_a_client_that_does_not_read_counts_until_it_is_cut"
+)
+
+UNREAD = (
+    Defence(
+        (24, 34),
+        "what a client leaves in uvicorn's buffer counts",
+        SRC + "connection/write_buffer.py",
+        (("            self.receiver.is_buffered(count)\n", "            pass\n"),),
+        (
+            UNIT + "connection/test_direct.py::test_a_client_that_does_not_read_is_not_written_to",
+            WRITE_BUFFER + "::test_what_waits_is_told_until_it_has_been_read",
+            CUT + "[direct-asyncio]",
+        ),
+    ),
+    Defence(
+        (24, 34),
+        "it counts with deflate, with wsproto, and for a message before the 101, too",
+        SRC + "asgi.py",
+        (("        buffer.serve(connection)\n", ""),),
+        (
+            CUT + "[deflate-uvloop]",
+            CUT + "[early-asyncio]",
+            CUT + "[wsproto-uvloop]",
+        ),
+    ),
+    Defence(
+        (24, 34),
+        "it counts for a stream of events, too",
+        SRC + "connection/events.py",
+        (("            await self._buffer.drain()", "            pass"),),
+        (
+            EVENTS
+            + "::test_what_a_stream_s_client_leaves_in_uvicorn_s_buffer_counts_until_it_is_cut",
+            CUT + "[events-asyncio]",
+        ),
+    ),
+    Defence(
+        (24, 34),
+        "a client that reads nothing of uvicorn's buffer is cut",
+        SRC + "connection/write_buffer.py",
+        (
+            (
+                "        elif self._buffered_bytes:\n            now",
+                "        elif False:\n            now",
+            ),
+        ),
+        (
+            WRITE_BUFFER + "::test_who_reads_slowly_is_cut_when_he_reads_no_more",
+            CUT + "[direct-asyncio]",
+            CUT + "[deflate-uvloop]",
+        ),
+    ),
+    Defence(
+        (24, 34),
+        "when a stream of events is cut, its buffer is freed",
+        SRC + "connection/events.py",
+        (("            self._buffer.abort()\n", "            pass\n"),),
+        (
+            EVENTS
+            + "::test_what_a_stream_s_client_leaves_in_uvicorn_s_buffer_counts_until_it_is_cut",
+            CUT + "[events-asyncio]",
+        ),
+    ),
+    Defence(
+        (24, 34),
+        "the end of a stream of events waits for its reader no longer than other frames",
+        SRC + "connection/events.py",
+        (("asyncio.timeout(self.terms.limits.slow_reader_seconds)", "asyncio.timeout(None)"),),
+        (EVENTS + "::test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_other_frames",),
+    ),
+    Defence(
+        (20, 24, 34),
+        "what a closed connection leaves in uvicorn's buffer is dropped, and counts till then",
+        SRC + "connection/write_buffer.py",
+        (("            self._on_gone = on_gone\n", "            on_gone()\n"),),
+        (
+            WRITE_BUFFER
+            + "::test_a_connection_whose_application_is_done_is_cut_and_counts_until_it_is_gone",
+        ),
+    ),
+)
