@@ -30,6 +30,8 @@ __all__ = ["Answer"]
 
 logger = logging.getLogger("wsrequest.connection")
 
+_PIECES_A_TURN = 16  # a turn of the loop costs about as much as a piece
+
 
 class Answer:
     """Sends one response.
@@ -189,7 +191,15 @@ class Answer:
             call.has_begun = True
             call.owner.part_ready(call, encode_response(self._head(more=True)), 0)
         async with aclosing(responses.apieces(response, limits.part_bytes)) as pieces:
+            count_since_turn = 0
             async for piece in pieces:
+                # A body that is in memory never waits, nor does a server whose client reads fast:
+                # without a turn from here, all others would wait until the credit is used up.
+                count_since_turn += 1
+                if count_since_turn >= _PIECES_A_TURN:
+                    count_since_turn = 0
+                    await asyncio.sleep(0)
+                    self._stop_if_dropped()
                 if call.flow is None:
                     gathered.add(piece)
                 while call.flow is not None and piece:

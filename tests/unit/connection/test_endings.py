@@ -514,6 +514,21 @@ async def test_a_stream_waits_for_its_reader_in_spite_of_its_credit(view: str) -
         await peer.until(lambda: len(peer.of(1)) > 30)
         peer.say(id=1, cancel=True)
         await happens(STAGES["a"].closed)
+        if view == "aendless":  # a worker thread goes on while the loop does something else
+            assert STAGES["a"].pieces < 100
+
+
+@pytest.mark.parametrize("frame", [{"credit": 10**7}, {}])
+async def test_a_stream_that_never_waits_leaves_others_their_turns(frame: dict[str, int]) -> None:
+    async with opened(part_bytes=1000, answer_bytes=10**7) as peer:
+        sent: list[Any] = []
+        outbox = peer.connection.exchange._outbox
+        outbox.send_at_once = lambda frame: not sent.append(frame)  # type: ignore[func-returns-value]
+        peer.say(id=1, url="/aendless/a/", **frame)
+        await peer.becomes(lambda: "a" in STAGES and STAGES["a"].pieces)
+        peer.say(id=1, cancel=True)
+        await happens(STAGES["a"].closed)
+        assert STAGES["a"].pieces < 100
 
 
 async def test_a_client_that_does_not_read_is_cut() -> None:
