@@ -34,24 +34,64 @@ class Issue:
         cookies: hashes of the keys of the cookies that it sets.
         is_stored: whether its record lies in the store by now.
         is_over: whether it was redeemed, or its time is over.
-        successor: the ticket that took over its lines.
+        trail: leads to the ticket by which its lines can be had.
     """
 
-    __slots__ = ("cookies", "ends", "holder", "is_over", "is_stored", "key", "successor")
+    __slots__ = ("cookies", "ends", "holder", "is_over", "is_stored", "key", "trail")
 
     def __init__(self, key: str, holder: str, ends: float, cookies: Iterable[int] = ()) -> None:
         self.key, self.holder, self.ends = key, holder, ends
         self.cookies = frozenset(cookies)
         self.is_stored = self.is_over = False
-        self.successor: Issue | None = None
+        self.trail = Trail(self)
+
+    def take_over(self, earlier: "Issue") -> None:
+        """The lines of an earlier ticket can be had by this one from now on."""
+        self.trail = earlier.trail.join(self.trail, self)
+
+
+class Trail:
+    """Where the lines of a ticket can be had now, and of all that gave way to one another.
+
+    Whoever asked for the first of them asks for the last. What they keep is this, and not the
+    tickets between: a browser that fetches none makes thousands of those (a forest of disjoint
+    sets, whose trees stay low because the lower one always goes under the higher).
+
+    Args:
+        issue: the ticket.
+    """
+
+    __slots__ = ("_height", "_leads_to")
+
+    def __init__(self, issue: Issue) -> None:
+        self._leads_to: Issue | Trail = issue
+        self._height = 0
 
     @property
-    def last(self) -> "Issue":
-        """The ticket by which its lines can be had now."""
-        issue = self
-        while issue.successor is not None:
-            issue = issue.successor
-        return issue
+    def last(self) -> Issue:
+        """The ticket by which the lines can be had now."""
+        found = self._leads_to
+        while isinstance(found, Trail):
+            found = found._leads_to
+        return found
+
+    def join(self, other: "Trail", issue: Issue) -> "Trail":
+        """Return the trail that this one and another are from now on; it leads to ``issue``."""
+        upper, lower = self._root(), other._root()
+        if upper._height < lower._height:
+            upper, lower = lower, upper
+        upper._leads_to = issue
+        if lower is not upper:
+            if upper._height == lower._height:
+                upper._height += 1
+            lower._leads_to = upper
+        return upper
+
+    def _root(self) -> "Trail":
+        trail = self
+        while isinstance(trail._leads_to, Trail):
+            trail = trail._leads_to
+        return trail
 
 
 class ShownCookies:
@@ -86,7 +126,7 @@ class _Given(NamedTuple):
 
     expected: str  # digests of what the browser may have held before
     values: str  # digests of what it holds once it has redeemed the ticket
-    issue: Issue
+    trail: Trail
 
 
 class BrowserCookies:
@@ -112,7 +152,7 @@ class BrowserCookies:
         Args:
             cookies: of its lines.
             issue: the ticket.
-            is_waiting: whether an earlier one may still be redeemed. It may ask a store.
+            is_waiting: whether the last of earlier ones may still be redeemed. It may ask a store.
 
         Returns:
             For each cookie the digests of the values that the browser may hold for it to be set;
@@ -129,11 +169,11 @@ class BrowserCookies:
             else:
                 found.append(None)
         with self._lock:
-            issues = {
-                g.issue for name in by_name if (g := self._given.get(_digest(name))) is not None
-            }
-        # The store is not asked under the lock.
-        over = {earlier for earlier in issues if not is_waiting(earlier)}
+            givens = [g for name in by_name if (g := self._given.get(_digest(name))) is not None]
+        # The store is not asked under the lock, and once for each ticket.
+        lasts = {given.trail: given.trail.last for given in givens}
+        waiting = {last: is_waiting(last) for last in set(lasts.values())}
+        over = {id(given) for given in givens if not waiting[lasts[given.trail]]}
         shown = ShownCookies(self._header, by_name)
         with self._lock:
             expected = {
@@ -143,7 +183,7 @@ class BrowserCookies:
         return [None if name is None else expected[name] for name in found]
 
     def _give(
-        self, name: str, values: list[str], issue: Issue, over: set[Issue], shown: ShownCookies
+        self, name: str, values: list[str], issue: Issue, over: set[int], shown: ShownCookies
     ) -> str:
         key = _digest(name)
         given = self._given.pop(key, None)
@@ -151,12 +191,12 @@ class BrowserCookies:
             expected = " ".join(shown.values(name)[:_MAX_VALUES])
             if len(self._given) >= _MAX_NAMES:
                 del self._given[next(iter(self._given))]
-        elif given.issue in over:
+        elif id(given) in over:
             expected = given.values  # the browser has them, unless somebody else has changed them
         else:
             known = dict.fromkeys(f"{given.expected} {given.values}".split())
             expected = " ".join([*list(known)[:1], *list(known)[1:][1 - _MAX_VALUES :]])
-        self._given[key] = _Given(expected, " ".join(values[-_MAX_VALUES:]), issue)
+        self._given[key] = _Given(expected, " ".join(values[-_MAX_VALUES:]), issue.trail)
         return expected
 
 

@@ -76,7 +76,7 @@ class Unfetched:
             stored = [earlier for earlier in issues if earlier.is_stored]
             oldest = stored[: max(len(issues) - _MOST_UNFETCHED, 0)]
             for earlier in oldest:
-                earlier.successor = issue
+                issue.take_over(earlier)
                 self._forget(earlier.key)
         if is_first:
             self._began()
@@ -237,11 +237,10 @@ class Tickets:
         return kept
 
     def _is_waiting(self, issue: Issue) -> bool:
-        last = issue.last
-        if last.is_over or last.ends <= time():
+        if issue.is_over or issue.ends <= time():
             return False
         # Another process may have redeemed it.
-        return not last.is_stored or self._store.has(last.key)
+        return not issue.is_stored or self._store.has(issue.key)
 
     def sweep(self) -> bool:
         """Delete the records of this process's tickets that nobody has fetched in time.

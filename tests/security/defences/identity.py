@@ -245,10 +245,17 @@ IDENTITY = (
         ),
     ),
     Defence(
+        (33, 34),
+        "a ticket that gave way to another is kept by nobody",
+        SRC + "http/browser_cookies.py",
+        (("        if upper._height < lower._height:\n", "        if True:\n"),),
+        (UNIT + "http/test_tickets.py::test_tickets_that_gave_way_are_kept_by_nobody",),
+    ),
+    Defence(
         (17, 32),
         "what a browser held before a ticket that it redeemed is expected no more",
         SRC + "http/tickets.py",
-        (("return not last.is_stored or self._store.has(last.key)", "return True"),),
+        (("return not issue.is_stored or self._store.has(issue.key)", "return True"),),
         (
             UNIT + "http/test_tickets.py"
             "::test_a_logout_by_http_is_not_undone_by_a_connection_that_logged_in",

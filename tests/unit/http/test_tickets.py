@@ -1,6 +1,9 @@
 """Tickets: cookies set over a socket become the browser's once, and only its own."""
 
+import gc
+import random
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -18,7 +21,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from wsrequest.http import browser_cookies, tickets
-from wsrequest.http.browser_cookies import BrowserCookies
+from wsrequest.http.browser_cookies import BrowserCookies, Issue, Trail
 from wsrequest.http.cookies import cookie_pairs
 from wsrequest.http.responses import cookie_lines
 from wsrequest.http.tickets import Tickets, Unfetched
@@ -428,6 +431,47 @@ def test_tickets_that_nobody_redeems_do_not_grow() -> None:
     lines = made.redeem(ticket, ORIGIN, BROWSER) or []
     assert 1 < len(lines) and sum(map(len, lines)) <= 32_768
     assert lines[-1].startswith("c399=")
+
+
+def alive() -> Counter[type]:
+    gc.collect()
+    return Counter(type(each) for each in gc.get_objects() if type(each) in (Issue, Trail))
+
+
+def test_tickets_that_gave_way_are_kept_by_nobody() -> None:
+    """A connection that set a cookie once kept every ticket of its browser after that."""
+    made, silent, busy = Tickets(None, 60), BrowserCookies("", "/ws/"), BrowserCookies("", "/ws/")
+    before = alive()
+    first = made.issue(["a=1; Path=/"], ORIGIN, BROWSER, silent)
+    for n in range(300):
+        made.issue([f"b={n}; Path=/"], ORIGIN, BROWSER, busy)
+    kept = alive() - before
+    assert max(kept[Issue], kept[Trail]) <= tickets._MOST_UNFETCHED + 1
+    assert made.redeem(first, ORIGIN, BROWSER) is None
+    # Another has its line, and may be redeemed still: so the browser has no a, or a=1.
+    again = made.issue(["a=2; Path=/"], ORIGIN, BROWSER, silent)
+    assert made.redeem(again, ORIGIN, BROWSER, "") == ["a=2; Path=/"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_trail_leads_to_the_ticket_that_has_the_lines(seed: int) -> None:
+    """However many give way at once, as those of several threads do."""
+    chance, unfetched = random.Random(seed), Unfetched()
+    successors: dict[str, str] = {}
+    trails: dict[str, Trail] = {}
+    before = alive()
+    for n in range(400):
+        issue = Issue(f"{n}", "holder", 1.0)
+        successors |= dict.fromkeys((gone.key for gone in unfetched.add(issue)), issue.key)
+        trails[issue.key] = issue.trail
+        for waiting in unfetched._issues.values():
+            waiting.is_stored = waiting.is_stored or chance.random() < 0.3
+    for key, trail in trails.items():
+        while key in successors:
+            key = successors[key]
+        assert trail.last.key == key
+    del issue, waiting
+    assert (alive() - before)[Issue] == len(unfetched) < 30
 
 
 def test_what_is_taken_over_keeps_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
