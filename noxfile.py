@@ -1,4 +1,4 @@
-"""The suite on the newer interpreters, each with the newest Django that it can run.
+"""The newer interpreters, each with the newest Django that it can run.
 
 ``scripts/test`` runs the Python at hand itself, under coverage, and comes here for the others. An
 environment is reused, and its packages are installed again only when pyproject.toml changed.
@@ -47,18 +47,25 @@ def install(session: nox.Session) -> None:
     stamp.write_text(fingerprint)
 
 
+# What depends on neither the interpreter nor Django, or starts a process for each test, runs on the
+# Python at hand only. 3.12 stands between the oldest and the newest: it runs what needs no process.
+IN_PROCESS = ["tests/unit", "tests/live", "tests/contract", "tests/ancestor"]
+CHOSEN = [*IN_PROCESS, "tests/acceptance", "tests/parity", "tests/security", "tests/tools"]
+# Django's own tests are the same with each interpreter that runs the same Django: one is enough.
+NEWEST_OF_CI = "3.13"
+
+
 @nox.session(python=["3.12", "3.13", "3.14", "3.15"])
 def tests(session: nox.Session) -> None:
-    """Run the suite but for what is marked ``once``; arguments after ``--`` are pytest's.
+    """Run what may differ there, without what is marked ``once``; arguments are pytest's.
 
-    Python 3.12 stands between the oldest and the newest, which run everything: it runs what needs
-    no other process. Django's own tests are the same with each interpreter that runs the same
-    Django, so one is enough.
+    ``nox -s tests-3.13 -- -m "once or not once" tests`` runs everything.
     """
     install(session)
     if session.python == "3.12":
-        options = ["tests/unit", "tests/live", "tests/contract", "tests/ancestor"]
+        chosen = IN_PROCESS
+    elif session.python == NEWEST_OF_CI:
+        chosen = [*CHOSEN, "tests/oracle", "tests/django_suite"]
     else:
-        options = [] if session.python == "3.13" else ["--ignore=tests/django_suite"]
-    chosen = session.posargs or options
-    session.run(*"python -X dev -m pytest -m".split(), "not once", *chosen)
+        chosen = [*CHOSEN, "tests/oracle"]
+    session.run(*"python -X dev -m pytest -m".split(), "not once", *(session.posargs or chosen))

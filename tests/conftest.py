@@ -21,7 +21,19 @@ pytest_plugins = ["tests.postgres", "tests.redis"]
 heed_interrupts()
 
 ANY_KIND = next(iter(COMMANDS))
+# What these give is started for one test, which takes seconds.
+OWN_PROCESS = {"serve", "runwebsockets", "new_project"}
 LOG_CHARACTERS = 8000
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks for marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark ``once`` what Hypothesis tries, and what starts a process unless marked ``each``."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        starts = fixtures & OWN_PROCESS and item.get_closest_marker("each") is None
+        if starts or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("once")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ import pytest
 from tests.acceptance.client import Client, connect
 from tests.acceptance.servers import Server, manage, serving
 
+pytestmark = pytest.mark.each
+
 
 def rows(client: Client, text: str) -> Any:
     return client.get("/rows/", data={"text": text}).data

@@ -14,6 +14,8 @@ from tests.acceptance.client import connect
 from tests.acceptance.commands import running
 from tests.acceptance.servers import Server, free_port
 
+pytestmark = pytest.mark.each
+
 MIDDLEWARE = "django.contrib.auth.middleware.RemoteUserMiddleware"
 BACKENDS = "django.contrib.auth.backends."
 

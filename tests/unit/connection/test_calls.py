@@ -48,6 +48,7 @@ async def live(peer: Peer) -> None:
     await peer.obeyed()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "message",
     [

@@ -293,6 +293,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         assert not list(connection.exchange._schedule) and not self.lane._parked
 
 
+@pytest.mark.once
 def test_connection_is_its_ledger() -> None:
     run_state_machine_as_test(
         ConnectionMachine,

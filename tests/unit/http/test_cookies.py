@@ -455,6 +455,7 @@ def test_the_next_end_is_that_of_the_cookie_that_ends_first(
 # What views that set cookies from what they are sent can make a connection keep.
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "line",
     [

@@ -259,6 +259,7 @@ def _many_short(n: int) -> list[tuple[bytes, bytes]]:
     return [(b"x%d-%d" % (n, m), b"") for m in range(1000)]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("made", [_one_long, _many_long, _many_short])
 def test_names_that_strangers_choose_are_not_remembered(
     made: Callable[[int], list[tuple[bytes, bytes]]],

@@ -85,6 +85,7 @@ def test_so_many_databases_that_nothing_can_be_made_of_them_are_all_kept() -> No
     assert Kept().take(databases, frozenset()) == databases
 
 
+@pytest.mark.once
 def test_what_joins_adds_no_more_than_a_run_keeps() -> None:
     """By 1,000 who joined a shared page until its next run, what woke it grew without a limit."""
     kept = Kept()

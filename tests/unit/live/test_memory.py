@@ -33,6 +33,7 @@ def inserts(characters: int, rows: int) -> Iterator[str]:
         yield f"{text} /* {number} {'x' * (characters - len(text))} */"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("characters", "rows", "texts"), [(8000, 1, 600), (400, 3, 600), (100, 48, 50)]
 )

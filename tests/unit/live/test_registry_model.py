@@ -311,6 +311,7 @@ def run(examples: int, **kwargs: Any) -> None:
     )
 
 
+@pytest.mark.once
 def test_registry_ends_with_what_is_so() -> None:
     run(150)
 
@@ -381,6 +382,7 @@ def keep_the_version_of_another(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Registry, "move", plant)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "plant",
     [

@@ -174,6 +174,7 @@ def _type(text: str) -> None:
     data.data_of({"Content-Type": f"text/plain; boundary={text}"}, b"x")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("use", [_name, _type])
 def test_long_texts_that_a_peer_chose_are_not_remembered(use: Callable[[str], None]) -> None:
     """A view may answer with the type that its client named."""

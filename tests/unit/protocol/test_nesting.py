@@ -87,6 +87,7 @@ LARGE = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
 @pytest.mark.parametrize("form", [str, str.encode])
 def test_no_call_into_c_gets_more_than_a_block(text: str, form: Any) -> None:
