@@ -66,7 +66,8 @@ def guess(request: HttpRequest, name: str) -> HttpResponse:
         return JsonResponse({"value": value(name), "right": None})
     request.session["tries"] = tries
     codes = [found.get("code") for found in (request.GET, request.COOKIES)]
-    codes += [request.META.get(f"HTTP_{name}") for name in ("X_CODE", "AUTHORIZATION")]
+    names = ("X_CODE", "AUTHORIZATION", "DPOP", "IDEMPOTENCY_KEY", "PRAGMA", "TRACEPARENT")
+    codes += [request.META.get(f"HTTP_{name}") for name in names]
     return JsonResponse({"value": value(name), "right": any("0042" in (c or "") for c in codes)})
 
 

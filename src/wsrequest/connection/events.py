@@ -93,7 +93,7 @@ class EventStream:
     async def run(self, receive: Receive, message: Request) -> None:
         """Serve it until either side ends it."""
         sockets.add(self)
-        call = LiveCall(self, _ID, message)
+        call = LiveCall(self, _ID, message, is_by_http=True)
         call.cookie = self.cookie_for(message.url)
         self._subscriptions.begin(call)
         call.is_in_lane = self._is_running = True

@@ -112,6 +112,12 @@ class _LiveAnswer(Answer):
 class LiveCall(Call):
     """A call with ``subscribe``, first run of a live request.
 
+    Args:
+        owner: its connection, or stream of events.
+        key: what the session knows it by.
+        message: the request.
+        is_by_http: whether the message stands for an HTTP request, that for a stream.
+
     Attributes:
         live_run: the registry's; set when it goes to the lane.
         head: of its answer, and ``result`` all of it, once it has one to the end.
@@ -127,14 +133,17 @@ class LiveCall(Call):
     """
 
     __slots__ = (
-        "_info", "_is_stream", "_proven", "_reads", "_request", "_shared_key", "_site",
-        "_uses_token", "by_session", "cookies", "discarded", "head", "is_anew", "live_run",
+        "_info", "_is_by_http", "_is_stream", "_proven", "_reads", "_request", "_shared_key",
+        "_site", "_uses_token", "by_session", "cookies", "discarded", "head", "is_anew", "live_run",
         "needs_sender", "proof", "refusal", "result", "sets_cookies", "shown_message",
     )  # fmt: skip
     _answer_class = _LiveAnswer
 
-    def __init__(self, owner: Owner, key: Key, message: Request) -> None:
+    def __init__(
+        self, owner: Owner, key: Key, message: Request, *, is_by_http: bool = False
+    ) -> None:
         super().__init__(owner, key, unconditional(message), None)
+        self._is_by_http = is_by_http
         self.shown_message = message
         self.live_run: Run | None = None
         self.by_session = self.sets_cookies = False
@@ -208,7 +217,7 @@ class LiveCall(Call):
         return not self.needs_sender and self._digest_of_cookies() == self._proven
 
     def _digest_of_request(self) -> str:
-        return digest_of_request(self.message, self.owner.base)
+        return digest_of_request(self.message, self.owner.base, is_by_http=self._is_by_http)
 
     def _digest_of_cookies(self) -> str:
         # What a stream reads while it is sent is not known in time.

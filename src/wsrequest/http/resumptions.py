@@ -14,7 +14,7 @@ from django.core.signing import BadSignature, TimestampSigner
 
 from wsrequest.http.cookies import cookie_pairs
 from wsrequest.http.environ import Base
-from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
+from wsrequest.protocol.headers import ADDED_BY_HTTP, PER_REQUEST, HeaderNames
 from wsrequest.protocol.messages import Request
 
 __all__ = ["MAX_AGE_SECONDS", "digest_of_cookies", "digest_of_request", "prove", "proven"]
@@ -22,8 +22,8 @@ __all__ = ["MAX_AGE_SECONDS", "digest_of_cookies", "digest_of_request", "prove",
 MAX_AGE_SECONDS = 86_400
 _SALT = "wsrequest.http.resumptions"
 
-# Other by each connection, request or way to the server, and no place for what a view is asked.
-# The rest counts: a view may take a one-time password from a header.
+# Headers of a handshake that are other by each connection, request or way to the server, and no
+# place for what a view is asked. The rest counts: a view may take a one-time password from one.
 _PASSING = HeaderNames.of(
     [
         *PER_REQUEST,
@@ -39,15 +39,21 @@ _PASSING = HeaderNames.of(
         *"x-arr-log-id x-azure-ref x-envoy-* x-vercel-*".split(),
     ]
 )
+# The HTTP request for a stream of events brings these without its client's doing.
+_ADDED = HeaderNames.of(ADDED_BY_HTTP)
 _MESSAGES = "messages"  # what waits there, signed, is for the next page that the visitor opens
 
 
-def digest_of_request(message: Request, base: Base) -> str:
+def digest_of_request(message: Request, base: Base, *, is_by_http: bool = False) -> str:
     """What is asked, of which host and with which headers; the same for whoever asks that again.
 
+    All that the message brings counts, for its client has chosen it.
+
     Args:
-        message: of the live request.
+        message: of the live request, without its conditions.
         base: of its connection.
+        is_by_http: whether the message stands for an HTTP request, whose headers are not all its
+            client's.
     """
     environ = base.environ
     headers = {
@@ -56,12 +62,16 @@ def digest_of_request(message: Request, base: Base) -> str:
         if key.startswith("HTTP_") and (name := key[5:].replace("_", "-").lower()) not in _PASSING
     }
     for name, value in message.headers.items():
-        if (lower := name.lower()) not in _PASSING:
+        lower = name.lower()
+        if not is_by_http or lower not in _ADDED:
             headers[lower] = value
     if headers.get("accept") == "*/*":
         del headers["accept"]  # as if it were not there
     site = environ["wsgi.url_scheme"], environ["SCRIPT_NAME"], environ.get("REMOTE_USER")
-    asked = message.method, message.url, message.query, message.token
+    asked = (
+        message.method, message.url, message.query, message.token, message.referrer, message.body,
+        message.content_type,
+    )  # fmt: skip
     return _digest((site, asked, sorted(headers.items())))
 
 

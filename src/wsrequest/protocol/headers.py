@@ -12,6 +12,7 @@ from functools import lru_cache
 from wsrequest.errors import Refused
 
 __all__ = [
+    "ADDED_BY_HTTP",
     "FORBIDDEN",
     "FORBIDDEN_PREFIXES",
     "MAX_HEADERS",
@@ -63,22 +64,28 @@ _OVERRIDES = "x-rewrite-url"
 
 # What one request is, where it stands in a trace, and on what condition it is made: those of a
 # handshake are not those of a message.
-PER_REQUEST = (
-    # Names of a request (nginx, Envoy, Heroku, IIS; draft-ietf-httpapi-idempotency-key-header).
-    "idempotency-key request-id x-amzn-requestid x-correlation-id x-idempotency-key x-request-id "
-    "x-trace-id x-transaction-id "
+ADDED_BY_HTTP = (
+    # Names of a request (nginx, Envoy, Heroku, IIS).
+    "request-id x-amzn-requestid x-correlation-id x-request-id x-trace-id x-transaction-id "
     # Traces (W3C, OpenTelemetry, Zipkin, Jaeger, OpenTracing, Sentry, AWS, Google, Datadog,
     # New Relic, Elastic, Dynatrace, SkyWalking, Application Insights).
     "b3 baggage correlation-context elastic-apm-traceparent grpc-trace-bin newrelic ot-tracer-* "
     "request-context sentry-trace sw8 sw8-* traceparent tracestate uber-trace-id uberctx-* "
     "x-amzn-trace-id x-b3-* x-cloud-trace-context x-datadog-* x-dynatrace x-newrelic-* x-ot-* "
-    # Conditions (RFC 9110 13 and 14), proofs of one request (RFC 9449, 9421, 9530), and what a
-    # request alone can want (RFC 9110 7.6.2 and 10.1.1, RFC 9218).
-    "if-match if-modified-since if-none-match if-range if-unmodified-since range "
-    "content-digest digest dpop repr-digest signature signature-input "
+    # What a request alone can want of those on its way (RFC 9110 7.6.2 and 10.1.1, RFC 9218).
     "expect max-forwards priority "
     f"{_QUEUED}"
 ).split()
+"""Those of ``PER_REQUEST`` that browsers, proxies and tracing tools give HTTP by themselves."""
+
+PER_REQUEST = [
+    *ADDED_BY_HTTP,
+    # A name that a client chooses (draft-ietf-httpapi-idempotency-key-header), conditions
+    # (RFC 9110 13 and 14) and proofs of one request (RFC 9449, 9421, 9530).
+    *"idempotency-key x-idempotency-key".split(),
+    *"if-match if-modified-since if-none-match if-range if-unmodified-since range".split(),
+    *"content-digest digest dpop repr-digest signature signature-input".split(),
+]
 """Headers that end with the request that has them; ``*`` at the end stands for any characters."""
 
 FORBIDDEN = frozenset(f"{_FETCH} {_ADDRESS} {_IDENTITY} {_QUEUED} {_OVERRIDES}".split())

@@ -42,13 +42,30 @@ LIVE = (
         (9,),
         "the proof that a live request was answered asks no other question",
         SRC + "http/resumptions.py",
-        (
-            ("asked = message.method, message.url, message.query, message.token", "asked = ()"),
-            ("sorted(headers.items())))", "0))"),
-        ),
+        (("(site, asked, sorted(headers.items()))", "site"),),
         (
             _RERUNS + "test_a_proof_asks_no_other_question",
             _RERUNS + "test_a_handshake_asks_no_other_question_by_a_proof",
+        ),
+    ),
+    Defence(
+        (9,),
+        "the proof that a live request was answered is of all that its message brings",
+        SRC + "http/resumptions.py",
+        (
+            (
+                "        if not is_by_http or lower not in _ADDED:",
+                "        if lower not in _PASSING:",
+            ),
+            ("message.token, message.referrer,", "message.token,"),
+        ),
+        (
+            *(
+                f"{_RERUNS}test_a_proof_asks_no_other_question[{{'headers': {{'{name}': '0042'}}}}]"
+                for name in ("DPoP", "Idempotency-Key", "Pragma", "traceparent")
+            ),
+            UNIT + "http/test_resumptions.py::test_all_that_a_message_brings_counts[referrer]",
+            UNIT + "http/test_resumptions.py::test_each_header_of_a_message_counts",
         ),
     ),
     Defence(

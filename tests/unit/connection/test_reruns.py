@@ -240,6 +240,11 @@ ANOTHER_QUESTION: list[dict[str, Any]] = [
     {"headers": {"X-Code": "0042"}},
     {"token": "0042"},
     {"headers": {"Authorization": "Basic 0042"}},
+    # Of one request, or other on each way to the server: in a message they are its client's.
+    {"headers": {"DPoP": "0042"}},
+    {"headers": {"Idempotency-Key": "0042"}},
+    {"headers": {"Pragma": "0042"}},
+    {"headers": {"traceparent": "0042"}},
 ]
 
 
