@@ -3,7 +3,7 @@
 Owns the verbs, and the comparison of names with those of the project: whole and folded. What it
 cannot tell is None, which means any table of the database. A function that writes is known only
 when it is named in ``Names.functions``, or is one of the database's own (``functions``). What a
-statement does to what only its connection has stands in live.connection_state. Pure.
+statement does to what only its connection has is read by ``effects``. Pure.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from wsrequest.live.conditions import Written
+from wsrequest.live.effects import FORGET, Effect, Effects, made_by_into
 from wsrequest.live.functions import READ_BY, READING, SCHEMA, WRITTEN_BY, pragma
 from wsrequest.live.narrowing import Kinds, Narrowed, narrowed, written
-from wsrequest.live.relations import DML, Relation, Target, Walk, name_at, schema_at, walk
+from wsrequest.live.relations import DML, Relation, Target, Walk, name_at, walk
 from wsrequest.live.tokens import (
     COMMA,
     DOT,
     NAME,
     OPEN,
-    PARAM,
     SEMICOLON,
     SIGN,
     TEXT,
@@ -29,18 +29,10 @@ from wsrequest.live.tokens import (
     tokenize,
 )
 
-__all__ = ["ANYTHING", "NOTHING", "Effect", "Names", "Statement", "Tables", "parse"]
+__all__ = ["ANYTHING", "NOTHING", "Names", "Statement", "Tables", "parse"]
 
 Tables = frozenset[str] | None
 """Folded names of tables; None for any table of the database."""
-
-Effect = tuple[str, str]
-"""What a statement does to what only its connection has, and to which name. The kinds are "table",
-"table until commit", "view" (temporary ones, made), "shown" (a view, made, which is temporary if it
-shows what is), "odd" (it may have become a name of something else), "trigger" (on a table, seen by
-this connection alone), "renamed" (to this name), "path" (the order of schemas), "drop", "forget"
-(all that it has), "discard" (the same, and how it was set up), "prepare", "deallocate", "declare",
-"declare hold", "close", "close all" (cursors), and "commit"."""
 
 # Vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
 _PLAIN_VENDORS = frozenset({"sqlite", "postgresql"})
@@ -53,15 +45,6 @@ _QUIET = frozenset(
     "kill help check".split()
 )
 _COUNTED = frozenset({"insert", "update", "delete"})
-_TEMPORARY = frozenset({"temp", "temporary"})
-# What may stand between CREATE and a name, and what it is the name of.
-_BEFORE_MADE = frozenset(
-    "or replace global local unlogged recursive unique constraint virtual if not exists "
-    "concurrently".split()
-)
-_MAKEABLE = frozenset({"table", "view", "trigger", "rule", "index", "sequence"})
-# The schema in which only this connection's own tables are.
-_TEMPORARY_SCHEMAS = {"sqlite": "temp", "postgresql": "pg_temp"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,9 +108,8 @@ class Statement:
 
 NOTHING = Statement("")
 _NONE: frozenset[str] = frozenset()
-_FORGET: Effect = ("forget", "")
 ANYTHING = Statement(
-    "", None, None, deletes=True, cascades=True, returns_rows=True, effects=(_FORGET,)
+    "", None, None, deletes=True, cascades=True, returns_rows=True, effects=(FORGET,)
 )
 
 
@@ -218,8 +200,7 @@ class _Reader:
     def __init__(self, sql: str, vendor: str, names: Names, temporary: frozenset[str]) -> None:
         self._sql = sql
         self._vendor, self._names, self._temporary = vendor, names, temporary
-        # Schemas in which only this connection's own tables are, or may be.
-        self._own_schemas = frozenset({"", _TEMPORARY_SCHEMAS.get(vendor, "")})
+        self._effects = Effects(sql, vendor)
         self._verbs: dict[str, Callable[[list[Token], str, set[str]], Statement]] = {
             "truncate": self._truncate,
             "copy": self._copy,
@@ -255,26 +236,12 @@ class _Reader:
         name = tokens[1].name if len(tokens) > 1 else ""
         if verb == "prepare" and "transaction" not in words:
             return self._prepare(tokens, name)
-        if verb == "rollback":
-            # What was made since is gone, and nobody knows what that is.
-            begins = "" if "to" in words else "rollback"
-            return Statement(verb, begins=begins, effects=(_FORGET,))
-        if verb == "discard" and "all" in words:
-            return Statement(verb, effects=(("discard", ""),))
-        if verb == "abort" or (verb == "discard" and words & _TEMPORARY):
-            return Statement(verb, begins=_TRANSACTIONS.get(verb, ""), effects=(_FORGET,))
-        if verb == "set" and self._sets_path(tokens):
-            return Statement(verb, effects=(("path", ""),))
-        if verb == "deallocate":
-            return Statement(verb, effects=(("deallocate", tokens[-1].name),))
-        if verb == "close" and name:
-            is_all = tokens[1].kind == WORD and name == "all"
-            return Statement(verb, effects=(("close all", ""),) if is_all else (("close", name),))
-        if verb == "set" and "select" in words:  # a variable of MySQL's
+        effects = self._effects.of_session(tokens, verb, words)
+        if verb == "set" and "select" in words and not effects:  # a variable of MySQL's
             return Statement(verb, reads=self._mentioned(tokens) or None)
-        if verb == "commit" or verb == "end":
-            return Statement(verb, begins="commit", commits=True, effects=(("commit", ""),))
-        return Statement(verb, begins=_TRANSACTIONS.get(verb, ""))
+        is_part = verb == "rollback" and "to" in words
+        begins = "" if is_part else _TRANSACTIONS.get(verb, "")
+        return Statement(verb, begins=begins, commits=begins == "commit", effects=effects)
 
     def _prepare(self, tokens: list[Token], name: str) -> Statement:
         begin = next((at for at, token in enumerate(tokens) if token.text == "as"), 0)
@@ -304,7 +271,7 @@ class _Reader:
         is_set = last is not None and tokens[last + 1 : last + 2] == [Token(SIGN, "=")]
         writes, reads = pragma(name, is_set)
         # To move what is temporary deletes it.
-        effects = (_FORGET,) if name.startswith("temp_store") else ()
+        effects = (FORGET,) if name.startswith("temp_store") else ()
         return Statement(verb, writes, reads, effects=effects)
 
     def _show(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
@@ -319,122 +286,23 @@ class _Reader:
     # What concerns tables.
 
     def _schema(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
-        private = self._private(tokens, verb, words)
+        private = self._effects.private(tokens, verb, words, self._temporary)
         if private is not None:
-            return private
+            effects, begin = private
+            query = self._query(tokens[begin:], "create", words) if begin else NOTHING
+            effects = (*query.effects, *effects)
+            return replace(query, verb=verb, returns_rows=False, narrowed=(), effects=effects)
         mentioned = self._mentioned(tokens)
         writes = mentioned | {SCHEMA} if mentioned else None
-        dropped = self._dropped(tokens) if verb == "drop" else _NONE
+        dropped = self._effects.dropped(tokens) if verb == "drop" else _NONE
         return Statement(
             verb,
             *(writes, mentioned),
             deletes=True,
             cascades=True,
-            unqualified=dropped | self._table_of(tokens, verb),
-            effects=self._effects_of_schema(tokens, verb, words),
+            unqualified=dropped | self._effects.table_of(tokens, verb),
+            effects=self._effects.of_schema(tokens, verb, words),
         )
-
-    def _effects_of_schema(
-        self, tokens: list[Token], verb: str, words: set[str]
-    ) -> tuple[Effect, ...]:
-        if verb == "create":
-            made = self._made(tokens)
-            if made is None:
-                kind, _, at = _begin_of_made(tokens)
-                # With a schema it cannot be temporary.
-                is_bare = kind == "view" and name_at(tokens, at) == at
-                may_be_own = is_bare and self._vendor == "postgresql"
-                return (("shown", tokens[at].name),) if may_be_own else ()
-            kind, at = made
-            name = tokens[at].name
-            return (("trigger", tokens[at].text) if kind == "trigger" else ("odd", name),)
-        # Whatever it renames or drops may have been a temporary one.
-        renamed: tuple[Effect, ...] = ()
-        if "rename" in words or verb == "rename":
-            renamed = (("renamed", tokens[-1].text),)
-        return (_FORGET, *renamed)
-
-    def _private(self, tokens: list[Token], verb: str, words: set[str]) -> Statement | None:
-        """What makes or drops what only this connection has; None where it is no such thing."""
-        if verb == "drop":
-            dropped = self._dropped(tokens)
-            if not dropped or not dropped <= self._temporary:
-                return None
-            return Statement(verb, effects=tuple(("drop", name) for name in sorted(dropped)))
-        if verb != "create":
-            return None
-        on = self._table_of(tokens, verb)
-        if on and on <= self._temporary:
-            (table,) = on
-            is_index = _begin_of_made(tokens)[0] == "index"
-            return Statement(verb, effects=() if is_index else (("trigger", table.casefold()),))
-        made = self._made(tokens)
-        if made is None or made[0] not in ("table", "view"):
-            return None
-        kind, last = made
-        name = tokens[last].name
-        if kind == "view":
-            return Statement(verb, effects=(("view", name),))
-        if words & {"inherits", "partition"}:
-            return None
-        lives = "table until commit" if words >= {"on", "commit", "drop"} else "table"
-        begin = next((n for n, t in enumerate(tokens) if n > last and t.text == "as"), 0)
-        query = self._query(tokens[begin + 1 :], "create", words) if begin else NOTHING
-        effects = (*query.effects, (lives, name))
-        return replace(query, verb=verb, returns_rows=False, narrowed=(), effects=effects)
-
-    def _made(self, tokens: list[Token]) -> tuple[str, int] | None:
-        """What kind of thing CREATE makes for this connection alone, and where its name stands.
-
-        Of a trigger that of its table. None for what everybody sees.
-        """
-        if self._vendor == "oracle":
-            return None
-        kind, is_temporary, begin = _begin_of_made(tokens)
-        last = name_at(tokens, begin)
-        if last is None:
-            return None
-        schema = schema_at(tokens, begin, last)
-        is_own = schema in self._own_schemas or schema.startswith("pg_temp")
-        if not is_temporary and not (schema and is_own):
-            return None
-        if kind == "trigger":
-            on = _behind(tokens, last, "on")
-            return None if on is None else (kind, on)
-        return kind, last
-
-    def _table_of(self, tokens: list[Token], verb: str) -> frozenset[str]:
-        """The table of an index, a trigger or a rule that is made, if it may be a temporary one."""
-        kind, _, begin = _begin_of_made(tokens) if verb == "create" else ("", False, 0)
-        if kind not in ("index", "trigger", "rule"):
-            return _NONE
-        last = _behind(tokens, begin, "to" if kind == "rule" else "on")
-        if last is None:
-            return _NONE
-        first = last
-        while tokens[first - 1] == DOT:
-            first -= 2
-        return self._own_name(tokens, first, last)
-
-    def _dropped(self, tokens: Sequence[Token]) -> frozenset[str]:
-        """The names behind DROP TABLE and DROP VIEW, if no schema but a temporary's is named."""
-        at = 1
-        if at < len(tokens) and tokens[at].text in _TEMPORARY:
-            at += 1
-        if at >= len(tokens) or tokens[at].text not in ("table", "view"):
-            return _NONE
-        at += 1
-        while at < len(tokens) and tokens[at].text in ("if", "exists"):
-            at += 1
-        found = set()
-        while (last := name_at(tokens, at)) is not None:
-            if schema_at(tokens, at, last) not in self._own_schemas:
-                return _NONE
-            found.add(tokens[last].name)
-            at = last + 2
-            if tokens[last + 1 : last + 2] != [COMMA]:
-                break
-        return frozenset(found)
 
     def _truncate(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         found: set[str | None] = set()
@@ -446,7 +314,7 @@ class _Reader:
             elif expects and not (token.kind == WORD and token.text in ("table", "only")):
                 last = name_at(tokens, at)
                 found.add(self._plain_name(tokens, at, last))
-                own |= self._own_name(tokens, at, last)
+                own |= self._effects.own_name(tokens, at, last)
                 expects = False
         writes = self._known(found)
         return Statement(verb, writes, deletes=True, cascades="cascade" in words, unqualified=own)
@@ -459,7 +327,7 @@ class _Reader:
             )
         last = name_at(tokens, 1)
         table = self._known([self._plain_name(tokens, 1, last)])
-        own = self._own_name(tokens, 1, last)
+        own = self._effects.own_name(tokens, 1, last)
         direction = next(
             (t.text for t in tokens if t.kind == WORD and t.text in ("from", "to")), ""
         )
@@ -472,7 +340,7 @@ class _Reader:
         found = walk(tokens)
         mentioned = self._mentioned(tokens)
         called = _called(tokens)
-        into = _into(tokens) if not found.targets else None
+        into = made_by_into(tokens) if not found.targets else None
         changed = self._changed(tokens, found)
         writes = self._writes(changed, mentioned, called, into)
         returns_rows = "returning" in words or "output" in words
@@ -500,48 +368,8 @@ class _Reader:
             counts=is_change and not returns_rows and _counts(found, verb, writes),
             placeholders=sum(token.stands_for for token in tokens),
             unqualified=self._unqualified(tokens, found),
-            effects=self._effects_of_query(tokens, verb, words, into, called),
+            effects=self._effects.of_query(tokens, verb, words, into, called),
         )
-
-    def _effects_of_query(
-        self,
-        tokens: list[Token],
-        verb: str,
-        words: set[str],
-        into: str | None,
-        called: set[str],
-    ) -> tuple[Effect, ...]:
-        found: list[Effect] = []
-        if verb == "declare" and len(tokens) > 1:
-            found.append(("declare hold" if "hold" in words else "declare", tokens[1].name))
-        if into:
-            found.append(("table", into))
-        if "set_config" in called and self._configures_path(tokens):
-            found.append(("path", ""))
-        return tuple(found)
-
-    # The order of schemas.
-
-    def _sets_path(self, tokens: list[Token]) -> bool:
-        """Whether SET may put temporary tables behind others."""
-        texts = {token.text for token in tokens}
-        return not texts.isdisjoint(("search_path", "schema")) and self._may_name_temporary(tokens)
-
-    def _configures_path(self, tokens: list[Token]) -> bool:
-        """Whether a call of set_config() may do that."""
-        for at, token in enumerate(tokens):
-            if token.text == "set_config" and tokens[at + 1 : at + 2] == [OPEN]:
-                names = [each.kind for each in tokens[at + 2 : at + 3]] == [TEXT]
-                if not names or tokens[at + 3 : at + 4] != [COMMA]:
-                    return True
-        is_path = "search_path" in self._sql.casefold() or not self._sql.isascii()
-        return (is_path or "\\" in self._sql) and self._may_name_temporary(tokens)
-
-    def _may_name_temporary(self, tokens: list[Token]) -> bool:
-        """Whether pg_temp may stand in a text, or in its parameters."""
-        if any(token.kind == PARAM or token.text == "||" for token in tokens):
-            return True
-        return "pg_temp" in self._sql.casefold() or any(sign in self._sql for sign in "\\&|")
 
     # Names.
 
@@ -553,14 +381,8 @@ class _Reader:
         """The name that ends at ``last``; "" for that of a temporary table."""
         if last is None:
             return None
-        own = self._own_name(tokens, begin, last)
+        own = self._effects.own_name(tokens, begin, last)
         return "" if own and own <= self._temporary else tokens[last].text
-
-    def _own_name(self, tokens: Sequence[Token], begin: int, last: int | None) -> frozenset[str]:
-        """The name that ends at ``last``, if a temporary table may be meant."""
-        if last is None or schema_at(tokens, begin, last) not in self._own_schemas:
-            return _NONE
-        return frozenset({tokens[last].name})
 
     def _known(self, found: Collection[str | None]) -> Tables:
         """These tables, or any: an unknown name may be a view of a table, or a table of a view."""
@@ -569,7 +391,7 @@ class _Reader:
         return None if rest or not found else known
 
     def _is_temporary(self, tokens: Sequence[Token], used: Relation | Target) -> bool:
-        return used.schema in self._own_schemas and (
+        return self._effects.may_be_own(used.schema) and (
             used.at >= 0 and tokens[used.at].name in self._temporary
         )
 
@@ -591,7 +413,7 @@ class _Reader:
         return frozenset(
             tokens[each.at].name
             for each in used
-            if each.at >= 0 and each.schema in self._own_schemas
+            if each.at >= 0 and self._effects.may_be_own(each.schema)
         )
 
     def _hidden(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
@@ -640,23 +462,6 @@ def _counts(found: Walk, verb: str, writes: Tables) -> bool:
     return found.targets[0].verb == verb and [*(writes or ())] == [found.targets[0].name]
 
 
-def _into(tokens: Sequence[Token]) -> str | None:
-    """The temporary table that SELECT … INTO makes; "" for another, None for none."""
-    at = next((n for n, t in enumerate(tokens) if t.kind == WORD and t.text == "into"), None)
-    if at is None:
-        return None
-    at += 1
-    while at < len(tokens) and tokens[at].text in ("global", "local"):
-        at += 1
-    if at >= len(tokens) or tokens[at].text not in _TEMPORARY:
-        return ""
-    at += 1
-    if at < len(tokens) and tokens[at].text == "table":
-        at += 1
-    last = name_at(tokens, at)
-    return "" if last is None else tokens[last].name
-
-
 def _called(tokens: Sequence[Token]) -> set[str]:
     """Names that a parenthesis follows."""
     return {
@@ -669,26 +474,3 @@ def _called(tokens: Sequence[Token]) -> set[str]:
 def _shows_old(verb: str, words: set[str]) -> bool:
     """Whether the rows that RETURNING gives depend on those that were there."""
     return verb != "insert" or bool(words & {"conflict", "duplicate", "or", "old"})
-
-
-def _begin_of_made(tokens: Sequence[Token]) -> tuple[str, bool, int]:
-    """What kind of thing CREATE makes, whether TEMPORARY is said, and where the name begins."""
-    kind, is_temporary, at = "", False, 1
-    while at < len(tokens) and tokens[at].kind == WORD and tokens[at + 1 : at + 2] != [DOT]:
-        word = tokens[at].text
-        if word in _TEMPORARY:
-            is_temporary = True
-        elif word in _MAKEABLE and not kind:
-            kind = word
-        elif word not in _BEFORE_MADE:
-            break
-        at += 1
-    return kind, is_temporary, at
-
-
-def _behind(tokens: Sequence[Token], begin: int, word: str) -> int | None:
-    """Where the name stands that follows the first bare ``word`` from ``begin`` on."""
-    for at in range(begin, len(tokens)):
-        if tokens[at].kind == WORD and tokens[at].text == word and tokens[at - 1] != DOT:
-            return name_at(tokens, at + 1)
-    return None
