@@ -17,7 +17,14 @@ export interface Answer extends Head {
 }
 export type Body = Bytes | ReadableStream<Bytes> | null;
 
-const WINDOW_BYTES = 262_144; // of an answer that the page has not read yet
+/** Called with how many bytes of a request's body the server has taken, and how many there are; null: not known. */
+export type Progress = (sentBytes: number, totalBytes: number | null) => void;
+
+// Of an answer that the page has not read yet, at first and at most. It grows while the page reads half of it within
+// FAST_MS: what a line carries in one round trip may not be less than what the line could carry.
+const WINDOW_BYTES = 262_144;
+const MOST_WINDOW_BYTES = 2_097_152;
+const FAST_MS = 250;
 // Refusals of these may come when a view has run already; no other does (5.1, 5.2).
 const MAYBE_BEGUN = [undefined, 500, 504];
 
@@ -26,7 +33,8 @@ const MAYBE_BEGUN = [undefined, 500, 504];
  *
  * The promise rejects with Lost when there is no answer. `ended` is called once, when nothing more is to come.
  *
- * An abort of `signal` cancels it on the server too, also while the body of the answer is read.
+ * An abort of `signal` cancels it on the server too, also while the body of the answer is read. A body whose `progress`
+ * somebody wants goes in parts, since only those are acknowledged.
  */
 export function exchange(
   message: ClientMessage,
@@ -35,13 +43,16 @@ export function exchange(
   limits: Limits,
   send: (frame: Frame) => void,
   ended: () => void,
+  progress?: Progress,
 ): [Promise<Answer>, (message: ServerMessage) => void] {
   const { id } = message;
   let isOver = false;
   let found: Answer | undefined;
   let stream: ReadableStreamDefaultController<Bytes> | undefined;
   let credited: ((count: number) => void) | undefined;
+  let windowBytes = WINDOW_BYTES;
   let granted = WINDOW_BYTES; // body bytes of the answer that the server may send still
+  let grantedAt = 0;
   let resolve!: (answer: Answer) => void;
   let reject!: (error: unknown) => void;
   const answer = new Promise<Answer>((...ends) => ([resolve, reject] = ends));
@@ -79,13 +90,18 @@ export function exchange(
 
   /** Let the server send as much as was read, in steps large enough to be worth a frame (4.4). */
   const grant = (): void => {
-    const count = stream!.desiredSize! - granted;
-    if (count < WINDOW_BYTES / 2 || isOver) return;
+    const unread = MOST_WINDOW_BYTES - stream!.desiredSize!;
+    if (isOver || windowBytes - unread - granted < windowBytes / 2) return;
+    const now = performance.now();
+    if (now - grantedAt < FAST_MS) windowBytes = Math.min(windowBytes * 2, MOST_WINDOW_BYTES);
+    grantedAt = now;
+    const count = windowBytes - unread - granted;
     granted += count;
     tell({ id, credit: count });
   };
 
   const streamed = (): ReadableStream<Bytes> => {
+    grantedAt = performance.now();
     return new ReadableStream(
       {
         start: (controller) => {
@@ -97,7 +113,7 @@ export function exchange(
           cancel();
         },
       },
-      { highWaterMark: WINDOW_BYTES, size: (part) => part.length },
+      { highWaterMark: MOST_WINDOW_BYTES, size: (part) => part.length },
     );
   };
 
@@ -123,25 +139,27 @@ export function exchange(
 
   /** Close the stream once the page has read all: until then an abort still ends it. */
   const drained = (): void => {
-    if (stream!.desiredSize !== WINDOW_BYTES) return;
+    if (stream!.desiredSize !== MOST_WINDOW_BYTES) return;
     unlisten();
     stream!.close();
   };
 
   const first = { ...message, credit: WINDOW_BYTES };
-  const isStream = body instanceof ReadableStream;
-  const frame = isStream ? null : encode({ ...first, body });
+  const goesInParts = body && (body instanceof ReadableStream || progress || body.length > limits.message_bytes);
+  const frame = goesInParts ? null : encode({ ...first, body });
   // One that is too large without a body is the server's to refuse.
-  if (frame && (!body || sizeOf(frame) <= limits.message_bytes)) send(frame);
+  if (frame && (!body || fits(frame, limits.message_bytes))) send(frame);
   else {
-    const reader = (isStream ? body : new Response(body).body!).getReader();
+    const source = body instanceof ReadableStream ? body.getReader() : body!;
     // No part of client.js, since few requests need it; nothing was sent before it is there.
     import("./upload.js").then(
       ({ upload }) => {
-        credited = upload(first, reader, limits.window_bytes, tell, () => isOver, () => signal.reason as unknown, cancel);
+        const credit = limits.window_bytes;
+        const why = (): unknown => signal.reason;
+        credited = upload({ message: first, source, credit, tell, isOver: () => isOver, why, failed: cancel, progress });
       },
       () => {
-        void reader.cancel();
+        if ("cancel" in source) void source.cancel();
         fail(new Unbegun("upload.js is not there."));
       },
     );
@@ -154,7 +172,8 @@ function refused({ code, detail }: Refusal, status?: number): Lost {
   return new (MAYBE_BEGUN.includes(status) ? Lost : Unbegun)(`${code}: ${detail}.`);
 }
 
-// A character has at most three bytes of UTF-8, so most texts need not be counted.
-function sizeOf(frame: Frame): number {
-  return typeof frame === "string" ? frame.length * 3 : frame.length;
+/** Whether a frame has at most so many bytes. A character has at most three of UTF-8, so most texts need not be counted. */
+function fits(frame: Frame, most: number): boolean {
+  if (typeof frame !== "string") return frame.length <= most;
+  return frame.length * 3 <= most || new TextEncoder().encode(frame).length <= most;
 }

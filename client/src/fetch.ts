@@ -4,7 +4,7 @@
  * Owns which way a call goes, and whether it may go twice. The socket and HTTP themselves are given.
  */
 import { Lost, RequestFailed, RequestInDoubt, Unbegun } from "./errors.js";
-import type { Answer, Body } from "./exchange.js";
+import type { Answer, Body, Progress } from "./exchange.js";
 import type { Http } from "./http.js";
 import { EMPTY, type Bytes } from "./messages.js";
 import type { Options } from "./options.js";
@@ -23,11 +23,17 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 export interface FetchInit extends RequestInit {
   /** Resolve when the live requests of the connection that it changed were answered anew; means nothing by HTTP. */
   settled?: boolean;
+  /**
+   * Called while the body is sent, with how many of its bytes the server has taken, and how many there are; null where
+   * nobody knows that, as of a stream. By HTTP once, when the response is there, since browsers tell no more.
+   */
+  onUploadProgress?: Progress;
 }
 interface How {
   settled: boolean | undefined;
   /** Whether the caller has a signal: each Request has one. */
   isAbortable: boolean;
+  progress: Progress | undefined;
 }
 export type Fetch = (input: RequestInfo | URL, init?: FetchInit) => Promise<Response>;
 
@@ -46,10 +52,12 @@ export function fetchBy(
     try {
       if (!arguments.length) throw new TypeError("fetch needs an argument: what to fetch.");
       const address = input instanceof Request ? input : new URL(input, baseUrl);
-      const stream = init?.body instanceof ReadableStream ? (init.body as ReadableStream<Bytes>) : null;
+      const content = init?.body instanceof ArrayBuffer ? new Uint8Array(init.body) : init?.body;
+      const stream = content instanceof ReadableStream ? (content as ReadableStream<Bytes>) : null;
+      const bytes = content instanceof Uint8Array ? (content as Bytes) : null;
       if (stream) new Response(stream); // throws where it was read already, or is being read
-      // A stream stays out of the Request, since not every browser takes one there.
-      const request = new Request(address, stream ? { ...init, body: EMPTY } : init!);
+      // A stream stays out of the Request, since not every browser takes one there; bytes do, since it would copy them twice.
+      const request = new Request(address, stream || bytes ? { ...init, body: bytes?.subarray(0, 0) ?? EMPTY } : init!);
       if (stream && request.keepalive) throw new TypeError("A stream cannot outlive its page: keepalive needs another body.");
       const { signal } = request;
       // What nobody reads any more, its source should know.
@@ -57,7 +65,10 @@ export function fetchBy(
       if (signal.aborted) abandon();
       signal.throwIfAborted();
       const isAbortable = !!init?.signal || input instanceof Request;
-      return call(request, stream, { settled: init?.settled, isAbortable }).catch((error: unknown) => {
+      const told = init?.onUploadProgress;
+      // What it throws is the page's own, and no reason to end anything.
+      const progress: How["progress"] = told && ((...bytes) => queueMicrotask(() => told(...bytes)));
+      return call(request, stream ?? (bytes && new Uint8Array(bytes)), { settled: init?.settled, isAbortable, progress }).catch((error: unknown) => {
         if (signal.aborted) abandon();
         throw error;
       });
@@ -66,11 +77,11 @@ export function fetchBy(
     }
   };
 
-  const call = async (request: Request, stream: ReadableStream<Bytes> | null, how: How): Promise<Response> => {
+  const call = async (request: Request, given: Body, how: How): Promise<Response> => {
     const { signal } = request;
-    let body: Body = stream;
+    let body = given;
     // Not every browser has request.body, or heeds the signal while a body is read.
-    if (!stream && request.body !== null) {
+    if (!given && request.body !== null) {
       const bytes = new Uint8Array(await request.arrayBuffer());
       signal.throwIfAborted();
       // An empty one, too, is a body; where nobody can tell, it is none.
@@ -81,7 +92,7 @@ export function fetchBy(
     const response = await follow(request, body, token, how);
     // What a redirect has led elsewhere was refused there without the token.
     const { status } = response;
-    if (!token || !mayHaveExpired(status) || stream || !trusts(response.url || request.url)) return response;
+    if (!token || !mayHaveExpired(status) || body instanceof ReadableStream || !trusts(response.url || request.url)) return response;
     const renewed = await tokens.renew(token, status);
     if (!renewed) return response;
     await response.body?.cancel();
@@ -89,9 +100,9 @@ export function fetchBy(
   };
 
   /** Send, and go where redirects lead. */
-  const follow = async (request: Request, body: Body, token: Token, { settled, isAbortable }: How): Promise<Response> => {
+  const follow = async (request: Request, body: Body, token: Token, how: How): Promise<Response> => {
     for (let count = 0; ; count++) {
-      const answer = await send(request, body, token, settled);
+      const answer = await send(request, body, token, how);
       if (answer instanceof Response) return count ? asRedirected(answer) : answer;
       const { status, cookies, csrf } = answer;
       if (csrf) http.csrfToken = csrf;
@@ -105,7 +116,7 @@ export function fetchBy(
       const location = escaped(headers.get("location"));
       const isRedirect = REDIRECTS.includes(status);
       if (isRedirect && request.redirect === "manual") return opaqueRedirect(request.url);
-      if (!isRedirect || location === null) return responseOf(answer, headers, request, count > 0, isAbortable);
+      if (!isRedirect || location === null) return responseOf(answer, headers, request, count > 0, how.isAbortable);
       if (answer.body instanceof ReadableStream) await answer.body.cancel();
       if (request.redirect === "error") throw new RequestFailed("It redirects.");
       if (count === MOST_REDIRECTS) throw new RequestFailed("It redirects too often.");
@@ -113,13 +124,17 @@ export function fetchBy(
     }
   };
 
-  const send = async (request: Request, body: Body, token: Token, settled?: boolean): Promise<Answer | Response> => {
-    const byHttp = (): Promise<Response> => http.send(request, body, token);
+  const send = async (request: Request, body: Body, token: Token, { settled, progress }: How): Promise<Answer | Response> => {
+    const size = (body as Bytes | null)?.length ?? 0; // that of a stream is not known
+    const byHttp = async (): Promise<Response> => {
+      const response = await http.send(request, body, token);
+      if (size) progress?.(size, size);
+      return response;
+    };
     if (!carries(request)) return byHttp();
     const { signal, method } = request;
     const session = await socket.ready(openTimeoutMs, signal);
     signal.throwIfAborted();
-    const size = (body as Bytes | null)?.length ?? 0; // that of a stream is not known
     if (!session?.takes(size)) return byHttp();
     const { pathname, search } = new URL(request.url);
     const { "content-type": type, ...headers } = { ...cacheHeaders(request), ...Object.fromEntries(request.headers) };
@@ -134,7 +149,7 @@ export function fetchBy(
       referrer: referrer || undefined,
     };
     try {
-      return await session.request(message, size || body instanceof ReadableStream ? body : null, signal);
+      return await session.request(message, size || body instanceof ReadableStream ? body : null, signal, progress);
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
       const isStream = body instanceof ReadableStream;

@@ -6,7 +6,6 @@
  */
 import type { Body } from "./exchange.js";
 import type { Options } from "./options.js";
-import { gathered } from "./streams.js";
 import type { Token } from "./tokens.js";
 import { isGet, originOf, type Trusts } from "./urls.js";
 
@@ -47,7 +46,7 @@ export function httpBy(
       if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
       // Whole, since browsers stream a body by HTTP/2 only, or not at all. Where there is none, none is given: an
       // empty one would bring a Content-Length.
-      const whole = body instanceof ReadableStream ? await gathered(body, signal) : body;
+      const whole = body instanceof ReadableStream ? await (await import("./upload.js")).gathered(body, signal) : body;
       // To be given again: a Request that is made of another one with changes begins with the page's own.
       const { referrer, referrerPolicy } = request;
       return fetch(new Request(request, { headers, referrer, referrerPolicy, ...(whole && { body: whole }) }));

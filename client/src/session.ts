@@ -3,7 +3,7 @@
  *
  * Frames go out by a function that it is given; opening, pinging and coming back are the socket's.
  */
-import { exchange, type Answer, type Body } from "./exchange.js";
+import { exchange, type Answer, type Body, type Progress } from "./exchange.js";
 import type { ClientMessage, Frame, Hello, Id, ServerMessage } from "./messages.js";
 
 type Receive = (message: ServerMessage) => void;
@@ -19,7 +19,7 @@ export interface Session {
   /** Whether a message may name its referrer (4.1). */
   readonly takesReferrer: boolean;
   /** Send a request; resolve with the head of its answer. Rejects with Lost, or the reason of `signal`. */
-  request(message: ClientMessage, body: Body, signal: AbortSignal): Promise<Answer>;
+  request(message: ClientMessage, body: Body, signal: AbortSignal, progress?: Progress): Promise<Answer>;
   receive(message: ServerMessage): void;
   /** Refuse all of them, since the connection is gone. */
   lose(refusal: ServerMessage): void;
@@ -38,10 +38,10 @@ export function begin({ limits, referrer }: Hello, send: (frame: Frame) => void)
     count,
     takesReferrer: !!referrer,
     takes: (size) => !isEnding && size <= limits.body_bytes && count() < limits.in_flight + limits.waiting,
-    request(message, body, signal) {
+    request(message, body, signal, progress) {
       const id = ++lastId;
       const ended = (): void => void receivers.delete(id);
-      const [answer, receive] = exchange({ id, ...message }, body, signal, limits, send, ended);
+      const [answer, receive] = exchange({ id, ...message }, body, signal, limits, send, ended, progress);
       receivers.set(id, receive);
       return answer;
     },

@@ -4,7 +4,8 @@ import { deflateSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Client, RequestFailed, RequestInDoubt, type Options } from "../src/index.js";
 import "../src/upload.js"; // so that it is there at once when it is needed
-import { FakeSocket } from "./server.js";
+import { exchange } from "../src/exchange.js";
+import { FakeSocket, LIMITS } from "./server.js";
 
 const BASE = "http://example.com";
 const byHttp = vi.fn(async (_: Request) => new Response("by http"));
@@ -77,12 +78,39 @@ describe("answers", () => {
     for (let count = 0; count < 4; count++) socket.binary({ id: 1, more: true }, "x".repeat(65_536));
     await settled();
     expect(socket.sent.length).toBe(1);
+    vi.advanceTimersByTime(250);
     const reader = body!.getReader();
     for (let count = 0; count < 2; count++) await reader.read();
     await sent(socket, 2);
     expect(socket.heads[1]).toEqual({ id: 1, credit: 131_072 });
     await reader.cancel();
     expect(socket.heads[2]).toEqual({ id: 1, cancel: true });
+  });
+
+  test.each([
+    [249, [524_288, 1_048_576, 2_097_152, 2_097_152, 2_097_152]], // as much as is read in half a second, and 2 MiB at most
+    [250, [262_144, 262_144, 262_144, 262_144, 262_144]],
+  ])("a page that reads half of what it may be sent within %d ms is sent more ahead", async (ms, expected) => {
+    const socket = await connect();
+    const call = client.fetch("/stream/");
+    await sent(socket, 1);
+    socket.binary({ id: 1, status: 200, headers: {}, more: true }, "");
+    const reader = (await call).body!.getReader();
+    let [window, granted, read] = [262_144, 262_144, 0];
+    const windows: number[] = [];
+    for (const _ of expected) {
+      vi.advanceTimersByTime(ms);
+      const before = socket.sent.length;
+      for (let half = 0; half < window / 2; half += 65_536) {
+        socket.binary({ id: 1, more: true }, "x".repeat(65_536));
+        read += (await reader.read()).value!.length;
+      }
+      await sent(socket, before + 1);
+      granted += socket.heads.at(-1)!["credit"] as number;
+      windows.push((window = granted - read)); // all was read, so all of it may come now
+    }
+    expect(windows).toEqual(expected);
+    await reader.cancel();
   });
 
   test("where the handshake could not set the cookie of tickets, it is fetched and the socket opened anew", async () => {
@@ -152,6 +180,8 @@ describe("bodies", () => {
     ["a form", () => new URLSearchParams({ a: "1 é" }), undefined, "a=1+%C3%A9"],
     ["a Blob", () => new Blob(["x"], { type: "image/png" }), undefined, "x"],
     ["an ArrayBuffer", () => new Uint8Array([0, 255]).buffer, undefined, "\0\xff"],
+    ["a DataView", () => new DataView(new Uint8Array([9, 0, 255, 9]).buffer, 1, 2), undefined, "\0\xff"],
+    ["a Buffer", () => Buffer.from([9, 0, 255, 9]).subarray(1, 3), undefined, "\0\xff"],
     ["a typed array", () => new Uint8Array([9, 0, 255, 9]).subarray(1, 3), undefined, "\0\xff"],
   ])("%s arrives", async (_, make, member, tail) => {
     const socket = await connect();
@@ -249,6 +279,126 @@ describe("bodies", () => {
     await settled();
     expect(cancelled.mock.calls).toEqual([[why]]);
     expect(byHttp).not.toHaveBeenCalled();
+  });
+
+  test.each(["application/json", "text/plain;charset=UTF-8", undefined])("a large body of type %s is copied a part at a time only", async (type) => {
+    const body = new TextEncoder().encode(JSON.stringify("x".repeat(1_000_000)));
+    const frames: (string | Uint8Array)[] = [];
+    const sizes = { set: 0, slice: 0, decode: 0, parse: 0 };
+    const spied = [
+      vi.spyOn(Uint8Array.prototype, "set").mockImplementation((from) => void (sizes.set = Math.max(sizes.set, from.length))),
+      vi.spyOn(Uint8Array.prototype, "slice").mockImplementation((from = 0, to = 2e6) => ((sizes.slice = to - from), body.subarray(from, to))),
+      vi.spyOn(TextDecoder.prototype, "decode").mockImplementation(() => ((sizes.decode = 1), "")),
+    ];
+    const limits = { ...LIMITS, body_bytes: 2e6 };
+    const [answer, receive] = exchange({ id: 1, type }, body, new AbortController().signal, limits, (frame) => frames.push(frame), () => {});
+    while (!frames.length) await turn();
+    receive({ id: 1, credit: 2e6 });
+    for (let turns = 0; turns < 20; turns++) await turn();
+    for (const spy of spied) spy.mockRestore();
+    receive({ id: 1, status: 204, headers: {} });
+    expect([(await answer).status, frames.length, sizes]).toEqual([204, 18, { set: 65_536, slice: 0, decode: 0, parse: 0 }]);
+  });
+
+  test.each(["a Uint8Array", "an ArrayBuffer"])("%s is what it was when it was given, whatever becomes of it", async (kind) => {
+    const socket = await connect();
+    const bytes = new Uint8Array([0, 255]);
+    const call = client.fetch("/", { method: "POST", body: kind === "a Uint8Array" ? bytes : bytes.buffer });
+    bytes.fill(7);
+    await sent(socket, 1);
+    expect([...(socket.sent[0] as Uint8Array).slice(-2)]).toEqual([0, 255]);
+    socket.text({ id: 1, status: 204, headers: {} });
+    await call;
+    const shared = new Uint8Array(new SharedArrayBuffer(3));
+    for (const body of [shared, "x"] as BodyInit[]) {
+      const init = body === "x" ? { body } : { method: "POST", body };
+      await expect(client.fetch("/", init)).rejects.toBeInstanceOf(TypeError);
+    }
+    expect(socket.sent.length).toBe(1);
+  });
+
+  test("a text that may be longer than a frame is counted, and goes in one if it fits", async () => {
+    const socket = await connect();
+    const call = client.fetch("/", { method: "POST", body: "x".repeat(150_000) });
+    await sent(socket, 1);
+    expect((socket.heads[0]!["body"] as string).length).toBe(150_000);
+    socket.text({ id: 1, status: 204, headers: {} });
+    await call;
+    const long = client.fetch("/", { method: "POST", body: "é".repeat(99_980) }); // 199,960 bytes, and the head
+    await sent(socket, 4);
+    expect(socket.heads[1]).toMatchObject({ more: true });
+    socket.text({ id: 2, status: 204, headers: {} });
+    await long;
+  });
+
+  describe("the progress of an upload", () => {
+    /** All frames of a call, each part of it acknowledged as a server does. */
+    async function acknowledged(socket: FakeSocket, frames: number): Promise<void> {
+      for (let seen = 0; seen < frames; seen++) {
+        for (let turns = 0; turns < 200 && socket.sent.length <= seen; turns++) await turn();
+        const [frame, head] = [socket.sent[seen] as Uint8Array, socket.heads[seen]!];
+        const size = frame.length - frame.indexOf(10) - 1;
+        if (size && head["more"]) socket.text({ id: head.id, credit: size });
+      }
+      expect(socket.sent.length).toBe(frames);
+      socket.text({ id: 1, status: 204, headers: {} });
+    }
+
+    test.each<[string, () => BodyInit, (number | null)[][], number]>([
+      ["bytes", () => new Uint8Array(150_000), [[65_536, 150_000], [100_000, 150_000], [150_000, 150_000]], 5],
+      ["a small body", () => "small", [[5, 5]], 3],
+      ["a form", () => new URLSearchParams({ a: "1" }), [[3, 3]], 3],
+      ["a stream", () => new Blob([new Uint8Array(70_000)]).stream(), [[65_536, null], [70_000, null]], 4],
+      ["an empty body", () => "", [], 1],
+    ])("of %s is what the server has taken", async (_, make, expected, frames) => {
+      const socket = await connect();
+      const told = vi.fn();
+      const call = client.fetch("/", { method: "POST", body: make(), onUploadProgress: told });
+      await acknowledged(socket, frames);
+      await call;
+      expect(told.mock.calls).toEqual(expected);
+    });
+
+    test("by HTTP comes with the response", async () => {
+      const socket = await connect();
+      const told = vi.fn();
+      const init = { method: "POST", onUploadProgress: told };
+      await client.fetch("/", { ...init, body: new Uint8Array(1_000_001) });
+      client.close();
+      await client.fetch("/", init);
+      expect([socket.sent, told.mock.calls]).toEqual([[], [[1_000_001, 1_000_001]]]);
+    });
+
+    test("ends with the call", async () => {
+      const socket = await connect();
+      const controller = new AbortController();
+      const told = vi.fn();
+      const init = { method: "POST", body: new Uint8Array(150_000), signal: controller.signal, onUploadProgress: told };
+      const checked = expect(client.fetch("/", init)).rejects.toMatchObject({ name: "AbortError" });
+      await sent(socket, 3);
+      controller.abort();
+      await checked;
+      socket.text({ id: 1, credit: 65_536 });
+      await settled();
+      expect(told).not.toHaveBeenCalled();
+    });
+
+    test("may be a function that throws: the call goes on, and the page is told", async () => {
+      const others = process.rawListeners("uncaughtException") as NodeJS.UncaughtExceptionListener[];
+      const uncaught = vi.fn();
+      process.removeAllListeners("uncaughtException").on("uncaughtException", uncaught);
+      const socket = await connect();
+      const why = new RangeError("of the page");
+      const onUploadProgress = (): void => {
+        throw why;
+      };
+      const call = client.fetch("/", { method: "POST", body: "small", onUploadProgress });
+      await acknowledged(socket, 3);
+      expect((await call).status).toBe(204);
+      process.removeAllListeners("uncaughtException");
+      for (const each of others) process.on("uncaughtException", each);
+      expect(uncaught.mock.calls.map(([error]) => error as unknown)).toEqual([why]);
+    });
   });
 
   test("a body over the server's limit goes by HTTP", async () => {

@@ -92,7 +92,7 @@ test("an abort while the body is read ends the stream on both sides", async () =
 
 test.each(["Blob", "ReadableStream", "file of a form"])("20 MB arrive as a %s, byte for byte", async (kind) => {
   const { page, byHttp } = await visit(server.origin);
-  const [answer, size] = await page.evaluate(async (kind) => {
+  const [answer, size, progress] = await page.evaluate(async (kind) => {
     const bytes = new Uint8Array(20_000_000);
     for (let index = 0, state = 1; index < bytes.length; index++) {
       state = (state * 48271) % 2147483647; // not one part equals another
@@ -110,11 +110,17 @@ test.each(["Blob", "ReadableStream", "file of a form"])("20 MB arrive as a %s, b
     });
     const body = kind === "Blob" ? new Blob([bytes]) : kind === "ReadableStream" ? stream : form;
     const path = body instanceof FormData ? "/fields/" : "/digest/";
-    const response = await wsrequest.fetch(path, { method: "POST", body, duplex: "half" } as RequestInit);
-    return [await response.text(), bytes.length] as const;
+    const progress: [number, number | null][] = [];
+    const onUploadProgress = (...told: [number, number | null]): void => void progress.push(told);
+    const response = await wsrequest.fetch(path, { method: "POST", body, duplex: "half", onUploadProgress } as RequestInit);
+    return [await response.text(), bytes.length, progress] as const;
   }, kind);
   expect(answer).toContain(digest());
   expect(answer).toContain(String(size));
+  const [sent, total] = progress.at(-1)!;
+  expect(total === null).toBe(kind === "ReadableStream");
+  expect([sent, progress.map(([count]) => count)]).toEqual([total ?? size, progress.map(([count]) => count).sort((a, b) => a - b)]);
+  expect(progress.length).toBeGreaterThanOrEqual(Math.floor(size / 65_536));
   expect(byHttp).toEqual([]);
 });
 

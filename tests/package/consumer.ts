@@ -5,7 +5,8 @@ const options: Options = { url: "wss://example.com/ws/", token: async () => "a t
 export const client = new Client(options);
 
 export async function create(title: string): Promise<number> {
-  const init: FetchInit = { method: "POST", body: new URLSearchParams({ title }), settled: true };
+  const onUploadProgress = (sentBytes: number, totalBytes: number | null): void => console.log(sentBytes, totalBytes);
+  const init: FetchInit = { method: "POST", body: new URLSearchParams({ title }), settled: true, onUploadProgress };
   try {
     const response: Response = await client.fetch("/api/snippets/", init);
     return response.status;
@@ -29,5 +30,7 @@ export async function follow(show: (response: Response) => void): Promise<LiveSt
 new Client({ path: "/ws/" });
 // @ts-expect-error: no such kind of patch
 client.live("/api/snippets/", null, { patch: "xml" });
+// @ts-expect-error: how many there are may not be known
+void client.fetch("/", { onUploadProgress: (sentBytes: number, totalBytes: number) => console.log(sentBytes / totalBytes) });
 // @ts-expect-error: no address
 void client.fetch();
