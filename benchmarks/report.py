@@ -22,7 +22,7 @@ _PACKAGES = (
 _CLOCKLESS = {
     "idle_kib": "memory", "us": "cpu", "kib": "size", "current": "count", "runs": "count",
 }  # fmt: skip
-_UNITS = {"idle_kib": " KiB", "kib": " KiB", "us": " us"}
+_UNITS = {"idle_kib": " KiB", "kib": " KiB", "us": " us", "ms": " ms"}
 
 _OTHERS_MAX = 0.15  # share of a core that may go to others for a slice to count by the clock
 _SATURATED = 0.85  # share of its core from which on a server did not wait for the generator

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from benchmarks.subjects import MANY_CONNECTIONS, ONE, ONE_CONNECTION, Shape
 
 IDLE = Shape(5000, 0)
-FAMILIES = {"requests": range(1, 8), "live": range(8, 15)}  # rows whose results stand together
+# Rows whose results stand together.
+FAMILIES = {"requests": range(1, 8), "live": range(8, 15), "browser": range(15, 18)}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,7 +29,7 @@ class Comparison:
     Attributes:
         row: its number in the table.
         title: what is compared, for readers.
-        figure: of the measurements: "rate", "p50_ms" or "idle_kib".
+        figure: of the measurements, such as "rate", "p50_ms" or "idle_kib".
         ours: where ours is measured.
         peers: alternatives of one peer, of which the best counts; none for a figure that counts
             by itself.

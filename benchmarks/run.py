@@ -12,15 +12,21 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import fairness, live, live_report, live_rows, measure, plot, report, rows
+from benchmarks import browser, fairness, live, live_report, live_rows, measure, plot, report, rows
 from benchmarks.breakdown import breakdown
+from benchmarks.browser_rows import browser_comparisons, browser_tables
 from benchmarks.rows import FAMILIES, Comparison, Point
 from benchmarks.servers import cores
 from benchmarks.subjects import SUBJECTS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-_FILES = {"requests": "latest", "live": "live"}
+_FILES = {"requests": "latest", "live": "live", "browser": "browser"}
+_TABLES = {
+    "requests": report.request_tables,
+    "live": live_report.live_tables,
+    "browser": browser_tables,
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -28,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each slice")
-    parser.add_argument("--rows", default="requests,live", help="names or numbers, with commas")
+    parser.add_argument("--rows", default=",".join(FAMILIES), help="names or numbers, with commas")
     parser.add_argument("--views", default="trivial,drf,async", help="names, with commas")
     parser.add_argument("--subjects", default=",".join(SUBJECTS), help="names, with commas")
     parser.add_argument("--quick", action="store_true", help="1 round of 0.5 s, for a look")
@@ -65,12 +71,16 @@ def chosen_comparisons(wanted: argparse.Namespace) -> dict[str, list[Comparison]
     views = {*wanted.views.split(","), ""}
     if wanted.against:
         before = [each for each in rows.against_before() if each.ours.view in views]
-        return {"requests": before, "live": []}
+        return {"requests": before, "live": [], "browser": []}
     numbers: set[int] = set()
     for part in wanted.rows:
         numbers.update(FAMILIES[part] if part in FAMILIES else [int(part)])
     requests = [each for each in rows.comparisons() if each.ours.view in views]
-    found = {"requests": requests, "live": live_rows.live_comparisons()}
+    found = {
+        "requests": requests,
+        "live": live_rows.live_comparisons(),
+        "browser": browser_comparisons(),
+    }
     return {
         family: [each for each in all_ if each.row in numbers] for family, all_ in found.items()
     }
@@ -157,7 +167,10 @@ def gather(
     lively = live.measure(chosen["live"], names, *terms)
     if "ours" in names and any(each.row == fairness.ROW for each in chosen["live"]):
         lively |= fairness.measure(wanted.rounds, where, server_core, say)
-    return {"requests": samples, "live": lively}
+    browsed = {}
+    if "ours" in names and chosen["browser"]:
+        browsed = browser.measure({each.row for each in chosen["browser"]}, *terms)
+    return {"requests": samples, "live": lively, "browser": browsed}
 
 
 def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict[str, str]) -> str:
@@ -198,8 +211,9 @@ def tell(
 ) -> None:  # fmt: skip
     """Print the results of one family of rows, and write them where there is a place for them."""
     known, name = report.facts(), _FILES[family]
-    make = live_report.live_tables if family == "live" else report.request_tables
-    text = report.markdown(verdicts, known, terms, f"{name}.svg", make(samples))
+    if family == "browser" and samples:
+        known |= {"Chromium": browser.version()}
+    text = report.markdown(verdicts, known, terms, f"{name}.svg", _TABLES[family](samples))
     print(text)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

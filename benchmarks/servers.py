@@ -40,6 +40,32 @@ def core_busy(core: int) -> float:
     return 0.0
 
 
+def _tree(root: int) -> list[int]:
+    """A process and all below it."""
+    found, new = [], [root]
+    while new:
+        pid = new.pop()
+        found.append(pid)
+        try:
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                new += map(int, children.read_text().split())
+        except OSError:  # a thread that ended meanwhile
+            continue
+    return found
+
+
+def processor_seconds(root: int) -> float:
+    """Processor seconds of a process and its children so far."""
+    ticks = 0
+    for pid in _tree(root):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # a child that ended meanwhile
+            continue
+        ticks += int(fields[11]) + int(fields[12])  # utime, stime (proc(5) 14 and 15)
+    return ticks / _TICKS
+
+
 class Server:
     """A running subject, pinned to one core.
 
@@ -95,30 +121,14 @@ class Server:
         found: dict[str, Any] = json.loads(answer)
         return found
 
-    def _tree(self) -> list[int]:
-        found, new = [], [self.process.pid]
-        while new:
-            pid = new.pop()
-            found.append(pid)
-            try:
-                for children in Path(f"/proc/{pid}/task").glob("*/children"):
-                    new += map(int, children.read_text().split())
-            except OSError:  # a thread that ended meanwhile
-                continue
-        return found
-
     def cpu(self) -> float:
         """Processor seconds of the process and its children so far."""
-        ticks = 0
-        for pid in self._tree():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])  # utime, stime (proc(5) 14 and 15)
-        return ticks / _TICKS
+        return processor_seconds(self.process.pid)
 
     def memory_kib(self) -> int:
         """Proportional set size of the process and its children, in KiB."""
         total = 0
-        for pid in self._tree():
+        for pid in _tree(self.process.pid):
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
                     total += int(line.split()[1])

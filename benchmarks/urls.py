@@ -2,11 +2,12 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
@@ -16,6 +17,7 @@ from rest_framework.serializers import ModelSerializer
 
 from benchmarks.live_rows import RUN_SECONDS
 from benchmarks.models import Score
+from wsrequest import __file__ as package
 
 HELLO = {"hello": "world"}
 _runs: list[None] = []  # append is atomic, += is not
@@ -97,6 +99,35 @@ def runs(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"runs": len(_runs)})
 
 
+def page(request: HttpRequest) -> HttpResponse:
+    """Where the browser is."""
+    return HttpResponse("<!doctype html><title>bodies</title>")
+
+
+def static(request: HttpRequest, name: str) -> HttpResponse:
+    """A file of the browser client."""
+    content = Path(package).with_name("static").joinpath("wsrequest", name).read_bytes()
+    return HttpResponse(content, content_type="text/javascript")
+
+
+def _answer(request: HttpRequest, content: bytes) -> HttpResponse:
+    response = HttpResponse(content, content_type="application/octet-stream")
+    response["X-Way"] = "socket" if hasattr(request, "websocket") else "http"
+    return response
+
+
+@csrf_exempt
+def echo(request: HttpRequest) -> HttpResponse:
+    """The body."""
+    return _answer(request, request.read())
+
+
+@csrf_exempt
+def size(request: HttpRequest) -> HttpResponse:
+    """The size of the body."""
+    return _answer(request, str(len(request.read())).encode())
+
+
 urlpatterns = [
     path("trivial/", trivial),
     path("async/", trivial_async),
@@ -106,4 +137,8 @@ urlpatterns = [
     path("live/<int:pk>/slow/<int:n>/", slow),
     path("live/<int:pk>/set/", set_score),
     path("live/runs/", runs),
+    path("bodies/", page),
+    path("bodies/static/<str:name>", static),
+    path("bodies/echo/", echo),
+    path("bodies/size/", size),
 ]
