@@ -330,6 +330,50 @@ MESSAGES = (
         ),
     ),
     Defence(
+        (7, 30),
+        "a message names no referrer of another origin than its page's",
+        SRC + "http/requests.py",
+        (('    if not referrer.startswith(f"{base.origin}/"):\n', "    if False:\n"),),
+        (
+            UNIT + "http/test_requests.py"
+            "::test_a_referrer_of_another_origin_or_of_a_proxy_is_refused",
+            UNIT + "connection/test_connection.py"
+            "::test_a_referrer_that_the_origin_does_not_vouch_for_reaches_no_view",
+        ),
+    ),
+    Defence(
+        (7, 30),
+        "a message names no referrer where no browser's Origin vouches for it, or a proxy sets it",
+        SRC + "http/requests.py",
+        (("    if not takes_referrer(base, vouching):\n", "    if False:\n"),),
+        (
+            UNIT + "http/test_requests.py"
+            "::test_a_referrer_of_another_origin_or_of_a_proxy_is_refused",
+        ),
+    ),
+    Defence(
+        (7, 30),
+        "the referrer of each message is checked before a view sees it",
+        SRC + "connection/exchange.py",
+        (("            if message.referrer is not None:\n", "            if False:\n"),),
+        (
+            UNIT + "connection/test_connection.py"
+            "::test_a_referrer_that_the_origin_does_not_vouch_for_reaches_no_view",
+        ),
+    ),
+    Defence(
+        (30, 36),
+        "a referrer is a URL of HTTP without control characters, fragment or credentials",
+        SRC + "protocol/fields.py",
+        (
+            (
+                "if len(referrer) > MAX_REFERRER_CHARACTERS or not _REFERRER.fullmatch(referrer):",
+                "if False:",
+            ),
+        ),
+        (UNIT + "protocol/test_codec.py::test_frame_is_refused",),
+    ),
+    Defence(
         (28,),
         "check W025: a server is installed that has holes",
         SRC + "checks/deployment.py",

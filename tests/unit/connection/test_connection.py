@@ -229,6 +229,21 @@ async def test_a_token_can_be_the_projects_own_to_set() -> None:
         assert not STAGES["a"].count
 
 
+@pytest.mark.parametrize(
+    ("origin", "referrer"), [(ORIGIN, "http://other/"), (None, f"{ORIGIN}/page")]
+)
+async def test_a_referrer_that_the_origin_does_not_vouch_for_reaches_no_view(
+    origin: str | None, referrer: str
+) -> None:
+    async with opened(origin=origin) as peer:
+        peer.say(id=1, url="/quick/a/", referrer=referrer)
+        assert await peer.code(1) == "bad_header"
+        assert not STAGES["a"].count
+        if origin is not None:
+            peer.say(id=2, url="/quick/a/", referrer=f"{origin}/page")
+            assert (await peer.last(2)).status == 200
+
+
 async def test_a_second_use_of_a_live_id_is_refused_without_ending_the_first() -> None:
     async with opened() as peer:
         peer.say(id=1, url="/hold/a/")
