@@ -12,7 +12,22 @@ export interface Held {
   body: Bytes | null;
   /** What the body says, where a patch needed that. */
   value?: unknown;
+  /** Whether the headers are those of HTTP: a proxy adds to them, and CORS hides some. */
+  isByHttp?: boolean;
 }
+
+/**
+ * Headers that tell a page nothing: they differ in each answer, follow from the body, or are those of a server or proxy.
+ * The first two lines are what the server leaves out when it compares (wsrequest/live/results.py).
+ */
+const TELLING_NOTHING = [
+  "date", "age", "expires", "etag", "last-modified", "content-length", "set-cookie", "server-timing",
+  "x-request-id", "request-id", "x-correlation-id", "x-runtime",
+  "connection", "keep-alive", "transfer-encoding", "content-encoding", "server", "vary", "via",
+];
+const RATE_LIMITS = ["ratelimit", "x-ratelimit", "x-rate-limit"];
+/** Of the body, which a 304 has not (RFC 9111, 3.2). */
+const OF_BODY = ["content-length", "content-encoding", "content-type", "content-range"];
 
 /** The status of what is held where nothing but its ETag is known. */
 export const TAG_ONLY = 304;
@@ -35,16 +50,37 @@ const parsed = (body: Bytes): unknown => JSON.parse(new TextDecoder().decode(bod
 export async function heldOf(shown: Response | string | null): Promise<Held | null> {
   if (shown instanceof Response && !shown.bodyUsed) {
     const body = new Uint8Array(await shown.clone().arrayBuffer());
-    return { status: shown.status, headers: Object.fromEntries(shown.headers), body };
+    return { status: shown.status, headers: Object.fromEntries(shown.headers), body, isByHttp: true };
   }
   const tag = shown instanceof Response ? shown.headers.get("etag") : shown;
-  return tag === null ? null : { status: TAG_ONLY, headers: { ETag: tag }, body: null };
+  return tag === null ? null : { status: TAG_ONLY, headers: { ETag: tag }, body: null, isByHttp: true };
 }
 
-/** Whether two answers show the same. */
-export function isSame({ status, body }: Held, other: Held | null): boolean {
-  const [one, two] = [body ?? [], other?.body ?? []];
-  return status === other?.status && one.length === two.length && one.every((byte, index) => byte === two[index]);
+/** Whether two answers show the same. Where one came by HTTP and the other did not, only headers that both have count. */
+export function isSame(held: Held, other: Held | null): boolean {
+  if (held.status !== other?.status) return false;
+  const [one, two] = [held.body ?? [], other.body ?? []];
+  if (one.length !== two.length || !one.every((byte, index) => byte === two[index])) return false;
+  const [before, after] = [telling(held.headers), telling(other.headers)];
+  const isOneWay = !held.isByHttp === !other.isByHttp;
+  const names = [...before.keys(), ...after.keys()].filter((name) => isOneWay || (before.has(name) && after.has(name)));
+  return names.every((name) => before.get(name) === after.get(name));
+}
+
+const named = (headers: Headings): Map<string, string> =>
+  new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), [value].flat().join(", ")]));
+
+function telling(headers: Headings): Map<string, string> {
+  const isTelling = (name: string): boolean => !TELLING_NOTHING.includes(name) && !RATE_LIMITS.some((each) => name.startsWith(each));
+  return new Map([...named(headers)].filter(([name]) => isTelling(name)));
+}
+
+/** What is held, with the headers of a 304 that says that it is current. */
+export function refreshed(held: Held | null, { headers, isByHttp }: Pick<Held, "headers" | "isByHttp">): Held | null {
+  if (!held) return null;
+  const newer = [...named(headers)].filter(([name]) => !OF_BODY.includes(name));
+  const both = Object.fromEntries([...named(held.headers), ...newer]);
+  return { ...held, headers: both, isByHttp: !!(held.isByHttp || isByHttp) };
 }
 
 /** What is held after an answer. Throws when its patch cannot be applied, and `held` is of no use then. */

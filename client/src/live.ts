@@ -7,7 +7,7 @@
 import type { Client } from "./client.js";
 import type { RequestFailed } from "./errors.js";
 import { byEvents, byGet, bySocket, SESSION_ENDED, type Ask, type Over } from "./feeds.js";
-import { changed, heldOf, isSame, newestBy, TAG_ONLY, type Held } from "./held.js";
+import { changed, heldOf, isSame, newestBy, refreshed, TAG_ONLY, type Held } from "./held.js";
 import type { Http } from "./http.js";
 import type { decode, ServerMessage } from "./messages.js";
 import type { Options } from "./options.js";
@@ -144,11 +144,12 @@ export function follow(parts: Parts, subscription: Subscription, ...[url, ...res
       let next: Held | null = null;
       try {
         // 304 speaks of what was held when it was asked; events may have brought another since.
-        next = status !== 304 ? changed(base, message) : isFirst ? asked : base;
+        next = status === 304 ? refreshed(isFirst ? asked : base, message as Held) : changed(base, message);
       } catch {
         // a patch that does not fit
       }
-      const isNew = next && next !== base && !(isFirst && isSame(next, base));
+      const mayBeSame = isFirst || status === 304;
+      const isNew = next && !(mayBeSame && isSame(next, base));
       base = next; // without one it is asked for as a whole
       if (!next) return feed.abort();
       wasLive = true;
@@ -205,9 +206,10 @@ export function follow(parts: Parts, subscription: Subscription, ...[url, ...res
       if (client.state !== "open") become("connecting");
       return null;
     }
-    const current = next ?? (response.status === 304 && base);
+    const fresh = { headers: Object.fromEntries(response.headers), isByHttp: true };
+    const current = next ?? (response.status === 304 ? refreshed(base, fresh) : null);
     if (!current) return refused(response, token, true);
-    const isNew = current !== base && !isSame(current, base);
+    const isNew = !isSame(current, base);
     base = current;
     isRenewed = false;
     wasLive = true;

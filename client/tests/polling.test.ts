@@ -96,6 +96,75 @@ afterEach(async () => {
   expect(timers).toBe(0); // nothing is kept
 });
 
+describe("headers that change alone", () => {
+  const total = (version: number, status: number, changes: object = {}): object => ({
+    ...{ version, status, headers: { ...JSON_TYPE, ETag: '"same"', "X-Total": "1", ...changes } },
+    ...(status === 200 && { data: ["a"] }),
+  });
+  const NOTHING = { Date: "2", "Content-Length": "5", ETag: '"2"', "X-RateLimit-Remaining": "2", Server: "2", "X-Request-ID": "2" };
+
+  /** A live request that has been shown X-Total 1, by the socket. */
+  async function shown(): Promise<[FakeSocket, Subscription, (string | null)[]]> {
+    const socket = connect();
+    const seen: (string | null)[] = [];
+    const subscription = live("/a/", (response) => void seen.push(response.headers.get("x-total")));
+    socket.text({ id: (await sent(socket, 1)).id, ...total(1, 200) });
+    await until(() => seen.length === 1);
+    return [socket, subscription, seen];
+  }
+
+  test.each([
+    [200, { "X-Total": "2" }, true],
+    [304, { "X-Total": "2" }, true],
+    [304, { "x-total": ["1"] }, false],
+    [200, { "X-Total": undefined, "X-Totals": "1" }, true],
+    [200, NOTHING, false],
+    [304, NOTHING, false],
+  ])("are shown behind a reconnect that is answered %d with %o: %o", async (status, changes, isShown) => {
+    const [socket, subscription, seen] = await shown();
+    socket.drop(1006);
+    while (FakeSocket.last === socket) await pass(500);
+    FakeSocket.last.greet();
+    const { id } = await sent(FakeSocket.last, 1);
+    FakeSocket.last.text({ id, ...total(1, status, changes) });
+    await until(() => subscription.state === "live");
+    expect(seen.length).toBe(isShown ? 2 : 1);
+    const now = await subscription.ready();
+    const expected = { "x-total": "1", ...Object.fromEntries(Object.entries(changes).map(([name, value]) => [name.toLowerCase(), value])) };
+    expect(now.headers.get("x-total")).toBe(expected["x-total"]?.toString() ?? null);
+    expect([now.headers.get("content-type"), await now.json()]).toEqual(["application/json", ["a"]]);
+    FakeSocket.last.text({ id, ...total(2, 200, { "X-Total": "3" }) });
+    await until(() => seen.at(-1) === "3");
+  });
+
+  test.each([
+    ["another value by 200", 200, { "X-Total": "2" }, 2],
+    ["another value by 304", 304, { "X-Total": "2" }, 2],
+    ["the same", 200, { "X-Total": "1", Vary: "Cookie", Server: "x" }, 1],
+    ["one that CORS hides, and one of a proxy", 200, { "CF-Ray": "1" }, 1],
+    ["the length of no body", 304, { "Content-Length": "0", "Content-Type": "text/html" }, 1],
+  ])("are shown by a poll: %s", async (_, status, changes, calls) => {
+    const [socket, subscription, seen] = await shown();
+    const body = status === 200 ? '["a"]' : null;
+    page = () => new Response(body, { status, headers: { ...(body && JSON_TYPE), ETag: '"same"', ...changes } as HeadersInit });
+    socket.drop(1006);
+    while (subscription.state !== "polling") {
+      await pass(500);
+      if (FakeSocket.last.readyState < 2) FakeSocket.last.drop(1006);
+    }
+    expect(seen.length).toBe(calls);
+    const count = gets.length;
+    if (calls === 1) page = () => new Response(body, { status, headers: { ...(body && JSON_TYPE), ...changes, Date: "later" } as HeadersInit });
+    while (gets.length === count) {
+      await pass(500);
+      if (FakeSocket.last.readyState < 2) FakeSocket.last.drop(1006);
+    }
+    await quiet();
+    const now = await subscription.ready();
+    expect([seen.length, now.headers.get("content-type"), await now.json()]).toEqual([calls, "application/json", ["a"]]);
+  });
+});
+
 describe("polling", () => {
   /** A live request of a page whose socket is refused. */
   async function refused(...call: Parameters<Client["live"]>): Promise<Subscription> {
