@@ -779,7 +779,7 @@ test.each([
   await call;
 });
 
-test.each([[200, "OK"], [404, "Not Found"], [299, ""]])("an answer of %d has the text %o", async (status, text) => {
+test.each([[200, "OK"], [404, "Not Found"], [413, "Content Too Large"], [422, "Unprocessable Content"], [299, ""]])("an answer of %d has the text %o", async (status, text) => {
   const socket = await connect();
   const call = client.fetch("/");
   await sent(socket, 1);
