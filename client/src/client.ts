@@ -19,7 +19,7 @@ export class Client extends EventTarget implements StandIn {
   declare readonly live: (...call: LiveCall) => Subscription;
   /** Connect now instead of at the first call; also after `close()`. */
   declare readonly open: () => void;
-  /** End the connection. Calls in flight end as with a lost connection; later ones go by HTTP until `open()`. */
+  /** End the connection, and forget the token. Calls in flight end as with a lost connection; later ones go by HTTP until `open()`. */
   declare readonly close: () => void;
   declare readonly install: StandIn["install"];
   declare readonly uninstall: StandIn["uninstall"];
@@ -40,7 +40,9 @@ export class Client extends EventTarget implements StandIn {
     const baseUrl = page && originOf(page) === originOf(url) ? page : url;
     const plain = options.fetch ?? globalThis.fetch; // the one from before install()
     const socketClass = (options.WebSocket ?? globalThis.WebSocket) as typeof WebSocket;
-    const changed = (state: State): void => {
+    const tokens = tokensOf(options.token);
+    const changed = (state: State, hasEnded?: boolean): void => {
+      if (hasEnded) tokens.forget();
       this.state = state;
       this.dispatchEvent(new Event("statechange"));
     };
@@ -49,11 +51,14 @@ export class Client extends EventTarget implements StandIn {
     const http = httpBy(plain, url, trusts, options, loseCookies);
     const bind = (): Promise<void> => http.redeem("");
     const socket = socketTo(socketUrl, socketClass, options.queueLimit ?? 256, changed, bind, loseCookies);
-    const tokens = tokensOf(options.token);
     const fetch = fetchBy(socket, http, tokens, baseUrl, trusts, options);
     const parts = { client: this, socket, http, tokens, socketUrl: url, baseUrl, options, decode, headersOf, responseOf, RequestFailed };
     const live = (...call: LiveCall): Subscription => subscribe(parts, call);
-    const { open, close, count } = socket;
+    const { open, count } = socket;
+    const close = (): void => {
+      tokens.forget();
+      socket.close();
+    };
     this.#count = count;
     Object.assign(this, { fetch, live, open, close }, standInBy(fetch, baseUrl));
   }

@@ -2,7 +2,7 @@
 export interface Options {
   /** Address of the socket: a path, or with scheme ws, wss, http or https. @default "/ws/" */
   url?: string;
-  /** The token of each request, or a function that gives it; asked again after a 401, or a 403. @default none */
+  /** The token of each request, or a function that gives it; asked again after a 401, or a 403, a logout elsewhere, and close(). @default none */
   token?: string | (() => string | null | Promise<string | null>);
   /**
    * Origins that get the token and the CSRF token besides the socket's own, as `https://api.example.com`.

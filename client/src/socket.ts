@@ -32,13 +32,15 @@ const PONG_MS = 3000;
 const MOST_PONG_MS = 30_000;
 const SLOW_BYTES = 65_536; // a second: the slowest uplink that is not taken for a dead one
 const LATE_MS = 1000; // a timer that is so late was held up with the frames that it waits for
+const SESSION_ENDED = 4003; // the close code of a logout elsewhere (7)
 const STEADY_MS = 10_000;
 const MOST_BACKOFF_MS = 30_000;
 // What tells that the network, or the page, is another than a moment ago.
 const SIGNS = ["offline", "online", "pageshow", "visibilitychange"];
 
 /**
- * A socket to `url`, for which at most `queueLimit` calls wait; `changed` hears of each new state.
+ * A socket to `url`, for which at most `queueLimit` calls wait; `changed` hears of each new state, and whether the visitor's
+ * session has ended with it.
  *
  * `bind` fetches the cookie that tickets are bound to, and `loseCookies` is called where it does not come back (6.4).
  */
@@ -46,7 +48,7 @@ export function socketTo(
   url: string,
   Class: typeof WebSocket,
   queueLimit: number,
-  changed: (state: State) => void,
+  changed: (state: State, hasEnded?: boolean) => void,
   bind: () => Promise<void>,
   loseCookies: () => void,
 ): Socket {
@@ -199,9 +201,9 @@ export function socketTo(
       // Full jitter: a thousand pages that lost one server do not come back in the same moment (7.2).
       after(Math.random() * Math.min(MOST_BACKOFF_MS, 1000 * 2 ** attempt++), open);
     }
-    become(next);
+    become(next, code === SESSION_ENDED);
     // 4004: what has neither answer nor refusal was not begun (section 7).
-    const what = code === 4003 ? "session_ended" : "connection_lost";
+    const what = code === SESSION_ENDED ? "session_ended" : "connection_lost";
     lost?.lose({ error: { code: what, detail: why }, status: code === 4004 ? 503 : undefined });
   };
 
@@ -211,10 +213,10 @@ export function socketTo(
     timer = setTimeout(act, delayMs);
   };
 
-  const become = (next: State): void => {
+  const become = (next: State, hasEnded?: boolean): void => {
     if (state === next) return;
     state = next;
-    changed(next);
+    changed(next, hasEnded);
     for (const done of waiters) done();
   };
 

@@ -15,6 +15,8 @@ export interface Tokens {
   ask(): Promise<Token>;
   /** Another token than one that an answer of this status refused; none in place of the same. */
   renew(refused: Token, status: number): Promise<Token>;
+  /** Keep none any longer: it was a former visitor's. */
+  forget(): void;
 }
 
 /** A 403 more often says that this visitor may not do this at all. */
@@ -50,5 +52,10 @@ export function tokensOf(option: Options["token"]): Tokens {
     return found === refused ? null : found;
   };
 
-  return { ask, renew };
+  const forget = (): void => {
+    kept = undefined;
+    quietUntil = 0;
+  };
+
+  return { ask, renew, forget };
 }

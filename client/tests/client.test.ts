@@ -695,6 +695,89 @@ test("calls that are answered 403 ask for one new token, and not again within a 
 
 const OTHER = "https://other.example";
 
+describe("the token of a former visitor", () => {
+  /** What the next call bears, by the socket or by HTTP. */
+  async function borne(): Promise<unknown> {
+    const [frames, requests] = [FakeSocket.last.sent.length, byHttp.mock.calls.length];
+    const call = client.fetch("/");
+    while (FakeSocket.last.sent.length === frames && byHttp.mock.calls.length === requests) await turn();
+    if (byHttp.mock.calls.length > requests) return (await call, byHttp.mock.calls.at(-1)![0].headers.get("authorization"));
+    const { id, token } = FakeSocket.last.heads.at(-1)!;
+    FakeSocket.last.text({ id, status: 200, headers: {} });
+    await call;
+    return token;
+  }
+  const reopened = async (lost: FakeSocket): Promise<void> => {
+    client.open();
+    while (FakeSocket.last === lost) await vi.advanceTimersByTimeAsync(500);
+    FakeSocket.last.greet();
+  };
+
+  test.each([
+    [4003, "ann", "bob"],
+    [1006, "ann", "ann"],
+  ])("is sent no more when the connection was closed with %d: %s, then %s", async (code, first, then) => {
+    let user: string | null = "ann";
+    const socket = await connect({ token: () => user });
+    expect(await borne()).toBe(first);
+    user = "bob";
+    expect(await borne()).toBe(first); // it is kept
+    socket.drop(code);
+    await reopened(socket);
+    expect(await borne()).toBe(then);
+  });
+
+  test("is sent no more after close(), by HTTP neither, and none is where there is none", async () => {
+    let user: string | null = "ann";
+    const socket = await connect({ token: async () => user });
+    expect(await borne()).toBe("ann");
+    user = null;
+    client.close();
+    expect(await borne()).toBeNull();
+    user = "bob";
+    client.close(); // closed already
+    expect(await borne()).toBe("JWT bob");
+    user = "eve";
+    client.close();
+    await reopened(socket);
+    expect(await borne()).toBe("eve");
+  });
+
+  test("is not put back by a call that asked for it before", async () => {
+    const asked: ((token: string) => void)[] = [];
+    const socket = await connect({ token: () => new Promise<string>((resolve) => asked.push(resolve)) });
+    const early = client.fetch("/");
+    while (!asked.length) await turn();
+    socket.drop(4003);
+    asked[0]!("ann");
+    await early; // of the visitor that there was; by HTTP, while the socket comes back
+    await reopened(socket);
+    const late = borne();
+    while (asked.length < 2) await turn();
+    asked[1]!("bob");
+    expect(await late).toBe("bob");
+  });
+
+  test("leaves no pause for the next one after a 403", async () => {
+    let user = "ann";
+    const token = vi.fn(() => user);
+    const socket = await connect({ token });
+    const forbidden = async (on: FakeSocket): Promise<void> => {
+      const call = client.fetch("/");
+      await sent(on, 1);
+      on.text({ id: 1, status: 403, headers: {} });
+      await call;
+    };
+    await forbidden(socket);
+    expect(token).toHaveBeenCalledTimes(2);
+    user = "bob";
+    socket.drop(4003);
+    await reopened(socket);
+    await forbidden(FakeSocket.last);
+    expect(token).toHaveBeenCalledTimes(4);
+  });
+});
+
 test("the token is for the origin of the socket, and is neither sent nor renewed for another", async () => {
   const token = vi.fn(async () => `t${token.mock.calls.length}`);
   begin({ token });
