@@ -224,11 +224,12 @@ class Connection:
     def _get_unread(self) -> Unread:
         if self._unread is None:
             self._unread = Unread(
-                self.service.budget, self.exchange.base, self.terms.limits, self._cut
+                self.service.budget, self.exchange.base, self.terms.limits, self.too_much_waits
             )
         return self._unread
 
-    def _cut(self) -> None:
+    def too_much_waits(self) -> None:
+        """Cut a client at once that leaves more unread than there is room for."""
         self.outbox.discard()
         self.close(SLOW_READER, "too much waits to be read")
         if self.abort is not None:

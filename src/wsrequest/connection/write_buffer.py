@@ -15,6 +15,11 @@ _WEBSOCKETS = "uvicorn.protocols.websockets."
 # Each has a transport of its own. HTTP/2 shares one among many responses.
 _HTTP_1 = tuple(f"uvicorn.protocols.http.{name}_impl" for name in ("h11", "httptools", "zttp"))
 
+# What a client may have uvicorn write on top of what it does not read: pongs for its pings. Pieces
+# that are smaller count for the second. Each is an object, and asyncio adds up the sizes of all
+# for each that it takes (from Python 3.12 on).
+_SPARE_BYTES, _LEAST_BYTES = 2**20, 1024
+
 
 class Receiver(Protocol):
     """A connection, seen by its write buffer."""
@@ -24,6 +29,9 @@ class Receiver(Protocol):
 
     def reader_is_slow(self) -> None:
         """The client has read nothing of them for too long. The connection ends with this."""
+
+    def too_much_waits(self) -> None:
+        """The client has more and more written that it does not read. The connection ends, too."""
 
 
 class WriteBuffer(asyncio.Protocol):
@@ -39,8 +47,8 @@ class WriteBuffer(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_buffered_bytes", "_is_lost", "_on_gone", "_seconds", "_server", "_since", "_timer",
-        "_transport", "receiver",
+        "_buffered_bytes", "_is_lost", "_on_gone", "_seconds", "_server", "_since",
+        "_spare_bytes", "_timer", "_transport", "receiver",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +58,7 @@ class WriteBuffer(asyncio.Protocol):
         self._seconds, self.receiver = slow_reader_seconds, receiver
         self._buffered_bytes = 0  # as last seen; 0 while the client keeps up
         self._since = 0.0  # loop time from which on they wait
+        self._spare_bytes = 0  # that it may still have written on top of them
         self._is_lost = False
         self._on_gone: Callable[[], None] | None = None  # set when the application is done
         # Once begun it goes on until it rings: most clients have read by then.
@@ -110,12 +119,16 @@ class WriteBuffer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Something has come."""
+        if self._buffered_bytes and self._transport.is_closing():
+            return  # it has been cut for what came in the same read of the socket
         self._server.data_received(data)
+        if self._buffered_bytes:
+            self._look()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than is written."""
         self._server.pause_writing()
-        self._since = asyncio.get_running_loop().time()
+        self._since, self._spare_bytes = asyncio.get_running_loop().time(), _SPARE_BYTES
         if self._timer is None:
             self._begin(self._seconds)
         self._note(self._transport.get_write_buffer_size())
@@ -140,6 +153,22 @@ class WriteBuffer(asyncio.Protocol):
             self._on_gone()
         self._server.connection_lost(exc)
 
+    def _look(self) -> None:
+        """Look what the client has had written although it does not read."""
+        size = self._transport.get_write_buffer_size()
+        more = size - self._buffered_bytes
+        if more > 0:
+            self._spare_bytes -= max(more, _LEAST_BYTES)
+        if self._spare_bytes < 0 or self.receiver is None:
+            # Before its handshake is accepted it has nothing else to read.
+            if self.receiver is not None:
+                self.receiver.too_much_waits()
+            self._transport.abort()
+        elif more:
+            if more < 0:
+                self._since = asyncio.get_running_loop().time()
+            self._note(size)
+
     def _note(self, count: int) -> None:
         self._buffered_bytes = count
         if self.receiver is not None:
@@ -163,12 +192,9 @@ class WriteBuffer(asyncio.Protocol):
             if now < self._since + self._seconds:
                 self._begin(self._since + self._seconds - now)
             else:
-                self._cut()
-
-    def _cut(self) -> None:
-        if self.receiver is not None:
-            self.receiver.reader_is_slow()
-        self._transport.abort()
+                if self.receiver is not None:
+                    self.receiver.reader_is_slow()
+                self._transport.abort()
 
 
 class ResponseBuffer:

@@ -89,4 +89,32 @@ UNREAD = (
             + "::test_a_connection_whose_application_is_done_is_cut_and_counts_until_it_is_gone",
         ),
     ),
+    Defence(
+        (24, 34),
+        "pongs that nobody reads are bounded",
+        SRC + "connection/write_buffer.py",
+        (("if self._spare_bytes < 0 or", "if"),),
+        (
+            WRITE_BUFFER + "::test_a_flood_of_pings_whose_pongs_nobody_reads_ends_the_connection",
+            WRITE_BUFFER
+            + "::test_what_comes_on_top_of_what_nobody_reads_counts_and_is_bounded[large]",
+        ),
+    ),
+    Defence(
+        (24, 33, 34),
+        "many small pongs are bounded like large ones",
+        SRC + "connection/write_buffer.py",
+        (("max(more, _LEAST_BYTES)", "more"),),
+        (
+            WRITE_BUFFER
+            + "::test_what_comes_on_top_of_what_nobody_reads_counts_and_is_bounded[one-byte]",
+        ),
+    ),
+    Defence(
+        (20, 24, 34),
+        "who waits to be accepted has no pongs to leave unread",
+        SRC + "connection/write_buffer.py",
+        ((" or self.receiver is None:", ":"),),
+        (WRITE_BUFFER + "::test_before_it_is_accepted_a_client_has_nothing_to_leave_unread",),
+    ),
 )

@@ -56,6 +56,9 @@ class Echo:
     def reader_is_slow(self) -> None:
         """Nobody waits for so long here."""
 
+    def too_much_waits(self) -> None:
+        """Nobody sends so many pings here."""
+
     def answer(self, way: str, frame: Frame) -> None:
         assert self.line is not None
         text = f"{way} {frame!r}"

@@ -134,6 +134,22 @@ def test_what_uvicorn_holds_of_a_client_that_does_not_read_counts_until_it_is_cu
         becomes(server.is_free)
 
 
+def test_a_flood_of_pings_whose_pongs_nobody_reads_ends_the_connection(settings: Any) -> None:
+    """uvicorn writes a pong for each, read or not: 56 MiB in 8 s, uncounted."""
+    settings.ROOT_URLCONF = Large
+    server = Server()
+    with serving(server, "uvloop") as port, closing(narrow_line(port)) as line:
+        line.sendall(head(*HANDSHAKE))
+        read_head(line)
+        pings, most = raw(Opcode.PING, bytes(125)) * 500, 0
+        with pytest.raises(ConnectionError):
+            for _ in range(40 * MIB // len(pings)):
+                line.sendall(pings)
+                most = max(most, server.transports[0].get_write_buffer_size())
+        assert most < 1.5 * MIB  # what paused it, a MiB, and what one read of the socket brings
+        becomes(server.is_free)
+
+
 # Without a server.
 
 
@@ -154,9 +170,12 @@ class Transport:
     def get_write_buffer_size(self) -> int:
         return self.sizes.pop(0) if len(self.sizes) > 1 else self.sizes[0]
 
+    def is_closing(self) -> bool:
+        return self.is_aborted.is_set()
+
     def abort(self) -> None:
         self.is_aborted.set()
-        self.protocol.connection_lost(None)
+        asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
 
 
 class Protocol:
@@ -182,13 +201,16 @@ class Connection:
 
     def __init__(self) -> None:
         self.buffered: list[int] = []
-        self.is_slow = False
+        self.is_slow = self.is_too_much = False
 
     def is_buffered(self, count: int) -> None:
         self.buffered.append(count)
 
     def reader_is_slow(self) -> None:
         self.is_slow = True
+
+    def too_much_waits(self) -> None:
+        self.is_too_much = True
 
 
 def watched(seconds: float) -> tuple[WriteBuffer, Transport, Connection]:
@@ -219,6 +241,7 @@ async def test_who_reads_slowly_is_cut_when_he_reads_no_more() -> None:
     transport.sizes = [400_000, 300_000, 200_000, 200_000]
     buffer.pause_writing()
     await asyncio.wait_for(transport.is_aborted.wait(), SECONDS)
+    await asyncio.sleep(0)
     assert connection.buffered == [400_000, 300_000, 200_000, 0]
     assert connection.is_slow
 
@@ -244,9 +267,79 @@ async def test_a_connection_whose_application_is_done_is_cut_and_counts_until_it
     buffer.end_soon(lambda: gone.append(transport.is_aborted.is_set()))
     assert not gone
     await asyncio.wait_for(transport.is_aborted.wait(), SECONDS)
+    await asyncio.sleep(0)
     assert gone == [True] and not connection.is_slow
     buffer.end_soon(lambda: gone.append(False))  # it is gone already
     assert gone == [True, False]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("piece", "count"),
+    [pytest.param(100_000, 11, id="large"), pytest.param(1, 1025, id="one-byte")],
+)
+async def test_what_comes_on_top_of_what_nobody_reads_counts_and_is_bounded(
+    piece: int, count: int
+) -> None:
+    """Each piece for a KiB at least: many small ones take memory and time, too."""
+    buffer, transport, connection = watched(SECONDS)
+    buffer.data_received(b"")  # it reads, as yet
+    transport.sizes = [70_000]
+    buffer.pause_writing()
+    for number in range(1, count):
+        transport.sizes = [70_000 + number * piece]
+        buffer.data_received(b"")
+    assert not transport.is_aborted.is_set() and connection.buffered[-1] == transport.sizes[0]
+    transport.sizes = [70_000 + count * piece]
+    buffer.data_received(b"")
+    assert transport.is_aborted.is_set() and connection.is_too_much
+    buffer.data_received(b"")  # of the same read of the socket
+    assert buffer._server.calls.count("data_received") == count + 1
+    await asyncio.sleep(0)
+    assert connection.buffered[-1] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_reads_may_send_pings_for_ever() -> None:
+    buffer, transport, connection = watched(SECONDS)
+    for _ in range(20):
+        transport.sizes = [70_000]
+        buffer.pause_writing()
+        transport.sizes = [70_000 + MIB]
+        buffer.data_received(b"")
+        transport.sizes = [70_000]
+        buffer.data_received(b"")
+        buffer.resume_writing()
+    assert connection.buffered == 20 * [70_000, 70_000 + MIB, 70_000, 0]
+    assert not transport.is_aborted.is_set()
+    buffer.connection_lost(None)
+
+
+@pytest.mark.asyncio
+async def test_what_was_read_between_pings_is_not_forgotten() -> None:
+    """Or one that reads a large answer slowly, and sends pings, would be cut."""
+    buffer, transport, connection = watched(0.05)
+    transport.sizes = [400_000]
+    buffer.pause_writing()
+    before = buffer._since
+    transport.sizes = [300_000]
+    buffer.data_received(b"")
+    assert buffer._since > before
+    buffer.connection_lost(None)
+    assert connection.buffered == [400_000, 300_000, 0]
+
+
+@pytest.mark.asyncio
+async def test_before_it_is_accepted_a_client_has_nothing_to_leave_unread() -> None:
+    """While it waited for its turn it could fill the buffer, which nothing counts yet."""
+    protocol = Protocol()
+    buffer = WriteBuffer.watch(protocol.send, SECONDS)
+    assert buffer is not None
+    protocol.transport.sizes = [70_000]
+    buffer.pause_writing()
+    buffer.data_received(b"")
+    assert protocol.transport.is_aborted.is_set()
+    await asyncio.sleep(0)
 
 
 def test_other_servers_are_left_alone() -> None:
