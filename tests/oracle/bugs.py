@@ -5,6 +5,7 @@ wrong: the comments name where that happened (live-lessons: CA and CO are cachal
 """
 
 import dataclasses
+import inspect
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -62,9 +63,23 @@ def bug(*urls: str, is_rare: bool = False) -> Callable[[Plant], Plant]:
     return decorate
 
 
+def put(owner: Any, name: str, made: Callable[..., Any]) -> AbstractContextManager[Any]:
+    """Put a fault in the place of a function.
+
+    Raises:
+        TypeError: it does not take what the function takes. The package keeps going when it fails
+            to note a write, so such a fault would be planted and never show.
+    """
+    parameters = inspect.signature(getattr(owner, name)).parameters.values()
+    named = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    given = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    inspect.signature(made).bind(*given, **named)
+    return mock.patch.object(owner, name, made)
+
+
 def replacing(owner: Any, name: str, make: Callable[[Any], Any]) -> AbstractContextManager[Any]:
     """Put something made of the original in its place."""
-    return mock.patch.object(owner, name, make(getattr(owner, name)))
+    return put(owner, name, make(getattr(owner, name)))
 
 
 # What was written, and when it is told.
@@ -73,7 +88,7 @@ def replacing(owner: Any, name: str, make: Callable[[Any], Any]) -> AbstractCont
 @bug("/notes/", "/template/", "/rest/books/")
 def published_before_commit() -> AbstractContextManager[Any]:
     """A run that begins at once reads the old rows, and nothing comes later (CA3, CO1)."""
-    return mock.patch.object(Tap, "_settle", lambda tap, *statement: tap.publish())
+    return put(Tap, "_settle", lambda tap, *statement: tap.publish())
 
 
 @bug("/notes/", "/odd/", "/rest/books/")
@@ -108,7 +123,7 @@ def told_behind_the_hooks() -> AbstractContextManager[Any]:
         changes = tap.pending.take()
         tap._connection.run_on_commit.append((set(), lambda: tap._capture.tell(changes), False))
 
-    return mock.patch.object(Tap, "_commit", commit)
+    return put(Tap, "_commit", commit)
 
 
 @bug(is_rare=True)
@@ -144,8 +159,8 @@ def new_values_only() -> AbstractContextManager[Any]:
     """A row that leaves a list is not in it by its new values."""
 
     def make(images: Any) -> Any:
-        def after(written: Any, kinds: Any, params: Any) -> Any:
-            found = list(images(written, kinds, params))
+        def after(written: Any, kinds: Any, params: Any, passes: Any) -> Any:
+            found = list(images(written, kinds, params, passes))
             return found[1::2] if written.found and written.rows and None not in found else found
 
         return after
@@ -206,9 +221,9 @@ def bare_names_missed() -> AbstractContextManager[Any]:
     """SQL that somebody wrote by hand names tables without quotes (CO9)."""
 
     def make(statement: Any) -> Any:
-        def blind(tap: Tap, sql: Any, **how: Any) -> Any:
+        def blind(tap: Tap, sql: Any, *how: Any, **named: Any) -> Any:
             is_bare = "oracle_" in str(sql) and '"oracle_' not in str(sql)
-            return NOTHING if is_bare else statement(tap, sql, **how)
+            return NOTHING if is_bare else statement(tap, sql, *how, **named)
 
         return blind
 
@@ -221,7 +236,7 @@ def bare_names_missed() -> AbstractContextManager[Any]:
 @bug("/cached/numbers/?n=0", "/cached/numbers/?n=1", "/cached/tags/")
 def cache_keys_unread() -> AbstractContextManager[Any]:
     """A view that the cache answers has read nothing."""
-    return mock.patch.object(Keys, "note", lambda *args, **kwargs: None)
+    return put(Keys, "note", lambda *args, **kwargs: None)
 
 
 @bug("/cached/numbers/?n=0", "/cached/numbers/?n=1")
@@ -246,7 +261,7 @@ def cache_table_told_at_once() -> Iterator[None]:
 
         return early
 
-    with mock.patch.object(module_of_caches, "_alias", lambda cache: None):
+    with put(module_of_caches, "_alias", lambda cache: None):
         with replacing(Caches, "_wrote", make):
             yield
 
@@ -280,7 +295,7 @@ def told_before_the_cache_is_written() -> Iterator[None]:
         return early
 
     with (
-        mock.patch.object(Caches, "_wrote", lambda *args: None),
+        put(Caches, "_wrote", lambda *args: None),
         replacing(Caches, "_places", make),
     ):
         yield
@@ -289,7 +304,7 @@ def told_before_the_cache_is_written() -> Iterator[None]:
 @bug("/cached/basket/")
 def sessions_unseen() -> AbstractContextManager[Any]:
     """A session is a value of the request, they think."""
-    return mock.patch.object(Sessions, "_tell", lambda *args: None)
+    return put(Sessions, "_tell", lambda *args: None)
 
 
 @bug("/cached/basket/")
@@ -334,7 +349,7 @@ def overflow_dropped() -> Iterator[None]:
     """Commits that did not fit into the queue are forgotten."""
     with ExitStack() as stack:
         stack.enter_context(overflowing())
-        stack.enter_context(mock.patch.object(Registry, "lost", lambda registry: None))
+        stack.enter_context(put(Registry, "lost", lambda registry: None))
         yield
 
 
@@ -367,7 +382,7 @@ def run_only_once() -> AbstractContextManager[Any]:
 @bug(*(f"/slow/?kind={n}" for n in range(4)))
 def settled_at_once() -> AbstractContextManager[Any]:
     """An answer says that its effect was sent, and does not wait for that."""
-    return mock.patch.object(Subscriptions, "when_settled", lambda found, then: then(True))
+    return put(Subscriptions, "when_settled", lambda found, then: then(True))
 
 
 # Who is shown what.
@@ -378,7 +393,7 @@ def wrong_identity() -> AbstractContextManager[Any]:
     """One run for all who ask for the same URL."""
 
     def make(key: Any) -> Any:
-        return lambda message, cookie, identity: key(message, "", b"")
+        return lambda message, names, pairs, identity: key(message, None, (), b"")
 
     return replacing(subscriptions, "_key", make)
 
@@ -412,7 +427,7 @@ def vary_ignored() -> AbstractContextManager[Any]:
 @bug()
 def tag_of_anything() -> AbstractContextManager[Any]:
     """Whoever holds something is told that it is current."""
-    return mock.patch.object(subscriptions, "tag_matches", lambda told, etag: bool(told))
+    return put(subscriptions, "tag_matches", lambda told, etag: bool(told))
 
 
 @bug(is_rare=True)
