@@ -82,8 +82,10 @@ class EventStream:
         self._is_ended = False  # the response, in whatever way
         self._is_running = False  # the first run
         self._late: asyncio.TimerHandle | None = None  # while the first run has a deadline
+        # Once begun it goes on until it rings: most clients have read by then.
+        self._slow: asyncio.TimerHandle | None = None
         self._outbox = Outbox(
-            self._write, terms.limits.outbound_bytes, self._room, lambda: None, self._is_over.set,
+            self._write, terms.limits.outbound_bytes, self._room, self._sending, self._is_over.set,
             self._is_waiting,
         )  # fmt: skip
         self._unread: Unread | None = None  # made for the first client that leaves much
@@ -115,6 +117,8 @@ class EventStream:
             self._subscriptions.abandon(call)
             self._subscriptions.end()
             self._outbox.discard()
+            if self._slow is not None:
+                self._slow.cancel()
             self._is_ended = True
             self._look_whether_gone()
 
@@ -144,12 +148,7 @@ class EventStream:
             async with asyncio.timeout(seconds):
                 await self._is_over.wait()
         except TimeoutError:
-            since = self._outbox.sending_since
-            limit = self.terms.limits.slow_reader_seconds
-            if since is not None and self.service.lane.loop.time() - since > limit:
-                if self._buffer is None or not self._buffer.has_shrunk():
-                    self._does_not_read()
-            elif self._is_started and not self._outbox.count:
+            if self._is_started and not self._outbox.count:
                 self._outbox.put(_ALIVE)
 
     async def _until_gone(self, receive: Receive) -> None:
@@ -264,6 +263,26 @@ class EventStream:
             limits = self.terms.limits
             self._unread = Unread(self.service.budget, self.base, limits, self._does_not_read)
         self._unread.in_outbox(count)
+
+    def _sending(self) -> None:
+        if self._slow is None:
+            self._expect_reading(self.terms.limits.slow_reader_seconds)
+
+    def _expect_reading(self, seconds: float) -> None:
+        self._slow = self.service.lane.loop.call_later(seconds, self._look_whether_read)
+
+    def _look_whether_read(self) -> None:
+        self._slow = None
+        since, limit = self._outbox.sending_since, self.terms.limits.slow_reader_seconds
+        if since is None:
+            return
+        left = since + limit - self.service.lane.loop.time()
+        if left > 0:
+            self._expect_reading(left)
+        elif self._buffer is not None and self._buffer.has_shrunk():
+            self._expect_reading(limit)
+        else:
+            self._does_not_read()
 
     def _does_not_read(self) -> None:
         self._outbox.discard()

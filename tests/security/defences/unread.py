@@ -63,6 +63,16 @@ UNREAD = (
     ),
     Defence(
         (24, 34),
+        "a client that reads nothing of a stream of events is cut",
+        SRC + "connection/events.py",
+        (("        if self._slow is None:\n", "        if False:\n"),),
+        (
+            EVENTS + "::test_a_stream_s_client_has_the_time_of_each_frame_and_no_more",
+            CUT + "[events-asyncio]",
+        ),
+    ),
+    Defence(
+        (24, 34),
         "when a stream of events is cut, its buffer is freed",
         SRC + "connection/events.py",
         (("            self._buffer.abort()\n", "            pass\n"),),

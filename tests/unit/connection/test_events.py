@@ -141,10 +141,9 @@ UvicornClient.__module__ = "uvicorn.protocols.http.httptools_impl"
 
 async def test_what_a_stream_s_client_leaves_in_uvicorn_s_buffer_counts_until_it_is_cut() -> None:
     """Nothing counted it, and it stayed in the buffer when the stream had ended."""
-    limits = {"ping_seconds": 0.01, "slow_reader_seconds": 0.01}
     async with lane_open(2) as lane, live_service(lane) as service:
         TABLES["a"] = ["x" * 200_000]
-        client = UvicornClient(service, "/listed/a/", **limits)
+        client = UvicornClient(service, "/listed/a/", slow_reader_seconds=0.01)
         client.reads.clear()
         client.sizes = [200_000, 150_000, 100_000, 100_000]
         await becomes(lambda: service.budget.unread_bytes > 100_000)
@@ -160,3 +159,15 @@ async def test_a_stream_whose_client_reads_in_time_goes_on() -> None:
         await becomes(lambda: len(client.events) > 4)  # its answer, and signs of life
         assert not client.is_aborted and not service.budget.unread_bytes
         await client.leave()
+
+
+async def test_a_stream_s_client_has_the_time_of_each_frame_and_no_more() -> None:
+    """It was looked at when it was pinged: it had 50 seconds instead of 30."""
+    async with lane_open(2) as lane, live_service(lane) as service:
+        client = Client(service, "/table/a/", ping_seconds=2 * SECONDS, slow_reader_seconds=0.01)
+        await becomes(lambda: len(client.events) == 2)
+        await asyncio.sleep(0.05)  # nothing waits to be read
+        client.reads.clear()
+        DATABASE[0].commit(a=1)
+        await asyncio.wait_for(client.task, SECONDS)
+        assert client.gone == 1
