@@ -12,8 +12,8 @@ export interface Held {
   body: Bytes | null;
   /** What the body says, where a patch needed that. */
   value?: unknown;
-  /** Whether the headers are those of HTTP: a proxy adds to them, and CORS hides some. */
-  isByHttp?: boolean;
+  /** Whose the headers are: by HTTP a proxy adds to them, and CORS hides some. Without one, Django's own. */
+  way?: "http" | "both" | undefined;
 }
 
 /**
@@ -50,19 +50,20 @@ const parsed = (body: Bytes): unknown => JSON.parse(new TextDecoder().decode(bod
 export async function heldOf(shown: Response | string | null): Promise<Held | null> {
   if (shown instanceof Response && !shown.bodyUsed) {
     const body = new Uint8Array(await shown.clone().arrayBuffer());
-    return { status: shown.status, headers: Object.fromEntries(shown.headers), body, isByHttp: true };
+    return { status: shown.status, headers: Object.fromEntries(shown.headers), body, way: "http" };
   }
   const tag = shown instanceof Response ? shown.headers.get("etag") : shown;
-  return tag === null ? null : { status: TAG_ONLY, headers: { ETag: tag }, body: null, isByHttp: true };
+  return tag === null ? null : { status: TAG_ONLY, headers: { ETag: tag }, body: null };
 }
 
-/** Whether two answers show the same. Where one came by HTTP and the other did not, only headers that both have count. */
+/** Whether two answers show the same. Where they did not come by the same way, only headers that both have count. */
 export function isSame(held: Held, other: Held | null): boolean {
   if (held.status !== other?.status) return false;
+  if (held.status === TAG_ONLY) return true; // the page has what neither of them says
   const [one, two] = [held.body ?? [], other.body ?? []];
   if (one.length !== two.length || !one.every((byte, index) => byte === two[index])) return false;
   const [before, after] = [telling(held.headers), telling(other.headers)];
-  const isOneWay = !held.isByHttp === !other.isByHttp;
+  const isOneWay = held.way === other.way && held.way !== "both";
   const names = [...before.keys(), ...after.keys()].filter((name) => isOneWay || (before.has(name) && after.has(name)));
   return names.every((name) => before.get(name) === after.get(name));
 }
@@ -76,11 +77,11 @@ function telling(headers: Headings): Map<string, string> {
 }
 
 /** What is held, with the headers of a 304 that says that it is current. */
-export function refreshed(held: Held | null, { headers, isByHttp }: Pick<Held, "headers" | "isByHttp">): Held | null {
+export function refreshed(held: Held | null, { headers, way }: Pick<Held, "headers" | "way">): Held | null {
   if (!held) return null;
   const newer = [...named(headers)].filter(([name]) => !OF_BODY.includes(name));
   const both = Object.fromEntries([...named(held.headers), ...newer]);
-  return { ...held, headers: both, isByHttp: !!(held.isByHttp || isByHttp) };
+  return { ...held, headers: both, way: held.way === way ? way : "both" };
 }
 
 /** What is held after an answer. Throws when its patch cannot be applied, and `held` is of no use then. */

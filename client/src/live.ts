@@ -206,7 +206,7 @@ export function follow(parts: Parts, subscription: Subscription, ...[url, ...res
       if (client.state !== "open") become("connecting");
       return null;
     }
-    const fresh = { headers: Object.fromEntries(response.headers), isByHttp: true };
+    const fresh = { headers: Object.fromEntries(response.headers), way: "http" } as const;
     const current = next ?? (response.status === 304 ? refreshed(base, fresh) : null);
     if (!current) return refused(response, token, true);
     const isNew = !isSame(current, base);

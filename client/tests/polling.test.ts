@@ -97,11 +97,47 @@ afterEach(async () => {
 });
 
 describe("headers that change alone", () => {
+  test("are nothing to show where the page has told its ETag only", async () => {
+    const socket = connect();
+    const statuses: number[] = [];
+    const subscription = live("/a/", ({ status }) => void statuses.push(status), { held: '"same"' });
+    socket.text({ id: (await sent(socket, 1)).id, ...total(1, 304, { "X-Total": "1" }) });
+    await until(() => subscription.state === "live");
+    socket.drop(1006);
+    while (FakeSocket.last === socket) await pass(500);
+    FakeSocket.last.greet();
+    const { id } = await sent(FakeSocket.last, 1);
+    FakeSocket.last.text({ id, ...total(1, 304, { "X-Total": "2" }) });
+    await until(() => subscription.state === "live");
+    await quiet();
+    expect([statuses, (await subscription.ready()).status]).toEqual([[], 304]);
+    FakeSocket.last.text({ id, ...total(2, 200) });
+    await until(() => statuses.length);
+    expect(statuses).toEqual([200]);
+  });
+
   const total = (version: number, status: number, changes: object = {}): object => ({
     ...{ version, status, headers: { ...JSON_TYPE, ETag: '"same"', "X-Total": "1", ...changes } },
     ...(status === 200 && { data: ["a"] }),
   });
   const NOTHING = { Date: "2", "Content-Length": "5", ETag: '"2"', "X-RateLimit-Remaining": "2", Server: "2", "X-Request-ID": "2" };
+
+  test.each([
+    ["one that HTTP did not show", { "X-Other": "1" }, [], ["2"]],
+    ["another value", { "X-Total": "2" }, ["2"], ["2", "2"]],
+  ])("are shown where a 304 by the socket follows a response by HTTP: %s", async (_, changes, atOnce, behind) => {
+    const socket = connect();
+    const seen: (string | null)[] = [];
+    const held = new Response('["a"]', { headers: { ...JSON_TYPE, ETag: '"same"', "X-Total": "1", "CF-Ray": "1" } });
+    const subscription = live("/a/", (response) => void seen.push(response.headers.get("x-total")), { held });
+    const { id } = await sent(socket, 1);
+    socket.text({ id, ...total(1, 304, changes) });
+    await until(() => subscription.state === "live");
+    expect(seen).toEqual(atOnce);
+    socket.text({ id, ...total(2, 200, { "X-Total": "2" }) });
+    await until(() => seen.length === behind.length);
+    expect(seen).toEqual(behind);
+  });
 
   /** A live request that has been shown X-Total 1, by the socket. */
   async function shown(): Promise<[FakeSocket, Subscription, (string | null)[]]> {
