@@ -27,6 +27,7 @@ def test_edit_applies_to_the_source_and_leaves_python(defence: Defence) -> None:
     ast.parse(removed)
 
 
+@pytest.mark.once
 def test_every_named_test_exists() -> None:
     """With the case in brackets, so pytest itself is asked."""
     done = subprocess.run(
