@@ -21,6 +21,7 @@ from wsrequest.live import caches as module_of_caches
 from wsrequest.live import catalogs, rows
 from wsrequest.live.cache_calls import Call
 from wsrequest.live.caches import Caches
+from wsrequest.live.capture import installed
 from wsrequest.live.connection_state import ConnectionState
 from wsrequest.live.keys import Keys
 from wsrequest.live.log import Log
@@ -182,7 +183,8 @@ def members_by_name() -> AbstractContextManager[Any]:
 
 
 @bug("/leaves/")
-def cascades_by_models_only() -> AbstractContextManager[Any]:
+@contextmanager
+def cascades_by_models_only() -> Iterator[None]:
     """The database deletes what no model says that it does."""
 
     def make(read: Any) -> Any:
@@ -190,7 +192,10 @@ def cascades_by_models_only() -> AbstractContextManager[Any]:
             read(vendor, cursor), deleted_with={}, updated_with={}
         )
 
-    return replacing(catalogs, "read_catalog", make)
+    with replacing(catalogs, "read_catalog", make):
+        installed().migrated("default")  # what a program before this one was told
+        yield
+    installed().migrated("default")
 
 
 # What was read.
