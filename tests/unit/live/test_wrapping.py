@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction
+
 from wsrequest.live.wrapping import Wrapping
 
 
@@ -72,7 +74,7 @@ def test_coroutine_function_is_awaited_and_stays_one() -> None:
     wrapping = Wrapping()
     wrapping.wrap(Middle, "later", around, of=Active())
     try:
-        assert asyncio.iscoroutinefunction(Middle.later)
+        assert iscoroutinefunction(Middle.later)
         assert asyncio.run(Leaf().later()) == "around later"
     finally:
         wrapping.undo()
