@@ -72,10 +72,10 @@ def guess(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def public_guess(request: HttpRequest, name: str) -> HttpResponse:
-    """A public page, until it is asked by another code: it then sets a cookie, with effects."""
-    begin(request, name)
+    """A public page that sets a cookie when it is asked for the third time, by another code."""
+    stage = begin(request, name)
     response = JsonResponse({"value": value(name)}, headers={"Cache-Control": "public, max-age=9"})
-    if request.COOKIES.get("code") == "2" and not request.websocket.is_resumed:  # type: ignore[attr-defined]
+    if request.COOKIES.get("code") == "2" and stage.count == 3:
         response.set_cookie("seen", "1")
     return response
 
