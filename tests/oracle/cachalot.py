@@ -21,6 +21,8 @@ def main(directory: str) -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.settings"
     os.environ["PROJECT_LOG_LEVEL"] = "CRITICAL"
     django.setup()
+    from django.db import transaction
+
     from tests.oracle.audience import audience
     from tests.oracle.world import fill, on_sqlite
 
@@ -33,7 +35,8 @@ def main(directory: str) -> int:
             for round in range(2):
                 for name, write in _writes(round).items():
                     before = [live.body for live in lives]
-                    write()
+                    with transaction.atomic():
+                        write()
                     found += [(name, live.url) for live in lives if not viewers.is_current(live)]
                     if before == [live.body for live in lives]:
                         found.append((name, "nothing has changed"))
@@ -42,18 +45,17 @@ def main(directory: str) -> int:
 
 
 def _writes(n: int) -> dict[str, Callable[[], Any]]:
-    from django.db import transaction
+    """What is written, each in a transaction.
 
+    In autocommit mode cachalot marks a table as changed before the statement runs. What runs at
+    that mark keeps the old rows, which a plain GET then shows, too (docs/live.md).
+    """
     from tests.oracle.project.models import Book, Note, Person, Tag
 
-    def update() -> None:
-        with transaction.atomic():
-            Book.objects.filter(pk=1).update(title=f"another {n}", kind=1)
-
     return {
-        "update": update,
+        "update": lambda: Book.objects.filter(pk=1).update(title=f"another {n}", kind=1),
         "save": Book(pk=2, title=f"new {n}", kind=1, price=n, room_id=1, author_id=2).save,
-        "autocommit": lambda: Tag.objects.filter(pk=1).update(name=f"t1 {n}"),
+        "no key": lambda: Tag.objects.filter(pk=1).update(name=f"t1 {n}"),
         "many-to-many": lambda: Book.objects.get(pk=1).tags.set([n + 3]),
         "create": lambda: Note.objects.create(text=f"new {n}"),
         "joined": lambda: Person.objects.filter(pk=1).update(name=f"another {n}"),
