@@ -22,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.browser_rows import JOBS, WAYS, Job, bodies
 from benchmarks.measure import Environs, Sample, Samples, Say, core_busy, others
-from benchmarks.servers import Server, processor_seconds, running
+from benchmarks.servers import Server, end_process, processor_seconds, running
 from benchmarks.subjects import SUBJECTS
 
 _FLAGS = (
@@ -140,12 +140,7 @@ class Chromium:
         """End it. Safe to call twice."""
         if self._page is not None:
             self._page.close()
-        self.process.terminate()
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process)
 
 
 def program() -> str | None:

@@ -138,14 +138,19 @@ class Server:
         """End it. Safe to call twice."""
         if self.process.stdin is not None:
             self.process.stdin.close()
-        self.process.terminate()
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process)
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+
+def end_process(process: "subprocess.Popen[Any]") -> None:
+    """End a process, by force when it takes too long. Safe to call twice."""
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager
