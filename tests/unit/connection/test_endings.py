@@ -680,14 +680,14 @@ async def test_drain_may_be_asked_for_twice() -> None:
         draining = [asyncio.create_task(peer.connection.drain()) for _ in range(2)]
         await peer.obeyed()
         STAGES["a"].go.set()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(SECONDS):
             await asyncio.gather(*draining)
 
 
 async def test_drain_of_a_connection_that_has_just_ended_ends() -> None:
     async with opened() as peer:
         await peer.obeyed()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(SECONDS):
         await peer.connection.drain()
     assert peer.connection not in sockets.open_sockets()
 

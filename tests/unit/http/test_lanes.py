@@ -306,7 +306,7 @@ async def test_a_lane_works_although_prepare_fails() -> None:
     def fail() -> None:
         raise ImportError("a cache without its library")
 
-    async with opened(prepare=fail) as lane, asyncio.timeout(1):
+    async with opened(prepare=fail) as lane, asyncio.timeout(SECONDS):
         assert await lane.call(int, source=Source()) == 0
 
 
@@ -559,9 +559,15 @@ async def test_the_thread_that_rested_last_is_called_up_first() -> None:
             lane.submit(hold, Source())
         for hold in holds:
             await hold.until_begun()
+        for hold in holds:
             hold.go.set()
         await done(*holds)
-        idents = {await lane.call(threading.get_ident, source=Source()) for _ in range(20)}
+        idents = set()
+        for _ in range(20):
+            # Its result is there before a thread rests: a job that comes between would find it at
+            # work, and a look that is late call up the other.
+            await becomes(lambda: len(lane._resting) == 2)
+            idents.add(await lane.call(threading.get_ident, source=Source()))
     assert len(idents) == 1
 
 
@@ -964,7 +970,7 @@ async def test_call_does_not_wait_forever_for_a_stop_iteration() -> None:
     def stop() -> None:
         raise StopIteration
 
-    async with opened() as lane, asyncio.timeout(1):
+    async with opened() as lane, asyncio.timeout(SECONDS):
         with pytest.raises(RuntimeError):  # a future cannot hold a StopIteration
             await lane.call(stop, source=Source())
 
