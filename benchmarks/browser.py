@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class Chromium:
             [*argv, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self._ids = itertools.count(1)
-        self._page: ClientConnection | None = None
+        self._open = ExitStack()
         try:
             self._page = self._connect(Path(directory, "DevToolsActivePort"))
         except BaseException:
@@ -101,13 +101,14 @@ class Chromium:
                     pages = [each for each in json.load(answer) if each["type"] == "page"]
                 if pages:
                     address = pages[0]["webSocketDebuggerUrl"]
-                    return connect(address, max_size=None, compression=None)
+                    return self._open.enter_context(
+                        connect(address, max_size=None, compression=None)
+                    )
             time.sleep(0.05)
         raise SystemExit("Chromium did not start")
 
     def command(self, method: str, **params: Any) -> dict[str, Any]:
         """Have it do something, and return what it says to that."""
-        assert self._page is not None
         id = next(self._ids)
         self._page.send(json.dumps({"id": id, "method": method, "params": params}))
         while True:
@@ -138,8 +139,7 @@ class Chromium:
 
     def stop(self) -> None:
         """End it. Safe to call twice."""
-        if self._page is not None:
-            self._page.close()
+        self._open.close()
         end_process(self.process)
 
 

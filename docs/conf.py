@@ -60,6 +60,7 @@ PLACES = {page: path for path, page in SHOWN.items()}
 
 # What the sidebar shows under each caption, and pages whose folder's other pages stand below them.
 NAVIGATION = {
+    "Tutorial": ["A live list in ten minutes <tutorial>"],
     "How to": [
         "Use it with … <howto/README>",
         "Test <testing>",
