@@ -154,9 +154,8 @@ export function exchange(
     // No part of client.js, since few requests need it; nothing was sent before it is there.
     import("./upload.js").then(
       ({ upload }) => {
-        const credit = limits.window_bytes;
         const why = (): unknown => signal.reason;
-        credited = upload({ message: first, source, credit, tell, isOver: () => isOver, why, failed: cancel, progress });
+        credited = upload({ message: first, source, limits, send, tell, isOver: () => isOver, why, failed: cancel, progress });
       },
       () => {
         if ("cancel" in source) void source.cancel();

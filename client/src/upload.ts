@@ -5,17 +5,21 @@
  * A file of its own, which client.js loads with the first of them.
  */
 import type { Progress } from "./exchange.js";
-import { EMPTY, type Bytes, type ClientMessage } from "./messages.js";
+import { EMPTY, type Bytes, type ClientMessage, type Frame, type Limits } from "./messages.js";
 
-const PART_BYTES = 65_536;
+// A large part costs less for each byte. A body whose progress is shown goes in at least 32, if each has the least then.
+const PART_BYTES = 262_144;
+const LEAST_PART_BYTES = 65_536;
+const PROGRESS_STEPS = 32;
 
 export interface Upload {
   /** The request, without its body. */
   message: ClientMessage;
   /** Its body. */
   source: Bytes | ReadableStreamDefaultReader<Bytes>;
-  /** How many bytes of it the server takes at first. */
-  credit: number;
+  /** What the server takes. */
+  limits: Limits;
+  send(frame: Frame): void;
   tell(message: ClientMessage): void;
   /** Whether it is to end; a stream is told `why` then. */
   isOver(): boolean;
@@ -43,16 +47,25 @@ export async function gathered(stream: ReadableStream<Bytes>, signal: AbortSigna
 }
 
 /** Send it. What it returns is to be called with how many bytes more the server takes, and once `isOver` has changed. */
-export function upload({ message, source, credit, tell, isOver, why, failed, progress }: Upload): (count: number) => void {
+export function upload({ message, source, limits, send, tell, isOver, why, failed, progress }: Upload): (count: number) => void {
   const { id } = message;
   const reader = "read" in source ? source : null;
   let rest = reader ? EMPTY : (source as Bytes); // views of what is there: nothing is copied but into frames
   const total = reader ? null : rest.length;
+  const head = new TextEncoder().encode(`{"id":${id},"more":true}\n`);
+  const stepBytes = progress && total ? Math.max(LEAST_PART_BYTES, Math.ceil(total / PROGRESS_STEPS)) : PART_BYTES;
+  const partBytes = Math.min(PART_BYTES, stepBytes, Math.max(1, limits.message_bytes - head.length));
+  // New memory costs more than the copy into it, so the frame of a full part is used again. It must not change before the
+  // server has acknowledged it: a WebSocket that compresses may read it late, as that of the npm package ws does.
+  const free: Bytes[] = [];
+  const unacknowledged: { end: number; frame: Bytes }[] = [];
+  let credit = limits.window_bytes;
   let acknowledged = 0;
+  let sentBytes = 0;
   let wake: (() => void) | undefined;
   const stop = (reason: unknown): void => void reader?.cancel(reason).catch(() => {});
 
-  const send = async (): Promise<void> => {
+  const sendAll = async (): Promise<void> => {
     tell({ ...message, more: true, body: EMPTY });
     while (!isOver()) {
       if (!rest.length) {
@@ -62,10 +75,16 @@ export function upload({ message, source, credit, tell, isOver, why, failed, pro
         rest = value;
       } else if (!credit) await new Promise<void>((resolve) => (wake = resolve));
       else {
-        const body = rest.subarray(0, Math.min(PART_BYTES, credit));
+        const body = rest.subarray(0, Math.min(partBytes, credit));
         rest = rest.subarray(body.length);
         credit -= body.length;
-        tell({ id, more: true, body });
+        sentBytes += body.length;
+        const isFull = body.length === partBytes;
+        const frame = (isFull && free.pop()) || new Uint8Array(head.length + body.length);
+        frame.set(head);
+        frame.set(body, head.length);
+        if (isFull) unacknowledged.push({ end: sentBytes, frame });
+        send(frame);
       }
     }
   };
@@ -76,10 +95,11 @@ export function upload({ message, source, credit, tell, isOver, why, failed, pro
   };
 
   if (isOver()) stop(why()); // while this file was loaded
-  else send().catch(fail);
+  else sendAll().catch(fail);
   return (count) => {
     credit += count;
     acknowledged += count;
+    while (unacknowledged.length && unacknowledged[0]!.end <= acknowledged) free.push(unacknowledged.shift()!.frame);
     wake?.();
     if (isOver()) stop(why());
     else progress?.(acknowledged, total);

@@ -34,13 +34,58 @@ describe("bodies", () => {
     });
     const call = client.fetch("/", { method: "POST", body });
     const bytes = (): number => socket.sent.slice(1).reduce((sum, frame) => sum + frame.length, 0);
-    await sent(socket, 4); // 65,536 and 24,464 and 10,000 bytes: the window
+    await sent(socket, 3); // 90,000 and 10,000 bytes: the window
     expect(bytes()).toBeLessThan(100_100);
     socket.text({ id: 1, credit: 50_000 });
-    await sent(socket, 6);
+    await sent(socket, 5);
     expect(socket.heads.at(-1)).toEqual({ id: 1 });
     socket.text({ id: 1, status: 200, headers: {} });
     await call;
+  });
+
+  test.each([1000, 65_536, 200_000, 2 ** 20])("no part is larger than a frame of %i bytes may be", async (most) => {
+    begin();
+    client.open();
+    const socket = FakeSocket.last;
+    socket.greet({ limits: { ...LIMITS, message_bytes: most, window_bytes: 2 ** 20 } });
+    const bytes = Uint8Array.from({ length: 700_000 }, (_, index) => index >> 8);
+    const call = client.fetch("/", { method: "POST", body: bytes, onUploadProgress: () => {} });
+    await settled();
+    socket.text({ id: 1, status: 204, headers: {} });
+    await call;
+    expect(Math.max(...socket.sent.map((frame) => frame.length))).toBeLessThanOrEqual(most);
+    const bodies = socket.sent.slice(1).map((frame) => (frame as Uint8Array).slice((frame as Uint8Array).indexOf(10) + 1));
+    expect(Buffer.concat(bodies).equals(bytes)).toBe(true);
+  });
+
+  test.each(["bytes", "a stream of small chunks", "a stream of large ones"])("a WebSocket that compresses may read the frames of %s until they are acknowledged", async (kind) => {
+    begin();
+    client.open();
+    const socket = FakeSocket.last;
+    const kept: Uint8Array[] = [];
+    socket.send = (frame) => void kept.push(frame as Uint8Array);
+    socket.greet({ limits: { ...LIMITS, window_bytes: 2 ** 20 } });
+    const bytes = Uint8Array.from({ length: 900_000 }, (_, index) => index >> 8);
+    const size = kind === "a stream of small chunks" ? 10_000 : 300_000;
+    let start = 0;
+    const pull = (controller: ReadableStreamDefaultController): void => {
+      if (start === bytes.length) return controller.close();
+      controller.enqueue(bytes.subarray(start, (start += size)));
+    };
+    const body = kind === "bytes" ? bytes : new ReadableStream({ pull });
+    const call = client.fetch("/", { method: "POST", body });
+    while (!kept.shift()) await turn(); // the request
+    const read: Uint8Array[] = [];
+    for (let frame; read.at(-1)?.length !== 0; ) {
+      await turn();
+      if (!(frame = kept.shift())) continue;
+      const part = frame.slice(frame.indexOf(10) + 1); // not before now; the last is empty
+      read.push(part);
+      if (part.length) socket.text({ id: 1, credit: part.length });
+    }
+    socket.text({ id: 1, status: 204, headers: {} });
+    await call;
+    expect(Buffer.concat(read).equals(bytes)).toBe(true);
   });
 
   test("what needs parts goes by HTTP when upload.js cannot be loaded", async () => {
@@ -123,14 +168,14 @@ describe("bodies", () => {
       vi.spyOn(Uint8Array.prototype, "slice").mockImplementation((from = 0, to = 2e6) => ((sizes.slice = to - from), body.subarray(from, to))),
       vi.spyOn(TextDecoder.prototype, "decode").mockImplementation(() => ((sizes.decode = 1), "")),
     ];
-    const limits = { ...LIMITS, body_bytes: 2e6 };
+    const limits = { ...LIMITS, message_bytes: 400_000, window_bytes: 300_000, body_bytes: 2e6 };
     const [answer, receive] = exchange({ id: 1, type }, body, new AbortController().signal, limits, (frame) => frames.push(frame), () => {});
     while (!frames.length) await turn();
     receive({ id: 1, credit: 2e6 });
     for (let turns = 0; turns < 20; turns++) await turn();
     for (const spy of spied) spy.mockRestore();
     receive({ id: 1, status: 204, headers: {} });
-    expect([(await answer).status, frames.length, sizes]).toEqual([204, 18, { set: 65_536, slice: 0, decode: 0, parse: 0 }]);
+    expect([(await answer).status, frames.length, sizes]).toEqual([204, 7, { set: 262_144, slice: 0, decode: 0, parse: 0 }]);
   });
 
   test.each(["a Uint8Array", "an ArrayBuffer"])("%s is what it was when it was given, whatever becomes of it", async (kind) => {
@@ -158,7 +203,7 @@ describe("bodies", () => {
     socket.text({ id: 1, status: 204, headers: {} });
     await call;
     const long = client.fetch("/", { method: "POST", body: "é".repeat(99_980) }); // 199,960 bytes, and the head
-    await sent(socket, 4);
+    await sent(socket, 3);
     expect(socket.heads[1]).toMatchObject({ more: true });
     socket.text({ id: 2, status: 204, headers: {} });
     await long;
@@ -181,7 +226,7 @@ describe("bodies", () => {
       ["bytes", () => new Uint8Array(150_000), [[65_536, 150_000], [100_000, 150_000], [150_000, 150_000]], 5],
       ["a small body", () => "small", [[5, 5]], 3],
       ["a form", () => new URLSearchParams({ a: "1" }), [[3, 3]], 3],
-      ["a stream", () => new Blob([new Uint8Array(70_000)]).stream(), [[65_536, null], [70_000, null]], 4],
+      ["a stream", () => new Blob([new Uint8Array(70_000)]).stream(), [[70_000, null]], 3],
       ["an empty body", () => "", [], 1],
     ])("of %s is what the server has taken", async (_, make, expected, frames) => {
       const socket = await connect();

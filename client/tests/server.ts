@@ -28,7 +28,7 @@ export class FakeSocket {
     FakeSocket.all.push(this);
   }
   send(frame: string | Bytes): void {
-    this.sent.push(frame);
+    this.sent.push(typeof frame === "string" ? frame : frame.slice()); // its memory may be used again
   }
   close(): void {
     this.isClosed = true;

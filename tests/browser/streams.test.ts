@@ -120,7 +120,7 @@ test.each(["Blob", "ReadableStream", "file of a form"])("20 MB arrive as a %s, b
   const [sent, total] = progress.at(-1)!;
   expect(total === null).toBe(kind === "ReadableStream");
   expect([sent, progress.map(([count]) => count)]).toEqual([total ?? size, progress.map(([count]) => count).sort((a, b) => a - b)]);
-  expect(progress.length).toBeGreaterThanOrEqual(Math.floor(size / 65_536));
+  expect(progress.length).toBeGreaterThanOrEqual(Math.floor(size / 262_144));
   expect(byHttp).toEqual([]);
 });
 
