@@ -66,6 +66,9 @@ NAVIGATION = {
         "Test <testing>",
         "Deploy <deployment>",
         "Operate <operations>",
+        "Move from Channels <migrating/channels>",
+        "Move from DCRF <migrating/dcrf>",
+        "Move from django-eventstream <migrating/eventstream>",
     ],
     "Topics": [
         "How live GET works <live>",

@@ -88,20 +88,20 @@ class Reader:
         assert text.count(old) == 1, f"{path} does not have this once:\n{old}"
         path.write_text(text.replace(old, new))
 
-    def run(self, command: str) -> None:
-        """Type a command, and the password where one is asked for."""
+    def run(self, command: str) -> str:
+        """Type a command, and the password where one is asked for; return what was printed."""
         program, *arguments = command.split()
         if program == "cd":
             self.directory /= arguments[0]
-            return
+            return ""
         words = {"python": [], "django-admin": ["-m", "django"]}[program]
         ours, theirs = pty.openpty()
-        changes = {name: value for name, value in environ(self.directory).items()}
-        changes.pop("DJANGO_SETTINGS_MODULE")
+        variables = environ(self.directory)
+        del variables["DJANGO_SETTINGS_MODULE"]  # the new project's manage.py sets its own
         with subprocess.Popen(
             [sys.executable, *words, *arguments],
             cwd=self.directory,
-            env=changes,
+            env=variables,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -111,6 +111,7 @@ class Reader:
             printed = _talk(process, ours)
         os.close(ours)
         assert process.returncode == 0, f"{command}:\n{printed}"
+        return printed
 
 
 def _talk(process: "subprocess.Popen[bytes]", terminal: int) -> str:
