@@ -39,6 +39,7 @@ SOUND = [
     "It has some (nginx has 60 s; AWS has 60 s).",
     "Set it to `a; b is no setting`, as you would say in Django.",
     "Write one-by-one, not `the the`.",
+    f"These are refused: {', '.join(f'X-{number}-*' for number in range(50))}",
 ]
 
 

@@ -180,14 +180,14 @@ ROWS: dict[str, Row] = {
     "JSON that nests too deeply": Row("bad_json", DEEP_JSON),
     "a binary frame that is cut short: no head, or half of one": Row("bad_json", CUT_SHORT),
     "a binary frame whose head is not UTF-8": Row("bad_json", INVALID_UTF_8),
-    "JSON that is no object": Row("bad_message", NO_OBJECT),
-    "an `id` that is no string of up to 64 characters and no integer of 53 bits": Row(
+    "JSON that is not an object": Row("bad_message", NO_OBJECT),
+    "an `id` that is neither a string of up to 64 characters nor an integer of 53 bits": Row(
         "bad_message", BAD_IDS, None
     ),
     "another member of a wrong type, or out of its range": Row("bad_message", WRONG_TYPES),
     "members that do not go together": Row("bad_message", NOT_TOGETHER),
     "no `url`": Row("missing_url", NO_URL),
-    "a method that is none of the seven": Row(
+    "a method that is not one of the seven": Row(
         "unknown_method", {repr(method): request(method=method) for method in METHODS}, 1
     ),
     "an absolute URL, or one that does not start with a slash": Row(
@@ -212,7 +212,7 @@ ROWS: dict[str, Row] = {
     "a URL of more than 8,190 characters, percent-encoded": Row(
         "bad_url", urls("/echo/" + "a" * 8185, "/echo/?a=" + "ü" * 1365, "/" * 9000), 1
     ),
-    "a header that `fetch` cannot set, or by which proxies vouch": Row(
+    "a header that `fetch` cannot set, or a trusted proxy header": Row(
         "bad_header",
         header(
             ("Host", "evil.example"), ("Cookie", "a=b"), ("Origin", "null"), ("referer", "x"),
@@ -228,7 +228,9 @@ ROWS: dict[str, Row] = {
     "a header name with an underscore": Row(
         "bad_header", header(("X_A", "b"), ("Remote_User", "admin"), ("_", "x")), 1
     ),
-    "a header name that is no token": Row("bad_header", header(*((n, "a") for n in BAD_NAMES)), 1),
+    "a header name that is not a token": Row(
+        "bad_header", header(*((name, "a") for name in BAD_NAMES)), 1
+    ),
     "a control character, or one outside Latin-1, in a header value": Row(
         "bad_header", header(*(("X-A", value) for value in BAD_VALUES)), 1
     ),
@@ -265,5 +267,5 @@ ROWS: dict[str, Row] = {
         "not_live", {"subscribe": request(subscribe=True)}, 1
     ),
     "a frame of more than `WSREQUEST_MAX_MESSAGE_BYTES`": Row("message_too_large", TOO_LARGE, 1),
-    "the same, where `id` does not come first": Row("message_too_large", TOO_LARGE_UNNAMED, None),
+    "the same, if `id` does not come first": Row("message_too_large", TOO_LARGE_UNNAMED, None),
 }  # fmt: skip

@@ -112,7 +112,7 @@ MESSAGES = (
         SRC + "protocol/fields.py",
         (("if upper not in METHODS or not method.isascii():", "if False:"),),
         (
-            of_frame("a method that is none of the seven-'TRACE'"),
+            of_frame("a method that is not one of the seven-'TRACE'"),
             UNIT + "protocol/test_codec.py::test_frame_is_refused",
         ),
     ),
