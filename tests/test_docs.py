@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 import wsrequest.checks
 import wsrequest.faults
 from wsrequest.bus import delivery
@@ -57,6 +59,14 @@ def test_settings_page_has_a_heading_for_each_setting() -> None:
 def test_settings_page_names_no_setting_that_is_gone() -> None:
     named = set(re.findall(r"\bWSREQUEST_[A-Z_]*[A-Z]", document("docs/settings.md")))
     assert named == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_page_begins_each_setting_with_its_default(name: str) -> None:
+    section = document("docs/settings.md").partition(f"\n### {name}\n\n")[2]
+    written = re.match(r"Default:? `([^`]+)`", section)
+    assert written, section[:80]
+    assert eval(written[1], {"__builtins__": {}}) == SETTINGS[name].default
 
 
 def test_checks_page_names_each_check() -> None:
