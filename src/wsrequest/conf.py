@@ -119,7 +119,7 @@ class Conf:
         "Bytes waiting for one reader from which on nothing more is begun for it.",
         minimum=1024,
     )
-    PART_BYTES = Setting(2**16, "Largest body in one frame of an answer in parts.", minimum=1)
+    PART_BYTES = Setting(2**17, "Largest body in one frame of an answer in parts.", minimum=1)
     WINDOW_BYTES = Setting(
         2**20, "Body bytes that a client may send ahead of its credit.", minimum=1
     )

@@ -100,7 +100,7 @@ class Limits:
     body_bytes: int = 2**26
     in_flight: int = 64
     waiting: int = 256
-    part_bytes: int = 2**16
+    part_bytes: int = 2**17
     window_bytes: int = 2**20
     answer_bytes: int = 2**24
     outbound_bytes: int = 2**19

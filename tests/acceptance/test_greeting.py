@@ -19,7 +19,7 @@ def test_hello_names_the_protocol_and_the_limits(client: Client) -> None:
             "body_bytes": 67108864,
             "in_flight": 64,
             "waiting": 256,
-            "part_bytes": 65536,
+            "part_bytes": 131072,
             "window_bytes": 1048576,
             "subscriptions": 256,
         },

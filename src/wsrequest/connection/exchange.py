@@ -92,7 +92,7 @@ class Exchange(InFlight):
         limits = self.terms.limits
         flow = None
         if message.credit is not None:
-            flow = Flow(message.credit, 4 * limits.part_bytes, self._outbox.has_room)
+            flow = Flow(message.credit, 2 * limits.part_bytes, self._outbox.has_room)
         if message.subscribe:
             call: Call = self._make_live_call(key, message)
         else:

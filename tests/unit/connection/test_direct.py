@@ -421,6 +421,7 @@ def test_a_packed_answer_is_not_packed_again(
 
     monkeypatch.setattr(UncompressedSender, "send", spy_send)
     settings.ROOT_URLCONF = Packed
+    settings.WSREQUEST_PART_BYTES = 2**16  # so that it comes in two
     with serving(Application(not_found), loop) as port:
         address = f"ws://127.0.0.1:{port}/ws/"
         with connect(address, proxy=None, close_timeout=2) as client:
