@@ -85,6 +85,7 @@ NAVIGATION = {
         "Browser client <client>",
         "python-api",
         "Protocol <protocol>",
+        "errors",
         "WebSocketRequest of 2014 <classic>",
         "Versions and support <versions>",
     ],

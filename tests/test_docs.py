@@ -44,9 +44,8 @@ def check_ids() -> set[str]:
     }
 
 
-def refusals() -> dict[str, tuple[int, bool]]:
-    """Return the rows of the table of PROTOCOL.md section 5.2."""
-    section = document("PROTOCOL.md").partition("\n5.2 ")[2].partition("\n## ")[0]
+def refusals(section: str) -> dict[str, tuple[int, bool]]:
+    """Return the code of each row of a table, with its status and whether it is temporary."""
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (yes|no) \|", section, re.MULTILINE)
     return {code: (int(status), temporary == "yes") for code, status, temporary in rows}
 
@@ -76,9 +75,22 @@ def test_checks_page_names_each_check() -> None:
 
 
 def test_protocol_gives_each_error_code_with_its_status() -> None:
-    rows = refusals()
-    assert len(rows) > 0
-    assert rows == CODES
+    section = document("PROTOCOL.md").partition("\n5.2 ")[2].partition("\n## ")[0]
+    assert refusals(section) == CODES
+
+
+def test_page_of_errors_says_of_each_code_what_to_do() -> None:
+    page = document("docs/errors.md").partition("\n## Refusals\n")[2]
+    section, _, closing = page.partition("\n## Close codes\n")
+    assert refusals(section) == CODES
+    row = re.compile(r"^\| \**([\d, ]+)\** \|", re.MULTILINE)
+    protocol = document("PROTOCOL.md").partition("\n## 7. Close codes\n")[2].partition("\n7.1 ")[0]
+    named = [
+        {code for codes in row.findall(text) for code in codes.split(", ")}
+        for text in (protocol, closing.partition("\n## ")[0])
+    ]
+    assert named[0] == named[1]
+    assert {"1000", "4005", "4500"} <= named[0]
 
 
 def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
