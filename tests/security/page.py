@@ -36,7 +36,7 @@ def _row(point: Point) -> str:
         if point.number in defence.points
     ]
     held += [f"({_short(test)})" for test in point.witnesses]
-    return f"| {point.number} | {point.title} | {point.answer} | {'; '.join(held)} |"
+    return f"| {point.number} | {point.title} | {point.answer} | {'<br>'.join(held)} |"
 
 
 def _short(test: str) -> str:

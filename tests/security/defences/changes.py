@@ -131,14 +131,14 @@ CHANGES = (
     ),
     Defence(
         (13,),
-        "what the database updates together with a key is told",
+        "what the database updates together with a key counts as a change",
         SRC + "live/schema.py",
         (("                if keys is None or column in keys:\n", "                if False:\n"),),
         (_CATALOG + "test_keys_that_the_database_updates_are_told",),
     ),
     Defence(
         (13,),
-        "what the database deletes by itself is told",
+        "what the database deletes on its own counts as a change",
         SRC + "live/schema.py",
         (("in_database=True), told.deleted_with)", "in_database=True), {})"),),
         (_CATALOG + "test_rows_that_the_database_deletes_are_told",),

@@ -125,7 +125,7 @@ IDENTITY = (
     ),
     Defence(
         (6, 7),
-        "a CSRF token is told to pages of the server's own origin only",
+        "only pages of the server's own origin get a CSRF token",
         SRC + "connection/answers.py",
         (("if base.origin is not None and base.is_same_origin:", "if True:"),),
         (
@@ -301,7 +301,7 @@ IDENTITY = (
     ),
     Defence(
         (17,),
-        "a store is told when a ticket ends",
+        "a session store gets the expiry of a ticket",
         SRC + "http/ticket_store.py",
         (
             (
@@ -318,7 +318,7 @@ IDENTITY = (
     ),
     Defence(
         (32,),
-        "a session is no ticket, and a ticket no session",
+        "a session cannot pass for a ticket, nor a ticket for a session",
         SRC + "http/tickets.py",
         (
             (

@@ -446,7 +446,7 @@ LIVE = (
     ),
     Defence(
         (37,),
-        "a live request runs again as whoever the cookies name by now",
+        "a rerun has the identity that the cookies name by then",
         SRC + "connection/inflight.py",
         (("            self._subscriptions.refresh()\n", "            pass\n"),),
         (_LIVE + "test_a_cookie_that_an_answer_sets_makes_it_run_as_whom_it_names",),

@@ -22,7 +22,7 @@ MESSAGES = (
     ),
     Defence(
         (26,),
-        "a refusal is told of without what was refused",
+        "a refusal is logged without what was refused",
         SRC + "connection/journal.py",
         (
             (
