@@ -74,6 +74,7 @@ NAVIGATION = {
         "How live GET works <live>",
         "security",
         "parity",
+        "Where it fails <failures>",
         "bad-input",
         "live-corpus",
         "decisions/README",
