@@ -55,6 +55,7 @@ SHOWN = {
     "benchmarks/README.md": "benchmarks/index",
     "benchmarks/results/latest.md": "benchmarks/requests",
     "benchmarks/results/live.md": "benchmarks/live",
+    "benchmarks/results/browser.md": "benchmarks/browser",
 }
 PLACES = {page: path for path, page in SHOWN.items()}
 
