@@ -54,8 +54,8 @@ DIRECTIVE = re.compile(r"^#(?:!| type: | noqa| fmt: | pragma)")
 
 def pages() -> list[Path]:
     """Return the documents that the rules are for."""
-    names = ("README.md", "PROTOCOL.md", "CONTRIBUTING.md")
-    return [*(ROOT / name for name in names), *sorted((ROOT / "docs").rglob("*.md"))]
+    found = [*ROOT.glob("*.md"), ROOT / "benchmarks/README.md", *(ROOT / "docs").rglob("*.md")]
+    return sorted(found)
 
 
 def modules() -> list[Path]:
