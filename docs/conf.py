@@ -85,6 +85,7 @@ NAVIGATION = {
         "settings",
         "checks",
         "Browser client <client>",
+        "client-types",
         "python-api",
         "Protocol <protocol>",
         "errors",
