@@ -195,7 +195,9 @@ def general_problems(path: Path, texts: list[str]) -> list[str]:
         **dict.fromkeys(off, False),
         **{k: v for k, v in DEFAULT["checks"].items() if k not in off},
     }
-    content = "\n\n".join(texts)
+    if not texts:
+        return []
+    content = "\n\n|\n\n".join(texts)  # so that it reads nothing across blocks
     results = LintFile(path.name, content).lint({**DEFAULT, "checks": checks})
     return [
         f"proselint {each.check_result.check_path}: {each.check_result.message}" for each in results
