@@ -11,6 +11,7 @@ from typing import Any
 
 import django
 from django.conf import settings
+from pygments.lexers.templates import HtmlDjangoLexer
 
 from wsrequest import __version__
 
@@ -156,3 +157,4 @@ def read_page(app: Any, page: str, source: list[str]) -> None:
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", read_page)
+    app.add_lexer("html", HtmlDjangoLexer)  # our HTML is templates
