@@ -178,8 +178,8 @@ def _meters(server: Server, page: Chromium) -> dict[str, float]:
 
 def _call(server: Server, page: Chromium, job: Job, way: str) -> Sample:
     before, start = _meters(server, page), time.perf_counter()
-    terms = json.dumps([way, job.path, job.size_bytes, job.count, job.is_echoed])
-    ms = page.evaluate(f"measure(...{terms})")
+    config = json.dumps([way, job.path, job.size_bytes, job.count, job.is_echoed])
+    ms = page.evaluate(f"measure(...{config})")
     seconds = time.perf_counter() - start
     used = {name: value - before[name] for name, value in _meters(server, page).items()}
     return {
@@ -196,11 +196,11 @@ def _call(server: Server, page: Chromium, job: Job, way: str) -> Sample:
 def _slice(server: Server, page: Chromium, job: Job, seconds: float) -> dict[str, Sample]:
     """Calls in turn; the median of each way, each time the other way first."""
     calls: dict[str, list[Sample]] = {way: [] for way in WAYS}
-    end, turns = time.monotonic() + seconds, 0
-    while turns < _LEAST_CALLS or time.monotonic() < end:
-        for way in WAYS if turns % 2 == 0 else reversed(WAYS):
+    end, scheduler = time.monotonic() + seconds, 0
+    while scheduler < _LEAST_CALLS or time.monotonic() < end:
+        for way in WAYS if scheduler % 2 == 0 else reversed(WAYS):
             calls[way].append(_call(server, page, job, way))
-        turns += 1
+        scheduler += 1
     return {
         way: {name: statistics.median(each[name] for each in found) for name in found[0]}
         for way, found in calls.items()

@@ -224,19 +224,19 @@ def facts() -> dict[str, str]:
 
 
 def markdown(
-    verdicts: Sequence[Verdict], known: dict[str, str], terms: str, plot: str, tables: Tables
+    verdicts: Sequence[Verdict], known: dict[str, str], config: str, plot: str, tables: Tables
 ) -> str:
     """The whole report.
 
     Args:
         verdicts: the targets.
         known: see ``facts``.
-        terms: how it was measured, a sentence.
+        config: how it was measured, a sentence.
         plot: the file beside it that shows the verdicts.
         tables: headings with the lines of what was measured; those without any are left out.
     """
     met = sum(verdict.is_met for verdict in verdicts)
-    lines = ["# Results", "", f"{terms} {met} of {len(verdicts)} targets met.", ""]
+    lines = ["# Results", "", f"{config} {met} of {len(verdicts)} targets met.", ""]
     lines += targets_table(verdicts)
     lines += ["", _HOW_TO_READ, "", f"![ratios against targets]({plot})"]
     for heading, table in tables:

@@ -155,21 +155,21 @@ def gather(
     where = environs(database, wanted.against)
     make_database(database, where["ours"])
     server_core = pinned()
-    terms = wanted.rounds, wanted.seconds, where, server_core, say
+    config = wanted.rounds, wanted.seconds, where, server_core, say
     samples: report.Samples = {}
     points = rows.points(chosen["requests"], names)
     if points:
-        samples |= measure.rates(points, *terms)
+        samples |= measure.rates(points, *config)
     idle = [name for name in ("ours", "echo") if name in names]
     if any(each.figure == "idle_kib" for each in chosen["requests"]) and idle:
         rounds = min(wanted.rounds, 3)
         samples |= measure.idle(idle, rounds, where, server_core, say)
-    lively = live.measure(chosen["live"], names, *terms)
+    lively = live.measure(chosen["live"], names, *config)
     if "ours" in names and any(each.row == fairness.ROW for each in chosen["live"]):
         lively |= fairness.measure(wanted.rounds, where, server_core, say)
     browsed = {}
     if "ours" in names and chosen["browser"]:
-        browsed = browser.measure({each.row for each in chosen["browser"]}, *terms)
+        browsed = browser.measure({each.row for each in chosen["browser"]}, *config)
     return {"requests": samples, "live": lively, "browser": browsed}
 
 
@@ -206,14 +206,14 @@ def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict
 
 
 def tell(
-    family: str, verdicts: list[report.Verdict], samples: report.Samples, terms: str,
+    family: str, verdicts: list[report.Verdict], samples: report.Samples, config: str,
     out: Path | None,
 ) -> None:  # fmt: skip
     """Print the results of one family of rows, and write them where there is a place for them."""
     known, name = report.facts(), _FILES[family]
     if family == "browser" and samples:
         known |= {"Chromium": browser.version()}
-    text = report.markdown(verdicts, known, terms, f"{name}.svg", _TABLES[family](samples))
+    text = report.markdown(verdicts, known, config, f"{name}.svg", _TABLES[family](samples))
     print(text)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -236,14 +236,14 @@ def main() -> None:
             print(breakdown(wanted.views.split(","), wanted.seconds, where, pinned()))
             return
         samples = gather(wanted, chosen, database)
-    terms = (
+    config = (
         f"{wanted.rounds} rounds of {wanted.seconds:g} s for each figure, interleaved. Load average"
         f" {before:.1f} at the start, {os.getloadavg()[0]:.1f} at the end."
     )
     for family, comparisons in chosen.items():
         if comparisons:
             verdicts = report.judge_all(comparisons, samples[family])
-            tell(family, verdicts, samples[family], terms, wanted.out)
+            tell(family, verdicts, samples[family], config, wanted.out)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def ended_by_signals() -> Iterator[None]:
     Raises:
         SystemExit: the block was interrupted.
     """
-    from wsrequest.connection.shutdown import Drain
+    from wsrequest.server.drain import Drain
 
     heed_interrupts()
     previous = signal.signal(

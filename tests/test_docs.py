@@ -11,13 +11,13 @@ import wsrequest.faults
 from wsrequest.bus import delivery
 from wsrequest.conf import SETTINGS
 from wsrequest.errors import CODES
-from wsrequest.http import cookies
-from wsrequest.http.set_cookie import MAX_PAIR_BYTES
-from wsrequest.live import kept, log
-from wsrequest.live.conditions import MAX_ROWS_OF_A_TEXT
-from wsrequest.live.memory import MAX_BYTES
-from wsrequest.live.tokens import MAX_CHARACTERS, MAX_TOKENS
+from wsrequest.live import commit_log, kept
+from wsrequest.live.sql.memory import MAX_BYTES
+from wsrequest.live.sql.predicates import MAX_ROWS_OF_A_TEXT
+from wsrequest.live.sql.tokenizer import MAX_CHARACTERS, MAX_TOKENS
 from wsrequest.protocol.messages import LiveState
+from wsrequest.request import cookies
+from wsrequest.request.set_cookie import MAX_PAIR_BYTES
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECK_ID = re.compile(r"(?<![\w.])(?:wsrequest\.)?([CEWI]\d{3})\b")
@@ -103,9 +103,10 @@ def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
     for number in (MAX_CHARACTERS, MAX_TOKENS, MAX_ROWS_OF_A_TEXT):
         assert f" {number:,} " in texts
     assert texts.endswith(f" {MAX_BYTES // 2**20} MiB |")
-    assert logged.endswith(f" {log._MOST_BYTES // 2**20} MiB |")
+    assert logged.endswith(f" {commit_log._MOST_BYTES // 2**20} MiB |")
     assert (
-        f" {log._MOST_COMMITS:,} commits" in logged and f" {log._MOST_TABLES:,} at most" in logged
+        f" {commit_log._MOST_COMMITS:,} commits" in logged
+        and f" {commit_log._MOST_TABLES:,} at most" in logged
     )
     assert remembered.endswith(f" {kept._MOST_BYTES // 2**20} MiB |")
     assert f"Above {delivery._HEAVY_BYTES // 2**20} MiB" in waiting

@@ -25,7 +25,7 @@ def exported(module: ModuleType) -> list[str]:
 
 
 def test_modules_were_found() -> None:
-    assert {"wsrequest.errors", "wsrequest.protocol.codec", "wsrequest.conf"} <= set(MODULES)
+    assert {"wsrequest.errors", "wsrequest.protocol.client_codec", "wsrequest.conf"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -66,7 +66,7 @@ def test_import_starts_nothing() -> None:
         "import django, threading\n"
         "from django.conf import settings\n"
         "settings.configure()\n"
-        "import wsrequest.asgi, wsrequest.http.lanes, wsrequest.conf\n"
+        "import wsrequest.asgi, wsrequest.workers.pool, wsrequest.conf\n"
         "from django.core.signals import request_finished, request_started\n"
         "print(threading.active_count(), len(django.db.connections.all(True)))\n"
     )

@@ -16,40 +16,35 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "wsrequest"
 
 LAYERS = (
     {"errors", "types"},
-    {"protocol"},
-    {"http", "live", "bus", "client"},
+    {"protocol", "workers", "bus"},
+    {"request", "live", "client"},
+    {"server"},
+    {"subscriptions"},
     {"connection"},
     {"conf"},
     {"faults"},
+    {"wiring"},
     {"asgi"},
-    {"apps", "checks", "management", "templatetags", "test", "classic"},
+    {"apps", "checks", "management", "templatetags", "test", "contrib"},
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-DOORS = LAYERS[-1]  # Django's doors may know each other: apps loads checks
+DOORS = LAYERS[-1]  # Django's entry points may import each other: apps loads checks
 
 # Where clock, ids and bytes are arguments.
-PURE = ("errors", "types", "protocol", "live.matching", "live.patches")
+PURE = ("errors", "types", "protocol", "live.index", "live.diff")
 IMPURE = {
     *("_thread", "asyncio", "concurrent", "multiprocessing", "queue", "random", "secrets"),
     *("select", "selectors", "socket", "socketserver", "ssl", "subprocess", "threading"),
     *("time", "uuid"),
 }
 # What a pure part may use besides the standard library.
-ELSEWHERE = {"protocol": {"msgspec"}, "live.patches": {"msgspec"}}
+ELSEWHERE = {"protocol": {"msgspec"}, "live.diff": {"msgspec"}}
 
+# The pool runs any job: it knows neither Django nor WebSockets.
+POOL = ("asgiref", "wsrequest.workers")
 # These run any Django request, one that came by plain HTTP too.
-NO_WEBSOCKET = (
-    "http.jobs",
-    "http.lanes",
-    "http.tempo",
-    "http.waiting",
-    "http.shares",
-    "http.results",
-    "http.handler",
-    "http.outcomes",
-    "http.contexts",
-)
-WEBSOCKET = ("wsrequest.protocol", "wsrequest.http.requests")
+NO_WEBSOCKET = ("request.handler", "request.response")
+WEBSOCKET = ("wsrequest.protocol", "wsrequest.request.environ")
 
 # The whole package stands on its door, so opening it may load nothing.
 EAGER_IN_FRONT_DOOR = {"importlib", "typing"}
@@ -75,7 +70,8 @@ def breaches(path: str, source: str) -> list[str]:
             *(_arrow(part, name)),
             *(_purity(module, name)),
             *(_settings(part, name)),
-            *(_lanes(module, name)),
+            *(_any_request(module, name)),
+            *(_pool(part, name)),
         ]
         if part == "client" and _within(name, "django"):
             reasons.append(f"client uses Django: {name}")
@@ -146,10 +142,18 @@ def _settings(part: str, name: str) -> Iterator[str]:
         yield f"{part} reads the settings: {name}"
 
 
-def _lanes(module: str, name: str) -> Iterator[str]:
-    """Lanes know nothing of WebSockets, so that plain HTTP can go through them."""
+def _any_request(module: str, name: str) -> Iterator[str]:
+    """The handler knows nothing of WebSockets, so that plain HTTP can go through it."""
     if module in NO_WEBSOCKET and any(_within(name, root) for root in WEBSOCKET):
         yield f"{module} knows of WebSockets: {name}"
+
+
+def _pool(part: str, name: str) -> Iterator[str]:
+    """The workers use the standard library and asgiref."""
+    top = name.partition(".")[0]
+    if part == "workers" and top not in sys.stdlib_module_names:
+        if not any(_within(name, root) for root in POOL):
+            yield f"workers knows more than threads: {name}"
 
 
 def _within(name: str, root: str) -> bool:
@@ -209,19 +213,19 @@ def test_package_was_found() -> None:
     ("path", "source", "sentence"),
     [
         pytest.param(
-            "protocol/codec.py",
-            "from wsrequest.http.requests import make_request",
-            "protocol imports http, which is above it",
+            "protocol/client_codec.py",
+            "from wsrequest.request.environ import make_request",
+            "protocol imports request, which is above it",
             id="up",
         ),
         pytest.param(
-            "http/requests.py",
-            "def f():\n    from wsrequest.connection import sockets",
-            "requests.py:2: http imports connection, which is above it",
+            "request/environ.py",
+            "def f():\n    from wsrequest.connection import send_queue",
+            "environ.py:2: request imports connection, which is above it",
             id="up-inside-a-function",
         ),
         pytest.param(
-            "connection/calls.py",
+            "connection/dispatcher.py",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from wsrequest import conf",
             "connection imports conf, which is above it",
             id="up-for-the-type-checker",
@@ -236,15 +240,15 @@ def test_package_was_found() -> None:
             "conf.py", "from .asgi import Application", "conf imports asgi", id="up-relative"
         ),
         pytest.param(
-            "http/lanes.py",
-            "from ..connection import flow",
-            "http imports connection",
+            "workers/pool.py",
+            "from ..connection import dispatcher",
+            "workers imports connection",
             id="up-relative-from-a-package",
         ),
         pytest.param(
-            "http/tickets.py",
+            "server/tickets.py",
             "from importlib import import_module\nimport_module('wsrequest.conf')",
-            "http imports conf",
+            "server imports conf",
             id="up-by-name",
         ),
         pytest.param(
@@ -255,15 +259,15 @@ def test_package_was_found() -> None:
             id="up-by-dotted-path",
         ),
         pytest.param(
-            "live/registry.py",
-            "from wsrequest.http import responses",
-            "live imports its sibling http",
+            "live/manager.py",
+            "from wsrequest.request import response",
+            "live imports its sibling request",
             id="sibling",
         ),
         pytest.param(
-            "bus/memory.py",
+            "live/manager.py",
             "import wsrequest.client.session",
-            "bus imports its sibling client",
+            "live imports its sibling client",
             id="sibling-as-a-module",
         ),
         pytest.param(
@@ -273,13 +277,13 @@ def test_package_was_found() -> None:
             id="floor",
         ),
         pytest.param(
-            "connection/calls.py",
+            "connection/dispatcher.py",
             "from wsrequest import close_sockets",
             "through the package's front door",
             id="front-door",
         ),
         pytest.param(
-            "http/lanes.py", "import wsrequest", "through the package's front door", id="whole"
+            "workers/pool.py", "import wsrequest", "through the package's front door", id="whole"
         ),
         pytest.param("helpers.py", "", "helpers stands in no layer", id="no-layer"),
         pytest.param("shared/text.py", "", "shared stands in no layer", id="no-layer-package"),
@@ -289,23 +293,27 @@ def test_package_was_found() -> None:
         pytest.param(
             "protocol/session.py", "from time import monotonic", "imports time", id="clock"
         ),
-        pytest.param("protocol/codec.py", "import threading", "imports threading", id="threads"),
-        pytest.param("protocol/codec.py", "import socket", "imports socket", id="socket"),
+        pytest.param(
+            "protocol/client_codec.py", "import threading", "imports threading", id="threads"
+        ),
+        pytest.param("protocol/client_codec.py", "import socket", "imports socket", id="socket"),
         pytest.param("protocol/session.py", "from random import choice", "random", id="chance"),
-        pytest.param("protocol/codec.py", "import django", "imports django", id="pure-django"),
-        pytest.param("protocol/codec.py", "import orjson", "imports orjson", id="pure-foreign"),
+        pytest.param(
+            "protocol/client_codec.py", "import django", "imports django", id="pure-django"
+        ),
+        pytest.param(
+            "protocol/client_codec.py", "import orjson", "imports orjson", id="pure-foreign"
+        ),
         pytest.param("errors.py", "import msgspec", "errors is pure", id="errors-msgspec"),
         pytest.param("types.py", "import asyncio.queues", "types is pure", id="types-loop"),
+        pytest.param("live/index.py", "import msgspec", "live.index is pure", id="index-msgspec"),
         pytest.param(
-            "live/matching.py", "import msgspec", "live.matching is pure", id="matching-msgspec"
+            "live/index.py",
+            "from wsrequest.live import manager",
+            "live.index is pure and imports wsrequest.live.manager",
+            id="index-neighbour",
         ),
-        pytest.param(
-            "live/matching.py",
-            "from wsrequest.live import registry",
-            "live.matching is pure and imports wsrequest.live.registry",
-            id="matching-neighbour",
-        ),
-        pytest.param("live/patches.py", "import time", "live.patches is pure", id="patches-clock"),
+        pytest.param("live/diff.py", "import time", "live.diff is pure", id="patches-clock"),
         pytest.param(
             "client/transport.py",
             "def f():\n    from django.utils import timezone",
@@ -316,18 +324,18 @@ def test_package_was_found() -> None:
             "asgi.py", "from django.conf import settings", "asgi reads the settings", id="settings"
         ),
         pytest.param(
-            "http/environ.py",
+            "request/environ.py",
             "def f():\n    import django.conf",
-            "http reads the settings",
+            "request reads the settings",
             id="settings-as-a-module",
         ),
         pytest.param(
             "checks.py", "from django import conf", "checks reads the settings", id="settings-from"
         ),
         pytest.param(
-            "classic.py",
+            "contrib/classic.py",
             "import django\nDEBUG = django.conf.settings.DEBUG",
-            "classic.py:2: classic reads the settings",
+            "classic.py:2: contrib reads the settings",
             id="settings-by-attribute",
         ),
         pytest.param(
@@ -337,21 +345,21 @@ def test_package_was_found() -> None:
             id="settings-second-hand",
         ),
         pytest.param(
-            "http/lanes.py",
+            "workers/pool.py",
             "from wsrequest.protocol.messages import Request",
-            "http.lanes knows of WebSockets",
+            "workers imports its sibling protocol",
             id="lane-protocol",
         ),
         pytest.param(
-            "http/handler.py",
-            "from wsrequest.http import requests",
-            "http.handler knows of WebSockets",
+            "request/handler.py",
+            "from wsrequest.request import environ",
+            "request.handler knows of WebSockets",
             id="handler-requests",
         ),
         pytest.param(
             "__init__.py",
-            "from wsrequest.classic import WebSocketRequest",
-            "__init__ loads wsrequest.classic",
+            "from wsrequest.contrib.classic import WebSocketRequest",
+            "__init__ loads wsrequest.contrib.classic",
             id="door-loads",
         ),
         pytest.param("__init__.py", "class Thing: ...", "defines something", id="door-class"),
@@ -380,27 +388,39 @@ def test_breach_is_reported(path: str, source: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        pytest.param("protocol/codec.py", "import msgspec\nfrom re import compile", id="protocol"),
-        pytest.param("protocol/codec.py", "from wsrequest.protocol import fields", id="own-part"),
         pytest.param(
-            "protocol/codec.py", "from . import fields\nfrom ..types import Id", id="dots"
+            "protocol/client_codec.py", "import msgspec\nfrom re import compile", id="protocol"
         ),
-        pytest.param("http/cookies.py", "from http.cookies import Morsel\nimport time", id="down"),
-        pytest.param("live/matching.py", "from wsrequest.errors import Error", id="matching"),
-        pytest.param("connection/__init__.py", "from wsrequest.connection import flow", id="init"),
-        pytest.param("connection.py", "from wsrequest import http, bus, live", id="joins"),
+        pytest.param(
+            "protocol/client_codec.py", "from wsrequest.protocol import validation", id="own-part"
+        ),
+        pytest.param(
+            "protocol/client_codec.py",
+            "from . import validation\nfrom ..types import Id",
+            id="dots",
+        ),
+        pytest.param(
+            "request/cookies.py", "from http.cookies import Morsel\nimport time", id="down"
+        ),
+        pytest.param("live/index.py", "from wsrequest.errors import Error", id="matching"),
+        pytest.param(
+            "connection/__init__.py", "from wsrequest.connection import timeouts", id="init"
+        ),
+        pytest.param("connection.py", "from wsrequest import request, bus, live", id="joins"),
         pytest.param("conf.py", "from django.conf import settings", id="settings"),
         pytest.param("asgi.py", "from wsrequest.conf import conf", id="conf"),
         pytest.param("asgi.py", "from wsrequest import __version__", id="version"),
         pytest.param("test.py", "from django.conf.urls.static import static", id="conf-urls"),
         pytest.param("apps.py", "def ready():\n    from wsrequest import checks", id="doors"),
-        pytest.param("client/session.py", "from wsrequest.protocol import codec", id="client"),
-        pytest.param("http/tickets.py", "import_module(engine)", id="name-unknown"),
+        pytest.param(
+            "client/session.py", "from wsrequest.protocol import client_codec", id="client"
+        ),
+        pytest.param("server/tickets.py", "import_module(engine)", id="name-unknown"),
         pytest.param(
             "__init__.py",
             '"""Doc."""\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n'
-            "    from wsrequest.classic import WebSocketRequest\n__version__ = '1'\n"
-            "def __getattr__(name):\n    return import_module('wsrequest.classic')",
+            "    from wsrequest.contrib.classic import WebSocketRequest\n__version__ = '1'\n"
+            "def __getattr__(name):\n    return import_module('wsrequest.contrib.classic')",
             id="front-door",
         ),
     ],

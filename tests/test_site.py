@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wsrequest.http.requests import WebSocketInfo
+from wsrequest.request.environ import WebSocketInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 

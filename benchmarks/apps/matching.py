@@ -11,8 +11,8 @@ import sys
 import time
 
 from benchmarks.live_rows import READERS
-from wsrequest.live.matching import Index
-from wsrequest.types import Change, Changes, Read
+from wsrequest.live.index import Index
+from wsrequest.types import Commit, ReadPredicate, TableChange
 
 _TIMES = 2000
 
@@ -21,18 +21,18 @@ def index_of(count: int) -> Index[int]:
     """Readers who look at one row each."""
     found: Index[int] = Index()
     for key in range(count):
-        found.add(key, [Read("default", "score", (("id", frozenset([key])),))])
+        found.add(key, [ReadPredicate("default", "score", (("id", frozenset([key])),))])
     return found
 
 
-def commits_of(count: int) -> list[Changes]:
+def commits_of(count: int) -> list[Commit]:
     """Commits that write one row each, of which each is one reader's."""
     step = max(1, count // 100)
     keys = range(0, count, step)
-    return [Changes((Change("default", "score", ({"id": key},)),)) for key in keys]
+    return [Commit((TableChange("default", "score", ({"id": key},)),)) for key in keys]
 
 
-def block(index: Index[int], commits: list[Changes]) -> float:
+def block(index: Index[int], commits: list[Commit]) -> float:
     """Return the processor microseconds of one look."""
     repeats = _TIMES // len(commits)
     start = time.thread_time()

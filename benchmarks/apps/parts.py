@@ -58,14 +58,13 @@ def block(part: Callable[[], object]) -> tuple[float, int]:
 
 def parts(path: str) -> dict[str, Callable[[], object]]:
     """What a request is made of, by name."""
-    from wsrequest.http.environ import make_base
-    from wsrequest.http.handler import Handler
-    from wsrequest.http.outcomes import Outcome
-    from wsrequest.http.requests import WebSocketInfo, make_environ, make_request
-    from wsrequest.http.responses import sent_headers
-    from wsrequest.protocol.codec import decode_client, encode_server
-    from wsrequest.protocol.cutting import Cutter, join
+    from wsrequest.protocol.client_codec import decode_client
+    from wsrequest.protocol.frame_parser import FrameParser, join
     from wsrequest.protocol.messages import Request, Response
+    from wsrequest.protocol.server_codec import encode_server
+    from wsrequest.request.environ import WebSocketInfo, make_base, make_environ, make_request
+    from wsrequest.request.handler import Handler
+    from wsrequest.request.response import Outcome, sent_headers
 
     environ, wsgi, ours = request_environ(path), WSGIHandler(), Handler()
     headers = [(b"host", b"127.0.0.1"), (b"user-agent", b"bench")]
@@ -73,7 +72,7 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
     text = json.dumps({"id": 1, "url": path})
     message = decode_client(text, max_bytes=2**20)
     assert isinstance(message, Request)
-    info, cutter = WebSocketInfo("1", None), Cutter(2**20, lambda frame: True, print)
+    info, cutter = WebSocketInfo("1", None), FrameParser(2**20, lambda frame: True, print)
     # A frame of a client is one of a server with the mask bit, and a mask, here of zeros.
     sent = join(text)
     sent = bytes((sent[0], sent[1] | 0x80)) + bytes(4) + sent[2:]

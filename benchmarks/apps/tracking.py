@@ -22,8 +22,8 @@ from django.db import connection
 
 from benchmarks.apps.ceiling import request_environ, run
 from benchmarks.live_rows import STATES
-from wsrequest.live.capture import Capture
-from wsrequest.live.reads import Reads, reading
+from wsrequest.live.tracking.reads import ReadSet, reading
+from wsrequest.live.tracking.tracker import ChangeTracker
 
 PATHS = {"trivial": "/trivial/", "drf": "/drf/1/", "list": "/scores/"}
 _BLOCK_SECONDS = 0.005
@@ -46,21 +46,21 @@ def jobs() -> dict[str, Callable[[int], object]]:
 
 
 @contextmanager
-def tracked(capture: Capture, state: str) -> Iterator[None]:
+def tracked(tracker: ChangeTracker, state: str) -> Iterator[None]:
     """Have statements looked at, as far as a state says."""
     if state == "without":
         yield
         return
-    capture.is_active = state != "idle"
-    capture.install()
+    tracker.is_active = state != "idle"
+    tracker.install()
     try:
         if state == "recorded":
-            with reading(Reads()):
+            with reading(ReadSet()):
                 yield
         else:
             yield
     finally:
-        capture.uninstall()
+        tracker.uninstall()
 
 
 def _block(job: Callable[[int], object], times: int, turn: int) -> float:
@@ -70,7 +70,9 @@ def _block(job: Callable[[int], object], times: int, turn: int) -> float:
     return 1e6 * (time.thread_time() - start) / times
 
 
-def measured(capture: Capture, job: Callable[[int], object], seconds: float) -> dict[str, float]:
+def measured(
+    tracker: ChangeTracker, job: Callable[[int], object], seconds: float
+) -> dict[str, float]:
     """Return the lower quartile of one go in each state, in processor microseconds.
 
     Whoever else uses the machine makes it slower, by caches that are cold, and never faster.
@@ -81,7 +83,7 @@ def measured(capture: Capture, job: Callable[[int], object], seconds: float) -> 
     end, turn, order = time.perf_counter() + seconds, 0, list(STATES)
     while time.perf_counter() < end or len(found[STATES[0]]) < 2:
         for state in order:
-            with tracked(capture, state):
+            with tracked(tracker, state):
                 job(turn)  # the first that a capture sees is parsed
                 found[state].append(_block(job, times, turn))
             turn += times
@@ -92,16 +94,16 @@ def measured(capture: Capture, job: Callable[[int], object], seconds: float) -> 
 def main() -> None:
     """Serve the commands until the input ends."""
     django.setup()
-    apps.get_app_config("wsrequest").live.capture.uninstall()
+    apps.get_app_config("wsrequest").live.tracker.uninstall()
     # Like the application's own, where somebody narrows by the key of each table.
-    capture = Capture(lambda changes: None, wanted=lambda database, table: (("id",),))
+    tracker = ChangeTracker(lambda changes: None, wanted=lambda database, table: (("id",),))
     known = jobs()
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA synchronous = OFF")  # no disk between two looks at the clock
     for line in sys.stdin:
         name, seconds = line.split()
         gc.collect()
-        print(json.dumps(measured(capture, known[name], float(seconds))))
+        print(json.dumps(measured(tracker, known[name], float(seconds))))
         sys.stdout.flush()
 
 

@@ -18,7 +18,7 @@ export interface Held {
 
 /**
  * Headers that tell a page nothing: they differ in each answer, follow from the body, or are those of a server or proxy.
- * The first two lines are what the server leaves out when it compares (wsrequest/live/results.py).
+ * The first two lines are what the server leaves out when it compares (wsrequest/live/snapshot.py).
  */
 const TELLING_NOTHING = [
   "date", "age", "expires", "etag", "last-modified", "content-length", "set-cookie", "server-timing",

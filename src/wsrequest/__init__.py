@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wsrequest.classic import WebSocketRequest
-    from wsrequest.connection.sockets import close_sockets
+    from wsrequest.contrib.classic import WebSocketRequest
+    from wsrequest.server.connections import close_sockets
 
 __all__ = ["VERSION", "WebSocketRequest", "__version__", "close_sockets"]
 
@@ -18,8 +18,8 @@ __version__ = "1.0.0.dev0"
 VERSION = __version__
 
 _HOMES = {
-    "WebSocketRequest": "wsrequest.classic",
-    "close_sockets": "wsrequest.connection.sockets",
+    "WebSocketRequest": "wsrequest.contrib.classic",
+    "close_sockets": "wsrequest.server.connections",
 }
 
 

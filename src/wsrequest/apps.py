@@ -11,11 +11,10 @@ from wsrequest.bus.base import Bus
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.conf import conf
-from wsrequest.connection.sockets import close_sockets
-from wsrequest.live.audience import Audience
-from wsrequest.live.capture import Capture
-from wsrequest.live.reruns import skip_on_rerun
-from wsrequest.live.schema import Extras
+from wsrequest.live.tracking.reruns import skip_on_rerun
+from wsrequest.live.tracking.schema import Extras
+from wsrequest.live.tracking.tracker import ActiveManagers, ChangeTracker
+from wsrequest.server.connections import close_sockets
 
 __all__ = ["LiveParts", "WSRequestConfig"]
 
@@ -26,36 +25,36 @@ class LiveParts:
 
     Attributes:
         bus: what commits are told by.
-        audience: who wants to hear of them.
-        capture: what notes them.
+        managers: who wants to hear of them.
+        tracker: what notes them.
     """
 
     bus: Bus
-    audience: Audience
-    capture: Capture
+    managers: ActiveManagers
+    tracker: ChangeTracker
 
 
 @cache  # Django makes a new AppConfig when INSTALLED_APPS is overridden
 def _live_parts() -> LiveParts:
-    bus, audience = MemoryBus(), Audience()
+    bus, managers = MemoryBus(), ActiveManagers()
     extras = Extras(
         ignored=frozenset(name.lower() for name in conf.LIVE_IGNORED_TABLES),
-        written_by=conf.LIVE_WRITTEN_BY,
+        written_by=conf.LIVE_TRIGGERED_TABLES,
         functions=conf.LIVE_FUNCTIONS,
     )
     replica_of = {
         replica: primary for primary, found in conf.LIVE_REPLICAS.items() for replica in found
     }
-    capture = Capture(
+    tracker = ChangeTracker(
         partial(bus.publish, CHANGES),
         extras=extras,
         replica_of=replica_of,
-        wanted=audience.columns,
+        wanted=managers.columns,
         ignored_keys=conf.LIVE_IGNORED_CACHE_KEYS,
         session_engine=conf.session_engine,
     )
-    audience.watch_by(capture)
-    return LiveParts(bus, audience, capture)
+    managers.watch_by(tracker)
+    return LiveParts(bus, managers, tracker)
 
 
 class WSRequestConfig(AppConfig):
@@ -73,7 +72,7 @@ class WSRequestConfig(AppConfig):
 
         self.live = _live_parts()
         if conf.MAX_SUBSCRIPTIONS:
-            self.live.capture.install(everywhere=True)
+            self.live.tracker.install(everywhere=True)
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
 
 

@@ -16,28 +16,23 @@ from django.db import close_old_connections
 
 from wsrequest.bus.codec import CHANGES
 from wsrequest.conf import conf
-from wsrequest.connection import sockets
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
-from wsrequest.connection.direct import DirectLine, UncompressedSender
-from wsrequest.connection.door import Door
-from wsrequest.connection.events import EventStream, request_of
-from wsrequest.connection.hearing import Hearing
-from wsrequest.connection.refusals import Refusals
-from wsrequest.connection.service import Live, Service, Terms
-from wsrequest.connection.shutdown import Drain
-from wsrequest.connection.subscriptions import too_large_to_subscribe
-from wsrequest.connection.sweeping import TicketSweep
-from wsrequest.connection.uvicorn_shutdown import UvicornShutdown
-from wsrequest.connection.write_buffer import WriteBuffer
+from wsrequest.connection.sse import SSEResponse, request_of
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
-from wsrequest.http.browsers import accept_headers, recognize
-from wsrequest.http.environ import Base, make_base
-from wsrequest.http.handler import Handler, finish_thread, prepare_thread
-from wsrequest.http.handshake import check_embedding
-from wsrequest.http.jobs import Source
-from wsrequest.http.lanes import Lane
-from wsrequest.http.plain import (
+from wsrequest.live.manager import LiveQueryManager
+from wsrequest.live.normalizing import ignored_of
+from wsrequest.live.tracking.sessions import IGNORED_TABLES
+from wsrequest.live.tracking.tracker import ActiveManagers
+from wsrequest.request.environ import Base, check_excluded, make_base
+from wsrequest.request.handler import Handler, finish_thread, prepare_thread
+from wsrequest.request.remote_user import follow_http
+from wsrequest.server import connections
+from wsrequest.server.admission import AdmissionController, check_embedding
+from wsrequest.server.browser_binding import accept_headers, recognize
+from wsrequest.server.context import ConnectionConfig, Live, ServerContext
+from wsrequest.server.drain import Drain
+from wsrequest.server.endpoint import (
     answer_health,
     answer_socket_path,
     asks_for_health,
@@ -47,13 +42,16 @@ from wsrequest.http.plain import (
     shared_with,
     wants_events,
 )
-from wsrequest.http.remote_user import follow_http
-from wsrequest.http.requests import check_excluded
-from wsrequest.http.tickets import Tickets, Unfetched
-from wsrequest.live.audience import Audience
-from wsrequest.live.normalizing import ignored_of
-from wsrequest.live.registry import Registry
-from wsrequest.live.sessions import QUIET_TABLES
+from wsrequest.server.refusals import Refusals
+from wsrequest.server.ticket_sweep import TicketSweep
+from wsrequest.server.tickets import Tickets, Unfetched
+from wsrequest.server.uvicorn import FastPath, UncompressedSender
+from wsrequest.server.uvicorn_shutdown import UvicornShutdown
+from wsrequest.server.write_buffer import WriteBuffer
+from wsrequest.subscriptions.change_feed import ChangeFeed
+from wsrequest.subscriptions.subscription import too_large_to_subscribe
+from wsrequest.workers.pool import WorkerPool
+from wsrequest.workers.queue import QueueKey
 
 __all__ = ["Application", "get_asgi_application", "get_websocket_application"]
 
@@ -102,14 +100,14 @@ class Application:
         self._path = path
         self._handler = Handler()
         follow_http(self._handler, http)
-        self._service: Service | None = None
-        self._hearing: Hearing | None = None
+        self._server: ServerContext | None = None
+        self._hearing: ChangeFeed | None = None
         self._unfetched = Unfetched()
         self._sweep: TicketSweep | None = None
-        self._terms: Terms | None = None
+        self._config: ConnectionConfig | None = None
         self._drain = Drain(self.drain)
         self._shutdown = UvicornShutdown(self._drain)
-        self._door = Door(self._drain)
+        self._door = AdmissionController(self._drain)
         self._refusals = Refusals()
 
     @property
@@ -148,10 +146,10 @@ class Application:
     async def drain(self) -> None:
         """Answer what is in flight on every socket and close them, for a restart."""
         self._door.release()
-        for stream in sockets.open_sockets():
-            if isinstance(stream, EventStream):
+        for stream in connections.open_sockets():
+            if isinstance(stream, SSEResponse):
                 stream.close()
-        found = [socket for socket in sockets.open_sockets() if isinstance(socket, Connection)]
+        found = [socket for socket in connections.open_sockets() if isinstance(socket, Connection)]
         if not found:
             return
         drains = [asyncio.ensure_future(socket.drain()) for socket in found]
@@ -178,7 +176,7 @@ class Application:
             try:
                 if not self._is_socket(scope):
                     raise HandshakeRefused(404, f"the socket is at {conf.script_name}{self.path}")
-                admitted = self._check_door(scope, base, allow_no_origin=conf.ALLOW_NO_ORIGIN)
+                admitted = self._check_door(scope, base, allow_no_origin=conf.ALLOW_MISSING_ORIGIN)
                 await self._enter(admitted, send)
                 place = admitted
             except HandshakeRefused as refused:
@@ -190,8 +188,8 @@ class Application:
             if headers := accept_headers(base, self.path, scope, send):
                 accept["headers"] = headers
             await send(accept)
-            terms = self._get_terms()
-            connection = Connection(send, base, subprotocol, self._get_service(), terms)
+            config = self._get_config()
+            connection = Connection(send, base, subprotocol, self._get_server(), config)
             buffer = _join(connection, receive, send, buffer)
             await connection.run(receive)
         finally:
@@ -233,12 +231,12 @@ class Application:
             place = self._check_door(scope, base, allow_no_origin=True)
             check_embedding(base)
             message = request_of(scope["query_string"], base, conf.per_request_headers)
-            terms, service = self._get_terms(), self._get_service()
-            check_excluded(message.url, base, terms.excluded_paths)
-            if not terms.limits.subscriptions:
+            config, server = self._get_config(), self._get_server()
+            check_excluded(message.url, base, config.excluded_paths)
+            if not config.limits.subscriptions:
                 raise Refused("not_supported", "this server has no live requests")
-            if len(scope["query_string"]) > terms.limits.subscribe_bytes:
-                raise too_large_to_subscribe(terms.limits.subscribe_bytes)
+            if len(scope["query_string"]) > config.limits.subscribe_bytes:
+                raise too_large_to_subscribe(config.limits.subscribe_bytes)
             await self._enter(place, send)
         except HandshakeRefused as refused:
             self._refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
@@ -250,22 +248,22 @@ class Application:
             return
         is_foreign = base.origin is not None and not base.is_same_origin
         shared = shared_with(base.origin) if is_foreign and base.origin else []
-        stream = EventStream(
+        stream = SSEResponse(
             send,
             base,
-            service,
-            terms,
+            server,
+            config,
             shared,
             on_gone=partial(self._door.leave, place),
             on_refused=self._door.refused_after_all,
         )
         await stream.run(receive, message)
 
-    def _get_terms(self) -> Terms:
+    def _get_config(self) -> ConnectionConfig:
         limits = conf.limits()
-        if self._get_service().live is None:
+        if self._get_server().live is None:
             limits = replace(limits, subscriptions=0)
-        terms = Terms(
+        config = ConnectionConfig(
             limits,
             conf.TOKEN_SCHEME,
             conf.vouching_headers,
@@ -279,35 +277,37 @@ class Application:
             ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER),
             conf.hides_csrf_token,
         )
-        if terms != self._terms:
-            self._terms = terms  # one object for all the connections that it holds for
-        assert self._terms is not None
-        return self._terms
+        if config != self._config:
+            self._config = config  # one object for all the connections that it holds for
+        assert self._config is not None
+        return self._config
 
-    def _get_service(self) -> Service:
+    def _get_server(self) -> ServerContext:
         loop = asyncio.get_running_loop()
-        if self._service is None or self._service.lane.loop is not loop:
+        if self._server is None or self._server.pool.loop is not loop:
             self._stop()
-            lane = Lane(
+            pool = WorkerPool(
                 loop,
                 threads=conf.THREADS,
                 max_threads=conf.MAX_THREADS,
                 prepare=prepare_thread,
                 finish=finish_thread,
             )
-            live, self._hearing = _make_live(loop, lane)
-            chores = Source()
-            sweep = TicketSweep(lane, chores, self._tickets, conf.TICKET_SECONDS + 1)
+            live, self._hearing = _make_live(loop, pool)
+            chores = QueueKey()
+            sweep = TicketSweep(pool, chores, self._tickets, conf.TICKET_SECONDS + 1)
             self._unfetched, self._sweep = Unfetched(sweep.begin), sweep
-            self._service = Service(self._handler, lane, self._tickets, chores=chores, live=live)
-        return self._service
+            self._server = ServerContext(
+                self._handler, pool, self._tickets, chores=chores, live=live
+            )
+        return self._server
 
     def _tickets(self) -> Tickets:
         return Tickets(conf.session_engine, conf.TICKET_SECONDS, self._unfetched)
 
     async def _redeem(self, ticket: str, base: Base) -> list[str] | None:
-        service = self._get_service()
-        asked = service.lane.call(_redeem, service.tickets, ticket, base, source=service.chores)
+        server = self._get_server()
+        asked = server.pool.call(_redeem, server.tickets, ticket, base, queue_key=server.chores)
         return await asked
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -326,13 +326,13 @@ class Application:
         if self._hearing is not None:
             self._hearing.stop()
             self._hearing = None
-        if self._service is not None:
-            if self._service.live is not None:
-                self._service.live.registry.stop()
+        if self._server is not None:
+            if self._server.live is not None:
+                self._server.live.manager.stop()
             if self._sweep is not None:
                 self._sweep.stop()
-            self._service.lane.stop()
-            self._service = None
+            self._server.pool.stop()
+            self._server = None
 
 
 def _join(
@@ -349,14 +349,14 @@ def _join(
     Returns:
         What stands there from now on.
     """
-    if conf.DIRECT_LINE:
-        seconds = connection.terms.limits.slow_reader_seconds
-        line = DirectLine.attach(receive, send, seconds, connection)
+    if conf.UVICORN_FAST_PATH:
+        seconds = connection.config.limits.slow_reader_seconds
+        line = FastPath.attach(receive, send, seconds, connection)
         if line is not None:
-            connection.outbox.send_at_once, connection.abort = line.send, line.abort
+            connection.send_queue.send_at_once, connection.abort = line.send, line.abort
             return line
         if (sender := UncompressedSender.attach(send)) is not None:
-            connection.outbox.send_at_once = sender.send
+            connection.send_queue.send_at_once = sender.send
     if buffer is not None:
         buffer.serve(connection)
         connection.abort = buffer.abort
@@ -372,29 +372,29 @@ def _has_live() -> bool:
 
 
 def _make_live(
-    loop: asyncio.AbstractEventLoop, lane: Lane
-) -> tuple[Live, Hearing] | tuple[None, None]:
+    loop: asyncio.AbstractEventLoop, pool: WorkerPool
+) -> tuple[Live, ChangeFeed] | tuple[None, None]:
     """What live requests of one event loop share; None where there are none."""
     if not _has_live():
         return None, None
     app: Any = apps.get_app_config("wsrequest")
-    audience: Audience = app.live.audience
+    managers: ActiveManagers = app.live.managers
 
     def activate(is_active: bool) -> None:
-        (audience.add if is_active else audience.discard)(registry)
+        (managers.add if is_active else managers.discard)(manager)
 
-    registry = Registry(
+    manager = LiveQueryManager(
         loop,
-        max_runs=conf.LIVE_RUNS,
+        max_runs=conf.LIVE_MAX_CONCURRENT_RUNS,
         least_seconds=conf.LIVE_INTERVAL_SECONDS,
         run_seconds=conf.REQUEST_SECONDS,
         replica_seconds=conf.LIVE_REPLICA_SECONDS,
         recheck_seconds=conf.LIVE_RECHECK_SECONDS,
-        quiet_tables=QUIET_TABLES,
+        ignored_tables=IGNORED_TABLES,
         activate=activate,
     )
-    hearing = Hearing(app.live.bus, CHANGES, registry, lane.post)
-    return Live(registry, hearing.when_heard, share_key=conf.live_share_key), hearing
+    hearing = ChangeFeed(app.live.bus, CHANGES, manager, pool.post)
+    return Live(manager, hearing.when_heard, share_key=conf.live_share_key), hearing
 
 
 def _redeem(tickets: Callable[[], Tickets], ticket: str, base: Base) -> list[str] | None:

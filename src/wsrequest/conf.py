@@ -12,15 +12,25 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from wsrequest.http.exclusions import ExcludedPaths
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
+from wsrequest.request.exclusions import ExcludedPaths
 from wsrequest.types import Limits
 
-__all__ = ["SETTINGS", "Setting", "conf"]
+__all__ = ["RENAMED", "SETTINGS", "Setting", "conf"]
 
 T = TypeVar("T")
 
 SETTINGS: dict[str, "Setting[Any]"] = {}
+
+RENAMED = {
+    "WSREQUEST_ALLOW_NO_ORIGIN": "WSREQUEST_ALLOW_MISSING_ORIGIN",
+    "WSREQUEST_DIRECT_LINE": "WSREQUEST_UVICORN_FAST_PATH",
+    "WSREQUEST_LIVE_RUNS": "WSREQUEST_LIVE_MAX_CONCURRENT_RUNS",
+    "WSREQUEST_LIVE_WRITTEN_BY": "WSREQUEST_LIVE_TRIGGERED_TABLES",
+    "WSREQUEST_MAX_ANSWER_BYTES": "WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES",
+    "WSREQUEST_MAX_UNFINISHED_BYTES": "WSREQUEST_MAX_PENDING_REQUEST_BYTES",
+}
+"""Earlier names, which are not read any more: check W001 names the new one."""
 
 
 class Setting(Generic[T]):
@@ -61,7 +71,7 @@ class Conf:
     ALLOWED_ORIGINS = Setting[Sequence[str]](
         (), "Origins that may connect besides the server's own, whole: https://example.com."
     )
-    ALLOW_NO_ORIGIN = Setting(
+    ALLOW_MISSING_ORIGIN = Setting(
         True, "Whether a handshake without Origin (no browser sends one) is accepted."
     )
     TOKEN_SCHEME = Setting(
@@ -84,7 +94,7 @@ class Conf:
         "Threads in all, with those that wait for an async view, a slow reader or a lost view.",
         minimum=1,
     )
-    DIRECT_LINE = Setting(
+    UVICORN_FAST_PATH = Setting(
         True, "Whether frames take the short way between uvicorn's socket and a connection."
     )
     MAX_CONNECTIONS = Setting(10_000, "Open sockets of one process.", minimum=1)
@@ -101,7 +111,7 @@ class Conf:
     MAX_BODY_BYTES = Setting(
         2**26, "Largest request body, and all unfinished ones of a connection together.", minimum=0
     )
-    MAX_UNFINISHED_BYTES = Setting(
+    MAX_PENDING_REQUEST_BYTES = Setting(
         2**29, "Bytes that all unfinished requests of one process hold together.", minimum=4096
     )
     MAX_MESSAGES_PER_SECOND = Setting(
@@ -111,7 +121,7 @@ class Conf:
     MAX_WAITING = Setting(
         256, "Requests of one connection that may wait behind those in flight.", minimum=0
     )
-    MAX_ANSWER_BYTES = Setting(
+    MAX_BUFFERED_RESPONSE_BYTES = Setting(
         2**24, "Largest streamed answer that is gathered for a client without credit.", minimum=0
     )
     MAX_OUTBOUND_BYTES = Setting(
@@ -166,7 +176,7 @@ class Conf:
     MAX_LIVE_BYTES_PER_ADDRESS = Setting(
         2**26, "Bytes of them that the live requests of one address hold.", minimum=1024
     )
-    LIVE_RUNS = Setting(
+    LIVE_MAX_CONCURRENT_RUNS = Setting(
         4, "Views that are run again for live requests at the same time.", minimum=1
     )
     LIVE_INTERVAL_SECONDS = Setting(
@@ -191,7 +201,7 @@ class Conf:
     LIVE_IGNORED_CACHE_KEYS = Setting[Sequence[str]](
         (), 'Cache keys that no live request depends on, as patterns: "hits:*". Counters, mostly.'
     )
-    LIVE_WRITTEN_BY = Setting[Mapping[str, Sequence[str]]](
+    LIVE_TRIGGERED_TABLES = Setting[Mapping[str, Sequence[str]]](
         {}, "Tables that the database itself writes (triggers, views), by the one whose writes do."
     )
 
@@ -214,7 +224,7 @@ class Conf:
             waiting=self.MAX_WAITING,
             part_bytes=self.PART_BYTES,
             window_bytes=self.WINDOW_BYTES,
-            answer_bytes=self.MAX_ANSWER_BYTES,
+            answer_bytes=self.MAX_BUFFERED_RESPONSE_BYTES,
             outbound_bytes=self.MAX_OUTBOUND_BYTES,
             request_seconds=self.REQUEST_SECONDS,
             ping_seconds=self.PING_SECONDS,
@@ -223,7 +233,7 @@ class Conf:
             slow_reader_seconds=self.SLOW_READER_SECONDS,
             idle_seconds=self.IDLE_SECONDS,
             session_check_seconds=self.SESSION_CHECK_SECONDS,
-            process_bytes=self.MAX_UNFINISHED_BYTES,
+            process_bytes=self.MAX_PENDING_REQUEST_BYTES,
             messages_per_second=self.MAX_MESSAGES_PER_SECOND,
             subscriptions=self.MAX_SUBSCRIPTIONS,
             subscribe_bytes=self.MAX_SUBSCRIBE_BYTES,

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Change", "Changes", "Frame", "Headers", "Id", "Limits", "Read", "Row"]
+__all__ = ["TableChange", "Commit", "Frame", "Headers", "Id", "Limits", "ReadPredicate", "Row"]
 
 Id = int | str
 """What a client may call a request by (PROTOCOL.md 2.3)."""
@@ -19,7 +19,7 @@ Row = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadPredicate:
     """What a run read in one table.
 
     Attributes:
@@ -35,7 +35,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TableChange:
     """What one commit wrote in one table.
 
     Attributes:
@@ -51,7 +51,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Commit:
     """What one commit wrote.
 
     Attributes:
@@ -59,7 +59,7 @@ class Changes:
         run: the live run that wrote it, None for any other code. Known in its process only.
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[TableChange, ...]
     run: object | None = None
 
     def weight_bytes(self) -> int:
@@ -68,15 +68,15 @@ class Changes:
             _CHANGE_BYTES + sum(map(_row_bytes, change.rows or ())) for change in self.changes
         )
 
-    def without(self, names: Container[str]) -> "Changes":
+    def without(self, names: Container[str]) -> "Commit":
         """Return the same but for some tables and databases."""
         changes = tuple(c for c in self.changes if c.table not in names and c.database not in names)
-        return Changes(changes, self.run)
+        return Commit(changes, self.run)
 
-    def without_rows(self) -> "Changes":
+    def without_rows(self) -> "Commit":
         """Return the same of any rows, which takes less."""
-        changes = tuple(Change(change.database, change.table) for change in self.changes)
-        return Changes(changes, self.run)
+        changes = tuple(TableChange(change.database, change.table) for change in self.changes)
+        return Commit(changes, self.run)
 
 
 _CHANGE_BYTES, _ROW_BYTES, _VALUE_BYTES = 200, 250, 60  # of CPython

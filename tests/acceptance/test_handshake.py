@@ -60,7 +60,7 @@ def test_origin_refusal_says_why(server: Server) -> None:
 
 
 def test_origin_is_needed_where_the_setting_says_so(serve: Callable[..., Server]) -> None:
-    server = serve(ALLOW_NO_ORIGIN=False)
+    server = serve(ALLOW_MISSING_ORIGIN=False)
     assert refused(server).status_code == 403
     with connect(server, origin=server.origin) as client:
         assert client.get("/ready/").data == "ready"

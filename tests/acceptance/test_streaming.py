@@ -171,7 +171,7 @@ def test_stream_that_fails_is_no_answer_without_credit(client: Client, url: str)
 
 
 def test_stream_over_the_limit_needs_credit(serve: Callable[..., Server]) -> None:
-    with connect(serve(MAX_ANSWER_BYTES=50_000)) as client:
+    with connect(serve(MAX_BUFFERED_RESPONSE_BYTES=50_000)) as client:
         assert len(client.get("/file/?bytes=50000").bytes) == 50_000
         answer = client.get("/file/?bytes=50001")
         assert (answer.status, error_code(answer)) == (500, "answer_too_large")

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from django.test import override_settings
 
 from tests.unit.ledger import Ledger
-from tests.unit.peer import Peer, base, make_service
+from tests.unit.peer import Peer, base, make_server
 from tests.unit.protocol.arrival import check_client_frame, check_server_frame
 from wsrequest.connection.connection import Connection
-from wsrequest.connection.service import Terms
 from wsrequest.errors import Refused
-from wsrequest.http.handler import finish_thread, prepare_thread
-from wsrequest.http.lanes import Lane
-from wsrequest.protocol.codec import decode_client
+from wsrequest.protocol.client_codec import decode_client
 from wsrequest.protocol.session import Session
+from wsrequest.request.handler import finish_thread, prepare_thread
+from wsrequest.server.context import ConnectionConfig
 from wsrequest.types import Frame, Limits
+from wsrequest.workers.pool import WorkerPool
 
 __all__ = ["SEPARATOR", "TARGETS", "Hub", "codec", "project", "session", "split"]
 
@@ -77,10 +77,10 @@ class Hub:
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
-        self._lane = Lane(
+        self._lane = WorkerPool(
             self._loop, threads=2, max_threads=8, prepare=prepare_thread, finish=finish_thread
         )
-        self._service = make_service(self._lane)
+        self._server = make_server(self._lane)
 
     def connection(self, data: bytes) -> None:
         """A connection answers each frame, in whatever order, and leaves nothing behind."""
@@ -92,8 +92,8 @@ class Hub:
 
     async def _serve(self, data: bytes) -> None:
         peer = Peer()
-        connection = Connection(peer.send, base(), None, self._service, Terms(LIMITS))
-        peer.connection, peer.lane = connection, self._lane
+        connection = Connection(peer.send, base(), None, self._server, ConnectionConfig(LIMITS))
+        peer.connection, peer.pool = connection, self._lane
         peer.task = asyncio.create_task(connection.run(peer.receive))
         await asyncio.sleep(0)
         ledger, count = Ledger(LIMITS), 0
@@ -108,8 +108,8 @@ class Hub:
         peer.vanish()
         await asyncio.wait_for(peer.task, SECONDS)
         assert not connection.exchange._session and not connection.exchange._session.body_bytes
-        assert not connection.exchange._calls and not list(connection.exchange._schedule)
-        assert not connection.exchange._outbox.waiting_bytes and not self._lane._parked
+        assert not connection.exchange._tasks and not list(connection.exchange._schedule)
+        assert not connection.exchange._send_queue.waiting_bytes and not self._lane._blocked
 
     async def _settle(self, peer: Peer, ledger: Ledger) -> None:
         """Give credit to all that could want it, and wait for everything that is owed."""

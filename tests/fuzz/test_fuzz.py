@@ -7,7 +7,7 @@ import pytest
 
 from tests.fuzz import targets
 from tests.fuzz.seeds import SEQUENCES, join, seeds
-from wsrequest.connection.exchange import Exchange
+from wsrequest.connection.dispatcher import Dispatcher
 from wsrequest.protocol.session import Session
 
 
@@ -43,11 +43,11 @@ def forgets(self: Session, key: object) -> bool:
 
 
 def answers_twice(put: Callable[..., None]) -> Callable[..., None]:
-    def call_ended(self: Exchange, call: object, frame: object) -> None:
+    def task_ended(self: Dispatcher, call: object, frame: object) -> None:
         put(self, call, frame)
-        self._outbox.put(frame)  # type: ignore[arg-type]
+        self._send_queue.put(frame)  # type: ignore[arg-type]
 
-    return call_ended
+    return task_ended
 
 
 def test_fuzz_target_of_the_connection_sees_an_id_that_is_not_freed(hub: targets.Hub) -> None:
@@ -57,6 +57,6 @@ def test_fuzz_target_of_the_connection_sees_an_id_that_is_not_freed(hub: targets
 
 
 def test_fuzz_target_of_the_connection_sees_an_answer_that_comes_twice(hub: targets.Hub) -> None:
-    twice = answers_twice(Exchange.call_ended)
-    with mock.patch.object(Exchange, "call_ended", twice), pytest.raises(AssertionError):
+    twice = answers_twice(Dispatcher.task_ended)
+    with mock.patch.object(Dispatcher, "task_ended", twice), pytest.raises(AssertionError):
         hub.connection(join(*TWICE))

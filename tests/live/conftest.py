@@ -14,10 +14,10 @@ from django.db import connections, transaction
 from django.test import override_settings
 
 from tests.live.models import LEAF, MODELS, Note, Room, Tag
-from wsrequest.live.capture import Capture, installed
-from wsrequest.live.matching import touches
-from wsrequest.live.schema import Extras
-from wsrequest.types import Changes
+from wsrequest.live.index import touches
+from wsrequest.live.tracking.schema import Extras
+from wsrequest.live.tracking.tracker import ChangeTracker, installed
+from wsrequest.types import Commit
 
 ALIAS = "live"
 _TABLES = [
@@ -39,13 +39,13 @@ def _application() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_capture(_application: None) -> Iterator[None]:
     """Each test installs its own; that of the project gives way."""
-    capture = installed()
-    if capture is None:
+    tracker = installed()
+    if tracker is None:
         yield
         return
-    capture.uninstall()
+    tracker.uninstall()
     yield
-    capture.install()
+    tracker.install()
 
 
 class Database:
@@ -139,10 +139,10 @@ class Published:
 
     def __init__(self, look: Callable[[], Any]) -> None:
         self._look = look
-        self.changes: list[Changes] = []
+        self.changes: list[Commit] = []
         self.contents: list[Any] = []
 
-    def __call__(self, changes: Changes) -> None:
+    def __call__(self, changes: Commit) -> None:
         self.changes.append(changes)
         self.contents.append(self._look())
 
@@ -171,36 +171,36 @@ class Published:
 
 @pytest.fixture
 def published(database: Database) -> Published:
-    """Filled by ``capture``."""
+    """Filled by ``tracker``."""
     return Published(database.content)
 
 
 @pytest.fixture
-def capture(database: Database, published: Published) -> Iterator[Capture]:
+def tracker(database: Database, published: Published) -> Iterator[ChangeTracker]:
     """A capture that watches."""
     with watching(published) as made:
         yield made
 
 
 @contextmanager
-def watching(publish: Callable[[Changes], None], **arguments: Any) -> Iterator[Capture]:
+def watching(publish: Callable[[Commit], None], **arguments: Any) -> Iterator[ChangeTracker]:
     """A capture that watches for the length of the block; arguments are those of ``Extras``."""
-    capture = Capture(publish, extras=Extras(**arguments))
-    capture.install()
+    tracker = ChangeTracker(publish, extras=Extras(**arguments))
+    tracker.install()
     try:
-        yield capture
+        yield tracker
     finally:
-        capture.uninstall()
+        tracker.uninstall()
 
 
 class Story:
     """A view's reads, and whether writes concern them."""
 
-    def __init__(self, capture: Capture, published: Published) -> None:
-        self._capture, self._published = capture, published
+    def __init__(self, tracker: ChangeTracker, published: Published) -> None:
+        self._tracker, self._published = tracker, published
 
     def wakes(self, view: Callable[[], Any], write: Callable[[], Any]) -> bool:
-        with self._capture.reading() as reads:
+        with self._tracker.reading() as reads:
             view()
         self._published.clear()
         write()
@@ -208,8 +208,8 @@ class Story:
 
 
 @pytest.fixture
-def story(capture: Capture, published: Published) -> Story:
-    return Story(capture, published)
+def story(tracker: ChangeTracker, published: Published) -> Story:
+    return Story(tracker, published)
 
 
 def atomic(**arguments: Any) -> Any:

@@ -24,11 +24,11 @@ from tests.live.conftest import (
     watching,
 )
 from tests.live.models import Branch, Leaf, Note, Notebook, Room, Tag
-from wsrequest.live import catalogs as module
-from wsrequest.live.capture import Capture
-from wsrequest.live.catalog import Catalog, read_catalog
-from wsrequest.live.catalogs import Catalogs
-from wsrequest.types import Read
+from wsrequest.live.tracking import catalogs as module
+from wsrequest.live.tracking.catalog import Catalog, read_catalog
+from wsrequest.live.tracking.catalogs import Catalogs
+from wsrequest.live.tracking.tracker import ChangeTracker
+from wsrequest.types import ReadPredicate
 
 only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -337,10 +337,10 @@ def test_rule_may_write_anything(published: Published, database: Database) -> No
 def test_view_is_written_with_its_tables(database: Database, published: Published) -> None:
     run_sql("CREATE VIEW inner_texts AS SELECT id, text FROM live_note")
     run_sql("CREATE VIEW texts AS SELECT text FROM inner_texts WHERE id > 0")
-    with watching(published, tables=frozenset({"texts"})) as capture:
-        with capture.reading() as reads:
+    with watching(published, tables=frozenset({"texts"})) as tracker:
+        with tracker.reading() as reads:
             run_sql("SELECT * FROM texts")
-        assert reads.result() == {Read(ALIAS, "texts")}
+        assert reads.result() == {ReadPredicate(ALIAS, "texts")}
         Note.objects.update(text="b")
         assert published.tables() == {"note", "texts"}
         published.clear()
@@ -383,10 +383,10 @@ def test_parts_of_a_table_are_one(kind: str, database: Database, published: Publ
 # When it is asked.
 
 
-def test_asking_is_no_query_of_the_project(database: Database, capture: Capture) -> None:
+def test_asking_is_no_query_of_the_project(database: Database, tracker: ChangeTracker) -> None:
     Tag.objects.count()
-    capture.migrated(ALIAS)
-    with CaptureQueriesContext(connections[ALIAS]) as queries, capture.reading() as reads:
+    tracker.migrated(ALIAS)
+    with CaptureQueriesContext(connections[ALIAS]) as queries, tracker.reading() as reads:
         assert Tag.objects.filter(pk=1).exists()
     assert len(queries) == 1
     (read,) = reads.result()
@@ -394,20 +394,23 @@ def test_asking_is_no_query_of_the_project(database: Database, capture: Capture)
 
 
 @only_postgresql
-def test_asking_leaves_a_transaction_alone(database: Database, capture: Capture) -> None:
-    capture.migrated(ALIAS)
+def test_asking_leaves_a_transaction_alone(database: Database, tracker: ChangeTracker) -> None:
+    tracker.migrated(ALIAS)
     with atomic():
         run_sql("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")  # must come first
         assert Tag.objects.count() == 1
 
 
 def test_nobody_waits_whose_writes_the_answer_may_wait_for(
-    database: Database, capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    tracker: ChangeTracker,
+    published: Published,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Tag.objects.count()
     with atomic():
         rename("x")()
-        capture.migrated(ALIAS)
+        tracker.migrated(ALIAS)
         monkeypatch.setattr(module, "_WAIT_SECONDS", 60.0)
         answer = threading.Event()
         monkeypatch.setattr(module, "read_catalog", lambda *args: answer.wait(60) and Catalog())
@@ -444,18 +447,18 @@ def test_event_loop_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_asked_for_nobody(database: Database, published: Published) -> None:
-    capture = Capture(published)
-    capture.is_active = False
-    capture.install()
+    tracker = ChangeTracker(published)
+    tracker.is_active = False
+    tracker.install()
     try:
         Tag.objects.update(name="x")
-        assert capture._catalogs._entries == {}
+        assert tracker._catalogs._entries == {}
     finally:
-        capture.uninstall()
+        tracker.uninstall()
 
 
 def test_migration_is_noticed(
-    database: Database, story: Story, capture: Capture, monkeypatch: pytest.MonkeyPatch
+    database: Database, story: Story, tracker: ChangeTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not story.wakes(names, rename("x"))
     make_trigger(database.vendor, "live_tag", "UPDATE live_room SET name = 'by trigger'")
@@ -465,21 +468,21 @@ def test_migration_is_noticed(
             "DROP TRIGGER on_live_tag" + (" ON live_tag" if database.vendor != "sqlite" else "")
         )
     assert story.wakes(names, rename("z"))
-    ours = [each for each in post_migrate.receivers if each[0][0] is capture]
+    ours = [each for each in post_migrate.receivers if each[0][0] is tracker]
     monkeypatch.setattr(post_migrate, "receivers", ours)  # others ask for more
     post_migrate.send(sender=None, using=ALIAS)
     assert not story.wakes(names, rename("x"))
 
 
 def test_catalog_is_asked_again_after_a_while(
-    database: Database, capture: Capture, monkeypatch: pytest.MonkeyPatch
+    database: Database, tracker: ChangeTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
     connection = connections[ALIAS]
-    before = capture.schema_of(connection, ALIAS, may_wait=True)
+    before = tracker.schema_of(connection, ALIAS, may_wait=True)
     for _ in range(3):
-        entry = capture._catalogs._entries[ALIAS]
-        assert capture.schema_of(connection, ALIAS, may_wait=True) is before  # nothing changed
+        entry = tracker._catalogs._entries[ALIAS]
+        assert tracker.schema_of(connection, ALIAS, may_wait=True) is before  # nothing changed
         if entry.loading is not None:
             entry.loading.wait(10)
 
@@ -494,9 +497,9 @@ def test_catalog_that_cannot_be_read_is_warned_of_once(
         raise ZeroDivisionError
 
     def ask(alias: str, write: Callable[[], Any]) -> None:
-        capture.migrated(alias)  # as if its time had come
+        tracker.migrated(alias)  # as if its time had come
         write()
-        loading = capture._catalogs._entries[alias].loading
+        loading = tracker._catalogs._entries[alias].loading
         assert loading is None or loading.wait(30)
 
     monkeypatch.setattr(module, "read_catalog", failing)
@@ -505,7 +508,7 @@ def test_catalog_that_cannot_be_read_is_warned_of_once(
     try:
         # Another database may be open in this thread, and is asked, too.
         with configured("also", MEMORY) as also, also.cursor() as cursor:
-            with watching(published) as capture:
+            with watching(published) as tracker:
                 for _ in range(3):
                     ask(ALIAS, rename("x"))
                     ask("also", lambda: cursor.execute("SELECT 1"))

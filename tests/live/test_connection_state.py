@@ -9,12 +9,12 @@ from django.db.backends.postgresql.base import ServerBindingCursor
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql
 from tests.live.models import Note, Room, Tag
-from wsrequest.live.capture import Capture
-from wsrequest.live.taps import Tap
-from wsrequest.types import Read
+from wsrequest.live.tracking.connection import ConnectionTracker
+from wsrequest.live.tracking.tracker import ChangeTracker
+from wsrequest.types import ReadPredicate
 
-NOTE = Read(ALIAS, "live_note")
-ANY = Read(ALIAS, None)
+NOTE = ReadPredicate(ALIAS, "live_note")
+ANY = ReadPredicate(ALIAS, None)
 MAKE = "CREATE TEMP TABLE mine AS SELECT id, text FROM live_note"
 FILL = "INSERT INTO mine SELECT id, text FROM live_note"
 DROP = "DROP TABLE mine"
@@ -28,8 +28,10 @@ def fetched(sql: str, *params: Any) -> list[Any]:
         return list(cursor.fetchall())
 
 
-def test_temporary_table_is_written_for_nobody(capture: Capture, published: Published) -> None:
-    with capture.reading() as reads:
+def test_temporary_table_is_written_for_nobody(
+    tracker: ChangeTracker, published: Published
+) -> None:
+    with tracker.reading() as reads:
         for sql in (MAKE, FILL, "UPDATE mine SET text = 'x'", "DELETE FROM mine WHERE id = 7"):
             run_sql(sql)
         assert len(fetched("SELECT * FROM mine")) == 2
@@ -39,10 +41,10 @@ def test_temporary_table_is_written_for_nobody(capture: Capture, published: Publ
 
 
 def test_temporary_table_that_is_filled_anew_tells_what_fills_it(
-    capture: Capture, published: Published
+    tracker: ChangeTracker, published: Published
 ) -> None:
     run_sql("CREATE TEMPORARY TABLE IF NOT EXISTS mine (id integer, text varchar(50))")
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         run_sql("DELETE FROM mine")
         run_sql(FILL)
         fetched("SELECT count(*) FROM mine")
@@ -52,7 +54,7 @@ def test_temporary_table_that_is_filled_anew_tells_what_fills_it(
 
 
 def test_table_of_the_same_name_in_another_schema_is_any(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     schema = "main" if database.vendor == "sqlite" else "public"
     run_sql(f"CREATE TABLE {schema}.mine (id integer, text varchar(50))")
@@ -60,12 +62,12 @@ def test_table_of_the_same_name_in_another_schema_is_any(
     published.clear()
     run_sql(f"INSERT INTO {schema}.mine VALUES (1, 'a')")
     assert published.tables() == {None}
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         fetched(f"SELECT * FROM {schema}.mine")
     assert reads.result() == {ANY}
 
 
-def test_table_that_only_was_temporary_is_any(capture: Capture, published: Published) -> None:
+def test_table_that_only_was_temporary_is_any(tracker: ChangeTracker, published: Published) -> None:
     run_sql(MAKE)
     run_sql(DROP)
     run_sql("CREATE TABLE mine (id integer, text varchar(50))")
@@ -75,7 +77,7 @@ def test_table_that_only_was_temporary_is_any(capture: Capture, published: Publi
 
 
 def test_table_of_a_transaction_that_was_undone_is_any(
-    capture: Capture, published: Published
+    tracker: ChangeTracker, published: Published
 ) -> None:
     run_sql("CREATE TABLE mine (id integer, text varchar(50))")
     published.clear()
@@ -93,7 +95,7 @@ def test_table_of_a_transaction_that_was_undone_is_any(
     assert published.tables() == {None}
 
 
-def test_table_that_failed_to_be_made_is_any(capture: Capture, published: Published) -> None:
+def test_table_that_failed_to_be_made_is_any(tracker: ChangeTracker, published: Published) -> None:
     run_sql("CREATE TABLE mine (id integer, text varchar(50))")
     published.clear()
     with pytest.raises(DatabaseError):
@@ -102,7 +104,7 @@ def test_table_that_failed_to_be_made_is_any(capture: Capture, published: Publis
     assert published.tables() == {None}
 
 
-def test_table_of_another_connection_is_any(capture: Capture, published: Published) -> None:
+def test_table_of_another_connection_is_any(tracker: ChangeTracker, published: Published) -> None:
     run_sql("CREATE TABLE mine (id integer, text varchar(50))")
     run_sql("CREATE TEMP TABLE IF NOT EXISTS mine (id integer, text varchar(50))")
     published.clear()
@@ -111,8 +113,8 @@ def test_table_of_another_connection_is_any(capture: Capture, published: Publish
     assert published.tables() == {None}
 
 
-def test_temporary_view_shows_what_it_shows(capture: Capture, published: Published) -> None:
-    with capture.reading() as reads:
+def test_temporary_view_shows_what_it_shows(tracker: ChangeTracker, published: Published) -> None:
+    with tracker.reading() as reads:
         run_sql("CREATE TEMP VIEW mine AS SELECT * FROM live_note")
         fetched("SELECT * FROM mine")
         run_sql("DROP VIEW mine")
@@ -121,7 +123,9 @@ def test_temporary_view_shows_what_it_shows(capture: Capture, published: Publish
 
 
 @on_postgresql
-def test_temporary_table_ends_with_the_transaction(capture: Capture, published: Published) -> None:
+def test_temporary_table_ends_with_the_transaction(
+    tracker: ChangeTracker, published: Published
+) -> None:
     run_sql("CREATE TABLE mine (id integer, text varchar(50))")
     published.clear()
     with atomic():
@@ -133,8 +137,8 @@ def test_temporary_table_ends_with_the_transaction(capture: Capture, published: 
 
 
 @on_postgresql
-def test_cursor_is_read_and_not_written(capture: Capture, published: Published) -> None:
-    with capture.reading() as reads, atomic():
+def test_cursor_is_read_and_not_written(tracker: ChangeTracker, published: Published) -> None:
+    with tracker.reading() as reads, atomic():
         run_sql("DECLARE c CURSOR FOR SELECT text FROM live_note")
         run_sql("MOVE 0 IN c")
         assert fetched("FETCH ALL FROM c") == [("a",)]
@@ -145,12 +149,12 @@ def test_cursor_is_read_and_not_written(capture: Capture, published: Published) 
 
 @on_postgresql
 def test_cursor_that_nobody_declared_is_of_any_table(
-    capture: Capture, published: Published
+    tracker: ChangeTracker, published: Published
 ) -> None:
-    with capture.reading() as reads, atomic():
+    with tracker.reading() as reads, atomic():
         fetched("SELECT query_to_xml('SELECT 1', true, true, '')")
     assert reads.result() == {ANY}
-    with capture.reading() as reads, pytest.raises(DatabaseError), atomic():
+    with tracker.reading() as reads, pytest.raises(DatabaseError), atomic():
         fetched("FETCH ALL FROM c")
     assert reads.result() == {ANY}
     assert published.tables() == set()
@@ -158,9 +162,9 @@ def test_cursor_that_nobody_declared_is_of_any_table(
 
 @on_postgresql
 def test_prepared_statement_does_what_it_was_prepared_for(
-    capture: Capture, published: Published
+    tracker: ChangeTracker, published: Published
 ) -> None:
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         run_sql("PREPARE p AS SELECT text FROM live_note")
         assert fetched("EXECUTE p") == [("a",)]
     assert reads.result() == {NOTE}
@@ -179,7 +183,7 @@ def test_prepared_statement_does_what_it_was_prepared_for(
 @pytest.mark.parametrize("name", ["p", '"P"'])
 @pytest.mark.parametrize("is_last", [False, True])
 def test_name_in_other_letters_is_of_another_prepared_statement(
-    name: str, is_last: bool, capture: Capture, published: Published
+    name: str, is_last: bool, tracker: ChangeTracker, published: Published
 ) -> None:
     other = '"P"' if name == "p" else "p"
     texts = [f"PREPARE {name} AS UPDATE live_note SET text = 'b'", f"PREPARE {other} AS SELECT 1"]
@@ -193,12 +197,15 @@ def test_name_in_other_letters_is_of_another_prepared_statement(
 
 
 @on_postgresql
-def test_name_in_other_letters_is_of_another_cursor(capture: Capture) -> None:
+def test_name_in_other_letters_is_of_another_cursor(tracker: ChangeTracker) -> None:
     with atomic():
         run_sql("DECLARE c CURSOR FOR SELECT text FROM live_note")
         run_sql('DECLARE "C" CURSOR FOR SELECT name FROM live_room')
-        for name, text, read in (("C", "a", NOTE), ('"C"', "kitchen", Read(ALIAS, "live_room"))):
-            with capture.reading() as reads:
+        for name, text, read in (
+            ("C", "a", NOTE),
+            ('"C"', "kitchen", ReadPredicate(ALIAS, "live_room")),
+        ):
+            with tracker.reading() as reads:
                 assert fetched(f"FETCH ALL FROM {name}") == [(text,)]
             assert reads.result() == {read}
 
@@ -222,7 +229,9 @@ ENDS = {
 
 @on_postgresql
 @pytest.mark.parametrize("end", [*ENDS, "driver"])
-def test_name_of_a_cursor_that_has_ended_is_free_for_another(end: str, capture: Capture) -> None:
+def test_name_of_a_cursor_that_has_ended_is_free_for_another(
+    end: str, tracker: ChangeTracker
+) -> None:
     run_sql(
         "CREATE FUNCTION open_c() RETURNS refcursor LANGUAGE plpgsql AS $$ "
         "DECLARE c refcursor := 'c'; BEGIN OPEN c FOR SELECT name FROM live_room; RETURN c; END $$"
@@ -233,20 +242,20 @@ def test_name_of_a_cursor_that_has_ended_is_free_for_another(end: str, capture: 
         connections[ALIAS].connection.commit()
         run_sql("BEGIN")
     run_sql("SELECT open_c()")
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         assert fetched("FETCH ALL FROM c") == [("kitchen",)]
     assert reads.result() == {ANY}
     run_sql("ROLLBACK")
 
 
 @on_postgresql
-def test_cursor_goes_on_when_another_is_closed(capture: Capture) -> None:
+def test_cursor_goes_on_when_another_is_closed(tracker: ChangeTracker) -> None:
     with atomic():
         for name in ("c", '"C"', '"all"'):
             run_sql(f"DECLARE {name} CURSOR WITH HOLD FOR SELECT text FROM live_note")
         for name in ('"C"', '"all"'):
             run_sql(f"CLOSE {name}")
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         assert fetched("FETCH ALL FROM c") == [("a",)]
     assert reads.result() == {NOTE}
 
@@ -254,7 +263,7 @@ def test_cursor_goes_on_when_another_is_closed(capture: Capture) -> None:
 @on_postgresql
 @pytest.mark.parametrize("why", ["session", "role", "driver"])
 def test_table_that_may_be_behind_another_is_any(
-    why: str, capture: Capture, published: Published
+    why: str, tracker: ChangeTracker, published: Published
 ) -> None:
     path = "search_path = public, pg_temp"
     run_sql("CREATE TABLE public.mine (id integer, text varchar(50))")
@@ -264,7 +273,7 @@ def test_table_that_may_be_behind_another_is_any(
     elif why == "role":
         run_sql(f"ALTER ROLE CURRENT_USER SET {path}")
         connections[ALIAS].close()
-        capture.migrated(ALIAS)
+        tracker.migrated(ALIAS)
     else:
         connections[ALIAS].connection.prepare_threshold = 0
         connections[ALIAS].connection.cursor_factory = ServerBindingCursor
@@ -276,14 +285,14 @@ def test_table_that_may_be_behind_another_is_any(
         run_sql(FILL)
         assert fetched("SELECT count(*) FROM public.mine") == [(2,)]
         assert published.tables() == {None}
-        with capture.reading() as reads:
+        with tracker.reading() as reads:
             assert fetched("SELECT count(*) FROM mine") == [(2,)]
         assert reads.result() == {ANY}
     finally:
         run_sql("ALTER ROLE CURRENT_USER RESET search_path")
 
 
-def test_row_that_is_not_there_is_not_written(capture: Capture, published: Published) -> None:
+def test_row_that_is_not_there_is_not_written(tracker: ChangeTracker, published: Published) -> None:
     Note.objects.filter(pk=77).update(text="b")
     Note.objects.filter(pk=77).delete()
     assert published.tables() == set()
@@ -293,7 +302,7 @@ def test_row_that_is_not_there_is_not_written(capture: Capture, published: Publi
 
 @pytest.mark.parametrize("is_atomic", [False, True])
 def test_key_that_the_database_makes_is_known(
-    is_atomic: bool, capture: Capture, published: Published
+    is_atomic: bool, tracker: ChangeTracker, published: Published
 ) -> None:
     if is_atomic:
         with atomic():
@@ -309,7 +318,7 @@ def test_key_that_the_database_makes_is_known(
 
 HIDE = "CREATE TEMP TABLE live_tag (id integer, name varchar(50))"
 FILL_HIDDEN = "INSERT INTO live_tag VALUES (9, 'own')"
-TAG = Read(ALIAS, "live_tag")
+TAG = ReadPredicate(ALIAS, "live_tag")
 
 
 def real(database: Database) -> str:
@@ -320,9 +329,9 @@ def own(database: Database) -> str:
     return "temp.live_tag" if database.vendor == "sqlite" else "pg_temp.live_tag"
 
 
-def assert_hidden(capture: Capture, published: Published) -> None:
+def assert_hidden(tracker: ChangeTracker, published: Published) -> None:
     published.clear()
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         Tag.objects.create(pk=70, name="own")
         Tag.objects.filter(pk=70).update(name="mine")
         assert [tag.name for tag in Tag.objects.filter(pk=70)] == ["mine"]
@@ -331,9 +340,9 @@ def assert_hidden(capture: Capture, published: Published) -> None:
     assert published.tables() == set()
 
 
-def assert_real(capture: Capture, published: Published) -> None:
+def assert_real(tracker: ChangeTracker, published: Published) -> None:
     published.clear()
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         run_sql("UPDATE live_tag SET name = 'b'")
         fetched("SELECT * FROM live_tag")
     assert TAG in reads.result() or ANY in reads.result()
@@ -341,15 +350,15 @@ def assert_real(capture: Capture, published: Published) -> None:
 
 
 def test_temporary_table_hides_the_models(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     run_sql(HIDE)
     run_sql("CREATE INDEX by_name ON live_tag (name)")
     assert published.tables() == set()
-    assert_hidden(capture, published)
+    assert_hidden(tracker, published)
     run_sql(f"INSERT INTO {own(database)} VALUES (1, 'a')")
     assert published.tables() == set()
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         assert fetched(f"SELECT name FROM {own(database)}") == [("a",)]
         assert reads.result() == set()
         assert fetched(f"SELECT name FROM {real(database)}") == [("first",)]
@@ -359,12 +368,12 @@ def test_temporary_table_hides_the_models(
     published.clear()
     run_sql("DROP TABLE live_tag")
     assert published.tables() == set()
-    assert_real(capture, published)
+    assert_real(tracker, published)
 
 
 @pytest.mark.parametrize("end", ["close", "transaction", "savepoint", "raw", "unseen"])
 def test_hidden_table_is_there_again(
-    end: str, database: Database, capture: Capture, published: Published
+    end: str, database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     connection = connections[ALIAS]
     if end == "close":
@@ -383,33 +392,35 @@ def test_hidden_table_is_there_again(
         with atomic():
             with pytest.raises(ZeroDivisionError), atomic(savepoint=end == "savepoint"):
                 run_sql(HIDE)
-                assert_hidden(capture, published)
+                assert_hidden(tracker, published)
                 raise ZeroDivisionError
             if end == "transaction":
                 connection.needs_rollback = True
-    assert_real(capture, published)
+    assert_real(tracker, published)
     assert "'b'" in str(database.content()["live_tag"])
 
 
-def test_hidden_table_stays_hidden_after_a_commit(capture: Capture, published: Published) -> None:
+def test_hidden_table_stays_hidden_after_a_commit(
+    tracker: ChangeTracker, published: Published
+) -> None:
     with atomic():
         run_sql(HIDE)
-    assert_hidden(capture, published)
+    assert_hidden(tracker, published)
     with atomic():
         run_sql("DROP TABLE live_tag")
-    assert_real(capture, published)
+    assert_real(tracker, published)
 
 
 @on_postgresql
 @pytest.mark.parametrize("end", ["commit drops", "discard", "failed"])
 def test_hidden_table_of_postgresql_is_there_again(
-    end: str, capture: Capture, published: Published
+    end: str, tracker: ChangeTracker, published: Published
 ) -> None:
     connection = connections[ALIAS]
     if end == "commit drops":
         with atomic():
             run_sql(f"{HIDE} ON COMMIT DROP")
-            assert_hidden(capture, published)
+            assert_hidden(tracker, published)
     elif end == "discard":
         run_sql(HIDE)
         run_sql("DISCARD TEMP")
@@ -420,13 +431,13 @@ def test_hidden_table_of_postgresql_is_there_again(
             run_sql("SELECT missing")
         connection.commit()
         connection.set_autocommit(True)
-    assert_real(capture, published)
+    assert_real(tracker, published)
 
 
 @on_postgresql
 @pytest.mark.parametrize("where", ["session", "role", "driver"])
 def test_table_that_may_be_behind_the_models_is_both(
-    where: str, database: Database, capture: Capture, published: Published
+    where: str, database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     path = "search_path = public, pg_temp"
     if where == "session":
@@ -434,20 +445,20 @@ def test_table_that_may_be_behind_the_models_is_both(
     elif where == "role":
         run_sql(f"ALTER ROLE CURRENT_USER SET {path}")
         connections[ALIAS].close()
-        capture.migrated(ALIAS)
+        tracker.migrated(ALIAS)
     else:
         connections[ALIAS].ensure_connection()
         connections[ALIAS].connection.prepare_threshold = 2
     try:
         run_sql(HIDE)
         run_sql(FILL_HIDDEN)
-        assert_real(capture, published)
+        assert_real(tracker, published)
     finally:
         run_sql("ALTER ROLE CURRENT_USER RESET search_path")
 
 
 @on_postgresql
-def test_what_was_prepared_may_mean_either(capture: Capture, published: Published) -> None:
+def test_what_was_prepared_may_mean_either(tracker: ChangeTracker, published: Published) -> None:
     run_sql("PREPARE before AS UPDATE live_tag SET name = 'before'")
     run_sql(HIDE)
     run_sql(FILL_HIDDEN)
@@ -463,10 +474,10 @@ def test_what_was_prepared_may_mean_either(capture: Capture, published: Publishe
 
 
 def test_temporary_view_by_the_name_of_a_models_shows_any_table(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
-    def view() -> set[Read]:
-        with capture.reading() as reads:
+    def view() -> set[ReadPredicate]:
+        with tracker.reading() as reads:
             fetched("SELECT name FROM live_tag")
         return set(reads.result())
 
@@ -491,7 +502,7 @@ def test_temporary_view_by_the_name_of_a_models_shows_any_table(
 @on_postgresql
 @pytest.mark.parametrize("commit", ["COMMIT", "END", "COMMIT AND CHAIN", "driver"])
 def test_commit_of_what_has_failed_is_a_rollback(
-    commit: str, capture: Capture, published: Published
+    commit: str, tracker: ChangeTracker, published: Published
 ) -> None:
     def fail(*texts: str) -> None:
         for sql in ("BEGIN", *texts):
@@ -506,28 +517,28 @@ def test_commit_of_what_has_failed_is_a_rollback(
             run_sql("COMMIT")
 
     fail(HIDE)
-    assert_real(capture, published)
+    assert_real(tracker, published)
     run_sql("CREATE TEMP VIEW live_tag AS SELECT id, name FROM live_room")
     fail("DROP VIEW live_tag")
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         assert fetched("SELECT name FROM live_tag") == [("kitchen",)]
     assert reads.result() == {ANY}
 
 
 @on_postgresql
 def test_driver_that_cannot_say_whether_a_commit_fails_breaks_nothing(
-    capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+    tracker: ChangeTracker, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def status(self: Tap) -> int:
+    def status(self: ConnectionTracker) -> int:
         raise DatabaseError("the driver cannot say")
 
     run_sql("BEGIN")
     run_sql(HIDE)
     with monkeypatch.context() as patched:
-        patched.setattr(Tap, "_status", status)
+        patched.setattr(ConnectionTracker, "_status", status)
         run_sql("COMMIT")
     published.clear()
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         fetched("SELECT * FROM live_tag")
     assert reads.result() == {TAG}  # in doubt
 
@@ -535,7 +546,7 @@ def test_driver_that_cannot_say_whether_a_commit_fails_breaks_nothing(
 @pytest.mark.parametrize("is_forgotten", [False, True])
 @on_postgresql
 def test_view_of_what_is_temporary_is_temporary(
-    is_forgotten: bool, database: Database, capture: Capture, published: Published
+    is_forgotten: bool, database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     run_sql("CREATE TEMP TABLE mine (id integer)")
     if is_forgotten:
@@ -544,7 +555,7 @@ def test_view_of_what_is_temporary_is_temporary(
         "CREATE VIEW live_tag AS SELECT id, name FROM live_room "
         "WHERE id NOT IN (SELECT id FROM mine)"
     )
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         assert fetched("SELECT name FROM live_tag") == [("kitchen",)]
     assert reads.result() == {ANY}
     published.clear()
@@ -554,11 +565,11 @@ def test_view_of_what_is_temporary_is_temporary(
 
 
 def test_temporary_table_does_not_take_the_place_of_a_view(
-    database: Database, capture: Capture
+    database: Database, tracker: ChangeTracker
 ) -> None:
     run_sql("CREATE TEMP VIEW mine AS SELECT * FROM live_note")
     run_sql("CREATE TEMP TABLE IF NOT EXISTS mine (id integer)")
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         assert len(fetched("SELECT * FROM mine")) == 1
     assert reads.result() == {ANY}
 
@@ -572,7 +583,7 @@ def test_temporary_table_does_not_take_the_place_of_a_view(
     indirect=["database"],
 )
 def test_trigger_that_only_its_connection_has_may_write_any_table(
-    table: str, database: Database, capture: Capture, published: Published
+    table: str, database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     if table == "hidden":
         run_sql(HIDE)
@@ -605,19 +616,19 @@ def test_trigger_that_only_its_connection_has_may_write_any_table(
     ],
 )
 def test_moving_what_is_temporary_deletes_it(
-    sql: str, database: Database, capture: Capture, published: Published
+    sql: str, database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     run_sql(HIDE)
     run_sql(sql)
-    assert_real(capture, published)
+    assert_real(tracker, published)
     assert "'b'" in str(database.content()["live_tag"])
 
 
 def test_name_in_other_letters_may_be_another_table(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     run_sql('CREATE TEMP TABLE "LIVE_TAG" (id integer, name varchar(50))')
     if database.vendor == "postgresql":
-        assert_real(capture, published)
+        assert_real(tracker, published)
     else:
-        assert_hidden(capture, published)
+        assert_hidden(tracker, published)

@@ -17,12 +17,12 @@ from psycopg import sql as psycopg_sql
 
 from tests.live.conftest import ALIAS, Database, Published, Story, atomic, run_sql
 from tests.live.models import Article, Legacy, Mixed, Note, Notebook, Room, Tag
-from wsrequest.live.capture import Capture
-from wsrequest.live.depends import depends_on
-from wsrequest.live.matching import touches
-from wsrequest.live.memory import remembered
-from wsrequest.live.reads import Reads, reading
-from wsrequest.live.rows import MAX_ROWS
+from wsrequest.live.index import touches
+from wsrequest.live.sql.memory import remembered
+from wsrequest.live.sql.parameters import MAX_ROWS
+from wsrequest.live.tracking.api import depends_on
+from wsrequest.live.tracking.reads import ReadSet, reading
+from wsrequest.live.tracking.tracker import ChangeTracker
 
 Run = Callable[[], Any]
 
@@ -83,7 +83,7 @@ def test_ca02_note_does_not_wake_notebooks(story: Story) -> None:
 
 
 def test_ca03_update_in_autocommit_is_told_when_it_is_done(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     Note.objects.update(text="b")
     assert published.contents == [database.content()]
@@ -155,7 +155,7 @@ def failing_commit() -> Any:
 
 
 def test_ca05_failing_commit_leaves_nothing_behind(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     with failing_commit():
         create_tag()
@@ -166,7 +166,7 @@ def test_ca05_failing_commit_leaves_nothing_behind(
 
 
 def test_ca06a_manual_transaction_is_told(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     transaction.set_autocommit(False, using=ALIAS)
     try:
@@ -182,7 +182,7 @@ def test_ca06a_manual_transaction_is_told(
 
 
 def test_ca06b_end_without_a_beginning_does_no_harm(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     transaction.rollback(using=ALIAS)
     transaction.commit(using=ALIAS)
@@ -198,7 +198,10 @@ def test_ca07_unmanaged_table_is_known(story: Story) -> None:
 
 
 def test_ca08_order_is_that_of_the_commits_and_not_of_a_clock(
-    database: Database, capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    tracker: ChangeTracker,
+    published: Published,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = iter(range(10_000, 0, -1))
     for name in ("time", "monotonic"):
@@ -211,7 +214,7 @@ def test_ca08_order_is_that_of_the_commits_and_not_of_a_clock(
 
 
 def test_ca09_write_after_a_lost_connection_is_told(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     connection = connections[ALIAS]
     create_tag()  # and the catalog is known: what reads it is no client that is ended below
@@ -230,17 +233,19 @@ def test_ca09_write_after_a_lost_connection_is_told(
     assert published.contents == [database.content()]
 
 
-def test_ca10_time_and_chance_are_for_the_view_to_name(story: Story, capture: Capture) -> None:
+def test_ca10_time_and_chance_are_for_the_view_to_name(
+    story: Story, tracker: ChangeTracker
+) -> None:
     view = lambda: list(Tag.objects.annotate(at=Now()).order_by(Random()))  # noqa: E731
     assert story.wakes(view, create_tag)
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         run_sql("SELECT CURRENT_TIMESTAMP")
         depends_on(seconds=60)
     assert (reads.result(), reads.seconds) == (frozenset(), 60)
 
 
 def test_ca11_hot_table_costs_a_bounded_amount(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     with atomic():
         for _ in range(3):
@@ -249,7 +254,7 @@ def test_ca11_hot_table_costs_a_bounded_amount(
 
 
 def test_co01_nothing_is_told_before_the_commit(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     with atomic():
         create_tag()
@@ -259,7 +264,7 @@ def test_co01_nothing_is_told_before_the_commit(
 
 
 def test_co02_hooks_run_after_it_was_told(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     told: list[int] = []
     with atomic():
@@ -269,7 +274,7 @@ def test_co02_hooks_run_after_it_was_told(
 
 
 def test_co03_failing_commit_leaves_the_next_transaction_alone(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     with failing_commit():
         rename_room()
@@ -280,13 +285,13 @@ def test_co03_failing_commit_leaves_the_next_transaction_alone(
     assert published.tables() == {"tag"}
 
 
-def test_co04_failing_commit_is_raised(database: Database, capture: Capture) -> None:
+def test_co04_failing_commit_is_raised(database: Database, tracker: ChangeTracker) -> None:
     with pytest.raises(IntegrityError), atomic():
         Note.objects.create(text="b", room_id=999)
 
 
 def test_co05_manual_commit_raises_nothing(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     connection = connections[ALIAS]
     connection.set_autocommit(False)
@@ -332,7 +337,7 @@ def test_co11_annotated_query_is_read(story: Story) -> None:
 
 
 def test_co12_write_during_a_run_is_told(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     def write() -> None:
         try:
@@ -340,7 +345,7 @@ def test_co12_write_during_a_run_is_told(
         finally:
             connections[ALIAS].close()
 
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         assert Tag.objects.count() == 1
         with ThreadPoolExecutor(1) as pool:
             pool.submit(write).result()
@@ -358,7 +363,7 @@ def test_co13_query_of_many_filters_is_parsed_once(story: Story) -> None:
     view()
     assert remembered.reads == before  # nobody's run reads it
     for count in (1, 0):
-        with reading(Reads()):
+        with reading(ReadSet()):
             view()
         assert remembered.reads == before + count
         before = remembered.reads

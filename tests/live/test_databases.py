@@ -12,9 +12,9 @@ from django.db.backends.signals import connection_created
 
 from tests.live.conftest import ALIAS, Database, Published, Story, configured
 from tests.live.models import Room, Tag
-from wsrequest.live.capture import Capture
-from wsrequest.live.databases import are_likely_copies, place_of
-from wsrequest.live.depends import depends_on
+from wsrequest.live.tracking.api import depends_on
+from wsrequest.live.tracking.databases import are_likely_copies, place_of
+from wsrequest.live.tracking.tracker import ChangeTracker
 
 
 def update_by(connection: Any) -> None:
@@ -40,12 +40,12 @@ def second_alias(database: Database) -> Iterator[Any]:
 
 
 def test_second_alias_is_the_same_database(
-    database: Database, story: Story, capture: Capture
+    database: Database, story: Story, tracker: ChangeTracker
 ) -> None:
     with second_alias(database) as second:
         assert story.wakes(read, lambda: update_by(second))
         assert story.wakes(lambda: list(Tag.objects.using("second")), Tag.objects.get().save)
-        with capture.reading() as reads:
+        with tracker.reading() as reads:
             list(Tag.objects.using("second"))
             depends_on(Tag, using="second")
         assert {found.database for found in reads.result()} == {ALIAS}
@@ -53,7 +53,7 @@ def test_second_alias_is_the_same_database(
 
 
 def test_schema_that_another_alias_changes_is_read_anew(
-    database: Database, story: Story, capture: Capture
+    database: Database, story: Story, tracker: ChangeTracker
 ) -> None:
     rooms = lambda: list(Room.objects.values_list("name"))  # noqa: E731
     rename = lambda: Tag.objects.update(name="x")  # noqa: E731
@@ -78,15 +78,15 @@ def test_replica_that_is_named_is_its_primary_and_may_lag(
     database: Database, published: Published
 ) -> None:
     with second_alias(database):
-        capture = Capture(published, replica_of={"second": ALIAS})
-        capture.install()
+        tracker = ChangeTracker(published, replica_of={"second": ALIAS})
+        tracker.install()
         try:
-            with capture.reading() as reads:
+            with tracker.reading() as reads:
                 list(Tag.objects.using("second"))
             assert {found.database for found in reads.result()} == {ALIAS}
             assert reads.lags
         finally:
-            capture.uninstall()
+            tracker.uninstall()
 
 
 def test_copy_of_a_connection_is_the_same_database(story: Story) -> None:
@@ -102,12 +102,12 @@ def test_connection_of_a_thread_that_was_there_before_is_watched(
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(read).result()
-        capture = Capture(published)
-        capture.install(everywhere=True)
+        tracker = ChangeTracker(published)
+        tracker.install(everywhere=True)
         try:
             pool.submit(lambda: update_by(connections[ALIAS])).result()
         finally:
-            capture.uninstall()
+            tracker.uninstall()
             pool.submit(connections.close_all).result()
     assert published.tables() == {"tag"}
 
@@ -123,8 +123,8 @@ def test_receiver_that_raises_keeps_no_connection_from_us(
 
     connections[ALIAS].close()
     connection_created.connect(failing)
-    capture = Capture(published)
-    capture.install()
+    tracker = ChangeTracker(published)
+    tracker.install()
     try:
         with pytest.raises(ZeroDivisionError):
             connections[ALIAS].connect()
@@ -132,7 +132,7 @@ def test_receiver_that_raises_keeps_no_connection_from_us(
         assert published.tables() == {"tag"}
     finally:
         connection_created.disconnect(failing)
-        capture.uninstall()
+        tracker.uninstall()
 
 
 def server(engine: str = "django.db.backends.postgresql", **given: Any) -> dict[str, Any]:

@@ -8,14 +8,14 @@ import pytest
 from django.db import DatabaseError, connections
 
 from tests.live.conftest import ALIAS, Database, Published, configured
-from wsrequest.live.capture import Capture
-from wsrequest.types import Read
+from wsrequest.live.tracking.tracker import ChangeTracker
+from wsrequest.types import ReadPredicate
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 POOLED = "pooled"
-TAG = Read(ALIAS, "live_tag")
-ANY = Read(ALIAS, None)
+TAG = ReadPredicate(ALIAS, "live_tag")
+ANY = ReadPredicate(ALIAS, None)
 HIDE = "CREATE TEMP TABLE live_tag (id integer, name varchar(50))"
 FILL = "INSERT INTO live_tag VALUES (9, 'own')"
 SELECT = "SELECT name FROM live_tag"
@@ -25,17 +25,17 @@ VIEW = "CREATE TEMP VIEW live_tag AS SELECT id, name FROM live_room"
 class Site:
     """Requests on a pool of one connection, each by a connection of Django's of its own."""
 
-    def __init__(self, capture: Capture, published: Published) -> None:
-        self._capture, self._published = capture, published
+    def __init__(self, tracker: ChangeTracker, published: Published) -> None:
+        self._tracker, self._published = tracker, published
 
     def request(self, *texts: str) -> list[Any]:
         """Run these texts as a request does, and return the rows of the last."""
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(run, connections[POOLED].copy, texts).result(20)
 
-    def reads(self, sql: str) -> set[Read]:
+    def reads(self, sql: str) -> set[ReadPredicate]:
         """Return what a live view of one query reads."""
-        with self._capture.reading() as reads:
+        with self._tracker.reading() as reads:
             run(lambda: connections[POOLED], (sql,))
         return set(reads.result())
 
@@ -61,13 +61,13 @@ Open = Callable[..., Site]
 
 
 @pytest.fixture
-def open_site(database: Database, capture: Capture, published: Published) -> Iterator[Open]:
+def open_site(database: Database, tracker: ChangeTracker, published: Published) -> Iterator[Open]:
     parameters = {**database.parameters, "OPTIONS": {}}
     with configured(POOLED, parameters) as connection:
 
         def opened(**options: Any) -> Site:
             parameters["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 1, **options}
-            return Site(capture, published)
+            return Site(tracker, published)
 
         try:
             yield opened
@@ -177,12 +177,12 @@ def test_connection_that_returns_in_a_transaction_loses_what_that_made(
 
 
 def test_connection_of_no_pool_ends_with_what_it_had(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     connection = connections[ALIAS]
     for _ in range(2):
         run(lambda: connection, [VIEW])
-        with capture.reading() as reads:
+        with tracker.reading() as reads:
             run(lambda: connection, [SELECT])
         assert set(reads.result()) == {TAG}
         published.clear()
@@ -191,7 +191,7 @@ def test_connection_of_no_pool_ends_with_what_it_had(
 
 
 def test_connection_that_persists_is_known_from_request_to_request(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     with configured(POOLED, {**database.parameters, "CONN_MAX_AGE": 60}) as connection:
         for texts in ([HIDE], [FILL], ["UPDATE live_tag SET name = 'x'"]):

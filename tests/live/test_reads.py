@@ -19,9 +19,9 @@ from psycopg import sql as psycopg_sql
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, configured, watching
 from tests.live.models import Article, Legacy, Mixed, Note, Notebook, Room, Tag
-from wsrequest.live.capture import Capture
-from wsrequest.live.depends import changed, depends_on
-from wsrequest.types import Change, Read
+from wsrequest.live.tracking.api import depends_on, invalidate
+from wsrequest.live.tracking.tracker import ChangeTracker
+from wsrequest.types import ReadPredicate, TableChange
 
 
 def tables_of(reads: Any) -> set[str | None]:
@@ -29,8 +29,8 @@ def tables_of(reads: Any) -> set[str | None]:
     return {None if read.table is None else read.table.removeprefix("live_") for read in reads}
 
 
-def read_by(capture: Capture, run: Callable[[], Any]) -> frozenset[Read]:
-    with capture.reading() as reads:
+def read_by(tracker: ChangeTracker, run: Callable[[], Any]) -> frozenset[ReadPredicate]:
+    with tracker.reading() as reads:
         run()
     return reads.result()
 
@@ -118,33 +118,33 @@ CASES = [
 
 
 @pytest.mark.parametrize(("database", "name"), CASES, indirect=["database"])
-def test_run_reads_these_tables(name: str, database: Database, capture: Capture) -> None:
+def test_run_reads_these_tables(name: str, database: Database, tracker: ChangeTracker) -> None:
     if name == "unknown":
         rows("SELECT 1")  # opens the connection
         with connections[ALIAS].cursor() as cursor:
             cursor.execute("CREATE TABLE unknown_table (id integer)")
     run, tables = (READS | ON_POSTGRESQL)[name]
-    assert tables_of(read_by(capture, run)) == tables
+    assert tables_of(read_by(tracker, run)) == tables
 
 
-def test_nothing_is_noted_outside_of_a_run(database: Database, capture: Capture) -> None:
-    with capture.reading() as reads:
+def test_nothing_is_noted_outside_of_a_run(database: Database, tracker: ChangeTracker) -> None:
+    with tracker.reading() as reads:
         list(Tag.objects.all())
     list(Note.objects.all())
     assert tables_of(reads.result()) == {"tag"}
 
 
-def test_run_goes_on_while_its_body_streams(database: Database, capture: Capture) -> None:
-    with capture.reading() as reads:
+def test_run_goes_on_while_its_body_streams(database: Database, tracker: ChangeTracker) -> None:
+    with tracker.reading() as reads:
         body = (note.text for note in Note.objects.iterator())
-    with capture.reading(reads=reads):
+    with tracker.reading(reads=reads):
         assert list(body) == ["a"]
     assert tables_of(reads.result()) == {"note"}
 
 
-def test_run_within_a_run_is_apart(database: Database, capture: Capture) -> None:
-    with capture.reading() as outer:
-        with capture.reading() as inner:
+def test_run_within_a_run_is_apart(database: Database, tracker: ChangeTracker) -> None:
+    with tracker.reading() as outer:
+        with tracker.reading() as inner:
             list(Tag.objects.all())
         list(Note.objects.all())
     assert tables_of(inner.result()) == {"tag"}
@@ -152,7 +152,7 @@ def test_run_within_a_run_is_apart(database: Database, capture: Capture) -> None
 
 
 def test_reads_of_other_threads_belong_to_the_run_that_started_them(
-    database: Database, capture: Capture
+    database: Database, tracker: ChangeTracker
 ) -> None:
     async def view() -> None:
         await sync_to_async(lambda: list(Note.objects.all()))()
@@ -160,7 +160,7 @@ def test_reads_of_other_threads_belong_to_the_run_that_started_them(
             pass
         await sync_to_async(forget_connection)()  # asgiref's thread stays
 
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         asyncio.run(view())
         thread = Thread(target=contextvars.copy_context().run, args=(lambda: read_and_close(Room),))
         thread.start()
@@ -179,15 +179,15 @@ def read_and_close(model: type[models.Model]) -> None:
 
 
 def test_thread_that_outlives_its_run_reads_for_nobody(
-    database: Database, capture: Capture
+    database: Database, tracker: ChangeTracker
 ) -> None:
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         context = contextvars.copy_context()
     context.run(lambda: list(Note.objects.all()))
     assert reads.result() == frozenset()
 
 
-def equals_of(reads: frozenset[Read], table: str) -> list[dict[str, set[object]]]:
+def equals_of(reads: frozenset[ReadPredicate], table: str) -> list[dict[str, set[object]]]:
     return [
         {column: set(values) for column, values in read.equals}
         for read in reads
@@ -232,63 +232,65 @@ def equals_of(reads: frozenset[Read], table: str) -> list[dict[str, set[object]]
     ],
 )
 def test_run_reads_these_rows(
-    run: Callable[[], Any], expected: Any, database: Database, capture: Capture
+    run: Callable[[], Any], expected: Any, database: Database, tracker: ChangeTracker
 ) -> None:
-    assert equals_of(read_by(capture, run), "note") == expected
+    assert equals_of(read_by(tracker, run), "note") == expected
 
 
-def test_key_that_is_a_uuid_narrows(database: Database, capture: Capture) -> None:
+def test_key_that_is_a_uuid_narrows(database: Database, tracker: ChangeTracker) -> None:
     key = Note.objects.get().key
-    found = read_by(capture, lambda: Note.objects.get(key=key))
+    found = read_by(tracker, lambda: Note.objects.get(key=key))
     value = key if database.vendor == "postgresql" else key.hex
     assert equals_of(found, "note") == [{"key": {value}}]
 
 
-def test_joined_table_is_narrowed_by_its_own_columns(database: Database, capture: Capture) -> None:
-    found = read_by(capture, lambda: list(Note.objects.filter(room__name="kitchen", text="a")))
+def test_joined_table_is_narrowed_by_its_own_columns(
+    database: Database, tracker: ChangeTracker
+) -> None:
+    found = read_by(tracker, lambda: list(Note.objects.filter(room__name="kitchen", text="a")))
     assert equals_of(found, "note") == [{"text": {"a"}}]
     assert equals_of(found, "room") == [{"name": {"kitchen"}}]
 
 
 def test_reads_of_ignored_tables_are_not_noted(database: Database, published: Published) -> None:
-    with watching(published, ignored=frozenset({"live_tag"})) as capture:
-        found = read_by(capture, lambda: (list(Tag.objects.all()), list(Room.objects.all())))
+    with watching(published, ignored=frozenset({"live_tag"})) as tracker:
+        found = read_by(tracker, lambda: (list(Tag.objects.all()), list(Room.objects.all())))
     assert tables_of(found) == {"room"}
 
 
 def test_replica_reads_from_its_primary(database: Database, published: Published) -> None:
     mirror = {**database.parameters, "TEST": {"MIRROR": ALIAS}}
-    capture = Capture(published, replica_of={"second": ALIAS})
+    tracker = ChangeTracker(published, replica_of={"second": ALIAS})
     with configured("first", mirror), configured("second", database.parameters):
-        capture.install()
+        tracker.install()
         try:
             for alias in ("first", "second"):
-                with capture.reading() as reads:
+                with tracker.reading() as reads:
                     list(Note.objects.using(alias))
-                assert reads.result() == {Read(ALIAS, "live_note")}
+                assert reads.result() == {ReadPredicate(ALIAS, "live_note")}
                 assert reads.lags
-            with capture.reading() as reads:
+            with tracker.reading() as reads:
                 list(Note.objects.all())
             assert not reads.lags
         finally:
-            capture.uninstall()
+            tracker.uninstall()
 
 
-def test_view_says_what_else_it_depends_on(database: Database, capture: Capture) -> None:
+def test_view_says_what_else_it_depends_on(database: Database, tracker: ChangeTracker) -> None:
     def run() -> None:
         depends_on(Note, "Live_MixedCase", key="weather")
         depends_on("live_tag", using=ALIAS)
 
-    assert read_by(capture, run) == {
-        Read(ALIAS, "live_note"),
-        Read("default", "live_mixedcase"),
-        Read("", "weather"),
-        Read(ALIAS, "live_tag"),
+    assert read_by(tracker, run) == {
+        ReadPredicate(ALIAS, "live_note"),
+        ReadPredicate("default", "live_mixedcase"),
+        ReadPredicate("", "weather"),
+        ReadPredicate(ALIAS, "live_tag"),
     }
 
 
-def test_shortest_time_counts(database: Database, capture: Capture) -> None:
-    with capture.reading() as reads:
+def test_shortest_time_counts(database: Database, tracker: ChangeTracker) -> None:
+    with tracker.reading() as reads:
         assert reads.seconds is None
         for seconds in (60, 5, 30):
             depends_on(seconds=seconds)
@@ -296,8 +298,8 @@ def test_shortest_time_counts(database: Database, capture: Capture) -> None:
 
 
 @pytest.mark.parametrize("seconds", [2, 2.0, Decimal("2"), Fraction(4, 2)], ids=repr)
-def test_seconds_may_be_any_real_number(seconds: Any, capture: Capture) -> None:
-    with capture.reading() as reads:
+def test_seconds_may_be_any_real_number(seconds: Any, tracker: ChangeTracker) -> None:
+    with tracker.reading() as reads:
         depends_on(seconds=60)
         depends_on(seconds=seconds)
     assert (reads.seconds, type(reads.seconds)) == (2.0, float)
@@ -315,32 +317,34 @@ def test_seconds_are_above_zero(seconds: Any) -> None:
         depends_on(seconds=seconds)
 
 
-def test_depends_on_outside_of_a_run_does_nothing(database: Database, capture: Capture) -> None:
+def test_depends_on_outside_of_a_run_does_nothing(
+    database: Database, tracker: ChangeTracker
+) -> None:
     depends_on(Note, key="weather", seconds=1)
-    capture.uninstall()
-    with capture.reading() as reads:
+    tracker.uninstall()
+    with tracker.reading() as reads:
         depends_on(Note, key="weather")
     assert reads.result() == frozenset()
 
 
 def test_changed_is_told_at_once_or_after_the_commit(
-    database: Database, published: Published, capture: Capture
+    database: Database, published: Published, tracker: ChangeTracker
 ) -> None:
     keys = lambda: [change for told in published.changes for change in told.changes]  # noqa: E731
-    changed("a", "b", using=ALIAS)
-    assert keys() == [Change("", "a"), Change("", "b")]
+    invalidate("a", "b", using=ALIAS)
+    assert keys() == [TableChange("", "a"), TableChange("", "b")]
     published.clear()
     with atomic():
-        changed("c", using=ALIAS)
+        invalidate("c", using=ALIAS)
         assert keys() == []
-    assert keys() == [Change("", "c")]
+    assert keys() == [TableChange("", "c")]
     published.clear()
     with pytest.raises(ZeroDivisionError), atomic():
-        changed("d", using=ALIAS)
+        invalidate("d", using=ALIAS)
         raise ZeroDivisionError
     connections[ALIAS].close()
-    changed("e", using=ALIAS)
-    assert keys() == [Change("", "e")]
-    capture.uninstall()
-    changed("f", using=ALIAS)
+    invalidate("e", using=ALIAS)
+    assert keys() == [TableChange("", "e")]
+    tracker.uninstall()
+    invalidate("f", using=ALIAS)
     assert len(keys()) == 1

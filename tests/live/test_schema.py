@@ -9,16 +9,16 @@ from django.test import override_settings
 
 from tests.live.conftest import ALIAS, Database, Published, run_sql, watching
 from tests.live.models import Note, Notebook, Room, Tag
-from wsrequest.live.capture import Capture
-from wsrequest.live.schema import Extras, folded, load_schema
-from wsrequest.types import Change, Read
+from wsrequest.live.tracking.schema import Extras, folded, load_schema
+from wsrequest.live.tracking.tracker import ChangeTracker
+from wsrequest.types import ReadPredicate, TableChange
 
 only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 
 @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="Django 6.1 has it")
 def test_tables_that_the_database_cascades_to_are_told(
-    database: Database, published: Published, capture: Capture
+    database: Database, published: Published, tracker: ChangeTracker
 ) -> None:
     run_sql("DELETE FROM live_note")
     assert published.tables() == {"note", "reply", "answer"}
@@ -33,7 +33,7 @@ def test_tables_that_the_database_cascades_to_are_told(
 
 @only_postgresql
 def test_tables_that_truncate_goes_on_to_are_told(
-    database: Database, published: Published, capture: Capture
+    database: Database, published: Published, tracker: ChangeTracker
 ) -> None:
     run_sql("TRUNCATE live_room CASCADE")
     assert published.tables() >= {"room", "note", "note_tags", "article"}
@@ -61,15 +61,17 @@ def test_trigger_writes_what_the_operator_says(database: Database, published: Pu
 
 def test_view_changes_with_its_tables(database: Database, published: Published) -> None:
     run_sql("CREATE VIEW texts AS SELECT text FROM live_note")
-    with watching(published, written_by={"live_note": ["texts"]}) as capture:
-        with capture.reading() as reads:
+    with watching(published, written_by={"live_note": ["texts"]}) as tracker:
+        with tracker.reading() as reads:
             run_sql("SELECT * FROM texts")
-        assert reads.result() == {Read(ALIAS, "texts")}
+        assert reads.result() == {ReadPredicate(ALIAS, "texts")}
         Note.objects.update(text="b")
     assert published.tables() == {"note", "texts"}
 
 
-def test_unknown_table_is_any(database: Database, published: Published, capture: Capture) -> None:
+def test_unknown_table_is_any(
+    database: Database, published: Published, tracker: ChangeTracker
+) -> None:
     run_sql("CREATE TABLE others (id integer)")
     published.clear()
     run_sql("INSERT INTO others VALUES (1)")
@@ -77,16 +79,19 @@ def test_unknown_table_is_any(database: Database, published: Published, capture:
 
 
 def test_table_of_a_cache_is_known(
-    database: Database, published: Published, capture: Capture
+    database: Database, published: Published, tracker: ChangeTracker
 ) -> None:
     backend = "django.core.cache.backends.db.DatabaseCache"
     with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": "kept"}}):
         run_sql("CREATE TABLE kept (cache_key varchar(9))")
         run_sql("INSERT INTO kept VALUES ('a')")
         run_sql("DELETE FROM kept")
-        store = capture.stores["kept"]
+        store = tracker.stores["kept"]
     # Its rows are read by keys, any of which may be gone.
-    assert set(published.changes[-1].changes) == {Change(ALIAS, "kept"), Change(store, None)}
+    assert set(published.changes[-1].changes) == {
+        TableChange(ALIAS, "kept"),
+        TableChange(store, None),
+    }
 
 
 def test_table_that_the_operator_names_is_known(database: Database, published: Published) -> None:
@@ -116,15 +121,15 @@ def test_function_writes_what_the_operator_says(database: Database, published: P
     assert published.tables() == {"tag"}
 
 
-def test_model_that_is_made_later_is_known(database: Database, capture: Capture) -> None:
-    assert "live_later" not in capture.schema.names[""].tables
+def test_model_that_is_made_later_is_known(database: Database, tracker: ChangeTracker) -> None:
+    assert "live_later" not in tracker.schema.names[""].tables
 
     class Later(models.Model):
         class Meta:
             app_label = "live"
 
     try:
-        assert "live_later" in capture.schema.names[""].tables
+        assert "live_later" in tracker.schema.names[""].tables
     finally:
         del apps.all_models["live"]["later"]
         apps.clear_cache()
@@ -185,7 +190,7 @@ def written(published: Published, write: Any, table: str = "note") -> Any:
 
 
 def test_rows_are_told_where_they_are_known(
-    database: Database, published: Published, capture: Capture
+    database: Database, published: Published, tracker: ChangeTracker
 ) -> None:
     (rows,) = written(published, lambda: Note.objects.create(text="b", room_id=1))
     assert [(row["text"], row["room_id"]) for row in rows] == [("b", 1)]
@@ -207,12 +212,12 @@ def test_only_columns_that_somebody_wants_are_looked_at(
     def wanted(database: str, table: str) -> Any:
         return {("room_id",)} if (database, table) == (ALIAS, "live_note") else ()
 
-    capture = Capture(published, wanted=wanted)
-    capture.install()
+    tracker = ChangeTracker(published, wanted=wanted)
+    tracker.install()
     try:
         (rows,) = written(published, lambda: Note.objects.create(text="b", room_id=1))
         assert rows == ({"room_id": 1},)
         assert written(published, lambda: Notebook.objects.create(title="x"), "notebook") == [None]
     finally:
-        capture.uninstall()
+        tracker.uninstall()
     assert connections[ALIAS].execute_wrappers == []

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql
 from tests.live.models import Article, Note, Room, Tag
-from wsrequest.live.capture import Capture
-from wsrequest.live.matching import touches
+from wsrequest.live.index import touches
+from wsrequest.live.tracking.tracker import ChangeTracker
 
 often = settings(
     max_examples=20,
@@ -129,7 +129,7 @@ def empty() -> None:
 
 
 def test_answer_that_changes_is_touched(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     published._look = lambda: None
 
@@ -140,14 +140,14 @@ def test_answer_that_changes_is_touched(
     )
     def holds(views: tuple[Any, ...], transactions: list[list[Any]]) -> None:
         empty()
-        found = [look(capture, *view) for view in views]
+        found = [look(tracker, *view) for view in views]
         for writes in transactions:
             published.clear()
             with suppress(IntegrityError), atomic():  # of a foreign key, when it commits
                 for name, key, room, text in writes:
                     WRITES[name](key, room, text)
             for at, view in enumerate(views):
-                answer, reads = look(capture, *view)
+                answer, reads = look(tracker, *view)
                 before, before_reads = found[at]
                 if answer != before:
                     told = list(published.changes)
@@ -157,18 +157,18 @@ def test_answer_that_changes_is_touched(
     holds()
 
 
-def look(capture: Capture, name: str, key: int, text: str) -> tuple[Any, Any]:
-    with capture.reading() as reads:
+def look(tracker: ChangeTracker, name: str, key: int, text: str) -> tuple[Any, Any]:
+    with tracker.reading() as reads:
         answer = VIEWS[name](key, text)
     return answer, reads.result()
 
 
 def test_rooms_do_not_wake_each_other(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     Room.objects.bulk_create([Room(name="a") for _ in range(3)])
     rooms = Room.objects.values_list("pk", flat=True)
-    views = {pk: look(capture, "by room", pk, "")[1] for pk in rooms}
+    views = {pk: look(tracker, "by room", pk, "")[1] for pk in rooms}
     published.clear()
     Note.objects.create(text="b", room_id=2)
     (changes,) = published.changes

@@ -12,15 +12,15 @@ from django.test import TestCase
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, configured, run_sql, watching
 from tests.live.models import Note, Room, Tag
-from wsrequest.live import taps
-from wsrequest.live.capture import Capture, installed
-from wsrequest.live.memory import Memory
-from wsrequest.live.reads import Reads
-from wsrequest.live.schema import Schema
-from wsrequest.live.taps import Tap
-from wsrequest.types import Changes, Read
+from wsrequest.live.sql.memory import Memory
+from wsrequest.live.tracking import connection as connection_module
+from wsrequest.live.tracking.connection import ConnectionTracker
+from wsrequest.live.tracking.reads import ReadSet
+from wsrequest.live.tracking.schema import Schema
+from wsrequest.live.tracking.tracker import ChangeTracker, installed
+from wsrequest.types import Commit, ReadPredicate
 
-pytestmark = pytest.mark.usefixtures("capture")
+pytestmark = pytest.mark.usefixtures("tracker")
 
 
 def create_tag() -> None:
@@ -208,10 +208,12 @@ def test_wrapper_of_django_takes_its_own_away(published: Published) -> None:
     assert len(published.changes) == 2
 
 
-def test_capture_leaves_a_connection_as_it_was(capture: Capture, published: Published) -> None:
+def test_capture_leaves_a_connection_as_it_was(
+    tracker: ChangeTracker, published: Published
+) -> None:
     connection = connections[ALIAS]
-    capture.uninstall()
-    capture.uninstall()
+    tracker.uninstall()
+    tracker.uninstall()
     assert connection.execute_wrappers == []
     for name in ("commit", "rollback", "close", "_set_autocommit"):
         assert name not in vars(connection)
@@ -222,28 +224,30 @@ def test_capture_leaves_a_connection_as_it_was(capture: Capture, published: Publ
     assert installed() is None
 
 
-def test_one_capture_at_a_time(capture: Capture, published: Published) -> None:
-    capture.install()
+def test_one_capture_at_a_time(tracker: ChangeTracker, published: Published) -> None:
+    tracker.install()
     with pytest.raises(RuntimeError, match="installed"):
-        Capture(published).install()
-    assert installed() is capture
+        ChangeTracker(published).install()
+    assert installed() is tracker
 
 
-def test_capture_that_nobody_listens_to_is_silent(capture: Capture, published: Published) -> None:
-    capture.is_active = False
+def test_capture_that_nobody_listens_to_is_silent(
+    tracker: ChangeTracker, published: Published
+) -> None:
+    tracker.is_active = False
     create_tag()
     with atomic():
         create_tag()
-        capture.is_active = True  # somebody came before the commit
+        tracker.is_active = True  # somebody came before the commit
     assert len(published.changes) == 1
 
 
 def test_failure_to_publish_is_logged_and_harms_nobody(
-    capture: Capture, caplog: pytest.LogCaptureFixture
+    tracker: ChangeTracker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    capture.uninstall()
+    tracker.uninstall()
 
-    def publish(changes: Changes) -> None:
+    def publish(changes: Commit) -> None:
         raise ZeroDivisionError
 
     caplog.set_level(logging.ERROR, "wsrequest.live")
@@ -257,16 +261,16 @@ def test_failure_to_publish_is_logged_and_harms_nobody(
     assert any("could not be published" in record.message for record in caplog.records)
 
 
-def test_run_that_writes_is_named(capture: Capture, published: Published) -> None:
+def test_run_that_writes_is_named(tracker: ChangeTracker, published: Published) -> None:
     run = object()
-    with capture.reading(run=run):
+    with tracker.reading(run=run):
         create_tag()
     create_tag()
     with atomic():
         create_tag()
-        with capture.reading(run=run):
+        with tracker.reading(run=run):
             create_tag()
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         create_tag()
     assert [changes.run for changes in published.changes] == [run, None, None, reads]
 
@@ -312,8 +316,8 @@ def test_test_case_tells_what_it_captures(published: Published) -> None:
     assert Tag.objects.count() == 1
 
 
-def test_test_case_has_no_hooks_of_ours_while_nobody_listens(capture: Capture) -> None:
-    capture.is_active = False
+def test_test_case_has_no_hooks_of_ours_while_nobody_listens(tracker: ChangeTracker) -> None:
+    tracker.is_active = False
     with django_test() as suite, suite.captureOnCommitCallbacks(using=ALIAS) as callbacks:
         create_tag()
     assert callbacks == []
@@ -551,7 +555,7 @@ def test_rows_that_come_one_by_one_are_told_when_they_may_be_committed(
 
 @only_postgresql
 def test_connection_of_the_driver_is_seen(
-    database: Database, capture: Capture, published: Published
+    database: Database, tracker: ChangeTracker, published: Published
 ) -> None:
     connection = connections[ALIAS]
     connection.ensure_connection()
@@ -561,7 +565,7 @@ def test_connection_of_the_driver_is_seen(
         cursor.executemany("UPDATE live_room SET name = %s", [("hall",)])
     assert published.tables() == {"tag", "room"}
     assert published.contents[-1] == database.content()
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         driver.execute("SELECT * FROM live_note").fetchall()
     assert {read.table for read in reads.result()} == {"live_note"}
 
@@ -601,7 +605,7 @@ def test_row_that_is_too_short_is_the_drivers_error(
 
 @pytest.mark.parametrize("name", ["changed_by", "wanted_kinds", "rows_of", "parse", "is_idle"])
 def test_noting_that_fails_is_no_error_of_the_project(
-    name: str, capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+    name: str, tracker: ChangeTracker, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*args: Any, **kwargs: Any) -> Any:
         raise RecursionError
@@ -609,25 +613,25 @@ def test_noting_that_fails_is_no_error_of_the_project(
     Tag.objects.count()
     owner: Any = {
         "changed_by": Schema,
-        "wanted_kinds": Capture,
-        "is_idle": Tap,
+        "wanted_kinds": ChangeTracker,
+        "is_idle": ConnectionTracker,
         "parse": Memory,
-    }.get(name, taps)
+    }.get(name, connection_module)
     monkeypatch.setattr(owner, "_is_idle" if name == "is_idle" else name, failing)
     Tag.objects.filter(pk=1).update(name="y")
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         assert Tag.objects.get().name == "y"
     assert published.tables() == ({None} if name in ("changed_by", "parse") else {"tag"})
     assert reads.result()
 
 
 def test_read_that_cannot_be_noted_is_of_any_table(
-    capture: Capture, published: Published, monkeypatch: pytest.MonkeyPatch
+    tracker: ChangeTracker, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*args: Any, **kwargs: Any) -> Any:
         raise RecursionError
 
-    monkeypatch.setattr(Reads, "add_statement", failing)
-    with capture.reading() as reads:
+    monkeypatch.setattr(ReadSet, "add_statement", failing)
+    with tracker.reading() as reads:
         assert Tag.objects.get().name == "first"
-    assert reads.result() == {Read(ALIAS, None)}
+    assert reads.result() == {ReadPredicate(ALIAS, None)}

@@ -14,8 +14,8 @@ from psycopg.types.string import StrDumper
 
 from tests.live.conftest import ALIAS, Database, Story, run_sql
 from tests.live.models import Account, Note
-from wsrequest.live.capture import Capture
-from wsrequest.live.values import ANY, MAX_TEXT, comparable, passes_of
+from wsrequest.live.sql.values import ANY, MAX_TEXT, comparable, passes_of
+from wsrequest.live.tracking.tracker import ChangeTracker
 
 
 class Kind(str, Enum):  # noqa: UP042  # whose str() is its name
@@ -87,9 +87,9 @@ def test_column_that_the_database_computes_does_not_narrow(story: Story) -> None
     assert view() == [(account.pk,)]
 
 
-def read_of(capture: Capture, table: str, sql: str, *params: Any) -> set[str]:
+def read_of(tracker: ChangeTracker, table: str, sql: str, *params: Any) -> set[str]:
     """The columns that a statement narrows by."""
-    with capture.reading() as reads:
+    with tracker.reading() as reads:
         run_sql(sql, *params)
     (read,) = reads.result()
     assert read.table == table
@@ -125,15 +125,15 @@ SELECT = "SELECT id FROM live_note WHERE live_note.text = %s"
 
 @pytest.mark.parametrize("cls", [Shouting, Kind, Enum, str])
 def test_class_that_the_driver_adapts_is_any(
-    cls: Any, database: Database, capture: Capture
+    cls: Any, database: Database, tracker: ChangeTracker
 ) -> None:
     value = Kind.ACCOUNT if cls in (Kind, Enum) else cls("a")
     if cls is Enum and database.vendor == "sqlite":
         cls = Kind  # it looks for the class alone
     if cls is not Shouting:
-        assert read_of(capture, "live_note", SELECT, value) == {"text"}
+        assert read_of(tracker, "live_note", SELECT, value) == {"text"}
     with adapted(database, cls, lambda value: "other"):
-        narrowed = read_of(capture, "live_note", SELECT, value)
+        narrowed = read_of(tracker, "live_note", SELECT, value)
     # A dumper of Enum comes behind that of str, from which Kind descends before.
     assert narrowed == ({"text"} if cls is Enum else set())
 
@@ -148,8 +148,10 @@ def test_write_of_what_the_driver_adapts_is_any(database: Database, story: Story
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("value", [Conforming("a"), ConformingKind.ACCOUNT])
-def test_value_that_adapts_itself_is_any(value: str, database: Database, capture: Capture) -> None:
-    assert read_of(capture, "live_note", SELECT, value) == set()
+def test_value_that_adapts_itself_is_any(
+    value: str, database: Database, tracker: ChangeTracker
+) -> None:
+    assert read_of(tracker, "live_note", SELECT, value) == set()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from psycopg import sql as psycopg_sql
 
 from tests.live.conftest import ALIAS, Database, Published, Story, atomic, run_sql
 from tests.live.models import Article, Legacy, Mixed, Note, Room, Tag
-from wsrequest.live.capture import Capture
+from wsrequest.live.tracking.tracker import ChangeTracker
 
 
 def note() -> Note:
@@ -211,7 +211,7 @@ def cases_in_transactions() -> list[Any]:
 
 @pytest.mark.parametrize(("database", "name"), cases(), indirect=["database"])
 def test_write_in_autocommit_is_published_when_others_see_it(
-    name: str, database: Database, published: Published, capture: Capture
+    name: str, database: Database, published: Published, tracker: ChangeTracker
 ) -> None:
     write, tables = ALL[name]
     before = database.content()
@@ -226,7 +226,7 @@ def test_write_in_autocommit_is_published_when_others_see_it(
     ("database", "name", "kind"), cases_in_transactions(), indirect=["database"]
 )
 def test_write_in_a_transaction_is_published_after_its_end(
-    name: str, kind: str, database: Database, published: Published, capture: Capture
+    name: str, kind: str, database: Database, published: Published, tracker: ChangeTracker
 ) -> None:
     write, tables = ALL[name]
     before = database.content()
@@ -245,7 +245,7 @@ def test_write_in_a_transaction_is_published_after_its_end(
     ("database", "name"), cases(without={("sqlite", "migration")}), indirect=["database"]
 )
 def test_write_that_is_rolled_back_is_not_published(
-    name: str, database: Database, published: Published, capture: Capture
+    name: str, database: Database, published: Published, tracker: ChangeTracker
 ) -> None:
     write, _ = ALL[name]
     before = database.content()

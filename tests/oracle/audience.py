@@ -14,7 +14,7 @@ from tests.oracle.client import SECONDS, LiveRequest, Socket, registry_of, serve
 from wsrequest.asgi import Application
 from wsrequest.protocol.messages import Response
 
-__all__ = ["Audience", "audience"]
+__all__ = ["Audience", "watching"]
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Audience:
 
 
 @contextmanager
-def audience(cookie: str = "") -> Iterator[Audience]:
+def watching(cookie: str = "") -> Iterator[Audience]:
     """A client of an application of its own, in the world at hand.
 
     Args:

@@ -15,21 +15,24 @@ from enum import Enum
 from typing import Any
 from unittest import mock
 
-from wsrequest.connection import hearing, runs, subscriptions
-from wsrequest.connection.subscriptions import Subscription, Subscriptions
-from wsrequest.live import caches as module_of_caches
-from wsrequest.live import catalogs, rows
-from wsrequest.live.cache_calls import Call
-from wsrequest.live.caches import Caches
-from wsrequest.live.capture import installed
-from wsrequest.live.connection_state import ConnectionState
-from wsrequest.live.keys import Keys
-from wsrequest.live.log import Log
-from wsrequest.live.memory import Memory
-from wsrequest.live.registry import Registry
-from wsrequest.live.sessions import Sessions, _Contents
-from wsrequest.live.statements import NOTHING
-from wsrequest.live.taps import Tap
+from wsrequest.live.commit_log import CommitLog
+from wsrequest.live.manager import LiveQueryManager
+from wsrequest.live.sql import parameters as parameters_module
+from wsrequest.live.sql.analyzer import NOTHING
+from wsrequest.live.sql.memory import Memory
+from wsrequest.live.tracking import caches as module_of_caches
+from wsrequest.live.tracking import catalogs
+from wsrequest.live.tracking.cache_calls import Call
+from wsrequest.live.tracking.caches import Caches
+from wsrequest.live.tracking.connection import ConnectionTracker
+from wsrequest.live.tracking.connection_state import ConnectionState
+from wsrequest.live.tracking.keys import Keys
+from wsrequest.live.tracking.sessions import Sessions, _Contents
+from wsrequest.live.tracking.tracker import installed
+from wsrequest.subscriptions import change_feed
+from wsrequest.subscriptions import run as run_module
+from wsrequest.subscriptions import subscription as subscription_module
+from wsrequest.subscriptions.subscription import Subscription, Subscriptions
 from wsrequest.types import Headers
 
 __all__ = ["BUGS", "overflowing"]
@@ -89,7 +92,7 @@ def replacing(owner: Any, name: str, make: Callable[[Any], Any]) -> AbstractCont
 @bug("/notes/", "/template/", "/rest/books/")
 def published_before_commit() -> AbstractContextManager[Any]:
     """A run that begins at once reads the old rows, and nothing comes later (CA3, CO1)."""
-    return put(Tap, "_settle", lambda tap, *statement: tap.publish())
+    return put(ConnectionTracker, "_settle", lambda tap, *statement: tap.publish())
 
 
 @bug("/notes/", "/odd/", "/rest/books/")
@@ -97,14 +100,14 @@ def lost_with_a_savepoint() -> AbstractContextManager[Any]:
     """What stood before the savepoint is committed all the same."""
 
     def make(execute: Any) -> Any:
-        def forgetful(tap: Tap, run: Any, sql: Any, *rest: Any) -> Any:
+        def forgetful(tap: ConnectionTracker, run: Any, sql: Any, *rest: Any) -> Any:
             if str(sql).startswith("ROLLBACK TO"):
                 tap.pending.clear()
             return execute(tap, run, sql, *rest)
 
         return forgetful
 
-    return replacing(Tap, "_execute", make)
+    return replacing(ConnectionTracker, "_execute", make)
 
 
 @bug("/odd/")
@@ -119,12 +122,12 @@ def temporary_table_outlives_its_end() -> AbstractContextManager[Any]:
 def told_behind_the_hooks() -> AbstractContextManager[Any]:
     """A hook of the user's that raises keeps those behind it from running (CO2)."""
 
-    def commit(tap: Tap, commit: Callable[[], None]) -> None:
+    def commit(tap: ConnectionTracker, commit: Callable[[], None]) -> None:
         commit()
         changes = tap.pending.take()
-        tap._connection.run_on_commit.append((set(), lambda: tap._capture.tell(changes), False))
+        tap._connection.run_on_commit.append((set(), lambda: tap._tracker.tell(changes), False))
 
-    return put(Tap, "_commit", commit)
+    return put(ConnectionTracker, "_commit", commit)
 
 
 @bug(is_rare=True)
@@ -132,7 +135,7 @@ def commit_by_hand_unseen() -> AbstractContextManager[Any]:
     """``set_autocommit(False)``, then ``commit()`` (CA6, CO5)."""
 
     def make(commit: Any) -> Any:
-        def blind(tap: Tap, original: Callable[[], None]) -> None:
+        def blind(tap: ConnectionTracker, original: Callable[[], None]) -> None:
             if not tap._connection.in_atomic_block and not tap._connection.autocommit:
                 if not tap._connection.savepoint_state:
                     tap.pending.clear()
@@ -140,7 +143,7 @@ def commit_by_hand_unseen() -> AbstractContextManager[Any]:
 
         return blind
 
-    return replacing(Tap, "_commit", make)
+    return replacing(ConnectionTracker, "_commit", make)
 
 
 @bug("/team/1/", "/stream/async/")
@@ -152,7 +155,7 @@ def many_unseen() -> AbstractContextManager[Any]:
             None if many else note(tap, statement, params, many, done)
         )
 
-    return replacing(Tap, "_note", make)
+    return replacing(ConnectionTracker, "_note", make)
 
 
 @bug(*(f"/equal/?kind={n}" for n in range(4)))
@@ -166,7 +169,7 @@ def new_values_only() -> AbstractContextManager[Any]:
 
         return after
 
-    return replacing(rows, "_images", make)
+    return replacing(parameters_module, "_images", make)
 
 
 @bug(*(f"/accounts/?kind={kind}&user={user}" for kind in range(2) for user in range(4)))
@@ -179,7 +182,7 @@ def members_by_name() -> AbstractContextManager[Any]:
 
         return by_name
 
-    return replacing(rows, "comparable", make)
+    return replacing(parameters_module, "comparable", make)
 
 
 @bug("/leaves/")
@@ -226,13 +229,13 @@ def bare_names_missed() -> AbstractContextManager[Any]:
     """SQL that somebody wrote by hand names tables without quotes (CO9)."""
 
     def make(statement: Any) -> Any:
-        def blind(tap: Tap, sql: Any, *how: Any, **named: Any) -> Any:
+        def blind(tap: ConnectionTracker, sql: Any, *how: Any, **named: Any) -> Any:
             is_bare = "oracle_" in str(sql) and '"oracle_' not in str(sql)
             return NOTHING if is_bare else statement(tap, sql, *how, **named)
 
         return blind
 
-    return replacing(Tap, "_statement", make)
+    return replacing(ConnectionTracker, "_statement", make)
 
 
 # What is answered from a cache.
@@ -345,7 +348,7 @@ def overflowing() -> AbstractContextManager[Any]:
 
         return lambda self, bus, *rest: init(self, Short(bus), *rest)
 
-    return replacing(hearing.Hearing, "__init__", make)
+    return replacing(change_feed.ChangeFeed, "__init__", make)
 
 
 @bug()
@@ -354,7 +357,7 @@ def overflow_dropped() -> Iterator[None]:
     """Commits that did not fit into the queue are forgotten."""
     with ExitStack() as stack:
         stack.enter_context(overflowing())
-        stack.enter_context(put(Registry, "lost", lambda registry: None))
+        stack.enter_context(put(LiveQueryManager, "lost", lambda manager: None))
         yield
 
 
@@ -365,7 +368,7 @@ def stale_completion() -> AbstractContextManager[Any]:
     def make(close: Any) -> Any:
         return lambda log, run, reads: close(log, run, reads) and False
 
-    return replacing(Log, "close", make)
+    return replacing(CommitLog, "close", make)
 
 
 @bug(*(f"/slow/?kind={n}" for n in range(4)))
@@ -373,15 +376,15 @@ def run_only_once() -> AbstractContextManager[Any]:
     """What is touched while it waits for its turn is taken for done when another run ends."""
 
     def make(finished: Any) -> Any:
-        def forgetful(registry: Registry, run: Any, *args: Any, **kwargs: Any) -> None:
-            if run.group is not None:
-                run.group.is_dirty = False
-            run.position = registry._log.position
-            finished(registry, run, *args, **kwargs)
+        def forgetful(manager: LiveQueryManager, run: Any, *args: Any, **kwargs: Any) -> None:
+            if run.query is not None:
+                run.query.is_dirty = False
+            run.position = manager._log.position
+            finished(manager, run, *args, **kwargs)
 
         return forgetful
 
-    return replacing(Registry, "finished", make)
+    return replacing(LiveQueryManager, "finished", make)
 
 
 @bug(*(f"/slow/?kind={n}" for n in range(4)))
@@ -400,14 +403,14 @@ def wrong_identity() -> AbstractContextManager[Any]:
     def make(key: Any) -> Any:
         return lambda message, names, pairs, identity: key(message, None, (), b"")
 
-    return replacing(subscriptions, "_key", make)
+    return replacing(subscription_module, "_key", make)
 
 
 def _sharing(change: Callable[[Headers], Headers]) -> AbstractContextManager[Any]:
     def make(shared_key: Any) -> Any:
         return lambda status, headers, meta: shared_key(status, change(headers), meta)
 
-    return replacing(runs, "shared_key", make)
+    return replacing(run_module, "shared_key", make)
 
 
 @bug("/private/")
@@ -432,7 +435,7 @@ def vary_ignored() -> AbstractContextManager[Any]:
 @bug()
 def tag_of_anything() -> AbstractContextManager[Any]:
     """Whoever holds something is told that it is current."""
-    return put(subscriptions, "tag_matches", lambda told, etag: bool(told))
+    return put(subscription_module, "tag_matches", lambda told, etag: bool(told))
 
 
 @bug(is_rare=True)

@@ -23,13 +23,13 @@ def main(directory: str) -> int:
     django.setup()
     from django.db import transaction
 
-    from tests.oracle.audience import audience
+    from tests.oracle.audience import watching
     from tests.oracle.world import fill, on_sqlite
 
     found = []
     with on_sqlite(directory):
         fill()
-        with audience() as viewers:
+        with watching() as viewers:
             lives = [viewers.watch(url) for url in URLS]
             viewers.rerun()  # answered by cachalot from now on
             for round in range(2):

@@ -12,11 +12,11 @@ from copy import copy
 from typing import Any
 
 from wsrequest.asgi import Application
-from wsrequest.http.plain import not_found
-from wsrequest.live.registry import Registry
-from wsrequest.protocol.codec import decode_server
+from wsrequest.live.manager import LiveQueryManager
 from wsrequest.protocol.messages import Refusal, Response
 from wsrequest.protocol.patches import apply_json_patch, apply_merge_patch
+from wsrequest.protocol.server_codec import decode_server
+from wsrequest.server.endpoint import not_found
 
 __all__ = ["SECONDS", "LiveRequest", "Socket", "registry_of", "served"]
 
@@ -237,10 +237,10 @@ async def served() -> AsyncIterator[Application]:
     """The project's application on this event loop, for the length of a block."""
     application = Application(not_found)
     inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    lifespan = asyncio.ensure_future(application({"type": "lifespan"}, inbox.get, outbox.put))
+    send_queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    lifespan = asyncio.ensure_future(application({"type": "lifespan"}, inbox.get, send_queue.put))
     inbox.put_nowait({"type": "lifespan.startup"})
-    await outbox.get()
+    await send_queue.get()
     try:
         yield application
     finally:
@@ -248,8 +248,8 @@ async def served() -> AsyncIterator[Application]:
         await lifespan
 
 
-def registry_of(application: Application) -> Registry:
+def registry_of(application: Application) -> LiveQueryManager:
     """The live requests of an application that has been connected to."""
-    service = application._service
-    assert service is not None and service.live is not None
-    return service.live.registry
+    server = application._server
+    assert server is not None and server.live is not None
+    return server.live.manager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.audience import Audience, audience
+from tests.oracle.audience import Audience, watching
 from tests.oracle.world import fill, on_postgres, on_sqlite
 
 
@@ -36,5 +36,5 @@ def world(
 def viewers(world: None) -> Iterator[Audience]:
     """A client, and all tables as they were."""
     fill()
-    with audience() as found:
+    with watching() as found:
         yield found

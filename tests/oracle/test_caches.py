@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save
 from django.test import override_settings
 
-from tests.oracle.audience import Audience, audience
+from tests.oracle.audience import Audience, watching
 from tests.oracle.project import cached
 from tests.oracle.project.models import Note, Notebook, Room, Tag
 from tests.oracle.world import fill
@@ -58,7 +58,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path, world: None) -> Iter
 def viewers(backend: str) -> Iterator[Audience]:
     """A client, all tables as they were, and a cache of each kind."""
     fill()
-    with audience() as found:
+    with watching() as found:
         yield found
 
 
@@ -79,7 +79,7 @@ def test_key_that_is_deleted_when_its_row_is_saved(viewers: Audience, name: str)
 
 def test_configuration_that_is_kept_for_ever(viewers: Audience) -> None:
     viewers.watch("/cached/config/")
-    with audience() as later:  # its first run finds all in the cache
+    with watching() as later:  # its first run finds all in the cache
         live = later.watch("/cached/config/")
         with later.sees(live):
             notebook = Notebook.objects.get(pk=1)

@@ -8,7 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.test import override_settings
 
-from tests.oracle.audience import Audience, audience
+from tests.oracle.audience import Audience, watching
 from tests.oracle.project.models import Tag
 from tests.oracle.world import fill
 
@@ -23,7 +23,7 @@ def viewers(world: None) -> Iterator[Audience]:
     ):
         call_command("migrate", verbosity=0)
         fill()
-        with audience() as found:
+        with watching() as found:
             yield found
 
 
@@ -61,13 +61,13 @@ def test_content_type_that_is_changed_is_shown(viewers: Audience, is_warm: bool)
 
 
 def test_manager_that_is_asked_by_every_way_counts(viewers: Audience) -> None:
-    from wsrequest.live.capture import installed
-    from wsrequest.types import Read
+    from wsrequest.live.tracking.tracker import installed
+    from wsrequest.types import ReadPredicate
 
     manager = ContentType.objects
     found = manager.get_for_model(Tag)
-    capture = installed()
-    assert capture is not None
+    tracker = installed()
+    assert tracker is not None
     viewers.watch("/cached/site/")  # so that calls are looked at
     for ask in (
         lambda: manager.get_for_model(Tag),
@@ -76,6 +76,6 @@ def test_manager_that_is_asked_by_every_way_counts(viewers: Audience) -> None:
         lambda: manager.get_by_natural_key("oracle", "tag"),
         lambda: manager.db_manager("default").get_for_id(found.pk),
     ):
-        with capture.reading() as reads:
+        with tracker.reading() as reads:
             ask()
-        assert Read("default", "django_content_type") in reads.result()
+        assert ReadPredicate("default", "django_content_type") in reads.result()

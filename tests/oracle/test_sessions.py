@@ -18,9 +18,9 @@ from django.db.models.signals import post_save, pre_delete, pre_save
 from django.dispatch import Signal
 from django.test import Client, override_settings
 
-from tests.oracle.audience import Audience, audience
+from tests.oracle.audience import Audience, watching
 from tests.oracle.world import fill
-from wsrequest.live.reads import Reads, reading
+from wsrequest.live.tracking.reads import ReadSet, reading
 
 pytestmark = pytest.mark.parametrize("vendor", ["sqlite"], indirect=True)
 
@@ -67,7 +67,7 @@ def visitor(engine: str) -> Visitor:
 
 @pytest.fixture
 def viewers(visitor: Visitor) -> Iterator[Audience]:
-    with audience(visitor.cookie) as found:
+    with watching(visitor.cookie) as found:
         yield found
 
 
@@ -173,7 +173,7 @@ def test_session_ends_by_itself(
     session = visitor.again()
     session.set_expiry(3 * seconds)
     session.save()
-    with audience(visitor.cookie) as late:  # nobody has watched when it was saved
+    with watching(visitor.cookie) as late:  # nobody has watched when it was saved
         live = late.watch("/cached/basket/")
         assert b"1" in live.body
         time.sleep(3.5)
@@ -188,7 +188,7 @@ def test_run_is_told_when_a_session_ends(
     session = visitor.again()
     session.set_expiry(timedelta(seconds=40))
     session.save()
-    with reading(Reads()) as reads:
+    with reading(ReadSet()) as reads:
         if is_async:
             asyncio.run(visitor.again().aload())
         else:

@@ -13,7 +13,7 @@ from django.db import connection
 from tests.oracle.audience import Audience
 from tests.oracle.client import registry_of
 from tests.oracle.project.models import Note, Tag
-from wsrequest.live.groups import MOST_VAGUE
+from wsrequest.live.query import MOST_VAGUE
 
 KINDS = [("sqlite", "table"), ("postgresql", "table"), ("postgresql", "call"), ("postgresql", "do")]
 QUIET_SECONDS = 10.0  # by then the pause for echoes alone would be of seconds, with no end
@@ -37,8 +37,8 @@ def stamps(world: None) -> Iterator[None]:
 
 
 def rests(viewers: Audience) -> bool:
-    groups = list(registry_of(viewers._application)._groups.values())
-    return all(group.is_current and group.timer is None for group in groups)
+    queries = list(registry_of(viewers._application)._queries.values())
+    return all(query.is_current and query.timer is None for query in queries)
 
 
 def until_all_rest(viewers: Audience) -> None:

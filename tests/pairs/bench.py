@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from django.db import DatabaseError, connection
 
-from wsrequest.live.capture import Capture, installed
-from wsrequest.live.matching import Index
-from wsrequest.types import Changes
+from wsrequest.live.index import Index
+from wsrequest.live.tracking.tracker import ChangeTracker, installed
+from wsrequest.types import Commit
 
 __all__ = ["Bench", "Miss", "Reader", "Tally", "bench"]
 
@@ -47,7 +47,7 @@ class Miss:
     before: object
     after: object
     statements: tuple[str, ...]
-    changes: tuple[Changes, ...]
+    changes: tuple[Commit, ...]
 
     def __str__(self) -> str:
         told = [f"reader {self.reader}", f"  before {self.before!r}", f"  after  {self.after!r}"]
@@ -94,13 +94,13 @@ class Bench:
     def __init__(self) -> None:
         self.tally = Tally()
         self.index: Index[Reader] = Index()
-        self.capture = Capture(self._publish, wanted=self.index.columns)
+        self.tracker = ChangeTracker(self._publish, wanted=self.index.columns)
         self._answers: dict[Reader, object] = {}
         self._seen: dict[Reader, tuple[list[_Text], list[object]]] = {}
-        self._changes: list[Changes] = []
+        self._changes: list[Commit] = []
         self._statements: deque[str] = deque(maxlen=_MOST_STATEMENTS)
 
-    def _publish(self, changes: Changes) -> None:
+    def _publish(self, changes: Commit) -> None:
         self._changes.append(changes)
 
     def _note(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
@@ -136,7 +136,7 @@ class Bench:
             texts.append((sql, params))
             return execute(sql, params, many, context)
 
-        with self.capture.reading() as reads, connection.execute_wrapper(note):
+        with self.tracker.reading() as reads, connection.execute_wrapper(note):
             try:
                 answer = reader.read()
             except DatabaseError as error:
@@ -149,7 +149,7 @@ class Bench:
 
     def _rows(self, texts: "list[_Text]") -> list[object]:
         """What these texts give now, without the work of Django's that is around them."""
-        tap = self.capture.tap("default")
+        tap = self.tracker.tap("default")
         assert tap is not None  # it has read something
         was_running, tap.is_running = tap.is_running, True
         found: list[object] = []
@@ -207,10 +207,10 @@ def bench() -> Iterator[Bench]:
     if other is not None:
         other.uninstall()
     made = Bench()
-    made.capture.install()
+    made.tracker.install()
     try:
         yield made
     finally:
-        made.capture.uninstall()
+        made.tracker.uninstall()
         if other is not None:
             other.install()

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from wsrequest.live import conditions, functions, narrowing, statements, taps, tokens
-from wsrequest.live.memory import Memory
-from wsrequest.live.relations import Walk, walk
+from wsrequest.live.sql import analyzer, functions, narrowing, predicates, tokenizer
+from wsrequest.live.sql.memory import Memory
+from wsrequest.live.sql.tables import Walk, walk
+from wsrequest.live.tracking import connection as connection_module
 
 __all__ = ["PAIRS", "Pair"]
 
@@ -44,11 +45,11 @@ class Pair:
     @contextmanager
     def planted(self) -> Iterator[None]:
         """The fault is there, and no text is remembered from before."""
-        with self.plant(), mock.patch.object(taps, "remembered", Memory()):
+        with self.plant(), mock.patch.object(connection_module, "remembered", Memory()):
             yield
 
 
-def _walk_without_renames(found: Sequence[tokens.Token]) -> Walk:
+def _walk_without_renames(found: Sequence[tokenizer.Token]) -> Walk:
     walked = walk(found)
     walked.relations = [replace(relation, renames=False) for relation in walked.relations]
     return walked
@@ -57,10 +58,10 @@ def _walk_without_renames(found: Sequence[tokens.Token]) -> Walk:
 @contextmanager
 def _pattern(old: str, new: str) -> Iterator[None]:
     changed = {}
-    for vendor, pattern in tokens._PATTERNS.items():
+    for vendor, pattern in tokenizer._PATTERNS.items():
         changed[vendor] = re.compile(pattern.pattern.replace(old, new), re.DOTALL)
-    assert changed != tokens._PATTERNS
-    with mock.patch.dict(tokens._PATTERNS, changed):
+    assert changed != tokenizer._PATTERNS
+    with mock.patch.dict(tokenizer._PATTERNS, changed):
         yield
 
 
@@ -73,14 +74,14 @@ PAIRS = (
         ("postgresql",),
         (("SELECT count(*) FROM oracle_person AS x(n, name, id) WHERE x.id = %s", [1]),),
         ("UPDATE oracle_person SET boss_id = %s WHERE id = %s", [1, 7]),
-        lambda: mock.patch.object(statements, "walk", _walk_without_renames),
+        lambda: mock.patch.object(analyzer, "walk", _walk_without_renames),
     ),
     Pair(
         "other-name-of-the-key",
         ("sqlite",),
         (("SELECT text FROM oracle_notebook WHERE oracle_notebook.id = %s", [77]),),
         ("UPDATE oracle_notebook SET rowid = %s WHERE id = %s", [77, 3]),
-        lambda: mock.patch.object(conditions, "_are_plain", lambda columns, vendor: True),
+        lambda: mock.patch.object(predicates, "_are_plain", lambda columns, vendor: True),
     ),
     Pair(
         "column-twice",
@@ -90,7 +91,7 @@ PAIRS = (
             "INSERT INTO oracle_book (id, title, kind, price, price) VALUES (%s, %s, %s, %s, %s)",
             [77, "t", 1, 901, 902],
         ),
-        lambda: mock.patch.object(conditions, "_are_plain", lambda columns, vendor: True),
+        lambda: mock.patch.object(predicates, "_are_plain", lambda columns, vendor: True),
     ),
     Pair(
         "comment-that-a-carriage-return-ends",
@@ -119,7 +120,7 @@ PAIRS = (
             ),
         ),
         ("UPDATE oracle_legacy SET name = %s WHERE id = %s", ["new", 1]),
-        lambda: mock.patch.object(statements, "_shows_old", lambda verb, words: verb != "insert"),
+        lambda: mock.patch.object(analyzer, "_shows_old", lambda verb, words: verb != "insert"),
     ),
     Pair(
         "write-within-a-query",
@@ -130,7 +131,7 @@ PAIRS = (
             "SELECT count(*) FROM gone WHERE id = %s",
             [1, 2],
         ),
-        lambda: mock.patch.object(narrowing, "_begins_with", lambda tokens, verb: True),
+        lambda: mock.patch.object(narrowing, "_begins_with", lambda tokenizer, verb: True),
     ),
     Pair(
         "schema",
@@ -138,7 +139,7 @@ PAIRS = (
         (("PRAGMA table_info(oracle_notebook)", []),),
         ("ALTER TABLE oracle_notebook ADD COLUMN more integer", []),
         lambda: mock.patch.object(
-            statements, "pragma", lambda name, is_set: (frozenset(), frozenset())
+            analyzer, "pragma", lambda name, is_set: (frozenset(), frozenset())
         ),
         after=("ALTER TABLE oracle_notebook DROP COLUMN more",),
     ),
@@ -159,6 +160,6 @@ PAIRS = (
             ),
         ),
         _ADD,
-        lambda: mock.patch.object(statements, "READING", frozenset()),
+        lambda: mock.patch.object(analyzer, "READING", frozenset()),
     ),
 )

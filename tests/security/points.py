@@ -254,7 +254,7 @@ POINTS = (
         "budget before authentication",
         "Messages are authenticated, but never the connection. So the budget applies to all "
         "clients: the time for the first request, the size of a message, and the sockets of "
-        "an address. `WSREQUEST_MAX_UNFINISHED_BYTES` limits what all connections make a "
+        "an address. `WSREQUEST_MAX_PENDING_REQUEST_BYTES` limits what all connections make a "
         "process hold. The unfinished requests of one address may take a quarter of it.",
     ),
     Point(

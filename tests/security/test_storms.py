@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from tests.unit.peer import connected, happens, lane_open, make_service, opened
+from tests.unit.peer import connected, happens, make_server, opened, pool_open
 from tests.unit.test_asgi import accepted, handshake, hang_up, running, status
 from tests.unit.views import STAGES
 from wsrequest.errors import Refused
-from wsrequest.http.handshake import place_of
-from wsrequest.protocol.fields import MAX_QUERY_DATA_BYTES, encode_query
+from wsrequest.protocol.validation import MAX_QUERY_DATA_BYTES, encode_query
+from wsrequest.server.admission import place_of
 
 pytestmark = pytest.mark.asyncio
 
 
 async def test_cancelling_is_no_way_around_the_cap() -> None:
     """A sync view cannot be stopped: what is cancelled runs on, and so must count."""
-    async with lane_open(threads=4) as lane:
-        service = make_service(lane)
-        async with connected(service, in_flight=2) as peer, connected(service) as other:
+    async with pool_open(threads=4) as pool:
+        server = make_server(pool)
+        async with connected(server, in_flight=2) as peer, connected(server) as other:
             for n in (0, 1):
                 peer.say(id=n, url=f"/hold/{n}/")
                 await happens(STAGES[str(n)].begun)
@@ -37,11 +37,11 @@ async def test_cancelling_is_no_way_around_the_cap() -> None:
 
 
 async def test_unfinished_requests_of_many_connections_have_a_limit_together() -> None:
-    async with lane_open() as lane:
-        service = make_service(lane)
+    async with pool_open() as pool:
+        server = make_server(pool)
         async with (
-            connected(service, process_bytes=30_000) as first,
-            connected(service, process_bytes=30_000) as second,
+            connected(server, process_bytes=30_000) as first,
+            connected(server, process_bytes=30_000) as second,
         ):
             first.say(bytes(20_000), id=1, method="POST", url="/echo/a/", more=True)
             await first.obeyed()
@@ -54,19 +54,19 @@ async def test_unfinished_requests_of_many_connections_have_a_limit_together() -
             assert await first.code(1) == "too_many_requests"
             second.say(bytes(20_000), id=1, method="POST", url="/echo/b/")
             assert await second.body(1) == bytes(20_000)
-            assert service.budget.held_bytes == 0
+            assert server.budget.held_bytes == 0
 
 
 async def test_one_address_cannot_use_up_what_unfinished_requests_may_hold() -> None:
     """Bodies that are begun and never end: eight connections had all others refused."""
     limits = {"process_bytes": 80_000, "body_bytes": 10_000, "message_bytes": 10_000}
     upload: dict[str, Any] = {"method": "POST", "url": "/echo/a/"}
-    async with lane_open() as lane:
-        service = make_service(lane)
+    async with pool_open() as pool:
+        server = make_server(pool)
         async with (
-            connected(service, address="203.0.113.1", **limits) as one,
-            connected(service, address="203.0.113.1", **limits) as same,
-            connected(service, address="203.0.113.2", **limits) as other,
+            connected(server, address="203.0.113.1", **limits) as one,
+            connected(server, address="203.0.113.1", **limits) as same,
+            connected(server, address="203.0.113.2", **limits) as other,
         ):
             one.say(bytes(9000), id=1, more=True, **upload)
             await one.obeyed()
@@ -88,14 +88,14 @@ async def test_one_address_cannot_use_up_what_unfinished_requests_may_hold() -> 
             assert len(await one.body(1)) == 9000
             same.say(bytes(9000), id=4, **upload)
             assert len(await same.body(4)) == 9000
-            assert service.account_of(one.connection.exchange.base).unfinished_bytes == 0
+            assert server.account_of(one.connection.dispatcher.base).unfinished_bytes == 0
 
 
 async def test_an_unfinished_request_counts_for_more_than_its_bytes() -> None:
     """320 uploads of no byte, on each of 1,000 connections, take 400 MB."""
-    async with lane_open() as lane:
-        service = make_service(lane)
-        async with connected(service) as peer:
+    async with pool_open() as pool:
+        server = make_server(pool)
+        async with connected(server) as peer:
             tracemalloc.start()
             try:
                 for id in range(300):
@@ -104,20 +104,18 @@ async def test_an_unfinished_request_counts_for_more_than_its_bytes() -> None:
                 taken = tracemalloc.get_traced_memory()[0]
             finally:
                 tracemalloc.stop()
-            assert taken < service.budget.held_bytes < 3 * taken
+            assert taken < server.budget.held_bytes < 3 * taken
 
 
 @pytest.mark.parametrize(
     "end", ["answered", "cancelled", "waiting", "uploading", "running", "late", "refused"]
 )
 async def test_what_was_held_is_given_back(end: str) -> None:
-    async with lane_open(threads=1) as lane:
-        service = make_service(lane)
+    async with pool_open(threads=1) as pool:
+        server = make_server(pool)
         seconds = 0.05 if end == "late" else 60
-        async with connected(
-            service, in_flight=1, request_seconds=seconds, body_bytes=4000
-        ) as peer:
-            account = service.account_of(peer.connection.exchange.base)
+        async with connected(server, in_flight=1, request_seconds=seconds, body_bytes=4000) as peer:
+            account = server.account_of(peer.connection.dispatcher.base)
             url = "/quick/a/" if end == "answered" else "/hold/a/"
             peer.say(id=1, url=url)
             if end == "answered":
@@ -139,11 +137,11 @@ async def test_what_was_held_is_given_back(end: str) -> None:
                 await peer.code(3)
                 assert account.unfinished_bytes == running
             await peer.obeyed()
-            assert (service.budget.held_bytes == 0) is (end == "answered")
-            assert account.unfinished_bytes == service.budget.held_bytes
+            assert (server.budget.held_bytes == 0) is (end == "answered")
+            assert account.unfinished_bytes == server.budget.held_bytes
         for stage in STAGES.values():
             stage.go.set()
-        await peer.becomes(lambda: service.budget.held_bytes == 0)
+        await peer.becomes(lambda: server.budget.held_bytes == 0)
         assert account.unfinished_bytes == 0
 
 
@@ -159,9 +157,9 @@ async def test_a_flood_of_messages_waits_to_be_read() -> None:
 
 async def test_a_flood_of_messages_leaves_others_their_turn() -> None:
     """A server can hand over thousands of frames without a pause between them."""
-    async with lane_open() as lane:
-        service = make_service(lane)
-        async with connected(service) as flooder, connected(service) as other:
+    async with pool_open() as pool:
+        server = make_server(pool)
+        async with connected(server) as flooder, connected(server) as other:
             for _ in range(2000):
                 flooder.say(ping=1)
             other.say(ping="mine")

@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import get_script_prefix, get_urlconf, path, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
-from tests.unit.peer import SECONDS, connected, lane_open, make_service
+from tests.unit.peer import SECONDS, connected, make_server, pool_open
 from tests.unit.test_asgi import ORIGIN, accepted, call, handshake, hang_up, running, say
 from tests.unit.views import STAGES, hold, quick
-from wsrequest.http.jobs import Source
+from wsrequest.workers.queue import QueueKey
 
 pytestmark = pytest.mark.asyncio
 
@@ -61,9 +61,9 @@ urlpatterns = [
 async def test_a_thread_keeps_nothing_of_a_request(settings: Any, leave: str, find: str) -> None:
     """With one thread, so that both run on it, and two connections."""
     settings.ROOT_URLCONF = __name__
-    async with lane_open(threads=1, max_threads=1) as lane:
-        service = make_service(lane)
-        async with connected(service) as one, connected(service) as other:
+    async with pool_open(threads=1, max_threads=1) as pool:
+        server = make_server(pool)
+        async with connected(server) as one, connected(server) as other:
             other.say(id=0, url=find)
             clean = await other.body(0)
             one.say(id=1, url=leave)
@@ -84,9 +84,9 @@ async def test_a_flood_of_tickets_has_one_turn(settings: Any) -> None:
             call(application, "POST", x_wsrequest_ticket=f"none-{n}", origin=ORIGIN)
             for n in range(50)
         ]
-        lane = application._get_service().lane
+        pool = application._get_server().pool
         await asyncio.sleep(0)
-        mark = lane.call(int, source=Source())
+        mark = pool.call(int, source=QueueKey())
         order: list[str] = []
         for ticket in tickets:
             ticket.task.add_done_callback(lambda _: order.append("ticket"))

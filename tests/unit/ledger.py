@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsrequest.errors import Refused
-from wsrequest.protocol.codec import decode_client
+from wsrequest.protocol.client_codec import decode_client
 from wsrequest.protocol.messages import Cancel, Credit, Part, Ping, Pong, Refusal, Request, Response
 from wsrequest.types import Frame, Id, Limits
 

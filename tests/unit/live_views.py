@@ -15,13 +15,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.urls import path
 
 from tests.unit import views
-from tests.unit.peer import make_service
+from tests.unit.peer import make_server
 from tests.unit.views import SECONDS, begin
-from wsrequest.connection.service import Live, Service
-from wsrequest.http.lanes import Lane
-from wsrequest.live.reads import current, running
-from wsrequest.live.registry import Registry
-from wsrequest.types import Change, Changes
+from wsrequest.live.manager import LiveQueryManager
+from wsrequest.live.tracking.reads import current, running
+from wsrequest.server.context import Live, ServerContext
+from wsrequest.types import Commit, TableChange
+from wsrequest.workers.pool import WorkerPool
 
 TABLES: dict[str, Any] = {}
 RUNS: list[Any] = []
@@ -39,44 +39,44 @@ def value(table: str) -> Any:
 class Database:
     """Joins the dict and the registry of a service, as the package's taps do."""
 
-    def __init__(self, lane: Lane, **kwargs: Any) -> None:
+    def __init__(self, pool: WorkerPool, **kwargs: Any) -> None:
         share_key = kwargs.pop("share_key", None)
         given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": SECONDS, **kwargs}
-        self.lane = lane
-        self.registry = Registry(lane.loop, **given)
-        self.live = Live(self.registry, self.when_heard, share_key=share_key)
+        self.pool = pool
+        self.manager = LiveQueryManager(pool.loop, **given)
+        self.live = Live(self.manager, self.when_heard, share_key=share_key)
 
     def when_heard(self, then: Callable[[], None]) -> None:
-        self.lane.post(then)  # behind the commits, which come this way, too
+        self.pool.post(then)  # behind the commits, which come this way, too
 
     def commit(self, **values: Any) -> None:
         """Write; from any thread."""
         run = running()
         TABLES.update(values)
-        changes = tuple(Change("default", table) for table in values)
-        self.lane.post(lambda: self.registry.receive(Changes(changes, run)))
+        changes = tuple(TableChange("default", table) for table in values)
+        self.pool.post(lambda: self.manager.receive(Commit(changes, run)))
 
     def is_empty(self) -> bool:
-        registry = self.registry
-        return not len(registry) and not len(registry._index) and not registry._log.is_needed
+        manager = self.manager
+        return not len(manager) and not len(manager._index) and not manager._log.is_needed
 
 
 DATABASE: list[Database] = []
 
 
 @asynccontextmanager
-async def live_service(lane: Lane, **kwargs: Any) -> AsyncIterator[Service]:
+async def live_service(pool: WorkerPool, **kwargs: Any) -> AsyncIterator[ServerContext]:
     """A service whose requests can be subscribed to; fails when one outlives the block."""
-    plain = make_service(lane)
-    database = Database(lane, **kwargs)
+    plain = make_server(pool)
+    database = Database(pool, **kwargs)
     TABLES.clear()
     RUNS.clear()
     DATABASE[:] = [database]
-    yield Service(plain.handler, lane, plain.tickets, live=database.live)
+    yield ServerContext(plain.handler, pool, plain.tickets, live=database.live)
     async with asyncio.timeout(SECONDS):
         while not database.is_empty():  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(0)
-    database.registry.stop()
+    database.manager.stop()
 
 
 def commit(**values: Any) -> None:

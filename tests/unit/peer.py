@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 
 from tests.unit.views import STAGES
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
-from wsrequest.connection.service import Service, Terms
-from wsrequest.http.environ import Base, make_base
-from wsrequest.http.handler import Handler, finish_thread, prepare_thread
-from wsrequest.http.jobs import Source
-from wsrequest.http.lanes import Lane
-from wsrequest.http.tickets import Tickets
-from wsrequest.protocol.codec import decode_server
 from wsrequest.protocol.messages import Part, Refusal, Response
+from wsrequest.protocol.server_codec import decode_server
+from wsrequest.request.environ import Base, make_base
+from wsrequest.request.handler import Handler, finish_thread, prepare_thread
+from wsrequest.server.context import ConnectionConfig, ServerContext
+from wsrequest.server.tickets import Tickets
 from wsrequest.types import Limits
+from wsrequest.workers.pool import WorkerPool
+from wsrequest.workers.queue import QueueKey
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Peer:
     """What a connection is given as ``send`` and ``receive``, and what a test holds of it."""
 
     connection: Connection
-    lane: Lane
+    pool: WorkerPool
     task: asyncio.Task[None]
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class Peer:
     async def taken(self) -> None:
         """Wait until the connection has read everything that was said, whether the peer reads."""
         await self.becomes(self._inbox.empty)
-        await self.lane.call(int, source=Source())  # what it gave the lane is begun, or done
+        await self.pool.call(int, queue_key=QueueKey())  # what it gave the lane is begun, or done
 
     async def is_closed(self) -> tuple[int, str]:
         """Wait for the end of the connection; return its close code and reason."""
@@ -177,15 +177,15 @@ def base(
     return made
 
 
-def make_service(lane: Lane) -> Service:
-    return Service(Handler(), lane, lambda: Tickets(None, 60))
+def make_server(pool: WorkerPool) -> ServerContext:
+    return ServerContext(Handler(), pool, lambda: Tickets(None, 60))
 
 
 @asynccontextmanager
-async def lane_open(threads: int = 2, max_threads: int = 8) -> AsyncIterator[Lane]:
+async def pool_open(threads: int = 2, max_threads: int = 8) -> AsyncIterator[WorkerPool]:
     """A lane whose threads end with the block, whatever its views wait for."""
     before = set(threading.enumerate())
-    lane = Lane(
+    pool = WorkerPool(
         asyncio.get_running_loop(),
         threads=threads,
         max_threads=max_threads,
@@ -193,13 +193,13 @@ async def lane_open(threads: int = 2, max_threads: int = 8) -> AsyncIterator[Lan
         finish=finish_thread,
     )
     try:
-        yield lane
+        yield pool
     finally:
         for stage in STAGES.values():
             stage.go.set()
-        lane.stop()
+        pool.stop()
         for thread in set(threading.enumerate()) - before:
-            if thread.name == "wsrequest-lane":
+            if thread.name == "wsrequest-worker":
                 await asyncio.to_thread(thread.join, SECONDS)
                 assert not thread.is_alive()
         await asyncio.sleep(0)  # their last results are with the loop
@@ -207,12 +207,12 @@ async def lane_open(threads: int = 2, max_threads: int = 8) -> AsyncIterator[Lan
 
 @asynccontextmanager
 async def connected(
-    service: Service,
+    server: ServerContext,
     *,
     greeted: bool = False,
     origin: str | None = None,
     cookie: str = "",
-    terms: Terms | None = None,
+    config: ConnectionConfig | None = None,
     address: str = "203.0.113.7",
     headers: dict[str, str] | None = None,
     **limits: Any,
@@ -223,10 +223,10 @@ async def connected(
         peer.send,
         base(origin, cookie, address=address, headers=headers),
         SUBPROTOCOL if greeted else None,
-        service,
-        terms or Terms(Limits(**limits)),
+        server,
+        config or ConnectionConfig(Limits(**limits)),
     )
-    peer.lane = service.lane
+    peer.pool = server.pool
     peer.task = asyncio.create_task(peer.connection.run(peer.receive))
     try:
         yield peer
@@ -240,12 +240,12 @@ async def connected(
 async def opened(threads: int = 2, max_threads: int = 8, **kwargs: Any) -> AsyncIterator[Peer]:
     """A connection with a lane of its own; fails when a task outlives it."""
     before = asyncio.all_tasks()
-    async with lane_open(threads, max_threads) as lane:
-        async with connected(make_service(lane), **kwargs) as peer:
+    async with pool_open(threads, max_threads) as pool:
+        async with connected(make_server(pool), **kwargs) as peer:
             yield peer
     left = asyncio.all_tasks() - before
     if left:
         _, pending = await asyncio.wait(left, timeout=SECONDS)
         assert not pending
-    assert not list(peer.connection.exchange._schedule)
-    assert lane._parked == 0
+    assert not list(peer.connection.dispatcher._schedule)
+    assert pool._blocked == 0

@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from tests.unit.peer import SECONDS
 from tests.unit.views import STAGES
 from wsrequest.asgi import Application, get_asgi_application, get_websocket_application
-from wsrequest.connection import arrivals, sockets
 from wsrequest.connection.connection import Connection
+from wsrequest.server import connections, rate_limiter
 
 pytestmark = pytest.mark.asyncio
 ORIGIN = "http://testserver"
@@ -151,7 +151,7 @@ async def running(path: str | None = None) -> AsyncIterator[Application]:
         await lifespan.until("lifespan.shutdown.complete")
         await lifespan.ends()
         for thread in set(threading.enumerate()) - before:
-            if thread.name == "wsrequest-lane":
+            if thread.name == "wsrequest-worker":
                 await asyncio.to_thread(thread.join, SECONDS)
                 assert not thread.is_alive()
 
@@ -299,7 +299,7 @@ async def test_a_page_of_ours_is_accepted(origin: str | None, settings: Any) -> 
 async def test_a_handshake_without_origin_is_refused_where_the_setting_says_so(
     settings: Any,
 ) -> None:
-    settings.WSREQUEST_ALLOW_NO_ORIGIN = False
+    settings.WSREQUEST_ALLOW_MISSING_ORIGIN = False
     async with running() as application:
         assert status(await handshake(application).ends()) == 403
 
@@ -368,7 +368,7 @@ async def test_the_count_falls_back_to_zero(end: str) -> None:
             if end == "disconnected":
                 await hang_up(wire)
             elif end == "closed":
-                for socket in sockets.open_sockets():
+                for socket in connections.open_sockets():
                     socket.close_soon(4500, "enough")
                 await wire.ends()
             else:
@@ -428,9 +428,9 @@ async def test_a_connection_keeps_the_terms_that_it_was_opened_with(settings: An
         for wire in (first, second, third):
             say(wire, ping=1)
             await wire.until("websocket.send")
-        terms = [s.terms for s in sockets.open_sockets() if isinstance(s, Connection)]
-        assert len({id(one) for one in terms}) == 2
-        assert sorted(one.limits.in_flight for one in terms) == [3, 64, 64]
+        config = [s.config for s in connections.open_sockets() if isinstance(s, Connection)]
+        assert len({id(one) for one in config}) == 2
+        assert sorted(one.limits.in_flight for one in config) == [3, 64, 64]
         for wire in (first, second, third):
             await hang_up(wire)
 
@@ -754,8 +754,8 @@ async def test_streams_of_events_that_are_refused_cost_others_nothing(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One comes in per hour: 61 such streams a second gave everybody 503."""
-    monkeypatch.setattr(arrivals, "SLICE_SECONDS", 3600)
-    monkeypatch.setattr(arrivals, "WAIT_SECONDS", 4 * 3600)
+    monkeypatch.setattr(rate_limiter, "SLICE_SECONDS", 3600)
+    monkeypatch.setattr(rate_limiter, "WAIT_SECONDS", 4 * 3600)
     async with running() as application:
         settings.WSREQUEST_MAX_HANDSHAKES_PER_SECOND = 1 / 3600
         for url in ["/nowhere/", "/nowhere/", "/quick/a/%", "https://other.example/"] * 3:

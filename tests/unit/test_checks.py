@@ -180,7 +180,7 @@ WRONG = [
     wrong("E001", "is 0.5, but must be a whole number.", WSREQUEST_PART_BYTES=0.5),
     wrong("E001", "is None, but must be a number.", WSREQUEST_REQUEST_SECONDS=None),
     wrong("E001", "is nan, but must be a number.", WSREQUEST_REQUEST_SECONDS=float("nan")),
-    wrong("E001", "is 1, but must be True or False.", WSREQUEST_ALLOW_NO_ORIGIN=1),
+    wrong("E001", "is 1, but must be True or False.", WSREQUEST_ALLOW_MISSING_ORIGIN=1),
     wrong("E001", "is b'/ws/', but must be a string.", WSREQUEST_PATH=b"/ws/"),
     wrong(
         "E001",
@@ -241,6 +241,12 @@ WRONG = [
         for urls in (Deep, GivenToTheView, OfAFunction, OfAnAction)
     ),
     wrong("W001", "WSREQUEST_TREADS", "Did you mean WSREQUEST_THREADS?", WSREQUEST_TREADS=4),
+    wrong(
+        "W001",
+        "WSREQUEST_LIVE_RUNS",
+        "Its name is WSREQUEST_LIVE_MAX_CONCURRENT_RUNS now.",
+        WSREQUEST_LIVE_RUNS=4,
+    ),
     wrong("W001", "WSREQUEST_ZZZZZZ", "Take it out", WSREQUEST_ZZZZZZ=4),
     wrong("W002", "is '/socket', without the slash", WSREQUEST_PATH="/socket"),
     wrong("W003", "the path of the view", ROOT_URLCONF=__name__, WSREQUEST_PATH="/taken/"),
@@ -252,14 +258,19 @@ WRONG = [
     wrong(
         "W004",
         "as large as it may",
-        WSREQUEST_MAX_UNFINISHED_BYTES=2**20,
+        WSREQUEST_MAX_PENDING_REQUEST_BYTES=2**20,
         WSREQUEST_MAX_LIVE_BYTES=2**20,
         WSREQUEST_MAX_LIVE_BYTES_PER_ADDRESS=2**20,
     ),
-    wrong("W004", "every thread", "lower WSREQUEST_LIVE_RUNS", WSREQUEST_LIVE_RUNS=9),
-    wrong("W004", "(3) is less than WSREQUEST_LIVE_RUNS (4)", WSREQUEST_THREADS=3),
+    wrong(
+        "W004",
+        "every thread",
+        "lower WSREQUEST_LIVE_MAX_CONCURRENT_RUNS",
+        WSREQUEST_LIVE_MAX_CONCURRENT_RUNS=9,
+    ),
+    wrong("W004", "(3) is less than WSREQUEST_LIVE_MAX_CONCURRENT_RUNS (4)", WSREQUEST_THREADS=3),
     wrong("W004", "one address can hold all", WSREQUEST_MAX_LIVE_BYTES=2**25),
-    wrong("W004", "keep out all others", WSREQUEST_MAX_UNFINISHED_BYTES=2**27),
+    wrong("W004", "keep out all others", WSREQUEST_MAX_PENDING_REQUEST_BYTES=2**27),
     wrong("W005", "uvicorn closes", WSREQUEST_MAX_MESSAGE_BYTES=2**24 + 1),
     wrong("W006", "is 60, but proxies", WSREQUEST_PING_SECONDS=60),
     wrong(
@@ -514,7 +525,7 @@ def test_check_of_deployment_is_for_deployment() -> None:
 def test_check_reports_a_wrong_type_once_whatever_builds_on_it() -> None:
     for name in (
         *("THREADS", "MAX_MESSAGE_BYTES", "FORBIDDEN_HEADERS", "ALLOWED_ORIGINS", "PATH"),
-        *("LIVE_REPLICAS", "LIVE_RUNS", "MAX_SUBSCRIPTIONS"),
+        *("LIVE_REPLICAS", "LIVE_MAX_CONCURRENT_RUNS", "MAX_SUBSCRIPTIONS"),
     ):
         assert ids(**{f"WSREQUEST_{name}": object()}) == ["E001"], name
 

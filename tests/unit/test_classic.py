@@ -14,7 +14,7 @@ from django.test import RequestFactory, override_settings
 
 from tests.project.apps import COUNTS
 from tests.project.views.streams import CLOSED, content
-from wsrequest.classic import WebSocketRequest
+from wsrequest.contrib.classic import WebSocketRequest
 
 INVALID = {"error": "Invalid formatted message.", "status_code": 400}
 MISSING = {"error": "Missing URL", "status_code": 400}
@@ -428,7 +428,7 @@ def test_stream_that_fails_is_an_error_and_not_half_an_answer(
 
 
 def test_stream_over_the_limit_is_stopped_and_closed(settings: Any) -> None:
-    settings.WSREQUEST_MAX_ANSWER_BYTES = 20_000
+    settings.WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES = 20_000
     response = answer(url="/stream/endless/?name=classic-large")
     assert response.status_code == 500
     assert response.content == b"this streamed answer is over 20000 bytes"
@@ -436,7 +436,7 @@ def test_stream_over_the_limit_is_stopped_and_closed(settings: Any) -> None:
 
 
 def test_stream_of_just_the_limit_is_gathered(settings: Any) -> None:
-    settings.WSREQUEST_MAX_ANSWER_BYTES = 24
+    settings.WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES = 24
     assert len(answer(url="/stream/?count=3").content) == 24
     assert answer(url="/stream/?count=4").status_code == 500
 

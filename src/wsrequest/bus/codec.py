@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from wsrequest.bus.base import Topic
-from wsrequest.types import Change, Changes, Row
+from wsrequest.types import Commit, Row, TableChange
 
 __all__ = ["CHANGES", "MAX_BYTES", "decode_changes", "encode_changes"]
 
@@ -22,7 +22,7 @@ _UUID = 1  # its code among the extensions of MessagePack
 _Sent = list[tuple[str, str | None, list[dict[str, Any]] | None]]
 
 
-def encode_changes(changes: Changes, *, max_bytes: int = MAX_BYTES) -> bytes:
+def encode_changes(changes: Commit, *, max_bytes: int = MAX_BYTES) -> bytes:
     """Return changes as bytes.
 
     Of a row those values are kept that are None, bool, int of up to 64 bits, float, str, bytes or
@@ -51,15 +51,15 @@ def encode_changes(changes: Changes, *, max_bytes: int = MAX_BYTES) -> bytes:
     return _encode([("*", None, None)])
 
 
-def decode_changes(encoded: bytes) -> Changes:
+def decode_changes(encoded: bytes) -> Commit:
     """Return what ``encode_changes`` was given, but for what it says that it leaves out.
 
     Raises:
         ValueError: these are other bytes.
     """
-    return Changes(
+    return Commit(
         tuple(
-            Change(database, table, None if rows is None else tuple(rows))
+            TableChange(database, table, None if rows is None else tuple(rows))
             for database, table, rows in _decoder.decode(encoded)
         )
     )
@@ -86,11 +86,11 @@ def _extended(code: int, data: memoryview) -> UUID:
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(_Sent, ext_hook=_extended)
 
-CHANGES: Topic[Changes] = Topic(
+CHANGES: Topic[Commit] = Topic(
     "changes",
     encode_changes,
     decode_changes,
-    weigh=Changes.weight_bytes,
-    lighten=Changes.without_rows,
+    weigh=Commit.weight_bytes,
+    lighten=Commit.without_rows,
 )
 """What commits wrote. Published after each commit that wrote anything."""

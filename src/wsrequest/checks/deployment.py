@@ -10,8 +10,8 @@ from django.utils.version import get_version_tuple
 from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
 from wsrequest.faults import sound
-from wsrequest.http.ticket_store import cache_of
 from wsrequest.management.applications import look_up
+from wsrequest.server.ticket_store import cache_of
 
 __all__ = [
     "check_excluded_paths",

@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
 from wsrequest.faults import faults, path_fault, sound
-from wsrequest.live.databases import are_likely_copies
+from wsrequest.live.tracking.databases import are_likely_copies
 from wsrequest.management.applications import look_up
 
 __all__ = [

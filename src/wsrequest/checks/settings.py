@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.core.checks import CheckMessage, register
 
 from wsrequest.checks.table import TAG, message
-from wsrequest.conf import SETTINGS, conf
+from wsrequest.conf import RENAMED, SETTINGS, conf
 from wsrequest.faults import faults, sound
 from wsrequest.live.normalizing import pattern_fault, rewriter_fault
 
@@ -44,12 +44,14 @@ _ORDERS = (
         "the server sends larger frames than it takes, and than many clients take",
     ),
     _Order("MAX_BODY_BYTES", "WINDOW_BYTES", "no body ever fills the window"),
-    _Order("MAX_UNFINISHED_BYTES", "MAX_BODY_BYTES", "no body can be as large as it may"),
+    _Order("MAX_PENDING_REQUEST_BYTES", "MAX_BODY_BYTES", "no body can be as large as it may"),
 )
 _LIVE_ORDERS = (
-    _Order("THREADS", "LIVE_RUNS", "live requests can keep every thread from the others"),
+    _Order(
+        "THREADS", "LIVE_MAX_CONCURRENT_RUNS", "live requests can keep every thread from the others"
+    ),
     _Order("MAX_LIVE_BYTES", "MAX_LIVE_BYTES_PER_ADDRESS", "one address can hold all of it"),
-    _Order("MAX_UNFINISHED_BYTES", "MAX_LIVE_BYTES", "live requests can keep out all others"),
+    _Order("MAX_PENDING_REQUEST_BYTES", "MAX_LIVE_BYTES", "live requests can keep out all others"),
 )
 
 
@@ -65,9 +67,12 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
     found = []
     for name in sorted(set(conf.names()) - set(SETTINGS)):
         near = get_close_matches(name, SETTINGS, n=1, cutoff=0.75)
-        suggestion = (
-            f"Did you mean {near[0]}?" if near else "Take it out; docs/settings.md has all."
-        )
+        if name in RENAMED:
+            suggestion = f"Its name is {RENAMED[name]} now."
+        elif near:
+            suggestion = f"Did you mean {near[0]}?"
+        else:
+            suggestion = "Take it out; docs/settings.md has all."
         found.append(message("wsrequest.W001", name=name, suggestion=suggestion))
     return found
 

@@ -1,7 +1,6 @@
-"""One socket, from its accept to its end in good order: read, timed, drained, closed.
+"""One socket, from its accept to its close: read, timed, drained, closed.
 
-Owns the life of one connection and wires its parts. What the frames ask for is
-``exchange``'s. Reading waits for nothing but its pace.
+Reading waits for nothing but its own rate limit.
 """
 
 import asyncio
@@ -13,23 +12,55 @@ from uuid import uuid4
 
 from msgspec import Raw
 
-from wsrequest.connection import sockets
-from wsrequest.connection.calls import Call
-from wsrequest.connection.exchange import SLOW_READER, Exchange
-from wsrequest.connection.journal import Journal
-from wsrequest.connection.outbox import Outbox
-from wsrequest.connection.pace import Pace
-from wsrequest.connection.service import Service, Terms
+from wsrequest.connection.dispatcher import SLOW_READER, Dispatcher
+from wsrequest.connection.identity import ConnectionIdentity
+from wsrequest.connection.log import ConnectionLog
+from wsrequest.connection.send_queue import SendQueue
+from wsrequest.connection.timeouts import Timeouts
 from wsrequest.connection.unread import Unread
-from wsrequest.connection.visitor import Visitor
-from wsrequest.connection.watch import Watch
-from wsrequest.http.environ import Base
-from wsrequest.http.requests import WebSocketInfo, takes_referrer
-from wsrequest.protocol.codec import encode_server
 from wsrequest.protocol.messages import Ping
+from wsrequest.protocol.server_codec import encode_server
+from wsrequest.request.environ import Base, WebSocketInfo, takes_referrer
+from wsrequest.request.task import RequestTask
+from wsrequest.server import connections
+from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.types import Frame
 
-__all__ = ["SUBPROTOCOL", "Connection"]
+__all__ = ["SUBPROTOCOL", "Connection", "TokenBucket"]
+
+TURN_FRAMES = 64  # a server can hand over thousands that came in one piece, without a pause between
+BURST_SECONDS = 1.0  # what was not used up may be used later, for so long
+
+
+class TokenBucket:
+    """A token bucket that is looked at once for many frames.
+
+    Args:
+        per_second: how many frames may be taken in a second, on the average.
+    """
+
+    __slots__ = ("_due", "_left", "_per_second", "_turn")
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._turn = self._left = max(1, min(TURN_FRAMES, per_second // 8))
+        self._due = 0.0  # loop time by which the frames taken so far would be taken at that speed
+
+    def is_turn_over(self) -> bool:
+        """Count a frame; whether others should have their turn now."""
+        self._left -= 1
+        return self._left <= 0
+
+    def next_turn(self, now: float) -> float:
+        """Begin another turn; return the seconds to wait before, 0 for only letting others in.
+
+        Args:
+            now: loop time.
+        """
+        self._left = self._turn
+        self._due = max(self._due, now - BURST_SECONDS) + self._turn / self._per_second
+        return max(0.0, self._due - now)
+
 
 logger = logging.getLogger("wsrequest.connection")
 
@@ -50,8 +81,8 @@ class Connection:
         send: the ASGI callable.
         base: of its handshake.
         subprotocol: what was agreed on; a client with one is greeted and pinged.
-        service: what the process runs requests with.
-        terms: the settings that hold for this connection.
+        server: what the process runs requests with.
+        config: the settings that hold for this connection.
 
     Attributes:
         abort: ends it although the client has not read all; None where the server has no such way.
@@ -59,27 +90,32 @@ class Connection:
 
     __slots__ = (
         "__weakref__", "_closing", "_ended", "_farewell", "_is_resting", "_left", "_pace", "_send",
-        "_task", "_unread", "abort",
-        "connection_id", "exchange", "journal", "outbox", "service", "terms", "visitor", "watch",
+        "_task", "_unread", "abort", "config", "connection_id", "dispatcher", "identity", "log",
+        "send_queue", "server", "timeouts",
     )  # fmt: skip
 
     def __init__(
-        self, send: Send, base: Base, subprotocol: str | None, service: Service, terms: Terms
+        self,
+        send: Send,
+        base: Base,
+        subprotocol: str | None,
+        server: ServerContext,
+        config: ConnectionConfig,
     ) -> None:
-        self.service, self.terms = service, terms
+        self.server, self.config = server, config
         self.connection_id = uuid4().hex
-        self.journal = Journal(self.connection_id, base)
+        self.log = ConnectionLog(self.connection_id, base)
         self._send = send
-        self.watch = Watch(self, terms.limits, pings=subprotocol is not None)
-        self.outbox = Outbox(
-            send, terms.limits.outbound_bytes, self._room, self._sending, self._broken,
+        self.timeouts = Timeouts(self, config.limits, pings=subprotocol is not None)
+        self.send_queue = SendQueue(
+            send, config.limits.outbound_bytes, self._room, self._sending, self._broken,
             self._is_waiting,
         )  # fmt: skip
         self._unread: Unread | None = None  # made for the first client that leaves much
         self.abort: Callable[[], None] | None = None
-        self.visitor = Visitor(self, base)
-        self.exchange = Exchange(self, base, WebSocketInfo(self.connection_id, subprotocol))
-        self._pace = Pace(terms.limits.messages_per_second)
+        self.identity = ConnectionIdentity(self, base)
+        self.dispatcher = Dispatcher(self, base, WebSocketInfo(self.connection_id, subprotocol))
+        self._pace = TokenBucket(config.limits.messages_per_second)
         self._is_resting = False  # its turn is over: the next frame has to wait
         self._task: asyncio.Task[Any] | None = None
         self._closing: tuple[int, str] | None = None
@@ -91,20 +127,20 @@ class Connection:
         """Serve the connection until either side closes it."""
         serving = self._run(receive)
         if asyncio.current_task() is None:  # granian's own task implementation
-            return self.service.lane.loop.create_task(serving)
+            return self.server.pool.loop.create_task(serving)
         return serving
 
     async def _run(self, receive: Receive) -> None:
         self._task = asyncio.current_task()
-        sockets.add(self)
-        self.journal.opened(self.exchange.base.origin)
-        subprotocol = self.exchange.info.subprotocol
+        connections.add(self)
+        self.log.opened(self.dispatcher.base.origin)
+        subprotocol = self.dispatcher.info.subprotocol
         if subprotocol:
-            base = self.exchange.base
-            referrer = takes_referrer(base, self.terms.vouching_headers)
-            hello = self.terms.hello(subprotocol, base.tickets, referrer=referrer)
-            self.outbox.put(encode_server(hello))
-        self.watch.start()
+            base = self.dispatcher.base
+            referrer = takes_referrer(base, self.config.vouching_headers)
+            hello = self.config.hello(subprotocol, base.tickets, referrer=referrer)
+            self.send_queue.put(encode_server(hello))
+        self.timeouts.start()
         try:
             await self._read(receive)
         except asyncio.CancelledError:
@@ -115,7 +151,7 @@ class Connection:
                 self._task.uncancel()  # type: ignore[union-attr] # set above
             else:
                 self._closing = (RESTART, "the server restarts")
-                self.exchange.refuse_for_restart()
+                self.dispatcher.refuse_for_restart()
             await self._close()
             if not is_ours:
                 raise
@@ -144,14 +180,14 @@ class Connection:
 
     def _take(self, frame: Frame) -> None:
         try:
-            self.exchange.receive(frame)
+            self.dispatcher.receive(frame)
         except Exception:
             logger.exception("connection %s failed", self.connection_id)
             self.close(FAILED, "the server failed")
         self._is_resting = self._pace.is_turn_over()
 
     async def _rest(self) -> None:
-        await asyncio.sleep(self._pace.next_turn(self.service.lane.loop.time()))
+        await asyncio.sleep(self._pace.next_turn(self.server.pool.loop.time()))
         self._is_resting = False
 
     def close(self, code: int, reason: str) -> None:
@@ -162,27 +198,27 @@ class Connection:
 
     def close_soon(self, code: int, reason: str) -> None:
         """Like ``close``, from any thread."""
-        self.service.lane.post(partial(self.close, code, reason))
+        self.server.pool.post(partial(self.close, code, reason))
 
     def logged_out_soon(self) -> None:
         """Its own request has logged its user out; from any thread."""
-        self.service.lane.post(self.exchange.logged_out)
+        self.server.pool.post(self.dispatcher.logged_out)
 
     async def drain(self) -> None:
         """Begin nothing more, answer what is in flight, close for a restart; return when closed."""
-        self.exchange.begin_no_more()
+        self.dispatcher.begin_no_more()
         if self._task is None:
             return
         if self._ended is None:
-            self._ended = self.service.lane.loop.create_future()
-        self.exchange.refuse_for_restart(endless_only=True)
-        if not self.exchange.has_calls:
+            self._ended = self.server.pool.loop.create_future()
+        self.dispatcher.refuse_for_restart(endless_only=True)
+        if not self.dispatcher.has_tasks:
             self.close_for_restart()
         await asyncio.shield(self._ended)  # others may be waiting, too
 
     def close_for_restart(self) -> None:
         """Refuse what is in flight, and close. On the event loop; safe to call twice."""
-        self.exchange.refuse_for_restart()
+        self.dispatcher.refuse_for_restart()
         self.close(RESTART, "the server restarts")
 
     def all_is_answered(self) -> None:
@@ -190,31 +226,31 @@ class Connection:
         if self._farewell is None:
             # Its next request may be on the way. It is to be read and refused: granian and
             # hypercorn reset a connection that they close unread, and the answers go with it.
-            self._farewell = self.service.lane.loop.call_later(
+            self._farewell = self.server.pool.loop.call_later(
                 FAREWELL_SECONDS, self.close_for_restart
             )
 
     @property
     def session_key(self) -> str | None:
         """The session that the connection's cookies name."""
-        return self.visitor.session_key
+        return self.identity.session_key
 
     # What the outbox says.
 
     def _room(self) -> None:
-        self.exchange.go_on()
+        self.dispatcher.go_on()
 
     def _sending(self) -> None:
-        since = self.outbox.sending_since
+        since = self.send_queue.sending_since
         assert since is not None  # the outbox says this behind it
-        self.watch.expect(since + self.terms.limits.slow_reader_seconds)
+        self.timeouts.schedule(since + self.config.limits.slow_reader_seconds)
 
     def _broken(self) -> None:
         """The server does not send a frame; who waits for it must not wait forever."""
         self.close(FAILED, "an answer could not be sent")
 
     def _is_waiting(self, count: int) -> None:
-        self._get_unread().in_outbox(count)
+        self._get_unread().in_send_queue(count)
 
     def is_buffered(self, count: int) -> None:
         """So many bytes wait in the server's buffer; 0 when the client has read most of them."""
@@ -224,58 +260,58 @@ class Connection:
     def _get_unread(self) -> Unread:
         if self._unread is None:
             self._unread = Unread(
-                self.service.budget, self.exchange.base, self.terms.limits, self.too_much_waits
+                self.server.budget, self.dispatcher.base, self.config.limits, self.too_much_waits
             )
         return self._unread
 
     def too_much_waits(self) -> None:
         """Cut a client at once that leaves more unread than there is room for."""
-        self.outbox.discard()
+        self.send_queue.discard()
         self.close(SLOW_READER, "too much waits to be read")
         if self.abort is not None:
             self.abort()
 
     # What the clock says.
 
-    def timed_calls(self) -> list[Call]:
+    def timed_tasks(self) -> list[RequestTask]:
         """The calls that have a deadline, in any order."""
-        return self.exchange.timed_calls()
+        return self.dispatcher.timed_tasks()
 
-    def call_expired(self, call: Call) -> None:
+    def task_expired(self, task: RequestTask) -> None:
         """Refuse a call that did not answer in time, or whose body did not come on."""
-        self.exchange.call_expired(call)
+        self.dispatcher.task_expired(task)
 
     def is_busy(self) -> bool:
         """Whether the client has something to wait for."""
-        return self.exchange.is_busy()
+        return self.dispatcher.is_busy()
 
     def session_since(self) -> float | None:
         """Loop time at which a session was last found to name a user; None without such."""
-        return self.visitor.session_since
+        return self.identity.session_since
 
     def session_is_due(self) -> None:
         """Look whether the session still names somebody."""
-        self.visitor.session_is_due()
+        self.identity.session_is_due()
 
     def sending_since(self) -> float | None:
         """Loop time at which the frame now being sent was begun; None when none is."""
-        return self.outbox.sending_since
+        return self.send_queue.sending_since
 
     def reader_is_slow(self) -> None:
         """Cut a client that does not read what waits for it."""
-        self.outbox.discard()
+        self.send_queue.discard()
         self.close(SLOW_READER, "a frame waited too long to be read")
 
     def ping_is_due(self) -> None:
         """Ask a silent client for a sign of life."""
-        self.outbox.put(encode_server(Ping(Raw(b"1"))))
+        self.send_queue.put(encode_server(Ping(Raw(b"1"))))
 
     def client_is_silent(self, *, was_pinged: bool) -> None:
         """Cut a client that gives no sign of life."""
         if was_pinged:
-            self.outbox.discard()
+            self.send_queue.discard()
             self.close(SILENT, "no pong came")
-        elif self.watch.has_spoken:
+        elif self.timeouts.has_spoken:
             self.close(SILENT, "nothing came")
         else:
             self.close(NO_REQUEST, "no request came")
@@ -286,12 +322,12 @@ class Connection:
         assert self._closing is not None
         code, reason = self._closing
         try:
-            async with asyncio.timeout(self.terms.limits.pong_seconds):
-                await self.outbox.flush()
+            async with asyncio.timeout(self.config.limits.pong_seconds):
+                await self.send_queue.flush()
         except TimeoutError:
-            self.outbox.discard()
+            self.send_queue.discard()
         try:
-            async with asyncio.timeout(self.terms.limits.pong_seconds):
+            async with asyncio.timeout(self.config.limits.pong_seconds):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
         except TimeoutError:
             if self.abort is not None:
@@ -300,11 +336,11 @@ class Connection:
             logger.debug("closing failed: %r", error)
 
     def _end(self) -> None:
-        sockets.discard(self)
-        self.journal.closed(*(self._closing or (self._left, "by the client")))
-        self.watch.stop()
-        self.outbox.discard()
-        self.exchange.end()
+        connections.discard(self)
+        self.log.closed(*(self._closing or (self._left, "by the client")))
+        self.timeouts.stop()
+        self.send_queue.discard()
+        self.dispatcher.end()
         self._is_resting = True  # for good: TLS can bring frames until what was written has gone
         self._task = None
         if self._farewell is not None:

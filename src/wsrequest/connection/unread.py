@@ -6,9 +6,9 @@ How much all of them may leave is ``budget``'s.
 
 from collections.abc import Callable
 
-from wsrequest.connection.budget import Budget
-from wsrequest.http.environ import Base
-from wsrequest.http.handshake import place_of
+from wsrequest.request.budget import Budget
+from wsrequest.request.environ import Base
+from wsrequest.server.admission import place_of
 from wsrequest.types import Limits
 
 __all__ = ["Unread"]
@@ -32,7 +32,7 @@ class Unread:
         self._cut: Callable[[], None] | None = cut
         self._in_outbox = self._in_server = 0
 
-    def in_outbox(self, count: int) -> None:
+    def in_send_queue(self, count: int) -> None:
         """So many bytes wait in the outbox, beyond what any may leave."""
         self._in_outbox = count
         self._note()

@@ -3,7 +3,7 @@
 For projects: what a view reads that no statement shows, and when that has changed.
 """
 
-from wsrequest.live.depends import changed, depends_on
-from wsrequest.live.reruns import is_rerun, skip_on_rerun
+from wsrequest.live.tracking.api import depends_on, invalidate
+from wsrequest.live.tracking.reruns import is_rerun, skip_on_rerun
 
-__all__ = ["changed", "depends_on", "is_rerun", "skip_on_rerun"]
+__all__ = ["depends_on", "invalidate", "is_rerun", "skip_on_rerun"]

@@ -8,10 +8,10 @@ written, and the run behind that did not read it again. Pure.
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
-from wsrequest.live.matching import touches
-from wsrequest.types import Changes, Read
+from wsrequest.live.index import touches
+from wsrequest.types import Commit, ReadPredicate
 
-__all__ = ["MAX_KEPT", "Commit", "Commits", "Kept", "coarser"]
+__all__ = ["MAX_KEPT", "KeptCommit", "KeptCommits", "Kept", "coarser"]
 
 _MAX_COMMITS = 100  # that are looked at behind one run; what others wrote is kept
 _MOST_LOOKS = 2_000  # of a read at a commit, which take some 5 us each on the event loop
@@ -19,7 +19,7 @@ MAX_KEPT = 32  # of one group; more of a table are the table, more tables are th
 _MOST_BYTES = 2**22  # of the commits that all groups remember together
 
 
-class Commit:
+class KeptCommit:
     """What one commit wrote.
 
     Attributes:
@@ -28,12 +28,12 @@ class Commit:
 
     __slots__ = ("changes", "weight_bytes")
 
-    def __init__(self, changes: Changes) -> None:
-        self.changes: Changes | None = changes
+    def __init__(self, changes: Commit) -> None:
+        self.changes: Commit | None = changes
         self.weight_bytes = changes.weight_bytes()
 
 
-class Commits:
+class KeptCommits:
     """The commits that the groups of a process remember, bounded together: the newest ones.
 
     To forget one is safe. What was read counts on then, and a view may run once more.
@@ -42,16 +42,16 @@ class Commits:
     __slots__ = ("_bytes", "_commits")
 
     def __init__(self) -> None:
-        self._commits: deque[Commit] = deque()  # the oldest first
+        self._commits: deque[KeptCommit] = deque()  # the oldest first
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._commits)
 
-    def add(self, changes: Changes) -> Commit:
+    def add(self, changes: Commit) -> KeptCommit:
         """Remember a commit, and forget the oldest where they are too many bytes."""
         # It keeps no run, and nobody's connection.
-        commit = Commit(changes if changes.run is None else Changes(changes.changes))
+        commit = KeptCommit(changes if changes.run is None else Commit(changes.changes))
         self._commits.append(commit)
         self._bytes += commit.weight_bytes
         while self._bytes > _MOST_BYTES:
@@ -73,17 +73,19 @@ class Kept:
 
     def __init__(self) -> None:
         self._count = 0
-        self._added: frozenset[Read] = frozenset()  # by ``join``, since the last run that succeeded
-        self._written: list[Commit] = []  # since the last run began
-        self._tried: list[Commit] = []  # before that: why it ran
+        self._added: frozenset[ReadPredicate] = (
+            frozenset()
+        )  # by ``join``, since the last run that succeeded
+        self._written: list[KeptCommit] = []  # since the last run began
+        self._tried: list[KeptCommit] = []  # before that: why it ran
         # Those that stand for more than they say: all that was read of a table, or of a database.
         # That some of it was written and not read again proves nothing of the rest.
-        self._wide: frozenset[Read] = frozenset()
+        self._wide: frozenset[ReadPredicate] = frozenset()
 
     def __len__(self) -> int:
         return self._count
 
-    def wrote(self, commit: Commit) -> None:
+    def wrote(self, commit: KeptCommit) -> None:
         """A commit has touched the group."""
         if len(self._written) < _MAX_COMMITS:
             self._written.append(commit)
@@ -92,7 +94,9 @@ class Kept:
         """A run begins."""
         self._tried, self._written = self._written, []
 
-    def take(self, before: frozenset[Read], reads: frozenset[Read]) -> frozenset[Read]:
+    def take(
+        self, before: frozenset[ReadPredicate], reads: frozenset[ReadPredicate]
+    ) -> frozenset[ReadPredicate]:
         """Take the reads of a run that has succeeded.
 
         Args:
@@ -126,11 +130,13 @@ class Kept:
         self._count = len(kept)
         return reads | kept
 
-    def widen(self, wider: frozenset[Read]) -> None:
+    def widen(self, wider: frozenset[ReadPredicate]) -> None:
         """The group is woken by these instead of what was read, which they stand for."""
         self._wide |= wider
 
-    def join(self, before: frozenset[Read], reads: frozenset[Read]) -> frozenset[Read]:
+    def join(
+        self, before: frozenset[ReadPredicate], reads: frozenset[ReadPredicate]
+    ) -> frozenset[ReadPredicate]:
         """Take the reads of a run that says nothing of what counts no longer.
 
         It has failed, or was one subscriber's, whose answer others share. However many there are
@@ -159,21 +165,23 @@ class Kept:
         base, self._added = before - self._added, self._made_fewer(self._added.union(found))
         return base | self._added
 
-    def _made_fewer(self, old: frozenset[Read]) -> frozenset[Read]:
+    def _made_fewer(self, old: frozenset[ReadPredicate]) -> frozenset[ReadPredicate]:
         kept = _fewer(old)
         if len(kept) < len(old):
             self._wide |= {read for read in kept if not read.equals}
         return kept
 
 
-def coarser(reads: Iterable[Read]) -> Iterator[frozenset[Read]]:
+def coarser(reads: Iterable[ReadPredicate]) -> Iterator[frozenset[ReadPredicate]]:
     """Yield what wakes by all that these reads do, by less each time: any row, then any table."""
-    tables = frozenset(Read(database, table) for database, table in _places(reads))
+    tables = frozenset(ReadPredicate(database, table) for database, table in _places(reads))
     yield tables
-    yield frozenset(Read(database, None) for database in {read.database for read in tables})
+    yield frozenset(
+        ReadPredicate(database, None) for database in {read.database for read in tables}
+    )
 
 
-def _fewer(reads: frozenset[Read]) -> frozenset[Read]:
+def _fewer(reads: frozenset[ReadPredicate]) -> frozenset[ReadPredicate]:
     """Return at most ``MAX_KEPT`` reads; of the tables with most reads any row is read."""
     places = Counter((read.database, read.table) for read in reads)
     count = len(reads)
@@ -184,15 +192,15 @@ def _fewer(reads: frozenset[Read]) -> frozenset[Read]:
         widened.add(place)
         count -= times - 1
     found = {read for read in reads if (read.database, read.table) not in widened}
-    found |= {Read(database, table) for database, table in widened}
+    found |= {ReadPredicate(database, table) for database, table in widened}
     while len(found) > MAX_KEPT:
         ((database, times),) = Counter(read.database for read in found).most_common(1)
         if times == 1:
             break  # there are so many databases
         found = {read for read in found if read.database != database}
-        found.add(Read(database, None))
+        found.add(ReadPredicate(database, None))
     return frozenset(found)
 
 
-def _places(reads: Iterable[Read]) -> set[tuple[str, str | None]]:
+def _places(reads: Iterable[ReadPredicate]) -> set[tuple[str, str | None]]:
     return {(read.database, read.table) for read in reads}

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["FairQueue", "Turn"]
+__all__ = ["FairTurns", "Turn"]
 
 T = TypeVar("T", bound=Hashable)
 
@@ -24,7 +24,7 @@ class Turn(NamedTuple):
     connection: Hashable
 
 
-class FairQueue(Generic[T]):
+class FairTurns(Generic[T]):
     """Items that wait. ``len`` counts them.
 
     Addresses are served in turn, of an address its connections in turn, and of a connection the
@@ -36,13 +36,13 @@ class FairQueue(Generic[T]):
         self._addresses: OrderedDict[Hashable, OrderedDict[Hashable, OrderedDict[T, None]]] = (
             OrderedDict()
         )
-        self._turns: dict[T, Turn] = {}
+        self._scheduler: dict[T, Turn] = {}
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self._scheduler)
 
     def __contains__(self, item: T) -> bool:
-        return item in self._turns
+        return item in self._scheduler
 
     def has(self, address: Hashable) -> bool:
         """Whether anything of an address waits."""
@@ -50,14 +50,14 @@ class FairQueue(Generic[T]):
 
     def add(self, item: T, turn: Turn) -> None:
         """Put an item behind the others of its turn. One that waits already stays where it is."""
-        if item not in self._turns:
-            self._turns[item] = turn
+        if item not in self._scheduler:
+            self._scheduler[item] = turn
             connections = self._addresses.setdefault(turn.address, OrderedDict())
             connections.setdefault(turn.connection, OrderedDict())[item] = None
 
     def discard(self, item: T) -> None:
         """Take an item out, wherever it stands. Does nothing if it does not wait."""
-        turn = self._turns.pop(item, None)
+        turn = self._scheduler.pop(item, None)
         if turn is None:
             return
         connections = self._addresses[turn.address]
@@ -87,7 +87,7 @@ class FairQueue(Generic[T]):
         connections = self._addresses[address]
         connection = next(iter(connections))
         item = next(iter(connections[connection]))
-        turn = self._turns[item]
+        turn = self._scheduler[item]
         self.discard(item)
         # Whoever was served goes behind the others.
         if connection in connections:

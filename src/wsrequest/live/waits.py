@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wsrequest.live.groups import Group, Subscriber
+    from wsrequest.live.query import LiveQuery, Subscriber
 
 __all__ = ["Wait"]
 
@@ -24,12 +24,12 @@ class Wait:
             until it begins.
     """
 
-    __slots__ = ("__weakref__", "_group", "_left", "_then", "position")
+    __slots__ = ("__weakref__", "_query", "_left", "_then", "position")
 
     def __init__(self, then: Callable[[], None]) -> None:
         self._then: Callable[[], None] | None = then
         self._left: list[Subscriber] = []  # those not looked at yet; the next one is the last
-        self._group: Group | None = None  # whose waits this is among
+        self._query: LiveQuery | None = None  # whose waits this is among
         self.position = -1
 
     def begin(self, subscribers: Iterable["Subscriber"], position: int) -> None:
@@ -50,12 +50,12 @@ class Wait:
         Each one is passed once. A subscriber that was shown what had changed by then is done with,
         even if it moves to another group later.
         """
-        self._group = None
+        self._query = None
         while self._left:
-            group = self._left[-1].group
-            if group is not None and not group.has_shown(self.position):
-                self._group = group
-                group.waits[self] = None
+            query = self._left[-1].query
+            if query is not None and not query.has_shown(self.position):
+                self._query = query
+                query.waits[self] = None
                 return
             self._left.pop()
         then, self._then = self._then, None
@@ -70,6 +70,6 @@ class Wait:
         """Revoke it: ``then`` is not called, and nothing is kept alive. Safe to call twice."""
         self._then = None
         self._left.clear()
-        if self._group is not None:
-            self._group.waits.pop(self, None)
-            self._group = None
+        if self._query is not None:
+            self._query.waits.pop(self, None)
+            self._query = None

@@ -10,7 +10,7 @@ from itertools import accumulate
 from operator import add
 
 from wsrequest.errors import Refused
-from wsrequest.protocol.ids import id_at_start
+from wsrequest.protocol.validation import id_at_start
 from wsrequest.types import Frame
 
 __all__ = ["MAX_NESTING", "check_nesting", "nests_deeper"]

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from wsrequest.errors import Refused
-from wsrequest.protocol.ids import id_anywhere, id_at_start
+from wsrequest.protocol.validation import id_anywhere, id_at_start
 from wsrequest.types import Frame
 
 __all__ = ["UNREADABLE", "refused_for"]

@@ -7,10 +7,7 @@ from wsrequest.test.clients import (
     WebSocketTestMixin,
     replace_django_clients,
 )
-from wsrequest.test.servers import (
-    StaticWebSocketLiveServerTestCase,
-    WebSocketLiveServerTestCase,
-)
+from wsrequest.test.servers import StaticWebSocketLiveServerTestCase, WebSocketLiveServerTestCase
 
 __all__ = [
     "AsyncWebSocketClient",

@@ -16,13 +16,13 @@ from django.db import connections
 
 from wsrequest.bus.codec import CHANGES
 from wsrequest.conf import conf
-from wsrequest.live.capture import installed
-from wsrequest.live.kept import Commit, Kept
-from wsrequest.live.matching import Index
-from wsrequest.live.reads import Reads
-from wsrequest.live.sessions import QUIET_TABLES
-from wsrequest.live.taps import tap_of
-from wsrequest.types import Changes, Read
+from wsrequest.live.index import Index
+from wsrequest.live.kept import Kept, KeptCommit
+from wsrequest.live.tracking.connection import tap_of
+from wsrequest.live.tracking.reads import ReadSet
+from wsrequest.live.tracking.sessions import IGNORED_TABLES
+from wsrequest.live.tracking.tracker import installed
+from wsrequest.types import Commit, ReadPredicate
 
 __all__ = ["ChangeFeed", "abandon", "close_abandoned"]
 
@@ -56,17 +56,17 @@ class ChangeFeed:
     """
 
     def __init__(self) -> None:
-        capture = installed()
-        if capture is None or not conf.MAX_SUBSCRIPTIONS:
+        tracker = installed()
+        if tracker is None or not conf.MAX_SUBSCRIPTIONS:
             raise ImproperlyConfigured(
                 'Live requests need "wsrequest" in INSTALLED_APPS, and WSREQUEST_MAX_SUBSCRIPTIONS '
                 "above zero."
             )
         parts: Any = apps.get_app_config("wsrequest")
-        self._capture, self._audience = capture, parts.live.audience
+        self._tracker, self._managers = tracker, parts.live.managers
         self._index: Index[ChangeFeed] = Index()
         self._kept = Kept()
-        self._reads: frozenset[Read] = frozenset()
+        self._reads: frozenset[ReadPredicate] = frozenset()
         self._run: object | None = None
         self._posted: deque[Callable[[], None]] = deque()
         self._is_open = True
@@ -75,8 +75,8 @@ class ChangeFeed:
         self._subscription = parts.live.bus.subscribe(
             CHANGES, self._receive, self._lost, post=self._posted.append
         )
-        self._audience.add(self)
-        capture.collectors += 1
+        self._managers.add(self)
+        tracker.collectors += 1
 
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
         """The sets of columns by which the view narrows a table; from any thread."""
@@ -97,7 +97,7 @@ class ChangeFeed:
         self._run, self.is_dirty = run, False
         self._kept.begin()
 
-    def took(self, reads: frozenset[Read], *, is_success: bool) -> None:
+    def took(self, reads: frozenset[ReadPredicate], *, is_success: bool) -> None:
         """Take what the run has read. One that failed may have ended before it read all."""
         before = self._reads
         self._reads = self._kept.take(before, reads) if is_success else before | reads
@@ -108,17 +108,17 @@ class ChangeFeed:
         if self._is_open:
             self._is_open = False
             self._subscription.close()
-            self._audience.discard(self)
-            self._capture.collectors -= 1
+            self._managers.discard(self)
+            self._tracker.collectors -= 1
 
-    def _receive(self, position: int, changes: Changes) -> None:
+    def _receive(self, position: int, changes: Commit) -> None:
         writer = changes.run
         if writer is not None and writer is self._run:
             return
-        if isinstance(writer, Reads) and writer.is_rerun:
-            changes = changes.without(QUIET_TABLES)
+        if isinstance(writer, ReadSet) and writer.is_rerun:
+            changes = changes.without(IGNORED_TABLES)
         if self._index.touched(changes):
-            self._kept.wrote(Commit(changes))
+            self._kept.wrote(KeptCommit(changes))
             self.is_dirty = True
 
     def _lost(self) -> None:

@@ -26,8 +26,8 @@ from django.urls import get_script_prefix, set_script_prefix
 
 from wsrequest.conf import conf
 from wsrequest.errors import Refused
-from wsrequest.http.outcomes import Outcome
-from wsrequest.http.remote_user import follow_http, has_remote_user
+from wsrequest.request.remote_user import follow_http, has_remote_user
+from wsrequest.request.response import Outcome
 from wsrequest.test.requests import receive_request
 from wsrequest.test.responses import receive_refusal, receive_response
 from wsrequest.test.runs import current_run

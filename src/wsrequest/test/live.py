@@ -14,15 +14,15 @@ from uuid import uuid4
 from asgiref.sync import sync_to_async
 
 from wsrequest.conf import conf
-from wsrequest.connection.runs import check_live
 from wsrequest.errors import Refused
-from wsrequest.http.identity import seen_user
-from wsrequest.http.masks import csp_nonce, csrf_secret
-from wsrequest.http.responses import headers_of
+from wsrequest.live.http_caching import fresh_seconds
 from wsrequest.live.normalizing import Normalizer, ignored_of
-from wsrequest.live.results import Result
-from wsrequest.live.sharing import fresh_seconds
+from wsrequest.live.snapshot import Snapshot
 from wsrequest.protocol.messages import LiveState
+from wsrequest.request.auth import seen_user
+from wsrequest.request.response import headers_of
+from wsrequest.request.secrets import csp_nonce, csrf_secret
+from wsrequest.subscriptions.run import check_live
 from wsrequest.test.feed import ChangeFeed, abandon, close_abandoned
 from wsrequest.test.runs import LiveRun, aread_whole, read_whole
 
@@ -39,7 +39,7 @@ class _Live:
         self._feed: ChangeFeed | None = None
         self._connection_id = uuid4().hex
         self._versions: list[Any] = []
-        self._result: Result | None = None
+        self._result: Snapshot | None = None
         self._due: float | None = None  # by the monotonic clock
         self._cookies: dict[str, str] = {}  # that the last run was made with
         self._names: frozenset[str] | None = frozenset()  # of those that count; None for all
@@ -127,7 +127,7 @@ class _Live:
         feed = self._feed
         assert feed is not None  # it is open
         headers = headers_of(response, show_cookies=False)
-        result = Result(response.status_code, headers, body, None, self._learn(run))
+        result = Snapshot(response.status_code, headers, body, None, self._learn(run))
         reads = run.reads.result()
         expires = [s for s in (run.reads.expires_seconds, fresh_seconds(headers)) if s is not None]
         if result.is_success and not self._versions:

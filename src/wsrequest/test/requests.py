@@ -15,19 +15,19 @@ from msgspec.structs import replace
 from wsrequest.conf import conf
 from wsrequest.connection.connection import SUBPROTOCOL
 from wsrequest.errors import Refused
-from wsrequest.http.environ import Base
-from wsrequest.http.requests import (
+from wsrequest.protocol.client_codec import decode_client, encode_client
+from wsrequest.protocol.headers import check_headers
+from wsrequest.protocol.messages import Part, Request
+from wsrequest.protocol.session import Session
+from wsrequest.protocol.validation import MAX_INTEGER
+from wsrequest.request.environ import (
+    Base,
     WebSocketInfo,
     check_overrides,
     make_environ,
     make_request,
 )
-from wsrequest.http.responses import split
-from wsrequest.protocol.codec import decode_client, encode_client
-from wsrequest.protocol.headers import check_headers
-from wsrequest.protocol.ids import MAX_INTEGER
-from wsrequest.protocol.messages import Part, Request
-from wsrequest.protocol.session import Session
+from wsrequest.request.response import split
 from wsrequest.test.runs import LiveRun
 from wsrequest.types import Frame, Limits
 

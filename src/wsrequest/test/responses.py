@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from wsrequest.conf import conf
 from wsrequest.errors import Refused
-from wsrequest.http.responses import apieces, has_body, headers_of, pieces, split
-from wsrequest.protocol.codec import decode_server, encode_refused, encode_server
 from wsrequest.protocol.messages import Part, Refusal, Response
+from wsrequest.protocol.server_codec import decode_server, encode_refused, encode_server
+from wsrequest.request.response import apieces, has_body, headers_of, pieces, split
 from wsrequest.test.requests import ID
 
 __all__ = ["receive_refusal", "receive_response"]

@@ -17,14 +17,14 @@ from msgspec.structs import replace
 
 from wsrequest.conf import conf
 from wsrequest.connection.connection import SUBPROTOCOL
-from wsrequest.connection.runs import unconditional, without
 from wsrequest.errors import Refused
-from wsrequest.http.cookie_reads import CookieReads, note_cookies
-from wsrequest.http.discarding import Discarded, discarding
-from wsrequest.http.requests import WebSocketInfo
-from wsrequest.http.responses import is_endless
-from wsrequest.live.reads import Reads, reading
+from wsrequest.live.tracking.reads import ReadSet, reading
 from wsrequest.protocol.messages import Request
+from wsrequest.request.discarding import Discarded, discarding
+from wsrequest.request.environ import WebSocketInfo
+from wsrequest.request.response import is_endless
+from wsrequest.subscriptions.cookie_reads import CookieReads, note_cookies
+from wsrequest.subscriptions.run import unconditional, without
 
 __all__ = ["LiveRun", "aread_whole", "current_run", "read_whole"]
 
@@ -51,7 +51,7 @@ class LiveRun:
 
     def __init__(self, connection_id: str, *, is_rerun: bool) -> None:
         self._connection_id = connection_id
-        self.reads = Reads()
+        self.reads = ReadSet()
         self.reads.is_rerun = is_rerun
         self.request: WSGIRequest | None = None
         self.cookies: CookieReads | None = None
@@ -152,7 +152,7 @@ class _Gathered:
             raise Refused(
                 "answer_too_large",
                 f"a live answer may have {conf.limits().answer_bytes} bytes "
-                "(WSREQUEST_MAX_ANSWER_BYTES)",
+                "(WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES)",
             )
         self._pieces.append(piece)
 

@@ -96,7 +96,7 @@ class _ServerThread(LiveServerThread):
 def _join_workers(before: set[Thread]) -> None:
     """Wait for the server's threads, which end with it and close what the tests share with them."""
     for thread in set(threading.enumerate()) - before:
-        if thread.name == "wsrequest-lane":
+        if thread.name == "wsrequest-worker":
             thread.join(_SHUTDOWN_SECONDS)  # a view that never ends keeps its thread
 
 

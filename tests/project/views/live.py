@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from tests.project.models import Note
-from wsrequest.live import changed, depends_on
+from wsrequest.live import depends_on, invalidate
 
 
 @cache_control(public=True)
@@ -65,7 +65,7 @@ def forecast(request: HttpRequest) -> HttpResponse:
 def set_forecast(request: HttpRequest) -> HttpResponse:
     """Change it."""
     cache.set("forecast", request.body.decode())
-    changed("forecast")
+    invalidate("forecast")
     return HttpResponse(status=204)
 
 

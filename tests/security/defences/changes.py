@@ -6,28 +6,28 @@ __all__ = ["CHANGES"]
 
 _TESTS = "tests/live/test_"
 _CATALOG = _TESTS + "catalog.py::"
-_LOG = UNIT + "live/test_log.py::"
+_LOG = UNIT + "live/test_commit_log.py::"
 _DELIVERY = UNIT + "bus/test_delivery.py::"
 
 CHANGES = (
     Defence(
         (13,),
         "a value is compared as the database gets it, not as it looks: members of enumerations",
-        SRC + "live/values.py",
+        SRC + "live/sql/values.py",
         (("text = str.__str__(value)", "text = str(value)"),),
         (_TESTS + "values.py::test_member_of_an_enumeration_is_what_the_database_gets",),
     ),
     Defence(
         (13,),
         "a value that a driver adapts by itself may be any",
-        SRC + "live/values.py",
+        SRC + "live/sql/values.py",
         (("_KINDS.get(kind) or not passes(cls, base):", "_KINDS.get(kind):"),),
         (_TESTS + "values.py::test_class_that_the_driver_adapts_is_any",),
     ),
     Defence(
         (13,),
         "a subclass of a known class may be any",
-        SRC + "live/values.py",
+        SRC + "live/sql/values.py",
         (
             (
                 "base = cls if cls in _EXACT else _base_of(cls)",
@@ -42,21 +42,21 @@ CHANGES = (
     Defence(
         (13,),
         "a column that the database computes narrows nothing",
-        SRC + "live/schema.py",
+        SRC + "live/tracking/schema.py",
         (('if getattr(found, "generated", False):', "if False:"),),
         (_TESTS + "schema.py::test_columns_that_can_be_compared",),
     ),
     Defence(
         (33,),
         "the rows of commits that are kept while views run have a limit in bytes",
-        SRC + "live/log.py",
+        SRC + "live/commit_log.py",
         ((" or self._bytes > _MOST_BYTES:", ":"),),
         (_LOG + "test_rows_of_many_commits_do_not_pile_up_while_a_view_runs",),
     ),
     Defence(
         (33,),
         "the names that are kept of older commits have a limit",
-        SRC + "live/log.py",
+        SRC + "live/commit_log.py",
         (("if len(self._tables) > _MOST_TABLES:", "if False:"),),
         (_LOG + "test_keys_without_end_are_forgotten",),
     ),
@@ -77,24 +77,21 @@ CHANGES = (
     Defence(
         (33,),
         "the event loop stops early where commits are compared with what a run read",
-        SRC + "live/matching.py",
+        SRC + "live/index.py",
         ((" or self.work > MAX_LOOKS or ", " or "),),
         (_LOG + "test_ten_thousand_commits_are_looked_through_with_bounded_work",),
     ),
     Defence(
         (33,),
         "the event loop stops early where one commit is compared with many readers",
-        SRC + "live/matching.py",
+        SRC + "live/index.py",
         (("if rows is None or len(rows) * len(self.schemes) > MAX_LOOKS:", "if rows is None:"),),
-        (
-            UNIT
-            + "live/test_matching.py::test_rows_and_columns_that_are_too_many_concern_all_readers",
-        ),
+        (UNIT + "live/test_index.py::test_rows_and_columns_that_are_too_many_concern_all_readers",),
     ),
     Defence(
         (33,),
         "a run stands in a bounded number of places of the index",
-        SRC + "live/reads.py",
+        SRC + "live/tracking/reads.py",
         (("            if left < 0:\n", "            if False:\n"),),
         (_LOG + "test_run_of_many_conditions_stands_in_a_bounded_number_of_places",),
     ),
@@ -108,7 +105,7 @@ CHANGES = (
     Defence(
         (13,),
         "two aliases of one database are one",
-        SRC + "live/capture.py",
+        SRC + "live/tracking/tracker.py",
         (("    if place is None:\n", "    if place is not None:\n"),),
         (
             _TESTS + "databases.py::test_second_alias_is_the_same_database",
@@ -125,42 +122,42 @@ CHANGES = (
     Defence(
         (13,),
         "rows are told apart only by columns that the database compares as Python does",
-        SRC + "live/schema.py",
+        SRC + "live/tracking/schema.py",
         (("if told.get(c) == _BASES.get(kind, kind)}", "}"),),
         (_CATALOG + "test_column_that_folds_case_does_not_narrow",),
     ),
     Defence(
         (13,),
         "what the database updates together with a key counts as a change",
-        SRC + "live/schema.py",
+        SRC + "live/tracking/schema.py",
         (("                if keys is None or column in keys:\n", "                if False:\n"),),
         (_CATALOG + "test_keys_that_the_database_updates_are_told",),
     ),
     Defence(
         (13,),
         "what the database deletes on its own counts as a change",
-        SRC + "live/schema.py",
+        SRC + "live/tracking/schema.py",
         (("in_database=True), told.deleted_with)", "in_database=True), {})"),),
         (_CATALOG + "test_rows_that_the_database_deletes_are_told",),
     ),
     Defence(
         (13,),
         "a row that a trigger may change may be any",
-        SRC + "live/schema.py",
+        SRC + "live/tracking/schema.py",
         (("{table, *named}.union(", "{*named}.union("),),
         (_CATALOG + "test_trigger_that_changes_its_row_leaves_it_unknown",),
     ),
     Defence(
         (13,),
         "a trigger that cannot be read may write any table",
-        SRC + "live/schema.py",
+        SRC + "live/tracking/schema.py",
         (("if everything & self.unreadable:", "if False:"),),
         (_CATALOG + "test_trigger_that_cannot_be_read_writes_any_table",),
     ),
     Defence(
         (13,),
         "before a database was asked, a write may be of any of its tables",
-        SRC + "live/schema.py",
+        SRC + "live/tracking/schema.py",
         (("        if self.is_blind:\n", "        if False:\n"),),
         (_CATALOG + "test_nobody_waits_whose_writes_the_answer_may_wait_for",),
     ),

@@ -16,10 +16,10 @@ HANDSHAKE = (
     Defence(
         (2, 6),
         "drafts before RFC 6455 are refused, whose Origin has another name",
-        SRC + "http/handshake.py",
+        SRC + "server/admission.py",
         (('value.strip() != b"13"', "False"),),
         (
-            UNIT + "http/test_handshake.py::test_a_draft_of_the_protocol_is_refused",
+            UNIT + "server/test_handshake.py::test_a_draft_of_the_protocol_is_refused",
             SECURITY + "test_servers.py"
             "::test_handshake_of_another_protocol_is_refused[daphne-draft-of-2011]",
         ),
@@ -27,7 +27,7 @@ HANDSHAKE = (
     Defence(
         (6, 29),
         "a foreign origin is refused",
-        SRC + "http/handshake.py",
+        SRC + "server/admission.py",
         (
             (
                 "if not base.is_same_origin and origin not in {allowed.lower() for allowed in "
@@ -36,8 +36,8 @@ HANDSHAKE = (
             ),
         ),
         (
-            UNIT + "http/test_handshake.py::test_a_foreign_origin_is_refused",
-            UNIT + "http/test_handshake.py::test_an_origin_is_allowed_as_a_whole",
+            UNIT + "server/test_handshake.py::test_a_foreign_origin_is_refused",
+            UNIT + "server/test_handshake.py::test_an_origin_is_allowed_as_a_whole",
             UNIT + "test_asgi.py::test_a_foreign_page_is_refused[headers0-403]",
             ACCEPTANCE + "test_handshake.py::test_origin_that_is_foreign_is_refused_with_403",
         ),
@@ -45,7 +45,7 @@ HANDSHAKE = (
     Defence(
         (6,),
         "an origin is compared as a whole",
-        SRC + "http/handshake.py",
+        SRC + "server/admission.py",
         (
             ("base.is_same_origin = origin == own", "base.is_same_origin = origin.startswith(own)"),
             (
@@ -54,8 +54,8 @@ HANDSHAKE = (
             ),
         ),
         (
-            UNIT + "http/test_handshake.py::test_a_foreign_origin_is_refused[host-as-prefix]",
-            UNIT + "http/test_handshake.py::test_an_origin_is_allowed_as_a_whole",
+            UNIT + "server/test_handshake.py::test_a_foreign_origin_is_refused[host-as-prefix]",
+            UNIT + "server/test_handshake.py::test_an_origin_is_allowed_as_a_whole",
             ACCEPTANCE + "test_handshake.py::test_origin_that_is_foreign_is_refused_with_403",
         ),
     ),
@@ -74,7 +74,7 @@ HANDSHAKE = (
     Defence(
         (29,),
         "the Origin check needs no middleware",
-        SRC + "connection/door.py",
+        SRC + "server/admission.py",
         (
             ("import Iterable\n", "import Iterable\n\nfrom django.conf import settings\n"),
             ("        check_handshake(\n", "        settings.MIDDLEWARE and check_handshake(\n"),
@@ -84,20 +84,20 @@ HANDSHAKE = (
     Defence(
         (6,),
         "a handshake without Origin is refused where the setting says so",
-        SRC + "http/handshake.py",
+        SRC + "server/admission.py",
         (("if not allow_no_origin:", "if False:"),),
         (
-            UNIT + "http/test_handshake.py"
+            UNIT + "server/test_handshake.py"
             "::test_without_origin_a_handshake_is_refused_where_the_setting_says_so",
         ),
     ),
     Defence(
         (6,),
         "the Host must be one of ALLOWED_HOSTS, or DNS rebinding passes",
-        SRC + "http/handshake.py",
+        SRC + "server/admission.py",
         (("host = request.get_host()", "host = request._get_raw_host()"),),
         (
-            UNIT + "http/test_handshake.py"
+            UNIT + "server/test_handshake.py"
             "::test_a_rebound_host_is_refused_although_the_origin_says_the_same",
             ACCEPTANCE + "test_handshake.py::test_host_that_is_not_allowed_is_refused",
         ),
@@ -115,7 +115,7 @@ HANDSHAKE = (
     Defence(
         (6,),
         "no page elsewhere can embed a stream of events",
-        SRC + "connection/events.py",
+        SRC + "connection/sse.py",
         (("            *NOT_EMBEDDED,\n", ""),),
         (
             UNIT + "test_asgi.py"
@@ -125,24 +125,24 @@ HANDSHAKE = (
     Defence(
         (25,),
         "a flood of refused handshakes is one line and a sum",
-        SRC + "connection/refusals.py",
+        SRC + "server/refusals.py",
         (
             ("        if counts is not None:\n", "        if False:\n"),
             ("        elif len(self._further) >= _PLACES:\n", "        elif False:\n"),
         ),
         (
-            UNIT + "connection/test_refusals.py"
+            UNIT + "server/test_refusals.py"
             "::test_a_flood_of_refused_handshakes_is_one_line_and_a_sum",
-            UNIT + "connection/test_refusals.py::test_many_addresses_are_a_sum_of_their_own",
+            UNIT + "server/test_refusals.py::test_many_addresses_are_a_sum_of_their_own",
             UNIT + "test_asgi.py::test_a_flood_of_refused_handshakes_is_one_line_and_a_sum",
         ),
     ),
     Defence(
         (25,),
         "a line about a refused handshake is short, whatever the client sent",
-        SRC + "connection/refusals.py",
+        SRC + "server/refusals.py",
         (("    if len(text) <= _MOST_CHARACTERS:\n", "    if True:\n"),),
-        (UNIT + "connection/test_refusals.py::test_a_line_stays_one_line_and_short",),
+        (UNIT + "server/test_refusals.py::test_a_line_stays_one_line_and_short",),
     ),
     of_check(
         (6,),
@@ -166,10 +166,11 @@ HANDSHAKE = (
     Defence(
         (1,),
         "a handshake without TLS is refused where HTTP would be redirected",
-        SRC + "http/handshake.py",
+        SRC + "server/admission.py",
         (("if needs_tls and not base.is_secure:", "if False:"),),
         (
-            UNIT + "http/test_handshake.py::test_a_handshake_without_tls_is_refused_where_it_must",
+            UNIT
+            + "server/test_handshake.py::test_a_handshake_without_tls_is_refused_where_it_must",
             SECURITY + "test_doors.py::test_socket_without_tls_is_refused_where_http_is_redirected",
         ),
     ),

@@ -8,7 +8,7 @@ IDENTITY = (
     Defence(
         (7,),
         "without Origin Django asks for the CSRF token",
-        SRC + "http/requests.py",
+        SRC + "request/environ.py",
         (
             (
                 "    if base.origin is not None:\n        # The Origin of the handshake was",
@@ -16,17 +16,17 @@ IDENTITY = (
             ),
         ),
         (
-            UNIT + "http/test_requests.py::test_without_origin_django_checks_the_token",
+            UNIT + "request/test_requests.py::test_without_origin_django_checks_the_token",
             ACCEPTANCE + "test_csrf.py::test_csrf_token_is_needed_without_origin[uvicorn-sansio]",
         ),
     ),
     Defence(
         (9, 30),
         "a message without a proxy's header ends no session",
-        SRC + "http/remote_user.py",
+        SRC + "request/remote_user.py",
         (("    if middleware.header in request.META:\n", "    if True:\n"),),
         (
-            UNIT + "http/test_remote_user.py::test_a_session_goes_on_without_the_header",
+            UNIT + "request/test_remote_user.py::test_a_session_goes_on_without_the_header",
             ACCEPTANCE
             + "test_remote_user.py::test_no_message_ends_a_session_for_want_of_the_header",
         ),
@@ -34,10 +34,10 @@ IDENTITY = (
     Defence(
         (30,),
         "a message without a proxy's header is nobody's",
-        SRC + "http/remote_user.py",
+        SRC + "request/remote_user.py",
         (("    request.user, request.auser = nobody, auser\n", ""),),
         (
-            UNIT + "http/test_remote_user.py::test_a_session_goes_on_without_the_header",
+            UNIT + "request/test_remote_user.py::test_a_session_goes_on_without_the_header",
             ACCEPTANCE
             + "test_remote_user.py::test_no_message_ends_a_session_for_want_of_the_header",
         ),
@@ -45,14 +45,14 @@ IDENTITY = (
     Defence(
         (30,),
         "the header Remote-User counts where HTTP of the process reads it, and nowhere else",
-        SRC + "http/remote_user.py",
+        SRC + "request/remote_user.py",
         (
             ("        if same is not None:\n", "        if True:\n            same = middleware\n"),
             ('    return f"HTTP_{header}" if is_asgi else header', '    return f"HTTP_{header}"'),
         ),
         (
-            UNIT + "http/test_remote_user.py::test_a_user_is_named_at_all",
-            UNIT + "http/test_remote_user.py::test_each_header_names_whom_it_names_by_http",
+            UNIT + "request/test_remote_user.py::test_a_user_is_named_at_all",
+            UNIT + "request/test_remote_user.py::test_each_header_names_whom_it_names_by_http",
             ACCEPTANCE + "test_remote_user.py"
             "::test_beside_wsgi_a_header_that_no_proxy_takes_out_logs_nobody_in",
         ),
@@ -60,17 +60,17 @@ IDENTITY = (
     Defence(
         (9,),
         "a socket is closed when its session has ended",
-        SRC + "connection/watch.py",
+        SRC + "connection/timeouts.py",
         (("            watched.session_is_due()\n", "            pass\n"),),
         (
-            UNIT + "connection/test_watch.py::test_a_session_is_looked_at_from_time_to_time",
+            UNIT + "connection/test_timeouts.py::test_a_session_is_looked_at_from_time_to_time",
             SECURITY + "test_sessions.py::test_an_idle_socket_is_closed_when_its_session_ends",
         ),
     ),
     Defence(
         (9,),
         "a session whose user may not log in any more has ended",
-        SRC + "http/identity.py",
+        SRC + "request/auth.py",
         (
             (
                 "return bool(get_user(request).is_authenticated)",
@@ -97,10 +97,10 @@ IDENTITY = (
     Defence(
         (12, 37),
         "requests of one connection share no environ",
-        SRC + "http/requests.py",
+        SRC + "request/environ.py",
         (("environ = base.environ.copy()", "environ = base.environ"),),
         (
-            UNIT + "http/test_requests.py"
+            UNIT + "request/test_requests.py"
             "::test_requests_of_one_connection_do_not_share_their_environ",
             ACCEPTANCE + "test_data.py::test_token_is_of_its_message_only",
         ),
@@ -108,7 +108,7 @@ IDENTITY = (
     Defence(
         (5, 13),
         "every message runs through MIDDLEWARE",
-        SRC + "http/handler.py",
+        SRC + "request/handler.py",
         (
             (
                 "response = WSGIHandler.get_response(self._django, request)",
@@ -116,7 +116,7 @@ IDENTITY = (
             ),
         ),
         (
-            UNIT + "http/test_handler.py::test_handle_runs_middleware_around_the_view",
+            UNIT + "request/test_handler.py::test_handle_runs_middleware_around_the_view",
             ACCEPTANCE + "test_views.py::test_middleware_runs_around_every_view[uvicorn-sansio]",
             ACCEPTANCE + "test_accounts.py"
             "::test_deactivated_user_is_nobody_on_the_next_message[uvicorn-sansio]",
@@ -126,7 +126,7 @@ IDENTITY = (
     Defence(
         (6, 7),
         "only pages of the server's own origin get a CSRF token",
-        SRC + "connection/answers.py",
+        SRC + "request/sender.py",
         (("if base.origin is not None and base.is_same_origin:", "if True:"),),
         (
             UNIT + "connection/test_csrf_token.py"
@@ -136,7 +136,7 @@ IDENTITY = (
     Defence(
         (17, 32),
         "a ticket works once: the deletion says who has it",
-        SRC + "http/ticket_store.py",
+        SRC + "server/ticket_store.py",
         (
             ("        if not counts.get(rows.model._meta.label):\n", "        if False:\n"),
             (
@@ -146,35 +146,35 @@ IDENTITY = (
             ("            os.unlink(path)\n", "            pass\n"),
         ),
         (
-            UNIT + "http/test_tickets.py::test_a_ticket_works_once[no-sessions]",
-            UNIT + "http/test_tickets.py::test_a_ticket_works_once[files]",
-            UNIT + "http/test_tickets.py::test_of_two_that_found_the_same_row_one_has_it",
+            UNIT + "server/test_tickets.py::test_a_ticket_works_once[no-sessions]",
+            UNIT + "server/test_tickets.py::test_a_ticket_works_once[files]",
+            UNIT + "server/test_tickets.py::test_of_two_that_found_the_same_row_one_has_it",
         ),
     ),
     Defence(
         (17, 32),
         "a spent ticket leaves nothing behind",
-        SRC + "http/ticket_store.py",
+        SRC + "server/ticket_store.py",
         (("_, counts = rows.delete()", "counts = {rows.model._meta.label: 1}"),),
         (
-            UNIT + "http/test_tickets.py::test_a_ticket_works_once[database]",
-            UNIT + "http/test_tickets.py::test_a_spent_ticket_leaves_no_session_behind",
+            UNIT + "server/test_tickets.py::test_a_ticket_works_once[database]",
+            UNIT + "server/test_tickets.py::test_a_spent_ticket_leaves_no_session_behind",
         ),
     ),
     Defence(
         (17, 32),
         "a ticket is for its origin",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         ((' or record["origin"] != origin', ""),),
         (
             UNIT
-            + "http/test_tickets.py::test_a_ticket_is_for_one_origin[https://evil.example-database]",
+            + "server/test_tickets.py::test_a_ticket_is_for_one_origin[https://evil.example-database]",
         ),
     ),
     Defence(
         (17, 32),
         "a ticket is for its browser, by a cookie that no script sees",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (
             (
                 'if not record["browser"] or not set(record["browser"]) <= set(browser):',
@@ -182,7 +182,7 @@ IDENTITY = (
             ),
         ),
         (
-            UNIT + "http/test_tickets.py::test_a_ticket_is_for_one_browser",
+            UNIT + "server/test_tickets.py::test_a_ticket_is_for_one_browser",
             UNIT + "test_asgi.py::test_a_ticket_of_another_browser_is_refused",
             ACCEPTANCE + "test_accounts.py"
             "::test_what_a_script_carries_away_is_worth_nothing_elsewhere[uvicorn-sansio]",
@@ -191,7 +191,7 @@ IDENTITY = (
     Defence(
         (17, 32),
         "the cookie of a browser is one that no script sees, or plants where it can be helped",
-        SRC + "http/browsers.py",
+        SRC + "server/browser_binding.py",
         (
             ("; HttpOnly; SameSite=Strict", "; SameSite=Strict"),
             ('"__Http-wsrequest_"', '"wsrequest_tls_"'),
@@ -207,7 +207,7 @@ IDENTITY = (
     Defence(
         (1, 17),
         "host, TLS and origin are checked for a ticket as for a handshake",
-        SRC + "http/plain.py",
+        SRC + "server/endpoint.py",
         (
             (
                 "        await _respond(send, refused.status, shared, refused.detail)\n"
@@ -223,12 +223,12 @@ IDENTITY = (
     Defence(
         (17, 32),
         "a ticket overrules no cookie that the browser has got from elsewhere",
-        SRC + "http/browser_cookies.py",
+        SRC + "request/browser_cookies.py",
         (("return set(shown.values(name)) <= set(expected.split())", "return True"),),
         (
-            UNIT + "http/test_tickets.py"
+            UNIT + "server/test_tickets.py"
             "::test_a_ticket_changes_a_cookie_only_if_it_is_what_the_connection_started_from",
-            UNIT + "http/test_tickets.py"
+            UNIT + "server/test_tickets.py"
             "::test_of_two_tickets_that_wait_the_later_one_counts_in_any_order",
             UNIT + "test_asgi.py"
             "::test_a_ticket_overrules_no_cookie_that_the_browser_has_got_by_http",
@@ -237,72 +237,72 @@ IDENTITY = (
     Defence(
         (33,),
         "the Cookie header of a request is read once for all lines of a ticket",
-        SRC + "http/browser_cookies.py",
+        SRC + "request/browser_cookies.py",
         (("        if self._values is None:\n", "        if True:\n"),),
         (
-            UNIT + "http/test_tickets.py"
+            UNIT + "server/test_tickets.py"
             "::test_the_cookie_header_is_read_once_whatever_a_ticket_has[64]",
         ),
     ),
     Defence(
         (33, 34),
         "a ticket that gave way to another is kept by nobody",
-        SRC + "http/browser_cookies.py",
+        SRC + "request/browser_cookies.py",
         (("        if upper._height < lower._height:\n", "        if True:\n"),),
-        (UNIT + "http/test_tickets.py::test_tickets_that_gave_way_are_kept_by_nobody",),
+        (UNIT + "server/test_tickets.py::test_tickets_that_gave_way_are_kept_by_nobody",),
     ),
     Defence(
         (17, 32),
         "what a browser held before a ticket that it redeemed is expected no more",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (("return not issue.is_stored or self._store.has(issue.key)", "return True"),),
         (
-            UNIT + "http/test_tickets.py"
+            UNIT + "server/test_tickets.py"
             "::test_a_logout_by_http_is_not_undone_by_a_connection_that_logged_in",
         ),
     ),
     Defence(
         (17, 32),
         "a ticket that takes over replays nothing older",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (("line.ends > now and hash(key) not in later", "line.ends > now"),),
         (
-            UNIT + "http/test_tickets.py"
+            UNIT + "server/test_tickets.py"
             "::test_a_ticket_that_takes_over_replays_nothing_older[/elsewhere]",
         ),
     ),
     Defence(
         (33, 34),
         "a ticket has a largest size, and what it takes over keeps its time",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (
             ("_MAX_LINES = 64", "_MAX_LINES = 2**40"),
             ("_MAX_BYTES = 32_768", "_MAX_BYTES = 2**40"),
             ("(line := _Line(*entry)).ends > now]", "(line := _Line(*entry))]"),
         ),
         (
-            UNIT + "http/test_tickets.py::test_tickets_that_nobody_redeems_do_not_grow",
-            UNIT + "http/test_tickets.py::test_what_is_taken_over_keeps_its_time",
+            UNIT + "server/test_tickets.py::test_tickets_that_nobody_redeems_do_not_grow",
+            UNIT + "server/test_tickets.py::test_what_is_taken_over_keeps_its_time",
         ),
     ),
     Defence(
         (33, 34),
         "a ticket that is still to be stored is not taken over",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (("for earlier in issues if earlier.is_stored]", "for earlier in issues]"),),
-        (UNIT + "http/test_tickets.py::test_what_is_still_to_be_stored_is_not_taken_over",),
+        (UNIT + "server/test_tickets.py::test_what_is_still_to_be_stored_is_not_taken_over",),
     ),
     Defence(
         (17,),
         "a ticket ends by itself, whatever its store does",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (('record["ends"] <= now or ', ""),),
-        (UNIT + "http/test_tickets.py::test_a_ticket_ends_although_its_store_forgets_to",),
+        (UNIT + "server/test_tickets.py::test_a_ticket_ends_although_its_store_forgets_to",),
     ),
     Defence(
         (17,),
         "a session store gets the expiry of a ticket",
-        SRC + "http/ticket_store.py",
+        SRC + "server/ticket_store.py",
         (
             (
                 "self._cache.set(_RECORD + key, record, seconds)",
@@ -311,15 +311,15 @@ IDENTITY = (
             ("    store.set_expiry(seconds)\n", ""),
         ),
         (
-            UNIT + "http/test_tickets.py::test_a_ticket_in_the_cache_ends_by_itself",
-            UNIT + "http/test_tickets.py"
+            UNIT + "server/test_tickets.py::test_a_ticket_in_the_cache_ends_by_itself",
+            UNIT + "server/test_tickets.py"
             "::test_clearsessions_knows_when_a_ticket_in_the_database_has_ended",
         ),
     ),
     Defence(
         (32,),
         "a session cannot pass for a ticket, nor a ticket for a session",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (
             (
                 'salted_hmac("wsrequest.ticket", ticket, algorithm="sha256").hexdigest()[:32]',
@@ -327,29 +327,29 @@ IDENTITY = (
             ),
             ("secrets.token_urlsafe(24)", "secrets.token_hex(16)"),
         ),
-        (UNIT + "http/test_tickets.py::test_a_ticket_is_no_key_of_a_session",),
+        (UNIT + "server/test_tickets.py::test_a_ticket_is_no_key_of_a_session",),
     ),
     Defence(
         (33, 34),
         "what nobody fetches does not pile up",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (
             ("stored[: max(len(issues) - _MOST_UNFETCHED, 0)]", "stored[:0]"),
             ("            self._store.drop(ended)\n", "            pass\n"),
         ),
         (
-            UNIT + "http/test_tickets.py"
+            UNIT + "server/test_tickets.py"
             "::test_a_browser_that_fetches_nothing_has_eight_rows_and_loses_no_cookie",
-            UNIT + "http/test_tickets.py::test_what_nobody_fetched_in_time_is_swept",
+            UNIT + "server/test_tickets.py::test_what_nobody_fetched_in_time_is_swept",
         ),
     ),
     Defence(
         (8, 32),
         "a cookie becomes the browser's with all its attributes",
-        SRC + "http/tickets.py",
+        SRC + "server/tickets.py",
         (("_Line(cookie.line, found,", '_Line(cookie.line.partition(";")[0], found,'),),
         (
-            UNIT + "http/test_tickets.py::test_a_ticket_is_redeemed_for_its_cookies",
+            UNIT + "server/test_tickets.py::test_a_ticket_is_redeemed_for_its_cookies",
             ACCEPTANCE + "test_accounts.py"
             "::test_cookies_are_not_shown_to_a_browser_but_exchanged_for_a_ticket[uvicorn-sansio]",
         ),
@@ -357,10 +357,10 @@ IDENTITY = (
     Defence(
         (32,),
         "a session whose cookie came in quotes is found at logout",
-        SRC + "http/cookies.py",
+        SRC + "request/cookies.py",
         (("str(_unquote(", "str(str("),),
         (
-            UNIT + "http/test_cookies.py::test_a_cookie_is_read_as_django_reads_it",
+            UNIT + "request/test_cookies.py::test_a_cookie_is_read_as_django_reads_it",
             ACCEPTANCE + "test_accounts.py"
             "::test_logout_finds_a_session_whose_cookie_came_in_quotes[uvicorn-sansio]",
         ),
@@ -368,7 +368,7 @@ IDENTITY = (
     Defence(
         (32,),
         "a cookie reaches the browser as soon as it would store something else",
-        SRC + "http/set_cookie.py",
+        SRC + "request/set_cookie.py",
         (
             (
                 "(shown.value, shown.flags) != (cookie.value, cookie.flags)",
@@ -378,25 +378,25 @@ IDENTITY = (
             ("return moved > _SLACK_SECONDS", "return False"),
         ),
         (
-            UNIT + "http/test_cookies.py"
+            UNIT + "request/test_cookies.py"
             "::test_a_cookie_is_news_when_a_browser_would_store_something_else",
         ),
     ),
     Defence(
         (32,),
         "a browser's scripts are not shown Set-Cookie",
-        SRC + "http/responses.py",
+        SRC + "request/response.py",
         (("        if show_cookies:\n", "        if True:\n"),),
         (
-            UNIT + "http/test_responses.py::test_headers_of_hides_cookies_from_scripts",
-            UNIT + "http/test_responses.py"
+            UNIT + "request/test_response.py::test_headers_of_hides_cookies_from_scripts",
+            UNIT + "request/test_response.py"
             "::test_headers_of_hides_a_cookie_that_was_written_as_a_header",
         ),
     ),
     Defence(
         (32, 13),
         "a login over the socket moves the connection to the new session",
-        SRC + "connection/visitor.py",
+        SRC + "connection/identity.py",
         (("has_changed = self._jar.update(", 'has_changed = CookieJar("").update('),),
         (
             ACCEPTANCE + "test_accounts.py::test_login_holds_at_once[uvicorn-sansio]",
@@ -407,7 +407,7 @@ IDENTITY = (
     Defence(
         (37,),
         "each connection has cookies of its own",
-        SRC + "connection/visitor.py",
+        SRC + "connection/identity.py",
         (
             (
                 "CookieJar(base.cookie, base.path)",
@@ -419,41 +419,41 @@ IDENTITY = (
     Defence(
         (37,),
         "what a request sets in its context ends with it",
-        SRC + "http/lanes.py",
+        SRC + "workers/pool.py",
         (("own.copy().run(job.run)", "own.run(job.run)"),),
         (
-            UNIT + "http/test_lanes.py::test_context_variables_of_a_job_end_with_it",
+            UNIT + "workers/test_pool.py::test_context_variables_of_a_job_end_with_it",
             SECURITY + "test_threads.py::test_a_thread_keeps_nothing_of_a_request",
         ),
     ),
     Defence(
         (37,),
         "each request has the URLs of its own mount point",
-        SRC + "http/handler.py",
+        SRC + "request/handler.py",
         (
             (
                 "outcome.result = self._django(environ",
                 'outcome.result = self._django({**environ, "SCRIPT_NAME": ""}',
             ),
         ),
-        (UNIT + "http/test_handler.py::test_handle_sets_the_script_prefix",),
+        (UNIT + "request/test_handler.py::test_handle_sets_the_script_prefix",),
     ),
     Defence(
         (37,),
         "a thread has nothing of the request for which it was begun",
-        SRC + "http/lanes.py",
+        SRC + "workers/pool.py",
         (("Context().run(thread.start)", "thread.start()"), ("own = Context()", "own = _here()"))
         + (("import Context\n", "import Context, copy_context as _here\n"),),
         (
-            UNIT + "http/test_lanes.py::test_a_thread_has_nothing_of_the_context_that_begun_it",
-            UNIT + "http/test_lanes.py::test_a_job_has_nothing_of_its_thread_s_own_context",
+            UNIT + "workers/test_pool.py::test_a_thread_has_nothing_of_the_context_that_begun_it",
+            UNIT + "workers/test_pool.py::test_a_job_has_nothing_of_its_thread_s_own_context",
         ),
     ),
     Defence(
         (21, 37),
         "tickets and looks at sessions have one turn among the connections",
         SRC + "asgi.py",
-        (("source=service.chores", "source=type(service.chores)()"),),
+        (("queue_key=server.chores", "queue_key=type(server.chores)()"),),
         (SECURITY + "test_threads.py::test_a_flood_of_tickets_has_one_turn",),
     ),
 )

@@ -8,33 +8,34 @@ LIMITS = (
     Defence(
         (33, 34),
         "a cookie has a largest size, as in a browser",
-        SRC + "http/set_cookie.py",
+        SRC + "request/set_cookie.py",
         (
             ("MAX_PAIR_BYTES = 4096", "MAX_PAIR_BYTES = 2**40"),
             ("MAX_ATTRIBUTE_BYTES = 1024", "MAX_ATTRIBUTE_BYTES = 2**40"),
         ),
         (
-            UNIT + "http/test_set_cookie.py::test_a_cookie_has_a_largest_size[one-more]",
-            UNIT + "http/test_set_cookie.py::test_an_attribute_that_is_too_long_is_left_out",
+            UNIT + "request/test_set_cookie.py::test_a_cookie_has_a_largest_size[one-more]",
+            UNIT + "request/test_set_cookie.py::test_an_attribute_that_is_too_long_is_left_out",
         ),
     ),
     Defence(
         (33, 34),
         "the cookies of a connection are bounded in bytes",
-        SRC + "http/cookies.py",
+        SRC + "request/cookies.py",
         (
             ("_MAX_BYTES = 65_536", "_MAX_BYTES = 2**40"),
             ("gone |= {hash(key)}", "gone |= {key}"),
         ),
         (
-            UNIT + "http/test_cookies.py::test_what_a_jar_keeps_is_bounded_in_bytes[many-values]",
-            UNIT + "http/test_cookies.py::test_what_a_jar_keeps_is_bounded_in_bytes[deletions]",
+            UNIT
+            + "request/test_cookies.py::test_what_a_jar_keeps_is_bounded_in_bytes[many-values]",
+            UNIT + "request/test_cookies.py::test_what_a_jar_keeps_is_bounded_in_bytes[deletions]",
         ),
     ),
     Defence(
         (20,),
         "an IPv6 client is counted by its network",
-        SRC + "http/handshake.py",
+        SRC + "server/admission.py",
         (('return f"{IPv6Address(int(found) >> 64 << 64)}/64"', "return address"),),
         (
             SECURITY + "test_storms.py::test_sockets_are_counted_by_the_network_of_an_ipv6_client",
@@ -45,16 +46,16 @@ LIMITS = (
     Defence(
         (33, 34),
         "long header names of a handshake are not remembered",
-        SRC + "http/environ.py",
+        SRC + "request/environ.py",
         ((" if short else _make_meta_key(name)", ""),),
-        (UNIT + "http/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
+        (UNIT + "request/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
     ),
     Defence(
         (33, 34),
         "an unusual set of header names is not remembered",
-        SRC + "http/environ.py",
+        SRC + "request/environ.py",
         (("_names(tuple(found)) if is_usual else frozenset(found)", "_names(tuple(found))"),),
-        (UNIT + "http/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
+        (UNIT + "request/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
     ),
     Defence(
         (33, 34),
@@ -62,28 +63,29 @@ LIMITS = (
         SRC + "protocol/headers.py",
         (("if len(name) <= _SHORT_CHARACTERS else _judge)", ")"),),
         (
-            UNIT + "protocol/test_fields.py"
+            UNIT + "protocol/test_validation.py"
             "::test_long_texts_that_a_peer_chose_are_not_remembered[_name]",
         ),
     ),
     Defence(
         (33, 34),
         "long media types are not remembered",
-        SRC + "protocol/data.py",
+        SRC + "protocol/content.py",
         (("if len(media_type) <= _SHORT_CHARACTERS else _kind)", ")"),),
         (
-            UNIT + "protocol/test_fields.py"
+            UNIT + "protocol/test_validation.py"
             "::test_long_texts_that_a_peer_chose_are_not_remembered[_type]",
         ),
     ),
     Defence(
         (21,),
         "a connection is read only so fast",
-        SRC + "connection/pace.py",
+        SRC + "connection/connection.py",
         (("return max(0.0, self._due - now)", "return 0.0"),),
         (
             SECURITY + "test_storms.py::test_a_flood_of_messages_waits_to_be_read",
-            UNIT + "connection/test_pace.py::test_frames_beyond_the_first_second_s_take_their_time",
+            UNIT + "connection/test_token_bucket.py"
+            "::test_frames_beyond_the_first_second_s_take_their_time",
         ),
     ),
     Defence(
@@ -106,17 +108,18 @@ LIMITS = (
     Defence(
         (24,),
         "a client that does not read is not written to by the short way",
-        SRC + "connection/direct.py",
+        SRC + "server/uvicorn.py",
         ((" or not writable.is_set()", ""),),
-        (UNIT + "connection/test_direct.py::test_a_client_that_does_not_read_is_not_written_to",),
+        (UNIT + "server/test_uvicorn.py::test_a_client_that_does_not_read_is_not_written_to",),
     ),
     Defence(
         (22,),
         "a client that is not pinged is closed when it is idle for long",
-        SRC + "connection/watch.py",
+        SRC + "connection/timeouts.py",
         (("            if not watched.is_busy():\n", "            if not self.has_spoken:\n"),),
         (
-            UNIT + "connection/test_watch.py::test_a_client_that_has_spoken_may_be_silent_for_long",
+            UNIT
+            + "connection/test_timeouts.py::test_a_client_that_has_spoken_may_be_silent_for_long",
             SECURITY + "test_storms.py"
             "::test_a_silent_client_without_pings_is_cut_once_it_is_idle_for_long",
         ),
@@ -124,7 +127,7 @@ LIMITS = (
     Defence(
         (33, 34),
         "unfinished requests of a process have a limit together",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (("if not self.make_room(count, max_bytes):", "if False:"),),
         (
             SECURITY + "test_storms.py"
@@ -134,14 +137,14 @@ LIMITS = (
     Defence(
         (33, 34),
         "what a request held is given back",
-        SRC + "connection/calls.py",
+        SRC + "request/task.py",
         (("            self.account.end(self.held_bytes)\n", "            pass\n"),),
         (SECURITY + "test_storms.py::test_what_was_held_is_given_back",),
     ),
     Defence(
         (33, 34),
         "unfinished requests of one address leave room for those of others",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (
             (
                 "            wanted > limits.process_bytes // _UNFINISHED_SHARE_OF_ADDRESS\n",
@@ -151,21 +154,20 @@ LIMITS = (
         (
             SECURITY + "test_storms.py"
             "::test_one_address_cannot_use_up_what_unfinished_requests_may_hold",
-            UNIT + "connection/test_budget.py"
-            "::test_unfinished_requests_of_an_address_have_a_quarter",
+            UNIT + "request/test_budget.py::test_unfinished_requests_of_an_address_have_a_quarter",
         ),
     ),
     Defence(
         (33, 34),
         "an unfinished request counts for what it takes, not only for its bytes",
-        SRC + "connection/exchange.py",
+        SRC + "connection/dispatcher.py",
         (("held_bytes = frame_bytes + _CALL_BYTES", "held_bytes = frame_bytes"),),
         (SECURITY + "test_storms.py::test_an_unfinished_request_counts_for_more_than_its_bytes",),
     ),
     Defence(
         (33, 34),
         "empty parts give an upload no more time",
-        SRC + "connection/exchange.py",
+        SRC + "connection/dispatcher.py",
         (("            if message.body or not message.more:\n", "            if True:\n"),),
         (
             UNIT + "connection/test_endings.py"
@@ -175,8 +177,8 @@ LIMITS = (
     Defence(
         (33, 34),
         "credit gives no more time to what cannot use it",
-        SRC + "connection/exchange.py",
-        (("            if call.has_begun and message.count:\n", "            if True:\n"),),
+        SRC + "connection/dispatcher.py",
+        (("            if task.has_begun and message.count:\n", "            if True:\n"),),
         tuple(
             f"{UNIT}connection/test_endings.py"
             f"::test_what_is_no_progress_gives_a_call_no_more_time[{case}]"
@@ -186,14 +188,14 @@ LIMITS = (
     Defence(
         (20,),
         "a process has only so many sockets",
-        SRC + "connection/door.py",
+        SRC + "server/admission.py",
         (("self._by_place.total() >= max_connections:", "False:"),),
         (UNIT + "test_asgi.py::test_a_process_has_only_so_many_sockets",),
     ),
     Defence(
         (20, 34),
         "an address has only so many sockets",
-        SRC + "connection/door.py",
+        SRC + "server/admission.py",
         (("self._by_place[place] >= max_connections_per_address", "False"),),
         (
             UNIT + "test_asgi.py::test_one_address_has_only_so_many_sockets",
@@ -204,56 +206,56 @@ LIMITS = (
     Defence(
         (20, 34),
         "an address is let in at its own rate first",
-        SRC + "connection/arrivals.py",
+        SRC + "server/rate_limiter.py",
         (
             ("self._by_place[str(place)] < self._share_of_one", "True"),
             ("if place and own >= share * slices:", "if False:"),
         ),
         (
-            UNIT + "connection/test_arrivals.py::test_an_address_that_is_too_fast_waits_for_itself",
+            UNIT + "server/test_rate_limiter.py::test_an_address_that_is_too_fast_waits_for_itself",
             UNIT + "test_asgi.py::test_an_address_in_a_hurry_leaves_the_door_to_others",
         ),
     ),
     Defence(
         (20, 34),
         "addresses take turns at the door",
-        SRC + "connection/arrivals.py",
+        SRC + "server/rate_limiter.py",
         (
             (
                 "self._waiting.add(future, Turn(place, None))",
                 'self._waiting.add(future, Turn("", 0))',
             ),
         ),
-        (UNIT + "connection/test_arrivals.py::test_addresses_take_turns_at_what_they_share",),
+        (UNIT + "server/test_rate_limiter.py::test_addresses_take_turns_at_what_they_share",),
     ),
     Defence(
         (20, 34),
         "a full door refuses the newest of the longest queue",
-        SRC + "connection/arrivals.py",
+        SRC + "server/rate_limiter.py",
         (("if own + 1 >= len(self._queues[longest]):", "if True:"),),
         (
-            UNIT + "connection/test_arrivals.py"
+            UNIT + "server/test_rate_limiter.py"
             "::test_when_all_queues_are_full_the_longest_loses_its_newest",
         ),
     ),
     Defence(
         (20, 34),
         "no handshake waits for longer than clients do",
-        SRC + "connection/arrivals.py",
+        SRC + "server/rate_limiter.py",
         (("takewhile(lambda one: one[1] < late,", "takewhile(lambda one: False,"),),
-        (UNIT + "connection/test_arrivals.py::test_nobody_waits_for_ever_when_turns_become_rare",),
+        (UNIT + "server/test_rate_limiter.py::test_nobody_waits_for_ever_when_turns_become_rare",),
     ),
     Defence(
         (20, 34),
         "streams of events that are refused cost nothing of the common rate",
-        SRC + "connection/events.py",
+        SRC + "connection/sse.py",
         (("            self._on_refused()\n", ""),),
         (UNIT + "test_asgi.py::test_streams_of_events_that_are_refused_cost_others_nothing",),
     ),
     Defence(
         (22, 34),
         "a client that never asks is cut",
-        SRC + "connection/watch.py",
+        SRC + "connection/timeouts.py",
         (
             (
                 "limits.idle_seconds if self.has_spoken else limits.first_request_seconds",
@@ -261,14 +263,14 @@ LIMITS = (
             ),
         ),
         (
-            UNIT + "connection/test_watch.py::test_a_client_that_is_not_pinged_must_speak_once",
+            UNIT + "connection/test_timeouts.py::test_a_client_that_is_not_pinged_must_speak_once",
             UNIT + "connection/test_endings.py::test_a_client_that_never_asks_is_cut",
         ),
     ),
     Defence(
         (22, 23),
         "a client that answers no ping is cut",
-        SRC + "connection/watch.py",
+        SRC + "connection/timeouts.py",
         (
             (
                 "self._is_due and silence >= limits.ping_seconds + limits.pong_seconds",
@@ -276,26 +278,26 @@ LIMITS = (
             ),
         ),
         (
-            UNIT + "connection/test_watch.py::test_a_silent_client_is_pinged_and_told_of",
+            UNIT + "connection/test_timeouts.py::test_a_silent_client_is_pinged_and_told_of",
             UNIT + "connection/test_endings.py::test_a_silent_client_is_pinged_and_then_cut",
         ),
     ),
     Defence(
         (24,),
         "an answer keeps to its credit",
-        SRC + "connection/flow.py",
+        SRC + "request/sender.py",
         (
             (
                 "count = min(wanted, self._credit, self._window_bytes",
                 "count = min(wanted, self._window_bytes",
             ),
         ),
-        (UNIT + "connection/test_flow.py::test_try_take_gives_no_more_than_the_credit",),
+        (UNIT + "request/test_flow_control.py::test_try_take_gives_no_more_than_the_credit",),
     ),
     Defence(
         (24, 33),
         "nothing is begun for a client that does not read",
-        SRC + "connection/outbox.py",
+        SRC + "connection/send_queue.py",
         (("return self.waiting_bytes < self._max_bytes", "return True"),),
         (
             UNIT + "connection/test_endings.py"
@@ -307,33 +309,33 @@ LIMITS = (
     Defence(
         (24,),
         "a client that does not read is cut",
-        SRC + "connection/watch.py",
+        SRC + "connection/timeouts.py",
         (("if since is not None and now >= since + limits.slow_reader_seconds:", "if False:"),),
         (
-            UNIT + "connection/test_watch.py::test_a_reader_that_is_slow_is_told_of",
+            UNIT + "connection/test_timeouts.py::test_a_reader_that_is_slow_is_told_of",
             UNIT + "connection/test_endings.py::test_a_client_that_does_not_read_is_cut",
         ),
     ),
     Defence(
         (24,),
         "a frame is timed from when it is given to be sent",
-        SRC + "connection/outbox.py",
+        SRC + "connection/send_queue.py",
         (
             ("if self.sending_since is None:", "if False:"),
             ("if sys.version_info >= (3, 12):", "if False:"),  # there it has begun by then
         ),
         (
-            UNIT + "connection/test_outbox.py"
+            UNIT + "connection/test_send_queue.py"
             "::test_sending_since_is_set_before_the_first_turn_of_whoever_sends",
         ),
     ),
     Defence(
         (21, 24),
         "a client that asks without reading is cut",
-        SRC + "connection/exchange.py",
+        SRC + "connection/dispatcher.py",
         (
             (
-                "if self._outbox.count > 2 * (limits.in_flight + limits.waiting):",
+                "if self._send_queue.count > 2 * (limits.in_flight + limits.waiting):",
                 "if False:",
             ),
         ),
@@ -342,7 +344,7 @@ LIMITS = (
     Defence(
         (33,),
         "only so many requests are in flight",
-        SRC + "connection/schedule.py",
+        SRC + "connection/dispatcher.py",
         (("len(self._running) < self._max_running", "True"),),
         (UNIT + "connection/test_connection.py::test_no_more_than_in_flight_run_at_the_same_time",),
     ),
@@ -360,10 +362,10 @@ LIMITS = (
     Defence(
         (33,),
         "a request has its time",
-        SRC + "connection/watch.py",
-        (("if now >= call.since + limits.request_seconds:", "if False:"),),
+        SRC + "connection/timeouts.py",
+        (("if now >= task.since + limits.request_seconds:", "if False:"),),
         (
-            UNIT + "connection/test_watch.py::test_a_call_expires_by_its_own_time",
+            UNIT + "connection/test_timeouts.py::test_a_call_expires_by_its_own_time",
             UNIT + "connection/test_endings.py"
             "::test_a_call_that_no_thread_takes_in_time_is_refused_and_not_run",
         ),
@@ -371,8 +373,8 @@ LIMITS = (
     Defence(
         (33, 34),
         "greedy connections leave threads to others",
-        SRC + "http/waiting.py",
-        (("if parked and not self.shares.has_room(source, parked):", "if False:"),),
+        SRC + "workers/queue.py",
+        (("if blocked and not self.fair_share.has_room(queue_key, blocked):", "if False:"),),
         (
             SECURITY + "test_greedy.py"
             "::test_newcomers_are_answered_whatever_greedy_connections_have_wait[one-address]",
@@ -383,8 +385,8 @@ LIMITS = (
     Defence(
         (33,),
         "a view of a stream of events that never ends has a stand-in",
-        SRC + "connection/events.py",
-        (("            self.service.lane.park()\n", "            pass\n"),),
+        SRC + "connection/sse.py",
+        (("            self.server.pool.block()\n", "            pass\n"),),
         (
             SECURITY + "test_greedy.py"
             "::test_streams_of_events_whose_views_never_end_leave_threads_to_others[stays]",
@@ -395,32 +397,32 @@ LIMITS = (
     Defence(
         (33, 34),
         "a connection has its share of the threads",
-        SRC + "http/shares.py",
-        (("return source.taken < share and taken", "return taken"),),
-        (UNIT + "http/test_shares.py::test_a_greedy_source_leaves_half_of_the_threads",),
+        SRC + "workers/queue.py",
+        (("return queue_key.taken < share and taken", "return taken"),),
+        (UNIT + "workers/test_fair_share.py::test_a_greedy_source_leaves_half_of_the_threads",),
     ),
     Defence(
         (33, 34),
         "the connections of an address have a share of the threads together",
-        SRC + "http/shares.py",
+        SRC + "workers/queue.py",
         (("taken < share and taken < _GROUP * share", "taken < share"),),
-        (UNIT + "http/test_shares.py::test_a_greedy_group_leaves_a_quarter_of_the_threads",),
+        (UNIT + "workers/test_fair_share.py::test_a_greedy_group_leaves_a_quarter_of_the_threads",),
     ),
     Defence(
         (33,),
         "a greedy address leaves threads to its own newcomers",
-        SRC + "http/shares.py",
+        SRC + "workers/queue.py",
         (("_GROUP, _GROUP_FOR_A_FIRST = 4, 8", "_GROUP, _GROUP_FOR_A_FIRST = 4, 4"),),
-        (UNIT + "http/test_shares.py::test_a_newcomer_of_a_greedy_group_gets_a_thread",),
+        (UNIT + "workers/test_fair_share.py::test_a_newcomer_of_a_greedy_group_gets_a_thread",),
     ),
     Defence(
         (33,),
         "a cancelled call that still runs counts as in flight",
-        SRC + "connection/inflight.py",
+        SRC + "connection/dispatcher.py",
         (
             (
-                "        if is_untouched:\n            call.discard()\n",
-                "        if not is_untouched:\n            self._schedule.ended(call)\n",
+                "        if is_untouched:\n            task.discard()\n",
+                "        if not is_untouched:\n            self._schedule.ended(task)\n",
             ),
         ),
         (SECURITY + "test_storms.py::test_cancelling_is_no_way_around_the_cap",),
@@ -431,32 +433,34 @@ LIMITS = (
         SRC + "protocol/nesting.py",
         (("    if nests_deeper(head, MAX_NESTING):", "    if False:"),),
         (
-            UNIT + "protocol/test_fields.py::test_the_limit_of_nesting_is_not_the_interpreters",
+            UNIT + "protocol/test_validation.py::test_the_limit_of_nesting_is_not_the_interpreters",
             UNIT + "protocol/test_nesting.py::test_what_is_deeper_by_one_level_is_refused",
         ),
     ),
     Defence(
         (33,),
         "a connection keeps only so many cookies",
-        SRC + "http/cookies.py",
+        SRC + "request/cookies.py",
         ((" or len(stored) < _MAX_COOKIES):", " or True):"),),
-        (UNIT + "http/test_cookies.py::test_cookies_are_bounded",),
+        (UNIT + "request/test_cookies.py::test_cookies_are_bounded",),
     ),
     Defence(
         (33,),
         "a stream without credit is gathered up to a limit",
-        SRC + "connection/answers.py",
+        SRC + "request/sender.py",
         (("        if self._room < 0:\n", "        if False:\n"),),
-        (UNIT + "connection/test_answers.py::test_a_stream_too_large_to_be_gathered_is_refused",),
+        (UNIT + "request/test_sender.py::test_a_stream_too_large_to_be_gathered_is_refused",),
     ),
     Defence(
         (28,),
         "whatever a view does, its request is answered and the server stays",
-        SRC + "http/handler.py",
+        SRC + "request/handler.py",
         (("except (Exception, SystemExit):", "except ZeroDivisionError:"),),
         (
-            UNIT + "http/test_handler.py::test_a_view_that_leaves_is_logged_and_the_process_stays",
-            UNIT + "http/test_handler.py::test_a_receiver_of_the_start_that_raises_becomes_a_500",
+            UNIT
+            + "request/test_handler.py::test_a_view_that_leaves_is_logged_and_the_process_stays",
+            UNIT
+            + "request/test_handler.py::test_a_receiver_of_the_start_that_raises_becomes_a_500",
         ),
     ),
     Defence(
@@ -472,71 +476,69 @@ LIMITS = (
     Defence(
         (33, 34),
         "the tags of a live request are held for its first answer only",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (('tags, self._tags = self._tags, ""', "tags = self._tags"),),
         (
-            UNIT + "connection/test_subscriptions.py"
+            UNIT + "subscriptions/test_subscription.py"
             "::test_who_holds_the_answer_is_told_so_and_goes_on",
         ),
     ),
     Defence(
         (33, 34),
         "a commit that is remembered keeps no connection, and no answer, of the run that made it",
-        SRC + "live/groups.py",
+        SRC + "live/query.py",
         (("        self.job = self.subscriber = None\n        if", "        if"),),
         (
-            UNIT + "live/test_registry_leftovers.py"
+            UNIT + "live/test_manager_leftovers.py"
             "::test_a_commit_that_is_remembered_keeps_nothing_of_its_run",
         ),
     ),
     Defence(
         (33, 34),
-        "what is known of a group does not outlive its last subscriber",
-        SRC + "live/groups.py",
+        "what is known of a query does not outlive its last subscriber",
+        SRC + "live/query.py",
         (("self.latest, self.reads, self.kept, self.vague =", "_ ="),),
         (
-            UNIT + "live/test_registry_leftovers.py"
+            UNIT + "live/test_manager_leftovers.py"
             "::test_a_commit_that_is_remembered_keeps_nothing_of_its_run",
         ),
     ),
     Defence(
         (33, 34),
         "an answered request leaves nothing that waits for Python's collector",
-        SRC + "connection/calls.py",
+        SRC + "request/task.py",
         (("answer, self._answer = self._answer, None", "answer = self._answer"),),
-        (
-            UNIT + "connection/test_calls.py"
-            "::test_an_answered_call_leaves_nothing_for_the_collector",
-        ),
+        (UNIT + "request/test_task.py::test_an_answered_call_leaves_nothing_for_the_collector",),
     ),
     Defence(
         (33, 34),
         "what live requests read is counted, and is any row of its table where there is no room",
-        SRC + "live/groups.py",
+        SRC + "live/query.py",
         (("if more > 0 and not payer.take(more):", "if False:"),),
         (
-            UNIT + "live/test_registry_weight.py"
+            UNIT + "live/test_manager_weight.py"
             "::test_what_may_not_be_held_is_read_as_any_row_of_its_table",
-            UNIT + "connection/test_budget.py"
-            "::test_what_a_view_reads_counts_or_is_read_less_exactly",
+            UNIT + "request/test_budget.py::test_what_a_view_reads_counts_or_is_read_less_exactly",
         ),
     ),
     Defence(
         (33, 34),
         "what a view reads leaves half of what live requests may hold to the rest",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (("2 * (self.held_bytes + count) >", "(self.held_bytes + count) >"),),
-        (
-            UNIT
-            + "connection/test_budget.py::test_what_can_be_done_without_leaves_half_for_the_rest",
-        ),
+        (UNIT + "request/test_budget.py::test_what_can_be_done_without_leaves_half_for_the_rest",),
     ),
     Defence(
         (33, 34),
         "of a condition that narrows nothing the values are not kept",
-        SRC + "live/reads.py",
-        (("narrowed(Read(database, table, equals))", "(Read(database, table, equals))"),),
-        (UNIT + "live/test_log.py::test_a_long_list_of_values_is_not_kept",),
+        SRC + "live/tracking/reads.py",
+        (
+            (
+                "narrowed(ReadPredicate(database, table, equals))",
+                "(ReadPredicate(database, table, equals))",
+            ),
+        ),
+        (UNIT + "live/test_commit_log.py::test_a_long_list_of_values_is_not_kept",),
     ),
     Defence(
         (33, 34),
@@ -553,9 +555,9 @@ LIMITS = (
     Defence(
         (33,),
         "only what is new is put into the index when a reader reads more",
-        SRC + "live/matching.py",
+        SRC + "live/index.py",
         (("        gone = held - found\n", "        gone = held if held != found else set()\n"),),
-        (UNIT + "live/test_matching.py::test_a_reader_that_reads_more_costs_the_difference",),
+        (UNIT + "live/test_index.py::test_a_reader_that_reads_more_costs_the_difference",),
     ),
     Defence(
         (33,),
@@ -567,14 +569,14 @@ LIMITS = (
     Defence(
         (33, 34),
         "a view depends on so many names, then on any",
-        SRC + "live/depends.py",
+        SRC + "live/tracking/api.py",
         (('reads.add_key("", key, MAX_KEYS)', 'reads.add("", key)'),),
-        (UNIT + "live/test_log.py::test_names_that_are_too_many_are_any_name",),
+        (UNIT + "live/test_commit_log.py::test_names_that_are_too_many_are_any_name",),
     ),
     Defence(
         (24, 34),
         "unread answers count for address and process, and who has not read for longest is cut",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (
             ("while self.unread_bytes > most and len(self._unread) > 1:", "while False:"),
             ("while budget.unread_bytes > most and len(budget.unread) > 1:", "while False:"),
@@ -591,7 +593,7 @@ LIMITS = (
     Defence(
         (24, 34),
         "who reads is cut after those who do not",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (("            if more < 0:", "            if not count:"),),
         (
             UNIT + "connection/test_unread.py"
@@ -603,7 +605,7 @@ LIMITS = (
     Defence(
         (24, 33),
         "to cut those who do not read costs one look for each",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (
             (
                 "            next(iter(budget.unread)).cut()",
@@ -615,7 +617,7 @@ LIMITS = (
     Defence(
         (24, 34),
         "what nobody reads gives way to requests",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (
             (
                 "self.held_bytes - self.unread_bytes + count > max_bytes",
@@ -630,7 +632,7 @@ LIMITS = (
     Defence(
         (24, 34),
         "an outbox tells what waits in it",
-        SRC + "connection/outbox.py",
+        SRC + "connection/send_queue.py",
         (("        if self.waiting_bytes > _UNSEEN_BYTES:\n", "        if False:\n"),),
         (
             UNIT + "connection/test_unread.py"
@@ -655,16 +657,16 @@ LIMITS = (
     Defence(
         (33,),
         "a large live answer is encoded in the thread that made it, not on the event loop",
-        SRC + "connection/runs.py",
+        SRC + "subscriptions/run.py",
         (("            self.result.prepare()\n", "            pass\n"),),
-        (UNIT + "connection/test_loop_work.py::test_a_large_answer_is_encoded_in_a_thread",),
+        (UNIT + "subscriptions/test_loop_work.py::test_a_large_answer_is_encoded_in_a_thread",),
     ),
     Defence(
         (33,),
         "the cookies of a connection are read once for all its live requests",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (("        if cookie != self._pairs[0]:\n", "        if True:\n"),),
-        (UNIT + "connection/test_loop_work.py::test_the_cookies_of_a_connection_are_read_once",),
+        (UNIT + "subscriptions/test_loop_work.py::test_the_cookies_of_a_connection_are_read_once",),
     ),
     Defence(
         (33,),

@@ -4,22 +4,22 @@ from tests.security.defences.defence import ACCEPTANCE, SRC, UNIT, Defence
 
 __all__ = ["LIVE"]
 
-_LIVE = UNIT + "connection/test_subscriptions.py::"
-_BUDGET = UNIT + "connection/test_budget.py::"
-_EVENTS = UNIT + "connection/test_events.py::"
-_SETTLING = UNIT + "connection/test_settling.py::"
-_RERUNS = UNIT + "connection/test_reruns.py::"
-_SHARED = UNIT + "connection/test_shared.py::"
-_WHOSE = UNIT + "connection/test_whose.py::"
-_DISCARDING = UNIT + "http/test_discarding.py::"
-_REGISTRY = UNIT + "live/test_registry_"
+_LIVE = UNIT + "subscriptions/test_subscription.py::"
+_BUDGET = UNIT + "request/test_budget.py::"
+_EVENTS = UNIT + "connection/test_sse.py::"
+_SETTLING = UNIT + "subscriptions/test_barrier.py::"
+_RERUNS = UNIT + "subscriptions/test_run.py::"
+_SHARED = UNIT + "subscriptions/test_shared.py::"
+_WHOSE = UNIT + "connection/test_identity.py::"
+_DISCARDING = UNIT + "request/test_discarding.py::"
+_MANAGER = UNIT + "live/test_manager_"
 
 LIVE = (
     Defence(
         (9,),
         "a run that nobody sent saves nothing to a session, and prolongs none",
-        SRC + "connection/runs.py",
-        (("        call.discarded = Discarded()\n", ""),),
+        SRC + "subscriptions/run.py",
+        (("        task.discarded = Discarded()\n", ""),),
         (
             _RERUNS + "test_a_token_that_is_shown_once_waits_for_the_visitor",
             _RERUNS + "test_messages_wait_for_the_visitor",
@@ -29,7 +29,7 @@ LIVE = (
     Defence(
         (9,),
         "a client that calls its request a resumption must prove that it was answered",
-        SRC + "http/resumptions.py",
+        SRC + "subscriptions/resumption.py",
         (
             (
                 "    except BadSignature:\n        return None\n",
@@ -41,7 +41,7 @@ LIVE = (
     Defence(
         (9,),
         "the proof that a live request was answered asks no other question",
-        SRC + "http/resumptions.py",
+        SRC + "subscriptions/resumption.py",
         (("(site, asked, sorted(headers.items()))", "site"),),
         (
             _RERUNS + "test_a_proof_asks_no_other_question",
@@ -51,7 +51,7 @@ LIVE = (
     Defence(
         (9,),
         "the proof that a live request was answered is of all that its message brings",
-        SRC + "http/resumptions.py",
+        SRC + "subscriptions/resumption.py",
         (
             (
                 "        if not is_by_http or lower not in _ADDED:",
@@ -64,14 +64,15 @@ LIVE = (
                 f"{_RERUNS}test_a_proof_asks_no_other_question[{{'headers': {{'{name}': '0042'}}}}]"
                 for name in ("DPoP", "Idempotency-Key", "Pragma", "traceparent")
             ),
-            UNIT + "http/test_resumptions.py::test_all_that_a_message_brings_counts[referrer]",
-            UNIT + "http/test_resumptions.py::test_each_header_of_a_message_counts",
+            UNIT
+            + "subscriptions/test_resumption.py::test_all_that_a_message_brings_counts[referrer]",
+            UNIT + "subscriptions/test_resumption.py::test_each_header_of_a_message_counts",
         ),
     ),
     Defence(
         (9,),
         "the proof that a live request was answered is of one session, and of what cookies say",
-        SRC + "connection/runs.py",
+        SRC + "subscriptions/run.py",
         ((" and self._digest_of_cookies() == self._proven", ""),),
         (
             _RERUNS + "test_a_proof_is_of_one_session",
@@ -81,42 +82,42 @@ LIVE = (
     Defence(
         (9,),
         "a stream that is taken up again is compared by all cookies, for it reads them later",
-        SRC + "connection/runs.py",
+        SRC + "subscriptions/run.py",
         (("None if self._is_stream else self.cookie_names", "self.cookie_names"),),
         (_RERUNS + "test_a_cookie_asks_no_other_question_by_a_proof[guess_in_stream]",),
     ),
     Defence(
         (9,),
         "the proof that a live request was answered ends after a day",
-        SRC + "http/resumptions.py",
+        SRC + "subscriptions/resumption.py",
         (('proof}", max_age=MAX_AGE_SECONDS', 'proof}", max_age=None'),),
         (_RERUNS + "test_a_proof_is_good_for_a_day",),
     ),
     Defence(
         (13,),
         "what a run without effects says of sharing does not hold for the run that replaces it",
-        SRC + "connection/runs.py",
+        SRC + "subscriptions/run.py",
         ((" = self._proven = self._shared_key = None", " = self._proven = None"),),
         (_RERUNS + "test_a_public_answer_that_is_run_again_is_not_shared_by_its_first_run",),
     ),
     Defence(
         (13,),
         "an answer for which a view reads what only its connection has is shared with nobody",
-        SRC + "connection/runs.py",
+        SRC + "subscriptions/run.py",
         (("shared_key = None if self.is_personal else", "shared_key ="),),
         (_SHARED + "test_who_reads_what_its_connection_has_shares_with_nobody[]",),
     ),
     Defence(
         (13,),
         "who is equal but for the connection is parted when a view reads which one it is",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (("        if subscription.is_personal:\n", "        if False:\n"),),
         (_SHARED + "test_who_reads_what_its_connection_has_shares_with_nobody[&private]",),
     ),
     Defence(
         (9,),
         "a task that such a run starts saves the sessions of others after it",
-        SRC + "http/discarding.py",
+        SRC + "request/discarding.py",
         (("        discarded.is_open = False\n", "        pass\n"),),
         (
             _DISCARDING + "test_what_a_run_leaves_behind_writes_as_usual",
@@ -127,51 +128,55 @@ LIVE = (
     Defence(
         (13,),
         "who differs in a cookie that a view reads later shares its run no more",
-        SRC + "live/registry.py",
-        (("            self._learn(group, runner, told)\n", "            pass\n"),),
+        SRC + "live/manager.py",
+        (("            self._learn(query, runner, told)\n", "            pass\n"),),
         (_WHOSE + "test_a_cookie_that_is_read_later_parts_who_differ_in_it",),
     ),
     Defence(
         (13,),
         "who reads the Cookie header itself has read all cookies",
-        SRC + "http/cookie_reads.py",
+        SRC + "subscriptions/cookie_reads.py",
         (("        if key == _HEADER:\n", "        if key is None:\n"),),
         (
-            UNIT + "http/test_cookie_reads.py::test_who_sees_all_cookies_has_read_all",
+            UNIT + "subscriptions/test_cookie_reads.py::test_who_sees_all_cookies_has_read_all",
             _WHOSE + "test_any_cookie_makes_a_view_run_that_reads_all",
         ),
     ),
     Defence(
         (13,),
         "who reads the copy of the CSRF secret in META has read its cookie",
-        SRC + "http/cookie_reads.py",
+        SRC + "subscriptions/cookie_reads.py",
         (("        elif key == _SECRET:\n", "        elif key is None:\n"),),
         (
-            UNIT + "http/test_cookie_reads.py::test_the_copy_of_the_csrf_secret_is_the_cookie",
+            UNIT
+            + "subscriptions/test_cookie_reads.py::test_the_copy_of_the_csrf_secret_is_the_cookie",
             _WHOSE + "test_a_csrf_secret_that_is_read_from_the_copy_is_shown_to_its_owner_only",
         ),
     ),
     Defence(
         (21,),
         "what strangers write does not use up a subscriber's throttle",
-        SRC + "live/caches.py",
+        SRC + "live/tracking/caches.py",
         (("and reads.is_rerun and (scratch", "and False and (scratch"),),
         (
-            UNIT + "live/test_counters.py::test_a_rerun_is_not_charged",
+            UNIT + "live/tracking/test_counters.py::test_a_rerun_is_not_charged",
             ACCEPTANCE + "test_live.py::test_writes_of_strangers_leave_a_throttle_alone",
         ),
     ),
     Defence(
         (21,),
         "a ban that is kept beside the counters of throttles holds for reruns",
-        SRC + "live/counters.py",
+        SRC + "live/tracking/counters.py",
         (
             (
                 "_MISSING if self._is_cleared else self._read(key, version, _MISSING)",
                 "_MISSING",
             ),
         ),
-        (UNIT + "live/test_counters.py::test_a_ban_beside_the_counters_holds_for_a_rerun",),
+        (
+            UNIT
+            + "live/tracking/test_counters.py::test_a_ban_beside_the_counters_holds_for_a_rerun",
+        ),
     ),
     Defence(
         (10,),
@@ -190,7 +195,7 @@ LIVE = (
     Defence(
         (10,),
         "a logout ends what is live for the user",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (("[s for s in self._subscriptions.values() if s.by_session]", "[]"),),
         (_LIVE + "test_a_logout_on_the_own_connection_ends_what_was_answered_for_the_user",),
     ),
@@ -207,7 +212,7 @@ LIVE = (
     Defence(
         (33,),
         "what the live requests of a connection hold has a limit at every version",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (("if self._held_bytes + _body_bytes(results) > limits.answer_bytes:", "if False:"),),
         (
             _LIVE + "test_what_grows_past_what_may_be_held_is_ended",
@@ -217,14 +222,14 @@ LIVE = (
     Defence(
         (33,),
         "what is remembered of SQL texts is bounded in bytes",
-        SRC + "live/memory.py",
+        SRC + "live/sql/memory.py",
         (("            if self._weight > self._half:\n", "            if False:\n"),),
-        (UNIT + "live/test_memory.py::test_what_is_remembered_is_bounded_in_bytes",),
+        (UNIT + "live/sql/test_memory.py::test_what_is_remembered_is_bounded_in_bytes",),
     ),
     Defence(
         (33,),
         "a SELECT is read only for a live run",
-        SRC + "live/taps.py",
+        SRC + "live/tracking/connection.py",
         (("if not is_read and writes_nothing(sql, names):", "if False:"),),
         (
             "tests/live/test_corpus_capture.py::"
@@ -234,38 +239,38 @@ LIVE = (
     Defence(
         (33,),
         "the work for one SQL text is bounded",
-        SRC + "live/tokens.py",
+        SRC + "live/sql/tokenizer.py",
         (("if len(tokens) > MAX_TOKENS or pieces > 3 * MAX_TOKENS:", "if False:"),),
         (
-            UNIT + "live/test_memory.py::test_no_text_is_looked_at_for_long[signs]",
-            UNIT + "live/test_memory.py::test_text_that_is_too_long_is_any_table",
+            UNIT + "live/sql/test_memory.py::test_no_text_is_looked_at_for_long[signs]",
+            UNIT + "live/sql/test_memory.py::test_text_that_is_too_long_is_any_table",
         ),
     ),
     Defence(
         (33,),
         "the length of a SQL text that is read is bounded",
-        SRC + "live/tokens.py",
+        SRC + "live/sql/tokenizer.py",
         (("if len(sql) > MAX_CHARACTERS:", "if False:"),),
-        (UNIT + "live/test_memory.py::test_text_that_is_too_long_is_any_table",),
+        (UNIT + "live/sql/test_memory.py::test_text_that_is_too_long_is_any_table",),
     ),
     Defence(
         (33,),
         "the rows of a long INSERT are not remembered",
-        SRC + "live/conditions.py",
+        SRC + "live/sql/predicates.py",
         ((" or len(rows) == MAX_ROWS_OF_A_TEXT:", ":"),),
-        (UNIT + "live/test_rows.py::test_long_list_of_rows_in_a_text_is_of_any_row",),
+        (UNIT + "live/sql/test_parameters.py::test_long_list_of_rows_in_a_text_is_of_any_row",),
     ),
     Defence(
         (33,),
         "only so many views run again at a time",
-        SRC + "live/turns.py",
+        SRC + "live/scheduler.py",
         (("while len(self._running) < self._max_runs and (", "while ("),),
-        (_REGISTRY + "pace.py::test_no_more_views_run_at_a_time_than_may",),
+        (_MANAGER + "pace.py::test_no_more_views_run_at_a_time_than_may",),
     ),
     Defence(
         (33, 34),
         "live requests of an address hold only so much together",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (("if mine and self.held_bytes + mine > limits.live_bytes_per_address:", "if False:"),),
         (
             _BUDGET + "test_an_address_may_have_only_so_much_live",
@@ -275,35 +280,35 @@ LIVE = (
     Defence(
         (33, 34),
         "live requests of a process hold only so much together",
-        SRC + "connection/budget.py",
+        SRC + "request/budget.py",
         (("budget.live_bytes + everybodys > limits.live_bytes\n", "False\n"),),
         (_BUDGET + "test_a_process_may_have_only_so_much_live",),
     ),
     Defence(
         (33, 34),
         "what a live request holds counts as long as it lives",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (("        self.account.exchange((), results, limits)\n", ""),),
         (_BUDGET + "test_message_and_answer_count_as_long_as_the_request_is_live",),
     ),
     Defence(
         (33, 34),
         "what waits for a slow reader of a live request counts",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (("self._home.hold(self, *((result,) if sent is None else (sent, result)))", "pass"),),
         (_BUDGET + "test_what_waits_for_a_slow_reader_counts_besides_what_it_was_sent",),
     ),
     Defence(
         (33,),
         "equal readers hold one live answer, not one each",
-        SRC + "live/registry.py",
-        (("            subscriber.keep(group.latest)\n", "            pass\n"),),
+        SRC + "live/manager.py",
+        (("            subscriber.keep(query.latest)\n", "            pass\n"),),
         (_BUDGET + "test_equal_readers_hold_one_answer",),
     ),
     Defence(
         (33,),
         "a live answer is not held as a frame besides",
-        SRC + "live/results.py",
+        SRC + "live/snapshot.py",
         (
             ("self._ending = None if self._is_shown else ending", "self._ending = ending"),
             ("self._is_shown = True\n        self._ending = None\n", "self._is_shown = True\n"),
@@ -313,14 +318,14 @@ LIVE = (
     Defence(
         (33, 34),
         "a message that subscribes is small",
-        SRC + "connection/exchange.py",
+        SRC + "connection/dispatcher.py",
         (("if message.subscribe and frame_bytes > self", "if False and frame_bytes > self"),),
         (_BUDGET + "test_a_message_that_subscribes_has_a_limit_of_its_own",),
     ),
     Defence(
         (33, 34),
         "answers that wait for live requests count",
-        SRC + "connection/settling.py",
+        SRC + "subscriptions/barrier.py",
         (("            self._account.take(count, self._limits)\n", "            pass\n"),),
         (
             _BUDGET + "test_answers_that_wait_for_live_requests_are_counted",
@@ -330,78 +335,81 @@ LIVE = (
     Defence(
         (24, 33),
         "only so much of a connection waits for its live requests",
-        SRC + "connection/settling.py",
+        SRC + "subscriptions/barrier.py",
         (("if self._held_bytes and self._held_bytes + count", "if False and count"),),
         (_BUDGET + "test_more_than_may_wait_is_answered_at_once_as_not_settled",),
     ),
     Defence(
         (33,),
         "a patch of a live answer takes bounded work",
-        SRC + "live/patches.py",
+        SRC + "live/diff.py",
         (("MAX_WORK = 2**20", "MAX_WORK = 2**23"),),
-        (UNIT + "live/test_patches.py::test_work_on_hostile_bodies_is_bounded",),
+        (UNIT + "live/test_diff.py::test_work_on_hostile_bodies_is_bounded",),
     ),
     Defence(
         (33,),
         "bodies of too many values are not parsed for a patch",
-        SRC + "live/patches.py",
+        SRC + "live/diff.py",
         (("if max(_most_values(old), _most_values(new)) > MAX_VALUES:", "if False:"),),
-        (UNIT + "live/test_patches.py::test_too_many_values_are_not_even_parsed",),
+        (UNIT + "live/test_diff.py::test_too_many_values_are_not_even_parsed",),
     ),
     Defence(
         (21, 33),
         "views run again in turn among addresses and connections",
-        SRC + "live/turns.py",
-        (("            queue.add(group, first)\n", "            queue.add(group, Turn(0, 0))\n"),),
+        SRC + "live/scheduler.py",
+        (("            queue.add(query, first)\n", "            queue.add(query, Turn(0, 0))\n"),),
         (
-            _REGISTRY
-            + "turns.py::test_a_victim_of_the_same_address_waits_for_its_turn_among_connections",
-            _REGISTRY
-            + "turns.py::test_a_victim_beside_several_hostile_addresses_waits_for_one_run_of_each",
+            UNIT + "live/test_scheduler.py"
+            "::test_a_victim_of_the_same_address_waits_for_its_turn_among_connections",
+            UNIT + "live/test_scheduler.py"
+            "::test_a_victim_beside_several_hostile_addresses_waits_for_one_run_of_each",
         ),
     ),
     Defence(
         (21, 33),
         "one address leaves a place for the live runs of others",
-        SRC + "live/turns.py",
+        SRC + "live/scheduler.py",
         (("return self._by_address[address] < self._most", "return True"),),
-        (_REGISTRY + "turns.py::test_a_victim_beside_a_thousand_hostile_requests_runs_at_once",),
+        (
+            UNIT + "live/test_scheduler.py"
+            "::test_a_victim_beside_a_thousand_hostile_requests_runs_at_once",
+        ),
     ),
     Defence(
         (21, 33),
         "a shared run is in the turn of a reader who has no other waiting",
-        SRC + "live/turns.py",
+        SRC + "live/scheduler.py",
         (("                first = turn\n", "                pass\n"),),
-        (_REGISTRY + "turns.py::test_a_run_that_is_shared_is_in_the_turn_of_who_has_no_other",),
+        (
+            UNIT + "live/test_scheduler.py"
+            "::test_a_run_that_is_shared_is_in_the_turn_of_who_has_no_other",
+        ),
     ),
     Defence(
         (21, 33),
         "rechecks leave a place for what was committed",
-        SRC + "live/turns.py",
+        SRC + "live/scheduler.py",
         ((">= self._most:\n", ">= self._max_runs:\n"),),
-        (_REGISTRY + "turns.py::test_rechecks_leave_a_place_for_what_was_committed",),
+        (UNIT + "live/test_scheduler.py::test_rechecks_leave_a_place_for_what_was_committed",),
     ),
     Defence(
         (21, 33),
         "rechecks wait behind what was committed",
-        SRC + "live/turns.py",
-        (("group.is_awaited |= not is_old", "group.is_awaited = True"),),
-        (_REGISTRY + "turns.py::test_what_was_committed_goes_before_what_is_merely_old",),
+        SRC + "live/scheduler.py",
+        (("query.is_awaited |= not is_old", "query.is_awaited = True"),),
+        (UNIT + "live/test_scheduler.py::test_what_was_committed_goes_before_what_is_merely_old",),
     ),
     Defence(
         (33,),
         "a view that hangs is not run again before it came back",
-        SRC + "live/turns.py",
-        ((" or group.hung is not None or ", " or "),),
-        (
-            _REGISTRY
-            + "commits.py::test_a_view_that_hangs_is_not_run_again_before_it_has_come_back",
-        ),
+        SRC + "live/scheduler.py",
+        ((" or query.stuck is not None or ", " or "),),
+        (_MANAGER + "commits.py::test_a_view_that_hangs_is_not_run_again_before_it_has_come_back",),
     ),
     Defence(
         (33, 34),
         "an answer that waits no longer is not kept by the live view that it waited for",
-        SRC + "connection/settling.py",
+        SRC + "subscriptions/barrier.py",
         (("        if self.wait is not None:\n", "        if False:\n"),),
         (
             _SETTLING + "test_answers_that_wait_no_longer_leave_nothing_behind",
@@ -412,14 +420,14 @@ LIVE = (
     Defence(
         (33, 34),
         "an answer that waits keeps nothing of its request",
-        SRC + "connection/settling.py",
-        (('        call.message = Request(call.message.method, "", call.message.id)\n', ""),),
+        SRC + "subscriptions/barrier.py",
+        (('        task.message = Request(task.message.method, "", task.message.id)\n', ""),),
         (_SETTLING + "test_an_answer_that_waits_does_not_hold_its_request",),
     ),
     Defence(
         (20, 33),
         "a stream of events counts while its view runs, though its client has gone",
-        SRC + "connection/events.py",
+        SRC + "connection/sse.py",
         (("if self._is_ended and not self._is_running:", "if self._is_ended:"),),
         (
             _EVENTS + "test_streams_that_are_cut_during_their_first_run_are_counted_and_then_freed",
@@ -429,14 +437,14 @@ LIVE = (
     Defence(
         (33,),
         "a stream of events that was cut is freed when its view has come back",
-        SRC + "connection/events.py",
+        SRC + "connection/sse.py",
         (("            self._late.cancel()\n", ""),),
         (_EVENTS + "test_streams_that_are_cut_during_their_first_run_are_counted_and_then_freed",),
     ),
     Defence(
         (37,),
         "a live request shares a run with nobody who is another",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (("headers, message.token, names, pairs, identity", "headers"),),
         (
             _LIVE + "test_visitors_of_different_cookies_never_share",
@@ -447,14 +455,14 @@ LIVE = (
     Defence(
         (37,),
         "a rerun has the identity that the cookies name by then",
-        SRC + "connection/inflight.py",
+        SRC + "connection/dispatcher.py",
         (("            self._subscriptions.refresh()\n", "            pass\n"),),
         (_LIVE + "test_a_cookie_that_an_answer_sets_makes_it_run_as_whom_it_names",),
     ),
     Defence(
         (32, 37),
         "a run has the cookies of its own time: one that has ended is not sent",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (
             (
                 "        cookie = home.line.cookie_for(self.message.url)\n",
@@ -466,44 +474,44 @@ LIVE = (
     Defence(
         (32, 37),
         "a live request is answered as another when a cookie of its client ends",
-        SRC + "connection/subscriptions.py",
+        SRC + "subscriptions/subscription.py",
         (("loop.call_later(seconds, self.refresh)", "loop.call_later(seconds, int)"),),
         (_LIVE + "test_a_cookie_that_has_ended_is_sent_no_more",),
     ),
     Defence(
         (37,),
         "a result is shared only where the response is public",
-        SRC + "live/sharing.py",
+        SRC + "live/http_caching.py",
         (("status != 200 or not is_public or ", "status != 200 or "),),
         (
-            UNIT + "live/test_sharing.py::test_a_response_that_says_nothing_is_one_visitors",
+            UNIT + "live/test_http_caching.py::test_a_response_that_says_nothing_is_one_visitors",
             _LIVE + "test_visitors_of_different_cookies_never_share",
         ),
     ),
     Defence(
         (37,),
         "a response that sets a cookie is not shared, though it says that it is public",
-        SRC + "connection/runs.py",
+        SRC + "subscriptions/run.py",
         ((" or self._site is None or self.sets_cookies:", " or self._site is None:"),),
         (_LIVE + "test_an_answer_that_sets_a_cookie_is_not_public",),
     ),
     Defence(
         (37,),
         "a result that is public no longer is shown to nobody else",
-        SRC + "live/registry.py",
-        (("if group.is_public and result.shared_key != group.key:", "if False:"),),
+        SRC + "live/manager.py",
+        (("if query.is_public and result.shared_key != query.key:", "if False:"),),
         (
-            _REGISTRY
+            _MANAGER
             + "public.py::test_a_public_result_that_becomes_private_is_shown_to_nobody_else",
-            _REGISTRY + "public.py::test_a_failure_of_a_shared_run_is_told_to_nobody",
+            _MANAGER + "public.py::test_a_failure_of_a_shared_run_is_told_to_nobody",
             _LIVE + "test_a_public_answer_is_shared_by_different_visitors",
         ),
     ),
     Defence(
         (37,),
         "a run for all readers of a public answer is made as none of them",
-        SRC + "live/registry.py",
-        (("subscriber.start_shared(run) if group.is_public else", "False or"),),
+        SRC + "live/manager.py",
+        (("subscriber.start_shared(run) if query.is_public else", "False or"),),
         (
             _SHARED + "test_a_header_of_one_reader_decides_for_nobody_else",
             _SHARED + "test_a_shared_run_bears_nothing_of_a_reader",
@@ -512,20 +520,20 @@ LIVE = (
     Defence(
         (37,),
         "an answer of one reader is not kept for those who share the page",
-        SRC + "live/registry.py",
-        (("                group.latest = None  # or", "                pass  # or"),),
+        SRC + "live/manager.py",
+        (("                query.latest = None  # or", "                pass  # or"),),
         (
-            _REGISTRY
+            _MANAGER
             + "public.py::test_nobody_is_shown_what_another_was_answered_although_it_was_public",
         ),
     ),
     Defence(
         (33, 37),
         "a page that is not public for nobody is not shared again and again",
-        SRC + "live/registry.py",
-        (("        self._sharing.stop(group.key)\n", ""),),
+        SRC + "live/manager.py",
+        (("        self._sharing.stop(query.key)\n", ""),),
         (
-            _REGISTRY
+            _MANAGER
             + "public.py::test_what_is_not_public_for_nobody_is_not_shared_again_for_a_while",
             _SHARED + "test_a_page_that_needs_a_token_is_shared_by_nobody_and_costs_one_run_each",
         ),
@@ -533,14 +541,14 @@ LIVE = (
     Defence(
         (33,),
         "only so many pages are remembered as not shared",
-        SRC + "live/sharing.py",
+        SRC + "live/http_caching.py",
         (("self._until[first] > now and len(self._until) < _MOST_APART", "True"),),
-        (_REGISTRY + "public.py::test_only_so_many_pages_are_remembered_as_not_shared",),
+        (_MANAGER + "public.py::test_only_so_many_pages_are_remembered_as_not_shared",),
     ),
     Defence(
         (37,),
         "public answers are shared by host and scheme as Django sees them",
-        SRC + "connection/shared.py",
+        SRC + "subscriptions/shared.py",
         (
             ("        host = request.get_host()\n", '        host = request.META["HTTP_HOST"]\n'),
             ('return Site(request.scheme or "", host,', 'return Site("http", host,'),
@@ -553,7 +561,7 @@ LIVE = (
     Defence(
         (37,),
         "public answers are shared only as the project says",
-        SRC + "connection/shared.py",
+        SRC + "subscriptions/shared.py",
         (("None if share_key is None else share_key(request)", "None"),),
         (_SHARED + "test_the_project_tells_apart_who_may_not_share",),
     ),

@@ -4,8 +4,8 @@ from tests.security.defences.defence import SRC, UNIT, Defence
 
 __all__ = ["UNREAD"]
 
-EVENTS = UNIT + "connection/test_events.py"
-WRITE_BUFFER = UNIT + "connection/test_write_buffer.py"
+EVENTS = UNIT + "connection/test_sse.py"
+WRITE_BUFFER = UNIT + "server/test_write_buffer.py"
 # The case is the way by which the bytes come there.
 CUT = (
     f"{WRITE_BUFFER}::test_what_uvicorn_holds_of_a_client_that_does_not_read_counts_until_it_is_cut"
@@ -15,10 +15,10 @@ UNREAD = (
     Defence(
         (24, 34),
         "what a client leaves in uvicorn's buffer counts",
-        SRC + "connection/write_buffer.py",
+        SRC + "server/write_buffer.py",
         (("            self.receiver.is_buffered(count)\n", "            pass\n"),),
         (
-            UNIT + "connection/test_direct.py::test_a_client_that_does_not_read_is_not_written_to",
+            UNIT + "server/test_uvicorn.py::test_a_client_that_does_not_read_is_not_written_to",
             WRITE_BUFFER + "::test_what_waits_is_told_until_it_has_been_read",
             CUT + "[direct-asyncio]",
         ),
@@ -37,7 +37,7 @@ UNREAD = (
     Defence(
         (24, 34),
         "it counts for a stream of events, too",
-        SRC + "connection/events.py",
+        SRC + "connection/sse.py",
         (("            await self._buffer.drain()", "            pass"),),
         (
             EVENTS
@@ -48,7 +48,7 @@ UNREAD = (
     Defence(
         (24, 34),
         "a client that reads nothing of uvicorn's buffer is cut",
-        SRC + "connection/write_buffer.py",
+        SRC + "server/write_buffer.py",
         (
             (
                 "        elif self._buffered_bytes:\n            now",
@@ -64,7 +64,7 @@ UNREAD = (
     Defence(
         (24, 34),
         "a client that reads nothing of a stream of events is cut",
-        SRC + "connection/events.py",
+        SRC + "connection/sse.py",
         (("        if self._slow is None:\n", "        if False:\n"),),
         (
             EVENTS + "::test_a_stream_s_client_has_the_time_of_each_frame_and_no_more",
@@ -74,7 +74,7 @@ UNREAD = (
     Defence(
         (24, 34),
         "when a stream of events is cut, its buffer is freed",
-        SRC + "connection/events.py",
+        SRC + "connection/sse.py",
         (("            self._buffer.abort()\n", "            pass\n"),),
         (
             EVENTS
@@ -85,14 +85,14 @@ UNREAD = (
     Defence(
         (24, 34),
         "the end of a stream of events waits for its reader no longer than other frames",
-        SRC + "connection/events.py",
-        (("asyncio.timeout(self.terms.limits.slow_reader_seconds)", "asyncio.timeout(None)"),),
+        SRC + "connection/sse.py",
+        (("asyncio.timeout(self.config.limits.slow_reader_seconds)", "asyncio.timeout(None)"),),
         (EVENTS + "::test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_other_frames",),
     ),
     Defence(
         (20, 24, 34),
         "what a closed connection leaves in uvicorn's buffer is dropped, and counts till then",
-        SRC + "connection/write_buffer.py",
+        SRC + "server/write_buffer.py",
         (("            self._on_gone = on_gone\n", "            on_gone()\n"),),
         (
             WRITE_BUFFER
@@ -102,7 +102,7 @@ UNREAD = (
     Defence(
         (24, 34),
         "pongs that nobody reads are bounded",
-        SRC + "connection/write_buffer.py",
+        SRC + "server/write_buffer.py",
         (("if self._spare_bytes < 0 or", "if"),),
         (
             WRITE_BUFFER + "::test_a_flood_of_pings_whose_pongs_nobody_reads_ends_the_connection",
@@ -113,7 +113,7 @@ UNREAD = (
     Defence(
         (24, 33, 34),
         "many small pongs are bounded like large ones",
-        SRC + "connection/write_buffer.py",
+        SRC + "server/write_buffer.py",
         (("max(more, _LEAST_BYTES)", "more"),),
         (
             WRITE_BUFFER
@@ -123,7 +123,7 @@ UNREAD = (
     Defence(
         (20, 24, 34),
         "who waits to be accepted has no pongs to leave unread",
-        SRC + "connection/write_buffer.py",
+        SRC + "server/write_buffer.py",
         ((" or self.receiver is None:", ":"),),
         (WRITE_BUFFER + "::test_before_it_is_accepted_a_client_has_nothing_to_leave_unread",),
     ),

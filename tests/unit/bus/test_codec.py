@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsrequest.bus.codec import CHANGES, MAX_BYTES, decode_changes, encode_changes
-from wsrequest.live.matching import touches
-from wsrequest.types import Change, Changes, Read
+from wsrequest.live.index import touches
+from wsrequest.types import Commit, ReadPredicate, TableChange
 
 often = settings(max_examples=300, deadline=None)
 SOME = UUID("148abc32-c79b-4ec4-bd0e-f6c2e38622ac")
@@ -34,8 +34,8 @@ class Length(float):
     """Likewise."""
 
 
-def one(**row: Any) -> Changes:
-    return Changes((Change("default", "message", (row,)),))
+def one(**row: Any) -> Commit:
+    return Commit((TableChange("default", "message", (row,)),))
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,10 @@ def test_value_of_a_type_of_its_own_comes_as_the_plain_one(value: Any, plain: An
 
 
 def test_run_stays_in_its_process() -> None:
-    changes = Changes((Change("default", "message"), Change("", "key"), Change("*", None)), run=1)
-    assert decode_changes(encode_changes(changes)) == Changes(changes.changes)
+    changes = Commit(
+        (TableChange("default", "message"), TableChange("", "key"), TableChange("*", None)), run=1
+    )
+    assert decode_changes(encode_changes(changes)) == Commit(changes.changes)
 
 
 anything = st.one_of(
@@ -85,13 +87,13 @@ anything = st.one_of(
 )
 columns = st.sampled_from(["id", "room"])
 changes = st.builds(
-    Change,
+    TableChange,
     st.sampled_from(["default", "other"]),
     st.sampled_from(["message", None]),
     st.none() | st.lists(st.dictionaries(columns, anything, max_size=2), max_size=3).map(tuple),
 )
 reads = st.builds(
-    lambda equals: Read("default", "message", tuple(sorted(equals.items()))),
+    lambda equals: ReadPredicate("default", "message", tuple(sorted(equals.items()))),
     st.dictionaries(columns, st.frozensets(anything, min_size=1, max_size=2), max_size=2),
 )
 
@@ -99,34 +101,34 @@ reads = st.builds(
 @often
 @given(st.lists(changes, max_size=3), reads, st.integers(0, 200))
 def test_whoever_is_concerned_is_so_elsewhere(
-    made: list[Change], read: Read, max_bytes: int
+    made: list[TableChange], read: ReadPredicate, max_bytes: int
 ) -> None:
-    before = Changes(tuple(made))
+    before = Commit(tuple(made))
     after = decode_changes(encode_changes(before, max_bytes=max_bytes))
     if touches([read], before):
         assert touches([read], after)
 
 
 def test_long_changes_say_less() -> None:
-    many = Changes(tuple(Change("default", f"table{n}", ({"id": 1},)) for n in range(20)))
+    many = Commit(tuple(TableChange("default", f"table{n}", ({"id": 1},)) for n in range(20)))
     whole = encode_changes(many)
     assert decode_changes(encode_changes(many, max_bytes=len(whole))) == many
     tables = encode_changes(many, max_bytes=len(whole) - 1)
     assert decode_changes(tables).changes == tuple(
-        Change("default", f"table{n}") for n in range(20)
+        TableChange("default", f"table{n}") for n in range(20)
     )
     anything = encode_changes(many, max_bytes=len(tables) - 1)
-    assert decode_changes(anything).changes == (Change("*", None),)
+    assert decode_changes(anything).changes == (TableChange("*", None),)
     rows = tuple({"id": n} for n in range(MAX_BYTES))
-    assert decode_changes(CHANGES.encode(Changes((Change("default", "t", rows),)))).changes == (
-        Change("default", "t"),
+    assert decode_changes(CHANGES.encode(Commit((TableChange("default", "t", rows),)))).changes == (
+        TableChange("default", "t"),
     )
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
 def test_text_that_is_none_costs_the_rows(text: str) -> None:
     assert decode_changes(encode_changes(one(id=1, column=text))).changes == (
-        Change("default", "message"),
+        TableChange("default", "message"),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from wsrequest.bus import delivery as delivery_module
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.delivery import Delivery
-from wsrequest.types import Change, Changes
+from wsrequest.types import Commit, TableChange
 
 
 class Loop:
@@ -146,10 +146,10 @@ def test_a_turn_ends_when_it_has_taken_its_time(monkeypatch: pytest.MonkeyPatch)
     assert loop.came == ["a", "b", "c"]
 
 
-def commit(rows: int, tables: int = 1) -> Changes:
-    return Changes(
+def commit(rows: int, tables: int = 1) -> Commit:
+    return Commit(
         tuple(
-            Change(
+            TableChange(
                 "default", f"table{at}", tuple({"id": n, "text": f"{n} {at}"} for n in range(rows))
             )
             for at in range(tables)
@@ -157,8 +157,8 @@ def commit(rows: int, tables: int = 1) -> Changes:
     )
 
 
-def heavy(queue_length: int) -> tuple[Delivery[Changes], list[Changes], list[str]]:
-    came: list[Changes] = []
+def heavy(queue_length: int) -> tuple[Delivery[Commit], list[Commit], list[str]]:
+    came: list[Commit] = []
     lost: list[str] = []
     return (
         Delivery(
@@ -189,7 +189,7 @@ def test_rows_of_many_commits_do_not_pile_up_before_a_receiver() -> None:
         delivery._deliver()
     assert (len(came), lost) == (100, [])
     assert len(came[0].changes[0].rows or ()) == 500
-    assert came[-1] == Changes((Change("default", "table0"),))
+    assert came[-1] == Commit((TableChange("default", "table0"),))
     assert delivery._bytes == 0
     delivery.put(101, commit(500))
     delivery._deliver()

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from tests.unit.peer import BROWSER, ORIGIN, connected, happens, lane_open, make_service, opened
+from tests.unit.peer import BROWSER, ORIGIN, connected, happens, make_server, opened, pool_open
 from tests.unit.views import ORDER, STAGES
-from wsrequest.connection import exchange
-from wsrequest.connection.service import Terms
+from wsrequest.connection import dispatcher
 from wsrequest.protocol.headers import HeaderNames
 from wsrequest.protocol.messages import Credit, Hello, Pong, Response
+from wsrequest.server.context import ConnectionConfig
 from wsrequest.types import Limits
 
 pytestmark = pytest.mark.asyncio
@@ -165,9 +165,9 @@ async def test_more_than_in_flight_and_waiting_are_refused_for_now() -> None:
 
 
 async def test_other_connections_are_not_delayed_by_many_requests_of_one() -> None:
-    async with lane_open(threads=1) as lane:
-        service = make_service(lane)
-        async with connected(service) as greedy, connected(service) as modest:
+    async with pool_open(threads=1) as pool:
+        server = make_server(pool)
+        async with connected(server) as greedy, connected(server) as modest:
             greedy.say(id=0, url="/hold/a/")
             await happens(STAGES["a"].begun)
             for n in range(1, 50):
@@ -206,8 +206,8 @@ async def test_other_connections_are_not_delayed_by_many_requests_of_one() -> No
 async def test_a_bad_frame_is_refused_and_the_connection_goes_on(
     frame: str | bytes, code: str, id: int | None
 ) -> None:
-    terms = Terms(Limits(message_bytes=2000), vouching_headers=frozenset({"x-kept"}))
-    async with opened(terms=terms) as peer:
+    config = ConnectionConfig(Limits(message_bytes=2000), vouching_headers=frozenset({"x-kept"}))
+    async with opened(config=config) as peer:
         peer.say_raw(frame)
         assert await peer.code(id) == code
         peer.say(id=7, url="/quick/a/")
@@ -222,8 +222,8 @@ async def test_a_refusal_by_the_request_s_own_headers_has_its_id() -> None:
 
 
 async def test_a_token_can_be_the_projects_own_to_set() -> None:
-    terms = Terms(Limits(), vouching_headers=HeaderNames.of(["Authorization"]))
-    async with opened(terms=terms) as peer:
+    config = ConnectionConfig(Limits(), vouching_headers=HeaderNames.of(["Authorization"]))
+    async with opened(config=config) as peer:
         peer.say(id=7, url="/quick/a/", token="x")
         assert await peer.code(7) == "bad_header"
         assert not STAGES["a"].count
@@ -292,7 +292,7 @@ async def test_an_error_of_the_server_closes_the_connection(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("a mistake in the server")
 
-    monkeypatch.setattr(exchange, "decode_client", fail)
+    monkeypatch.setattr(dispatcher, "decode_client", fail)
     async with opened() as peer:
         peer.say(id=1, url="/quick/a/")
         assert (await peer.is_closed())[0] == 4005
@@ -334,8 +334,8 @@ async def test_a_body_that_grows_too_large_is_refused() -> None:
 
 
 async def test_a_large_body_is_kept_in_a_file(tmp_path: Any) -> None:
-    terms = Terms(Limits(), upload_memory_bytes=4, upload_directory=str(tmp_path))
-    async with opened(terms=terms) as peer:
+    config = ConnectionConfig(Limits(), upload_memory_bytes=4, upload_directory=str(tmp_path))
+    async with opened(config=config) as peer:
         peer.say(b"12345", id=1, method="POST", url="/hold/a/", more=True)
         peer.say(b"", id=1)
         await happens(STAGES["a"].begun)
@@ -347,8 +347,10 @@ async def test_a_large_body_is_kept_in_a_file(tmp_path: Any) -> None:
 
 
 async def test_a_body_that_cannot_be_kept_is_refused(tmp_path: Any) -> None:
-    terms = Terms(Limits(), upload_memory_bytes=1, upload_directory=str(tmp_path / "missing"))
-    async with opened(terms=terms) as peer:
+    config = ConnectionConfig(
+        Limits(), upload_memory_bytes=1, upload_directory=str(tmp_path / "missing")
+    )
+    async with opened(config=config) as peer:
         peer.say(b"12345", id=1, method="POST", url="/echo/a/", more=True)
         assert await peer.code(1) == "internal_error"
         peer.say(id=1, url="/quick/a/")
@@ -374,7 +376,7 @@ async def test_a_browser_is_shown_a_ticket_instead_of_set_cookie() -> None:
         peer.say(id=1, url="/cookies/a/?new=3")
         answer = await peer.last(1)
         assert "Set-Cookie" not in answer.headers
-        redeemed = peer.connection.service.tickets().redeem(answer.cookies, ORIGIN, BROWSER)
+        redeemed = peer.connection.server.tickets().redeem(answer.cookies, ORIGIN, BROWSER)
         assert redeemed == ["new=3; Path=/"]
 
 
@@ -397,7 +399,7 @@ async def test_a_cookie_that_the_view_wrote_by_hand_is_one() -> None:
     async with opened(origin=ORIGIN) as peer:
         peer.say(id=1, url="/cookies/a/?line=new%3D3%3B+HttpOnly")
         answer = await peer.last(1)
-        redeemed = peer.connection.service.tickets().redeem(answer.cookies, ORIGIN, BROWSER)
+        redeemed = peer.connection.server.tickets().redeem(answer.cookies, ORIGIN, BROWSER)
         assert redeemed == ["new=3; HttpOnly; Path=/cookies/a"]
         peer.say(id=2, url="/cookies/a/")
         assert json.loads(await peer.body(2)) == {"new": "3"}
@@ -514,7 +516,7 @@ async def test_a_frame_of_the_short_way_that_fails_ends_its_connection(
 ) -> None:
     async with opened() as peer:
         await peer.obeyed()
-        monkeypatch.setattr(exchange, "decode_client", lambda *args, **kwargs: 1 / 0)
+        monkeypatch.setattr(dispatcher, "decode_client", lambda *args, **kwargs: 1 / 0)
         assert peer.connection.take('{"ping":1}')
         assert (await peer.is_closed())[0] == 4005
 

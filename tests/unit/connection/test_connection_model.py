@@ -22,12 +22,12 @@ from hypothesis.stateful import (
 )
 
 from tests.unit.ledger import Entry, Ledger
-from tests.unit.peer import SECONDS, Peer, connected, lane_open, make_service
+from tests.unit.peer import SECONDS, Peer, connected, make_server, pool_open
 from tests.unit.views import STAGES
 from wsrequest.connection.connection import RESTART
-from wsrequest.connection.exchange import SLOW_READER
-from wsrequest.connection.service import Terms
+from wsrequest.connection.dispatcher import SLOW_READER
 from wsrequest.protocol.session import Session
+from wsrequest.server.context import ConnectionConfig
 from wsrequest.types import Frame, Limits
 
 LIMITS = Limits(in_flight=2, waiting=2, body_bytes=2000, message_bytes=4096, part_bytes=64)
@@ -73,9 +73,9 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     async def _open(self, greeted: bool) -> Peer:
         STAGES.clear()  # of the example before
-        self.lane = await self.stack.enter_async_context(lane_open(threads=4))
+        self.pool = await self.stack.enter_async_context(pool_open(threads=4))
         peer = await self.stack.enter_async_context(
-            connected(make_service(self.lane), greeted=greeted, terms=Terms(LIMITS))
+            connected(make_server(self.pool), greeted=greeted, config=ConnectionConfig(LIMITS))
         )
         if greeted:
             await peer.until(lambda: peer.messages)
@@ -172,7 +172,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     async def _settle(self) -> None:
         """Wait for all that can come now: held views keep their place, and what is behind waits."""
         for frame in self.burst:  # no turn of the loop between them
-            self.peer.connection.exchange.receive(frame)
+            self.peer.connection.dispatcher.receive(frame)
         self.burst.clear()
         self._give_credit()
         while ends := [entry for entry in self._running() if not entry.is_held]:
@@ -185,7 +185,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     def _give_credit(self) -> None:
         for entry in self._running():
             if entry.credit is not None:
-                self.peer.connection.exchange.receive(self.write(id=entry.id, credit=2**20))
+                self.peer.connection.dispatcher.receive(self.write(id=entry.id, credit=2**20))
 
     def _running(self) -> list[Entry]:
         """The requests that have a place: the first ones."""
@@ -205,7 +205,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         self.peer.messages.clear()
         places = self._running()
         held = [name for name, entry in self.held.items() if entry in places]
-        running = len(list(self.peer.connection.exchange._schedule))
+        running = len(list(self.peer.connection.dispatcher._schedule))
         return (
             not self.ledger.owed
             and all(STAGES[name].begun.is_set() for name in held)
@@ -224,7 +224,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     async def _ask_without_reading(self) -> int:
         self.peer.reads.clear()
         for _ in range(CUT + 2):  # one may be on its way already
-            self.peer.connection.exchange.receive('{"ping":1}')
+            self.peer.connection.dispatcher.receive('{"ping":1}')
         code, _ = await self.peer.is_closed()
         return code
 
@@ -241,13 +241,13 @@ class ConnectionMachine(RuleBasedStateMachine):
         await asyncio.sleep(0)
         for entry in list(self.ledger.unfinished):
             if entry.is_uploading:
-                self.peer.connection.exchange.receive(self.write(id=entry.id, cancel=True))
+                self.peer.connection.dispatcher.receive(self.write(id=entry.id, cancel=True))
                 self.ledger.unfinished.remove(entry)
             else:
                 entry.is_held = False
                 self.ledger.owed["answer", entry.id] += 1
                 if entry.credit is not None:
-                    self.peer.connection.exchange.receive(self.write(id=entry.id, credit=2**20))
+                    self.peer.connection.dispatcher.receive(self.write(id=entry.id, credit=2**20))
         for name in self.held:
             STAGES[name].go.set()
         await asyncio.wait_for(draining, SECONDS)
@@ -265,7 +265,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @invariant()
     def session_agrees(self) -> None:
         if not self.is_over and hasattr(self, "peer"):
-            session = self.peer.connection.exchange._session
+            session = self.peer.connection.dispatcher._session
             assert session.body_bytes <= LIMITS.body_bytes
             assert len(session) <= MOST
 
@@ -274,7 +274,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             if hasattr(self, "peer"):
                 if not self.is_over:
                     self.settle()
-                    session = self.peer.connection.exchange._session
+                    session = self.peer.connection.dispatcher._session
                     assert len(session) == len(self.ledger.unfinished)
                     assert session.body_bytes == self.ledger.body_bytes
                 for name in self.held:
@@ -286,11 +286,11 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     def check_that_nothing_is_held(self) -> None:
         connection = self.peer.connection
-        assert not connection.exchange._session
-        assert not connection.exchange._session.body_bytes
-        assert not connection.exchange._calls
-        assert not connection.exchange._outbox.waiting_bytes
-        assert not list(connection.exchange._schedule) and not self.lane._parked
+        assert not connection.dispatcher._session
+        assert not connection.dispatcher._session.body_bytes
+        assert not connection.dispatcher._tasks
+        assert not connection.dispatcher._send_queue.waiting_bytes
+        assert not list(connection.dispatcher._schedule) and not self.pool._blocked
 
 
 @pytest.mark.once

@@ -8,13 +8,13 @@ from django.middleware.csrf import CsrfViewMiddleware, get_token, rotate_token
 from django.urls import path
 
 from tests.unit.peer import opened
-from wsrequest.connection.service import Terms
+from wsrequest.server.context import ConnectionConfig
 from wsrequest.types import Limits
 
 pytestmark = pytest.mark.asyncio
 
 ORIGIN = "http://example.com"
-HIDDEN = Terms(Limits(), hides_csrf_token=True)
+HIDDEN = ConnectionConfig(Limits(), hides_csrf_token=True)
 SECRETS: list[str] = []
 
 
@@ -46,11 +46,15 @@ def _project(settings: Any) -> None:
 
 
 async def told(
-    url: str, *, terms: Terms = HIDDEN, origin: str | None = ORIGIN, is_same_origin: bool = True
+    url: str,
+    *,
+    config: ConnectionConfig = HIDDEN,
+    origin: str | None = ORIGIN,
+    is_same_origin: bool = True,
 ) -> str | None:
     """What the answer to a GET hands over."""
-    async with opened(origin=origin, terms=terms) as peer:
-        peer.connection.exchange.base.is_same_origin = is_same_origin
+    async with opened(origin=origin, config=config) as peer:
+        peer.connection.dispatcher.base.is_same_origin = is_same_origin
         peer.say(id=1, url=url)
         answer: Any = await peer.last(1)
         assert answer.status == 200
@@ -75,7 +79,7 @@ async def test_an_answer_without_a_token_hands_none_over() -> None:
 
 
 async def test_a_page_that_can_read_the_cookie_is_told_no_token() -> None:
-    assert await told("/uses/", terms=Terms(Limits())) is None
+    assert await told("/uses/", config=ConnectionConfig(Limits())) is None
 
 
 @pytest.mark.parametrize("origin", ["http://other.example", None])

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from django.core.signals import request_finished
 
-from tests.unit.peer import SECONDS, Peer, connected, happens, lane_open, make_service, opened
+from tests.unit.peer import SECONDS, Peer, connected, happens, make_server, opened, pool_open
 from tests.unit.views import ORDER, STAGES
-from wsrequest.connection import sockets
-from wsrequest.connection.service import Terms
 from wsrequest.protocol.messages import Part, Ping, Refusal, Response
+from wsrequest.server import connections
+from wsrequest.server.context import ConnectionConfig
 from wsrequest.types import Limits
 
 pytestmark = pytest.mark.asyncio
@@ -36,7 +36,7 @@ async def next_runs(peer: Peer) -> None:
 
 async def others_run(peer: Peer) -> None:
     """Another connection of the same lane is answered, by its own deadline."""
-    async with connected(peer.connection.service) as other:
+    async with connected(peer.connection.server) as other:
         await next_runs(other)
 
 
@@ -252,23 +252,23 @@ async def test_the_body_of_a_call_that_is_cancelled_before_it_runs_is_closed(
         if is_complete:
             peer.say(b"two", id=2)
         await peer.obeyed()
-        body = peer.connection.exchange._calls[2].body
+        body = peer.connection.dispatcher._tasks[2].body
         assert body is not None
         file = body.open()
         peer.say(id=2, cancel=True)
         await peer.obeyed()
         assert file.closed
-        assert peer.connection.exchange._session.body_bytes == 0
+        assert peer.connection.dispatcher._session.body_bytes == 0
 
 
 async def test_a_call_that_was_cancelled_does_not_end_the_next_of_its_id_when_it_is_late() -> None:
     async with opened(threads=2) as peer:
         await is_running_sync(peer)
-        old = peer.connection.exchange._calls[1]
+        old = peer.connection.dispatcher._tasks[1]
         peer.say(id=1, cancel=True)
         peer.say(id=1, url="/hold/b/")
         await happens(STAGES["b"].begun)
-        peer.connection.call_expired(old)
+        peer.connection.task_expired(old)
         peer.say(id=1, url="/quick/c/")
         refused = await peer.last(None)
         assert (refused.code, refused.about) == ("id_in_use", 1)
@@ -304,7 +304,7 @@ async def test_a_body_that_does_not_come_on_is_refused(first: bytes) -> None:
         peer.say(first, id=1, method="POST", url="/echo/a/", more=True)
         assert await peer.code(1) == "deadline_exceeded"
         assert not STAGES["a"].count
-        assert peer.connection.exchange._session.body_bytes == 0
+        assert peer.connection.dispatcher._session.body_bytes == 0
 
 
 async def is_uploading(peer: Peer) -> None:
@@ -358,11 +358,11 @@ async def test_a_call_whose_client_has_gone_ends_and_is_told_of(
 
 @states
 async def test_a_call_whose_client_has_gone_does_not_hold_up_others_for_good(state: State) -> None:
-    async with lane_open(threads=1, max_threads=2) as lane:
-        service = make_service(lane)
-        async with connected(service, request_seconds=SOON) as peer:
+    async with pool_open(threads=1, max_threads=2) as pool:
+        server = make_server(pool)
+        async with connected(server, request_seconds=SOON) as peer:
             await state(peer)
-        async with connected(service) as other:
+        async with connected(server) as other:
             await next_runs(other)
             assert not STAGES["a"].go.is_set()
 
@@ -393,14 +393,14 @@ async def test_an_async_body_that_comes_after_it_was_cancelled_is_closed(
 
 async def test_calls_that_wait_are_not_begun_when_their_client_has_gone() -> None:
     begun: list[Any] = []
-    async with opened(threads=1, in_flight=1) as peer, connected(peer.connection.service) as other:
+    async with opened(threads=1, in_flight=1) as peer, connected(peer.connection.server) as other:
         other.say(id=1, url="/hold/a/")
         await happens(STAGES["a"].begun)
         for n in range(5):
             peer.say(id=n, url="/quick/b/")
         await peer.obeyed()
-        submit = peer.lane.submit
-        peer.lane.submit = lambda job, source: begun.append(job) or submit(job, source)  # type: ignore[method-assign,func-returns-value]
+        submit = peer.pool.submit
+        peer.pool.submit = lambda job, queue_key: begun.append(job) or submit(job, queue_key)  # type: ignore[method-assign,func-returns-value]
         peer.vanish()
         await asyncio.wait_for(asyncio.shield(peer.task), SECONDS)
         STAGES["a"].go.set()
@@ -413,14 +413,14 @@ async def test_calls_that_wait_are_not_begun_when_their_client_has_gone() -> Non
 async def test_bodies_are_closed_when_their_client_has_gone(
     is_complete: bool, tmp_path: Any
 ) -> None:
-    terms = Terms(Limits(), upload_memory_bytes=1, upload_directory=str(tmp_path))
-    async with opened(threads=1, terms=terms) as peer:
+    config = ConnectionConfig(Limits(), upload_memory_bytes=1, upload_directory=str(tmp_path))
+    async with opened(threads=1, config=config) as peer:
         await is_running_sync(peer)
         peer.say(b"12345", id=2, method="POST", url="/echo/b/", more=True)
         if is_complete:
             peer.say(b"12345", id=2)
         await peer.obeyed()
-        body = peer.connection.exchange._calls[2].body
+        body = peer.connection.dispatcher._tasks[2].body
         assert body is not None
         file = body.open()
         peer.vanish()
@@ -456,9 +456,9 @@ async def test_nothing_more_is_begun_for_a_client_that_does_not_read() -> None:
 
 async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
     """With the default limits, and all the requests that they allow; others are answered."""
-    async with lane_open() as lane:
-        service = make_service(lane)
-        async with connected(service) as other, connected(service) as deaf:
+    async with pool_open() as pool:
+        server = make_server(pool)
+        async with connected(server) as other, connected(server) as deaf:
             for id in range(100):  # warm
                 other.say(id=id, url="/blob/a/?size=4000")
             await other.last(99)
@@ -469,7 +469,7 @@ async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
                 deaf.reads.clear()
                 for id in range(320):
                     deaf.say(id=id, url="/blob/a/?size=4000")
-                await deaf.becomes(lambda: not deaf.connection.exchange._outbox.has_room())
+                await deaf.becomes(lambda: not deaf.connection.dispatcher._send_queue.has_room())
                 await deaf.taken()
                 other.say(id=1, url="/quick/b/")
                 assert (await other.last(1)).status == 200
@@ -478,7 +478,7 @@ async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
             finally:
                 tracemalloc.stop()
             assert 500_000 < held < 1_000_000
-            assert len(deaf.connection.exchange._session) > 100  # none is refused, the rest waits
+            assert len(deaf.connection.dispatcher._session) > 100  # none is refused, the rest waits
 
 
 async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not_read() -> None:
@@ -490,11 +490,11 @@ async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not
         for id in range(2, 8):
             peer.say(id=id, url=f"/quick/{id}/")
         await happens(STAGES["a"].begun)
-        await peer.becomes(lambda: len(list(peer.connection.exchange._schedule)) == 8)
+        await peer.becomes(lambda: len(list(peer.connection.dispatcher._schedule)) == 8)
         STAGES["a"].go.set()
-        await peer.becomes(lambda: len(list(peer.connection.exchange._schedule)) <= 1)
+        await peer.becomes(lambda: len(list(peer.connection.dispatcher._schedule)) <= 1)
         STAGES["b"].go.set()  # which the thread has begun, or the connection taken back in time
-        await peer.becomes(lambda: not list(peer.connection.exchange._schedule))
+        await peer.becomes(lambda: not list(peer.connection.dispatcher._schedule))
         assert ORDER in (["a"], ["a", "b"])
         peer.reads.set()
         for id in range(8):
@@ -507,7 +507,7 @@ async def test_a_stream_waits_for_its_reader_in_spite_of_its_credit(view: str) -
     async with opened(threads=1, outbound_bytes=5000, part_bytes=1000) as peer:
         peer.reads.clear()
         peer.say(id=1, url=f"/{view}/a/", credit=10**9)
-        await peer.becomes(lambda: not peer.connection.exchange._outbox.has_room())
+        await peer.becomes(lambda: not peer.connection.dispatcher._send_queue.has_room())
         await peer.taken()  # others' jobs run although the stream waits: its thread is parked
         assert STAGES["a"].pieces < 20  # 5000 bytes in the outbox, 4000 on their way to it
         peer.reads.set()
@@ -522,8 +522,8 @@ async def test_a_stream_waits_for_its_reader_in_spite_of_its_credit(view: str) -
 async def test_a_stream_that_never_waits_leaves_others_their_turns(frame: dict[str, int]) -> None:
     async with opened(part_bytes=1000, answer_bytes=10**7) as peer:
         sent: list[Any] = []
-        outbox = peer.connection.exchange._outbox
-        outbox.send_at_once = lambda frame: not sent.append(frame)  # type: ignore[func-returns-value]
+        send_queue = peer.connection.dispatcher._send_queue
+        send_queue.send_at_once = lambda frame: not sent.append(frame)  # type: ignore[func-returns-value]
         peer.say(id=1, url="/aendless/a/", **frame)
         await peer.becomes(lambda: "a" in STAGES and STAGES["a"].pieces)
         peer.say(id=1, cancel=True)
@@ -590,7 +590,7 @@ async def test_a_cancel_of_the_server_s_own_is_not_swallowed() -> None:
         with pytest.raises(asyncio.CancelledError):
             await peer.task
         assert (await peer.code(1), peer.closed and peer.closed[0]) == ("deadline_exceeded", 4004)
-        assert peer.connection not in sockets.open_sockets()
+        assert peer.connection not in connections.open_sockets()
         peer.task = asyncio.create_task(asyncio.sleep(0))  # type: ignore[arg-type]
 
 
@@ -689,20 +689,20 @@ async def test_drain_of_a_connection_that_has_just_ended_ends() -> None:
         await peer.obeyed()
     async with asyncio.timeout(SECONDS):
         await peer.connection.drain()
-    assert peer.connection not in sockets.open_sockets()
+    assert peer.connection not in connections.open_sockets()
 
 
 # Sessions that end.
 
 
 async def test_a_logout_closes_the_other_sockets_of_its_session() -> None:
-    async with lane_open() as lane:
-        service = make_service(lane)
+    async with pool_open() as pool:
+        server = make_server(pool)
         async with (
-            connected(service, cookie="sessionid=session-one") as mine,
-            connected(service, cookie="a=b; sessionid=session-one") as second,
-            connected(service, cookie="sessionid=session-two") as foreign,
-            connected(service) as anonymous,
+            connected(server, cookie="sessionid=session-one") as mine,
+            connected(server, cookie="a=b; sessionid=session-one") as second,
+            connected(server, cookie="sessionid=session-two") as foreign,
+            connected(server) as anonymous,
         ):
             for peer in (mine, second, foreign, anonymous):
                 await peer.obeyed()
@@ -716,11 +716,11 @@ async def test_a_logout_closes_the_other_sockets_of_its_session() -> None:
 
 async def test_a_logout_closes_no_sockets_where_the_setting_says_so(settings: Any) -> None:
     settings.WSREQUEST_CLOSE_ON_LOGOUT = False
-    async with lane_open() as lane:
-        service = make_service(lane)
+    async with pool_open() as pool:
+        server = make_server(pool)
         async with (
-            connected(service, cookie="sessionid=session-one") as mine,
-            connected(service, cookie="sessionid=session-one") as second,
+            connected(server, cookie="sessionid=session-one") as mine,
+            connected(server, cookie="sessionid=session-one") as second,
         ):
             await second.obeyed()
             mine.say(id=1, url="/log_out/a/")
@@ -730,18 +730,18 @@ async def test_a_logout_closes_no_sockets_where_the_setting_says_so(settings: An
 
 
 async def test_close_sockets_counts_what_it_closes() -> None:
-    async with lane_open() as lane:
-        service = make_service(lane)
+    async with pool_open() as pool:
+        server = make_server(pool)
         async with (
-            connected(service, cookie="sessionid=session-one") as first,
-            connected(service, cookie="sessionid=session-one") as second,
+            connected(server, cookie="sessionid=session-one") as first,
+            connected(server, cookie="sessionid=session-one") as second,
         ):
             for peer in (first, second):
                 await peer.obeyed()
             kept = second.connection.connection_id
-            assert sockets.close_sockets("session-one", except_connection_id=kept) == 1
+            assert connections.close_sockets("session-one", except_connection_id=kept) == 1
             assert (await first.is_closed())[0] == 4003
-            assert sockets.close_sockets("session-two") == 0
+            assert connections.close_sockets("session-two") == 0
             await second.obeyed()
 
 
@@ -784,8 +784,8 @@ def small_heap() -> Iterator[None]:
 async def test_nothing_keeps_a_closed_connection(
     state: State, greeted: bool, small_heap: None
 ) -> None:
-    async with lane_open(threads=1) as lane:
-        async with connected(make_service(lane), greeted=greeted, in_flight=2) as peer:
+    async with pool_open(threads=1) as pool:
+        async with connected(make_server(pool), greeted=greeted, in_flight=2) as peer:
             await state(peer)
             reference = weakref.ref(peer.connection)
         for stage in STAGES.values():

@@ -10,12 +10,12 @@ import pytest
 from csp.constants import NONCE
 from django.middleware.csrf import CSRF_ALLOWED_CHARS
 
-from tests.unit.connection.test_subscriptions import goes_on, nth, quiet, service_open
 from tests.unit.live_views import commit
 from tests.unit.peer import Peer, connected
+from tests.unit.subscriptions.test_subscription import goes_on, nth, quiet, service_open
 from tests.unit.views import STAGES
-from wsrequest.connection.service import Terms
 from wsrequest.live.normalizing import ignored_of
+from wsrequest.server.context import ConnectionConfig
 from wsrequest.types import Limits
 
 pytestmark = pytest.mark.asyncio
@@ -39,8 +39,8 @@ def _form_project(settings: Any) -> None:
 @asynccontextmanager
 async def visitors(count: int = 1, **kwargs: Any) -> AsyncIterator[list[Peer]]:
     given = {"cookie": f"csrftoken={SECRET}", **kwargs}
-    async with service_open() as service:
-        peers = [connected(service, **given) for _ in range(count)]
+    async with service_open() as server:
+        peers = [connected(server, **given) for _ in range(count)]
         try:
             yield [await peer.__aenter__() for peer in peers]
         finally:
@@ -107,8 +107,8 @@ async def test_a_nonce_is_no_change(settings: Any, middleware: str) -> None:
 
 
 async def test_what_a_setting_names_is_no_change() -> None:
-    terms = Terms(Limits(), live_ignored=ignored_of((r'at="\d+"',), ""))
-    async with visitors(terms=terms) as (peer,):
+    config = ConnectionConfig(Limits(), live_ignored=ignored_of((r'at="\d+"',), ""))
+    async with visitors(config=config) as (peer,):
         await goes_on(peer, url="/clock/a/")
         commit(a=0)
         await quiet(peer)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from wsrequest.errors import Refused
-from wsrequest.live.groups import Group, Run
+from wsrequest.live.manager import LiveQueryManager
+from wsrequest.live.query import LiveQuery, Run
 from wsrequest.live.queues import Turn
-from wsrequest.live.registry import Registry
-from wsrequest.live.results import Result
+from wsrequest.live.snapshot import Snapshot
 from wsrequest.live.waits import Wait
-from wsrequest.types import Change, Changes, Read
+from wsrequest.types import Commit, ReadPredicate, TableChange
 
 
 class Handle:
@@ -95,10 +95,10 @@ class FakeSubscriber:
     def __init__(self, key: Hashable = "me", jobs: list[Job] | None = None) -> None:
         self.key, self.path = key, f"/{key}/"
         self.jobs: list[Job] = [] if jobs is None else jobs
-        self.shown: list[tuple[int, Result]] = []
+        self.shown: list[tuple[int, Snapshot]] = []
         self.ends: list[Any] = []
         self.paid_bytes, self.most_bytes = 0, 2**24
-        self.group: Group | None = None
+        self.query: LiveQuery | None = None
         self.turn = Turn(object(), object())  # of an address of its own
 
     def start(self, run: Run) -> Job:
@@ -111,12 +111,12 @@ class FakeSubscriber:
         job.is_shared = True
         return job
 
-    def show(self, version: int, result: Result) -> None:
+    def show(self, version: int, result: Snapshot) -> None:
         # As a connection does: what is older than what was shown is not shown.
         if not self.shown or version > self.shown[-1][0]:
             self.shown.append((version, result))
 
-    def keep(self, result: Result) -> None: ...
+    def keep(self, result: Snapshot) -> None: ...
 
     def take(self, count: int) -> bool:
         if self.paid_bytes + count > self.most_bytes:
@@ -153,7 +153,7 @@ class World:
         self.jobs: list[Job] = []
         self.is_active: list[bool] = []
         given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": 30.0, **kwargs}
-        self.registry = Registry(self.clock, activate=self.is_active.append, **given)  # type: ignore[arg-type]
+        self.manager = LiveQueryManager(self.clock, activate=self.is_active.append, **given)  # type: ignore[arg-type]
 
     def subscriber(self, key: Hashable = "me") -> FakeSubscriber:
         return FakeSubscriber(key, self.jobs)
@@ -161,7 +161,7 @@ class World:
     def subscribe(
         self,
         body: bytes = b"one",
-        reads: tuple[Read, ...] = (),
+        reads: tuple[ReadPredicate, ...] = (),
         key: Hashable = "me",
         **kwargs: Any,
     ) -> FakeSubscriber:
@@ -169,25 +169,25 @@ class World:
         shared, turn = kwargs.pop("shared", None), kwargs.pop("turn", None)
         subscriber = self.subscriber(key)
         subscriber.turn = turn or subscriber.turn
-        run = self.registry.begin()
-        self.registry.join(subscriber, run, ok(body, shared), reads or (read("a"),), **kwargs)
+        run = self.manager.begin()
+        self.manager.join(subscriber, run, ok(body, shared), reads or (read("a"),), **kwargs)
         return subscriber
 
     def move(self, subscriber: FakeSubscriber, key: str) -> None:
         """Let a subscriber become another."""
         subscriber.key = key
-        self.registry.move(subscriber)
+        self.manager.move(subscriber)
 
     def commit(self, *tables: str, run: object = None) -> None:
-        self.registry.receive(wrote(*tables, run=run))
+        self.manager.receive(wrote(*tables, run=run))
 
     def end(
-        self, job: Job | None = None, result: Result | Refused | None = None,
-        reads: tuple[Read, ...] = (), **kwargs: Any,
+        self, job: Job | None = None, result: Snapshot | Refused | None = None,
+        reads: tuple[ReadPredicate, ...] = (), **kwargs: Any,
     ) -> None:  # fmt: skip
         """End a run, the last one unless another is named."""
         job = job or self.jobs[-1]
-        self.registry.finished(job.run, result, reads or (read("a"),), **kwargs)
+        self.manager.finished(job.run, result, reads or (read("a"),), **kwargs)
 
     def until_begun(self, count: int) -> None:
         """Let time pass until so many runs were begun."""
@@ -199,8 +199,8 @@ class World:
 
     def is_empty(self) -> bool:
         """Whether nothing is left of all who were here."""
-        registry = self.registry
-        return not len(registry) and not len(registry._index) and not self.clock.waiting
+        manager = self.manager
+        return not len(manager) and not len(manager._index) and not self.clock.waiting
 
 
 class Waiter:
@@ -211,24 +211,24 @@ class Waiter:
         self.seen: list[bytes] = []
         self._subscribers = subscribers
         self.wait = Wait(self.tell)
-        world.registry.settle(self.wait, subscribers)
+        world.manager.settle(self.wait, subscribers)
 
     def tell(self) -> None:
         self.is_told += 1
         self.seen = [who.body for who in self._subscribers]
 
 
-def read(table: str) -> Read:
-    return Read("default", table)
+def read(table: str) -> ReadPredicate:
+    return ReadPredicate("default", table)
 
 
-def wrote(*tables: str, run: object = None) -> Changes:
-    return Changes(tuple(Change("default", table) for table in tables), run)
+def wrote(*tables: str, run: object = None) -> Commit:
+    return Commit(tuple(TableChange("default", table) for table in tables), run)
 
 
-def ok(body: bytes = b"one", shared: Hashable | None = None) -> Result:
-    return Result(200, {"Content-Type": "text/plain"}, body, shared)
+def ok(body: bytes = b"one", shared: Hashable | None = None) -> Snapshot:
+    return Snapshot(200, {"Content-Type": "text/plain"}, body, shared)
 
 
-def failed(status: int = 500, body: bytes = b"secret", **headers: str) -> Result:
-    return Result(status, {n.replace("_", "-"): v for n, v in headers.items()}, body)
+def failed(status: int = 500, body: bytes = b"secret", **headers: str) -> Snapshot:
+    return Snapshot(status, {n.replace("_", "-"): v for n, v in headers.items()}, body)

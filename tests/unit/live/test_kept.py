@@ -4,17 +4,17 @@ import pytest
 
 from tests.unit.live.fakes import World, failed, ok, read, wrote
 from wsrequest.live import kept as kept_module
-from wsrequest.live.kept import MAX_KEPT, Commit, Commits, Kept
-from wsrequest.live.matching import touches
-from wsrequest.types import Change, Changes, Read
+from wsrequest.live.index import touches
+from wsrequest.live.kept import MAX_KEPT, Kept, KeptCommit, KeptCommits
+from wsrequest.types import Commit, ReadPredicate, TableChange
 
 
-def committed(table: str) -> Commit:
-    return Commit(wrote(table))
+def committed(table: str) -> KeptCommit:
+    return KeptCommit(wrote(table))
 
 
-def row(table: str, key: int) -> Read:
-    return Read("default", table, (("id", frozenset({key})),))
+def row(table: str, key: int) -> ReadPredicate:
+    return ReadPredicate("default", table, (("id", frozenset({key})),))
 
 
 def test_what_a_run_does_not_read_again_still_wakes() -> None:
@@ -67,7 +67,7 @@ def test_table_that_is_read_needs_no_rows_of_it() -> None:
     kept = Kept()
     reads = frozenset({read("a")})
     assert kept.take(frozenset({row("a", 1)}) | reads, reads) == reads
-    anything = frozenset({Read("default", None)})
+    anything = frozenset({ReadPredicate("default", None)})
     assert kept.take(frozenset({row("a", 1), read("b")}), anything) == anything
 
 
@@ -75,13 +75,16 @@ def test_many_rows_are_the_table_and_many_tables_the_database() -> None:
     kept = Kept()
     rows = frozenset(row("a", n) for n in range(MAX_KEPT)) | {row("b", 1)}
     assert kept.take(rows, frozenset()) == {read("a"), row("b", 1)}
-    tables = frozenset(read(f"t{n}") for n in range(MAX_KEPT + 1)) | {Read("other", "x")}
-    assert kept.take(tables, frozenset()) == {Read("default", None), Read("other", "x")}
+    tables = frozenset(read(f"t{n}") for n in range(MAX_KEPT + 1)) | {ReadPredicate("other", "x")}
+    assert kept.take(tables, frozenset()) == {
+        ReadPredicate("default", None),
+        ReadPredicate("other", "x"),
+    }
     assert len(kept) == 2
 
 
 def test_so_many_databases_that_nothing_can_be_made_of_them_are_all_kept() -> None:
-    databases = frozenset(Read(f"db{n}", None) for n in range(MAX_KEPT + 1))
+    databases = frozenset(ReadPredicate(f"db{n}", None) for n in range(MAX_KEPT + 1))
     assert Kept().take(databases, frozenset()) == databases
 
 
@@ -109,8 +112,8 @@ def test_a_run_that_fails_adds_no_more_either() -> None:
         world.commit("a")
         world.until_begun(n + 1)
         world.end(result=failed(), reads=tuple(row("b", 10 * n + k) for k in range(10)))
-    assert me.group is not None and me.group.reads == {read("a"), read("b")}
-    assert world.registry._index.touched(concerned("b", 7)) == {me.group}
+    assert me.query is not None and me.query.reads == {read("a"), read("b")}
+    assert world.manager._index.touched(concerned("b", 7)) == {me.query}
 
 
 def test_a_crowd_that_joins_a_shared_page_is_held_by_bounded_reads() -> None:
@@ -119,18 +122,18 @@ def test_a_crowd_that_joins_a_shared_page_is_held_by_bounded_reads() -> None:
         world.subscribe(key=n, shared="all", reads=(read("a"), row("session", n)))
         for n in range(200)
     ]
-    group = people[0].group
-    assert group is not None and len(world.registry) == 1
-    assert group.reads == {read("a"), row("session", 0), read("session")}
+    query = people[0].query
+    assert query is not None and len(world.manager) == 1
+    assert query.reads == {read("a"), row("session", 0), read("session")}
     for n in range(200):
-        assert world.registry._index.touched(concerned("session", n)) == {group}
+        assert world.manager._index.touched(concerned("session", n)) == {query}
 
 
-def concerned(table: str, key: int) -> Changes:
-    return Changes((Change("default", table, ({"id": key},)),))
+def concerned(table: str, key: int) -> Commit:
+    return Commit((TableChange("default", table, ({"id": key},)),))
 
 
-def drive(world: World, *reads: Read) -> None:
+def drive(world: World, *reads: ReadPredicate) -> None:
     """End what runs, with these reads."""
     for job in world.jobs:
         if not job.run.is_over:
@@ -143,11 +146,11 @@ def test_the_whole_table_counts_on_where_one_row_of_many_was_written() -> None:
     me = world.subscribe(reads=(read("a"), *(row("b", n) for n in range(MAX_KEPT + 1))))
     world.commit("a")
     drive(world, read("a"))  # answered by what it remembers of b
-    assert me.group is not None and me.group.reads == {read("a"), read("b")}
+    assert me.query is not None and me.query.reads == {read("a"), read("b")}
     for again in ((row("b", 7),), ()):
-        world.registry.receive(concerned("b", 7))
+        world.manager.receive(concerned("b", 7))
         drive(world, read("a"), *again)
-    world.registry.receive(concerned("b", 8))
+    world.manager.receive(concerned("b", 8))
     assert not world.jobs[-1].run.is_over
 
 
@@ -156,9 +159,9 @@ def test_rows_count_on_behind_a_run_that_read_their_whole_table() -> None:
     world.subscribe(reads=(read("a"), row("b", 5)))
     world.commit("a")
     drive(world, read("a"), read("b"))
-    world.registry.receive(concerned("b", 7))
+    world.manager.receive(concerned("b", 7))
     drive(world, read("a"))
-    world.registry.receive(concerned("b", 5))
+    world.manager.receive(concerned("b", 5))
     assert not world.jobs[-1].run.is_over
 
 
@@ -168,9 +171,9 @@ def test_what_joins_and_is_made_a_table_counts_on(count: int) -> None:
     world.subscribe(reads=(read("a"),))
     world.subscribe(reads=(read("a"), *(row("b", n) for n in range(count))))
     for _ in range(2):  # known by row is what is moot by row
-        world.registry.receive(concerned("b", 7))
+        world.manager.receive(concerned("b", 7))
         drive(world, read("a"), row("b", 7))
-    world.registry.receive(concerned("b", 8))
+    world.manager.receive(concerned("b", 8))
     assert not world.jobs[-1].run.is_over
 
 
@@ -180,8 +183,8 @@ def test_what_could_not_be_held_counts_on() -> None:
     me = world.subscriber()
     me.most_bytes = 0
     reads = (read("a"), *(read(f"t{n}") for n in range(20)))
-    world.registry.join(me, world.registry.begin(), ok(), reads)
-    assert me.group is not None and me.group.reads == {Read("default", None)}
+    world.manager.join(me, world.manager.begin(), ok(), reads)
+    assert me.query is not None and me.query.reads == {ReadPredicate("default", None)}
     world.commit("a")
     drive(world, read("a"))  # answered by what it remembers of the others
     world.commit("t5")
@@ -192,8 +195,10 @@ def test_what_stands_for_more_is_forgotten_with_what_it_stands_for() -> None:
     kept = Kept()
     kept.widen(frozenset({read("a")}))
     before = frozenset({read("a"), read("b")})
-    assert kept.take(before, frozenset({Read("default", None)})) == {Read("default", None)}
-    assert kept._wide == {Read("default", None)}
+    assert kept.take(before, frozenset({ReadPredicate("default", None)})) == {
+        ReadPredicate("default", None)
+    }
+    assert kept._wide == {ReadPredicate("default", None)}
     assert kept.take(frozenset(), frozenset()) == frozenset() == kept._wide
 
 
@@ -212,7 +217,7 @@ def test_joiner_that_fills_again_what_was_thrown_away_makes_nothing_moot() -> No
 
 def test_looking_what_is_moot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """5,000 rows that a run no longer reads, beside 100 commits, were 500,000 looks on the loop."""
-    looks: list[Changes] = []
+    looks: list[Commit] = []
     monkeypatch.setattr(
         kept_module,
         "touches",
@@ -220,7 +225,7 @@ def test_looking_what_is_moot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     kept = Kept()
     for n in range(100):
-        kept.wrote(Commit(concerned("x", n)))
+        kept.wrote(KeptCommit(concerned("x", n)))
     kept.begin()
     rows = frozenset(row("a", n) for n in range(5000))
     assert kept.take(rows, frozenset()) == {read("a")}
@@ -236,18 +241,18 @@ def test_nobody_keeps_all_commits() -> None:
     assert kept.take(reads, frozenset()) == {read("t999")}  # of which nothing is known
 
 
-def large(table: str, key: int) -> Changes:
+def large(table: str, key: int) -> Commit:
     """A commit of about 1 MB."""
-    return Changes((Change("default", table, ({"id": key, "text": "x" * 250_000},)),))
+    return Commit((TableChange("default", table, ({"id": key, "text": "x" * 250_000},)),))
 
 
 def test_the_commits_of_all_groups_are_bounded_together() -> None:
     """100 of each group had stayed, whatever they weighed, beside the log's 4 MiB."""
-    commits = Commits()
+    commits = KeptCommits()
     every = [commits.add(large("a", n)) for n in range(20)]
     known = [commit for commit in every if commit.changes is not None]
     assert 1 < len(known) == len(commits) <= 4 and known == every[-len(known) :]
-    commits.add(Changes((Change("default", "a", ({"text": "x" * 2**21},)),)))
+    commits.add(Commit((TableChange("default", "a", ({"text": "x" * 2**21},)),)))
     assert not len(commits)  # which alone is too large
     assert all(commit.changes is None for commit in every)
 
@@ -256,12 +261,12 @@ def test_what_was_read_counts_on_where_the_commit_was_forgotten() -> None:
     world = World()
     me = world.subscribe(reads=(row("a", 1), row("a", 2), read("b")))
     world.commit("b")
-    world.registry.receive(large("a", 1))
+    world.manager.receive(large("a", 1))
     for _ in range(10):
-        world.registry.receive(large("b", 1))
+        world.manager.receive(large("b", 1))
     world.end(result=ok(b"two"), reads=(read("b"),))
     world.end(result=ok(b"three"), reads=(read("b"),))
-    assert me.group is not None and row("a", 1) in me.group.reads
-    assert len(world.registry._remembered) <= 4
-    world.registry.leave(me)
-    assert not len(world.registry._remembered)
+    assert me.query is not None and row("a", 1) in me.query.reads
+    assert len(world.manager._remembered) <= 4
+    world.manager.leave(me)
+    assert not len(world.manager._remembered)

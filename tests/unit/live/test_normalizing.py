@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wsrequest.live import normalizing
 from wsrequest.live.normalizing import Ignored, Normalizer, ignored_of
-from wsrequest.live.results import Result
+from wsrequest.live.snapshot import Snapshot
 
 SECRET, OTHER = "s" * 32, "o" * 32
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -29,8 +29,8 @@ def page(token: bytes, text: bytes = b"") -> bytes:
     return b'<form><input name="csrfmiddlewaretoken" value="%s">%s</form>' % (token, text)
 
 
-def result(body: bytes, secret: str = SECRET, **headers: str) -> Result:
-    return Result(200, HTML | headers, body, None, Normalizer(secret))
+def result(body: bytes, secret: str = SECRET, **headers: str) -> Snapshot:
+    return Snapshot(200, HTML | headers, body, None, Normalizer(secret))
 
 
 def normal(body: bytes, **kwargs: Any) -> bytes:
@@ -91,10 +91,10 @@ def test_the_applications_tag_stays_where_bodies_are_what_they_are() -> None:
 
 
 def test_nonces_are_equal_in_body_and_header() -> None:
-    def of(nonce: str) -> Result:
+    def of(nonce: str) -> Snapshot:
         policy = {"Content-Security-Policy": f"script-src 'nonce-{nonce}'"}
         body = f"<script nonce='{nonce}'></script>".encode()
-        return Result(200, HTML | policy, body, None, Normalizer(nonce=nonce))
+        return Snapshot(200, HTML | policy, body, None, Normalizer(nonce=nonce))
 
     one, other = of(secrets.token_urlsafe(16)), of(secrets.token_urlsafe(16))
     assert one.digest == other.digest and one.etag == other.etag and one.body != other.body
@@ -153,7 +153,7 @@ def test_what_is_wrong_in_the_settings_is_logged_and_left_out(
 )
 def test_expressions_are_for_text(headers: dict[str, str], is_text: bool) -> None:
     normalizer = Normalizer(ignored=ignored_of((r"\d",), ""))
-    one, other = (Result(200, headers, body, None, normalizer) for body in (b"a1", b"a2"))
+    one, other = (Snapshot(200, headers, body, None, normalizer) for body in (b"a1", b"a2"))
     assert (one.digest == other.digest) is is_text
 
 

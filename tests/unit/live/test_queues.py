@@ -5,22 +5,22 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsrequest.live.queues import FairQueue, Turn
+from wsrequest.live.queues import FairTurns, Turn
 
 
-def filled(*turns: tuple[str, str, int]) -> FairQueue[str]:
-    queue: FairQueue[str] = FairQueue()
-    for address, connection, count in turns:
+def filled(*scheduler: tuple[str, str, int]) -> FairTurns[str]:
+    queue: FairTurns[str] = FairTurns()
+    for address, connection, count in scheduler:
         for number in range(count):
             queue.add(f"{connection}{number}", Turn(address, connection))
     return queue
 
 
-def emptied(queue: FairQueue[str]) -> list[str]:
+def emptied(queue: FairTurns[str]) -> list[str]:
     found = []
     while (taken := queue.pop()) is not None:
         found.append(taken[0])
-    assert not len(queue) and not queue._addresses and not queue._turns
+    assert not len(queue) and not queue._addresses and not queue._scheduler
     return found
 
 
@@ -63,7 +63,7 @@ Steps = st.lists(st.tuples(st.sampled_from("apd"), st.integers(0, 3), st.integer
 
 @given(Steps)
 def test_nothing_is_lost_or_given_twice(steps: list[tuple[str, int, int]]) -> None:
-    queue: FairQueue[tuple[int, int]] = FairQueue()
+    queue: FairTurns[tuple[int, int]] = FairTurns()
     model: dict[int, deque[tuple[int, int]]] = {}
     for step, address, number in steps:
         item, line = (address, number), model.setdefault(address, deque())

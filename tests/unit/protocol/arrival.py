@@ -8,15 +8,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from wsrequest.errors import Refused
-from wsrequest.protocol import fields
-from wsrequest.protocol.codec import (
-    decode_client,
-    decode_server,
-    encode_client,
-    encode_refused,
-    encode_server,
-)
+from wsrequest.protocol import validation
+from wsrequest.protocol.client_codec import decode_client, encode_client
 from wsrequest.protocol.messages import Ping, Pong, Refusal, Request, Response
+from wsrequest.protocol.server_codec import decode_server, encode_refused, encode_server
 from wsrequest.types import Frame
 
 __all__ = ["check_client_frame", "check_server_frame", "sent"]
@@ -54,7 +49,7 @@ def check_client_frame(frame: Frame) -> None:
         assert (told.code, told.detail, about) == (refused.code, refused.detail, refused.id)
         return
     arrived = sent(message)
-    if isinstance(message, Request) and len(arrived.url) > fields.MAX_URL_CHARACTERS:
+    if isinstance(message, Request) and len(arrived.url) > validation.MAX_URL_CHARACTERS:
         return  # only as url and data can so long a query be sent
     assert decode_client(encode_client(message)) == arrived
     if isinstance(message, Ping):

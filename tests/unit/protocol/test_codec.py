@@ -8,10 +8,15 @@ import pytest
 
 from tests.unit.protocol.wire import FILES, TYPES, Case, cases
 from wsrequest.errors import CODES, Refused
-from wsrequest.protocol import codec
-from wsrequest.protocol.codec import encode_ending, encode_server, encode_whole
-from wsrequest.protocol.data import data_of
+from wsrequest.protocol.content import data_of
 from wsrequest.protocol.messages import Response
+from wsrequest.protocol.server_codec import (
+    decode_server,
+    encode_ending,
+    encode_refused,
+    encode_server,
+    encode_whole,
+)
 from wsrequest.types import Headers
 
 CASES = list(cases())
@@ -47,7 +52,7 @@ def test_frame_is_refused(case: Case) -> None:
     assert (refused.code, refused.id) == case.refused
     assert refused.detail
     # What it is answered with can be sent, and read.
-    answer = codec.decode_server(codec.encode_refused(refused))
+    answer = decode_server(encode_refused(refused))
     assert answer is not None
     assert (answer.code, answer.detail, answer.id) == (refused.code, refused.detail, refused.id)
 
@@ -84,7 +89,7 @@ def test_every_message_is_decoded_and_encoded() -> None:
 def test_patch_without_data_means_nothing() -> None:
     """A server sends none; found by scripts/fuzz."""
     frame = '{"id":9,"version":9,"status":200,"headers":{},"patch":"json"}'
-    assert codec.decode_server(frame) == Response(200, {}, 9, version=9)
+    assert decode_server(frame) == Response(200, {}, 9, version=9)
 
 
 @pytest.mark.parametrize(

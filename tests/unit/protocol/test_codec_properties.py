@@ -13,13 +13,8 @@ from msgspec import Raw
 from tests.unit.protocol.arrival import check_client_frame, check_server_frame, sent
 from tests.unit.protocol.wire import cases
 from wsrequest.errors import CODES, Refused
-from wsrequest.protocol import fields, headers
-from wsrequest.protocol.codec import (
-    decode_client,
-    decode_server,
-    encode_client,
-    encode_server,
-)
+from wsrequest.protocol import headers, validation
+from wsrequest.protocol.client_codec import decode_client, encode_client
 from wsrequest.protocol.messages import (
     Cancel,
     Credit,
@@ -32,6 +27,7 @@ from wsrequest.protocol.messages import (
     Request,
     Response,
 )
+from wsrequest.protocol.server_codec import decode_server, encode_server
 from wsrequest.types import Frame
 
 often = settings(max_examples=400, deadline=None)
@@ -74,7 +70,7 @@ patch_kinds = st.none() | st.sampled_from(["json", "merge"])
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     """Any request that a frame can carry, but for a query, which the url takes up."""
-    method, id = draw(st.sampled_from(sorted(fields.METHODS))), draw(no_or)
+    method, id = draw(st.sampled_from(sorted(validation.METHODS))), draw(no_or)
     found = draw(header_sets)
     token = draw(st.none() | values)
     if any(name.lower() == "authorization" for name in found):
@@ -160,7 +156,7 @@ def heads(draw: st.DrawFn) -> str:
     """JSON objects whose members have names and, often, values that mean something."""
     something: dict[str, st.SearchStrategy[Any]] = {
         "id": ids,
-        "method": st.sampled_from(sorted(fields.METHODS)),
+        "method": st.sampled_from(sorted(validation.METHODS)),
         "url": urls,
         "headers": st.dictionaries(names, values, max_size=2),
         "data": any_json,
@@ -290,7 +286,7 @@ def test_query_says_what_data_said(data: dict[str, Any]) -> None:
         for name, value in data.items()
         for item in (value if isinstance(value, list) else [value])
     ]
-    query = fields.encode_query(Raw(text.encode()))
+    query = validation.encode_query(Raw(text.encode()))
     assert query.isascii()
     assert parse_qsl(query, keep_blank_values=True, max_num_fields=1000) == expected
 
@@ -299,11 +295,11 @@ def test_query_says_what_data_said(data: dict[str, Any]) -> None:
 @given(any_text | st.text("/\\#?%. \t\n@:éa"))
 def test_any_url_that_is_taken_is_a_path_in_ascii(text: str) -> None:
     try:
-        url = fields.check_url(text)
+        url = validation.check_url(text)
     except Refused as refused:
         assert refused.code == "bad_url"
     else:
         assert url.isascii() and url.isprintable()
         assert url.startswith("/") and not url.startswith("//")
         assert not set(url) & set(" #\\")
-        assert fields.check_url(url) == url
+        assert validation.check_url(url) == url

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from tests.unit.protocol.wire import cases
-from wsrequest.protocol import fields, frames, headers, ids
+from wsrequest.protocol import framing, headers, validation
 from wsrequest.types import Frame
 
 PROTOCOL = (Path(__file__).resolve().parents[3] / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -67,17 +67,17 @@ def test_every_header_of_one_request_is_listed_and_no_other() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     for sentence in (
-        f"a string of at most {ids.MAX_ID_CHARACTERS} characters",
-        f"with the same JSON value, at most {frames.MAX_PING_BYTES}\nbytes of it",
-        f"At most {fields.MAX_URL_CHARACTERS:,} characters",
+        f"a string of at most {validation.MAX_ID_CHARACTERS} characters",
+        f"with the same JSON value, at most {framing.MAX_PING_BYTES}\nbytes of it",
+        f"At most {validation.MAX_URL_CHARACTERS:,} characters",
         f"At most {headers.MAX_HEADERS}, of at most {headers.MAX_HEADER_CHARACTERS:,} characters",
     ):
         assert sentence in PROTOCOL
-    assert ids.MAX_INTEGER == 2**53 - 1
+    assert validation.MAX_INTEGER == 2**53 - 1
     assert "from -2^53+1 to 2^53-1" in PROTOCOL
 
 
 def test_methods_are_those_of_the_code() -> None:
     row = re.search(r"^\| `method` \| (.*?), in any case", PROTOCOL, re.MULTILINE)
     assert row is not None
-    assert set(re.findall("[A-Z]{3,}", row[1])) == fields.METHODS
+    assert set(re.findall("[A-Z]{3,}", row[1])) == validation.METHODS

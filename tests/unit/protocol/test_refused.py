@@ -5,8 +5,8 @@ import pickle
 import pytest
 
 from wsrequest.errors import CODES, HandshakeRefused, Refused
-from wsrequest.protocol.codec import decode_server, encode_refused
 from wsrequest.protocol.messages import Refusal
+from wsrequest.protocol.server_codec import decode_server, encode_refused
 
 
 @pytest.mark.parametrize("code", CODES)

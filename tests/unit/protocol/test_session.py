@@ -4,15 +4,7 @@ import pytest
 from msgspec import Raw
 
 from wsrequest.errors import Refused
-from wsrequest.protocol.messages import (
-    Cancel,
-    ClientMessage,
-    Credit,
-    Part,
-    Ping,
-    Pong,
-    Request,
-)
+from wsrequest.protocol.messages import Cancel, ClientMessage, Credit, Part, Ping, Pong, Request
 from wsrequest.protocol.session import Session, State
 from wsrequest.types import Limits
 

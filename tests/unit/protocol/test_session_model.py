@@ -6,15 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Raw
 
 from wsrequest.errors import Refused
-from wsrequest.protocol.messages import (
-    Cancel,
-    ClientMessage,
-    Credit,
-    Part,
-    Ping,
-    Pong,
-    Request,
-)
+from wsrequest.protocol.messages import Cancel, ClientMessage, Credit, Part, Ping, Pong, Request
 from wsrequest.protocol.session import Key, Session, State
 from wsrequest.types import Id, Limits
 

@@ -5,7 +5,8 @@ import pytest
 
 from tests.unit.protocol.wire import Case, cases
 from wsrequest.errors import Refused
-from wsrequest.protocol.codec import decode_client, decode_server
+from wsrequest.protocol.client_codec import decode_client
+from wsrequest.protocol.server_codec import decode_server
 from wsrequest.protocol.unreadable import refused_for
 
 REFUSED = [case for case in cases() if case.refused is not None]

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from wsrequest.protocol.codec import decode_client, decode_server, encode_client, encode_server
+from wsrequest.protocol.client_codec import decode_client, encode_client
 from wsrequest.protocol.messages import ClientMessage, Hello, ServerMessage
+from wsrequest.protocol.server_codec import decode_server, encode_server
 from wsrequest.types import Frame, Id
 
 WIRE = Path(__file__).resolve().parents[2] / "wire"

@@ -19,8 +19,8 @@ from rest_framework.test import APITestCase
 from tests.project.models import Note
 from tests.project.urls import urlpatterns as project_urls
 from wsrequest.errors import Refused
-from wsrequest.live import changed, depends_on
-from wsrequest.live.capture import installed
+from wsrequest.live import depends_on, invalidate
+from wsrequest.live.tracking.tracker import installed
 from wsrequest.test import AsyncWebSocketClient, WebSocketClient, WebSocketTestMixin
 
 RUNS: list[Any] = []
@@ -102,8 +102,8 @@ def urls() -> Any:
         yield
     gc.collect()
     WebSocketClient()  # a new test: what earlier ones left is closed
-    capture = installed()
-    assert capture is not None and not capture.is_active and not capture.collectors
+    tracker = installed()
+    assert tracker is not None and not tracker.is_active and not tracker.collectors
 
 
 class Shown:
@@ -179,7 +179,7 @@ class Shown:
         assert live.response.content == b"none"
         cache.set("forecast", "rain")
         assert [v.content for v in live.settle()] == [b"rain"]
-        changed("forecast")
+        invalidate("forecast")
         assert live.settle() == []
         cache.clear()
 
@@ -267,8 +267,10 @@ class Shown:
         with pytest.raises(Refused, match="not_live: this answer is a stream of events"):
             self.client.live("/endless/")
         assert Note.objects.count() == 0  # by the connection of the test, which is still open
-        with pytest.raises(Refused, match="answer_too_large: .*WSREQUEST_MAX_ANSWER_BYTES"):
-            with override_settings(WSREQUEST_MAX_ANSWER_BYTES=2):
+        with pytest.raises(
+            Refused, match="answer_too_large: .*WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES"
+        ):
+            with override_settings(WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES=2):
                 self.client.live("/texts/")
         with pytest.raises(ImproperlyConfigured, match="WSREQUEST_MAX_SUBSCRIPTIONS"):
             with override_settings(WSREQUEST_MAX_SUBSCRIPTIONS=0):
@@ -341,14 +343,14 @@ class TestOfRestFramework(WebSocketTestMixin, APITestCase):
 
 @pytest.mark.django_db
 def test_what_a_test_leaves_open_costs_the_next_nothing() -> None:
-    capture = installed()
-    assert capture is not None
+    tracker = installed()
+    assert tracker is not None
     live = WebSocketClient().live("/texts/")
-    assert capture.is_active
+    assert tracker.is_active
     del live
     gc.collect()
     WebSocketClient()
-    assert not capture.is_active
+    assert not tracker.is_active
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,215 @@
+"""Frames on their way to one client.
+
+Owns the order of what is sent and the count of bytes that wait, since not every
+server holds a sender back; and the context in which each frame is sent, by which ASGI middleware
+counts it to its request. One task writes while there is something to write.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any
+
+from wsrequest.types import Frame
+from wsrequest.workers.loop_callbacks import adopt
+
+__all__ = ["SendQueue"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_UNSEEN_BYTES = 2**16  # of each connection; most answers never count
+
+
+class SendQueue:
+    """What waits to be sent on one connection. Used on the event loop only.
+
+    Made in the context of the connection, in which is sent what belongs to no request.
+
+    Args:
+        send: the ASGI callable.
+        max_bytes: from so many waiting bytes on there is no room.
+        on_room: called when there is room again.
+        on_sending: called when something is to be sent after a rest.
+        on_broken: called when the server raised instead of sending.
+        on_waiting: told how many bytes wait, beyond what may wait unseen, when that changes.
+
+    Attributes:
+        send_at_once: a shorter way than ``send``, if there is one; false when it cannot be gone.
+    """
+
+    __slots__ = (
+        "_context",
+        "_frames",
+        "_max_bytes",
+        "_on_broken",
+        "_on_room",
+        "_on_sending",
+        "_on_waiting",
+        "_seen_bytes",
+        "_send",
+        "_task",
+        "is_broken",
+        "send_at_once",
+        "sending_since",
+        "waiting_bytes",
+    )
+
+    def __init__(
+        self,
+        send: Send,
+        max_bytes: int,
+        on_room: Callable[[], None],
+        on_sending: Callable[[], None],
+        on_broken: Callable[[], None] = lambda: None,
+        on_waiting: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self._send, self._max_bytes, self._on_waiting = send, max_bytes, on_waiting
+        self._seen_bytes = 0  # as it was told
+        self._on_room, self._on_sending, self._on_broken = on_room, on_sending, on_broken
+        self._context = copy_context()
+        # An empty deque takes 700 bytes.
+        self._frames: list[tuple[Frame, Context | None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self.waiting_bytes = 0
+        self.sending_since: float | None = None  # loop time at which the frame being sent was begun
+        self.is_broken = False
+        self.send_at_once: Callable[[Frame], bool] | None = None
+
+    def has_room(self) -> bool:
+        """Whether less waits than the client should be sent at once."""
+        return self.waiting_bytes < self._max_bytes
+
+    @property
+    def count(self) -> int:
+        """How many frames wait."""
+        return len(self._frames)
+
+    def put(self, frame: Frame, context: Context | None = None) -> None:
+        """Send a frame behind those that wait. Does nothing when the client is gone.
+
+        Args:
+            frame: what to send.
+            context: of the request that it belongs to; None for the connection's. No middleware
+                sees what goes by ``send_at_once``, so that this needs none.
+        """
+        if self.is_broken:
+            return
+        if self._task is None and self.send_at_once is not None and self.send_at_once(frame):
+            return
+        self._frames.append((frame, context))
+        self.waiting_bytes += _bytes(frame)
+        if self.waiting_bytes > _UNSEEN_BYTES:
+            self._look()
+            if self.is_broken:  # too much waits in the process
+                return
+        if self._task is None:
+            task = _begin(self._write(), self._context.copy())
+            if not task.done():  # else the server has taken it already
+                self._task = task
+                if self.sending_since is None:
+                    # A task that has not begun: a clock that rang before it does would see
+                    # nothing to wait for, and not ring again.
+                    self.sending_since = asyncio.get_running_loop().time()
+                self._on_sending()
+
+    async def flush(self) -> None:
+        """Wait until everything put so far is with the server, or the client is gone."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])
+
+    def discard(self) -> None:
+        """Send nothing more. Safe to call twice."""
+        self.is_broken = True
+        self._frames.clear()
+        self.waiting_bytes = 0
+        self.sending_since = None
+        if self._task is not None:
+            self._task.cancel()
+        self._look()
+
+    def _look(self) -> None:
+        """Tell how much waits, if that is another number than before."""
+        count = max(0, self.waiting_bytes - _UNSEEN_BYTES)
+        if count != self._seen_bytes:
+            self._seen_bytes = count
+            self._on_waiting(count)
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._frames:
+                frame, context = self._frames.pop(0)
+                kind = "text" if isinstance(frame, str) else "bytes"
+                self.sending_since = loop.time()
+                event = {"type": "websocket.send", kind: frame}
+                if self.send_at_once is not None and self.send_at_once(frame):
+                    pass  # the server has it
+                elif context is None:
+                    await self._send(event)
+                else:
+                    await _InContext(context, partial(self._send, event))
+                had_room = self.has_room()
+                self.waiting_bytes -= _bytes(frame)
+                if self._seen_bytes:
+                    self._look()
+                if not had_room and self.has_room():
+                    self._on_room()
+        except Exception as error:
+            # The client has gone; or the server refuses the frame, as daphne one over its limit.
+            logger.info("sending failed: %r", error)
+            self.is_broken = True
+            self._frames.clear()
+            self.waiting_bytes = 0
+            self._look()
+            self._on_broken()
+        finally:
+            self.sending_since = None
+            self._task = None
+
+
+class _InContext:
+    """Awaits what a function returns, in another context than the task's.
+
+    A task of its own would do the same, and cost each frame a turn of the loop on Python 3.11.
+
+    Args:
+        context: copied, since the request may be in it just now; on any thread.
+        function: called in it as well.
+    """
+
+    def __init__(self, context: Context, function: Callable[[], Awaitable[Any]]) -> None:
+        self._context, self._function = context.copy(), function
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        run = self._context.run
+        run(adopt, self._context)
+        steps: Any = run(self._function).__await__()
+        step = partial(next, steps)
+        while True:
+            try:
+                waited = run(step)
+            except StopIteration as end:
+                return end.value
+            try:
+                yield waited
+            except BaseException as error:  # the task is cancelled
+                step = partial(steps.throw, error)
+            else:
+                step = partial(next, steps)
+
+
+def _begin(writing: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
+    """Make a task that begins at once, where Python has such: most frames need no turn then."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(writing, loop=loop, context=context, eager_start=True)
+    return loop.create_task(writing, context=context)
+
+
+def _bytes(frame: Frame) -> int:
+    return len(frame) if isinstance(frame, bytes) or frame.isascii() else len(frame.encode())

@@ -1,0 +1,400 @@
+"""One live request by server-sent events, where no WebSocket can be had (PROTOCOL.md 4.9).
+
+Owns the HTTP response that its versions are written into. What is sent, and when, is as on a
+WebSocket: the subscription is the same.
+"""
+
+import asyncio
+import logging
+import re
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Container
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+import msgspec
+
+from wsrequest.connection.send_queue import SendQueue
+from wsrequest.connection.unread import Unread
+from wsrequest.errors import Refused
+from wsrequest.protocol.client_codec import decode_client
+from wsrequest.protocol.framing import head_and_body
+from wsrequest.protocol.headers import is_allowed_value, is_forbidden
+from wsrequest.protocol.messages import Request
+from wsrequest.protocol.server_codec import encode_refused
+from wsrequest.protocol.session import Key
+from wsrequest.request.cookies import CookieJar
+from wsrequest.request.environ import Base, WebSocketInfo, split_url
+from wsrequest.request.set_cookie import anywhere
+from wsrequest.request.task import RequestTask
+from wsrequest.server import connections
+from wsrequest.server.context import ConnectionConfig, Live, ServerContext
+from wsrequest.server.endpoint import NOT_EMBEDDED
+from wsrequest.server.write_buffer import ResponseBuffer
+from wsrequest.subscriptions.run import LiveTask
+from wsrequest.subscriptions.subscription import Subscriptions
+from wsrequest.types import Frame
+from wsrequest.workers.queue import QueueKey
+
+__all__ = ["SSEResponse", "event_of", "request_of"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+_ID = "events"
+_PROOF = "rerun:"
+_PROOF_TAG = re.compile(f'"{_PROOF}([^"]*)"')
+_ALIVE = b": alive\n\n"  # a comment; proxies cut what is silent
+
+Header = tuple[bytes, bytes]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class SSEResponse:
+    """A response of server-sent events. Used on the event loop only, but for ``*_soon``.
+
+    Args:
+        send: the ASGI callable.
+        base: made of the HTTP request.
+        server: what the process runs requests with.
+        config: the settings that hold for it.
+        headers: of the response, besides its own.
+        on_gone: called once, when the response is over and its first run, too: a client that goes
+            away while its view runs has a thread, and so it counts as one that is there.
+        on_refused: called when the first run's answer is no live one: it was only a request.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        base: Base,
+        server: ServerContext,
+        config: ConnectionConfig,
+        headers: list[Header],
+        on_gone: Callable[[], None] = lambda: None,
+        on_refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        assert server.live is not None  # the caller has looked
+        self.server, self.config, self.base = server, config, base
+        self.connection_id = uuid4().hex
+        self.info = WebSocketInfo(self.connection_id, None)
+        self._send, self._headers = send, headers
+        self._buffer = ResponseBuffer.find(send)
+        self._jar = CookieJar(base.cookie, base.path)
+        self._proof = ""  # that its request was answered, for the client that opens it again
+        self._is_started = False
+        self._is_over = asyncio.Event()
+        self._on_gone, self._on_refused = on_gone, on_refused
+        self._is_ended = False  # the response, in whatever way
+        self._is_running = False  # the first run
+        self._late: asyncio.TimerHandle | None = None  # while the first run has a deadline
+        # Once begun it goes on until it rings: most clients have read by then.
+        self._slow: asyncio.TimerHandle | None = None
+        self._send_queue = SendQueue(
+            self._write, config.limits.outbound_bytes, self._room, self._sending, self._is_over.set,
+            self._is_waiting,
+        )  # fmt: skip
+        self._unread: Unread | None = None  # made for the first client that leaves much
+        self._live: Live = server.live
+        self._subscriptions = Subscriptions(self, server.live)
+
+    async def run(self, receive: Receive, message: Request) -> None:
+        """Serve it until either side ends it."""
+        connections.add(self)
+        task = LiveTask(self, _ID, message, is_by_http=True)
+        task.cookie = self.cookie_for(message.url)
+        self._subscriptions.begin(task)
+        task.is_in_pool = self._is_running = True
+        queue_key = self.server.queue_key_of(self.base)
+        self.server.pool.submit(task, queue_key)
+        self._late = self.server.pool.loop.call_later(
+            self.config.limits.request_seconds, self._give_up, task, queue_key
+        )
+        gone = asyncio.ensure_future(self._until_gone(receive))
+        try:
+            while not self._is_over.is_set():
+                await self._wait(self.config.limits.ping_seconds)
+            await self._end_response()
+        finally:
+            connections.discard(self)
+            gone.cancel()
+            task.drop()
+            self._withdraw(task, queue_key)
+            self._subscriptions.abandon(task)
+            self._subscriptions.end()
+            self._send_queue.discard()
+            if self._slow is not None:
+                self._slow.cancel()
+            self._is_ended = True
+            self._look_whether_gone()
+
+    def _withdraw(self, task: LiveTask, queue_key: QueueKey) -> bool:
+        """Take back the first run. False when a thread has begun it, which ends by itself."""
+        if not self.server.pool.withdraw(task, queue_key):
+            return False
+        task.is_in_pool = False
+        self._has_run()
+        return True
+
+    def _has_run(self) -> None:
+        """The first run is over: nothing is left to look after, or to keep this alive."""
+        self._is_running = False
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        self._look_whether_gone()
+
+    def _look_whether_gone(self) -> None:
+        if self._is_ended and not self._is_running:
+            on_gone, self._on_gone = self._on_gone, lambda: None
+            on_gone()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_over.wait()
+        except TimeoutError:
+            if self._is_started and not self._send_queue.count:
+                self._send_queue.put(_ALIVE)
+
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._send_queue.discard()
+        self._is_over.set()
+
+    def _give_up(self, task: LiveTask, queue_key: QueueKey) -> None:
+        self._late = None
+        if (
+            not self._withdraw(task, queue_key) and task.is_in_pool
+        ):  # another thread stands in until its own comes back
+            task.is_lost = True
+            self.server.pool.block()
+        if task.result is None and not task.is_dropped:
+            task.drop()
+            self._last(encode_refused(Refused("deadline_exceeded", "no answer in time")))
+
+    def close(self) -> None:
+        """End it, for the server restarts. Safe to call twice."""
+        self._is_over.set()
+
+    # As one of the sockets of a session.
+
+    @property
+    def session_key(self) -> str | None:
+        """The session that its cookies name."""
+        return self._jar.get(self.config.session_cookie_name)
+
+    def close_soon(self, code: int, reason: str) -> None:
+        """End it; from any thread."""
+        self.server.pool.post(self._subscriptions.logged_out)
+
+    def logged_out_soon(self) -> None:
+        """End it; from any thread."""
+        self.server.pool.post(self._subscriptions.logged_out)
+
+    # As the owner of its first run.
+
+    @property
+    def browser_cookies(self) -> None:
+        """None: it issues no tickets."""
+
+    def news_of(self, task: RequestTask) -> list[str]:
+        """None: no ticket is needed, the response itself sets what it sets."""
+        return []
+
+    def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
+        """Nothing comes in parts."""
+
+    def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
+        """The first run has ended."""
+        assert isinstance(task, LiveTask)
+        self._has_run()
+        if task.is_dropped:
+            return
+        self._take_cookies(task)
+        if task.head is not None:
+            headers = {n: v for n, v in task.head.headers.items() if n.lower() != "set-cookie"}
+            task.head = msgspec.structs.replace(task.head, headers=headers)
+            self._proof = task.proof
+            frame = self._subscriptions.answered(task)
+        if frame is not None:
+            self._on_refused()
+            self._last(frame, task.result.tag if task.result is not None else None)
+
+    def _take_cookies(self, task: LiveTask) -> None:
+        lines, task.set_cookies = task.set_cookies, None
+        if lines is None:
+            return
+        path = split_url(task.message.url)[0]
+        # A control character could begin another header (CVE-2026-44546).
+        self._headers += [
+            (b"set-cookie", line.encode("latin1"))
+            for line in (anywhere(line, path) for line in lines)
+            if is_allowed_value(line)
+        ]
+        self._jar.update(lines, path)
+
+    # As the line of its subscription.
+
+    def cookie_for(self, url: str) -> str:
+        """The Cookie header that a request to ``url`` would have now."""
+        return self._jar.header(url)
+
+    def cookies_end(self) -> float | None:
+        """Epoch seconds at which one of its cookies ends by itself; None when none does."""
+        return self._jar.next_end()
+
+    def has_room(self) -> bool:
+        """Whether less waits than the client should be sent at once."""
+        return self._send_queue.has_room()
+
+    def show(self, frame: Frame, tag: str | None) -> None:
+        """Send a frame as an event."""
+        self._send_queue.put(event_of(frame, tag, self._proof))
+
+    def begin_anew(self, key: Key, message: Request) -> None:
+        """End the stream: a response that has begun can set no cookie, the next one can."""
+        self._is_over.set()
+
+    def finished(self, key: Key) -> None:
+        """The request has ended, and the response with it."""
+        self._is_over.set()
+
+    def _room(self) -> None:
+        self._subscriptions.go_on()
+
+    def _is_waiting(self, count: int) -> None:
+        if self._unread is None:
+            limits = self.config.limits
+            self._unread = Unread(self.server.budget, self.base, limits, self._does_not_read)
+        self._unread.in_send_queue(count)
+
+    def _sending(self) -> None:
+        if self._slow is None:
+            self._expect_reading(self.config.limits.slow_reader_seconds)
+
+    def _expect_reading(self, seconds: float) -> None:
+        self._slow = self.server.pool.loop.call_later(seconds, self._look_whether_read)
+
+    def _look_whether_read(self) -> None:
+        self._slow = None
+        since, limit = self._send_queue.sending_since, self.config.limits.slow_reader_seconds
+        if since is None:
+            return
+        left = since + limit - self.server.pool.loop.time()
+        if left > 0:
+            self._expect_reading(left)
+        elif self._buffer is not None and self._buffer.has_shrunk():
+            self._expect_reading(limit)
+        else:
+            self._does_not_read()
+
+    def _does_not_read(self) -> None:
+        self._send_queue.discard()
+        if self._buffer is not None:
+            self._buffer.abort()
+        self._is_over.set()
+
+    def _last(self, frame: Frame, tag: str | None = None) -> None:
+        self.show(frame, tag)
+        self._is_over.set()
+
+    # The response.
+
+    async def _write(self, event: dict[str, Any]) -> None:
+        if not self._is_started:
+            self._is_started = True
+            await self._start()
+        body = event["bytes"]
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        if self._buffer is not None:
+            await self._buffer.drain()  # what the client has not read waits, and counts
+
+    async def _start(self) -> None:
+        headers = [
+            *((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")),
+            (b"x-accel-buffering", b"no"),  # nginx would keep events back
+            *NOT_EMBEDDED,
+            *self._headers,
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _end_response(self) -> None:
+        if self._send_queue.is_broken:
+            return
+        try:
+            async with asyncio.timeout(self.config.limits.slow_reader_seconds):
+                await self._send_queue.flush()
+                if not self._is_started:
+                    await self._start()
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            self._does_not_read()
+
+
+def event_of(frame: Frame, tag: str | None = None, proof: str = "") -> bytes:
+    """Return a frame as an event (WHATWG HTML, "Server-sent events").
+
+    A few quick passes over the frame, which may be large, and no more: the event loop waits.
+
+    Args:
+        frame: of a version, or of what ends them.
+        tag: the ETag of what it shows; None without.
+        proof: that its request was answered. A page's own EventSource brings back nothing but the
+            last id, so it stands there, beside the entity tag and as another.
+    """
+    if isinstance(frame, bytes):
+        head, body = head_and_body(frame)
+        start, coded = head.strip().encode(), b64encode(body)
+        data = b"".join((start[:-1], b',"encoding":"base64","data":"', coded, b'"}'))
+    else:
+        # Not splitlines(): a text of JSON may hold other characters that Python takes for line
+        # ends.
+        data = frame.encode().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        data = data.replace(b"\n", b"\ndata: ")
+    if tag is not None and proof:
+        tag = f'{tag}, "{_PROOF}{proof}"'
+    id = b"" if tag is None else b"id: %s\n" % tag.encode()
+    return b"".join((id, b"data: ", data, b"\n\n"))
+
+
+def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request:
+    """Return the live request that an HTTP request stands for; what only it has is taken out.
+
+    Args:
+        query: of the HTTP request: ``url``, and ``patch`` if wanted.
+        base: made of its scope, and changed.
+        per_request: lower-case names of the headers that are the first run's alone.
+
+    Raises:
+        Refused: as for the message that says the same.
+    """
+    asked = parse_qs(query.decode("latin1"), keep_blank_values=True)
+    environ = base.environ
+    accepted = environ.pop("HTTP_ACCEPT", "").split(",")
+    others = [kind for kind in accepted if not kind.strip().startswith("text/event-stream")]
+    environ["HTTP_ACCEPT"] = ",".join(others).strip() or "*/*"
+    headers = {}
+    for name in base.header_names:
+        if name in per_request and not is_forbidden(name):
+            value = environ.pop("HTTP_" + name.upper().replace("-", "_"), None)
+            if value is not None:
+                headers[name] = value
+    tags = environ.pop("HTTP_LAST_EVENT_ID", None)
+    rerun = asked.get("rerun", [""])[0]
+    if tags:
+        headers["if-none-match"] = tags
+        # A page's own EventSource opens its stream again by itself, with this header only.
+        found_proof = _PROOF_TAG.search(tags)
+        rerun = found_proof[1] if found_proof else rerun
+    message: dict[str, Any] = {"id": _ID, "subscribe": True, "headers": headers}
+    if "url" in asked:
+        message["url"] = asked["url"][0]
+    if "patch" in asked:
+        message["patch"] = asked["patch"][0]
+    message["rerun"] = rerun
+    found = decode_client(msgspec.json.encode(message).decode())
+    assert isinstance(found, Request)  # url makes it one, and a missing one was refused
+    return msgspec.structs.replace(found, id=None)

@@ -1,0 +1,149 @@
+"""The clock of one connection: pings, deadlines, slow readers, silent clients.
+
+Owns one timer, set for whatever is due next. What then happens is told to the
+connection, which knows its calls and its outbox.
+"""
+
+import asyncio
+from math import inf
+from typing import Protocol
+
+from wsrequest.request.task import RequestTask
+from wsrequest.types import Limits
+
+__all__ = ["Timeouts", "TimedConnection"]
+
+
+class TimedConnection(Protocol):
+    """A connection, seen by its clock."""
+
+    def timed_tasks(self) -> list[RequestTask]:
+        """The calls that have a deadline, in any order."""
+
+    def sending_since(self) -> float | None:
+        """Loop time at which the frame now being sent was begun; None when none is."""
+
+    def task_expired(self, task: RequestTask) -> None:
+        """A call did not answer in time, or its body did not come on."""
+
+    def reader_is_slow(self) -> None:
+        """A frame has waited too long to be read."""
+
+    def ping_is_due(self) -> None:
+        """The client has been silent."""
+
+    def client_is_silent(self, *, was_pinged: bool) -> None:
+        """No pong came; or, of a client that is not pinged, no frame, or none for too long."""
+
+    def is_busy(self) -> bool:
+        """Whether the client has something to wait for."""
+
+    def session_since(self) -> float | None:
+        """Loop time at which its session was last known to hold; None when that is no matter."""
+
+    def session_is_due(self) -> None:
+        """It is time to look whether the session holds."""
+
+
+class Timeouts:
+    """Times one connection, on its event loop.
+
+    Args:
+        watched: the connection.
+        limits: the seconds of each kind.
+        pings: whether a silent client is pinged; else it may be silent for long, once it spoke.
+
+    Attributes:
+        has_spoken: whether any frame has come.
+        last_frame_at: loop time of the client's last frame.
+    """
+
+    __slots__ = (
+        "_is_due", "_is_stopped", "_limits", "_loop", "_pings", "_rings_at", "_timer", "_watched",
+        "has_spoken", "last_frame_at",
+    )  # fmt: skip
+
+    def __init__(self, watched: TimedConnection, limits: Limits, *, pings: bool) -> None:
+        self._watched, self._limits, self._pings = watched, limits, pings
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = inf  # loop time at which the timer rings
+        self.has_spoken = self._is_stopped = False
+        self._is_due = False  # a ping was sent, and nothing has come since
+        self.last_frame_at = self._loop.time()
+
+    def touch(self) -> None:
+        """A frame of the client has come."""
+        self.last_frame_at, self._is_due = self._loop.time(), False
+        self.has_spoken = True
+
+    def schedule(self, due: float) -> None:
+        """Look at loop time ``due``, at the latest, whether something is due."""
+        if self._rings_at <= due or self._is_stopped:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._rings_at = self._loop.call_at(due, self._ring), due
+
+    def start(self) -> None:
+        """Begin, once; what comes later is told by ``schedule``."""
+        due = self._next_due()
+        if due is not None:
+            self.schedule(due)
+
+    def stop(self) -> None:
+        """Ring no more. Safe to call twice."""
+        self._is_stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._rings_at = None, inf
+
+    @property
+    def _patience(self) -> float:
+        """How long a client that is not pinged may be silent, in seconds."""
+        limits = self._limits
+        return limits.idle_seconds if self.has_spoken else limits.first_request_seconds
+
+    def _next_due(self) -> float | None:
+        limits, due = self._limits, []
+        if self._pings:
+            due.append(
+                self.last_frame_at + limits.ping_seconds + limits.pong_seconds * self._is_due
+            )
+        else:
+            due.append(self.last_frame_at + self._patience)
+        since = self._watched.session_since()
+        if since is not None:
+            due.append(since + limits.session_check_seconds)
+        due += [task.since + limits.request_seconds for task in self._watched.timed_tasks()]
+        since = self._watched.sending_since()
+        if since is not None:
+            due.append(since + limits.slow_reader_seconds)
+        return min(due, default=None)
+
+    def _ring(self) -> None:
+        self._timer, self._rings_at = None, inf
+        limits, now, watched = self._limits, self._loop.time(), self._watched
+        since = watched.sending_since()
+        if since is not None and now >= since + limits.slow_reader_seconds:
+            watched.reader_is_slow()
+            return
+        for task in watched.timed_tasks():
+            if now >= task.since + limits.request_seconds:
+                watched.task_expired(task)
+        silence = now - self.last_frame_at
+        if self._pings and self._is_due and silence >= limits.ping_seconds + limits.pong_seconds:
+            watched.client_is_silent(was_pinged=True)
+            return
+        if self._pings and not self._is_due and silence >= limits.ping_seconds:
+            self._is_due = True
+            watched.ping_is_due()
+        if not self._pings and silence >= self._patience:
+            if not watched.is_busy():
+                watched.client_is_silent(was_pinged=False)
+                return
+            self.last_frame_at = now  # it waits for an answer, and may do so in silence
+        since = watched.session_since()
+        if since is not None and now >= since + limits.session_check_seconds:
+            watched.session_is_due()
+        self.start()

@@ -1,0 +1,1 @@
+"""Beside the socket: what only some projects use."""

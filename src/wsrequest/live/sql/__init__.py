@@ -1,0 +1,1 @@
+"""What an SQL statement reads and writes."""

@@ -1,0 +1,476 @@
+"""SQL text -> which tables it writes, which it reads, and of which rows.
+
+Owns the verbs, and the comparison of names with those of the project: whole and folded. What it
+cannot tell is None, which means any table of the database. A function that writes is known only
+when it is named in ``Names.functions``, or is one of the database's own (``functions``). What a
+statement does to what only its connection has is read by ``effects``. Pure.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+
+from wsrequest.live.sql.effects import FORGET, Effect, Effects, made_by_into
+from wsrequest.live.sql.functions import READ_BY, READING, SCHEMA, WRITTEN_BY, pragma
+from wsrequest.live.sql.narrowing import Kinds, Narrowed, narrowed, written
+from wsrequest.live.sql.predicates import Written
+from wsrequest.live.sql.tables import DML, Relation, Target, Walk, name_at, walk
+from wsrequest.live.sql.tokenizer import (
+    COMMA,
+    DOT,
+    NAME,
+    OPEN,
+    SEMICOLON,
+    SIGN,
+    TEXT,
+    WORD,
+    Token,
+    Unparsable,
+    tokenize,
+)
+
+__all__ = ["ANYTHING", "NOTHING", "Names", "Statement", "Tables", "parse"]
+
+Tables = frozenset[str] | None
+"""Folded names of tables; None for any table of the database."""
+
+# Vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
+_PLAIN_VENDORS = frozenset({"sqlite", "postgresql"})
+_QUERIES = frozenset({"select", "values", "table", "with", "declare"})
+_SCHEMA = frozenset({"create", "alter", "drop", "rename", "refresh", "load"})
+_QUIET = frozenset(
+    "savepoint release set reset use begin start commit end rollback abort explain "
+    "analyze vacuum reindex checkpoint discard listen notify unlisten lock unlock "
+    "grant revoke comment attach detach deallocate prepare close move cluster flush optimize "
+    "kill help check".split()
+)
+_COUNTED = frozenset({"insert", "update", "delete"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """What the project calls its tables.
+
+    Attributes:
+        tables: folded names of all tables and views that can be told apart.
+        kinds: for each table its columns that the database compares as Python does, and the kind
+            of their values: "int", "key" (a whole number that may make itself), "uuid", "text",
+            "bool".
+        functions: functions that write, with the tables that they write.
+    """
+
+    tables: frozenset[str]
+    kinds: Kinds = field(default_factory=dict)
+    functions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one text does.
+
+    Attributes:
+        verb: of its first statement, folded; "" where there is none.
+        writes: tables that it may change.
+        reads: tables that its outcome depends on.
+        deletes: it may take rows away.
+        cascades: it asks the database to go on to the tables that refer to those it empties.
+        returns_rows: it writes and has rows to fetch.
+        narrowed: tables of which it reads only rows for which these conditions hold.
+        written: what it writes into the rows of the one table in ``writes``, where that is known.
+        counts: the number of rows that the database says it wrote is of all that it wrote.
+        placeholders: how many parameters it takes by position.
+        begins: what it does last to a transaction: "begin", "commit", "rollback"; "" for nothing.
+        commits: it commits, whatever it does after that; also where a ROLLBACK may not undo all.
+        unqualified: names of what it uses where a temporary table of the connection may be meant,
+            exactly. Where some are, ``parse`` can tell more of the text.
+        effects: what it does to what only its connection has.
+        executes: a prepared statement, or a cursor that is fetched from.
+        prepared: what the statement does that it prepares.
+    """
+
+    verb: str
+    writes: Tables = frozenset()
+    reads: Tables = frozenset()
+    deletes: bool = False
+    cascades: bool = False
+    returns_rows: bool = False
+    narrowed: Narrowed = ()
+    written: Written | None = None
+    counts: bool = False
+    placeholders: int = 0
+    begins: str = ""
+    commits: bool = False
+    unqualified: frozenset[str] = frozenset()
+    effects: tuple[Effect, ...] = ()
+    executes: str = ""
+    prepared: "Statement | None" = None
+
+
+NOTHING = Statement("")
+_NONE: frozenset[str] = frozenset()
+ANYTHING = Statement(
+    "", None, None, deletes=True, cascades=True, returns_rows=True, effects=(FORGET,)
+)
+
+
+def parse(
+    sql: str, vendor: str, names: Names, temporary: frozenset[str] = frozenset()
+) -> Statement:
+    """Return what a text does. It is read anew each time; ``memory`` keeps the outcome.
+
+    Args:
+        sql: one or more statements, with placeholders as Django's cursors take them.
+        vendor: as Django calls the database.
+        names: of the project's tables.
+        temporary: exact names that stand for temporary tables of the connection, and hide any
+            other table of that name. They may be names of the project's tables.
+    """
+    try:
+        tokens = tokenize(sql, vendor)
+    except Unparsable:
+        return ANYTHING
+    reader, found = _Reader(sql, vendor, names, temporary), []
+    for part in _statements(tokens):
+        found.append(reader.classify(part))
+        if found[-1].effects:  # a name may mean another table from here on
+            reader = _Reader(sql, vendor, names, _NONE)
+    if not found:
+        return NOTHING
+    return found[0] if len(found) == 1 else _union(found)
+
+
+def _statements(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The statements between semicolons; one inside of parentheses is none of ours."""
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token == SEMICOLON:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [part for part in parts if part]
+
+
+def _union(found: Sequence[Statement]) -> Statement:
+    if any(each.executes for each in found):
+        return ANYTHING
+    return Statement(
+        found[0].verb,
+        _joined([each.writes for each in found]),
+        _joined([each.reads for each in found]),
+        deletes=any(each.deletes for each in found),
+        cascades=any(each.cascades for each in found),
+        returns_rows=any(each.returns_rows for each in found),
+        begins=next((each.begins for each in reversed(found) if each.begins), ""),
+        unqualified=_NONE.union(*(each.unqualified for each in found)),
+        commits=any(each.commits for each in found) or _writes_past_rollback(found),
+        effects=tuple(
+            effect for each in found for effect in each.effects if effect[0] != "prepare"
+        ),
+    )
+
+
+def _writes_past_rollback(found: Sequence[Statement]) -> bool:
+    """Whether a text with a ROLLBACK writes what that may not undo: not between BEGIN and it."""
+    is_begun = has_written = False
+    for each in found:
+        is_begun = each.begins == "begin" if each.begins else is_begun
+        has_written |= each.writes != frozenset() and not is_begun
+    return has_written and any(each.begins == "rollback" for each in found)
+
+
+def _joined(tables: Collection[Tables]) -> Tables:
+    known = [each for each in tables if each is not None]
+    return frozenset().union(*known) if len(known) == len(tables) else None
+
+
+_TRANSACTIONS = {
+    "begin": "begin",
+    "start": "begin",
+    "commit": "commit",
+    "end": "commit",
+    "rollback": "rollback",
+    "abort": "rollback",
+}
+_EXPLAINED = _QUERIES | DML | {"create", "refresh", "execute", "call"}
+
+
+class _Reader:
+    """Reads the statements of one text."""
+
+    def __init__(self, sql: str, vendor: str, names: Names, temporary: frozenset[str]) -> None:
+        self._sql = sql
+        self._vendor, self._names, self._temporary = vendor, names, temporary
+        self._effects = Effects(sql, vendor)
+        self._verbs: dict[str, Callable[[list[Token], str, set[str]], Statement]] = {
+            "truncate": self._truncate,
+            "copy": self._copy,
+            "pragma": self._pragma,
+            "show": self._show,
+            "describe": self._show,
+            "desc": self._show,
+            "fetch": self._fetch,
+            "execute": self._execute,
+            "handler": self._handler,
+            **dict.fromkeys(_QUIET, self._quiet),
+            **dict.fromkeys(_SCHEMA, self._schema),
+            **dict.fromkeys(_QUERIES | DML, self._query),
+        }
+
+    def classify(self, tokens: list[Token]) -> Statement:
+        """Return what one statement does."""
+        verb = next((token.text for token in tokens if token != OPEN), "")
+        words = {token.text for token in tokens if token.kind == WORD}
+        if verb == "explain" and words & {"analyze", "analyse"}:
+            begin = next((at for at, token in enumerate(tokens) if token.text in _EXPLAINED), 0)
+            return self.classify(tokens[begin:]) if begin else ANYTHING
+        if verb == "begin" and self._vendor == "oracle":  # a block of PL/SQL
+            return ANYTHING
+        if verb in ("commit", "rollback") and "prepared" in words:  # what another connection wrote
+            return ANYTHING
+        read = self._verbs.get(verb)
+        return ANYTHING if read is None else read(tokens, verb, words)
+
+    # What concerns the session, or no rows.
+
+    def _quiet(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        name = tokens[1].name if len(tokens) > 1 else ""
+        if verb == "prepare" and "transaction" not in words:
+            return self._prepare(tokens, name)
+        effects = self._effects.of_session(tokens, verb, words)
+        if verb == "set" and "select" in words and not effects:  # a variable of MySQL's
+            return Statement(verb, reads=self._mentioned(tokens) or None)
+        is_part = verb == "rollback" and "to" in words
+        begins = "" if is_part else _TRANSACTIONS.get(verb, "")
+        return Statement(verb, begins=begins, commits=begins == "commit", effects=effects)
+
+    def _prepare(self, tokens: list[Token], name: str) -> Statement:
+        begin = next((at for at, token in enumerate(tokens) if token.text == "as"), 0)
+        if not begin or not tokens[begin + 1 :]:
+            return Statement("prepare", effects=(("deallocate", name),))  # from a text of MySQL's
+        # A temporary table that is there now need not be there when it is executed.
+        reader = _Reader(self._sql, self._vendor, self._names, _NONE)
+        inner = reader.classify(tokens[begin + 1 :])
+        # Its parameters are given to EXECUTE, under numbers of their own.
+        inner = replace(inner, narrowed=(), written=None, placeholders=0)
+        return Statement("prepare", effects=(("prepare", name),), prepared=inner)
+
+    def _execute(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        name = tokens[1].name if len(tokens) > 1 else ""
+        return replace(ANYTHING, verb=verb, executes=name)
+
+    def _fetch(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        # From what a function opened, unless the connection knows the cursor.
+        return Statement(verb, reads=None, executes=tokens[-1].name)
+
+    def _pragma(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        value = (Token(SIGN, "="), OPEN)
+        if any(token.kind == TEXT for token in takewhile(lambda each: each not in value, tokens)):
+            return ANYTHING  # SQLite takes a text for the name
+        last = name_at(tokens, 1)
+        name = "" if last is None else tokens[last].text
+        is_set = last is not None and tokens[last + 1 : last + 2] == [Token(SIGN, "=")]
+        writes, reads = pragma(name, is_set)
+        # To move what is temporary deletes it.
+        effects = (FORGET,) if name.startswith("temp_store") else ()
+        return Statement(verb, writes, reads, effects=effects)
+
+    def _show(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        if self._vendor != "mysql":
+            return Statement(verb)
+        return Statement(verb, reads=None if "status" in words else frozenset({SCHEMA}))
+
+    def _handler(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        last = name_at(tokens, 1)
+        return Statement(verb, reads=self._known([None if last is None else tokens[last].text]))
+
+    # What concerns tables.
+
+    def _schema(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        private = self._effects.private(tokens, verb, words, self._temporary)
+        if private is not None:
+            effects, begin = private
+            query = self._query(tokens[begin:], "create", words) if begin else NOTHING
+            effects = (*query.effects, *effects)
+            return replace(query, verb=verb, returns_rows=False, narrowed=(), effects=effects)
+        mentioned = self._mentioned(tokens)
+        writes = mentioned | {SCHEMA} if mentioned else None
+        dropped = self._effects.dropped(tokens) if verb == "drop" else _NONE
+        return Statement(
+            verb,
+            *(writes, mentioned),
+            deletes=True,
+            cascades=True,
+            unqualified=dropped | self._effects.table_of(tokens, verb),
+            effects=self._effects.of_schema(tokens, verb, words),
+        )
+
+    def _truncate(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        found: set[str | None] = set()
+        own: frozenset[str] = _NONE
+        expects = True
+        for at, token in enumerate(tokens[1:], 1):
+            if token == COMMA:
+                expects = True
+            elif expects and not (token.kind == WORD and token.text in ("table", "only")):
+                last = name_at(tokens, at)
+                found.add(self._plain_name(tokens, at, last))
+                own |= self._effects.own_name(tokens, at, last)
+                expects = False
+        writes = self._known(found)
+        return Statement(verb, writes, deletes=True, cascades="cascade" in words, unqualified=own)
+
+    def _copy(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        if len(tokens) > 1 and tokens[1] == OPEN:
+            inner = self._query(tokens[1:], "copy", words)
+            return Statement(
+                "copy", inner.writes, inner.reads, inner.deletes, unqualified=inner.unqualified
+            )
+        last = name_at(tokens, 1)
+        table = self._known([self._plain_name(tokens, 1, last)])
+        own = self._effects.own_name(tokens, 1, last)
+        direction = next(
+            (t.text for t in tokens if t.kind == WORD and t.text in ("from", "to")), ""
+        )
+        if direction == "to":
+            return Statement("copy", reads=table, unqualified=own)
+        return Statement("copy", table, unqualified=own)
+
+    def _query(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        names, vendor = self._names, self._vendor
+        found = walk(tokens)
+        mentioned = self._mentioned(tokens)
+        called = _called(tokens)
+        into = made_by_into(tokens) if not found.targets else None
+        changed = self._changed(tokens, found)
+        writes = self._writes(changed, mentioned, called, into)
+        returns_rows = "returning" in words or "output" in words
+        read = self._read(tokens, found)
+        reads: Tables = None
+        if not found.reads_unknown and read <= names.tables and not called & READING:
+            reads = mentioned - self._hidden(tokens, found)
+            if writes and found.targets and not (returns_rows and _shows_old(verb, words)):
+                # How many rows were changed is no answer: a counter would wake all that count.
+                reads -= writes - read
+            reads = reads.union(*(READ_BY[name] for name in called & READ_BY.keys()))
+        verbs = {target.verb for target in found.targets}
+        # Only here it is known which rows are concerned: MySQL's names and comparisons are not.
+        is_plain = vendor in _PLAIN_VENDORS
+        is_query = is_plain and found.verb == verb == "select" and not found.targets
+        is_change = is_plain and writes is not None and len(writes) == 1 and "" not in changed
+        return Statement(
+            verb,
+            writes,
+            reads,
+            deletes=bool(verbs - {"insert", "update"}) or (bool(verbs) and "replace" in words),
+            returns_rows=returns_rows and writes != frozenset(),
+            narrowed=narrowed(tokens, found, names.kinds) if is_query else (),
+            written=written(tokens, found, names.kinds, vendor) if is_change else None,
+            counts=is_change and not returns_rows and _counts(found, verb, writes),
+            placeholders=sum(token.stands_for for token in tokens),
+            unqualified=self._unqualified(tokens, found),
+            effects=self._effects.of_query(tokens, verb, words, into, called),
+        )
+
+    # Names.
+
+    def _mentioned(self, tokens: Sequence[Token]) -> frozenset[str]:
+        found = frozenset(token.text for token in tokens if token.kind in (WORD, NAME))
+        return found & self._names.tables
+
+    def _plain_name(self, tokens: Sequence[Token], begin: int, last: int | None) -> str | None:
+        """The name that ends at ``last``; "" for that of a temporary table."""
+        if last is None:
+            return None
+        own = self._effects.own_name(tokens, begin, last)
+        return "" if own and own <= self._temporary else tokens[last].text
+
+    def _known(self, found: Collection[str | None]) -> Tables:
+        """These tables, or any: an unknown name may be a view of a table, or a table of a view."""
+        known = frozenset(name for name in found if name in self._names.tables)
+        rest = set(found) - known - {""}
+        return None if rest or not found else known
+
+    def _is_temporary(self, tokens: Sequence[Token], used: Relation | Target) -> bool:
+        return self._effects.may_be_own(used.schema) and (
+            used.at >= 0 and tokens[used.at].name in self._temporary
+        )
+
+    def _read(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
+        return frozenset(
+            relation.name
+            for relation in found.relations
+            if not self._is_temporary(tokens, relation)
+        )
+
+    def _changed(self, tokens: Sequence[Token], found: Walk) -> set[str | None]:
+        """What is changed, "" for a temporary table, None for what has no plain name."""
+        return {
+            "" if self._is_temporary(tokens, target) else target.name for target in found.targets
+        }
+
+    def _unqualified(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
+        used: list[Relation | Target] = [*found.relations, *found.targets]
+        return frozenset(
+            tokens[each.at].name
+            for each in used
+            if each.at >= 0 and self._effects.may_be_own(each.schema)
+        )
+
+    def _hidden(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
+        """The project's tables that are only seemingly mentioned: temporary ones are meant."""
+        if not self._temporary:
+            return _NONE
+        uses: list[Relation | Target] = [*found.relations, *found.targets]
+        hidden = {each.at for each in uses if self._is_temporary(tokens, each)}
+        names = {tokens[at].text for at in hidden}
+        # Whatever else has that name may be the table, but not what qualifies a column.
+        rest = {
+            token.text
+            for at, token in enumerate(tokens)
+            if token.kind in (WORD, NAME)
+            and at not in hidden
+            and (at + 1 >= len(tokens) or tokens[at + 1] != DOT)
+        }
+        return frozenset(names - rest)
+
+    def _writes(
+        self,
+        changed: set[str | None],
+        mentioned: frozenset[str],
+        called: set[str],
+        into: str | None,
+    ) -> Tables:
+        functions = {**WRITTEN_BY, **self._names.functions}
+        by_functions: frozenset[str] = frozenset().union(
+            *(functions[name] for name in called & functions.keys())
+        )
+        if not changed:
+            return None if into == "" else by_functions  # SELECT … INTO a new table
+        known = self._known(changed)
+        if known is None:
+            return None
+        if self._vendor not in _PLAIN_VENDORS:
+            # MySQL changes several tables in one UPDATE or DELETE.
+            known |= mentioned
+        return known | by_functions
+
+
+def _counts(found: Walk, verb: str, writes: Tables) -> bool:
+    """Whether the database counts each row that is written."""
+    if len(found.targets) != 1 or verb not in _COUNTED:
+        return False
+    return found.targets[0].verb == verb and [*(writes or ())] == [found.targets[0].name]
+
+
+def _called(tokens: Sequence[Token]) -> set[str]:
+    """Names that a parenthesis follows."""
+    return {
+        token.text
+        for token, after in zip(tokens, tokens[1:], strict=False)
+        if after == OPEN and token.kind in (WORD, NAME)
+    }
+
+
+def _shows_old(verb: str, words: set[str]) -> bool:
+    """Whether the rows that RETURNING gives depend on those that were there."""
+    return verb != "insert" or bool(words & {"conflict", "duplicate", "or", "old"})

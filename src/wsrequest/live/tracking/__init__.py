@@ -1,0 +1,1 @@
+"""What a process reads and writes, as the project's code does it."""

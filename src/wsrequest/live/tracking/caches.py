@@ -1,0 +1,299 @@
+"""Django's caches: which keys a run reads, which keys anybody writes, and when they end.
+
+Owns the backends' classes: their methods are looked at where they are defined, so those of other
+packages are seen too. What Django's ``BaseCache`` does itself is made of them, and stays as it is.
+A cache is written at once, but for the rows of Django's DatabaseCache: these are written with the
+transaction that they are part of.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from fnmatch import translate
+from functools import partial
+from hashlib import blake2b
+from inspect import iscoroutinefunction
+from os.path import abspath
+from typing import Any
+
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.db import BaseDatabaseCache
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.filebased import FileBasedCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.memcached import BaseMemcachedCache
+from django.db import router
+from django.utils.module_loading import import_string
+
+from wsrequest.live.tracking.cache_calls import KEEPING, OPERATIONS, TELLING, Call
+from wsrequest.live.tracking.counters import COUNTERS, Scratch, are_counters
+from wsrequest.live.tracking.keys import CACHES, SESSIONS, Keys, hashed, inside, is_inside
+from wsrequest.live.tracking.reads import ReadSet, current, reading
+from wsrequest.live.tracking.schema import folded
+from wsrequest.live.tracking.wrapping import Wrapping
+
+__all__ = ["THROTTLES", "Caches", "session_places", "store_of", "travels"]
+
+THROTTLES = (*COUNTERS, "axes-*")
+"""Keys that are no dependency: counters of throttles, and of django-axes."""
+
+_COUNTING = ("get_or_set", "incr")
+
+_ATTRIBUTE = "_wsrequest_store"
+_LOCAL = f"{CACHES}local:"
+_FAILED = object()  # instead of a result
+_LONG_AGO_SECONDS = -3600.0  # what ended then is gone in any store
+
+_Places = list[tuple[str, str | None]]
+
+
+def store_of(settings: Mapping[str, Any], backend: type) -> str:
+    """Return the name of the store behind one of Django's CACHES; aliases may share it.
+
+    Args:
+        settings: of the alias.
+        backend: its class.
+    """
+    places = settings.get("LOCATION", "")
+    if isinstance(places, str) and not issubclass(backend, FileBasedCache):
+        places = re.split("[;,]", places)  # as Django's Redis and memcached do
+    elif not isinstance(places, list | tuple):
+        places = (places,)
+    found = [str(place) for place in places]
+    if issubclass(backend, FileBasedCache):
+        found = [abspath(place) for place in found]
+    digest = blake2b(repr(found).encode(), digest_size=6).hexdigest()
+    return (_LOCAL if issubclass(backend, LocMemCache) else CACHES) + digest
+
+
+def session_places(cache: Any, key: str) -> list[str]:
+    """Return what stands for the key under which a cache keeps a session, for ``keys.inside``.
+
+    Args:
+        cache: of the session's store.
+        key: as the store gives it to the cache.
+    """
+    name = hashed(str(cache.make_key(key)))
+    return [_session_place(store, name) for store in _stores(cache)]
+
+
+def _session_place(store: str, key: str) -> str:
+    return f"{SESSIONS}{store}:{key}"
+
+
+def travels(database: str) -> bool:
+    """Whether what is written there can be read by other processes."""
+    return database.startswith(CACHES) and not database.startswith(_LOCAL)
+
+
+class Caches:
+    """Watches what goes through ``django.core.cache``.
+
+    Args:
+        keys: where it is noted.
+        ignored: patterns of keys that are no dependency, as the project names them: without
+            prefix and version. ``*`` stands for anything.
+    """
+
+    def __init__(self, keys: Keys, ignored: Iterable[str] = ()) -> None:
+        self._keys = keys
+        patterns = "|".join(translate(pattern) for pattern in (*THROTTLES, *ignored))
+        self._is_ignored = re.compile(patterns).match
+        self._wrapping = Wrapping()
+        self._created: Callable[[str], Any] | None = None
+
+    def install(self) -> None:
+        """Watch each cache from its making on, and those of this context that are made."""
+        create = caches.create_connection
+
+        def created(alias: str) -> Any:
+            cache = create(alias)
+            if self._created is created:
+                self._watch(alias, cache)
+            return cache
+
+        self._created = created
+        vars(caches)["create_connection"] = created
+        made = vars(caches)["_connections"]  # ``all`` does not say which is which
+        for alias in caches:
+            if hasattr(made, alias):
+                self._watch(alias, caches[alias])
+
+    def uninstall(self) -> None:
+        """Leave all classes as they were."""
+        if vars(caches).get("create_connection") is self._created:
+            del vars(caches)["create_connection"]
+        self._created = None
+        self._wrapping.undo()
+
+    def tables(self) -> dict[str, str]:
+        """The tables of Django's DatabaseCache, each with the store that it is."""
+        return {
+            folded(settings.get("LOCATION", "")): store_of(settings, BaseDatabaseCache)
+            for settings in caches.settings.values()
+            if settings["BACKEND"].endswith(".DatabaseCache")
+        }
+
+    def _watch(self, alias: str, cache: Any) -> None:
+        if isinstance(cache, DummyCache):
+            return  # keeps nothing
+        try:
+            setattr(cache, _ATTRIBUTE, store_of(caches.settings[alias], type(cache)))
+        except AttributeError:
+            pass  # no place for it: what it does counts for all stores
+        for name, operation in OPERATIONS.items():
+            if name == "_cull" and isinstance(cache, FileBasedCache):
+                continue  # it only looks whether there is anything to throw away
+            around = partial(self._around, name)
+            late = partial(self._late, name) if operation.writes else None
+            for method in (name, f"a{name}"):
+                self._wrapping.wrap(
+                    type(cache), method, around, late, of=self._keys, below=BaseCache
+                )
+        for name in _COUNTING:
+            for method in (name, f"a{name}"):
+                self._wrapping.wrap(BaseCache, method, partial(_counted, name), of=self._keys)
+
+    # One call.
+
+    def _around(self, name: str, original: Any, cache: Any, args: Any, kwargs: Any) -> Any:
+        operation, reads = OPERATIONS[name], current()
+        if reads is None and not operation.writes:
+            return original(cache, *args, **kwargs)
+        call = Call(name, cache, args, kwargs)
+        if reads is not None and reads.is_rerun and (scratch := _scratch(call, reads)):
+            return _instead(scratch, call, original)
+        places = self._places(call)
+        if reads is not None and operation.reads:
+            reads.lags |= _may_lag(cache)
+            for store, key in places:
+                self._keys.note(store, key, ends=True)
+        if iscoroutinefunction(original):
+            return self._awaited(original, call, places)
+        run = original
+        if isinstance(cache, BaseDatabaseCache):
+            run = partial(self._in_database, original, reads)
+        result: object = _FAILED
+        try:
+            result = run(cache, *call.args, **call.kwargs)
+            return result
+        finally:
+            if operation.writes:
+                self._wrote(call, places, result)
+
+    async def _awaited(self, original: Any, call: Call, places: _Places) -> Any:
+        result: object = _FAILED
+        try:
+            result = await original(call.cache, *call.args, **call.kwargs)
+            return result
+        finally:
+            if call.operation.writes:
+                self._wrote(call, places, result)
+
+    def _in_database(
+        self, original: Any, reads: ReadSet | None, cache: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Its table is read and written by keys here, not as a whole."""
+        stores = _stores(cache)
+        if reads is None:
+            with inside(*stores):
+                return original(cache, *args, **kwargs)
+        inner = reads.part()
+        try:
+            with inside(*stores), reading(inner):
+                return original(cache, *args, **kwargs)
+        finally:
+            reads.merge(inner, without=frozenset({folded(cache._table)}))
+
+    def _late(self, name: str, cache: Any, args: Any, kwargs: Any) -> None:
+        """Somebody has subscribed while it was written."""
+        call = Call(name, cache, args, kwargs)
+        self._wrote(call, self._places(call), _FAILED)
+
+    def _wrote(self, call: Call, places: _Places, result: object) -> None:
+        if result is False and call.name in TELLING:
+            return
+        seconds = call.seconds if call.name in KEEPING else _LONG_AGO_SECONDS
+        is_kept = call.name in KEEPING or call.name == "delete"
+        written: dict[str, list[str | None]] = {}
+        for store, key in places:
+            is_sooner = is_kept and key is not None and self._keys.set_end(store, key, seconds)
+            # What is only kept longer is the same to its readers.
+            if call.name != "touch" or is_sooner or result is _FAILED:
+                written.setdefault(store, []).append(key)
+        is_session = is_inside(SESSIONS)
+        for store, keys in written.items():
+            if is_session:
+                keys = [k for k in keys if k is None or not is_inside(_session_place(store, k))]
+            self._keys.wrote(store, keys, _alias(call.cache))
+
+    def _places(self, call: Call) -> _Places:
+        """The stores and keys that a call is for."""
+        keys = call.keys()
+        found: list[str | None] = [None]
+        if keys is not None:
+            found = [hashed(made) for given, made in keys if not self._is_ignored(given)]
+        return [(store, key) for store in _stores(call.cache) for key in found]
+
+
+def _counted(name: str, original: Any, cache: Any, args: Any, kwargs: Any) -> Any:
+    """A call of what ``BaseCache`` makes of a read and a write: a rerun counts for itself only."""
+    reads = current()
+    if reads is not None and reads.is_rerun and not isinstance(cache, DummyCache):
+        call = Call(name, cache, args, kwargs)
+        if scratch := _scratch(call, reads):
+            return _instead(scratch, call, original)
+    return original(cache, *args, **kwargs)
+
+
+def _instead(scratch: Scratch, call: Call, original: Any) -> Any:
+    method = f"a{call.name}" if iscoroutinefunction(original) else call.name
+    return getattr(scratch, method)(*call.args, **call.kwargs)
+
+
+def _scratch(call: Call, reads: ReadSet) -> Scratch | None:
+    """What stands in for the cache where a rerun counts; None where the call is for the cache."""
+    keys = call.keys()
+    if keys is None or not are_counters(given for given, _ in keys):
+        return None
+    if not hasattr(Scratch, call.name):
+        return None  # an operation of another package
+    found = reads.scratches.get(id(call.cache))
+    if found is None:
+        found = reads.scratches[id(call.cache)] = Scratch(partial(_read, call.cache))
+    return found
+
+
+def _read(cache: Any, key: Any, version: int | None, default: Any) -> Any:
+    """What a cache holds, for a run that has nothing to do with it."""
+    with reading(ReadSet()):
+        return cache.get(key, default, version)
+
+
+def _alias(cache: Any) -> str | None:
+    """The database whose transactions a cache's writes are part of."""
+    if isinstance(cache, BaseDatabaseCache):
+        return router.db_for_write(cache.cache_model_class)
+    return None
+
+
+def _may_lag(cache: Any) -> bool:
+    """Whether it reads from replicas: Django's Redis backend, where there are several servers."""
+    servers = getattr(cache, "_servers", ())
+    return len(servers) > 1 and not isinstance(cache, BaseMemcachedCache)
+
+
+def _stores(cache: Any) -> Collection[str]:
+    found: str | None = getattr(cache, _ATTRIBUTE, None)
+    return _all_stores() if found is None else (found,)
+
+
+def _all_stores() -> set[str]:
+    """Of a cache that Django did not make: it may be any of them."""
+    found = set()
+    for settings in caches.settings.values():
+        try:
+            found.add(store_of(settings, import_string(settings["BACKEND"])))
+        except ImportError:
+            continue  # Django says so when it is used
+    return found

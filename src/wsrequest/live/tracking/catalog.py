@@ -1,0 +1,301 @@
+"""What a database says of its tables, which the models need not know.
+
+Owns the questions to the catalogs of SQLite and PostgreSQL: types and collations of columns, what
+foreign keys do, which tables are parts of others, what triggers and views name. Asks through a
+cursor of the driver, and knows neither Django nor the project's tables.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from wsrequest.live.sql.tokenizer import NAME, SIGN, WORD, Token, Unparsable, tokenize
+
+__all__ = ["Catalog", "read_catalog"]
+
+Graph = Mapping[str, frozenset[str]]
+"""Folded names of tables, each with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The tables of one database at one time. All names are folded, and without schemas.
+
+    Attributes:
+        kinds: for each table its columns that are compared as Python compares, and as what:
+            "int", "text", "uuid" or "bool". No generated columns.
+        referring: each table with those that have a foreign key to it.
+        deleted_with: with those whose rows are changed by the database when some of its own go.
+        updated_with: with those whose rows are changed when one of these columns is: pairs of a
+            column and a table.
+        families: with the tables that hold rows of it, or whose rows it holds: partitions and
+            children by inheritance, parents, and those of the same parents.
+        triggers: tables with triggers, with all words of their texts; None where they cannot be
+            known, since they run what is not written down.
+        views: views, with the words of their text.
+        temporary_is_first: a temporary table is meant where another has its name, as long as a
+            connection does not choose another order of schemas.
+    """
+
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    referring: Graph = field(default_factory=dict)
+    deleted_with: Graph = field(default_factory=dict)
+    updated_with: Mapping[str, frozenset[tuple[str | None, str]]] = field(default_factory=dict)
+    families: Graph = field(default_factory=dict)
+    triggers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    views: Graph = field(default_factory=dict)
+    temporary_is_first: bool = True
+
+
+def read_catalog(vendor: str, cursor: Any) -> Catalog:
+    """Ask a database.
+
+    Args:
+        vendor: as Django calls it, "sqlite" or "postgresql"; of any other nothing is asked.
+        cursor: of the driver, outside of a transaction.
+    """
+    if vendor == "sqlite":
+        return _read_sqlite(cursor)
+    return _read_postgresql(cursor) if vendor == "postgresql" else Catalog()
+
+
+def _rows(cursor: Any, sql: str) -> list[Any]:
+    cursor.execute(sql)
+    return list(cursor.fetchall())
+
+
+class _Draft:
+    """A catalog in the making."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, dict[str, str]] = {}
+        self._unlike: set[tuple[str, str]] = set()
+        self._referring: dict[str, set[str]] = {}
+        self._deleted: dict[str, set[str]] = {}
+        self._updated: dict[str, set[tuple[str | None, str]]] = {}
+        self._parts: dict[str, set[str]] = {}
+        self._triggers: dict[str, set[str] | None] = {}
+        self._views: dict[str, set[str]] = {}
+
+    def column(self, table: str, column: str, kind: str) -> None:
+        """Add a column; "" for one that cannot be compared. Schemas may have tables of one name."""
+        place = table.casefold(), column.casefold()
+        before = self._kinds.setdefault(place[0], {}).setdefault(place[1], kind)
+        if before != kind:
+            self._unlike.add(place)
+
+    def reference(
+        self, parent: str, child: str, deletes: bool, updates: bool, column: str | None
+    ) -> None:
+        parent, child = parent.casefold(), child.casefold()
+        self._referring.setdefault(parent, set()).add(child)
+        if deletes:
+            self._deleted.setdefault(parent, set()).add(child)
+        if updates:
+            held = column if column is None else column.casefold()
+            self._updated.setdefault(parent, set()).add((held, child))
+
+    def part(self, parent: str, child: str) -> None:
+        parent, child = parent.casefold(), child.casefold()
+        together = {parent, child}
+        together |= self._parts.get(parent, set()) | self._parts.get(child, set())
+        for table in together:
+            self._parts[table] = together
+
+    def trigger(self, table: str, words: Iterable[str] | None) -> None:
+        table = table.casefold()
+        before = self._triggers.setdefault(table, set())
+        self._triggers[table] = None if before is None or words is None else before | {*words}
+
+    def view(self, view: str, words: Iterable[str]) -> None:
+        self._views.setdefault(view.casefold(), set()).update(words)
+
+    def done(self) -> Catalog:
+        return Catalog(
+            {
+                table: {
+                    column: kind
+                    for column, kind in columns.items()
+                    if kind and (table, column) not in self._unlike
+                }
+                for table, columns in self._kinds.items()
+            },
+            _frozen(self._referring),
+            _frozen(self._deleted),
+            {table: frozenset(found) for table, found in self._updated.items()},
+            {table: frozenset(found - {table}) for table, found in self._parts.items()},
+            {
+                table: None if found is None else frozenset(found)
+                for table, found in self._triggers.items()
+            },
+            _frozen(self._views),
+        )
+
+
+def _frozen(graph: Mapping[str, set[str]]) -> Graph:
+    return {table: frozenset(found) for table, found in graph.items()}
+
+
+def _words(text: str, vendor: str) -> set[str] | None:
+    """The words and names of a text; None where they cannot be told."""
+    try:
+        return {token.text for token in tokenize(text, vendor) if token.kind in (WORD, NAME)}
+    except Unparsable:
+        return None
+
+
+# SQLite.
+
+_ACTIONS = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
+
+
+def _read_sqlite(cursor: Any) -> Catalog:
+    draft = _Draft()
+    texts = {}
+    for kind, name, table, sql in _rows(
+        cursor, "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    ):
+        if kind == "table":
+            texts[name] = sql
+        elif kind == "trigger":
+            draft.trigger(table, _words(sql, "sqlite"))
+        elif kind == "view":
+            draft.view(name, _words(sql, "sqlite") or ())
+    collated = {name: _collated(sql) for name, sql in texts.items()}
+    for table, column, declared, hidden in _rows(
+        cursor,
+        "SELECT m.name, c.name, c.type, c.hidden FROM sqlite_master m, "
+        "pragma_table_xinfo(m.name) c WHERE m.type = 'table'",
+    ):
+        odd = collated.get(table)
+        is_odd = hidden or odd is None or column.casefold() in odd
+        draft.column(table, column, "" if is_odd else _affinity(declared.upper()))
+    for child, parent, column, on_update, on_delete in _rows(
+        cursor,
+        'SELECT m.name, f."table", f."to", f.on_update, f.on_delete FROM sqlite_master m, '
+        "pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
+    ):
+        draft.reference(parent, child, on_delete in _ACTIONS, on_update in _ACTIONS, column)
+    return draft.done()
+
+
+def _affinity(declared: str) -> str:
+    """sqlite.org/datatype3.html, 3.1."""
+    if "INT" in declared:
+        return "int"
+    if any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
+        return "text"
+    return "bool" if "BOOL" in declared else ""  # a number, of which 0 and 1 are told apart
+
+
+def _collated(sql: str) -> set[str] | None:
+    """The columns for which CREATE TABLE names a collation; None where that cannot be told."""
+    try:
+        tokens = tokenize(sql, "sqlite")
+    except Unparsable:
+        return None
+    found: set[str] = set()
+    depth, column = 0, ""
+    for before, token in zip([Token(SIGN, ""), *tokens], tokens, strict=False):
+        if token.kind == SIGN:
+            depth += (token.text == "(") - (token.text == ")")
+        elif depth == 1 and before.kind == SIGN and before.text in "(,":
+            column = token.text
+        if token.kind == WORD and token.text == "collate":
+            found.add(column)
+        if depth == 0 and token.kind == WORD and token.text == "virtual":
+            return None  # a module of its own compares
+    return found
+
+
+# PostgreSQL.
+
+_KINDS = {"int2": "int", "int4": "int", "int8": "int", "text": "text", "varchar": "text"}
+_KINDS |= {"uuid": "uuid", "bool": "bool"}
+_OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
+_COLUMNS = f"""
+    SELECT DISTINCT c.relname, a.attname,
+        CASE WHEN a.attgenerated = '' AND tn.nspname = 'pg_catalog'
+            AND coalesce(l.collisdeterministic, true) THEN t.typname ELSE '' END
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace tn ON tn.oid = t.typnamespace
+    LEFT JOIN pg_collation l ON l.oid = a.attcollation
+    WHERE c.relkind IN ('r', 'p') AND {_OURS}"""
+_REFERENCES = """
+    SELECT DISTINCT p.relname, c.relname, f.confdeltype IN ('c', 'n', 'd'),
+        f.confupdtype IN ('c', 'n', 'd'), a.attname
+    FROM pg_constraint f
+    JOIN pg_class p ON p.oid = f.confrelid JOIN pg_class c ON c.oid = f.conrelid
+    JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = ANY (f.confkey)
+    WHERE f.contype = 'f'"""
+_PARTS = """
+    SELECT DISTINCT p.relname, c.relname FROM pg_inherits i
+    JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE p.relkind IN ('r', 'p', 'f')"""
+_TRIGGERS = """
+    SELECT DISTINCT c.relname, t.tgfoid::bigint, l.lanname
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc f ON f.oid = t.tgfoid
+    JOIN pg_language l ON l.oid = f.prolang WHERE NOT t.tgisinternal"""
+_RULES = f"""
+    SELECT DISTINCT c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE r.rulename <> '_RETURN' AND {_OURS}"""
+_VIEWS = f"""
+    SELECT DISTINCT v.relname, b.relname FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class
+    JOIN pg_namespace n ON n.oid = v.relnamespace
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid
+    JOIN pg_class b ON b.oid = d.refobjid WHERE v.relkind = 'v' AND {_OURS}"""
+_FUNCTIONS = f"""
+    SELECT f.oid::bigint, f.proname, l.lanname, f.prosrc FROM pg_proc f
+    JOIN pg_namespace n ON n.oid = f.pronamespace JOIN pg_language l ON l.oid = f.prolang
+    WHERE l.lanname NOT IN ('c', 'internal') AND {_OURS}"""
+
+
+def _read_postgresql(cursor: Any) -> Catalog:
+    draft = _Draft()
+    for table, column, kind in _rows(cursor, _COLUMNS):
+        draft.column(table, column, _KINDS.get(kind, ""))
+    for parent, child, deletes, updates, column in _rows(cursor, _REFERENCES):
+        draft.reference(parent, child, deletes, updates, column)
+    for parent, child in _rows(cursor, _PARTS):
+        draft.part(parent, child)
+    for view, base in _rows(cursor, _VIEWS):
+        draft.view(view, [base.casefold()])
+    for (table,) in _rows(cursor, _RULES):
+        draft.trigger(table, None)
+    triggers = _rows(cursor, _TRIGGERS)
+    functions = _Functions(_rows(cursor, _FUNCTIONS) if triggers else ())
+    for table, function, language in triggers:
+        # Of those that are written in C, extensions' mostly, the row itself is what they change.
+        draft.trigger(table, () if language in ("c", "internal") else functions.words(function))
+    # A role, a database and a connection's options may put temporary tables behind others.
+    ((path,),) = _rows(cursor, "SELECT current_setting('search_path')")
+    return replace(draft.done(), temporary_is_first="pg_temp" not in path.casefold())
+
+
+class _Functions:
+    """The functions of a project's own, by what their texts name."""
+
+    def __init__(self, found: Iterable[Any]) -> None:
+        self._words: dict[int, set[str] | None] = {}
+        self._by_name: dict[str, list[int]] = {}
+        for oid, name, language, source in found:
+            words = _words(source, "postgresql") if language in ("plpgsql", "sql") else None
+            # A text of standard SQL is kept as a tree, and has no source.
+            self._words[oid] = words if words and "execute" not in words else None
+            self._by_name.setdefault(name.casefold(), []).append(oid)
+
+    def words(self, function: int) -> set[str] | None:
+        """All words of a function, and of those that it may call; None where one is not known."""
+        result: set[str] = set()
+        waiting, seen = [function], {function}
+        while waiting:
+            found = self._words.get(waiting.pop())
+            if found is None:
+                return None
+            result |= found
+            for word in found & self._by_name.keys():
+                waiting += [oid for oid in self._by_name[word] if oid not in seen]
+                seen.update(self._by_name[word])
+        return result

@@ -1,0 +1,548 @@
+"""What one database connection reads and writes, and when its writes are committed.
+
+Owns the execute wrapper and what is put around the connection's own transaction methods, as
+attributes of the instance, so that other connections and Django stay as they are. Whoever puts
+something around the same methods later keeps it.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.db import connections
+
+from wsrequest.live.sql.analyzer import ANYTHING, NOTHING, Names, Statement
+from wsrequest.live.sql.functions import SCHEMA
+from wsrequest.live.sql.memory import remembered, writes_nothing
+from wsrequest.live.sql.parameters import returned, rows_of
+from wsrequest.live.sql.values import Passes, as_it_is, passes_of
+from wsrequest.live.tracking.connection_state import ConnectionState
+from wsrequest.live.tracking.cursors import Fetched, first_row, is_piped, listen, listen_to_cursor
+from wsrequest.live.tracking.driver_states import leave
+from wsrequest.live.tracking.keys import is_own_write
+from wsrequest.live.tracking.reads import ReadSet, current, running
+from wsrequest.live.tracking.transaction import TransactionWrites
+from wsrequest.types import Row
+
+if TYPE_CHECKING:
+    from wsrequest.live.tracking.tracker import ChangeTracker
+
+__all__ = ["ConnectionTracker", "tap_of"]
+
+_logger = logging.getLogger("wsrequest.live")
+
+ATTRIBUTE = "_wsrequest_tap"
+_NONE: frozenset[str] = frozenset()
+_DEFINING = frozenset({"create", "alter", "drop", "rename"})
+_MOST_COLLECTED = 10_000  # they may be keys, of which there is no end
+_IDLE, _ACTIVE, _FAILED = 0, 1, 3  # of libpq's PQTRANS_: IDLE, ACTIVE and INERROR
+_OPEN = (_ACTIVE, 2, _FAILED)  # 2 is INTRANS
+
+
+def tap_of(connection: Any) -> "ConnectionTracker | None":
+    """Return the tap of one of Django's connections."""
+    found: ConnectionTracker | None = vars(connection).get(ATTRIBUTE)
+    return found
+
+
+class ConnectionTracker:
+    """Tells a capture what one of Django's connections does.
+
+    Args:
+        tracker: whom.
+        connection: one of ``django.db.connections``, open.
+        database: the alias that its tables are known by, that of the primary for a replica.
+        is_replica: what is read from it may be older than what was written.
+    """
+
+    def __init__(
+        self, tracker: "ChangeTracker", connection: Any, database: str, is_replica: bool = False
+    ) -> None:
+        self._tracker = tracker
+        self._connection = connection
+        self.database, self._is_replica = database, is_replica
+        # A copy of a connection may have any alias.
+        self._alias = connection.alias if connection.alias in connections else database
+        self._schema = tracker.schema_of(connection, self._alias, may_wait=False)
+        self._has_defined = False  # tables, by what is pending
+        self.pending = TransactionWrites()
+        self.is_running = False  # a statement that the execute wrapper has seen
+        self._has_begun = False  # by a statement, on a driver that does not tell
+        self._was_open = False  # the transaction of PostgreSQL that Django has begun
+        self._wrapped: dict[str, Any] = {}
+        self._passes: Passes = as_it_is
+        self._state = ConnectionState()
+        # Of the transaction of a TestCase, which goes on: what was told as committed.
+        self._collected: set[tuple[str, str | None]] = set()
+
+    def attach(self) -> None:
+        """Begin; again after the connection was opened anew, which ends what was under way."""
+        connection = self._connection
+        if tap_of(connection) is not self:
+            setattr(connection, ATTRIBUTE, self)
+            for name, wrapped in (
+                ("commit", self._commit),
+                ("rollback", self._rollback),
+                ("_savepoint_rollback", self._savepoint_rollback),
+                ("close", self._close),
+                ("_close", self._leave),
+                ("_set_autocommit", self._set_autocommit),
+            ):
+                self._wrap(name, wrapped)
+            self._wrap_close_if_obsolete()
+            if connection.vendor == "sqlite":
+                self._wrap_create_cursor()
+        if self._execute not in connection.execute_wrappers:
+            # First is outermost. Django's execute_wrapper() takes the last away again.
+            connection.execute_wrappers.insert(0, self._execute)
+        listen(connection.connection, self)
+        self._passes = passes_of(connection.vendor, connection.connection)
+        self._has_begun = False
+        self._state = self._tracker.states.take(connection.connection)
+        self.publish()
+
+    def detach(self) -> None:
+        """End. What was put around ours meanwhile stays, and ours passes on."""
+        connection = self._connection
+        while self._execute in connection.execute_wrappers:
+            connection.execute_wrappers.remove(self._execute)
+        for name, wrapped in self._wrapped.items():
+            if vars(connection).get(name) is wrapped:
+                delattr(connection, name)
+        if tap_of(connection) is self:
+            delattr(connection, ATTRIBUTE)
+        self.pending.clear()
+
+    def publish(self) -> None:
+        """Tell what was written so far."""
+        self._was_open = False
+        if self._has_defined:
+            self._has_defined = False
+            self._tracker.migrated(self._alias)
+        if self.pending:
+            if self._tracker.is_active:
+                self._tracker.tell(self.pending.take())
+            else:
+                self.pending.clear()
+
+    def collect(self) -> None:
+        """Tell what was written so far within the transaction of a TestCase, as if committed."""
+        self._collected |= {
+            (change.database, change.table) for change in self.pending.look().changes
+        }
+        if len(self._collected) > _MOST_COLLECTED:
+            self._collected = {("*", None)}
+        self.publish()
+
+    def add_keys(self, keys: Iterable[str | None], database: str = "") -> None:
+        """Tell at the next commit that keys have changed; at once when there is none to come.
+
+        Args:
+            keys: their names; None for any of the database.
+            database: that stands for what they are keys of.
+        """
+        self.pending.add_keys(database, keys, running())
+        self._settle()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a transaction may be open, so that what was written is not committed yet."""
+        try:
+            return not self._is_idle()
+        except Exception:  # the driver cannot say
+            return True
+
+    def _wrap(self, name: str, wrapper: Callable[..., Any]) -> None:
+        original = getattr(self._connection, name)
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return wrapper(original, *args, **kwargs)
+
+        self._put(name, wrapped)
+
+    def _wrap_close_if_obsolete(self) -> None:
+        # Django calls this before and behind each request: what sqlite3's or psycopg2's own
+        # commit() did is told then at the latest. A request that has written nothing pays for it,
+        # too, so it is one call around the original.
+        original, written = self._connection.close_if_unusable_or_obsolete, self.pending.tables
+
+        def close_if_obsolete() -> None:
+            if written:
+                self._catch_up()
+            original()
+
+        self._put("close_if_unusable_or_obsolete", close_if_obsolete)
+
+    def _wrap_create_cursor(self) -> None:
+        original = self._connection.create_cursor
+
+        def create_cursor(name: str | None = None) -> Any:
+            cursor = original(name)
+            listen_to_cursor(cursor, self)
+            return cursor
+
+        self._put("create_cursor", create_cursor)
+
+    def _put(self, name: str, wrapped: Callable[..., Any]) -> None:
+        self._wrapped[name] = wrapped
+        setattr(self._connection, name, wrapped)
+
+    def ran(self, sql: Any, *, is_done: bool = False) -> None:
+        """Take note of what no execute wrapper has seen; None for a text that is not known."""
+        if self._tracker.is_active:
+            self._look_up_schema()
+        statement = ANYTHING if sql is None else self._statement(sql)
+        self._note_reads(current(), statement, None, True)
+        self._note(statement, None, False)
+        self._note_state(statement, is_done=False)
+        self._settle(statement, sql)
+
+    def ended(self, *, may_be_undone: bool) -> None:
+        """Look whether what is pending was committed by the driver."""
+        self._catch_up()
+        if may_be_undone:
+            self._state.forget()
+        is_under_way = self.pending and is_piped(self._connection.connection)
+        if is_under_way and self._status() == _IDLE:
+            self._publish_so_far()  # a transaction within a pipeline, which may go on
+
+    def _execute(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        """The execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/)."""
+        if self._tracker.is_active:
+            self._look_up_schema()
+        if self._state.is_unsettled:
+            self._look_at_state()
+        reads = current()
+        statement = self._statement(sql, is_read=reads is not None)
+        if reads is not None:
+            self._note_reads(reads, statement, params, many)
+        written = self.pending.tables
+        if written:
+            self._catch_up()
+        was_running, self.is_running = self.is_running, True
+        has_effect = statement.begins or statement.effects or statement.writes != _NONE
+        if not written and not has_effect:
+            try:
+                return execute(sql, params, many, context)
+            finally:
+                self.is_running = was_running
+        is_undone = statement.commits and self._rolls_back()
+        done = None
+        try:
+            result = execute(sql, params, many, context)
+            cursor = context["cursor"]
+            if statement.returns_rows and not many and self._must_fetch(statement):
+                with self._connection.wrap_database_errors:
+                    result = cursor.cursor = Fetched(cursor.cursor)
+            done = cursor.cursor
+            return result
+        finally:
+            self.is_running = was_running
+            # Also after an error: part of it may have been done, and telling too much is safe.
+            self._note(statement, params, many, done)
+            self._note_state(statement, is_done=done is not None and not is_undone)
+            self._settle(statement, sql)
+
+    def _must_fetch(self, statement: Statement) -> bool:
+        if self._connection.vendor != "sqlite":
+            return False
+        tells_key = statement.written is not None and bool(statement.written.returning)
+        return tells_key or self._is_idle()
+
+    # Noting raises nothing: the statement is the project's, and so is its error.
+
+    def _look_up_schema(self) -> None:
+        try:
+            # The answer may be waiting for this very thread, when it has written.
+            may_wait = not self.pending
+            self._schema = self._tracker.schema_of(self._connection, self._alias, may_wait=may_wait)
+        except Exception:
+            _logger.exception("the tables of a database could not be looked up")
+
+    def _statement(self, sql: Any, is_read: bool = True) -> Statement:
+        try:
+            if not isinstance(sql, str):
+                sql = sql.as_string(self._connection.connection)  # psycopg's sql.Composable
+            vendor, names = self._connection.vendor, self._names()
+            if not is_read and writes_nothing(sql, names):
+                return NOTHING
+            statement = remembered.parse(sql, vendor, names)
+            state = self._state
+            if not state.is_used:
+                return statement
+            temporary = state.temporary(statement, self._may_hide())
+            if temporary:
+                statement = remembered.parse(sql, vendor, names, temporary)
+            return state.meant(statement)
+        except Exception:  # bytes, a text that nests too deep for us
+            return ANYTHING
+
+    def _may_hide(self) -> bool:
+        """Whether a temporary table is meant where another has its name."""
+        # What the driver has prepared before may go on with the other one.
+        prepares = getattr(self._connection.connection, "prepare_threshold", None) is not None
+        return self._schema.temporary_is_first and not (self._state.is_path_set or prepares)
+
+    def _names(self) -> Names:
+        names = self._schema.names
+        return names.get(self._connection.vendor) or names[""]
+
+    def _look_at_state(self) -> None:
+        """Forget what was made in a transaction that has ended, where nobody has seen how."""
+        try:
+            if not self._is_in_transaction():
+                self._state.forget()
+        except Exception:  # the driver cannot say
+            self._state.forget()
+
+    def _note_state(self, statement: Statement, *, is_done: bool) -> None:
+        """Take note of what a statement did to what only the connection has."""
+        try:
+            state, effects = self._state, statement.effects
+            if effects:
+                # In a pipeline it is not known yet what was done.
+                is_done = is_done and not is_piped(self._connection.connection)
+                state.note(statement, is_done)
+                if is_done and state.is_unsettled and not self._is_in_transaction():
+                    state.settled()
+            if not is_done and state.is_used and (effects or self._status() == _FAILED):
+                state.forget()  # the transaction cannot be committed any more
+        except Exception:  # the driver cannot say
+            self._state.forget()
+
+    def _rolls_back(self) -> bool:
+        """Whether PostgreSQL makes a rollback of a commit, since the transaction has failed.
+
+        It does not say so.
+        """
+        try:
+            return self._state.is_used and self._status() == _FAILED
+        except Exception:  # the driver cannot say
+            return True
+
+    def _is_in_transaction(self) -> bool:
+        """Whether the driver has one open. Unlike ``_is_idle`` it takes no note of that."""
+        connection = self._connection
+        driver = connection.connection
+        if connection.vendor == "sqlite":
+            return driver is not None and bool(driver.in_transaction)
+        if connection.vendor == "postgresql":
+            return self._status() in _OPEN or is_piped(driver)
+        return self._has_begun or connection.in_atomic_block or not connection.autocommit
+
+    def _note_reads(
+        self, reads: ReadSet | None, statement: Statement, params: Any, many: bool
+    ) -> None:
+        if reads is None or statement.reads == _NONE:
+            return
+        try:
+            reads.lags |= self._is_replica
+            ignored, known = self._schema.ignored, None if many else params
+            reads.add_statement(
+                self.database, statement, self._names(), ignored, known, self._passes
+            )
+        except Exception:
+            reads.add(self.database, None)
+
+    def _note(self, statement: Statement, params: Any, many: bool, done: Any | None = None) -> None:
+        """Add what a statement wrote to what is pending.
+
+        Args:
+            done: the driver's cursor, where the database has done it.
+        """
+        if statement.writes == _NONE:
+            return
+        run = running()
+        if statement.verb in _DEFINING or SCHEMA in (statement.writes or ()):
+            self._has_defined = True
+        try:
+            changed = self._schema.changed_by(statement)
+        except Exception:
+            changed = None
+        if changed is None:
+            self.pending.add(self.database, None, None, run)
+            self._note_stores(self._tracker.stores, run)
+            return
+        if done is not None and self._hit_nothing(statement, done):
+            return
+        for table, can_tell in changed:
+            rows = self._rows(statement, table, params, many, done) if can_tell else None
+            self.pending.add(self.database, table, rows, run)
+            if table in self._tracker.stores:
+                self._note_stores((table,), run)
+
+    def _hit_nothing(self, statement: Statement, done: Any) -> bool:
+        """Whether no row was there to write, as when save() tries UPDATE before INSERT."""
+        if not statement.counts or getattr(done, "rowcount", -1) != 0:
+            return False
+        # A trigger may write for a statement of no rows, or in place of it.
+        return not self._schema.triggered & (statement.writes or _NONE)
+
+    def _note_stores(self, tables: Iterable[str], run: object | None) -> None:
+        """Rows of these tables are read by keys, and nobody says which were written."""
+        for table in tables:
+            store = self._tracker.stores[table]
+            if not is_own_write(store):
+                self.pending.add(store, None, None, run)
+
+    def _rows(
+        self, statement: Statement, table: str, params: Any, many: bool, done: Any | None
+    ) -> tuple[Row, ...] | None:
+        """The rows that a statement wrote in its table, None for any."""
+        tracker, written = self._tracker, statement.written
+        if written is None or not tracker.is_active:
+            return None
+        try:
+            kinds = tracker.wanted_kinds(self._names(), self.database, table)
+            if kinds and (many or len(params or ()) == statement.placeholders):
+                rows = rows_of(written, kinds, params or (), many, self._passes)
+                if rows is None or many or done is None or len(rows) != 1 or not written.returning:
+                    return rows
+                return (returned(rows[0], written.returning, kinds, first_row(done)),)
+        except Exception:  # a row of executemany() that is too short
+            pass
+        return None
+
+    def _catch_up(self) -> None:
+        """Publish what is in a transaction no longer, since the driver has committed by itself."""
+        try:
+            if self.pending and self._is_idle():
+                self.publish()
+        except Exception:  # what the driver cannot say counts as committed
+            self.publish()
+
+    def _settle(self, statement: Statement | None = None, sql: Any = None) -> None:
+        """Publish what is committed."""
+        try:
+            self._look(statement, sql)
+        except Exception:  # what the driver cannot say counts as committed
+            self.publish()
+
+    def _look(self, statement: Statement | None, sql: Any) -> None:
+        if statement is not None and statement.begins:
+            self._has_begun = statement.begins == "begin"
+            is_undone = statement.begins == "rollback" and not statement.commits
+            if is_undone and self._is_idle() and self._can_roll_back():
+                self.pending.clear()
+        if not self.pending:
+            return
+        connection = self._connection
+        if self._is_idle():
+            self.publish()
+        elif statement is not None and (statement.commits or _may_commit(statement, sql)):
+            self._publish_so_far()  # and it began again, in the same text
+        elif statement is not None and self._is_under_way():
+            self._publish_so_far()  # of COPY … TO nobody may ever read the end
+        elif connection.in_atomic_block:
+            blocks = connection.atomic_blocks
+            is_collected = self._tracker.collectors or not self._tracker.is_active
+            if blocks and blocks[0]._from_testcase and not is_collected:
+                # Django's TestCase never commits, but captureOnCommitCallbacks() runs what was
+                # registered within its block. One for each write, so that none is missing where
+                # a savepoint takes some away.
+                connection.on_commit(self.publish)
+
+    def _publish_so_far(self) -> None:
+        """Tell what was written, and tell it again later: it may be committed only then."""
+        if self._tracker.is_active:
+            self._tracker.tell(self.pending.look())
+
+    def _status(self) -> int:
+        """The transaction status of libpq; -1 where the driver has none."""
+        driver = self._connection.connection
+        if driver is None or self._connection.vendor != "postgresql":
+            return -1
+        return int(driver.info.transaction_status)
+
+    def _is_idle(self) -> bool:
+        """Whether the database has no transaction open, as far as the driver can tell."""
+        connection = self._connection
+        driver = connection.connection
+        if driver is None:
+            return True
+        if connection.vendor == "sqlite":
+            # Also in an atomic block: where set_autocommit(False) began no transaction, its
+            # savepoint is one, and RELEASE commits.
+            return not driver.in_transaction
+        if connection.vendor == "postgresql":
+            # What is unknown counts as ended, but within a pipeline nobody knows it yet.
+            if self._status() in _OPEN or is_piped(driver):
+                self._was_open = True
+                return False
+            # The driver begins a transaction of Django's with its first statement only. One that
+            # was open before was ended by a COMMIT that Django does not know of.
+            is_begun = connection.in_atomic_block or not connection.autocommit
+            return self._was_open or not is_begun
+        return connection.autocommit and not connection.in_atomic_block and not self._has_begun
+
+    def _is_under_way(self) -> bool:
+        """Whether rows of a statement are still to come, which PostgreSQL may have committed."""
+        connection = self._connection
+        if connection.in_atomic_block or not connection.autocommit:
+            return False
+        return self._status() == _ACTIVE and not is_piped(connection.connection)
+
+    def _can_roll_back(self) -> bool:
+        # Where it cannot roll back DDL, a DDL statement commits what was written before it.
+        return bool(self._connection.features.can_rollback_ddl)
+
+    def _commit(self, commit: Callable[[], None]) -> None:
+        state = self._state
+        try:
+            is_undone = self._rolls_back()
+            commit()
+            if is_undone:
+                state.forget()
+            else:
+                state.settled()
+        except BaseException:
+            state.forget()
+            raise
+        finally:
+            # Django runs the hooks of on_commit() later. COMMIT may have failed after it was done.
+            self.publish()
+
+    def _rollback(self, rollback: Callable[[], None]) -> None:
+        self._catch_up()
+        rollback()
+        self._has_begun = self._was_open = False
+        self._collected.clear()
+        self._state.forget()
+        if self._can_roll_back():
+            self.pending.clear()
+        else:
+            self.publish()
+
+    def _savepoint_rollback(self, rollback: Callable[[str], None], savepoint: str) -> None:
+        rollback(savepoint)
+        # What was told of it as committed is taken back.
+        for database, table in self._collected:
+            self.pending.add(database, table, None, None)
+        self._collected.clear()
+
+    def _close(self, close: Callable[[], None]) -> None:
+        try:
+            close()
+        finally:
+            if self._connection.connection is None or self._connection.closed_in_transaction:
+                self._has_begun = False
+                self.publish()
+
+    def _leave(self, close: Callable[[], None]) -> None:
+        # Before it is closed: as soon as a pool has it, another thread may get it.
+        leave(self._connection.connection, self._state)
+        self._state = ConnectionState()
+        close()
+
+    def _set_autocommit(self, set_autocommit: Callable[[bool], None], autocommit: bool) -> None:
+        set_autocommit(autocommit)
+        # SQLite's driver commits what is open when it goes back to autocommit.
+        if autocommit and self.pending and self._is_idle():
+            self.publish()
+
+
+def _may_commit(statement: Statement, sql: Any) -> bool:
+    """A text that cannot be read: COMMIT may be among its statements, and BEGIN behind it."""
+    return statement is ANYTHING and "commit" in str(sql).casefold()

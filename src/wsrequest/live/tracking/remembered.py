@@ -1,0 +1,76 @@
+"""What Django itself remembers in a process: the sites and the content types.
+
+Owns the two managers' methods. A run that is answered from there reads the table all the same, and
+what was remembered is another when it was cleared.
+"""
+
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.db import router
+
+from wsrequest.live.tracking.keys import REMEMBERED, Keys, hashed
+from wsrequest.live.tracking.reads import current
+from wsrequest.live.tracking.schema import folded
+from wsrequest.live.tracking.wrapping import Wrapping
+
+__all__ = ["Remembered"]
+
+_MANAGERS = (
+    ("django.contrib.sites", "sites", "Site", ("get_current",)),
+    (
+        *("django.contrib.contenttypes", "contenttypes", "ContentType"),
+        ("get_by_natural_key", "get_for_id", "get_for_model", "get_for_models"),
+    ),
+)
+
+
+class Remembered:
+    """Watches what Django keeps of the database in the process.
+
+    Args:
+        keys: where it is noted.
+        primary: gives the alias that a database's tables are known by.
+    """
+
+    def __init__(self, keys: Keys, primary: Any) -> None:
+        self._keys, self._primary = keys, primary
+        self._wrapping = Wrapping()
+
+    def install(self) -> None:
+        """Watch the managers of the applications that are installed."""
+        for name, label, model_name, readers in _MANAGERS:
+            if not apps.is_installed(name):
+                continue
+            model: Any = apps.get_model(label, model_name)
+            manager = type(model._default_manager)
+            around = partial(self._read, model, hashed(model_name))
+            for reader in readers:
+                self._wrapping.wrap(manager, reader, around, of=self._keys)
+            cleared = partial(self._cleared, hashed(model_name))
+            late = partial(self._tell, hashed(model_name))
+            self._wrapping.wrap(manager, "clear_cache", cleared, late, of=self._keys)
+
+    def uninstall(self) -> None:
+        """Leave the classes as they were."""
+        self._wrapping.undo()
+
+    def _read(
+        self, model: Any, name: str, original: Any, manager: Any, args: Any, kwargs: Any
+    ) -> Any:
+        reads = current()
+        if reads is not None:
+            alias = manager._db or router.db_for_read(model)
+            reads.add(self._primary(alias), folded(model._meta.db_table))
+            self._keys.note(REMEMBERED, name)
+        return original(manager, *args, **kwargs)
+
+    def _cleared(self, name: str, original: Any, manager: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            return original(manager, *args, **kwargs)
+        finally:
+            self._tell(name, manager, args, kwargs)
+
+    def _tell(self, name: str, manager: Any, args: Any, kwargs: Any) -> None:
+        self._keys.wrote(REMEMBERED, [name])

@@ -1,0 +1,358 @@
+"""The project's tables, as Django's models, the operator and the database tell of them.
+
+Owns which names are known, which columns the database compares as Python does, and which tables
+change when another does without any statement that says so. Made anew when the models change.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.core.cache import caches
+from django.db import models
+from django.db.models import deletion
+
+from wsrequest.live.sql.analyzer import Names, Statement
+from wsrequest.live.sql.tokenizer import SIGN, tokenize
+from wsrequest.live.tracking.catalog import Catalog
+
+__all__ = ["Extras", "Schema", "folded", "load_schema"]
+
+_INTEGERS = frozenset(
+    "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
+    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField".split()
+)
+_BASES = {"key": "int"}
+_TEXTS = frozenset({"CharField", "SlugField", "TextField"})
+# Those of Django 6.1 which leave the children to the database.
+_IN_DATABASE: Any = getattr(deletion, "DatabaseOnDelete", ())
+
+# Migrations keep their own book, by a model that no application has.
+_ALWAYS = frozenset({"django_migrations"})
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the models do not tell.
+
+    Attributes:
+        tables: names that may stand in SQL besides those of models: views, tables of others.
+        ignored: tables whose writes are not told, and whose reads are not noted.
+        written_by: what the database writes by itself (triggers), or shows (views), when a table
+            is written; a table under its own name has a trigger that changes its rows.
+        functions: functions of the database that write, with the tables that they write.
+    """
+
+    tables: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
+    written_by: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    functions: Mapping[str, Iterable[str]] = field(default_factory=dict)
+
+
+Changed = tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schema:
+    """All tables at one time.
+
+    Attributes:
+        names: for each vendor; under "" for any other.
+        ignored: see ``Extras``.
+        deleted_with: tables, with those that the database changes when rows of them go.
+        referring: tables, with those that refer to them, over any number of steps.
+        written_by: see ``Extras``; with the triggers and views that the database tells of. As in
+            the other graphs, some of the names may be of tables that no model has.
+        updated_with: tables, with those that the database changes when one of these columns is.
+        families: tables, with those that share rows with them.
+        written_through: views, with the tables that a write to one of them changes.
+        unreadable: tables that have a trigger of which nobody knows what it writes.
+        is_blind: the database was not asked yet: a write may be of any table.
+        triggered: tables and views that have a trigger, or are written through to such a table.
+        temporary_is_first: see ``Catalog``; nobody knows while the database was not asked.
+    """
+
+    names: Mapping[str, Names]
+    ignored: frozenset[str]
+    deleted_with: Mapping[str, frozenset[str]]
+    referring: Mapping[str, frozenset[str]]
+    written_by: Mapping[str, frozenset[str]]
+    updated_with: Mapping[str, frozenset[tuple[str | None, str]]] = field(default_factory=dict)
+    families: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    written_through: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
+    is_blind: bool = False
+    triggered: frozenset[str] = frozenset()
+    temporary_is_first: bool = False
+
+    _changed_by: dict[Any, "Changed | None"] = field(default_factory=dict)
+
+    def changed_by(self, statement: Statement) -> "Changed | None":
+        """Return the tables that a statement changes, itself and by what it makes happen.
+
+        Each with whether its rows may be told from the statement. None for any table.
+        """
+        # Not by the statement: the long ones of bulk_create are all different, and not to be kept.
+        does = (
+            *(statement.writes, statement.deletes, statement.cascades),
+            *(statement.written is None, self._keys_set(statement)),
+        )
+        try:
+            return self._changed_by[does]
+        except KeyError:
+            found = self._changed_by[does] = self._find_changed(statement)
+            return found
+
+    def _keys_set(self, statement: Statement) -> frozenset[str | None] | None:
+        """Of the columns that others refer to, those that a statement may set; None for any."""
+        if not self.updated_with or not statement.writes:
+            return frozenset()
+        keys = {
+            column
+            for table in statement.writes | self._family(statement.writes)
+            for column, _ in self.updated_with.get(table, frozenset())
+        }
+        return frozenset(keys & set(found)) if (found := _columns_set(statement)) else found
+
+    def _find_changed(self, statement: Statement) -> "Changed | None":
+        writes = statement.writes
+        if writes is None:
+            return None
+        if self.is_blind:
+            return None if writes - self.ignored else ()
+        family = self._family(writes)
+        also = self._changed_with(statement, writes | family)
+        # What the database changes by itself makes it change more, in whatever way it did that,
+        # and be it by tables that no model has.
+        waiting = [*writes, *family, *also]
+        while waiting:
+            table = waiting.pop()
+            more = set(self.written_by.get(table, ()))
+            if table in also:
+                more |= self.deleted_with.get(table, frozenset())
+                more |= {child for _, child in self.updated_with.get(table, ())}
+                more |= self.families.get(table, frozenset())
+            waiting += more - also
+            also |= more
+        everything = writes | also | family
+        if everything & self.unreadable:
+            return None
+        # The trigger of a part may have changed a row that was written through the whole.
+        odd = also | (writes if also & family else frozenset())
+        can_tell = statement.written is not None
+        return tuple(
+            (table, can_tell and table in writes and table not in odd)
+            for table in sorted((everything & self.names[""].tables | writes) - self.ignored)
+        )
+
+    def _family(self, writes: frozenset[str]) -> frozenset[str]:
+        return frozenset().union(*(self.families.get(table, ()) for table in writes)) - writes
+
+    def _changed_with(self, statement: Statement, writes: frozenset[str]) -> set[str]:
+        """The tables that the database itself changes when these are written so."""
+        also: set[str] = set()
+        keys = self._keys_set(statement)
+        for table in writes:
+            if statement.deletes:
+                also |= self.deleted_with.get(table, frozenset())
+            if statement.cascades:
+                also |= self.referring.get(table, frozenset())
+            for column, child in self.updated_with.get(table, ()):
+                if keys is None or column in keys:
+                    also.add(child)
+            also |= self.written_through.get(table, frozenset())
+        return also
+
+
+def _columns_set(statement: Statement) -> frozenset[str | None] | None:
+    """The columns to which a statement gives values in rows that are there; None for any."""
+    if statement.written is None:
+        return frozenset() if statement.verb in ("delete", "truncate", "copy") else None
+    if not statement.written.found:  # INSERT
+        return frozenset()
+    # A foreign key that names no column refers to the primary key.
+    return frozenset({None, *(c for row in statement.written.rows for c, _ in row)})
+
+
+def folded(table: str) -> str:
+    """Return the name of a table as it is compared; ``Meta.db_table`` may hold a schema."""
+    if '"' not in table:
+        return table.casefold()
+    return [token for token in tokenize(table, "") if token.kind != SIGN][-1].text
+
+
+def load_schema(
+    extras: Extras, catalog: Catalog | None = None, *, is_blind: bool = False
+) -> Schema:
+    """Ask the models for their tables. Before all are loaded nothing is known.
+
+    Args:
+        extras: what neither models nor the database tell.
+        catalog: what the database tells; rows are told apart only by columns that it knows as the
+            models do. By the models alone when None.
+        is_blind: the database was not asked yet.
+    """
+    found = list(_models())
+    told = catalog or Catalog()
+    said = {folded(table): set(map(folded, others)) for table, others in extras.written_by.items()}
+    functions = {
+        name.casefold(): frozenset(map(folded, tables)) for name, tables in extras.functions.items()
+    }
+    tables = (
+        frozenset(folded(model._meta.db_table) for model in found)
+        | frozenset(map(folded, extras.tables | extras.ignored))
+        | frozenset(said).union(*said.values(), *functions.values())
+        | _ALWAYS
+        | frozenset(_cache_tables())
+    )
+    nodes = tables | _nodes(told)
+    return Schema(
+        {
+            vendor: Names(tables, {} if is_blind else _kinds(found, vendor, catalog), functions)
+            for vendor in ("sqlite", "postgresql", "")
+        },
+        frozenset(map(folded, extras.ignored)),
+        _closed(_joined(_references(found, in_database=True), told.deleted_with), nodes),
+        _closed(_joined(_references(found, in_database=False), told.referring), nodes),
+        _closed(_joined(said, _written(told, nodes)), nodes),
+        told.updated_with,
+        told.families,
+        _closed(told.views, nodes),
+        # Whoever names the table in the settings says what its trigger writes.
+        frozenset(t for t, words in told.triggers.items() if words is None) - frozenset(said),
+        is_blind,
+        _triggered(told, frozenset(said)),
+        catalog is not None and catalog.temporary_is_first,
+    )
+
+
+def _nodes(told: Catalog) -> frozenset[str]:
+    """All names from which the database goes on by itself, or that it comes to, but for words."""
+    graphs = (told.referring, told.updated_with, told.families, told.triggers, told.views)
+    return frozenset().union(*graphs, *told.referring.values())
+
+
+def _triggered(told: Catalog, said: frozenset[str]) -> frozenset[str]:
+    known = said | frozenset(told.triggers)
+    parts = {table: set(others) for table, others in told.families.items()}
+    return known | frozenset(_closed(_joined(parts, told.views), known))
+
+
+def _written(told: Catalog, nodes: frozenset[str]) -> dict[str, set[str]]:
+    """What changes with each table: what its triggers name, and the views that name it."""
+    graph: dict[str, set[str]] = {}
+    through = _closed(told.views, nodes)
+    for table, words in told.triggers.items():
+        named = nodes & (words or frozenset())
+        # Of what shows a table the database goes on to nothing, but a trigger writes through it.
+        graph[table] = {table, *named}.union(*(through.get(name, ()) for name in named))
+    for view, words in told.views.items():
+        for word in words - {view}:
+            graph.setdefault(word, set()).add(view)
+    return graph
+
+
+def _joined(
+    graph: Mapping[str, set[str]], other: Mapping[str, Iterable[str]]
+) -> dict[str, set[str]]:
+    return {
+        table: {*graph.get(table, ()), *other.get(table, ())}
+        for table in graph.keys() | other.keys()
+    }
+
+
+def _cache_tables() -> Iterable[str]:
+    """The tables of Django's DatabaseCache, which have no models."""
+    for settings in caches.settings.values():
+        if settings["BACKEND"].endswith(".DatabaseCache"):
+            yield folded(settings.get("LOCATION", ""))
+
+
+def _models() -> Iterable[type[models.Model]]:
+    if not apps.models_ready:
+        return ()
+    return apps.get_models(include_auto_created=True, include_swapped=True)
+
+
+def _kinds(
+    found: Iterable[type[models.Model]], vendor: str, catalog: Catalog | None
+) -> dict[str, dict[str, str]]:
+    """The columns that can be compared, where all models of a table and the database agree."""
+    kinds: dict[str, dict[str, str]] = {}
+    for model in found:
+        if model._meta.proxy or vendor == "":
+            continue
+        table = folded(model._meta.db_table)
+        # Of a table that Django has not made the database alone knows.
+        own = _kinds_of(model, vendor) if model._meta.managed or catalog is not None else {}
+        if catalog is not None:
+            told = catalog.kinds.get(table, {})
+            own = {c: kind for c, kind in own.items() if told.get(c) == _BASES.get(kind, kind)}
+        before = kinds.get(table, own)
+        kinds[table] = {column: kind for column, kind in own.items() if before.get(column) == kind}
+    return kinds
+
+
+def _kinds_of(model: type[models.Model], vendor: str) -> dict[str, str]:
+    kinds: dict[str, str] = {}
+    columns = [str(each.column).casefold() for each in model._meta.local_concrete_fields]
+    for column, each in zip(columns, model._meta.local_concrete_fields, strict=True):
+        kind = _kind(each, vendor)
+        if kind is not None and columns.count(column) == 1:
+            kinds[column] = kind
+    return kinds
+
+
+def _kind(found: Any, vendor: str) -> str | None:
+    """How the values of a field compare, None where only the database knows."""
+    is_key = found.primary_key
+    while found.remote_field is not None and isinstance(found, models.ForeignKey):
+        found = found.target_field
+    if getattr(found, "generated", False):  # the database computes it from the other columns
+        return None
+    # A class of somebody else's may have a type, and so a comparison, of its own.
+    if not type(found).__module__.startswith("django.db.models.fields"):
+        return None
+    name = found.get_internal_type()
+    if name in _INTEGERS:
+        return "key" if is_key else "int"
+    if name == "BooleanField":
+        return "bool"
+    if name in _TEXTS and getattr(found, "db_collation", None) is None:
+        return "text"
+    if name == "UUIDField":
+        return "uuid" if vendor == "postgresql" else "text"
+    return None
+
+
+def _references(found: Iterable[type[models.Model]], in_database: bool) -> dict[str, set[str]]:
+    """For each table those with a foreign key to it."""
+    graph: dict[str, set[str]] = {}
+    for model in found:
+        for each in model._meta.local_fields:
+            if not isinstance(each, models.ForeignKey):
+                continue
+            on_delete = each.remote_field.on_delete
+            if not in_database or (_IN_DATABASE and isinstance(on_delete, _IN_DATABASE)):
+                parent: Any = each.remote_field.model
+                graph.setdefault(folded(parent._meta.db_table), set()).add(
+                    folded(model._meta.db_table)
+                )
+    return graph
+
+
+def _closed(graph: Mapping[str, Iterable[str]], known: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Each with all known ones that it leads to."""
+    closed = {}
+    for begin in graph:
+        reached: set[str] = set()
+        waiting = list(graph[begin])
+        while waiting:
+            table = waiting.pop()
+            if table not in reached:
+                reached.add(table)
+                waiting += graph.get(table, ())
+        if reached & known:
+            closed[begin] = frozenset(reached & known)
+    return closed

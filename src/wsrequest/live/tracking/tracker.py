@@ -1,0 +1,354 @@
+"""Records what the process reads and writes, while a manager is active."""
+
+import gc
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from threading import Lock
+from typing import Any, Protocol
+from weakref import WeakSet
+
+from django.core.signals import setting_changed
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.db.models.signals import class_prepared, post_migrate
+from django.dispatch import Signal
+
+from wsrequest.live.sql.analyzer import Names
+from wsrequest.live.tracking.caches import Caches
+from wsrequest.live.tracking.catalog import Catalog
+from wsrequest.live.tracking.catalogs import Catalogs, is_asking
+from wsrequest.live.tracking.connection import ConnectionTracker, tap_of
+from wsrequest.live.tracking.databases import place_of
+from wsrequest.live.tracking.driver_states import DriverStates
+from wsrequest.live.tracking.keys import Keys
+from wsrequest.live.tracking.reads import ReadSet, reading
+from wsrequest.live.tracking.remembered import Remembered
+from wsrequest.live.tracking.schema import Extras, Schema, load_schema
+from wsrequest.live.tracking.sessions import Sessions
+from wsrequest.types import Commit
+
+__all__ = ["ActiveManagers", "ChangeTracker", "Hearer", "Watcher", "installed"]
+
+
+class Hearer(Protocol):
+    """Who wants to hear of commits: a registry."""
+
+    def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
+        """The sets of columns by which it narrows what is read of a table; from any thread."""
+
+
+class Watcher(Protocol):
+    """What notes the writes."""
+
+    is_active: bool
+
+
+class ActiveManagers:
+    """The registries of one process. From any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._registries: tuple[Hearer, ...] = ()
+        self._watcher: Watcher | None = None
+
+    def watch_by(self, watcher: Watcher) -> None:
+        """Have it watch while there is anybody."""
+        with self._lock:
+            self._watcher = watcher
+            watcher.is_active = bool(self._registries)
+
+    def add(self, manager: Hearer) -> None:
+        """The first subscriber of a registry is about to read."""
+        with self._lock:
+            self._set((*self._registries, manager))
+
+    def discard(self, manager: Hearer) -> None:
+        """The last subscriber of a registry has left. Safe to call twice."""
+        with self._lock:
+            self._set(tuple(other for other in self._registries if other is not manager))
+
+    def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
+        """The sets of columns by which anybody narrows what is read of a table."""
+        found = [manager.columns(database, table) for manager in self._registries]
+        return found[0] if len(found) == 1 else frozenset().union(*found)
+
+    def _set(self, registries: tuple[Hearer, ...]) -> None:
+        self._registries = registries
+        if self._watcher is not None:
+            self._watcher.is_active = bool(registries)
+
+
+Wanted = Callable[[str, str], Iterable[tuple[str, ...]]]
+
+_logger = logging.getLogger("wsrequest.live")
+_lock = Lock()
+_installed: list["ChangeTracker"] = []
+_NO_EXTRAS = Extras()
+
+
+def installed() -> "ChangeTracker | None":
+    """Return the capture of this process."""
+    return _installed[-1] if _installed else None
+
+
+class ChangeTracker:
+    """Watches all connections of ``django.db.connections``.
+
+    Args:
+        publish: is called with what a transaction wrote, in the thread that committed it and after
+            that; it must be quick, and leave the connection alone. What it raises is logged.
+        extras: what the models do not tell.
+        replica_of: aliases of replicas, each with that of its primary. ``TEST["MIRROR"]`` of an
+            alias says the same.
+        wanted: for a database and a table the sets of columns that somebody narrows by
+            (``matching.Index.columns``), so that no other values are looked at; all columns that
+            can be compared when None. Called from any thread.
+        ignored_keys: patterns of keys of caches that are no dependency.
+        session_engine: dotted path of the module of the session store; None without sessions.
+
+    Attributes:
+        collectors: how many publish by themselves what the transaction of a TestCase holds
+            (``wsrequest.test``).
+        states: what each of the drivers' connections has for itself.
+    """
+
+    def __init__(
+        self,
+        publish: Callable[[Commit], None],
+        *,
+        extras: Extras = _NO_EXTRAS,
+        replica_of: Mapping[str, str] | None = None,
+        wanted: Wanted | None = None,
+        ignored_keys: Iterable[str] = (),
+        session_engine: str | None = None,
+    ) -> None:
+        self._is_active = True
+        self.collectors = 0
+        self._publish = publish
+        self._extras = extras
+        self._replica_of = dict(replica_of or {})
+        self._wanted = wanted
+        self._schema: Schema | None = None
+        self._catalogs = Catalogs()
+        self._schemas: dict[str, tuple[Catalog | None, Schema]] = {}
+        self._is_installed = False
+        self.states = DriverStates()
+        self._taps: WeakSet[ConnectionTracker] = WeakSet()  # each lives as long as its connection
+        self._session_engine = session_engine
+        self.keys = Keys(self)
+        self._caches = Caches(self.keys, ignored_keys)
+        self._sessions = Sessions(self.keys)
+        self._remembered = Remembered(self.keys, self.primary)
+        self._stores: Mapping[str, str] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anybody wants to know.
+
+        False spares looking at rows and publishing; it must be True before the first run begins
+        whose reads shall count.
+        """
+        return self._is_active
+
+    @is_active.setter
+    def is_active(self, is_active: bool) -> None:
+        self._is_active = self.keys.is_active = is_active
+        if not is_active:
+            self.keys.forget()
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """The tables of what is read by keys, each with the database of these keys."""
+        stores = self._stores
+        if stores is None:
+            stores = self._stores = {**self._caches.tables(), **self._sessions.tables()}
+        return stores
+
+    @property
+    def schema(self) -> Schema:
+        """The tables of the project as they are now."""
+        schema = self._schema
+        if schema is None:
+            schema = self._schema = load_schema(self._extras)
+        return schema
+
+    def install(self, everywhere: bool = False) -> None:
+        """Watch each connection from its opening on, and those of this thread that are open.
+
+        Args:
+            everywhere: and those that other threads have opened already, which takes a look at
+                all objects of the process.
+
+        Raises:
+            RuntimeError: another capture is installed.
+        """
+        with _lock:
+            if self._is_installed:
+                return
+            if _installed:
+                raise RuntimeError("Another capture is installed")
+            _installed.append(self)
+            self._is_installed = True
+        _connect_first(connection_created, self._connected, self)
+        class_prepared.connect(self._models_changed, dispatch_uid=self)
+        post_migrate.connect(self._migrated, dispatch_uid=self)
+        setting_changed.connect(self._setting_changed, dispatch_uid=self)
+        for connection in _all_connections() if everywhere else connections.all(True):
+            if connection.connection is not None:
+                self._connected(connection=connection)
+        self._caches.install()
+        self._sessions.install(self._session_engine)
+        self._remembered.install()
+
+    def uninstall(self) -> None:
+        """Leave all connections as they were; what is not committed is not told."""
+        with _lock:
+            if not self._is_installed:
+                return
+            _installed.remove(self)
+            self._is_installed = False
+            taps = list(self._taps)
+        for signal in (connection_created, class_prepared, post_migrate, setting_changed):
+            signal.disconnect(dispatch_uid=self)
+        for tap in taps:
+            tap.detach()
+        self.states.clear()
+        for watched in (self._caches, self._sessions, self._remembered):
+            watched.uninstall()
+
+    def reading(
+        self, run: object | None = None, reads: ReadSet | None = None
+    ) -> AbstractContextManager[ReadSet]:
+        """Collect what is read in this context.
+
+        Args:
+            run: what ``Changes.run`` is of what is written meanwhile; the collector when None.
+            reads: a collector to go on with, while a body is rendered or streams.
+        """
+        return reading(ReadSet(run) if reads is None else reads)
+
+    def primary(self, alias: str) -> str:
+        """Return the alias that a database is known by: that of its primary, or its first."""
+        if alias not in connections:
+            return alias
+        primary = self._primary_of(alias)
+        if primary is not None and primary in connections:
+            return _first_alias(connections.settings[primary]) or primary
+        return primary or _first_alias(connections.settings[alias]) or alias
+
+    def database_of(self, connection: Any) -> tuple[str, bool]:
+        """Return the alias that a connection's database is known by, and whether it is a replica.
+
+        A copy of a connection has an alias of its own choice, but not a database.
+        """
+        alias, parameters = connection.alias, connection.settings_dict
+        primary = self._primary_of(alias)
+        if primary is not None:
+            return self.primary(alias), True
+        first = _first_alias(parameters)
+        return (alias, False) if first is None else (self.primary(first), self._is_replica(first))
+
+    def _primary_of(self, alias: str) -> str | None:
+        """The alias of which another is said to be a copy."""
+        mirrored = connections.settings[alias]["TEST"]["MIRROR"] if alias in connections else None
+        return self._replica_of.get(alias) or mirrored or None
+
+    def _is_replica(self, alias: str) -> bool:
+        return self._primary_of(alias) is not None
+
+    def schema_of(self, connection: Any, alias: str, *, may_wait: bool) -> Schema:
+        """Return the tables of one database, as its own catalog knows them, too.
+
+        Args:
+            connection: any to that database.
+            alias: of the database.
+            may_wait: for its answer, when it was not asked yet. Until then all of it is one.
+        """
+        catalog = self._catalogs.of(connection, alias, may_ask=self.is_active, may_wait=may_wait)
+        known = self._schemas.get(alias)
+        if known is None or known[0] is not catalog:
+            schema = load_schema(self._extras, catalog, is_blind=catalog is None)
+            known = self._schemas[alias] = catalog, schema
+        return known[1]
+
+    def migrated(self, alias: str) -> None:
+        """The tables of a database have changed, whatever alias that was told of."""
+        primary = self.primary(alias)
+        for each in {alias, primary, *connections}:
+            if each == alias or self.primary(each) == primary:
+                self._catalogs.forget(each)
+
+    def wanted_kinds(self, names: Names, database: str, table: str) -> Mapping[str, str]:
+        """Return the columns whose values are worth looking at, with their kinds."""
+        kinds = names.kinds.get(table, {})
+        if self._wanted is None:
+            return kinds
+        columns = {column for columns in self._wanted(database, table) for column in columns}
+        return {column: kind for column, kind in kinds.items() if column in columns}
+
+    def tell(self, changes: Commit) -> None:
+        """Publish what a connection wrote. Never raises: the transaction is done."""
+        if not (self.is_active and self._is_installed):
+            return
+        try:
+            self._publish(changes)
+        except Exception:
+            _logger.exception("What a transaction wrote could not be published")
+
+    def tap(self, alias: str) -> ConnectionTracker | None:
+        """Return the tap of this thread's connection to a database, None while it is closed."""
+        return tap_of(connections[alias])
+
+    def _connected(self, connection: Any, **kwargs: Any) -> None:
+        if is_asking(connection):
+            return
+        tap = tap_of(connection)
+        if tap is None:
+            tap = ConnectionTracker(self, connection, *self.database_of(connection))
+            with _lock:
+                self._taps.add(tap)
+        tap.attach()
+
+    def _models_changed(self, **kwargs: Any) -> None:
+        self._schema, self._schemas = None, {}
+
+    def _migrated(self, using: str, **kwargs: Any) -> None:
+        self.migrated(using)
+
+    def _setting_changed(self, setting: str, value: Any = None, **kwargs: Any) -> None:
+        if setting in ("INSTALLED_APPS", "CACHES"):
+            self._schema = self._stores = None
+            self._schemas = {}
+        if setting == "INSTALLED_APPS":
+            self._remembered.install()
+        if setting == "SESSION_ENGINE":
+            self._sessions.install(value)
+            self._stores = None
+
+
+def _first_alias(parameters: Any) -> str | None:
+    """The first of the aliases that name the same database as these parameters."""
+    place = place_of(parameters)
+    if place is None:
+        return None
+    return next(
+        (alias for alias in connections if place_of(connections.settings[alias]) == place), None
+    )
+
+
+def _all_connections() -> Iterator[BaseDatabaseWrapper]:
+    """The connections of all threads, which Django keeps apart."""
+    for each in gc.get_objects():
+        # Not isinstance(), which has a lazy object of Django's do its work.
+        if issubclass(type(each), BaseDatabaseWrapper):
+            yield each
+
+
+def _connect_first(signal: Signal, receiver: Callable[..., None], uid: object) -> None:
+    """Connect a receiver before all others: what one of those raises keeps the later ones away."""
+    signal.connect(receiver, dispatch_uid=uid)
+    with signal.lock:
+        signal.receivers.insert(0, signal.receivers.pop())
+        signal.sender_receivers_cache.clear()

@@ -1,0 +1,236 @@
+"""The frames of the client: to messages for the server, and from messages for clients.
+
+Owns the shapes of Request, Part, Cancel and Credit (PROTOCOL.md 4.1, 4.3 to 4.5). What url,
+headers and query may hold is in ``fields``; what a message means at its moment in ``session``.
+"""
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from wsrequest.errors import Refused
+from wsrequest.protocol import validation
+from wsrequest.protocol.content import is_json
+from wsrequest.protocol.framing import (
+    check_credit,
+    check_size,
+    encode_ping,
+    head_and_body,
+    ping_value,
+)
+from wsrequest.protocol.messages import (
+    Cancel,
+    ClientMessage,
+    Credit,
+    Part,
+    PatchKind,
+    Ping,
+    Pong,
+    Request,
+)
+from wsrequest.protocol.nesting import MAX_NESTING, check_nesting
+from wsrequest.protocol.unreadable import UNREADABLE, refused_for
+from wsrequest.protocol.validation import check_id, need_id, readable_id
+from wsrequest.types import Frame, Id
+
+__all__ = ["decode_client", "encode_client"]
+
+JSON_TYPE = "application/json"
+TEXT_TYPE = (
+    "text/plain;charset=UTF-8"  # what fetch gives a string (Fetch standard, "extract a body")
+)
+_WHITE_SPACE = b" \t\r\n"
+
+# By these an application takes a GET for another method, and what is live is run again and again.
+_METHOD_OVERRIDES = frozenset("x-http-method x-http-method-override x-method-override".split())
+
+
+class _Head(Struct, omit_defaults=True):
+    """Whatever a client's frame may hold, in the order in which it is printed."""
+
+    id: Id | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    headers: dict[str, str] = {}
+    data: Raw | UnsetType = UNSET
+    body: str | UnsetType = UNSET
+    token: str | None = None
+    referrer: str | UnsetType = UNSET
+    credit: int | UnsetType = UNSET
+    more: bool = False
+    cancel: bool = False
+    subscribe: bool = False
+    patch: PatchKind | None = None
+    settled: bool = False
+    rerun: str | bool = False
+    ping: Raw | UnsetType = UNSET
+    pong: Raw | UnsetType = UNSET
+
+
+_head = msgspec.json.Decoder(_Head)
+_encode = msgspec.json.Encoder().encode
+
+
+def decode_client(frame: Frame, *, max_bytes: int = 2**20) -> ClientMessage:
+    """Return the message that a client's frame carries, checked for its shape.
+
+    Args:
+        frame: a text frame as str, a binary frame as bytes.
+        max_bytes: the largest frame accepted, in bytes (of UTF-8 in a text frame).
+
+    Raises:
+        Refused: with the id, where one could be read, and the code of section 5.2.
+
+    Source: PROTOCOL.md sections 2.6, 3 and 4.
+    """
+    if len(frame) * 4 > max_bytes:  # a character has at most four bytes
+        check_size(frame, max_bytes)
+    head_text, body = frame, None
+    try:
+        if isinstance(frame, bytes):
+            head_text, body = head_and_body(frame)
+        if len(head_text) > MAX_NESTING:  # else it cannot be deep, and most frames are short
+            check_nesting(head_text)
+        head = _head.decode(head_text)
+    except UNREADABLE as error:
+        raise refused_for(error, head_text) from None
+    try:
+        if head.url is not UNSET:
+            return _request(head, head.url, body)
+        return _other(head, body)
+    except Refused as refused:
+        refused.id = readable_id(head.id)
+        raise
+
+
+def _other(head: _Head, body: bytes | None) -> ClientMessage:
+    """The message of a head that has no url."""
+    if head.method is not UNSET:
+        raise Refused("missing_url", "the message has a method and no url")
+    if head.ping is not UNSET:
+        return Ping(ping_value(head.ping))
+    if head.pong is not UNSET:
+        return Pong(ping_value(head.pong))
+    id = check_id(head.id)
+    if head.cancel:
+        return Cancel(need_id(id, "cancel"))
+    if head.credit is not UNSET:
+        return Credit(need_id(id, "credit"), check_credit(head.credit))
+    if body is not None and id is not None:
+        return Part(id, body, head.more)
+    raise Refused("missing_url", "the message has no url")
+
+
+def _request(head: _Head, url: str, body: bytes | None) -> Request:
+    id = check_id(head.id)
+    method = "GET" if head.method is UNSET else validation.check_method(head.method)
+    url = validation.check_url(url)
+    if head.headers:
+        validation.check_headers(head.headers)
+    if head.token is not None:
+        validation.check_token(head.token, head.headers)
+    referrer = None if head.referrer is UNSET else validation.check_referrer(head.referrer)
+    credit = None if head.credit is UNSET else check_credit(head.credit)
+    if head.more and body is None:
+        raise Refused("bad_message", "more needs a binary frame")
+    if (head.more or credit is not None or head.settled) and id is None:
+        raise Refused("bad_message", "more, credit and settled need an id")
+    if head.subscribe:
+        _check_subscribe(head, method, id)
+    query, content, content_type = "", body, None
+    if head.data is not UNSET or head.body is not UNSET or body is not None:
+        query, content, content_type = _content(head, method, body)
+    return Request(
+        method, url, id, head.headers, query, content, content_type, head.token, credit, head.more,
+        head.subscribe, head.patch if head.subscribe else None, head.settled,
+        head.rerun if head.subscribe and isinstance(head.rerun, str) else "", referrer,
+    )  # fmt: skip
+
+
+def _check_subscribe(head: _Head, method: str, id: Id | None) -> None:
+    if method != "GET":
+        raise Refused("bad_message", f"only a GET can be subscribed to, not a {method}")
+    if id is None:
+        raise Refused("bad_message", "subscribe needs an id")
+    for name in head.headers:
+        if name.lower() in _METHOD_OVERRIDES:
+            raise Refused("bad_header", f"a request with subscribe cannot have {name}", id)
+    if head.more or head.credit is not UNSET:
+        raise Refused("bad_message", "subscribe is answered whole, without credit and more")
+    if head.referrer is not UNSET:
+        raise Refused("bad_message", "a live request has no referrer: it is made again by itself")
+
+
+def _content(head: _Head, method: str, body: bytes | None) -> tuple[str, bytes | None, str | None]:
+    """The query, the body and the type that the body has when no header says so."""
+    data, text = head.data, head.body
+    if (data is not UNSET) + (text is not UNSET) + (body is not None) > 1:
+        raise Refused(
+            "bad_message",
+            "a request has one body: data, body, or what follows the head of a binary frame",
+        )
+    if method in ("GET", "HEAD"):
+        if text is not UNSET or body is not None:
+            raise Refused("bad_message", f"a {method} has no body; its data becomes the query")
+        return ("" if data is UNSET else validation.encode_query(data)), None, None
+    if data is not UNSET:
+        return "", bytes(data), JSON_TYPE
+    if text is not UNSET:
+        return "", text.encode(), TEXT_TYPE
+    return "", body, None
+
+
+def encode_client(message: ClientMessage) -> Frame:
+    """Return the frame for a message of the client; a body of JSON or text goes as such."""
+    if isinstance(message, Request):
+        return _encode_request(message)
+    if isinstance(message, Part):
+        return _encode(_Head(id=message.id, more=message.more)) + b"\n" + message.body
+    if isinstance(message, Cancel):
+        return _encode(_Head(id=message.id, cancel=True)).decode()
+    if isinstance(message, Credit):
+        return _encode(_Head(id=message.id, credit=message.count)).decode()
+    return encode_ping(message)
+
+
+def _encode_request(message: Request) -> Frame:
+    url = message.url
+    if message.query:
+        url += ("&" if "?" in url else "?") + message.query
+    head = _Head(
+        id=UNSET if message.id is None else message.id,
+        method=UNSET if message.method == "GET" else message.method,
+        url=url,
+        headers=message.headers,
+        token=message.token,
+        referrer=UNSET if message.referrer is None else message.referrer,
+        credit=UNSET if message.credit is None else message.credit,
+        more=message.more,
+        subscribe=message.subscribe,
+        patch=message.patch,
+        settled=message.settled,
+        rerun=message.rerun or False,
+    )
+    if message.body is None or _put_body(head, message.body, message.content_type):
+        return _encode(head).decode()
+    names = [name.lower() for name in message.headers]
+    if message.content_type is not None and "content-type" not in names:
+        head.headers = {**message.headers, "Content-Type": message.content_type}
+    return _encode(head) + b"\n" + message.body
+
+
+def _put_body(head: _Head, body: bytes, content_type: str | None) -> bool:
+    """Put a body into the head of a text frame, if that carries it to the byte."""
+    if head.more:
+        return False
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return False
+    if content_type == TEXT_TYPE:
+        head.body = text
+    # White space around a JSON value is no part of it, and would be lost.
+    elif content_type == JSON_TYPE and body.strip(_WHITE_SPACE) == body and is_json(body):
+        head.data = Raw(body)
+    else:
+        return False
+    return True

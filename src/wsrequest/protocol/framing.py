@@ -1,0 +1,87 @@
+"""What the frames of both sides have in common: size, head and body, pings.
+
+Owns PROTOCOL.md 2.1, 2.2 and 3.2. The members of a head are ``client_frames``' and
+``server_frames``'.
+"""
+
+from msgspec import Raw
+
+from wsrequest.errors import Refused
+from wsrequest.protocol.messages import Ping, Pong
+from wsrequest.protocol.validation import MAX_INTEGER, id_at_start
+from wsrequest.types import Frame
+
+__all__ = [
+    "MAX_PING_BYTES",
+    "check_credit",
+    "check_size",
+    "encode_ping",
+    "head_and_body",
+    "ping_value",
+]
+
+MAX_PING_BYTES = 125  # RFC 6455 5.5: what a control frame may carry
+
+
+def check_size(frame: Frame, max_bytes: int) -> None:
+    """Check the size of a frame, in bytes (of UTF-8 in a text frame).
+
+    Raises:
+        Refused: ``message_too_large``, with the id that the frame begins with.
+    """
+    size = len(frame)
+    if isinstance(frame, str) and size <= max_bytes and not frame.isascii():
+        size = len(frame.encode("utf-8", "surrogatepass"))
+    if size > max_bytes:
+        raise Refused(
+            "message_too_large",
+            f"a frame may have {max_bytes} bytes; send large bodies in parts, or by HTTP",
+            id_at_start(frame),
+        )
+
+
+def head_and_body(frame: bytes) -> tuple[str, bytes]:
+    """Split a binary frame at its first line feed (2.2).
+
+    Raises:
+        Refused: ``bad_json``; there is no line feed, so no head.
+        UnicodeDecodeError: the head is not UTF-8. Without this check a member that is kept as it
+            came, the value of a ping, would be sent on in a text frame.
+    """
+    end = frame.find(b"\n")
+    if end < 0:
+        raise Refused(
+            "bad_json",
+            "a binary frame is a JSON head on one line, a line feed, and the body",
+            id_at_start(frame),
+        )
+    return frame[:end].decode(), frame[end + 1 :]
+
+
+def check_credit(count: int) -> int:
+    """Return a ``credit`` that may be given (4.4).
+
+    Raises:
+        Refused: ``bad_message``; it is no count of bytes.
+    """
+    if not 0 <= count <= MAX_INTEGER:
+        raise Refused("bad_message", "credit is a count of bytes, 0 or more, of at most 53 bits")
+    return count
+
+
+def ping_value(value: Raw) -> Raw:
+    """Return the value of a ping or pong as one of its own, so that its frame can go.
+
+    Raises:
+        Refused: ``bad_message``; it is too long.
+    """
+    raw = bytes(value)
+    if len(raw) > MAX_PING_BYTES:
+        raise Refused("bad_message", f"a ping carries at most {MAX_PING_BYTES} bytes")
+    return Raw(raw)
+
+
+def encode_ping(message: Ping | Pong) -> str:
+    """Return the frame of a ping or pong, its value printed as it came."""
+    name = "ping" if isinstance(message, Ping) else "pong"
+    return f'{{"{name}":{bytes(message.value).decode()}}}'

@@ -1,0 +1,1 @@
+"""One request through Django's stack, from a message to the frames of its answer."""

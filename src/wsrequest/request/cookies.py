@@ -1,0 +1,191 @@
+"""The cookies of one connection: those of the handshake, changed by what responses set.
+
+Owns the storage model of RFC 6265 section 5, as far as one host needs it. What one line of
+``Set-Cookie`` means is ``set_cookie``'s.
+"""
+
+from collections.abc import Iterable
+from http.cookies import _unquote  # as Django's parse_cookie does
+from time import time
+from typing import NamedTuple
+
+from wsrequest.request.set_cookie import Cookie, Key, is_news, parse_set_cookie
+
+__all__ = ["CookieJar", "cookie_pairs", "path_matches"]
+
+_MAX_COOKIES = 180  # RFC 6265 6.1 asks browsers for at least 50 a domain; Chromium keeps 180
+_MAX_BYTES = 65_536
+"""Of all cookies that a connection keeps. Views may set cookies from what they are sent."""
+_UNKNOWN_PATH = ""  # of a cookie of the handshake
+
+
+class _Held(NamedTuple):
+    """A cookie as the connection sends it, and as the browser was last shown it."""
+
+    cookie: Cookie
+    shown: Cookie | None  # None for one of the handshake: only its value is known
+
+
+_Cookies = dict[Key, _Held]
+
+
+class CookieJar:
+    """Cookies by name, domain and path. Updated on the event loop, read in any thread.
+
+    Args:
+        header: the Cookie header of the handshake, "" when there was none. Its
+            cookies count as set for every path: the browser did not say which.
+        path: of the handshake. A browser may hold cookies of other paths, which it did not send.
+    """
+
+    __slots__ = ("_cookies", "_gone", "_path", "_plain")
+
+    def __init__(self, header: str, path: str = "/") -> None:
+        self._path = path
+        # Hashes of the keys that were deleted, though nobody had seen them here: a key has no
+        # small limit.
+        self._gone: frozenset[int] = frozenset()
+        self._plain: str | None = header  # what to send, while no cookie depends on path or time
+        # Replaced as a whole by update(), never changed, since other threads may be reading it.
+        self._cookies: _Cookies | None = None
+
+    def header(self, url: str) -> str:
+        """The Cookie header for a request to a path, with its query or without; "" for none."""
+        if self._plain is not None:
+            return self._plain
+        path, now = url.partition("?")[0], time()
+        fitting = [
+            held.cookie
+            for held in self._all().values()
+            if path_matches(path, held.cookie.path) and not held.cookie.has_ended(now)
+        ]
+        # RFC 6265 5.4: longer paths first, and among equals the one that was created first.
+        fitting.sort(key=lambda cookie: -len(cookie.path))
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
+
+    def get(self, name: str) -> str | None:
+        """The value of a cookie as ``request.COOKIES`` has it, whatever its path; None without."""
+        now = time()
+        found = [
+            held.cookie
+            for held in self._all().values()
+            if held.cookie.name == name and not held.cookie.has_ended(now)
+        ]
+        if not found:
+            return None
+        # Of several Django takes the last of the header, which is the one of the shortest path.
+        return str(_unquote(min(reversed(found), key=lambda cookie: len(cookie.path)).value))
+
+    def next_end(self) -> float | None:
+        """Epoch seconds at which the next cookie ends by itself; None when none does."""
+        ends = [held.cookie.expires for held in self._all().values() if held.cookie.expires]
+        now = time()
+        return min((end for end in ends if end > now), default=None)
+
+    def news(self, lines: Iterable[str], path: str) -> list[str]:
+        """The lines by which the browser would store something else; each names its path.
+
+        Args:
+            lines: of Set-Cookie, of one response.
+            path: of the URL that the response is of.
+        """
+        return self._merge(lines, path)[2]
+
+    def update(self, lines: Iterable[str], path: str) -> bool:
+        """Take the cookies that a response sets; expired ones are taken away.
+
+        Returns:
+            Whether any Cookie header is another than before.
+        """
+        before = self._all()
+        stored, gone, _ = self._merge(lines, path)
+        is_plain = all(
+            held.cookie.path == "/" and held.cookie.expires is None for held in stored.values()
+        )
+        plain = "; ".join(f"{held.cookie.name}={held.cookie.value}" for held in stored.values())
+        self._cookies, self._plain, self._gone = stored, plain if is_plain else None, gone
+        return _sent(before) != _sent(stored)
+
+    def _merge(self, lines: Iterable[str], path: str) -> tuple[_Cookies, frozenset[int], list[str]]:
+        """What is stored and what is gone after these lines, and which of them are news."""
+        now = time()
+        stored = {k: held for k, held in self._all().items() if not held.cookie.has_ended(now)}
+        gone, news = self._gone, []
+        room = _MAX_BYTES - sum(map(_size, stored.values()))
+        for line in lines:
+            cookie = parse_set_cookie(line, path, now)
+            if cookie is None:
+                continue
+            key, unknown = cookie.key, (cookie.name, "", _UNKNOWN_PATH)
+            # The same cookie came with the handshake, perhaps: it gives way to what is known.
+            if unknown in stored:
+                stored = {key if k == unknown else k: held for k, held in stored.items()}
+            held = stored.get(key)
+            if cookie.has_ended(now):
+                is_unseen = not path_matches(self._path, cookie.path) and hash(key) not in gone
+                if held is not None:
+                    room += _size(stored.pop(key))
+                if held is not None or is_unseen:
+                    news.append(cookie.line)
+                if len(gone) < _MAX_COOKIES:
+                    gone |= {hash(key)}
+                continue
+            gone -= {hash(key)}
+            shown = None if held is None else held.shown
+            if is_new := is_news(shown, cookie):
+                news.append(cookie.line)
+            # It stays where it is: replacing does not change when it was created (5.3, step 11).
+            kept = cookie._replace(line="")
+            new = _Held(kept, kept if is_new else shown)
+            needed = _size(new) - (0 if held is None else _size(held))
+            if needed <= max(room, 0) and (held is not None or len(stored) < _MAX_COOKIES):
+                stored[key] = new
+                room -= needed
+        return stored, gone, news
+
+    def _all(self) -> "_Cookies":
+        plain = self._plain  # before the cookies: update() replaces it after them
+        if self._cookies is not None:
+            return self._cookies
+        found: _Cookies = {}
+        for name, value in _pairs(plain or ""):
+            cookie = Cookie(name, value, "", "/", None, 0.0, frozenset(), "")
+            found[name, "", _UNKNOWN_PATH] = _Held(cookie, None)
+        return found
+
+
+def _size(held: _Held) -> int:
+    cookie, shown = held
+    size = sum(map(len, cookie.key)) + len(cookie.value)
+    # As a rule it is the same object. Else the same value came again, with another end.
+    return size if shown is None or shown is cookie else 2 * size
+
+
+def _sent(cookies: _Cookies) -> list[tuple[str, str, str]]:
+    return [(held.cookie.name, held.cookie.value, held.cookie.path) for held in cookies.values()]
+
+
+def cookie_pairs(header: str) -> tuple[tuple[str, str], ...]:
+    """The names and values of a Cookie header, the same for headers that differ in order only.
+
+    Several of one name keep their order, since it decides which one a view sees.
+    """
+    return tuple(sorted(_pairs(header), key=lambda pair: pair[0]))
+
+
+def _pairs(header: str) -> list[tuple[str, str]]:
+    pairs = []
+    for pair in header.split(";"):
+        name, separator, value = pair.strip().partition("=")
+        if separator and name:
+            pairs.append((name, value))
+    return pairs
+
+
+def path_matches(path: str, cookie_path: str) -> bool:
+    """Whether a cookie of ``cookie_path`` is sent to ``path`` (RFC 6265 5.1.4)."""
+    if path == cookie_path:
+        return True
+    return path.startswith(cookie_path) and (
+        cookie_path.endswith("/") or path[len(cookie_path)] == "/"
+    )

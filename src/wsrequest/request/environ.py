@@ -1,0 +1,447 @@
+"""A message and the environ of its connection make a WSGI environ, and that a Django request."""
+
+import io
+import sys
+from collections.abc import Container
+from functools import lru_cache
+from typing import IO, Any, Literal
+from urllib.parse import unquote_to_bytes
+
+from django.core.handlers.wsgi import WSGIRequest, get_script_name
+
+from wsrequest.errors import Refused
+from wsrequest.protocol.messages import Request
+from wsrequest.request.exclusions import ExcludedPaths
+from wsrequest.request.upload import Body
+
+__all__ = [
+    "Base",
+    "LiveWebSocketInfo",
+    "WebSocketInfo",
+    "check_excluded",
+    "check_overrides",
+    "check_referrer",
+    "make_base",
+    "make_environ",
+    "make_request",
+    "split_url",
+    "takes_referrer",
+]
+
+Environ = dict[str, Any]
+
+# Of this hop only (RFC 9110 7.6.1, RFC 6455 4.1), or about a body that the handshake has not.
+# Accept-Encoding, since a message's body is not coded: the WebSocket compresses by itself.
+_LEFT_OUT = frozenset(
+    "connection upgrade keep-alive te trailer transfer-encoding content-length content-type "
+    "accept-encoding cookie origin".split()
+)
+
+# Where a proxy tells the scheme that a client used. Traefik says wss of a handshake where it says
+# https of a request.
+_SCHEME_HEADERS = frozenset(
+    "x-forwarded-proto x-forwarded-protocol x-forwarded-scheme x-scheme x-url-scheme".split()
+)
+_SCHEMES_OF_HTTP = {"ws": "http", "wss": "https"}
+
+# A browser behind a proxy sends some 25 headers; the longest registered name has 44 characters.
+_SHORT_CHARACTERS = 64
+_USUAL_NAMES = 48
+_USUAL_CHARACTERS = 1024  # of all names of a handshake together
+
+_NO_BODY = io.BytesIO()  # of the handshake; each request has its own
+
+
+class Base:
+    """One connection's share of every request.
+
+    Attributes:
+        environ: the WSGI environ that each request gets a copy of.
+        header_names: lower-case names of the headers that the handshake had, but for those that
+            ended with it.
+        origin: its Origin header, None without.
+        cookie: its Cookie header, "" without.
+        path: of the handshake.
+        is_same_origin: whether ``origin`` is the server's own; set by ``handshake``.
+        is_same_site: whether a browser sends cookies of the server from a page of ``origin``.
+        is_secure: whether it came by TLS, as Django sees it.
+        browser: digests of the cookies that tie tickets to one browser; set by ``browsers``.
+        tickets: whether the connection can have tickets; "bind": once the browser has fetched
+            its cookie by HTTP.
+    """
+
+    __slots__ = (
+        "browser",
+        "cookie",
+        "environ",
+        "header_names",
+        "is_same_origin",
+        "is_same_site",
+        "is_secure",
+        "origin",
+        "path",
+        "tickets",
+    )
+
+    def __init__(
+        self, environ: Environ, header_names: frozenset[str], origin: str | None, cookie: str,
+        path: str = "/",
+    ) -> None:  # fmt: skip
+        self.environ, self.header_names, self.origin, self.cookie = (
+            environ,
+            header_names,
+            origin,
+            cookie,
+        )
+        self.path = path
+        self.is_same_origin = self.is_same_site = self.is_secure = False
+        self.browser: tuple[str, ...] = ()
+        self.tickets: Literal["yes", "bind", "no"] = "yes"
+
+
+def make_base(
+    scope: dict[str, Any], per_request: Container[str] = (), scheme_header: str | None = None
+) -> Base:
+    """Translate the scope of a WebSocket handshake.
+
+    Args:
+        scope: of type "websocket"; ``scheme``, ``client``, ``server`` and
+            ``root_path`` may be missing, as daphne leaves them out. Or of type "http": the request
+            for a stream of events.
+        per_request: lower-case names of the headers that end with a handshake.
+        scheme_header: lower-case name of the header by which Django is told the scheme.
+
+    Source: ASGI specification, WebSocket connection scope; PEP 3333.
+    """
+    client, server = scope.get("client"), scope.get("server") or ("unknown", "0")
+    is_secure = scope.get("scheme") in ("wss", "https")
+    environ: Environ = {
+        "SCRIPT_NAME": (scope.get("root_path") or "").encode().decode("latin1"),
+        "SERVER_NAME": str(server[0]),
+        # A Unix socket has no port.
+        "SERVER_PORT": str(server[1] or (443 if is_secure else 80)),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.input": _NO_BODY,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https" if is_secure else "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    if client:
+        environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = str(client[0])
+        environ["REMOTE_PORT"] = str(client[1])
+    found: dict[str, str] = {}
+    is_handshake = scope.get("type") != "http"
+    for raw_name, raw_value in scope.get("headers", ()):
+        name, value = raw_name.decode("latin1").lower(), raw_value.decode("latin1")
+        if is_handshake and name in per_request:
+            continue
+        joint = "; " if name == "cookie" else ","
+        found[name] = found[name] + joint + value if name in found else value
+    for name, value in found.items():
+        # An underscore would pass for a hyphen in META (CVE-2026-3902).
+        if name not in _LEFT_OUT and not name.startswith("sec-websocket-") and "_" not in name:
+            if name in _SCHEME_HEADERS or name == scheme_header:
+                value = _as_http(value)
+            short = len(name) <= _SHORT_CHARACTERS
+            environ[_meta_key(name) if short else _make_meta_key(name)] = value
+    environ["SCRIPT_NAME"] = get_script_name(environ).rstrip("/").encode().decode("latin1")
+    _as_fetch(environ, is_browser="origin" in found)
+    origin, cookie = found.get("origin"), found.get("cookie", "")
+    is_usual = len(found) <= _USUAL_NAMES and sum(map(len, found)) <= _USUAL_CHARACTERS
+    names = _names(tuple(found)) if is_usual else frozenset(found)
+    return Base(environ, names, origin, cookie, str(scope.get("path", "/")))
+
+
+def _make_meta_key(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
+
+
+# Clients of one kind send the same names, so what follows from them is kept once for all of them.
+# This happens before the Origin check, so a stranger chooses the names. A cache bounds how many it
+# holds, not how long they are. The lengths are checked first, and together both caches stay
+# below 1 MiB.
+_meta_key = lru_cache(maxsize=512)(_make_meta_key)
+
+
+@lru_cache(maxsize=128)
+def _names(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)
+
+
+def _as_http(schemes: str) -> str:
+    """A list of schemes, one for each proxy, as it is for a request."""
+    return ",".join(
+        _SCHEMES_OF_HTTP.get(scheme.strip().lower(), scheme) for scheme in schemes.split(",")
+    )
+
+
+def _as_fetch(environ: Environ, *, is_browser: bool) -> None:
+    """A handshake calls itself a WebSocket; its messages are what ``fetch`` sends."""
+    if is_browser:  # browsers put both into every handshake, and into no fetch by themselves
+        environ.pop("HTTP_PRAGMA", None)
+        environ.pop("HTTP_CACHE_CONTROL", None)
+        environ.setdefault("HTTP_ACCEPT", "*/*")  # fetch sends it, a handshake has none
+    if "HTTP_SEC_FETCH_MODE" in environ:
+        environ["HTTP_SEC_FETCH_MODE"] = "cors"
+        environ["HTTP_SEC_FETCH_DEST"] = "empty"
+
+
+# Headers of the handshake that fetch, too, sets for each request anew.
+_REPLACEABLE = frozenset(
+    "accept accept-language authorization cache-control pragma user-agent".split()
+)
+
+
+class WebSocketInfo:
+    """What ``request.websocket`` is: the connection that a request came by.
+
+    Attributes:
+        connection_id: unique among the connections of all processes.
+        subprotocol: "wsrequest.v1", or None when the client offered none.
+        is_live: whether the client has subscribed: the answer is sent again when it changes
+            (docs/live.md).
+        is_rerun: whether no client has sent this request now: a live one is answered again.
+        is_resumed: whether the client takes up a live request again, after a lost connection for
+            example. It has proven that the request was answered before.
+    """
+
+    __slots__ = ("connection_id", "is_live", "is_rerun", "is_resumed", "subprotocol")
+
+    def __init__(
+        self,
+        connection_id: str,
+        subprotocol: str | None,
+        *,
+        is_live: bool = False,
+        is_rerun: bool = False,
+        is_resumed: bool = False,
+    ) -> None:
+        self.connection_id, self.subprotocol = connection_id, subprotocol
+        self.is_live, self.is_rerun, self.is_resumed = is_live, is_rerun, is_resumed
+
+    def of_live(self, *, is_rerun: bool = False, is_resumed: bool = False) -> "LiveWebSocketInfo":
+        """Return the same connection as a run of a live request sees it."""
+        return LiveWebSocketInfo(
+            self.connection_id,
+            self.subprotocol,
+            is_live=True,
+            is_rerun=is_rerun,
+            is_resumed=is_resumed,
+        )
+
+
+class LiveWebSocketInfo(WebSocketInfo):
+    """What ``request.websocket`` is in a run of a live request.
+
+    Attributes:
+        is_personal: whether anything was read that another connection has otherwise. The answer is
+            of this connection only then.
+    """
+
+    __slots__ = ("is_personal",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_personal = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _PERSONAL:
+            self.is_personal = True
+        return super().__getattribute__(name)
+
+
+_PERSONAL = frozenset(("connection_id", "is_resumed", "subprotocol"))
+
+
+def check_overrides(message: Request, base: Base, vouching: Container[str]) -> None:
+    """Refuse headers that this server, or this handshake, keeps to itself (PROTOCOL.md 4.6).
+
+    A header that a proxy added to the handshake is thereby out of a message's reach. A token
+    becomes a header too.
+
+    Args:
+        message: its headers were checked by ``protocol``.
+        base: of its connection.
+        vouching: names, in lower case, that only a proxy may set.
+
+    Raises:
+        Refused: ``bad_header``.
+    """
+    if message.token is not None and "authorization" in vouching:
+        raise Refused(
+            "bad_header", "a message cannot give a token: it would set the header Authorization"
+        )
+    for name in message.headers:
+        lower = name.lower()
+        if lower in vouching:
+            raise Refused("bad_header", f"header {name} cannot be set by a message")
+        if lower in base.header_names and lower not in _REPLACEABLE:
+            raise Refused(
+                "bad_header", f"header {name} came with the handshake and cannot be replaced"
+            )
+
+
+def takes_referrer(base: Base, vouching: Container[str]) -> bool:
+    """Whether messages of a connection may name their referrer (PROTOCOL.md 3.1).
+
+    Only a browser's handshake says whose page it is, and a Referer that came with it is a proxy's.
+
+    Args:
+        base: of the connection.
+        vouching: names, in lower case, that only a proxy may set.
+    """
+    return (
+        base.origin is not None and "referer" not in base.header_names and "referer" not in vouching
+    )
+
+
+def check_referrer(referrer: str, base: Base, vouching: Container[str]) -> None:
+    """Refuse a referrer that is no page of the handshake's own Origin (PROTOCOL.md 4.1).
+
+    A page can name any page of its origin to ``fetch``, too, and none of another.
+
+    Args:
+        referrer: of the message; its shape was checked by ``protocol``.
+        base: of its connection.
+        vouching: names, in lower case, that only a proxy may set.
+
+    Raises:
+        Refused: ``bad_header``.
+    """
+    if not takes_referrer(base, vouching):
+        raise Refused("bad_header", "a message of this connection cannot name its referrer")
+    if not referrer.startswith(f"{base.origin}/"):
+        raise Refused(
+            "bad_header", f"referrer must be a URL of the handshake's own Origin, {base.origin}"
+        )
+
+
+def check_excluded(url: str, base: Base, excluded: ExcludedPaths) -> None:
+    """Refuse a path that the project keeps for HTTP (PROTOCOL.md 5.2).
+
+    Args:
+        url: of the message.
+        base: of its connection.
+        excluded: of WSREQUEST_EXCLUDED_PATHS.
+
+    Raises:
+        Refused: ``use_http``.
+    """
+    if excluded and excluded.covers(_path_info(split_url(url)[0], base.environ["SCRIPT_NAME"])):
+        raise Refused("use_http", "this path is served by HTTP only")
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """The path and the query of a message's url, both still percent-encoded."""
+    path, _, query = url.partition("?")
+    return path, query
+
+
+def make_environ(
+    message: Request,
+    base: Base,
+    *,
+    cookie: str,
+    token_scheme: str,
+    upload: Body | None = None,
+) -> dict[str, Any]:
+    """Build the environ that a WSGI server would have built from the same call by HTTP.
+
+    Args:
+        message: checked by ``protocol``; its headers passed ``check_overrides``.
+        base: of its connection.
+        cookie: the Cookie header, "" for none.
+        token_scheme: the word before the token in Authorization.
+        upload: the body, where it came in parts; else it is the message's.
+
+    Raises:
+        Refused: ``bad_header``; both a token and an Authorization header.
+
+    Source: PEP 3333; for RAW_URI gunicorn, for REQUEST_URI uWSGI and Apache, which monitoring
+        tools read the request target from.
+    """
+    path, _, query = message.url.partition("?")
+    if message.query:
+        query = f"{query}&{message.query}" if query else message.query
+    environ = base.environ.copy()
+    is_plain = "%" not in path and not environ["SCRIPT_NAME"]
+    environ["PATH_INFO"] = path if is_plain else _path_info(path, environ["SCRIPT_NAME"])
+    target = f"{path}?{query}" if message.query else message.url
+    if not target.isascii():
+        query, target = _latin(query), _latin(target)
+    environ["QUERY_STRING"] = query
+    environ["RAW_URI"] = environ["REQUEST_URI"] = target
+    environ["REQUEST_METHOD"] = message.method
+    if cookie:
+        environ["HTTP_COOKIE"] = cookie
+    if base.origin is not None and not (base.is_same_origin and message.method in ("GET", "HEAD")):
+        # fetch sends Origin with every request but a same-origin GET or HEAD
+        # (Fetch standard, "append a request `Origin` header").
+        environ["HTTP_ORIGIN"] = base.origin
+    if message.headers or message.token is not None:
+        _set_headers(environ, message, token_scheme)
+    if message.referrer is not None:
+        environ["HTTP_REFERER"] = message.referrer
+    if upload is not None:
+        _set_body(environ, message, upload.open(), upload.size)
+    elif message.body is not None:
+        _set_body(environ, message, io.BytesIO(message.body), len(message.body))
+    else:
+        environ["wsgi.input"] = io.BytesIO()
+        if message.method in ("POST", "PUT"):
+            environ["CONTENT_LENGTH"] = "0"  # Fetch standard, HTTP-network-or-cache fetch
+    return environ
+
+
+def make_request(environ: dict[str, Any], base: Base, websocket: WebSocketInfo) -> WSGIRequest:
+    """Build the request that Django's handler is to have of an environ.
+
+    Args:
+        environ: as ``make_environ`` has built it.
+        base: of its connection.
+        websocket: what ``request.websocket`` shall be.
+
+    Raises:
+        Exception: Django's own; it can make no request of this.
+    """
+    request = WSGIRequest(environ)
+    request.websocket = websocket  # type: ignore[attr-defined]  # ours
+    if base.origin is not None:
+        # The Origin of the handshake was checked, which is more than the token proves (Django's
+        # own flag, also heeded by DRF and django-ninja). Without Origin Django's check applies.
+        request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # not in the stubs
+    return request
+
+
+def _path_info(path: str, script_name: str) -> str:
+    """PATH_INFO of a path that is still percent-encoded, as PEP 3333 has it."""
+    path_info = unquote_to_bytes(path).decode("latin1") if "%" in path else path
+    is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")
+    return path_info[len(script_name) :] if is_below else path_info
+
+
+def _latin(text: str) -> str:
+    """A text whose UTF-8 a WSGI server would have read as Latin-1."""
+    return text.encode().decode("latin1")
+
+
+def _set_headers(environ: dict[str, Any], message: Request, token_scheme: str) -> None:
+    for name, value in message.headers.items():
+        key = name.upper().replace("-", "_")
+        environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
+    if message.token is not None:
+        if any(name.lower() == "authorization" for name in message.headers):
+            raise Refused(
+                "bad_header", "give a token or an Authorization header, not both", message.id
+            )
+        environ["HTTP_AUTHORIZATION"] = f"{token_scheme} {message.token}"
+
+
+def _set_body(environ: dict[str, Any], message: Request, body: IO[bytes], body_bytes: int) -> None:
+    if message.content_type is not None:
+        environ.setdefault("CONTENT_TYPE", message.content_type)
+    environ["wsgi.input"] = body
+    environ["CONTENT_LENGTH"] = str(body_bytes)

@@ -1,0 +1,236 @@
+"""What one call of Django's WSGI handler returned, as status, headers and body."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from contextvars import Context
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.http.response import HttpResponseBase
+from msgspec import Struct
+
+from wsrequest.request import response as response_module
+from wsrequest.request.exclusions import INTERNAL, internal_header
+from wsrequest.types import Headers
+
+__all__ = [
+    "Outcome",
+    "aclose_body",
+    "apieces",
+    "cookie_lines",
+    "has_body",
+    "headers_of",
+    "is_endless",
+    "pieces",
+    "sent_headers",
+    "split",
+]
+
+_RARE = INTERNAL | {"set-cookie"}
+"""Headers, in lower case, whose answers need a closer look."""
+
+
+def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
+    """The headers of a response, names as the application wrote them.
+
+    Args:
+        response: any of Django's.
+        show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
+    """
+    cookies = [("Set-Cookie", morsel.OutputString()) for morsel in response.cookies.values()]
+    headers, _ = sent_headers(
+        response.status_code, [*response.items(), *cookies], show_cookies=show_cookies
+    )
+    return headers
+
+
+def sent_headers(
+    status: int, pairs: list[tuple[str, str]], *, show_cookies: bool
+) -> tuple[Headers, str | None]:
+    """The headers that ``start_response`` was given, as the wire wants them.
+
+    Args:
+        status: of the response.
+        pairs: as PEP 3333 has them.
+        show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
+
+    Returns:
+        The headers, and the name of one that is addressed to a proxy; None without such.
+    """
+    headers: Headers = dict(pairs)
+    if len(headers) != len(pairs):
+        headers = _gathered(pairs)
+    if status == 204:
+        headers.pop("Content-Length", None)  # RFC 9110 8.6; by HTTP the server takes it away
+    if _RARE.isdisjoint(map(str.lower, headers)):
+        return headers, None
+    by_hand = [name for name in headers if name.lower() == "set-cookie"]
+    if by_hand:
+        cookies = [value.strip() for name in by_hand for value in _values(headers.pop(name))]
+        if show_cookies:
+            headers["Set-Cookie"] = cookies if len(cookies) > 1 else cookies[0]
+    return headers, internal_header(headers)
+
+
+def cookie_lines(response: HttpResponseBase) -> list[str]:
+    """The ``Set-Cookie`` lines of a response, also one that the view wrote as a header."""
+    if not response.cookies and "set-cookie" not in response.headers._store:
+        return []
+    by_hand = response.headers.get("Set-Cookie")
+    lines = [] if by_hand is None else [str(by_hand)]
+    return lines + [morsel.OutputString() for morsel in response.cookies.values()]
+
+
+def _gathered(pairs: list[tuple[str, str]]) -> Headers:
+    headers: Headers = {}
+    for name, value in pairs:
+        headers[name] = [*_values(headers[name]), value] if name in headers else value
+    return headers
+
+
+def _values(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def has_body(method: str, status: int) -> bool:
+    """Whether an answer may have a body (RFC 9110 section 6.4.1)."""
+    return method != "HEAD" and status not in (204, 304) and status >= 200
+
+
+def is_endless(response: HttpResponseBase) -> bool:
+    """Whether a streamed response is one that does not end by itself."""
+    return str(response.headers.get("Content-Type", "")).startswith("text/event-stream")
+
+
+def split(chunk: bytes, size: int) -> Iterator[bytes]:
+    """Cut a chunk into pieces of at most ``size`` bytes; nothing for an empty one."""
+    if len(chunk) <= size:
+        if chunk:
+            yield chunk
+        return
+    for start in range(0, len(chunk), size):
+        yield chunk[start : start + size]
+
+
+def pieces(response: Any, size: int) -> Iterator[bytes]:
+    """The body of a streamed response with a sync iterator, in pieces of at most ``size`` bytes.
+
+    A file is read in pieces of that size; what a generator yields is passed on as it comes.
+    """
+    file = getattr(response, "file_to_stream", None)
+    if file is not None:
+        while chunk := file.read(size):  # a file of text ends with "", which is not b""
+            yield chunk
+        return
+    for chunk in response.streaming_content:
+        yield from split(chunk, size)
+
+
+async def apieces(response: Any, size: int) -> AsyncGenerator[bytes, None]:
+    """The body of a streamed response with an async iterator, as ``pieces``."""
+    async with aclosing(response.streaming_content) as chunks:
+        async for chunk in chunks:
+            for piece in split(chunk, size):
+                yield piece
+
+
+async def aclose_body(response: Any) -> None:
+    """Close the async iterator of a streamed response, which Django leaves to the collector."""
+    # What the application gave; ``streaming_content`` is a new wrapper at each access.
+    close = getattr(getattr(response, "_iterator", None), "aclose", None)
+    if close is not None:
+        await close()
+
+
+class Outcome(Struct, eq=False):
+    """One call of ``WSGIHandler.__call__``.
+
+    Attributes:
+        request: that Django made; None when it could not be made, or a tool did not ask Django.
+        response: Django's own; None likewise.
+        result: what the call returned: ``response``, or what a tool wrapped around it. Whoever
+            is done with the outcome closes this, once.
+        status: as ``start_response`` was given it.
+        headers: likewise.
+        context: as the view saw it, with the spans and scopes of all middleware; as the
+            response left the middleware, when no view was called.
+        body_context: as the response left the middleware; None unless its body is asynchronous.
+        is_no_request: whether the request could not be made.
+        is_cancelled: whether the view was cancelled because nobody waits for it any more.
+    """
+
+    request: WSGIRequest | None = None
+    response: HttpResponseBase | None = None
+    result: Any = ()
+    status: int = 500
+    headers: list[tuple[str, str]] = []
+    context: Context | None = None
+    body_context: Context | None = None
+    is_no_request: bool = False
+    is_cancelled: bool = False
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], object]:
+        """Take status and headers (PEP 3333)."""
+        self.status, self.headers = int(status[:3]), headers
+        return _no_write
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the body has an async iterator, so that ``response`` is to be iterated."""
+        response: Any = self.response
+        return response is not None and response.streaming and response.is_async
+
+    @property
+    def content(self) -> bytes:
+        """The whole body of a response that is not streamed."""
+        response: Any = self.response
+        if self.result is not response:
+            return b"".join(self.result)
+        content: bytes = response.content
+        return content
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The body of a streamed response that is not asynchronous, as ``responses.pieces``."""
+        response: Any = self.response
+        if self.result is response:
+            return response_module.pieces(response, size)
+        if getattr(response, "file_to_stream", None) is not None:
+            response.block_size = size  # FileResponse's own is small
+        return _split(self.result, size)
+
+    def close(self) -> None:
+        """End the request. As it may raise: a tool's or the application's own error."""
+        close = getattr(self.result, "close", None)
+        if close is not None:
+            close()
+
+    def unwrap(self) -> None:
+        """Close what a tool wrapped around a response whose body goes on elsewhere.
+
+        In the thread of the call: agents keep their transaction by thread, and would count the
+        next request to this one. The response itself is closed by ``close``, at its end.
+        """
+        response: Any = self.response
+        if self.result is response:
+            return
+        response.close = _nothing
+        try:
+            self.close()
+        finally:
+            del response.close
+            self.result = response
+
+
+def _nothing() -> None:
+    pass
+
+
+def _split(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield from response_module.split(chunk, size)
+
+
+def _no_write(data: bytes) -> object:
+    raise NotImplementedError("WSGI's write() is not offered: return the body instead")

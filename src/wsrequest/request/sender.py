@@ -1,0 +1,403 @@
+"""How one response is sent: whole, in parts as credit allows, or gathered.
+
+Covers everything between a Django response and the frames of its answer, on both sides of the
+hand-over: a worker thread, or the event loop for an async body.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import aclosing, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.db import connections
+from django.http import HttpRequest
+
+from wsrequest.errors import AnswerDropped, Refused
+from wsrequest.protocol.messages import Part, Response
+from wsrequest.protocol.server_codec import encode_refused, encode_response, encode_server
+from wsrequest.request import response as response_module
+from wsrequest.request.response import Outcome
+from wsrequest.request.secrets import csrf_token
+from wsrequest.types import Frame, Id
+
+if TYPE_CHECKING:
+    from wsrequest.request.task import RequestTask
+
+__all__ = ["FlowController", "ResponseSender"]
+
+
+class FlowController:
+    """Meters one answer. ``grant``, ``wake``, ``sent`` and ``drop`` are called on the event loop.
+
+    Args:
+        credit: bytes that the client allowed with its request.
+        window_bytes: how many bytes may be on their way from a thread to the
+            outbox; a thread can be faster than the loop.
+        has_room: whether the connection as a whole takes more now.
+    """
+
+    __slots__ = (
+        "_condition",
+        "_credit",
+        "_future",
+        "_has_room",
+        "_unsent",
+        "_window_bytes",
+        "is_dropped",
+        "is_starved",
+    )
+
+    def __init__(self, credit: int, window_bytes: int, has_room: Callable[[], bool]) -> None:
+        self._credit, self._window_bytes, self._has_room = credit, window_bytes, has_room
+        self._condition = threading.Condition()
+        self._future: asyncio.Future[None] | None = None
+        self._unsent = 0
+        self.is_dropped = False
+        self.is_starved = False  # whoever takes is waiting for credit, and for nothing else
+
+    def grant(self, count: int) -> None:
+        """Allow ``count`` bytes more."""
+        with self._condition:
+            self._credit += count
+        self.wake()
+
+    def sent(self, count: int) -> None:
+        """So many of the bytes taken have reached the outbox."""
+        with self._condition:
+            self._unsent -= count
+        self.wake()
+
+    def drop(self) -> None:
+        """Nobody wants the rest: whoever takes gets AnswerDropped. Safe to call twice."""
+        self.is_dropped = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        with self._condition:
+            self._condition.notify_all()
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    def try_take(self, wanted: int) -> int:
+        """How many of ``wanted`` bytes may go now; 0 when it has to wait.
+
+        Raises:
+            AnswerDropped: the answer is not wanted any more.
+        """
+        with self._condition:
+            return self._take(wanted)
+
+    def take(self, wanted: int) -> int:
+        """Like ``try_take``, but waits in the calling thread until it is at least one."""
+        with self._condition:
+            while not (count := self._take(wanted)):
+                self._condition.wait()
+            return count
+
+    async def atake(self, wanted: int) -> int:
+        """Like ``take``, for a coroutine on the event loop."""
+        while not (count := self.try_take(wanted)):
+            self._future = asyncio.get_running_loop().create_future()
+            await self._future
+        return count
+
+    def _take(self, wanted: int) -> int:
+        if self.is_dropped:
+            raise AnswerDropped
+        has_room = self._has_room()
+        self.is_starved = self._credit <= 0 and has_room
+        if not has_room:
+            return 0
+        count = min(wanted, self._credit, self._window_bytes - self._unsent)
+        if count <= 0:
+            return 0
+        self._credit -= count
+        self._unsent += count
+        return count
+
+
+logger = logging.getLogger("wsrequest.connection")
+
+_PIECES_A_TURN = 16  # a turn of the loop costs about as much as a piece
+
+
+class ResponseSender:
+    """Sends one response.
+
+    ``learn`` and ``send`` run in a worker thread; ``finish_async`` on the event loop, if
+    something is ``unfinished``.
+
+    Attributes:
+        last_frame: what ends the answer; None when nothing is to be sent.
+        unfinished: what has an async body, which is still to be iterated on the event loop.
+    """
+
+    __slots__ = (
+        "_task", "_csrf_token", "_headers", "_status", "_ticket", "last_frame", "unfinished",
+    )  # fmt: skip
+
+    def __init__(self, task: "RequestTask") -> None:
+        self._task = task
+        self.last_frame: Frame | None = None
+        self._ticket: str | None = None
+        self._csrf_token: str | None = None
+        self.unfinished: Outcome | None = None
+
+    def learn(self, lines: list[str], outcome: Outcome) -> None:
+        """Take the cookies that a response sets; may raise what ``failed`` is for.
+
+        Args:
+            lines: of Set-Cookie.
+            outcome: has the response.
+        """
+        assert outcome.context is not None  # it has a response
+        # As the view saw it: what it takes to make a ticket, tools count to the request.
+        outcome.context.run(self._learn_cookies, lines)
+
+    def learn_csrf_token(self, request: HttpRequest) -> None:
+        """Take the token for a page that cannot read its cookie (PROTOCOL.md 6.5)."""
+        base = self._task.owner.base
+        # Another origin must not make requests by HTTP in the name of this one's pages.
+        if base.origin is not None and base.is_same_origin:
+            self._csrf_token = csrf_token(request)
+
+    def _learn_cookies(self, lines: list[str]) -> None:
+        task, owner = self._task, self._task.owner
+        task.set_cookies = lines
+        if owner.base.origin is not None and (news := owner.news_of(task)):
+            self._ticket = ""  # they cannot become the browser's (PROTOCOL.md 6.4)
+            if owner.base.browser:
+                tickets = owner.server.tickets()
+                self._ticket = tickets.issue(
+                    news, owner.base.origin, owner.base.browser, owner.browser_cookies
+                )
+
+    def send(self, outcome: Outcome) -> None:
+        """Send what Django's handler returned, and close it; never raises."""
+        if self.last_frame is None and not outcome.is_cancelled:
+            try:
+                self._send(outcome)
+            except BaseException as error:
+                self.failed(error)
+        if self.unfinished is None:
+            try:
+                outcome.close()
+            except Exception:
+                logger.exception("closing the response to %s failed", self._task.path)
+        else:
+            self._close(outcome.unwrap)
+            self._task.owner.server.handler.release_thread()
+
+    async def finish_async(self) -> None:
+        """Send the rest of an async body and close the response; raises only when cancelled."""
+        outcome = self.unfinished
+        assert outcome is not None
+        # Sync code that the body calls gets a thread of its own, as in Django's ASGI handler.
+        async with ThreadSensitiveContext():
+            try:
+                await self._send_async(outcome.response)
+            except BaseException as error:
+                self.failed(error)
+            finally:
+                self.unfinished = None
+                try:
+                    await response_module.aclose_body(outcome.response)
+                except BaseException:  # the view's own; the response is closed all the same
+                    logger.exception("ending the body of %s failed", self._task.path)
+                await sync_to_async(self._close_and_disconnect)(outcome)
+
+    def _send(self, outcome: Outcome) -> None:
+        task, response = self._task, outcome.response
+        self._begin_head(outcome)
+        is_streaming = response is not None and response.streaming
+        if response is not None and is_streaming:
+            task.is_endless = response_module.is_endless(response)
+        if not response_module.has_body(task.message.method, outcome.status):
+            self._end_whole(None)
+        elif not is_streaming:
+            self._send_whole(outcome.content)
+        elif task.is_endless and task.flow is None:
+            raise self._endless()
+        elif outcome.is_async:
+            self.unfinished = outcome
+        elif task.flow is None:
+            gathered = _Gathered(task.owner.config.limits.answer_bytes)
+            for piece in outcome.pieces(task.owner.config.limits.part_bytes):
+                self._stop_if_dropped()
+                gathered.add(piece)
+            self._end_whole(gathered.body)
+        elif task.is_endless:
+            # Its thread waits for events nearly all the time, so it is none of those that run.
+            task.is_in_pool = False
+            with task.owner.server.pool.blocked():
+                self._send_parts(outcome)
+        else:
+            self._send_parts(outcome)
+
+    def _send_parts(self, outcome: Outcome) -> None:
+        self._begin()
+        for piece in outcome.pieces(self._task.owner.config.limits.part_bytes):
+            self._send_piece(piece)
+        self.last_frame = self._end_of_parts()
+
+    def _begin_head(self, outcome: Outcome) -> None:
+        """Take the status and the headers; may raise what ``failed`` is for."""
+        self._status = outcome.status
+        self._headers, internal = response_module.sent_headers(
+            outcome.status, outcome.headers, show_cookies=self._task.owner.base.origin is None
+        )
+        if internal is not None:
+            raise self._internal(internal)
+
+    def _internal(self, name: str) -> Refused:
+        """What becomes of an answer for a proxy: its header names a file or a URL behind that."""
+        message = self._task.message
+        if message.method in ("GET", "HEAD"):  # safe, so the client can ask again by HTTP
+            return Refused("use_http", "this answer is completed by the HTTP server")
+        logger.error(
+            "%s %s was answered with %s, which only a proxy can act on: have clients send it by "
+            "HTTP (WSREQUEST_EXCLUDED_PATHS)",
+            message.method, self._task.path, name,
+        )  # fmt: skip
+        return Refused("internal_error", "this answer is completed by the HTTP server; it was run")
+
+    def _send_whole(self, body: bytes) -> None:
+        credit, part_bytes = self._task.message.credit, self._task.owner.config.limits.part_bytes
+        if credit is None or len(body) <= min(credit, part_bytes):
+            self._end_whole(body)
+            return
+        self._begin()
+        for piece in response_module.split(body, part_bytes):
+            self._send_piece(piece)
+        self.last_frame = self._end_of_parts()
+
+    async def _send_async(self, response: Any) -> None:
+        task, limits = self._task, self._task.owner.config.limits
+        self._stop_if_dropped()
+        gathered = _Gathered(limits.answer_bytes)
+        if task.flow is not None:
+            task.has_begun = True
+            task.owner.part_ready(task, encode_response(self._head(more=True)), 0)
+        async with aclosing(response_module.apieces(response, limits.part_bytes)) as pieces:
+            count_since_turn = 0
+            async for piece in pieces:
+                # A body that is in memory never waits, nor does a server whose client reads fast:
+                # without a turn from here, all others would wait until the credit is used up.
+                count_since_turn += 1
+                if count_since_turn >= _PIECES_A_TURN:
+                    count_since_turn = 0
+                    await asyncio.sleep(0)
+                    self._stop_if_dropped()
+                if task.flow is None:
+                    gathered.add(piece)
+                while task.flow is not None and piece:
+                    count = await task.flow.atake(len(piece))
+                    task.owner.part_ready(task, _part(task.message.id, piece[:count]), count)
+                    piece = piece[count:]
+        if task.flow is None:
+            self._end_whole(gathered.body)
+        else:
+            self.last_frame = self._end_of_parts()
+
+    def _end_whole(self, body: bytes | None) -> None:
+        id = self._task.message.id
+        self.last_frame = encode_response(
+            Response(
+                self._status, self._headers, id, body, cookies=self._ticket, csrf=self._csrf_token
+            )
+        )
+
+    def _head(self, *, more: bool = False) -> Response:
+        id = self._task.message.id
+        return Response(
+            self._status, self._headers, id,
+            more=more, cookies=self._ticket, csrf=self._csrf_token,
+        )  # fmt: skip
+
+    def _endless(self) -> Refused:
+        return Refused(
+            "needs_credit",
+            "this answer is a stream of events: send an id and credit with the request",
+        )
+
+    def _begin(self) -> None:
+        self._task.has_begun = True
+        self._post(encode_response(self._head(more=True)), 0)
+
+    def _send_piece(self, piece: bytes) -> None:
+        """Send a piece of the body from a worker thread, parked while there is no credit."""
+        flow, pool = self._task.flow, self._task.owner.server.pool
+        assert flow is not None  # parts are sent to a client that gave credit
+        while piece:
+            count = flow.try_take(len(piece))
+            if not count:
+                with nullcontext() if self._task.is_endless else pool.blocked():
+                    count = flow.take(len(piece))
+            self._post(_part(self._task.message.id, piece[:count]), count)
+            piece = piece[count:]
+
+    def _post(self, frame: Frame, body_bytes: int) -> None:
+        task = self._task
+        task.owner.server.pool.post(partial(task.owner.part_ready, task, frame, body_bytes))
+
+    def _end_of_parts(self) -> Frame:
+        id = self._task.message.id
+        assert id is not None  # credit needs an id
+        return encode_server(Part(id, b""))
+
+    def _stop_if_dropped(self) -> None:
+        if self._task.is_dropped:
+            raise AnswerDropped
+
+    def failed(self, error: BaseException) -> None:
+        """Answer with an error in place of what is left of the answer."""
+        task = self._task
+        self.last_frame = None
+        if task.is_dropped and isinstance(error, AnswerDropped | asyncio.CancelledError):
+            return
+        if not isinstance(error, Refused):
+            logger.error("answering %s %s failed", task.message.method, task.path, exc_info=error)
+            error = Refused("internal_error", "the answer failed in its middle")
+        error.id = task.message.id
+        self.last_frame = encode_refused(error, has_begun=task.has_begun)
+
+    def _close(self, close: Callable[[], None]) -> None:
+        try:
+            close()
+        except Exception:
+            logger.exception("closing the response to %s failed", self._task.path)
+
+    def _close_and_disconnect(self, outcome: Outcome) -> None:
+        self._close(outcome.close)
+        connections.close_all()  # this thread was made for the body and ends with it
+
+
+class _Gathered:
+    """The pieces of a streamed body for a client that takes whole answers only."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._pieces: list[bytes] = []
+        self._room = max_bytes
+
+    def add(self, piece: bytes) -> None:
+        self._room -= len(piece)
+        if self._room < 0:
+            raise Refused(
+                "answer_too_large",
+                "this streamed answer is too large to be sent whole: send an id and credit",
+            )
+        self._pieces.append(piece)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._pieces)
+
+
+def _part(id: Id | None, body: bytes) -> Frame:
+    assert id is not None  # credit needs an id
+    return encode_server(Part(id, body, more=True))

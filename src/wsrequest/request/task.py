@@ -1,0 +1,292 @@
+"""One request of one connection, from its message to its last frame.
+
+Owns the way through a worker thread: build the request, run the stack, close
+the response; and in which context what is done for it belongs. How the body is sent is
+``answers``', which calls run is ``schedule``'s.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextvars import Context, copy_context
+from typing import Any, Protocol
+
+from asgiref.sync import async_to_sync
+from django.core.handlers.wsgi import WSGIRequest
+
+from wsrequest.errors import Refused
+from wsrequest.protocol.messages import Request
+from wsrequest.protocol.server_codec import encode_refused
+from wsrequest.protocol.session import Key
+from wsrequest.request.auth import seen_user
+from wsrequest.request.browser_cookies import BrowserCookies
+from wsrequest.request.budget import Account
+from wsrequest.request.environ import Base, WebSocketInfo, make_environ, make_request, split_url
+from wsrequest.request.handler import Handler
+from wsrequest.request.response import Outcome, cookie_lines
+from wsrequest.request.sender import FlowController, ResponseSender
+from wsrequest.request.upload import Body
+from wsrequest.types import Frame, Limits
+from wsrequest.workers.loop_callbacks import adopt
+from wsrequest.workers.pool import WorkerPool
+
+__all__ = ["Owner", "RequestTask"]
+
+logger = logging.getLogger("wsrequest.connection")
+
+
+class Config(Protocol):
+    """The settings that a task depends on."""
+
+    @property
+    def limits(self) -> Limits:
+        """Sizes and seconds."""
+
+    @property
+    def token_scheme(self) -> str:
+        """The word before a message's token in Authorization."""
+
+    @property
+    def hides_csrf_token(self) -> bool:
+        """Whether no script of a page can read the cookie of the CSRF token."""
+
+
+class TicketIssuer(Protocol):
+    """Sets cookies aside for a browser."""
+
+    def issue(
+        self,
+        lines: Iterable[str],
+        origin: str,
+        browser: Iterable[str],
+        held: BrowserCookies | None = None,
+    ) -> str:
+        """Return the ticket for lines of Set-Cookie."""
+
+
+class Process(Protocol):
+    """What a task uses of its process."""
+
+    @property
+    def handler(self) -> Handler:
+        """Calls Django."""
+
+    @property
+    def pool(self) -> WorkerPool:
+        """Runs the task."""
+
+    @property
+    def tickets(self) -> Callable[[], TicketIssuer]:
+        """Called for each ticket, since settings are live."""
+
+
+class Owner(Protocol):
+    """The connection of a task.
+
+    Attributes:
+        base: of its handshake.
+        info: what ``request.websocket`` is.
+    """
+
+    base: Base
+    info: WebSocketInfo
+
+    @property
+    def server(self) -> Process:
+        """The process."""
+
+    @property
+    def config(self) -> Config:
+        """The settings of the connection."""
+
+    @property
+    def browser_cookies(self) -> BrowserCookies | None:
+        """What its browser is believed to hold; None without a browser that redeems tickets."""
+
+    def news_of(self, task: "RequestTask") -> list[str]:
+        """The lines of its Set-Cookie that a browser must be told; from any thread."""
+
+    def part_ready(self, task: "RequestTask", frame: Frame, body_bytes: int) -> None:
+        """A frame of an answer that goes on; on the event loop."""
+
+    def task_ended(self, task: "RequestTask", frame: Frame | None) -> None:
+        """The last frame, None when there is nothing to send; on the event loop."""
+
+
+class RequestTask:
+    """A request that was taken and not yet answered to its end. A job for a lane.
+
+    Attributes:
+        account: what ``held_bytes`` counts in; None where nothing is held.
+        context: what its frames are sent in, as its view saw it; None before it was run.
+        held_bytes: what it makes the process hold until it ends.
+        since: loop time of its last progress, for its deadline.
+
+    Args:
+        owner: its connection.
+        key: what the session knows it by.
+        message: the request.
+        flow: meters its answer; None when it is to be sent whole.
+    """
+
+    __slots__ = (
+        "_answer", "_asyncio_task", "_body_context", "_stream", "account", "body", "context",
+        "cookie", "flow", "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_pool",
+        "is_lost", "key", "message", "owner", "set_cookies", "since", "user",
+    )  # fmt: skip
+    _answer_class: type[ResponseSender] = ResponseSender
+
+    def __init__(
+        self, owner: Owner, key: Key, message: Request, flow: FlowController | None
+    ) -> None:
+        self.owner, self.key, self.message, self.flow = owner, key, message, flow
+        self.since = 0.0
+        self.account: Account | None = None
+        self.held_bytes = 0
+        self.body: Body | None = None
+        self.cookie = ""
+        self.set_cookies: list[str] | None = None  # lines of Set-Cookie
+        self.user: tuple[object, bool] | None = None  # as ``seen_user`` says
+        self.has_begun = False  # the first frame of its answer is on its way
+        self.is_endless = False  # its answer does not end by itself
+        self.is_dropped = False  # cancelled, timed out, or its client is gone
+        self.is_in_pool = False  # queued there, or in a thread
+        self.is_lost = False  # its thread counts as parked, for it did not come back in time
+        self._answer: ResponseSender | None = None
+        self._body_context: Context | None = None
+        self.context: Context | None = None
+        self._asyncio_task: asyncio.Task[Any] | None = None  # what a drop cancels
+        self._stream: asyncio.Task[None] | None = None
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether its client has not seen any of the answer, or does not let the rest come."""
+        return not self.has_begun or (self.flow is not None and self.flow.is_starved)
+
+    @property
+    def path(self) -> str:
+        """The path for a line of a log: a query may hold what is nobody's to read."""
+        return split_url(self.message.url)[0]
+
+    # On the event loop.
+
+    def drop(self) -> None:
+        """Nobody waits for it any more: stop what can be stopped. Safe to call twice."""
+        self.is_dropped = True
+        if self.flow is not None:
+            self.flow.drop()
+        if self._asyncio_task is not None:
+            self._asyncio_task.cancel()
+
+    def discard(self) -> None:
+        """Give back what it holds. Safe to call twice."""
+        if self.account is not None:
+            self.account.end(self.held_bytes)
+        self.account, self.held_bytes = None, 0
+        if self.body is not None:
+            self.body.close()
+
+    def deliver(self) -> None:
+        """Take the result of ``run``: the last frame, or a body that goes on here."""
+        self.is_in_pool = False
+        if self.is_lost:
+            self.is_lost = False
+            self.owner.server.pool.unblock()
+        answer = self._answer
+        if answer is not None and answer.unfinished is not None:
+            self._stream = asyncio.get_running_loop().create_task(
+                self._go_on(answer), context=self._body_context
+            )
+        else:
+            self._end()
+
+    async def _go_on(self, answer: ResponseSender) -> None:
+        adopt(copy_context())  # which was copied in a worker thread
+        await self._finish(answer)
+
+    async def _finish(self, answer: ResponseSender) -> None:
+        # Not cancelled before it has begun, or the body would never be closed: hence _task.
+        self._asyncio_task = asyncio.current_task()
+        try:
+            await answer.finish_async()
+        except asyncio.CancelledError:
+            pass  # by drop(); or the server ends its loop, and then nobody waits for this task
+        finally:
+            self._asyncio_task = self._stream = None
+            self._end()
+
+    def _end(self) -> None:
+        self.discard()
+        # They know each other: kept, they would wait for Python's full collection with all of it.
+        answer, self._answer = self._answer, None
+        self.owner.task_ended(self, answer.last_frame if answer else None)
+
+    # In a worker thread.
+
+    def run(self) -> None:
+        """Run the request; the answer waits for ``deliver``, or is posted as it comes."""
+        if self.is_dropped:
+            return
+        owner = self.owner
+        self._answer = answer = self._answer_class(self)
+        try:
+            environ = make_environ(
+                self.message,
+                owner.base,
+                cookie=self.cookie,
+                token_scheme=owner.config.token_scheme,
+                upload=self.body,
+            )
+            outcome = owner.server.handler.handle(environ, self)
+        except Exception as error:
+            if not isinstance(error, Refused):  # Django cannot make one, of an unknown charset say
+                logger.exception("no request for %s", self.path)
+                error = Refused("internal_error", "no request can be made of this message")
+            error.id = self.message.id
+            answer.last_frame = encode_refused(error)
+        except BaseException:
+            # A view may be cancelled by its own doing; then its client waits for an answer.
+            logger.exception("running %s %s failed", self.message.method, self.path)
+            failed = Refused("internal_error", "the view did not return", self.message.id)
+            answer.last_frame = encode_refused(failed)
+        else:
+            self.context, self._body_context = outcome.context, outcome.body_context
+            answer.send(outcome)
+
+    # For the handler.
+
+    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
+        """Make the request, with what is ours on it."""
+        return make_request(environ, self.owner.base, self.owner.info)
+
+    def answered(self, outcome: Outcome) -> None:
+        """Take what the response says of the connection."""
+        answer, response = self._answer, outcome.response
+        assert answer and outcome.request and response  # else nothing is answered
+        try:
+            self.user = seen_user(outcome.request)
+            if lines := cookie_lines(response):
+                answer.learn(lines, outcome)
+            # What a live request reads counts, and it makes no token for a page.
+            if self.owner.config.hides_csrf_token and not self.message.subscribe:
+                answer.learn_csrf_token(outcome.request)
+        except BaseException as error:
+            answer.failed(error)
+
+    def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        """Run an async view on the server's loop; meanwhile the thread waits, parked."""
+
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            if self.is_dropped:
+                raise asyncio.CancelledError
+            self._asyncio_task = asyncio.current_task()
+            try:
+                return await view(*args, **kwargs)
+            finally:
+                self._asyncio_task = None
+
+        def carried(*args: Any, **kwargs: Any) -> Any:
+            with self.owner.server.pool.blocked():
+                return async_to_sync(run)(*args, **kwargs)
+
+        return carried

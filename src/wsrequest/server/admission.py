@@ -1,0 +1,269 @@
+"""Which handshakes are accepted: what they must be, how many there may be, from where, and when."""
+
+from collections import Counter
+from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.wsgi import WSGIRequest
+
+from wsrequest.errors import HandshakeRefused
+from wsrequest.request.environ import Base
+from wsrequest.server.drain import Drain
+from wsrequest.server.rate_limiter import HandshakeRateLimiter
+
+__all__ = ["AdmissionController", "check_embedding", "check_handshake", "check_version", "place_of"]
+
+_TLS = "a WebSocket must be encrypted here: wss instead of ws"
+_HOST = "Open the socket under the host name that the page has, or list the page's origin."
+_PROXY = "Behind a proxy that ends TLS, SECURE_PROXY_SSL_HEADER tells Django of it."
+_OTHER_PAGES = ("cross-site", "same-site")  # of Sec-Fetch-Site
+_MOST_CHARACTERS = 40  # of what a proxy sent, in a sentence
+
+
+def check_version(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Refuse the drafts before RFC 6455, which not every server does.
+
+    They name their page in Sec-WebSocket-Origin, where the check of Origin would not see it.
+
+    Args:
+        headers: of the ASGI scope.
+
+    Raises:
+        HandshakeRefused: 400.
+
+    Source: RFC 6455 section 4.2.1.
+    """
+    for name, value in headers:
+        if name.lower() == b"sec-websocket-version" and value.strip() != b"13":
+            raise HandshakeRefused(400, "the WebSocket must be of version 13, RFC 6455")
+
+
+def place_of(address: str) -> str:
+    """What the sockets of an address are counted under.
+
+    An IPv6 client commonly has a whole /64 to choose addresses from (RFC 6177), so that is one; an
+    IPv4 client that an IPv6 socket took in is itself.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:  # "" behind a Unix socket; whatever a proxy made up
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+
+
+def check_handshake(
+    base: Base,
+    *,
+    allowed_origins: Iterable[str],
+    allow_no_origin: bool,
+    needs_tls: bool = False,
+    secure_header: tuple[str, str] | None = None,
+) -> None:
+    """Refuse a foreign host or origin; note on ``base`` how the origin and the server are related.
+
+    Args:
+        base: of the handshake.
+        allowed_origins: further origins, each whole (scheme, host and port, as browsers send it).
+        allow_no_origin: whether a handshake without Origin, which no browser sends, is accepted.
+        needs_tls: whether HTTP without TLS would be redirected, which no WebSocket can be.
+        secure_header: SECURE_PROXY_SSL_HEADER, for the sentence that says what is amiss.
+
+    Raises:
+        HandshakeRefused: 400 for a host that ALLOWED_HOSTS does not have, 403 for an origin, and
+            for a connection that is not encrypted where it must be.
+
+    Source: RFC 6455 sections 4.2.2 and 10.2; RFC 6454 section 6.
+    """
+    request = WSGIRequest(
+        {**base.environ, "REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": ""}
+    )
+    try:
+        host = request.get_host()
+    except DisallowedHost as error:
+        raise HandshakeRefused(400, str(error)) from None
+    base.is_secure = request.is_secure()
+    if needs_tls and not base.is_secure:
+        hint = _proxy_hint(base, secure_header)
+        raise HandshakeRefused(403, f"{_TLS} (SECURE_SSL_REDIRECT). {hint}")
+    if base.origin is None:
+        if not allow_no_origin:
+            raise HandshakeRefused(
+                403, "a WebSocket needs an Origin here (WSREQUEST_ALLOW_MISSING_ORIGIN is False)"
+            )
+        return
+    own = f"{request.scheme}://{host}".lower()
+    origin = base.origin.lower()
+    base.is_same_origin = origin == own
+    base.is_same_site = base.is_same_origin or _is_same_site(base, own)
+    if not base.is_same_origin and origin not in {allowed.lower() for allowed in allowed_origins}:
+        is_same_host = origin.partition("://")[2] == host.lower()
+        raise HandshakeRefused(
+            403,
+            f"origin {base.origin} is neither this server's own ({own}) nor in "
+            "WSREQUEST_ALLOWED_ORIGINS. "
+            + (_proxy_hint(base, secure_header) if is_same_host else _HOST),
+        )
+
+
+def check_embedding(base: Base) -> None:
+    """Refuse a stream of events that a page of another origin asks for without saying so.
+
+    It then came as a script, an image or a style sheet: these carry the visitor's cookies, too, but
+    no Origin that could be checked. The page cannot read the answer, but can measure it, and
+    have the server run the view. EventSource and fetch send Origin to another origin.
+
+    Args:
+        base: of an HTTP request that passed ``check_handshake``.
+
+    Raises:
+        HandshakeRefused: 403.
+
+    Source: Fetch Metadata Request Headers, section 2.4; Fetch standard, "append a request `Origin`
+        header".
+    """
+    if base.origin is None and base.environ.get("HTTP_SEC_FETCH_SITE") in _OTHER_PAGES:
+        raise HandshakeRefused(
+            403,
+            "a stream of events for a page of another origin needs an Origin that is listed in "
+            "WSREQUEST_ALLOWED_ORIGINS: open it with EventSource or fetch",
+        )
+
+
+def _proxy_hint(base: Base, secure_header: tuple[str, str] | None) -> str:
+    """What to do about a scheme that is not the browser's."""
+    if secure_header is None:
+        return _PROXY
+    key, secure = secure_header
+    name = key.removeprefix("HTTP_").replace("_", "-").title()
+    sent = base.environ.get(key)
+    if sent is None:
+        return f"Your proxy must send {name}: {secure} with the handshake, as with requests."
+    return (
+        f"SECURE_PROXY_SSL_HEADER wants {name}: {secure}; your proxy sent "
+        f"{sent[:_MOST_CHARACTERS]!r} with the handshake."
+    )
+
+
+def _is_same_site(base: Base, own: str) -> bool:
+    """Whether a page of the origin is of the server's site (HTML, "same site").
+
+    A browser says so in Sec-Fetch-Site, if it sends that with handshakes. Else it is guessed
+    without the public suffix list: a guess that is wrong costs a ticket that cannot be redeemed.
+    """
+    told = base.environ.get("HTTP_SEC_FETCH_SITE")
+    if told is not None:
+        return told in ("same-origin", "same-site")
+    ours, theirs = urlsplit(own), urlsplit((base.origin or "").lower())
+    if ours.scheme != theirs.scheme or not ours.hostname or not theirs.hostname:
+        return False
+    if ours.hostname == theirs.hostname:
+        return True
+    if ours.hostname.replace(".", "").isdigit() or ":" in ours.hostname:  # an address has no site
+        return False
+    site = ours.hostname.split(".")[-2:]
+    return len(site) == 2 and site == theirs.hostname.split(".")[-2:]
+
+
+class AdmissionController:
+    """The door of one process. Used on the event loop only.
+
+    Args:
+        drain: from its signal on nobody comes in.
+    """
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+        self._by_place: Counter[str] = Counter()
+        self._arrivals = HandshakeRateLimiter()
+
+    def check(
+        self,
+        base: Base,
+        headers: Iterable[tuple[bytes, bytes]],
+        *,
+        max_connections: int,
+        max_connections_per_address: int,
+        allowed_origins: Iterable[str],
+        allow_no_origin: bool,
+        needs_tls: bool,
+        secure_header: tuple[str, str] | None = None,
+    ) -> str:
+        """Return the place that a handshake is to be counted under.
+
+        Args:
+            base: of the handshake; whether it is of the same origin is noted on it.
+            headers: of its ASGI scope.
+            max_connections: how many may be open.
+            max_connections_per_address: how many of them from one place.
+            allowed_origins: see ``check_handshake``, like the others.
+            allow_no_origin: see there.
+            needs_tls: see there.
+            secure_header: see there.
+
+        Raises:
+            HandshakeRefused: 503 or 429 where there is no room, else as ``check_version`` and
+                ``check_handshake``.
+        """
+        place = place_of(base.environ.get("REMOTE_ADDR", ""))
+        self._check_draining()
+        if self._by_place.total() >= max_connections:
+            raise HandshakeRefused(503, "too many open sockets (WSREQUEST_MAX_CONNECTIONS)")
+        # Behind a Unix socket no client has an address.
+        if place and self._by_place[place] >= max_connections_per_address:
+            raise HandshakeRefused(
+                429,
+                f"too many open sockets from {place} (WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS). "
+                "If that is your proxy, have the server take the client's address from it.",
+            )
+        check_version(headers)
+        check_handshake(
+            base,
+            allowed_origins=allowed_origins,
+            allow_no_origin=allow_no_origin,
+            needs_tls=needs_tls,
+            secure_header=secure_header,
+        )
+        return place
+
+    async def enter(self, place: str, per_second: int, per_second_of_one: int) -> None:
+        """Count a handshake in, and return when it may go on; ``leave`` is due in the end.
+
+        Args:
+            place: what ``check`` said just before.
+            per_second: how many handshakes may.
+            per_second_of_one: how many of them from one place.
+
+        Raises:
+            HandshakeRefused: 429 or 503; then it is not counted.
+        """
+        self._by_place[place] += 1
+        try:
+            await self._arrivals.wait(place, per_second, per_second_of_one)
+            self._check_draining()  # again: it may have waited
+        except BaseException:
+            self.leave(place)
+            raise
+
+    def leave(self, place: str) -> None:
+        """One that came in has gone."""
+        self._by_place[place] -= 1
+        if not self._by_place[place]:
+            del self._by_place[place]
+
+    def refused_after_all(self) -> None:
+        """One that came in was refused by the project. It costs nothing of the common rate."""
+        self._arrivals.give_back()
+
+    def release(self) -> None:
+        """Let those who wait go on at once, each to be told that nobody comes in any more."""
+        self._arrivals.release()
+
+    def _check_draining(self) -> None:
+        if self._drain.is_draining:
+            raise HandshakeRefused(503, "the server is about to restart")

@@ -1,0 +1,71 @@
+"""Drain before uvicorn closes its connections, where it shuts down without a signal.
+
+With ``--limit-max-requests``, or gunicorn's ``--max-requests``, uvicorn ends by itself. It closes
+each WebSocket with 1012, whatever is in flight, and tells the application only afterwards. The one
+thing that it does first is to call ``shutdown`` of its protocol objects, so this stands there.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from wsrequest.server.drain import Drain
+
+__all__ = ["UvicornShutdown"]
+
+_WEBSOCKETS, _HTTP = "uvicorn.protocols.websockets.", "uvicorn.protocols.http."
+
+
+class UvicornShutdown:
+    """Stands before the shutdown of those connections that the application serves.
+
+    Args:
+        drain: runs once. Then uvicorn closes what is still open, as it would have.
+    """
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+        self._connections: set[Any] | None = None  # of uvicorn's server
+        self._begin_once: Callable[[], None] = _nothing
+
+    def watch(self, send: object) -> None:
+        """Have one connection wait for the drain. Does nothing with another server.
+
+        Args:
+            send: the ASGI callable, as the server gave it.
+        """
+        protocol: Any = _protocol_of(send)
+        connections = getattr(protocol, "connections", None)
+        if not isinstance(connections, set) or not hasattr(protocol, "shutdown"):
+            return
+        if connections is not self._connections:
+            self._connections = connections
+            self._begin_once = partial(self._begin, connections)
+        protocol.shutdown = self._begin_once  # one object for all of them
+
+    def _begin(self, connections: set[Any]) -> None:
+        if connections is self._connections:
+            self._connections = None
+            self._drain.begin(partial(_close, connections, self._begin_once))
+
+
+def _close(connections: set[Any], hook: Callable[[], None]) -> None:
+    for protocol in list(connections):
+        if vars(protocol).get("shutdown") is hook:
+            protocol.shutdown = _nothing  # uvicorn may still come to it
+            type(protocol).shutdown(protocol)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _protocol_of(send: object) -> object:
+    owner: Any = getattr(send, "__self__", None)
+    module = type(owner).__module__
+    if module.startswith(_WEBSOCKETS):
+        return owner
+    if module.startswith(_HTTP):  # a request's own object
+        protocol = getattr(owner, "transport", None) and owner.transport.get_protocol()
+        return protocol if type(protocol).__module__.startswith(_HTTP) else None
+    return None

@@ -1,0 +1,1 @@
+"""The live requests of one connection."""

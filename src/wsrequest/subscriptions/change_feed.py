@@ -1,0 +1,61 @@
+"""What one process hears of commits: from the bus to its registry, in order.
+
+Owns how far it has heard, so that somebody can wait for what was published before.
+"""
+
+from collections.abc import Callable
+
+from wsrequest.bus.base import Bus, Post, Topic
+from wsrequest.live.manager import LiveQueryManager
+from wsrequest.types import Commit
+
+__all__ = ["ChangeFeed"]
+
+
+class ChangeFeed:
+    """Joins a bus and a registry. Used on the registry's event loop.
+
+    Args:
+        bus: where commits are told.
+        topic: under which.
+        manager: who is to hear of them.
+        post: has a function called on the event loop, from any thread.
+    """
+
+    def __init__(
+        self, bus: Bus, topic: Topic[Commit], manager: LiveQueryManager, post: Post
+    ) -> None:
+        self._bus, self._topic, self._manager = bus, topic, manager
+        self._position = bus.position(topic)
+        self._waiting: list[tuple[int, Callable[[], None]]] = []
+        self._subscription = bus.subscribe(topic, self._receive, self._lost, post=post)
+
+    def when_heard(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once the registry knows of all that was published by now."""
+        position = self._bus.position(self._topic)
+        if self._position >= position:
+            then()
+        else:
+            self._waiting.append((position, then))
+
+    def stop(self) -> None:
+        """Hear nothing more. Safe to call twice."""
+        self._subscription.close()
+
+    def _receive(self, position: int, changes: Commit) -> None:
+        self._position = position
+        self._manager.receive(changes)
+        self._tell()
+
+    def _lost(self) -> None:
+        self._position = self._bus.position(self._topic)
+        self._manager.lost()
+        self._tell()
+
+    def _tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for position, then in waiting:
+            if position <= self._position:
+                then()
+            else:
+                self._waiting.append((position, then))

@@ -1,0 +1,439 @@
+"""One run of a view for a live request: the first, which is a call like any, and those after it.
+
+Owns what such a run is besides a call: that it is watched while it reads, answered whole, and
+that its conditional headers are kept from the application. What becomes of it is the
+registry's and the subscriber's.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Container
+from contextlib import AbstractContextManager, nullcontext
+from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from django.core.handlers.wsgi import WSGIRequest
+
+from wsrequest.errors import Refused
+from wsrequest.live.http_caching import fresh_seconds, shared_key
+from wsrequest.live.normalizing import Normalizer
+from wsrequest.live.query import Run
+from wsrequest.live.snapshot import Snapshot
+from wsrequest.live.tracking.reads import ReadSet, reading
+from wsrequest.protocol.messages import Request, Response
+from wsrequest.protocol.session import Key
+from wsrequest.request.discarding import Discarded, discarding
+from wsrequest.request.environ import Base, LiveWebSocketInfo, WebSocketInfo
+from wsrequest.request.response import Outcome
+from wsrequest.request.secrets import csp_nonce, csrf_secret, held_secrets
+from wsrequest.request.sender import ResponseSender
+from wsrequest.request.task import Owner, RequestTask
+from wsrequest.server.context import ConnectionConfig, Live, ServerContext
+from wsrequest.subscriptions.cookie_reads import CookieReads, note_cookies
+from wsrequest.subscriptions.resumption import digest_of_cookies, digest_of_request, prove, proven
+from wsrequest.subscriptions.shared import SharedKey, Site, site_of, told_by
+from wsrequest.types import Frame, ReadPredicate
+
+__all__ = [
+    "LiveTask",
+    "Place",
+    "Rerun",
+    "Told",
+    "check_live",
+    "identity_of",
+    "unconditional",
+    "without",
+]
+
+logger = logging.getLogger("wsrequest.live")
+
+# A run must give the whole answer, whatever its subscriber holds already.
+_CONDITIONAL = frozenset(
+    "if-none-match if-modified-since if-match if-unmodified-since if-range range".split()
+)
+# Of one connection or request only: who is at its other end they do not tell.
+_NOBODYS = frozenset(("REMOTE_PORT", "wsgi.input", "wsgi.errors"))
+
+
+class _LiveAnswer(ResponseSender):
+    __slots__ = ("_whole",)
+    _task: "LiveTask"
+
+    def __init__(self, task: "LiveTask") -> None:
+        super().__init__(task)
+        self._whole: tuple[Response, bytes] | None = None
+
+    def send(self, outcome: Outcome) -> None:
+        """Take a response and close it; never raises."""
+        super().send(outcome)
+        self._take()
+
+    async def finish_async(self) -> None:
+        """Take the rest of an async body and close the response; raises only when cancelled."""
+        await super().finish_async()
+        if self._whole is not None:
+            await asyncio.to_thread(self._take)
+
+    def _take(self) -> None:
+        whole, self._whole = self._whole, None
+        try:
+            if whole is not None:
+                self._task.took(*whole)
+        except Exception as error:
+            self.failed(error)
+
+    def learn(self, lines: list[str], outcome: Outcome) -> None:
+        """Take the cookies that a response sets; may raise what ``failed`` is for."""
+        self._task.sets_cookies = True
+        if self._task.discarded is None:
+            super().learn(lines, outcome)
+        elif outcome.response is not None:
+            outcome.response.cookies.clear()
+            del outcome.response["Set-Cookie"]
+
+    def _begin_head(self, outcome: Outcome) -> None:
+        super()._begin_head(outcome)
+        self._task.look_whether_public(self._head())
+
+    def _end_whole(self, body: bytes | None) -> None:
+        self._whole = self._head(), body or b""
+
+    def _endless(self) -> Refused:
+        return Refused("not_live", "this answer is a stream of events, which has no end")
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, Refused):
+            self._task.refusal = error
+        super().failed(error)
+
+
+class LiveOwner(Owner, Protocol):
+    """The connection of a live request."""
+
+    @property
+    def server(self) -> ServerContext:
+        """The process."""
+
+    @property
+    def config(self) -> ConnectionConfig:
+        """The settings of the connection."""
+
+
+class LiveTask(RequestTask):
+    """A call with ``subscribe``, first run of a live request.
+
+    Args:
+        owner: its connection, or stream of events.
+        key: what the session knows it by.
+        message: the request.
+        is_by_http: whether the message stands for an HTTP request, that for a stream.
+
+    Attributes:
+        live_run: the registry's; set when it goes to the lane.
+        head: of its answer, and ``result`` all of it, once it has one to the end.
+        refusal: why no run of it can be answered, as far as its answer was looked at.
+        by_session: whether it was answered for a user whom a session named.
+        sets_cookies: whether its answer does; a browser's connection is not shown them.
+        cookies: which of them it read.
+        is_anew: whether it takes the place of a rerun that could not be sent.
+        needs_sender: its body has tokens of a CSRF secret that the visitor does not have, for what
+            a run sets is discarded. It is not to be sent.
+        discarded: what it wrote to sessions, when that is not to be kept; None when it is.
+        proof: that it was answered, for the client to take it up again.
+    """
+
+    __slots__ = (
+        "_info", "_is_by_http", "_is_stream", "_proven", "_reads", "_request", "_shared_key",
+        "_site", "_uses_token", "by_session", "cookies", "discarded", "head", "is_anew", "live_run",
+        "needs_sender", "proof", "refusal", "result", "sets_cookies", "shown_message",
+    )  # fmt: skip
+    _answer_class = _LiveAnswer
+    owner: LiveOwner
+
+    def __init__(
+        self, owner: LiveOwner, key: Key, message: Request, *, is_by_http: bool = False
+    ) -> None:
+        super().__init__(owner, key, unconditional(message), None)
+        self._is_by_http = is_by_http
+        self.shown_message = message
+        self.live_run: Run | None = None
+        self.by_session = self.sets_cookies = False
+        self.head: Response | None = None
+        self.result: Snapshot | None = None
+        self.refusal: Refused | None = None
+        self.discarded: Discarded | None = None
+        self.proof = ""
+        self._proven: str | None = None  # for which cookies it was answered before
+        self._is_stream = False
+        self._reads = ReadSet()
+        self.cookies: CookieReads | None = None
+        self._uses_token = self.needs_sender = self.is_anew = False
+        self._request: WSGIRequest | None = None
+        self._info: LiveWebSocketInfo | None = None
+        self._site: Site | None = None
+        self._shared_key: SharedKey | None = None
+
+    @property
+    def reads(self) -> frozenset[ReadPredicate]:
+        """What it read; empty until it ran."""
+        return self._reads.result()
+
+    @property
+    def cookie_names(self) -> frozenset[str] | None:
+        """The cookies that count for its answer, present or not; None for all."""
+        if self.cookies is None:
+            return frozenset()  # it did not run
+        return self.cookies.counting(self.owner.config.csrf_cookie, uses_token=self._uses_token)
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether the answer is of this connection only."""
+        return self._info is not None and self._info.is_personal
+
+    @property
+    def expires_seconds(self) -> float | None:
+        """When to run it again, whatever is written; None: never for that reason alone."""
+        told = self._reads.expires_seconds
+        # A cache may have answered, which nobody sees, even where a middleware in front of it has
+        # read something: by HTTP, too, the answer is good for so long.
+        fresh = fresh_seconds(self.result.headers) if self.result is not None else None
+        return min((s for s in (told, fresh) if s is not None), default=None)
+
+    def run(self) -> None:
+        """Run the request; every statement is looked at."""
+        self._reads.run = self.live_run
+        self._reads.is_rerun = self.owner.info.is_rerun
+        if self.message.rerun:
+            self._proven = proven(self.message.rerun, self._digest_of_request())
+            if self._proven is not None:
+                self.discarded = Discarded()
+        self._run()
+        if self._proven is not None and not self._can_resume():
+            if self._answer is not None and self._answer.unfinished is not None:
+                self._answer.unfinished.close()
+            self.discarded = self._proven = self._shared_key = None
+            self.head = self.result = self.refusal = None
+            self.needs_sender = self.sets_cookies = self._is_stream = False
+            self._run()
+
+    def _run(self) -> None:
+        with reading(self._reads), self._effects():
+            super().run()
+        self._is_stream = self._answer is not None and self._answer.unfinished is not None
+
+    def _can_resume(self) -> bool:
+        """Whether the answer of a run without effects may be sent to the client."""
+        # It can send no form without what the run would set; and it has proven only what it asks,
+        # not yet that it is the visitor who was answered.
+        return not self.needs_sender and self._digest_of_cookies() == self._proven
+
+    def _digest_of_request(self) -> str:
+        return digest_of_request(self.message, self.owner.base, is_by_http=self._is_by_http)
+
+    def _digest_of_cookies(self) -> str:
+        # What a stream reads while it is sent is not known in time.
+        names = None if self._is_stream else self.cookie_names
+        return digest_of_cookies(self.cookie, names, self.owner.config.csrf_cookie)
+
+    async def _finish(self, answer: ResponseSender) -> None:
+        with reading(self._reads), self._effects():
+            await super()._finish(answer)
+
+    def _effects(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.discarded is None else discarding(self.discarded)
+
+    def _end(self) -> None:
+        if self.live_run is not None:
+            self.live_run.lags = self._reads.lags
+        super()._end()
+
+    def took(self, head: Response, body: bytes) -> None:
+        """The whole answer is there. In a thread, for its work grows with the body."""
+        request, self._request = self._request, None
+        assert request is not None  # who has an answer had a request
+        self.head = head
+        self.by_session = bool(self.user and self.user[1])
+        secret = csrf_secret(request)
+        self._uses_token = secret is not None
+        normalizer = Normalizer(secret, csp_nonce(request), self.owner.config.live_ignored, request)
+        shared_key = None if self.is_personal else self._shared_key
+        self.result = Snapshot(head.status, head.headers, body, shared_key, normalizer)
+        query = None if self.live_run is None else self.live_run.query
+        latest = None if query is None else query.latest
+        if latest is None or latest.digest != self.result.digest:  # else it will not be sent
+            self.result.prepare()
+        if self.discarded is not None and normalizer.has_token(body):
+            name = self.owner.config.session_cookie_name
+            held = held_secrets(request, self.discarded, name)
+            self.needs_sender = not any(normalizer.is_secret(value) for value in held)
+        if self.result.is_success and not self._reads.is_rerun:
+            self.proof = prove(self._digest_of_request(), self._digest_of_cookies())
+
+    def look_whether_public(self, head: Response) -> None:
+        """Note who else may be shown the answer; in the thread that runs the request."""
+        request, live = self._request, self.owner.server.live
+        assert request is not None and live is not None  # it has a response
+        varying = shared_key(head.status, head.headers, request.META)
+        if varying is None or self._site is None or self.sets_cookies:
+            return
+        try:
+            told = told_by(live.share_key, request)
+        except Exception:
+            logger.exception("WSREQUEST_LIVE_SHARE_KEY failed: %s is not shared", self.path)
+        else:
+            message = self.message
+            self._shared_key = SharedKey(self._site, message.url, message.query, told, varying)
+
+    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
+        """Make the request, with what is ours on it."""
+        request = super().make_request(environ)
+        info = self.owner.info
+        self._info = info.of_live(is_rerun=info.is_rerun, is_resumed=self._proven is not None)
+        request.websocket = self._info  # type: ignore[attr-defined]  # ours
+        self._request, self._site = request, site_of(request)
+        self.cookies = note_cookies(request)
+        return request
+
+
+class Told(NamedTuple):
+    """What a run tells of those whom it was for.
+
+    Attributes:
+        names: of the cookies that count for the answer; None for all.
+        cookie: the Cookie header that it had.
+        is_personal: whether the answer is of one connection only.
+    """
+
+    names: frozenset[str] | None
+    cookie: str
+    is_personal: bool
+
+
+class Place(Protocol):
+    """Where a live request is sent from: a connection, or a stream of events."""
+
+    server: ServerContext
+    config: ConnectionConfig
+    base: Base
+    info: WebSocketInfo
+
+
+class Rerun:
+    """A view that is run again, for whoever shares its result. A job of the registry.
+
+    Args:
+        place: of the subscriber whose identity it has.
+        message: its request.
+        cookie: the Cookie header that the subscriber has now.
+        run: the registry's.
+        live: of the service.
+        on_end: called when the registry knows of the end.
+        ask_anew: called instead of sending what only a run with effects can give.
+    """
+
+    __slots__ = (
+        "_ask_anew", "_task", "_live", "_on_end", "_run", "base", "info", "server", "config",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        place: Place,
+        message: Request,
+        cookie: str,
+        run: Run,
+        live: Live,
+        on_end: Callable[[], None] = lambda: None,
+        ask_anew: Callable[[], None] | None = None,
+    ) -> None:
+        self._on_end, self._ask_anew = on_end, ask_anew
+        self.server, self.config, self.base = place.server, place.config, place.base
+        self.info: WebSocketInfo = place.info.of_live(is_rerun=True)
+        self._run, self._live = run, live
+        task = LiveTask(self, None, message)
+        self._task: LiveTask | None = task  # until it has ended: it knows this one, too
+        task.discarded = Discarded()
+        task.live_run, task.cookie, task.is_in_pool = run, cookie, True
+        self.server.pool.submit(task, live.queue_key)
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more. Its thread counts as lost until it comes back."""
+        task = self._task
+        if task is None:
+            return
+        if self.server.pool.withdraw(task, self._live.queue_key):
+            task.is_in_pool, self._task = False, None
+            self._live.manager.finished(self._run, None, ())
+            return
+        task.drop()
+        if task.is_in_pool and not task.is_lost:
+            task.is_lost = True
+            self.server.pool.block()
+
+    # The owner of its call.
+
+    @property
+    def browser_cookies(self) -> None:
+        """None: it issues no tickets."""
+
+    def news_of(self, task: RequestTask) -> list[str]:
+        """None: nobody is there to take what it sets."""
+        return []
+
+    def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
+        """Nothing comes in parts."""
+
+    def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
+        """Tell the registry."""
+        assert isinstance(task, LiveTask)
+        self._task = None
+        if task.needs_sender and self._ask_anew is not None:
+            self._ask_anew()
+            self._live.manager.finished(self._run, None, (), is_moot=True)
+            return
+        self._live.manager.finished(
+            self._run,
+            task.result or task.refusal,
+            task.reads,
+            expires_seconds=task.expires_seconds,
+            told=Told(task.cookie_names, task.cookie, task.is_personal),
+        )
+        self._on_end()
+
+
+def check_live(reads: Collection[ReadPredicate], expires_seconds: float | None) -> None:
+    """Refuse what could only be live in name.
+
+    Args:
+        reads: of its first run.
+        expires_seconds: when it is to run again, whatever is written; None for never.
+
+    Raises:
+        Refused: ``not_live``.
+    """
+    if not reads and expires_seconds is None:
+        raise Refused(
+            "not_live",
+            "the view read nothing whose change can be seen: let it call "
+            "wsrequest.live.depends_on(...), or ask for it without subscribe",
+        )
+
+
+def unconditional(message: Request) -> Request:
+    """The request without the headers that ask for less than the whole answer."""
+    return without(message, _CONDITIONAL)
+
+
+def without(message: Request, names: Container[str]) -> Request:
+    """The request without the headers whose names, in lower case, are among ``names``."""
+    headers = {n: v for n, v in message.headers.items() if n.lower() not in names}
+    if len(headers) == len(message.headers):
+        return message
+    return msgspec.structs.replace(message, headers=headers)
+
+
+def identity_of(base: Base) -> bytes:
+    """A digest of all that the handshake says of whoever is at the other end, but the cookies."""
+    told = sorted((key, str(value)) for key, value in base.environ.items() if key not in _NOBODYS)
+    told.append(("origin", str(base.origin)))
+    return blake2b(repr(told).encode(), digest_size=16).digest()

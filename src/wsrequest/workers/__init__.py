@@ -1,0 +1,1 @@
+"""A fair pool of worker threads. Knows nothing of Django."""
