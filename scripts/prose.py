@@ -1,4 +1,4 @@
-"""Checks the prose of the documents; --counts and a name take modules, too.
+"""Checks the prose of the documents, docstrings and comments.
 
 Usage: scripts/prose.py            fail where a rule is broken
        scripts/prose.py --counts   print the words per sentence of each file
@@ -21,7 +21,140 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_AVERAGE_WORDS = 18
 MAX_WORDS = 40
 
-PENDING: tuple[str, ...] = ()
+PENDING: tuple[str, ...] = (
+    "src/wsrequest/apps.py",
+    "src/wsrequest/asgi.py",
+    "src/wsrequest/bus/__init__.py",
+    "src/wsrequest/bus/base.py",
+    "src/wsrequest/bus/codec.py",
+    "src/wsrequest/bus/delivery.py",
+    "src/wsrequest/bus/memory.py",
+    "src/wsrequest/checks/deployment.py",
+    "src/wsrequest/checks/project.py",
+    "src/wsrequest/checks/settings.py",
+    "src/wsrequest/checks/tokens.py",
+    "src/wsrequest/checks/users.py",
+    "src/wsrequest/conf.py",
+    "src/wsrequest/connection/connection.py",
+    "src/wsrequest/connection/dispatcher.py",
+    "src/wsrequest/connection/identity.py",
+    "src/wsrequest/connection/log.py",
+    "src/wsrequest/connection/send_queue.py",
+    "src/wsrequest/connection/sse.py",
+    "src/wsrequest/connection/timeouts.py",
+    "src/wsrequest/connection/unread.py",
+    "src/wsrequest/contrib/classic.py",
+    "src/wsrequest/errors.py",
+    "src/wsrequest/faults.py",
+    "src/wsrequest/live/__init__.py",
+    "src/wsrequest/live/commit_log.py",
+    "src/wsrequest/live/diff.py",
+    "src/wsrequest/live/http_caching.py",
+    "src/wsrequest/live/index.py",
+    "src/wsrequest/live/kept.py",
+    "src/wsrequest/live/manager.py",
+    "src/wsrequest/live/normalizing.py",
+    "src/wsrequest/live/query.py",
+    "src/wsrequest/live/queues.py",
+    "src/wsrequest/live/scheduler.py",
+    "src/wsrequest/live/snapshot.py",
+    "src/wsrequest/live/sql/analyzer.py",
+    "src/wsrequest/live/sql/effects.py",
+    "src/wsrequest/live/sql/functions.py",
+    "src/wsrequest/live/sql/memory.py",
+    "src/wsrequest/live/sql/narrowing.py",
+    "src/wsrequest/live/sql/outline.py",
+    "src/wsrequest/live/sql/parameters.py",
+    "src/wsrequest/live/sql/predicates.py",
+    "src/wsrequest/live/sql/tables.py",
+    "src/wsrequest/live/sql/tokenizer.py",
+    "src/wsrequest/live/sql/values.py",
+    "src/wsrequest/live/tracking/api.py",
+    "src/wsrequest/live/tracking/cache_calls.py",
+    "src/wsrequest/live/tracking/caches.py",
+    "src/wsrequest/live/tracking/catalog.py",
+    "src/wsrequest/live/tracking/catalogs.py",
+    "src/wsrequest/live/tracking/connection.py",
+    "src/wsrequest/live/tracking/counters.py",
+    "src/wsrequest/live/tracking/cursors.py",
+    "src/wsrequest/live/tracking/databases.py",
+    "src/wsrequest/live/tracking/keys.py",
+    "src/wsrequest/live/tracking/reads.py",
+    "src/wsrequest/live/tracking/schema.py",
+    "src/wsrequest/live/tracking/sessions.py",
+    "src/wsrequest/live/tracking/tracker.py",
+    "src/wsrequest/live/tracking/transaction.py",
+    "src/wsrequest/live/tracking/wrapping.py",
+    "src/wsrequest/live/waits.py",
+    "src/wsrequest/management/access.py",
+    "src/wsrequest/management/applications.py",
+    "src/wsrequest/management/commands/runserver.py",
+    "src/wsrequest/management/commands/runwebsockets.py",
+    "src/wsrequest/management/listening.py",
+    "src/wsrequest/management/serving.py",
+    "src/wsrequest/protocol/client_codec.py",
+    "src/wsrequest/protocol/content.py",
+    "src/wsrequest/protocol/frame_parser.py",
+    "src/wsrequest/protocol/framing.py",
+    "src/wsrequest/protocol/headers.py",
+    "src/wsrequest/protocol/messages.py",
+    "src/wsrequest/protocol/nesting.py",
+    "src/wsrequest/protocol/patches.py",
+    "src/wsrequest/protocol/server_codec.py",
+    "src/wsrequest/protocol/session.py",
+    "src/wsrequest/protocol/unreadable.py",
+    "src/wsrequest/protocol/validation.py",
+    "src/wsrequest/request/auth.py",
+    "src/wsrequest/request/browser_cookies.py",
+    "src/wsrequest/request/budget.py",
+    "src/wsrequest/request/cookies.py",
+    "src/wsrequest/request/discarding.py",
+    "src/wsrequest/request/environ.py",
+    "src/wsrequest/request/exclusions.py",
+    "src/wsrequest/request/handler.py",
+    "src/wsrequest/request/remote_user.py",
+    "src/wsrequest/request/response.py",
+    "src/wsrequest/request/secrets.py",
+    "src/wsrequest/request/sender.py",
+    "src/wsrequest/request/set_cookie.py",
+    "src/wsrequest/request/task.py",
+    "src/wsrequest/request/upload.py",
+    "src/wsrequest/server/admission.py",
+    "src/wsrequest/server/browser_binding.py",
+    "src/wsrequest/server/connections.py",
+    "src/wsrequest/server/context.py",
+    "src/wsrequest/server/drain.py",
+    "src/wsrequest/server/endpoint.py",
+    "src/wsrequest/server/rate_limiter.py",
+    "src/wsrequest/server/refusals.py",
+    "src/wsrequest/server/ticket_store.py",
+    "src/wsrequest/server/ticket_sweep.py",
+    "src/wsrequest/server/tickets.py",
+    "src/wsrequest/server/uvicorn.py",
+    "src/wsrequest/server/write_buffer.py",
+    "src/wsrequest/subscriptions/barrier.py",
+    "src/wsrequest/subscriptions/change_feed.py",
+    "src/wsrequest/subscriptions/cookie_reads.py",
+    "src/wsrequest/subscriptions/resumption.py",
+    "src/wsrequest/subscriptions/run.py",
+    "src/wsrequest/subscriptions/shared.py",
+    "src/wsrequest/subscriptions/subscription.py",
+    "src/wsrequest/templatetags/wsrequest.py",
+    "src/wsrequest/test/clients.py",
+    "src/wsrequest/test/feed.py",
+    "src/wsrequest/test/handlers.py",
+    "src/wsrequest/test/live.py",
+    "src/wsrequest/test/requests.py",
+    "src/wsrequest/test/responses.py",
+    "src/wsrequest/test/runner.py",
+    "src/wsrequest/test/runs.py",
+    "src/wsrequest/test/servers.py",
+    "src/wsrequest/types.py",
+    "src/wsrequest/workers/loop_callbacks.py",
+    "src/wsrequest/workers/pool.py",
+    "src/wsrequest/workers/queue.py",
+    "src/wsrequest/workers/scaling.py",
+)
 
 HABITS = {
     "opens with 'so many'": r"(?:^|[.:;] )so (?:many|much|long|often|few)\b(?! as\b)",
@@ -213,11 +346,14 @@ def main(arguments: list[str]) -> int:
             print(f"{average:5.1f} {len(counts):5} {path.relative_to(ROOT)}")
         return 0
     failed = False
-    for path in [Path(name).resolve() for name in arguments] or pages():
+    for path in [Path(name).resolve() for name in arguments] or [*pages(), *modules()]:
         name = path.relative_to(ROOT).as_posix()
-        if name in PENDING and not arguments:
-            continue
         texts = blocks(path)
+        if name in PENDING and not arguments:
+            if not problems(texts):
+                print(f"{name}: passes now, so take it off PENDING")
+                failed = True
+            continue
         for problem in (*problems(texts), *general_problems(path, texts)):
             print(f"{name}: {problem}")
             failed = True
