@@ -73,6 +73,7 @@ NAVIGATION = {
         "Move from django-eventstream <migrating/eventstream>",
     ],
     "Topics": [
+        "architecture",
         "How live GET works <live>",
         "security",
         "parity",
