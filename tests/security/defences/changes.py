@@ -12,21 +12,21 @@ _DELIVERY = UNIT + "bus/test_delivery.py::"
 CHANGES = (
     Defence(
         (13,),
-        "a value is compared as the database gets it, not as it looks: members of enumerations",
+        "a value is compared as the database gets it: enumerations",
         SRC + "live/sql/values.py",
         (("text = str.__str__(value)", "text = str(value)"),),
         (_TESTS + "values.py::test_member_of_an_enumeration_is_what_the_database_gets",),
     ),
     Defence(
         (13,),
-        "a value that a driver adapts by itself may be any",
+        "a value that a driver adapts on its own counts as any value",
         SRC + "live/sql/values.py",
         (("_KINDS.get(kind) or not passes(cls, base):", "_KINDS.get(kind):"),),
         (_TESTS + "values.py::test_class_that_the_driver_adapts_is_any",),
     ),
     Defence(
         (13,),
-        "a subclass of a known class may be any",
+        "a subclass of a known class counts as any value",
         SRC + "live/sql/values.py",
         (
             (
@@ -69,35 +69,35 @@ CHANGES = (
     ),
     Defence(
         (33,),
-        "commits that are heavy without their rows do not pile up, either",
+        "commits that are large even without their rows do not pile up either",
         SRC + "bus/delivery.py",
         (("is_room = self._bytes + weight <= _MOST_BYTES", "is_room = True"),),
         (_DELIVERY + "test_commits_that_are_heavy_without_their_rows_are_lost",),
     ),
     Defence(
         (33,),
-        "the event loop stops early where commits are compared with what a run read",
+        "the event loop stops early when it compares commits with what a run read",
         SRC + "live/index.py",
         ((" or self.work > MAX_LOOKS or ", " or "),),
         (_LOG + "test_ten_thousand_commits_are_looked_through_with_bounded_work",),
     ),
     Defence(
         (33,),
-        "the event loop stops early where one commit is compared with many readers",
+        "the event loop stops early when it compares one commit with many readers",
         SRC + "live/index.py",
         (("if rows is None or len(rows) * len(self.schemes) > MAX_LOOKS:", "if rows is None:"),),
         (UNIT + "live/test_index.py::test_rows_and_columns_that_are_too_many_concern_all_readers",),
     ),
     Defence(
         (33,),
-        "a run stands in a bounded number of places of the index",
+        "a run has a limited number of places in the index",
         SRC + "live/tracking/reads.py",
         (("            if left < 0:\n", "            if False:\n"),),
         (_LOG + "test_run_of_many_conditions_stands_in_a_bounded_number_of_places",),
     ),
     Defence(
         (33,),
-        "the event loop has a turn for others between commits",
+        "the event loop gives others a turn between commits",
         SRC + "bus/delivery.py",
         (("if count and time.monotonic() > end:", "if False:"),),
         (_DELIVERY + "test_a_turn_ends_when_it_has_taken_its_time",),
@@ -121,7 +121,7 @@ CHANGES = (
     ),
     Defence(
         (13,),
-        "rows are told apart only by columns that the database compares as Python does",
+        "rows are distinguished only by columns that the database compares as Python does",
         SRC + "live/tracking/schema.py",
         (("if told.get(c) == _BASES.get(kind, kind)}", "}"),),
         (_CATALOG + "test_column_that_folds_case_does_not_narrow",),
@@ -142,7 +142,7 @@ CHANGES = (
     ),
     Defence(
         (13,),
-        "a row that a trigger may change may be any",
+        "a row that a trigger may change counts as any row",
         SRC + "live/tracking/schema.py",
         (("{table, *named}.union(", "{*named}.union("),),
         (_CATALOG + "test_trigger_that_changes_its_row_leaves_it_unknown",),
@@ -156,7 +156,7 @@ CHANGES = (
     ),
     Defence(
         (13,),
-        "before a database was asked, a write may be of any of its tables",
+        "until a database's catalog is read, a write may be to any of its tables",
         SRC + "live/tracking/schema.py",
         (("        if self.is_blind:\n", "        if False:\n"),),
         (_CATALOG + "test_nobody_waits_whose_writes_the_answer_may_wait_for",),

@@ -15,7 +15,7 @@ __all__ = ["HANDSHAKE"]
 HANDSHAKE = (
     Defence(
         (2, 6),
-        "drafts before RFC 6455 are refused, whose Origin has another name",
+        "the Origin check also covers drafts before RFC 6455, which use another header name",
         SRC + "server/admission.py",
         (('value.strip() != b"13"', "False"),),
         (
@@ -61,7 +61,7 @@ HANDSHAKE = (
     ),
     Defence(
         (29,),
-        "the Origin check heeds no setting of CSRF",
+        "no CSRF setting changes the Origin check",
         SRC + "asgi.py",
         (
             (
@@ -83,7 +83,7 @@ HANDSHAKE = (
     ),
     Defence(
         (6,),
-        "a handshake without Origin is refused where the setting says so",
+        "a handshake without Origin is refused if the setting says so",
         SRC + "server/admission.py",
         (("if not allow_no_origin:", "if False:"),),
         (
@@ -104,7 +104,7 @@ HANDSHAKE = (
     ),
     Defence(
         (6,),
-        "a stream of events is refused to a page elsewhere that embeds it without Origin",
+        "a page of another site cannot embed a stream of events without Origin",
         SRC + "asgi.py",
         (("            check_embedding(base)\n", ""),),
         (
@@ -114,7 +114,7 @@ HANDSHAKE = (
     ),
     Defence(
         (6,),
-        "no page elsewhere can embed a stream of events",
+        "a page of another site cannot embed a stream of events",
         SRC + "connection/sse.py",
         (("            *NOT_EMBEDDED,\n", ""),),
         (
@@ -124,7 +124,7 @@ HANDSHAKE = (
     ),
     Defence(
         (25,),
-        "a flood of refused handshakes is one line and a sum",
+        "a flood of refused handshakes is logged as one line and a count",
         SRC + "server/refusals.py",
         (
             ("        if counts is not None:\n", "        if False:\n"),
@@ -201,7 +201,7 @@ HANDSHAKE = (
     of_check(
         (4,),
         "W006",
-        "pings are rarer than proxies are patient",
+        "pings are rarer than a proxy allows",
         "settings",
         "conf.PING_SECONDS >= _PROXY_SECONDS",
         "[W006 WSREQUEST_PING_SECONDS is 60, but proxies]",

@@ -7,7 +7,7 @@ __all__ = ["IDENTITY"]
 IDENTITY = (
     Defence(
         (7,),
-        "without Origin Django asks for the CSRF token",
+        "without Origin, Django requires the CSRF token",
         SRC + "request/environ.py",
         (
             (
@@ -33,7 +33,7 @@ IDENTITY = (
     ),
     Defence(
         (30,),
-        "a message without a proxy's header is nobody's",
+        "a message without a proxy's header is anonymous",
         SRC + "request/remote_user.py",
         (("    request.user, request.auser = nobody, auser\n", ""),),
         (
@@ -44,7 +44,7 @@ IDENTITY = (
     ),
     Defence(
         (30,),
-        "the header Remote-User counts where HTTP of the process reads it, and nowhere else",
+        "the header Remote-User counts only if HTTP of the same process reads it",
         SRC + "request/remote_user.py",
         (
             ("        if same is not None:\n", "        if True:\n            same = middleware\n"),
@@ -59,7 +59,7 @@ IDENTITY = (
     ),
     Defence(
         (9,),
-        "a socket is closed when its session has ended",
+        "a socket closes when its session has ended",
         SRC + "connection/timeouts.py",
         (("            watched.session_is_due()\n", "            pass\n"),),
         (
@@ -69,7 +69,7 @@ IDENTITY = (
     ),
     Defence(
         (9,),
-        "a session whose user may not log in any more has ended",
+        "a session has ended if its user may not log in any more",
         SRC + "request/auth.py",
         (
             (
@@ -96,7 +96,7 @@ IDENTITY = (
     ),
     Defence(
         (12, 37),
-        "requests of one connection share no environ",
+        "requests of one connection do not share an environ",
         SRC + "request/environ.py",
         (("environ = base.environ.copy()", "environ = base.environ"),),
         (
@@ -135,7 +135,7 @@ IDENTITY = (
     ),
     Defence(
         (17, 32),
-        "a ticket works once: the deletion says who has it",
+        "a ticket works once: only one request can delete it",
         SRC + "server/ticket_store.py",
         (
             ("        if not counts.get(rows.model._meta.label):\n", "        if False:\n"),
@@ -153,7 +153,7 @@ IDENTITY = (
     ),
     Defence(
         (17, 32),
-        "a spent ticket leaves nothing behind",
+        "a used ticket leaves nothing behind",
         SRC + "server/ticket_store.py",
         (("_, counts = rows.delete()", "counts = {rows.model._meta.label: 1}"),),
         (
@@ -163,7 +163,7 @@ IDENTITY = (
     ),
     Defence(
         (17, 32),
-        "a ticket is for its origin",
+        "a ticket works only for its origin",
         SRC + "server/tickets.py",
         ((' or record["origin"] != origin', ""),),
         (
@@ -173,7 +173,7 @@ IDENTITY = (
     ),
     Defence(
         (17, 32),
-        "a ticket is for its browser, by a cookie that no script sees",
+        "a ticket works only in its browser, by a cookie that no script sees",
         SRC + "server/tickets.py",
         (
             (
@@ -190,7 +190,7 @@ IDENTITY = (
     ),
     Defence(
         (17, 32),
-        "the cookie of a browser is one that no script sees, or plants where it can be helped",
+        "no script sees the browser's cookie, or plants it if that can be prevented",
         SRC + "server/browser_binding.py",
         (
             ("; HttpOnly; SameSite=Strict", "; SameSite=Strict"),
@@ -222,7 +222,7 @@ IDENTITY = (
     ),
     Defence(
         (17, 32),
-        "a ticket overrules no cookie that the browser has got from elsewhere",
+        "a ticket does not undo a cookie that the browser got elsewhere",
         SRC + "request/browser_cookies.py",
         (("return set(shown.values(name)) <= set(expected.split())", "return True"),),
         (
@@ -246,14 +246,14 @@ IDENTITY = (
     ),
     Defence(
         (33, 34),
-        "a ticket that gave way to another is kept by nobody",
+        "a ticket that another replaced is not kept",
         SRC + "request/browser_cookies.py",
         (("        if upper._height < lower._height:\n", "        if True:\n"),),
         (UNIT + "server/test_tickets.py::test_tickets_that_gave_way_are_kept_by_nobody",),
     ),
     Defence(
         (17, 32),
-        "what a browser held before a ticket that it redeemed is expected no more",
+        "the server forgets what a browser held before a ticket that it redeemed",
         SRC + "server/tickets.py",
         (("return not issue.is_stored or self._store.has(issue.key)", "return True"),),
         (
@@ -263,7 +263,7 @@ IDENTITY = (
     ),
     Defence(
         (17, 32),
-        "a ticket that takes over replays nothing older",
+        "a ticket that takes over restores no older cookies",
         SRC + "server/tickets.py",
         (("line.ends > now and hash(key) not in later", "line.ends > now"),),
         (
@@ -273,7 +273,7 @@ IDENTITY = (
     ),
     Defence(
         (33, 34),
-        "a ticket has a largest size, and what it takes over keeps its time",
+        "a ticket has a maximum size, and the cookies that it takes over keep their expiry",
         SRC + "server/tickets.py",
         (
             ("_MAX_LINES = 64", "_MAX_LINES = 2**40"),
@@ -287,14 +287,14 @@ IDENTITY = (
     ),
     Defence(
         (33, 34),
-        "a ticket that is still to be stored is not taken over",
+        "a ticket that is not stored yet is not taken over",
         SRC + "server/tickets.py",
         (("for earlier in issues if earlier.is_stored]", "for earlier in issues]"),),
         (UNIT + "server/test_tickets.py::test_what_is_still_to_be_stored_is_not_taken_over",),
     ),
     Defence(
         (17,),
-        "a ticket ends by itself, whatever its store does",
+        "a ticket expires by itself, whatever its store does",
         SRC + "server/tickets.py",
         (('record["ends"] <= now or ', ""),),
         (UNIT + "server/test_tickets.py::test_a_ticket_ends_although_its_store_forgets_to",),
@@ -331,7 +331,7 @@ IDENTITY = (
     ),
     Defence(
         (33, 34),
-        "what nobody fetches does not pile up",
+        "tickets that no browser fetches do not pile up",
         SRC + "server/tickets.py",
         (
             ("stored[: max(len(issues) - _MOST_UNFETCHED, 0)]", "stored[:0]"),
@@ -345,7 +345,7 @@ IDENTITY = (
     ),
     Defence(
         (8, 32),
-        "a cookie becomes the browser's with all its attributes",
+        "a cookie reaches the browser with all its attributes",
         SRC + "server/tickets.py",
         (("_Line(cookie.line, found,", '_Line(cookie.line.partition(";")[0], found,'),),
         (
@@ -356,7 +356,7 @@ IDENTITY = (
     ),
     Defence(
         (32,),
-        "a session whose cookie came in quotes is found at logout",
+        "a logout finds a session whose cookie came in quotes",
         SRC + "request/cookies.py",
         (("str(_unquote(", "str(str("),),
         (
@@ -367,7 +367,7 @@ IDENTITY = (
     ),
     Defence(
         (32,),
-        "a cookie reaches the browser as soon as it would store something else",
+        "a cookie reaches the browser whenever it would store something else",
         SRC + "request/set_cookie.py",
         (
             (
@@ -384,7 +384,7 @@ IDENTITY = (
     ),
     Defence(
         (32,),
-        "a browser's scripts are not shown Set-Cookie",
+        "scripts of a browser never see Set-Cookie",
         SRC + "request/response.py",
         (("        if show_cookies:\n", "        if True:\n"),),
         (
@@ -406,7 +406,7 @@ IDENTITY = (
     ),
     Defence(
         (37,),
-        "each connection has cookies of its own",
+        "each connection has its own cookies",
         SRC + "connection/identity.py",
         (
             (
@@ -418,7 +418,7 @@ IDENTITY = (
     ),
     Defence(
         (37,),
-        "what a request sets in its context ends with it",
+        "what a request sets in its context ends with the request",
         SRC + "workers/pool.py",
         (("own.copy().run(job.run)", "own.run(job.run)"),),
         (
@@ -440,7 +440,7 @@ IDENTITY = (
     ),
     Defence(
         (37,),
-        "a thread has nothing of the request for which it was begun",
+        "a thread keeps nothing of the request that it was started for",
         SRC + "workers/pool.py",
         (("Context().run(thread.start)", "thread.start()"), ("own = Context()", "own = _here()"))
         + (("import Context\n", "import Context, copy_context as _here\n"),),
@@ -451,7 +451,7 @@ IDENTITY = (
     ),
     Defence(
         (21, 37),
-        "tickets and looks at sessions have one turn among the connections",
+        "tickets and session checks take one turn among the connections",
         SRC + "asgi.py",
         (("queue_key=server.chores", "queue_key=type(server.chores)()"),),
         (SECURITY + "test_threads.py::test_a_flood_of_tickets_has_one_turn",),

@@ -7,7 +7,7 @@ __all__ = ["LIMITS"]
 LIMITS = (
     Defence(
         (33, 34),
-        "a cookie has a largest size, as in a browser",
+        "a cookie has a maximum size, as in a browser",
         SRC + "request/set_cookie.py",
         (
             ("MAX_PAIR_BYTES = 4096", "MAX_PAIR_BYTES = 2**40"),
@@ -34,7 +34,7 @@ LIMITS = (
     ),
     Defence(
         (20,),
-        "an IPv6 client is counted by its network",
+        "an IPv6 client counts by its network",
         SRC + "server/admission.py",
         (('return f"{IPv6Address(int(found) >> 64 << 64)}/64"', "return address"),),
         (
@@ -45,21 +45,21 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "long header names of a handshake are not remembered",
+        "long header names of a handshake are not cached",
         SRC + "request/environ.py",
         ((" if short else _make_meta_key(name)", ""),),
         (UNIT + "request/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
     ),
     Defence(
         (33, 34),
-        "an unusual set of header names is not remembered",
+        "an unusual set of header names is not cached",
         SRC + "request/environ.py",
         (("_names(tuple(found)) if is_usual else frozenset(found)", "_names(tuple(found))"),),
         (UNIT + "request/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
     ),
     Defence(
         (33, 34),
-        "long header names of messages are not remembered",
+        "long header names of messages are not cached",
         SRC + "protocol/headers.py",
         (("if len(name) <= _SHORT_CHARACTERS else _judge)", ")"),),
         (
@@ -69,7 +69,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "long media types are not remembered",
+        "long media types are not cached",
         SRC + "protocol/content.py",
         (("if len(media_type) <= _SHORT_CHARACTERS else _kind)", ")"),),
         (
@@ -79,7 +79,7 @@ LIMITS = (
     ),
     Defence(
         (21,),
-        "a connection is read only so fast",
+        "reading from a connection has a rate limit",
         SRC + "connection/connection.py",
         (("return max(0.0, self._due - now)", "return 0.0"),),
         (
@@ -97,7 +97,7 @@ LIMITS = (
     ),
     Defence(
         (21,),
-        "a flood has turns by the short way, too",
+        "a flood takes turns on the fast path too",
         SRC + "connection/connection.py",
         (("if self._is_resting or self._closing", "if self._closing"),),
         (
@@ -107,14 +107,14 @@ LIMITS = (
     ),
     Defence(
         (24,),
-        "a client that does not read is not written to by the short way",
+        "the fast path does not write to a client that does not read",
         SRC + "server/uvicorn.py",
         ((" or not writable.is_set()", ""),),
         (UNIT + "server/test_uvicorn.py::test_a_client_that_does_not_read_is_not_written_to",),
     ),
     Defence(
         (22,),
-        "a client that is not pinged is closed when it is idle for long",
+        "a client that is not pinged is closed after a long silence",
         SRC + "connection/timeouts.py",
         (("            if not watched.is_busy():\n", "            if not self.has_spoken:\n"),),
         (
@@ -126,7 +126,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "unfinished requests of a process have a limit together",
+        "unfinished requests of a process have a common limit",
         SRC + "request/budget.py",
         (("if not self.make_room(count, max_bytes):", "if False:"),),
         (
@@ -136,7 +136,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "what a request held is given back",
+        "a request gives back what it held",
         SRC + "request/task.py",
         (("            self.account.end(self.held_bytes)\n", "            pass\n"),),
         (SECURITY + "test_storms.py::test_what_was_held_is_given_back",),
@@ -159,14 +159,14 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "an unfinished request counts for what it takes, not only for its bytes",
+        "an unfinished request counts for what it costs, not only for its bytes",
         SRC + "connection/dispatcher.py",
         (("held_bytes = frame_bytes + _CALL_BYTES", "held_bytes = frame_bytes"),),
         (SECURITY + "test_storms.py::test_an_unfinished_request_counts_for_more_than_its_bytes",),
     ),
     Defence(
         (33, 34),
-        "empty parts give an upload no more time",
+        "empty parts do not extend the deadline of an upload",
         SRC + "connection/dispatcher.py",
         (("            if message.body or not message.more:\n", "            if True:\n"),),
         (
@@ -176,7 +176,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "credit gives no more time to what cannot use it",
+        "credit does not extend the deadline if nothing can use it",
         SRC + "connection/dispatcher.py",
         (("            if task.has_begun and message.count:\n", "            if True:\n"),),
         tuple(
@@ -187,14 +187,14 @@ LIMITS = (
     ),
     Defence(
         (20,),
-        "a process has only so many sockets",
+        "a process has a limited number of sockets",
         SRC + "server/admission.py",
         (("self._by_place.total() >= max_connections:", "False:"),),
         (UNIT + "test_asgi.py::test_a_process_has_only_so_many_sockets",),
     ),
     Defence(
         (20, 34),
-        "an address has only so many sockets",
+        "an address has a limited number of sockets",
         SRC + "server/admission.py",
         (("self._by_place[place] >= max_connections_per_address", "False"),),
         (
@@ -205,7 +205,7 @@ LIMITS = (
     ),
     Defence(
         (20, 34),
-        "an address is let in at its own rate first",
+        "the rate limit of an address applies first",
         SRC + "server/rate_limiter.py",
         (
             ("self._by_place[str(place)] < self._share_of_one", "True"),
@@ -218,7 +218,7 @@ LIMITS = (
     ),
     Defence(
         (20, 34),
-        "addresses take turns at the door",
+        "addresses take turns at admission",
         SRC + "server/rate_limiter.py",
         (
             (
@@ -230,7 +230,7 @@ LIMITS = (
     ),
     Defence(
         (20, 34),
-        "a full door refuses the newest of the longest queue",
+        "a full admission queue refuses the newest handshake of the longest queue",
         SRC + "server/rate_limiter.py",
         (("if own + 1 >= len(self._queues[longest]):", "if True:"),),
         (
@@ -240,21 +240,21 @@ LIMITS = (
     ),
     Defence(
         (20, 34),
-        "no handshake waits for longer than clients do",
+        "no handshake waits longer than clients do",
         SRC + "server/rate_limiter.py",
         (("takewhile(lambda one: one[1] < late,", "takewhile(lambda one: False,"),),
         (UNIT + "server/test_rate_limiter.py::test_nobody_waits_for_ever_when_turns_become_rare",),
     ),
     Defence(
         (20, 34),
-        "streams of events that are refused cost nothing of the common rate",
+        "refused streams of events use nothing of the common rate",
         SRC + "connection/sse.py",
         (("            self._on_refused()\n", ""),),
         (UNIT + "test_asgi.py::test_streams_of_events_that_are_refused_cost_others_nothing",),
     ),
     Defence(
         (22, 34),
-        "a client that never asks is cut",
+        "a client that never sends a request is closed",
         SRC + "connection/timeouts.py",
         (
             (
@@ -269,7 +269,7 @@ LIMITS = (
     ),
     Defence(
         (22, 23),
-        "a client that answers no ping is cut",
+        "a client that answers no ping is closed",
         SRC + "connection/timeouts.py",
         (
             (
@@ -284,7 +284,7 @@ LIMITS = (
     ),
     Defence(
         (24,),
-        "an answer keeps to its credit",
+        "a response is limited by its credit",
         SRC + "request/sender.py",
         (
             (
@@ -296,7 +296,7 @@ LIMITS = (
     ),
     Defence(
         (24, 33),
-        "nothing is begun for a client that does not read",
+        "nothing is started for a client that does not read",
         SRC + "connection/send_queue.py",
         (("return self.waiting_bytes < self._max_bytes", "return True"),),
         (
@@ -308,7 +308,7 @@ LIMITS = (
     ),
     Defence(
         (24,),
-        "a client that does not read is cut",
+        "a client that does not read is closed",
         SRC + "connection/timeouts.py",
         (("if since is not None and now >= since + limits.slow_reader_seconds:", "if False:"),),
         (
@@ -318,7 +318,7 @@ LIMITS = (
     ),
     Defence(
         (24,),
-        "a frame is timed from when it is given to be sent",
+        "the time of a frame starts when it is handed over for sending",
         SRC + "connection/send_queue.py",
         (
             ("if self.sending_since is None:", "if False:"),
@@ -331,7 +331,7 @@ LIMITS = (
     ),
     Defence(
         (21, 24),
-        "a client that asks without reading is cut",
+        "a client that sends requests without reading is closed",
         SRC + "connection/dispatcher.py",
         (
             (
@@ -343,14 +343,14 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "only so many requests are in flight",
+        "a limited number of requests is in flight",
         SRC + "connection/dispatcher.py",
         (("len(self._running) < self._max_running", "True"),),
         (UNIT + "connection/test_connection.py::test_no_more_than_in_flight_run_at_the_same_time",),
     ),
     Defence(
         (21, 33),
-        "only so many requests wait",
+        "a limited number of requests waits",
         SRC + "protocol/session.py",
         (("if unfinished >= self._limits.in_flight + self._limits.waiting:", "if False:"),),
         (
@@ -361,7 +361,7 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "a request has its time",
+        "a request has a deadline",
         SRC + "connection/timeouts.py",
         (("if now >= task.since + limits.request_seconds:", "if False:"),),
         (
@@ -384,7 +384,7 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "a view of a stream of events that never ends has a stand-in",
+        "another thread replaces that of a stream of events whose view never ends",
         SRC + "connection/sse.py",
         (("            self.server.pool.block()\n", "            pass\n"),),
         (
@@ -396,21 +396,21 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "a connection has its share of the threads",
+        "a connection has a fair share of the threads",
         SRC + "workers/queue.py",
         (("return queue_key.taken < share and taken", "return taken"),),
         (UNIT + "workers/test_fair_share.py::test_a_greedy_source_leaves_half_of_the_threads",),
     ),
     Defence(
         (33, 34),
-        "the connections of an address have a share of the threads together",
+        "the connections of an address have a common share of the threads",
         SRC + "workers/queue.py",
         (("taken < share and taken < _GROUP * share", "taken < share"),),
         (UNIT + "workers/test_fair_share.py::test_a_greedy_group_leaves_a_quarter_of_the_threads",),
     ),
     Defence(
         (33,),
-        "a greedy address leaves threads to its own newcomers",
+        "a greedy address leaves threads to its own new connections",
         SRC + "workers/queue.py",
         (("_GROUP, _GROUP_FOR_A_FIRST = 4, 8", "_GROUP, _GROUP_FOR_A_FIRST = 4, 4"),),
         (UNIT + "workers/test_fair_share.py::test_a_newcomer_of_a_greedy_group_gets_a_thread",),
@@ -429,7 +429,7 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "how deep JSON may nest is the same on every Python",
+        "the nesting limit of JSON is the same on every Python",
         SRC + "protocol/nesting.py",
         (("    if nests_deeper(head, MAX_NESTING):", "    if False:"),),
         (
@@ -439,21 +439,21 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "a connection keeps only so many cookies",
+        "a connection keeps a limited number of cookies",
         SRC + "request/cookies.py",
         ((" or len(stored) < _MAX_COOKIES):", " or True):"),),
         (UNIT + "request/test_cookies.py::test_cookies_are_bounded",),
     ),
     Defence(
         (33,),
-        "a stream without credit is gathered up to a limit",
+        "a stream without credit is buffered up to a limit",
         SRC + "request/sender.py",
         (("        if self._room < 0:\n", "        if False:\n"),),
         (UNIT + "request/test_sender.py::test_a_stream_too_large_to_be_gathered_is_refused",),
     ),
     Defence(
         (28,),
-        "whatever a view does, its request is answered and the server stays",
+        "whatever a view does, its request is answered and the server continues",
         SRC + "request/handler.py",
         (("except (Exception, SystemExit):", "except ZeroDivisionError:"),),
         (
@@ -465,7 +465,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "the commits that the groups of a process remember have a limit in bytes together",
+        "the commits that the live queries of a process remember have a common limit in bytes",
         SRC + "live/kept.py",
         (("while self._bytes > _MOST_BYTES:", "while False:"),),
         (
@@ -475,7 +475,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "the tags of a live request are held for its first answer only",
+        "the tags of a live request are kept for its first response only",
         SRC + "subscriptions/subscription.py",
         (('tags, self._tags = self._tags, ""', "tags = self._tags"),),
         (
@@ -485,7 +485,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "a commit that is remembered keeps no connection, and no answer, of the run that made it",
+        "a remembered commit keeps neither a connection nor a response of the run that made it",
         SRC + "live/query.py",
         (("        self.job = self.subscriber = None\n        if", "        if"),),
         (
@@ -495,7 +495,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "what is known of a query does not outlive its last subscriber",
+        "what wsrequest knows of a query does not outlive its last subscriber",
         SRC + "live/query.py",
         (("self.latest, self.reads, self.kept, self.vague =", "_ ="),),
         (
@@ -505,14 +505,14 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "an answered request leaves nothing that waits for Python's collector",
+        "an answered request leaves no reference cycles for Python's garbage collector",
         SRC + "request/task.py",
         (("answer, self._answer = self._answer, None", "answer = self._answer"),),
         (UNIT + "request/test_task.py::test_an_answered_call_leaves_nothing_for_the_collector",),
     ),
     Defence(
         (33, 34),
-        "what live requests read is counted, and is any row of its table where there is no room",
+        "the read sets of live requests count, and become whole tables if there is no room",
         SRC + "live/query.py",
         (("if more > 0 and not payer.take(more):", "if False:"),),
         (
@@ -523,14 +523,14 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "what a view reads leaves half of what live requests may hold to the rest",
+        "read sets leave half of the bytes of live requests to the rest",
         SRC + "request/budget.py",
         (("2 * (self.held_bytes + count) >", "(self.held_bytes + count) >"),),
         (UNIT + "request/test_budget.py::test_what_can_be_done_without_leaves_half_for_the_rest",),
     ),
     Defence(
         (33, 34),
-        "of a condition that narrows nothing the values are not kept",
+        "the values of a condition that narrows nothing are not kept",
         SRC + "live/tracking/reads.py",
         (
             (
@@ -542,7 +542,7 @@ LIMITS = (
     ),
     Defence(
         (33, 34),
-        "those who join a shared page until its next run, and runs that fail, add bounded reads",
+        "subscribers that join a shared page, and runs that fail, add bounded reads",
         SRC + "live/kept.py",
         (("_fewer(self._added.union(found))", "self._added.union(found)"),),
         (
@@ -554,28 +554,28 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "only what is new is put into the index when a reader reads more",
+        "only new reads are added to the index when a reader reads more",
         SRC + "live/index.py",
         (("        gone = held - found\n", "        gone = held if held != found else set()\n"),),
         (UNIT + "live/test_index.py::test_a_reader_that_reads_more_costs_the_difference",),
     ),
     Defence(
         (33,),
-        "the look which earlier reads are moot is bounded",
+        "the search for earlier reads that no longer matter is bounded",
         SRC + "live/kept.py",
         (("if len(old) * len(tried) > _MOST_LOOKS:", "if False:"),),
         (UNIT + "live/test_kept.py::test_looking_what_is_moot_is_bounded",),
     ),
     Defence(
         (33, 34),
-        "a view depends on so many names, then on any",
+        "a view depends on a limited number of names, and then on any",
         SRC + "live/tracking/api.py",
         (('reads.add_key("", key, MAX_KEYS)', 'reads.add("", key)'),),
         (UNIT + "live/test_commit_log.py::test_names_that_are_too_many_are_any_name",),
     ),
     Defence(
         (24, 34),
-        "unread answers count for address and process, and who has not read for longest is cut",
+        "unread responses count, and the connection that has not read for longest is closed",
         SRC + "request/budget.py",
         (
             ("while self.unread_bytes > most and len(self._unread) > 1:", "while False:"),
@@ -592,7 +592,7 @@ LIMITS = (
     ),
     Defence(
         (24, 34),
-        "who reads is cut after those who do not",
+        "connections that read are closed after those that do not",
         SRC + "request/budget.py",
         (("            if more < 0:", "            if not count:"),),
         (
@@ -604,7 +604,7 @@ LIMITS = (
     ),
     Defence(
         (24, 33),
-        "to cut those who do not read costs one look for each",
+        "closing those that do not read checks each only once",
         SRC + "request/budget.py",
         (
             (
@@ -616,7 +616,7 @@ LIMITS = (
     ),
     Defence(
         (24, 34),
-        "what nobody reads gives way to requests",
+        "unread responses give way to requests",
         SRC + "request/budget.py",
         (
             (
@@ -631,7 +631,7 @@ LIMITS = (
     ),
     Defence(
         (24, 34),
-        "an outbox tells what waits in it",
+        "a send queue reports what waits in it",
         SRC + "connection/send_queue.py",
         (("        if self.waiting_bytes > _UNSEEN_BYTES:\n", "        if False:\n"),),
         (
@@ -641,7 +641,7 @@ LIMITS = (
     ),
     Defence(
         (24, 34),
-        "a client that does not even read the close is cut off, and its buffer freed",
+        "a client that does not even read the close is cut off, and its buffer is freed",
         SRC + "connection/connection.py",
         (
             (
@@ -656,7 +656,7 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "a large live answer is encoded in the thread that made it, not on the event loop",
+        "a large live response is encoded in the thread that created it, not on the event loop",
         SRC + "subscriptions/run.py",
         (("            self.result.prepare()\n", "            pass\n"),),
         (UNIT + "subscriptions/test_loop_work.py::test_a_large_answer_is_encoded_in_a_thread",),
@@ -670,14 +670,14 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "a body is searched for CSRF tokens block by block, so that other threads have their turn",
+        "the search for CSRF tokens in a body gives other threads their turn",
         SRC + "live/normalizing.py",
         (("_BLOCK = 2**15", "_BLOCK = 2**30"),),
         (UNIT + "live/test_normalizing.py::test_no_look_for_tokens_is_at_a_whole_body",),
     ),
     Defence(
         (33,),
-        "how deep a message nests takes the event loop no longer for one that is almost too deep",
+        "measuring the nesting of a message is fast even if it is almost too deep",
         SRC + "protocol/nesting.py",
         (
             (
@@ -692,7 +692,7 @@ LIMITS = (
     ),
     Defence(
         (33,),
-        "how deep an answer nests is counted block by block, so that other threads have their turn",
+        "measuring the nesting of a response gives other threads their turn",
         SRC + "protocol/nesting.py",
         (("_BLOCK = 2**13", "_BLOCK = 2**30"),),
         (UNIT + "protocol/test_nesting.py::test_no_call_into_c_gets_more_than_a_block",),

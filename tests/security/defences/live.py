@@ -17,7 +17,7 @@ _MANAGER = UNIT + "live/test_manager_"
 LIVE = (
     Defence(
         (9,),
-        "a run that nobody sent saves nothing to a session, and prolongs none",
+        "a rerun saves nothing to a session, and extends none",
         SRC + "subscriptions/run.py",
         (("        task.discarded = Discarded()\n", ""),),
         (
@@ -28,7 +28,7 @@ LIVE = (
     ),
     Defence(
         (9,),
-        "a client that calls its request a resumption must prove that it was answered",
+        "a resumed request must prove that it was answered",
         SRC + "subscriptions/resumption.py",
         (
             (
@@ -40,7 +40,7 @@ LIVE = (
     ),
     Defence(
         (9,),
-        "the proof that a live request was answered asks no other question",
+        "checking the proof makes no other query",
         SRC + "subscriptions/resumption.py",
         (("(site, asked, sorted(headers.items()))", "site"),),
         (
@@ -50,7 +50,7 @@ LIVE = (
     ),
     Defence(
         (9,),
-        "the proof that a live request was answered is of all that its message brings",
+        "the proof covers everything that the message brings",
         SRC + "subscriptions/resumption.py",
         (
             (
@@ -71,7 +71,7 @@ LIVE = (
     ),
     Defence(
         (9,),
-        "the proof that a live request was answered is of one session, and of what cookies say",
+        "the proof is for one session, and for the values of the cookies",
         SRC + "subscriptions/run.py",
         ((" and self._digest_of_cookies() == self._proven", ""),),
         (
@@ -81,42 +81,42 @@ LIVE = (
     ),
     Defence(
         (9,),
-        "a stream that is taken up again is compared by all cookies, for it reads them later",
+        "the proof of a resumed stream covers all cookies, because the stream may read them later",
         SRC + "subscriptions/run.py",
         (("None if self._is_stream else self.cookie_names", "self.cookie_names"),),
         (_RERUNS + "test_a_cookie_asks_no_other_question_by_a_proof[guess_in_stream]",),
     ),
     Defence(
         (9,),
-        "the proof that a live request was answered ends after a day",
+        "the proof expires after a day",
         SRC + "subscriptions/resumption.py",
         (('proof}", max_age=MAX_AGE_SECONDS', 'proof}", max_age=None'),),
         (_RERUNS + "test_a_proof_is_good_for_a_day",),
     ),
     Defence(
         (13,),
-        "what a run without effects says of sharing does not hold for the run that replaces it",
+        "what a run without effects says about sharing does not apply to the run that replaces it",
         SRC + "subscriptions/run.py",
         ((" = self._proven = self._shared_key = None", " = self._proven = None"),),
         (_RERUNS + "test_a_public_answer_that_is_run_again_is_not_shared_by_its_first_run",),
     ),
     Defence(
         (13,),
-        "an answer for which a view reads what only its connection has is shared with nobody",
+        "a response is not shared if its view reads what only its connection has",
         SRC + "subscriptions/run.py",
         (("shared_key = None if self.is_personal else", "shared_key ="),),
         (_SHARED + "test_who_reads_what_its_connection_has_shares_with_nobody[]",),
     ),
     Defence(
         (13,),
-        "who is equal but for the connection is parted when a view reads which one it is",
+        "subscribers that differ only by connection are separated when a view reads the connection",
         SRC + "subscriptions/subscription.py",
         (("        if subscription.is_personal:\n", "        if False:\n"),),
         (_SHARED + "test_who_reads_what_its_connection_has_shares_with_nobody[&private]",),
     ),
     Defence(
         (9,),
-        "a task that such a run starts saves the sessions of others after it",
+        "a task that a rerun starts saves the sessions of others after the rerun",
         SRC + "request/discarding.py",
         (("        discarded.is_open = False\n", "        pass\n"),),
         (
@@ -127,14 +127,14 @@ LIVE = (
     ),
     Defence(
         (13,),
-        "who differs in a cookie that a view reads later shares its run no more",
+        "subscribers that differ in a cookie stop sharing a run when a view reads that cookie",
         SRC + "live/manager.py",
         (("            self._learn(query, runner, told)\n", "            pass\n"),),
         (_WHOSE + "test_a_cookie_that_is_read_later_parts_who_differ_in_it",),
     ),
     Defence(
         (13,),
-        "who reads the Cookie header itself has read all cookies",
+        "reading the Cookie header itself reads all cookies",
         SRC + "subscriptions/cookie_reads.py",
         (("        if key == _HEADER:\n", "        if key is None:\n"),),
         (
@@ -144,7 +144,7 @@ LIVE = (
     ),
     Defence(
         (13,),
-        "who reads the copy of the CSRF secret in META has read its cookie",
+        "reading the copy of the CSRF secret in META reads its cookie",
         SRC + "subscriptions/cookie_reads.py",
         (("        elif key == _SECRET:\n", "        elif key is None:\n"),),
         (
@@ -155,7 +155,7 @@ LIVE = (
     ),
     Defence(
         (21,),
-        "what strangers write does not use up a subscriber's throttle",
+        "the writes of strangers do not use up a subscriber's throttle",
         SRC + "live/tracking/caches.py",
         (("and reads.is_rerun and (scratch", "and False and (scratch"),),
         (
@@ -165,7 +165,7 @@ LIVE = (
     ),
     Defence(
         (21,),
-        "a ban that is kept beside the counters of throttles holds for reruns",
+        "a ban that is kept beside the counters of throttles applies to reruns",
         SRC + "live/tracking/counters.py",
         (
             (
@@ -180,28 +180,28 @@ LIVE = (
     ),
     Defence(
         (10,),
-        "a logout in a run that nobody sent closes no sockets",
+        "a logout in a rerun closes no sockets",
         SRC + "apps.py",
         (("@skip_on_rerun  # whose", "# whose"),),
         (_RERUNS + "test_a_logout_in_a_run_logs_nobody_out",),
     ),
     Defence(
         (6, 29),
-        "a stream of events is not for pages of a foreign origin",
+        "a stream of events is not for pages of other origins",
         SRC + "asgi.py",
         (("place = self._check_door(scope, base, allow_no_origin=True)", 'place = ""'),),
         (ACCEPTANCE + "test_live.py::test_events_are_not_for_foreign_pages",),
     ),
     Defence(
         (10,),
-        "a logout ends what is live for the user",
+        "a logout ends the user's live requests",
         SRC + "subscriptions/subscription.py",
         (("[s for s in self._subscriptions.values() if s.by_session]", "[]"),),
         (_LIVE + "test_a_logout_on_the_own_connection_ends_what_was_answered_for_the_user",),
     ),
     Defence(
         (33,),
-        "a connection has only so many live requests",
+        "a connection has a limited number of live requests",
         SRC + "protocol/session.py",
         (("if self._subscribed >= most:", "if False:"),),
         (
@@ -211,7 +211,7 @@ LIVE = (
     ),
     Defence(
         (33,),
-        "what the live requests of a connection hold has a limit at every version",
+        "the responses of a connection's live requests have a limit at every version",
         SRC + "subscriptions/subscription.py",
         (("if self._held_bytes + _body_bytes(results) > limits.answer_bytes:", "if False:"),),
         (
@@ -228,7 +228,7 @@ LIVE = (
     ),
     Defence(
         (33,),
-        "a SELECT is read only for a live run",
+        "a SELECT is analyzed only in a live run",
         SRC + "live/tracking/connection.py",
         (("if not is_read and writes_nothing(sql, names):", "if False:"),),
         (
@@ -248,7 +248,7 @@ LIVE = (
     ),
     Defence(
         (33,),
-        "the length of a SQL text that is read is bounded",
+        "the length of an analyzed SQL text is bounded",
         SRC + "live/sql/tokenizer.py",
         (("if len(sql) > MAX_CHARACTERS:", "if False:"),),
         (UNIT + "live/sql/test_memory.py::test_text_that_is_too_long_is_any_table",),
@@ -262,14 +262,14 @@ LIVE = (
     ),
     Defence(
         (33,),
-        "only so many views run again at a time",
+        "a limited number of reruns is under way",
         SRC + "live/scheduler.py",
         (("while len(self._running) < self._max_runs and (", "while ("),),
         (_MANAGER + "pace.py::test_no_more_views_run_at_a_time_than_may",),
     ),
     Defence(
         (33, 34),
-        "live requests of an address hold only so much together",
+        "live requests of an address have a common limit in bytes",
         SRC + "request/budget.py",
         (("if mine and self.held_bytes + mine > limits.live_bytes_per_address:", "if False:"),),
         (
@@ -279,14 +279,14 @@ LIVE = (
     ),
     Defence(
         (33, 34),
-        "live requests of a process hold only so much together",
+        "live requests of a process have a common limit in bytes",
         SRC + "request/budget.py",
         (("budget.live_bytes + everybodys > limits.live_bytes\n", "False\n"),),
         (_BUDGET + "test_a_process_may_have_only_so_much_live",),
     ),
     Defence(
         (33, 34),
-        "what a live request holds counts as long as it lives",
+        "what a live request holds counts as long as the request lives",
         SRC + "subscriptions/subscription.py",
         (("        self.account.exchange((), results, limits)\n", ""),),
         (_BUDGET + "test_message_and_answer_count_as_long_as_the_request_is_live",),
@@ -300,14 +300,14 @@ LIVE = (
     ),
     Defence(
         (33,),
-        "equal readers hold one live answer, not one each",
+        "equal readers hold one live response, not one each",
         SRC + "live/manager.py",
         (("            subscriber.keep(query.latest)\n", "            pass\n"),),
         (_BUDGET + "test_equal_readers_hold_one_answer",),
     ),
     Defence(
         (33,),
-        "a live answer is not held as a frame besides",
+        "a live response is not held as a frame as well",
         SRC + "live/snapshot.py",
         (
             ("self._ending = None if self._is_shown else ending", "self._ending = ending"),
@@ -317,14 +317,14 @@ LIVE = (
     ),
     Defence(
         (33, 34),
-        "a message that subscribes is small",
+        "a message that subscribes has a smaller limit",
         SRC + "connection/dispatcher.py",
         (("if message.subscribe and frame_bytes > self", "if False and frame_bytes > self"),),
         (_BUDGET + "test_a_message_that_subscribes_has_a_limit_of_its_own",),
     ),
     Defence(
         (33, 34),
-        "answers that wait for live requests count",
+        "responses that wait to be settled count",
         SRC + "subscriptions/barrier.py",
         (("            self._account.take(count, self._limits)\n", "            pass\n"),),
         (
@@ -334,14 +334,14 @@ LIVE = (
     ),
     Defence(
         (24, 33),
-        "only so much of a connection waits for its live requests",
+        "a limited number of a connection's responses waits to be settled",
         SRC + "subscriptions/barrier.py",
         (("if self._held_bytes and self._held_bytes + count", "if False and count"),),
         (_BUDGET + "test_more_than_may_wait_is_answered_at_once_as_not_settled",),
     ),
     Defence(
         (33,),
-        "a patch of a live answer takes bounded work",
+        "a patch of a live response takes bounded work",
         SRC + "live/diff.py",
         (("MAX_WORK = 2**20", "MAX_WORK = 2**23"),),
         (UNIT + "live/test_diff.py::test_work_on_hostile_bodies_is_bounded",),
@@ -355,7 +355,7 @@ LIVE = (
     ),
     Defence(
         (21, 33),
-        "views run again in turn among addresses and connections",
+        "reruns take turns among addresses and connections",
         SRC + "live/scheduler.py",
         (("            queue.add(query, first)\n", "            queue.add(query, Turn(0, 0))\n"),),
         (
@@ -377,7 +377,7 @@ LIVE = (
     ),
     Defence(
         (21, 33),
-        "a shared run is in the turn of a reader who has no other waiting",
+        "a shared run takes the turn of a reader with nothing else waiting",
         SRC + "live/scheduler.py",
         (("                first = turn\n", "                pass\n"),),
         (
@@ -387,28 +387,28 @@ LIVE = (
     ),
     Defence(
         (21, 33),
-        "rechecks leave a place for what was committed",
+        "rechecks leave a place for reruns that a commit caused",
         SRC + "live/scheduler.py",
         ((">= self._most:\n", ">= self._max_runs:\n"),),
         (UNIT + "live/test_scheduler.py::test_rechecks_leave_a_place_for_what_was_committed",),
     ),
     Defence(
         (21, 33),
-        "rechecks wait behind what was committed",
+        "rechecks wait behind reruns that a commit caused",
         SRC + "live/scheduler.py",
         (("query.is_awaited |= not is_old", "query.is_awaited = True"),),
         (UNIT + "live/test_scheduler.py::test_what_was_committed_goes_before_what_is_merely_old",),
     ),
     Defence(
         (33,),
-        "a view that hangs is not run again before it came back",
+        "a view that hangs does not run again before it returns",
         SRC + "live/scheduler.py",
         ((" or query.stuck is not None or ", " or "),),
         (_MANAGER + "commits.py::test_a_view_that_hangs_is_not_run_again_before_it_has_come_back",),
     ),
     Defence(
         (33, 34),
-        "an answer that waits no longer is not kept by the live view that it waited for",
+        "a live view does not keep a response that no longer waits for it",
         SRC + "subscriptions/barrier.py",
         (("        if self.wait is not None:\n", "        if False:\n"),),
         (
@@ -419,14 +419,14 @@ LIVE = (
     ),
     Defence(
         (33, 34),
-        "an answer that waits keeps nothing of its request",
+        "a response that waits keeps nothing of its request",
         SRC + "subscriptions/barrier.py",
         (('        task.message = Request(task.message.method, "", task.message.id)\n', ""),),
         (_SETTLING + "test_an_answer_that_waits_does_not_hold_its_request",),
     ),
     Defence(
         (20, 33),
-        "a stream of events counts while its view runs, though its client has gone",
+        "a stream of events counts while its view runs, even if its client has gone",
         SRC + "connection/sse.py",
         (("if self._is_ended and not self._is_running:", "if self._is_ended:"),),
         (
@@ -436,14 +436,14 @@ LIVE = (
     ),
     Defence(
         (33,),
-        "a stream of events that was cut is freed when its view has come back",
+        "a stream of events that was cut off is freed when its view returns",
         SRC + "connection/sse.py",
         (("            self._late.cancel()\n", ""),),
         (_EVENTS + "test_streams_that_are_cut_during_their_first_run_are_counted_and_then_freed",),
     ),
     Defence(
         (37,),
-        "a live request shares a run with nobody who is another",
+        "a live request shares no run with another identity",
         SRC + "subscriptions/subscription.py",
         (("headers, message.token, names, pairs, identity", "headers"),),
         (
@@ -461,7 +461,7 @@ LIVE = (
     ),
     Defence(
         (32, 37),
-        "a run has the cookies of its own time: one that has ended is not sent",
+        "a run has the cookies of its own time: the run of an ended request is not sent",
         SRC + "subscriptions/subscription.py",
         (
             (
@@ -473,14 +473,14 @@ LIVE = (
     ),
     Defence(
         (32, 37),
-        "a live request is answered as another when a cookie of its client ends",
+        "a live request gets a new identity when one of its cookies expires",
         SRC + "subscriptions/subscription.py",
         (("loop.call_later(seconds, self.refresh)", "loop.call_later(seconds, int)"),),
         (_LIVE + "test_a_cookie_that_has_ended_is_sent_no_more",),
     ),
     Defence(
         (37,),
-        "a result is shared only where the response is public",
+        "a run is shared only if the response is public",
         SRC + "live/http_caching.py",
         (("status != 200 or not is_public or ", "status != 200 or "),),
         (
@@ -490,14 +490,14 @@ LIVE = (
     ),
     Defence(
         (37,),
-        "a response that sets a cookie is not shared, though it says that it is public",
+        "a response that sets a cookie is not shared, even if it says that it is public",
         SRC + "subscriptions/run.py",
         ((" or self._site is None or self.sets_cookies:", " or self._site is None:"),),
         (_LIVE + "test_an_answer_that_sets_a_cookie_is_not_public",),
     ),
     Defence(
         (37,),
-        "a result that is public no longer is shown to nobody else",
+        "a response that is no longer public is shown to no other reader",
         SRC + "live/manager.py",
         (("if query.is_public and result.shared_key != query.key:", "if False:"),),
         (
@@ -509,7 +509,7 @@ LIVE = (
     ),
     Defence(
         (37,),
-        "a run for all readers of a public answer is made as none of them",
+        "the shared run of a public response is anonymous",
         SRC + "live/manager.py",
         (("subscriber.start_shared(run) if query.is_public else", "False or"),),
         (
@@ -519,7 +519,7 @@ LIVE = (
     ),
     Defence(
         (37,),
-        "an answer of one reader is not kept for those who share the page",
+        "a response to one reader is not kept for those who share the page",
         SRC + "live/manager.py",
         (("                query.latest = None  # or", "                pass  # or"),),
         (
@@ -529,7 +529,7 @@ LIVE = (
     ),
     Defence(
         (33, 37),
-        "a page that is not public for nobody is not shared again and again",
+        "a page that is not public for anonymous runs is not shared again and again",
         SRC + "live/manager.py",
         (("        self._sharing.stop(query.key)\n", ""),),
         (
@@ -540,14 +540,14 @@ LIVE = (
     ),
     Defence(
         (33,),
-        "only so many pages are remembered as not shared",
+        "a limited number of pages is remembered as not shared",
         SRC + "live/http_caching.py",
         (("self._until[first] > now and len(self._until) < _MOST_APART", "True"),),
         (_MANAGER + "public.py::test_only_so_many_pages_are_remembered_as_not_shared",),
     ),
     Defence(
         (37,),
-        "public answers are shared by host and scheme as Django sees them",
+        "public responses are shared by host and scheme as Django sees them",
         SRC + "subscriptions/shared.py",
         (
             ("        host = request.get_host()\n", '        host = request.META["HTTP_HOST"]\n'),
@@ -560,7 +560,7 @@ LIVE = (
     ),
     Defence(
         (37,),
-        "public answers are shared only as the project says",
+        "public responses are shared only as the project says",
         SRC + "subscriptions/shared.py",
         (("None if share_key is None else share_key(request)", "None"),),
         (_SHARED + "test_the_project_tells_apart_who_may_not_share",),

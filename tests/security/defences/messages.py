@@ -15,7 +15,7 @@ __all__ = ["MESSAGES"]
 MESSAGES = (
     Defence(
         (11, 26),
-        "a line of the log has paths without queries",
+        "log lines have paths without queries",
         SRC + "request/task.py",
         (("return split_url(self.message.url)[0]", "return self.message.url"),),
         (SECURITY + "test_logs.py::test_log_has_no_token_body_query_cookie_or_ticket",),
@@ -35,21 +35,21 @@ MESSAGES = (
     ),
     Defence(
         (25,),
-        "it is logged who came, what was refused, and how it ended",
+        "the log says who connected, what was refused, and how it ended",
         SRC + "connection/log.py",
         (("logger = logging.getLogger", 'logger = logging.getLogger("no") or logging.getLogger'),),
         (SECURITY + "test_logs.py::test_log_tells_who_came_what_was_refused_and_how_it_ended",),
     ),
     Defence(
         (25,),
-        "no text of a client begins a line of the log",
+        "no text of a client starts a log line",
         SRC + "server/refusals.py",
         (("return text if text.isprintable() else ascii(text)", "return text"),),
         (UNIT + "connection/test_log.py::test_what_a_client_chose_cannot_begin_a_line",),
     ),
     Defence(
         (25,),
-        "no path begins a line of the log when the stack itself fails",
+        "no path starts a log line when the stack itself fails",
         SRC + "request/handler.py",
         (
             (
@@ -68,7 +68,7 @@ MESSAGES = (
     ),
     Defence(
         (11, 32),
-        "a ticket is taken from a header, which no foreign form can send",
+        "a ticket comes in a header, which no form of another site can send",
         SRC + "server/endpoint.py",
         (
             (
@@ -94,7 +94,7 @@ MESSAGES = (
     ),
     Defence(
         (19,),
-        "serving opens no connection to anywhere",
+        "serving opens no outgoing connection",
         SRC + "request/environ.py",
         (("import io\n", "import io\nimport urllib.request\n"),),
         (SECURITY + "test_source.py::test_source_calls_nobody",),
@@ -118,7 +118,7 @@ MESSAGES = (
     ),
     Defence(
         (14,),
-        "a message has the shape of one",
+        "a message must have the shape of a message",
         SRC + "protocol/client_codec.py",
         (
             (
@@ -130,7 +130,7 @@ MESSAGES = (
     ),
     Defence(
         (15, 34),
-        "a frame over the limit is refused before it is read",
+        "a frame over the limit is refused before it is decoded",
         SRC + "protocol/client_codec.py",
         (("        check_size(frame, max_bytes)\n", "        pass\n"),),
         (
@@ -140,7 +140,7 @@ MESSAGES = (
     ),
     Defence(
         (15, 33),
-        "unfinished bodies of a connection have a limit together",
+        "unfinished bodies of a connection have a common limit",
         SRC + "protocol/session.py",
         (("if size and self.body_bytes + size > self._limits.body_bytes:", "if False:"),),
         (
@@ -172,14 +172,14 @@ MESSAGES = (
     ),
     Defence(
         (31, 33),
-        "url has an end",
+        "url has a maximum length",
         SRC + "protocol/validation.py",
         (("MAX_URL_CHARACTERS = 8190", "MAX_URL_CHARACTERS = 2**30"),),
         (UNIT + "protocol/test_codec.py::test_frame_is_refused",),
     ),
     Defence(
         (30,),
-        "headers that fetch or a proxy keeps are refused",
+        "headers that only fetch or a proxy sets are refused",
         SRC + "protocol/headers.py",
         (("return name in FORBIDDEN or name.startswith(FORBIDDEN_PREFIXES)", "return False"),),
         (
@@ -194,14 +194,14 @@ MESSAGES = (
     ),
     Defence(
         (30,),
-        "what is live, and so run again, cannot be of another method by a header",
+        "a live request, which runs again, cannot override its method with a header",
         SRC + "protocol/client_codec.py",
         (("        if name.lower() in _METHOD_OVERRIDES:\n", "        if False:\n"),),
         (UNIT + "protocol/test_codec.py::test_frame_is_refused",),
     ),
     Defence(
         (30,),
-        "a header name is a token without underscore",
+        "a header name is a token without an underscore",
         SRC + "protocol/headers.py",
         (("if not _NAME.fullmatch(name):", "if False:"),),
         (
@@ -228,21 +228,21 @@ MESSAGES = (
     ),
     Defence(
         (33,),
-        "headers are limited in number",
+        "the number of headers has a limit",
         SRC + "protocol/headers.py",
         (("MAX_HEADERS = 100", "MAX_HEADERS = 10**9"),),
         (UNIT + "protocol/test_codec.py::test_frame_is_refused",),
     ),
     Defence(
         (33,),
-        "headers are limited in size",
+        "the size of headers has a limit",
         SRC + "protocol/headers.py",
         (("MAX_HEADER_CHARACTERS = 16384", "MAX_HEADER_CHARACTERS = 2**30"),),
         (UNIT + "protocol/test_codec.py::test_frame_is_refused",),
     ),
     Defence(
         (30,),
-        "a header that the handshake had is not replaced",
+        "a message cannot replace a header that the handshake had",
         SRC + "request/environ.py",
         (("if lower in base.header_names and lower not in _REPLACEABLE:", "if False:"),),
         (
@@ -264,7 +264,7 @@ MESSAGES = (
     ),
     Defence(
         (30,),
-        "a token is refused where the project forbids Authorization",
+        "a token is refused if the project forbids Authorization",
         SRC + "request/environ.py",
         (('if message.token is not None and "authorization" in vouching:', "if False:"),),
         (
@@ -274,14 +274,14 @@ MESSAGES = (
     ),
     Defence(
         (30,),
-        "a token is refused by the class of 2014, too",
+        "the class of 2014 refuses such a token too",
         SRC + "contrib/classic.py",
         (('elif self.token and "authorization" in conf.vouching_headers:', "elif False:"),),
         (UNIT + "test_classic.py::test_a_token_is_a_header_that_the_project_keeps",),
     ),
     Defence(
         (30,),
-        "a name that ends with a star forbids all that begin so",
+        "a name that ends with a star forbids all names with that prefix",
         SRC + "protocol/headers.py",
         ((" or (isinstance(name, str) and name.startswith(self.prefixes))", ""),),
         (
@@ -292,7 +292,7 @@ MESSAGES = (
     ),
     Defence(
         (30,),
-        "a header that ended with the handshake is not one of its messages",
+        "messages do not inherit a header that ended with the handshake",
         SRC + "request/environ.py",
         (("if is_handshake and name in per_request:", "if False:"),),
         (
@@ -332,7 +332,7 @@ MESSAGES = (
     ),
     Defence(
         (7, 30),
-        "a message names no referrer of another origin than its page's",
+        "a message cannot name a referrer of another origin than its page's",
         SRC + "request/environ.py",
         (('    if not referrer.startswith(f"{base.origin}/"):\n', "    if False:\n"),),
         (
@@ -344,7 +344,7 @@ MESSAGES = (
     ),
     Defence(
         (7, 30),
-        "a message names no referrer where no browser's Origin vouches for it, or a proxy sets it",
+        "a message names no referrer without a browser's Origin, or if a proxy sets it",
         SRC + "request/environ.py",
         (("    if not takes_referrer(base, vouching):\n", "    if False:\n"),),
         (
@@ -376,7 +376,7 @@ MESSAGES = (
     ),
     Defence(
         (28,),
-        "check W025: a server is installed that has holes",
+        "check W025: an installed server has vulnerabilities",
         SRC + "checks/deployment.py",
         (("(get_version_tuple(installed) or fixed) < fixed", "False"),),
         (UNIT + "test_checks.py::test_check_of_versions_finds_a_server_with_holes",),
@@ -384,7 +384,7 @@ MESSAGES = (
     of_check(
         (30,),
         "E007",
-        "a middleware believes a header that messages may set",
+        "a middleware trusts a header that messages may set",
         "users",
         "not is_forbidden(name.lower()) and name.lower() not in forbidden",
         "[E007 MIDDLEWARE whoever the header X-Portal-User names]",
@@ -392,7 +392,7 @@ MESSAGES = (
     of_check(
         (30,),
         "E007",
-        "a single view believes a header that messages may set",
+        "a single view trusts a header that messages may set",
         "users",
         "isinstance(named, list | tuple)",
         "[E007 ROOT_URLCONF Deep PortalUserAuthentication logs in whoever]",
@@ -415,7 +415,7 @@ MESSAGES = (
     ),
     Defence(
         (31,),
-        "a path that the proxy guards is out of a message's reach",
+        "messages cannot reach a path that the proxy guards",
         SRC + "connection/dispatcher.py",
         (
             (
@@ -430,7 +430,7 @@ MESSAGES = (
     ),
     Defence(
         (31,),
-        "a path without a last slash excludes all that begins with it, as a proxy's rule does",
+        "a path without a last slash excludes every path with that prefix, as a proxy's rule does",
         SRC + "request/exclusions.py",
         (
             (
@@ -442,14 +442,14 @@ MESSAGES = (
     ),
     Defence(
         (31,),
-        "a path that the proxy guards is out of reach of the class of 2014",
+        "the class of 2014 cannot reach a path that the proxy guards",
         SRC + "contrib/classic.py",
         (("if conf.excluded_paths.covers(path_info):", "if False:"),),
         (UNIT + "test_classic.py::test_a_path_that_the_proxy_guards_is_refused",),
     ),
     Defence(
         (31,),
-        "a path that the proxy guards is out of reach of a stream of events",
+        "a stream of events cannot reach a path that the proxy guards",
         SRC + "asgi.py",
         (("            check_excluded(message.url, base, config.excluded_paths)\n", ""),),
         (
@@ -459,7 +459,7 @@ MESSAGES = (
     ),
     Defence(
         (31,),
-        "an answer that a proxy is to complete never leaves",
+        "a response that a proxy should complete is never sent",
         SRC + "request/sender.py",
         (("        if internal is not None:\n", "        if False:\n"),),
         (

@@ -14,7 +14,7 @@ CUT = (
 UNREAD = (
     Defence(
         (24, 34),
-        "what a client leaves in uvicorn's buffer counts",
+        "unread bytes in uvicorn's buffer count",
         SRC + "server/write_buffer.py",
         (("            self.receiver.is_buffered(count)\n", "            pass\n"),),
         (
@@ -25,7 +25,7 @@ UNREAD = (
     ),
     Defence(
         (24, 34),
-        "it counts with deflate, with wsproto, and for a message before the 101, too",
+        "they count with deflate, with wsproto, and for a message before the 101 too",
         SRC + "asgi.py",
         (("        buffer.serve(connection)\n", ""),),
         (
@@ -36,7 +36,7 @@ UNREAD = (
     ),
     Defence(
         (24, 34),
-        "it counts for a stream of events, too",
+        "they count for a stream of events too",
         SRC + "connection/sse.py",
         (("            await self._buffer.drain()", "            pass"),),
         (
@@ -47,7 +47,7 @@ UNREAD = (
     ),
     Defence(
         (24, 34),
-        "a client that reads nothing of uvicorn's buffer is cut",
+        "a client that reads nothing of uvicorn's buffer is closed",
         SRC + "server/write_buffer.py",
         (
             (
@@ -63,7 +63,7 @@ UNREAD = (
     ),
     Defence(
         (24, 34),
-        "a client that reads nothing of a stream of events is cut",
+        "a client that reads nothing of a stream of events is closed",
         SRC + "connection/sse.py",
         (("        if self._slow is None:\n", "        if False:\n"),),
         (
@@ -73,7 +73,7 @@ UNREAD = (
     ),
     Defence(
         (24, 34),
-        "when a stream of events is cut, its buffer is freed",
+        "when a stream of events is cut off, its buffer is freed",
         SRC + "connection/sse.py",
         (("            self._buffer.abort()\n", "            pass\n"),),
         (
@@ -91,7 +91,7 @@ UNREAD = (
     ),
     Defence(
         (20, 24, 34),
-        "what a closed connection leaves in uvicorn's buffer is dropped, and counts till then",
+        "what a closed connection leaves in uvicorn's buffer is dropped, and counts until then",
         SRC + "server/write_buffer.py",
         (("            self._on_gone = on_gone\n", "            on_gone()\n"),),
         (
@@ -101,7 +101,7 @@ UNREAD = (
     ),
     Defence(
         (24, 34),
-        "pongs that nobody reads are bounded",
+        "unread pongs are bounded",
         SRC + "server/write_buffer.py",
         (("if self._spare_bytes < 0 or", "if"),),
         (
@@ -122,7 +122,7 @@ UNREAD = (
     ),
     Defence(
         (20, 24, 34),
-        "who waits to be accepted has no pongs to leave unread",
+        "a handshake that waits to be accepted can leave no pongs unread",
         SRC + "server/write_buffer.py",
         ((" or self.receiver is None:", ":"),),
         (WRITE_BUFFER + "::test_before_it_is_accepted_a_client_has_nothing_to_leave_unread",),
