@@ -1,4 +1,4 @@
-"""The page about versions says what pyproject.toml and the package say."""
+"""The page about versions says what pyproject.toml and the package say, and linters are pinned."""
 
 import importlib
 import re
@@ -28,3 +28,14 @@ def test_public_modules_say_which_names_are_public() -> None:
     modules = re.findall(r"`(wsrequest[\w.]*)`", sentence)
     assert len(modules) > 1
     assert [name for name in modules if not importlib.import_module(name).__all__] == []
+
+
+def test_linters_are_pinned_and_pre_commit_runs_the_same_ruff() -> None:
+    """A new release of a linter finds new faults, which must not break a build that passed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = dict(
+        each.split("==") for each in project["optional-dependencies"]["dev"] if "==" in each
+    )
+    assert {"django-stubs", "mypy", "proselint", "ruff"} <= set(pinned)
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"ruff-pre-commit\n    rev: v(.+)", hooks) == [pinned["ruff"]]
