@@ -24,11 +24,6 @@ MAX_WORDS = 40
 PENDING: tuple[str, ...] = (
     "src/wsrequest/apps.py",
     "src/wsrequest/asgi.py",
-    "src/wsrequest/bus/__init__.py",
-    "src/wsrequest/bus/base.py",
-    "src/wsrequest/bus/codec.py",
-    "src/wsrequest/bus/delivery.py",
-    "src/wsrequest/bus/memory.py",
     "src/wsrequest/checks/deployment.py",
     "src/wsrequest/checks/project.py",
     "src/wsrequest/checks/settings.py",

@@ -1,4 +1,4 @@
-"""What holds for every bus: a message comes, in order, or its receivers learn that it may not."""
+"""What holds for every bus: messages arrive in order, or receivers are notified of a loss."""
 
 import gc
 import logging
@@ -131,7 +131,7 @@ def test_queue_that_is_just_full_loses_nothing(bus: Bus) -> None:
     assert receiver.messages == [*range(10)]
 
 
-def test_receiver_that_raises_is_told_that_it_missed_a_message(
+def test_receiver_that_raises_is_notified_of_a_lost_message(
     bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver, other = Receiver(bus), Receiver(bus)
@@ -147,7 +147,7 @@ def test_receiver_that_raises_is_told_that_it_missed_a_message(
     assert other.messages == [1, 2]
 
 
-def test_receiver_that_cannot_be_told_is_told_again(
+def test_failed_notification_of_a_loss_is_repeated(
     bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver = Receiver(bus)
@@ -160,7 +160,7 @@ def test_receiver_that_cannot_be_told_is_told_again(
         bus.publish(NUMBERS, 3)
         receiver.take_turns_until(lambda: len(receiver.came) == 4)
     assert [item if item == LOST else item[1] for item in receiver.came] == [1, LOST, LOST, 3]
-    assert "could not be told" in caplog.text
+    assert "notifying a receiver of lost messages failed" in caplog.text
 
 
 def test_publishing_raises_nothing_when_a_receiver_is_gone(

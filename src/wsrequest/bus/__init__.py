@@ -1,1 +1,1 @@
-"""From whoever publishes to whoever listens, within one process or between several."""
+"""Carries messages from publishers to subscribers, within one process or between several."""

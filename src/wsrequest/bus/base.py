@@ -1,7 +1,9 @@
-"""What every bus promises.
+"""The contract that every bus keeps.
 
-Owns the contract; ``tests/contract/test_bus.py`` holds each implementation to it. Here a message
-either comes, in order, or its receivers are told that they may have missed some: never neither.
+``tests/contract/test_bus.py`` runs against each implementation. A message either arrives, in order,
+or its receivers are notified that they may have missed messages. There is no third case.
+
+A bus of one process passes the messages on as they are.
 """
 
 from collections.abc import Callable
@@ -13,8 +15,10 @@ __all__ = ["Bus", "Post", "Subscription", "Topic"]
 T = TypeVar("T")
 
 Post = Callable[[Callable[[], None]], None]
-"""Have a function called on a receiver's thread, later and after those posted before. From any
-thread; it returns at once. ``loop.call_soon_threadsafe`` is one, with an empty context."""
+"""Calls a function on a receiver's thread, later, and in the order of the calls.
+
+It can be called from any thread and returns at once. ``loop.call_soon_threadsafe`` with an empty
+context is one."""
 
 
 def _weightless(message: object) -> int:
@@ -27,17 +31,17 @@ def _as_it_is(message: T) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Topic(Generic[T]):
-    """What messages are about, and how they look outside of the process.
+    """A subject of messages, and their form outside of the process.
 
-    A bus of one process hands the messages on as they are.
+    A bus of one process passes the messages on as they are.
 
     Attributes:
-        name: by which publishers and subscribers find each other.
-        encode: from any thread.
-        decode: raises ValueError for what is no such message, as one of another release may be.
-            The bus then calls ``lost``.
+        name: publishers and subscribers find each other by it.
+        encode: can be called from any thread.
+        decode: raises ValueError for bytes that are not such a message, for example one of another
+            release. The bus then calls ``lost``.
         weigh: about how many bytes of memory a message takes while it waits for a receiver.
-        lighten: the same message with less in it, for a receiver for whom many wait.
+        lighten: returns the same message with less detail, for a receiver with a long queue.
     """
 
     name: str
@@ -51,17 +55,26 @@ class Subscription(Protocol):
     """One receiver of one topic.
 
     Attributes:
-        lost_count: how often it was told that it may have missed messages.
+        lost_count: how many times it was notified that it may have missed messages.
     """
 
     lost_count: int
 
     def close(self) -> None:
-        """Receive nothing from now on. On the receiver's thread; safe to call twice."""
+        """Stop receiving. On the receiver's thread. Safe to call twice."""
 
 
 class Bus(Protocol):
-    """Topics that any thread publishes to. Positions are the bus's own numbers, never a clock."""
+    """Send a message to all subscribers of the topic, in this process and in others.
+
+    Call it after the commit that the message describes. It does not wait for receivers and raises
+    nothing, because the caller has done its work. A message that cannot be sent is ``lost`` for all
+    receivers. After ``close`` nothing is sent.
+
+    Args:
+        topic: the topic to publish to.
+        message: must not be changed any more.
+    """
 
     def publish(self, topic: Topic[T], message: T) -> None:
         """Send a message to all subscribers of the topic, of this process and of others.
@@ -87,15 +100,15 @@ class Bus(Protocol):
         """Receive what is published from now on.
 
         Args:
-            topic: which messages.
-            receive: called with each message and its position, which rises. If it raises, that is
-                logged, and ``lost`` is called.
-            lost: called instead of messages that did not come: the connection was lost, a position
-                was left out, the queue was full. Anything that was published before the call may
-                be among them. If it raises, it is called again before the next message.
-            post: how to call both on the receiver's own thread.
-            queue_length: how many messages may wait for the receiver. One more, and all of them
-                are lost. So they are when they take too many bytes; before that they are made
+            topic: the topic to subscribe to.
+            receive: called with each message and its position, which rises. If it raises, the error
+                is logged and ``lost`` is called.
+            lost: called in place of messages that did not arrive: the connection was lost, a
+                position was left out, or the queue was full. Anything that was published before the
+                call may be among them. If it raises, it is called again before the next message.
+            post: calls both on the receiver's own thread.
+            queue_length: how many messages may wait for the receiver. With one more, all of them
+                are lost. The same happens when they take too many bytes. Before that, they are made
                 lighter.
 
         Raises:
@@ -103,12 +116,13 @@ class Bus(Protocol):
         """
 
     def position(self, topic: Topic[T]) -> int:
-        """Return the position of the last message that has surely come to this process.
+        """Return the position of the last message that has certainly arrived in this process.
 
-        0 before the first. It never falls. From any thread. What is published after this call,
-        anywhere, has a higher position: who takes the position, then reads the database, and then
-        looks at what came with higher ones, or at ``lost`` since, has missed nothing.
+        It is 0 before the first message, never falls, and can be read from any thread. Whatever is
+        published after this call, anywhere, has a higher position. To miss nothing, take the
+        position, read the database, then look at the messages with higher positions and at
+        ``lost``.
         """
 
     def close(self) -> None:
-        """Call no receiver any more, and give back what the bus holds. Safe to call twice."""
+        """Call no receiver any more, and release what the bus holds. Safe to call twice."""

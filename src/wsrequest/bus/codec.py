@@ -1,8 +1,8 @@
-"""What commits wrote, outside of the process that made them.
+"""Encodes commits for other processes.
 
-Owns the topic of changes and its bytes. ``Changes.run`` is known in its process only and stays
-there. A value whose type is not kept is left out of its row: a column that is not known matches
-every reader.
+The topic of commits and its bytes are defined here. ``Commit.run`` means something only in its own
+process, so it is not sent. A value whose type cannot be encoded is left out of its row: an unknown
+column matches every reader.
 """
 
 from collections.abc import Iterator
@@ -14,48 +14,49 @@ import msgspec
 from wsrequest.bus.base import Topic
 from wsrequest.types import Commit, Row, TableChange
 
-__all__ = ["CHANGES", "MAX_BYTES", "decode_changes", "encode_changes"]
+__all__ = ["CHANGES", "MAX_BYTES", "decode_commit", "encode_commit"]
 
-MAX_BYTES = 2**16  # rows of a larger commit cost more than they spare
+MAX_BYTES = 2**16  # the rows of a larger commit cost more than they save
 
-_UUID = 1  # its code among the extensions of MessagePack
-_Sent = list[tuple[str, str | None, list[dict[str, Any]] | None]]
+_UUID = 1  # our code among the extension types of MessagePack
+_Encodable = list[tuple[str, str | None, list[dict[str, Any]] | None]]
 
 
-def encode_changes(changes: Commit, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Return changes as bytes.
+def encode_commit(commit: Commit, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return a commit as bytes.
 
-    Of a row those values are kept that are None, bool, int of up to 64 bits, float, str, bytes or
-    UUID, as that type.
+    Of each row, these values are kept with their types: ``None``, bool, int of up to 64 bits, float,
+    str, bytes and UUID.
 
     Args:
-        changes: of one commit.
-        max_bytes: in longer ones all rows give way to "any row", then all tables to "anything".
+        commit: the changes of one transaction.
+        max_bytes: above this length, all rows are replaced by "any row", then all tables by
+            "anything".
     """
-    sent: _Sent = [
+    rows: _Encodable = [
         (
             change.database,
             change.table,
-            None if change.rows is None else [dict(_kept(row)) for row in change.rows],
+            None if change.rows is None else [dict(_encodable(row)) for row in change.rows],
         )
-        for change in changes.changes
+        for change in commit.changes
     ]
-    tables: _Sent = [(database, table, None) for database, table, _ in sent]
-    for less in (sent, tables):
+    tables: _Encodable = [(database, table, None) for database, table, _ in rows]
+    for candidate in (rows, tables):
         try:
-            encoded = _encode(less)
-        except UnicodeEncodeError:  # half a surrogate pair
+            encoded = _encode(candidate)
+        except UnicodeEncodeError:  # half of a surrogate pair
             continue
         if len(encoded) <= max_bytes:
             return encoded
     return _encode([("*", None, None)])
 
 
-def decode_changes(encoded: bytes) -> Commit:
-    """Return what ``encode_changes`` was given, but for what it says that it leaves out.
+def decode_commit(encoded: bytes) -> Commit:
+    """Return the commit that ``encode_commit`` was given, without what it leaves out.
 
     Raises:
-        ValueError: these are other bytes.
+        ValueError: the bytes do not encode a commit.
     """
     return Commit(
         tuple(
@@ -65,32 +66,32 @@ def decode_changes(encoded: bytes) -> Commit:
     )
 
 
-def _kept(row: Row) -> Iterator[tuple[str, object]]:
+def _encodable(row: Row) -> Iterator[tuple[str, object]]:
     for column, value in row.items():
         if value is None or type(value) in (bool, float, bytes):
             yield column, value
         elif type(value) is UUID:
-            yield column, msgspec.msgpack.Ext(_UUID, value.bytes)  # else it would come as text
+            yield column, msgspec.msgpack.Ext(_UUID, value.bytes)  # otherwise text would arrive
         elif isinstance(value, int) and -(2**63) <= value < 2**64:
-            yield column, int(value)  # an enumeration's too
+            yield column, int(value)  # also of an enumeration
         elif isinstance(value, str):
             yield column, str.__str__(value)
 
 
-def _extended(code: int, data: memoryview) -> UUID:
+def _decode_uuid(code: int, data: memoryview) -> UUID:
     if code != _UUID:
         raise ValueError(code)
     return UUID(bytes=bytes(data))
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(_Sent, ext_hook=_extended)
+_decoder = msgspec.msgpack.Decoder(_Encodable, ext_hook=_decode_uuid)
 
 CHANGES: Topic[Commit] = Topic(
     "changes",
-    encode_changes,
-    decode_changes,
+    encode_commit,
+    decode_commit,
     weigh=Commit.weight_bytes,
     lighten=Commit.without_rows,
 )
-"""What commits wrote. Published after each commit that wrote anything."""
+"""The topic of commits. One is published for each transaction that wrote anything."""

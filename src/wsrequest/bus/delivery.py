@@ -1,7 +1,7 @@
-"""From the thread that has a message to the thread of its receiver.
+"""Passes messages from the publishing thread to the thread of one receiver.
 
-Owns one receiver's queue, for every bus. It is bounded: a receiver that is too slow is told that
-it missed messages, which costs it less than to catch up with them.
+Every bus uses this queue. It is bounded: a receiver that is too slow is notified that it missed
+messages. That costs it less than catching up with them.
 """
 
 import logging
@@ -19,29 +19,29 @@ T = TypeVar("T")
 
 logger = logging.getLogger("wsrequest.bus")
 
-# Then others on the receiver's thread have their turn.
+# After this much, other work on the receiver's thread gets its turn.
 _TURN_MESSAGES = 100
 _TURN_SECONDS = 0.005
 
-# Of the messages that wait for one receiver. Above the first new ones are made lighter, so that
-# they say less, above the second all are lost.
-_HEAVY_BYTES = 2**22
-_MOST_BYTES = 2**23
+# The memory of the messages that wait for one receiver. Above the first limit new messages are made
+# lighter, with less detail. Above the second all of them are lost.
+_LIGHTEN_ABOVE_BYTES = 2**22
+_MAX_BYTES = 2**23
 
 
 class Delivery(Generic[T]):
     """A ``Subscription`` that its bus feeds, from one thread at a time.
 
     Args:
-        receive: as for ``Bus.subscribe``, and so are the others.
-        lost: likewise.
-        post: likewise.
-        queue_length: likewise.
-        closed: called once, when the receiver has closed it.
-        topic: what its messages weigh; nothing where there is none.
+        receive: see ``Bus.subscribe``.
+        lost: see ``Bus.subscribe``.
+        post: see ``Bus.subscribe``.
+        queue_length: see ``Bus.subscribe``.
+        closed: called once, when the receiver has closed the subscription.
+        topic: knows the weight of its messages. Without a topic they weigh nothing.
 
     Attributes:
-        lost_count: how often messages were lost.
+        lost_count: how many times messages were lost.
     """
 
     def __init__(
@@ -59,22 +59,22 @@ class Delivery(Generic[T]):
         self._closed = closed
         self._topic = topic
         self.lost_count = 0
-        self._lock = threading.Lock()  # of everything that follows
-        self._queue: deque[tuple[int, T, int]] = deque()  # with what they weigh
+        self._lock = threading.Lock()  # guards everything below
+        self._queue: deque[tuple[int, T, int]] = deque()  # each with its weight
         self._bytes = 0
-        self._is_lost = False  # and the receiver has not been told
+        self._is_lost = False  # and the receiver has not been notified yet
         self._is_posted = False
         self._is_unreachable = False  # and that was logged
         self._is_closed = False
 
     def put(self, position: int, message: T) -> None:
-        """Deliver a message after those put before. Raises nothing."""
+        """Deliver a message after those that were put before. Raises nothing."""
         with self._lock:
             if self._is_closed:
                 return
-            if not self._is_lost:  # else what comes before the receiver is told is lost, too
+            if not self._is_lost:  # until the receiver is notified, further messages are lost, too
                 message, weight = self._weighed(message)
-                is_room = self._bytes + weight <= _MOST_BYTES
+                is_room = self._bytes + weight <= _MAX_BYTES
                 if is_room and len(self._queue) < self._queue_length:
                     self._queue.append((position, message, weight))
                     self._bytes += weight
@@ -83,14 +83,14 @@ class Delivery(Generic[T]):
             self._wake()
 
     def lose(self) -> None:
-        """Tell the receiver that it may have missed anything up to now. Raises nothing."""
+        """Notify the receiver that it may have missed anything up to now. Raises nothing."""
         with self._lock:
             if not self._is_closed and not self._is_lost:
                 self._lose()
                 self._wake()
 
     def close(self) -> None:
-        """Receive nothing from now on. On the receiver's thread; safe to call twice."""
+        """Stop receiving. On the receiver's thread. Safe to call twice."""
         with self._lock:
             was_closed, self._is_closed = self._is_closed, True
             self._queue.clear()
@@ -98,13 +98,13 @@ class Delivery(Generic[T]):
         if not was_closed:
             self._closed(self)
 
-    # With the lock held.
+    # These methods need the lock.
 
     def _weighed(self, message: T) -> tuple[T, int]:
         if self._topic is None:
             return message, 0
         weight = self._topic.weigh(message)
-        if self._bytes + weight > _HEAVY_BYTES:
+        if self._bytes + weight > _LIGHTEN_ABOVE_BYTES:
             message = self._topic.lighten(message)
             weight = self._topic.weigh(message)
         return message, weight
@@ -120,14 +120,14 @@ class Delivery(Generic[T]):
             return
         try:
             self._post(self._deliver)
-        except Exception:  # the loop is closed, say: the next message tries again
+        except Exception:  # for example, the loop is closed. The next message tries again
             if not self._is_unreachable:
-                logger.exception("a receiver cannot be reached")
+                logger.exception("cannot reach a receiver")
             self._is_unreachable = True
         else:
             self._is_posted, self._is_unreachable = True, False
 
-    # On the receiver's thread.
+    # These methods run on the receiver's thread.
 
     def _deliver(self) -> None:
         end = time.monotonic() + _TURN_SECONDS
@@ -152,7 +152,7 @@ class Delivery(Generic[T]):
             try:
                 self._lost()
             except Exception:
-                logger.exception("a receiver could not be told that it missed messages")
+                logger.exception("notifying a receiver of lost messages failed")
                 with self._lock:
                     self._lose()
                     self._is_posted = False  # until the next message

@@ -1,4 +1,4 @@
-"""The bus of one process. Messages stay the objects that they are; nothing is connected."""
+"""The bus of one process. It passes messages on as they are and opens no connection."""
 
 import threading
 from collections.abc import Callable
@@ -16,7 +16,8 @@ class MemoryBus:
     """A ``Bus`` for projects that run in one process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # of all that follows; held while a message is put in queues
+        # guards everything below, and is held while queues are filled
+        self._lock = threading.Lock()
         self._positions: dict[str, int] = {}
         self._deliveries: dict[str, list[Delivery[Any]]] = {}
         self._is_closed = False
@@ -39,7 +40,7 @@ class MemoryBus:
         post: Post,
         queue_length: int = 10_000,
     ) -> Subscription:
-        """See ``Bus.subscribe``. Messages are lost when the queue is full, and not otherwise."""
+        """See ``Bus.subscribe``. Messages are lost only when the queue is full."""
 
         def forget(closed: Delivery[T]) -> None:
             with self._lock:
@@ -56,14 +57,14 @@ class MemoryBus:
         return delivery
 
     def position(self, topic: Topic[T]) -> int:
-        """See ``Bus.position``. What was published has come."""
+        """See ``Bus.position``. A published message has arrived."""
         return self._positions.get(topic.name, 0)
 
     def close(self) -> None:
         """See ``Bus.close``."""
         with self._lock:
             self._is_closed = True
-            deliveries = [one for found in self._deliveries.values() for one in found]
+            deliveries = [each for group in self._deliveries.values() for each in group]
             self._deliveries.clear()
         for delivery in deliveries:
             delivery.close()

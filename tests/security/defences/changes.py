@@ -64,14 +64,14 @@ CHANGES = (
         (33,),
         "the rows of commits that wait for a process's event loop have a limit in bytes",
         SRC + "bus/delivery.py",
-        (("if self._bytes + weight > _HEAVY_BYTES:", "if False:"),),
+        (("if self._bytes + weight > _LIGHTEN_ABOVE_BYTES:", "if False:"),),
         (_DELIVERY + "test_rows_of_many_commits_do_not_pile_up_before_a_receiver",),
     ),
     Defence(
         (33,),
         "commits that are large even without their rows do not pile up either",
         SRC + "bus/delivery.py",
-        (("is_room = self._bytes + weight <= _MOST_BYTES", "is_room = True"),),
+        (("is_room = self._bytes + weight <= _MAX_BYTES", "is_room = True"),),
         (_DELIVERY + "test_commits_that_are_heavy_without_their_rows_are_lost",),
     ),
     Defence(

@@ -1,4 +1,4 @@
-"""What of a commit other processes learn: as much as they can rely on."""
+"""What other processes learn of a commit: as much as they can rely on."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsrequest.bus.codec import CHANGES, MAX_BYTES, decode_changes, encode_changes
+from wsrequest.bus.codec import CHANGES, MAX_BYTES, decode_commit, encode_commit
 from wsrequest.live.index import touches
 from wsrequest.types import Commit, ReadPredicate, TableChange
 
@@ -50,7 +50,7 @@ def one(**row: Any) -> Commit:
     ],
 )
 def test_value_comes_as_its_type_or_is_not_known(value: Any, kept: bool) -> None:
-    (change,) = decode_changes(encode_changes(one(id=7, column=value))).changes
+    (change,) = decode_commit(encode_commit(one(id=7, column=value))).changes
     assert change.rows is not None
     expected = {"id": 7, "column": value} if kept else {"id": 7}
     assert change.rows == (expected,)
@@ -61,7 +61,7 @@ def test_value_comes_as_its_type_or_is_not_known(value: Any, kept: bool) -> None
     ("value", "plain"), [(State.OPEN, "open"), (Level.HIGH, 3), (Number(5), 5)]
 )
 def test_value_of_a_type_of_its_own_comes_as_the_plain_one(value: Any, plain: Any) -> None:
-    (change,) = decode_changes(encode_changes(one(column=value))).changes
+    (change,) = decode_commit(encode_commit(one(column=value))).changes
     assert change.rows == ({"column": plain},)
     assert change.rows is not None
     assert type(change.rows[0]["column"]) is type(plain)
@@ -71,7 +71,7 @@ def test_run_stays_in_its_process() -> None:
     changes = Commit(
         (TableChange("default", "message"), TableChange("", "key"), TableChange("*", None)), run=1
     )
-    assert decode_changes(encode_changes(changes)) == Commit(changes.changes)
+    assert decode_commit(encode_commit(changes)) == Commit(changes.changes)
 
 
 anything = st.one_of(
@@ -104,30 +104,30 @@ def test_whoever_is_concerned_is_so_elsewhere(
     made: list[TableChange], read: ReadPredicate, max_bytes: int
 ) -> None:
     before = Commit(tuple(made))
-    after = decode_changes(encode_changes(before, max_bytes=max_bytes))
+    after = decode_commit(encode_commit(before, max_bytes=max_bytes))
     if touches([read], before):
         assert touches([read], after)
 
 
 def test_long_changes_say_less() -> None:
     many = Commit(tuple(TableChange("default", f"table{n}", ({"id": 1},)) for n in range(20)))
-    whole = encode_changes(many)
-    assert decode_changes(encode_changes(many, max_bytes=len(whole))) == many
-    tables = encode_changes(many, max_bytes=len(whole) - 1)
-    assert decode_changes(tables).changes == tuple(
+    whole = encode_commit(many)
+    assert decode_commit(encode_commit(many, max_bytes=len(whole))) == many
+    tables = encode_commit(many, max_bytes=len(whole) - 1)
+    assert decode_commit(tables).changes == tuple(
         TableChange("default", f"table{n}") for n in range(20)
     )
-    anything = encode_changes(many, max_bytes=len(tables) - 1)
-    assert decode_changes(anything).changes == (TableChange("*", None),)
+    anything = encode_commit(many, max_bytes=len(tables) - 1)
+    assert decode_commit(anything).changes == (TableChange("*", None),)
     rows = tuple({"id": n} for n in range(MAX_BYTES))
-    assert decode_changes(CHANGES.encode(Commit((TableChange("default", "t", rows),)))).changes == (
+    assert decode_commit(CHANGES.encode(Commit((TableChange("default", "t", rows),)))).changes == (
         TableChange("default", "t"),
     )
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
 def test_text_that_is_none_costs_the_rows(text: str) -> None:
-    assert decode_changes(encode_changes(one(id=1, column=text))).changes == (
+    assert decode_commit(encode_commit(one(id=1, column=text))).changes == (
         TableChange("default", "message"),
     )
 
@@ -138,11 +138,11 @@ def test_text_that_is_none_costs_the_rows(text: str) -> None:
         b"",
         b"x",
         b"\x91\x01",
-        encode_changes(one(id=1))[:-1],
-        encode_changes(one(id=1)) + b"\x00",
-        encode_changes(one(id=SOME)).replace(b"\x01" + SOME.bytes, b"\x02" + SOME.bytes),
+        encode_commit(one(id=1))[:-1],
+        encode_commit(one(id=1)) + b"\x00",
+        encode_commit(one(id=SOME)).replace(b"\x01" + SOME.bytes, b"\x02" + SOME.bytes),
     ],
 )
 def test_other_bytes_are_a_value_error(encoded: bytes) -> None:
     with pytest.raises(ValueError):
-        decode_changes(encoded)
+        decode_commit(encoded)

@@ -1,4 +1,4 @@
-"""One receiver's queue: how it is woken, told of a loss, and closed."""
+"""The queue of one receiver: waking it, notifying it of losses, and closing it."""
 
 import logging
 import tracemalloc
@@ -97,7 +97,7 @@ def test_receiver_that_was_out_of_reach_is_reached_by_the_next_message(
         loop.delivery.put(1, "a")
         loop.delivery.put(2, "b")
         loop.delivery.lose()
-    assert [record.message for record in caplog.records] == ["a receiver cannot be reached"]
+    assert [record.message for record in caplog.records] == ["cannot reach a receiver"]
     loop.is_gone = False
     loop.delivery.put(4, "c")
     loop.turn()
@@ -184,7 +184,7 @@ def test_rows_of_many_commits_do_not_pile_up_before_a_receiver() -> None:
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held < delivery_module._MOST_BYTES
+    assert held < delivery_module._MAX_BYTES
     for _ in range(10):
         delivery._deliver()
     assert (len(came), lost) == (100, [])
@@ -201,7 +201,7 @@ def test_commits_that_are_heavy_without_their_rows_are_lost() -> None:
     found = commit(1, tables=1000)
     for number in range(100):
         delivery.put(number, found)
-        assert delivery._bytes <= delivery_module._MOST_BYTES
+        assert delivery._bytes <= delivery_module._MAX_BYTES
     assert delivery.lost_count == 1
     delivery._deliver()
     assert (came, lost) == ([], ["lost"])
