@@ -25,8 +25,8 @@ _Encodable = list[tuple[str, str | None, list[dict[str, Any]] | None]]
 def encode_commit(commit: Commit, *, max_bytes: int = MAX_BYTES) -> bytes:
     """Return a commit as bytes.
 
-    Of each row, these values are kept with their types: ``None``, bool, int of up to 64 bits, float,
-    str, bytes and UUID.
+    Of each row, these values are kept with their types: ``None``, bool, int of up to 64 bits,
+    float, str, bytes and UUID.
 
     Args:
         commit: the changes of one transaction.
