@@ -16,7 +16,7 @@ export interface Ask {
   token: Token;
   /** What an answer had as this, if it was live before: then only the client asks for it again. */
   rerun: string | undefined;
-  patch: "json" | "merge" | false;
+  patch: "json" | false;
 }
 /** Why a feed is over: its last message, an HTTP response that is no stream of events, or neither when it was lost. */
 export interface Over {

@@ -88,7 +88,7 @@ export function refreshed(held: Held | null, { headers, way }: Pick<Held, "heade
 export function changed(held: Held | null, { status, headers, body, patch }: ServerMessage): Held {
   const next: Held = { status: status!, headers: headers!, body: body ?? null };
   if (patch) {
-    next.value = patched(patch, held!.value ?? parsed(held!.body!), parsed(body!));
+    next.value = patched(held!.value ?? parsed(held!.body!), parsed(body!));
     next.body = new TextEncoder().encode(JSON.stringify(next.value));
   }
   return next;

@@ -20,8 +20,8 @@ import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
 export interface LiveOptions {
   headers?: HeadersInit;
   signal?: AbortSignal | null;
-  /** How the server may tell what changed: by RFC 6902, by RFC 7396, or whole bodies only. @default "json" */
-  patch?: "json" | "merge" | false;
+  /** `"json"`: the server may send only what changed, as a JSON Patch (RFC 6902). `false`: whole bodies only. @default "json" */
+  patch?: "json" | false;
   /** What the page shows already: a response, or its ETag. Where that is current, nothing is called before it changes. */
   held?: Response | string | null;
   /** Keep what is held, and have no `clear` event, when the visitor may not see it any more. @default false */

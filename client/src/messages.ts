@@ -52,7 +52,7 @@ export interface ServerMessage {
   csrf?: string | null;
   version?: number;
   /** `body` is no body then, but JSON that changes that of the version before (4.7). */
-  patch?: "json" | "merge";
+  patch?: "json";
   settled?: boolean;
   /** Proves that it was answered, for when it is taken up again (4.7). */
   rerun?: string;
@@ -72,7 +72,7 @@ export interface ClientMessage {
   credit?: number;
   more?: true;
   subscribe?: true;
-  patch?: "json" | "merge";
+  patch?: "json";
   settled?: boolean | undefined;
   cancel?: true;
 }

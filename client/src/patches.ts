@@ -1,19 +1,15 @@
-/** Patches of JSON values: RFC 6902 and RFC 7396. Pure; a value is changed in place, and of no use after an error. */
+/** Applies JSON Patch (RFC 6902). Pure. It changes the value in place, so after an error the value is useless. */
 
 type Members = Record<string, unknown>;
 /** A parent, and the name in it. */
 type Place = [parent: unknown, name: string];
 
-const isMembers = (value: unknown): value is Members =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 function need(holds: unknown): asserts holds {
   if (!holds) throw new Error("It does not fit.");
 }
 
-/** The value after a patch of this kind; throws when it cannot be applied. */
-export function patched(kind: "json" | "merge", value: unknown, patch: unknown): unknown {
-  if (kind === "merge") return merged(value, patch);
+/** The value after a patch. Throws if the patch cannot be applied. */
+export function patched(value: unknown, patch: unknown): unknown {
   const root = { "": value }; // so that the whole is a member too
   for (const operation of patch as Members[]) apply(root, operation);
   return root[""];
@@ -70,14 +66,4 @@ function remove(place: Place): unknown {
   if (Array.isArray(parent)) parent.splice(Number(name), 1);
   else delete (parent as Members)[name];
   return found;
-}
-
-function merged(value: unknown, patch: unknown): unknown {
-  if (!isMembers(patch)) return patch;
-  const target = isMembers(value) ? value : {};
-  for (const [name, change] of Object.entries(patch)) {
-    if (change === null) delete target[name];
-    else put([target, name], merged(has([target, name]) ? target[name] : undefined, change));
-  }
-  return target;
 }

@@ -232,19 +232,16 @@ describe("over the socket", () => {
 });
 
 describe("patches", () => {
-  test.each([
-    ["json", [{ op: "add", path: "/a/-", value: 2 }], { a: [1, 2], b: 1 }],
-    ["merge", { a: 2, b: null }, { a: 2 }],
-  ] as const)("a %s patch changes what is held", async (patch, data, after) => {
+  test("a patch changes what is held", async () => {
     const socket = await connect();
     const [seen, callback] = collected();
-    live("/a/", callback, { patch });
-    const { id, patch: asked } = await sent(socket, 1);
-    expect(asked).toBe(patch);
+    live("/a/", callback);
+    const { id, patch } = await sent(socket, 1);
+    expect(patch).toBe("json");
     socket.text({ id, ...answer(1, { a: [1], b: 1 }) });
-    socket.text({ id, patch, ...answer(2, data) });
+    socket.text({ id, patch, ...answer(2, [{ op: "add", path: "/a/-", value: 2 }]) });
     await quiet();
-    expect(seen).toEqual([{ a: [1], b: 1 }, after]);
+    expect(seen).toEqual([{ a: [1], b: 1 }, { a: [1, 2], b: 1 }]);
   });
 
   test("each patch applies to the version before, also after a failure that passed", async () => {

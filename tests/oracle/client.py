@@ -14,7 +14,7 @@ from typing import Any
 from wsrequest.asgi import Application
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.protocol.messages import Refusal, Response
-from wsrequest.protocol.patches import apply_json_patch, apply_merge_patch
+from wsrequest.protocol.patches import apply_json_patch
 from wsrequest.protocol.server_codec import decode_server
 from wsrequest.server.endpoint import not_found
 
@@ -80,8 +80,7 @@ class LiveRequest:
         if answer.patch is None:
             self.body, self.value = body, _json(body)
         else:
-            apply = apply_json_patch if answer.patch == "json" else apply_merge_patch
-            self.body, self.value = None, apply(self.value, json.loads(body))
+            self.body, self.value = None, apply_json_patch(self.value, json.loads(body))
         return None
 
     def shows(self, body: bytes) -> bool:

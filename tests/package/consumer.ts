@@ -18,7 +18,7 @@ export async function create(title: string): Promise<number> {
 }
 
 export async function follow(show: (response: Response) => void): Promise<LiveState> {
-  const subscription = client.live("/api/snippets/", (response) => show(response), { patch: "merge" });
+  const subscription = client.live("/api/snippets/", (response) => show(response), { patch: false });
   subscription.addEventListener("statechange", () => console.log(subscription.state, subscription.error));
   for await (const response of client.live("/api/snippets/")) show(response);
   subscription.close();

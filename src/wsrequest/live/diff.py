@@ -1,60 +1,58 @@
-"""From one answer to the next in few bytes.
+"""Make a JSON Patch (RFC 6902) that turns one response body into the next.
 
-Owns making JSON Patch (RFC 6902) and merge patches (RFC 7396); ``protocol.patches`` applies them.
-What a patch leads to is the new value exactly: 1, 1.0 and true are three values, and the members
-of an object keep their order, since a page may show them in it. Effort is bounded: whoever gets
-no patch sends the whole. Pure: standard library and msgspec only.
+The result of a patch must be exactly the new value. ``1``, ``1.0`` and ``true`` are three values,
+and the members of an object keep their order, because a page may show them in it.
+
+Comparing two bodies costs time, and an event loop may be what waits for it. Therefore the work has
+limits. A body that exceeds one gets no patch, and is sent whole. This module is pure: it uses only
+the standard library and msgspec.
 """
 
 import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw
 
-__all__ = [
-    "MAX_BODY_BYTES", "MAX_ITEMS", "MAX_VALUES", "MAX_WORK",
-    "json_patch", "merge_patch", "smallest",
-]  # fmt: skip
+__all__ = ["MAX_BODY_BYTES", "MAX_ITEMS", "MAX_VALUES", "MAX_WORK", "json_patch", "make_patch"]
 
-# Together some ten milliseconds, since an event loop may be what waits for them.
-MAX_BODY_BYTES = 2**19  # of each of the two that are parsed
-MAX_VALUES = 2**14  # in each: to make objects of them takes longer than to read their bytes
-MAX_WORK = 2**20  # in bytes printed to compare values, and as much as that costs otherwise
-MAX_ITEMS = 4096  # of an array, between what is equal at both ends
+# With these limits, making a patch takes about ten milliseconds at most.
+MAX_BODY_BYTES = 2**19  # of each body
+MAX_VALUES = 2**14  # in each body: creating the objects takes longer than reading their bytes
+MAX_WORK = 2**20  # bytes serialized to compare values, with other work counted as bytes
+MAX_ITEMS = 4096  # of an array, after the equal items at both ends are left out
 
-_CALL = 500  # what comparing costs besides, in bytes that are printed in that time
+_CALL = 500  # the cost of one comparison besides its bytes, counted in bytes
 
 Operation = dict[str, object]
 
-# Numbers with a fraction or an exponent stay the text that the view printed.
+# A number with a fraction or an exponent stays the text that the view wrote: 1.10 is not 1.1.
 _json = msgspec.json.Decoder(float_hook=Raw)
 _print = msgspec.json.Encoder().encode
-# The one number that msgspec reads as another: JavaScript tells -0 from 0.
+# msgspec reads -0 as 0. To JavaScript they are two values.
 _MINUS_ZERO = re.compile(rb"-0(?=[\s,\]}]|\Z)")
 
 
 class _TooMuch(Exception):
-    """The patch would take more work than it can save."""
+    """The comparison exceeds its limit of work."""
 
 
-def smallest(old: bytes, new: bytes, kind: Literal["json", "merge"]) -> bytes | None:
-    """Return the patch that makes ``new`` of ``old``, printed.
+def make_patch(old: bytes, new: bytes) -> bytes | None:
+    """Return the serialized JSON Patch that turns one body into another.
 
-    Pages take less than a millisecond, and nothing takes much more than ten: the values of both
-    are counted before they are parsed, and what is printed to compare them as it is printed.
+    Pages take less than a millisecond, and nothing takes much more than ten. The values of both
+    bodies are counted before they are parsed, and the work of comparing them is counted as it is
+    done.
 
     Args:
-        old: the body that the receiver holds.
-        new: the body that it is to hold.
-        kind: ``json`` for a JSON Patch, ``merge`` for a merge patch.
+        old: the body that the client has.
+        new: the body that the client is to have.
 
     Returns:
-        None where the whole body is what to send: no patch has fewer bytes, none can be made, or a
-        body is not JSON, or too large or too deep to compare.
+        None if the whole body must be sent: the patch would not be shorter, a body is not JSON, or
+        a body is too large or too deep to compare.
     """
     if max(len(old), len(new)) > MAX_BODY_BYTES:
         return None
@@ -62,34 +60,31 @@ def smallest(old: bytes, new: bytes, kind: Literal["json", "merge"]) -> bytes | 
         return None
     if _MINUS_ZERO.search(old) or _MINUS_ZERO.search(new):
         return None
-    patch: object
     try:
-        before, after = _json.decode(old), _json.decode(new)
-        patch = json_patch(before, after) if kind == "json" else merge_patch(before, after)
-        if patch is None or patch is UNSET:
-            return None
-        printed = _print(patch)
+        patch = json_patch(_json.decode(old), _json.decode(new))
+        printed = None if patch is None else _print(patch)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return printed if len(printed) < len(new) else None
+    return printed if printed is not None and len(printed) < len(new) else None
 
 
 def _most_values(body: bytes) -> int:
-    """At least as many values as a body of JSON has: those in its texts count as well."""
+    """An upper bound for the values in a JSON body: it counts the characters in strings, too."""
     return 1 + sum(map(body.count, (b",", b"[", b"{")))
 
 
 def json_patch(old: object, new: object) -> list[Operation] | None:
-    """Return operations ``add``, ``remove`` and ``replace`` that make ``new`` of ``old``.
+    """Return ``add``, ``remove`` and ``replace`` operations that turn one value into another.
 
-    Items of arrays are told apart by their member ``id`` where all have one, else by what they are.
+    The items of an array are matched by their member ``id`` if all of them have one, and otherwise
+    by their content.
 
     Args:
-        old: JSON: None, bool, int, float but no NaN, str, list and dict.
-        new: the same. Parts of it are in the result.
+        old: a JSON value made of None, bool, int, float (but not NaN), str, list and dict.
+        new: another one. The result contains parts of it.
 
     Returns:
-        None when the values are too deep, or it would take too much work.
+        None if the values are too deep, or comparing them takes too much work.
 
     Source: RFC 6902.
     """
@@ -99,47 +94,20 @@ def json_patch(old: object, new: object) -> list[Operation] | None:
         return None
 
 
-def merge_patch(old: object, new: object) -> object | UnsetType:
-    """Return the merge patch that makes ``new`` of ``old``.
-
-    Args:
-        old: JSON, as for ``json_patch``.
-        new: the same. Parts of it are in the result.
-
-    Returns:
-        UNSET where none does: a member became null, which stands for its removal, or the members
-        of an object changed their order. Also when the values are too deep, or too much work.
-
-    Source: RFC 7396.
-    """
-    try:
-        return _Comparison().merged(old, new)
-    except (_TooMuch, RecursionError):
-        return UNSET
-
-
-def _holds_null(value: dict[str, object]) -> bool:
-    # Arrays are taken as they are, with the nulls in them.
-    return any(
-        member is None or (isinstance(member, dict) and _holds_null(member))
-        for member in value.values()
-    )
-
-
 def _keeps_order(old: dict[str, object], new: dict[str, object]) -> bool:
-    """Whether removing members and then adding others at the end makes the order of ``new``."""
+    """Whether removing members, then appending others, gives the order of ``new``."""
     kept = [name for name in old if name in new]
     return list(new)[: len(kept)] == kept
 
 
 class _Comparison:
-    """One comparison of two values, and the work that is left for it."""
+    """One comparison of two values, with the work that it may still do."""
 
     def __init__(self) -> None:
         self._left = MAX_WORK
 
     def of_values(self, old: object, new: object, path: str) -> list[Operation]:
-        """The operations between two values that stand at ``path``."""
+        """The operations that turn one value into another, at ``path``."""
         whole: Operation = {"op": "replace", "path": path, "value": new}
         if isinstance(old, dict) and isinstance(new, dict) and _keeps_order(old, new):
             operations = self._of_objects(old, new, path)
@@ -150,27 +118,6 @@ class _Comparison:
         if len(operations) > 1 and len(self._print(operations)) > len(self._print([whole])):
             return [whole]
         return operations
-
-    def merged(self, old: object, new: object) -> object | UnsetType:
-        """The merge patch between two values."""
-        if not isinstance(new, dict):
-            return new
-        if not isinstance(old, dict):
-            return UNSET if _holds_null(new) else new
-        if not _keeps_order(old, new):
-            return UNSET
-        patch: dict[str, object] = {name: None for name in old if name not in new}
-        for name, member in new.items():
-            before = old.get(name)
-            is_object = isinstance(before, dict) and isinstance(member, dict)
-            if not is_object and name in old and self._print(before) == self._print(member):
-                continue
-            change = UNSET if member is None else self.merged(before, member)
-            if change is UNSET:
-                return UNSET
-            if not is_object or change != {}:
-                patch[name] = change
-        return patch
 
     def _of_objects(
         self, old: dict[str, object], new: dict[str, object], path: str
@@ -199,9 +146,10 @@ class _Comparison:
         if ids[0] is not None and ids[1] is not None:
             names = ids[0], ids[1]
         operations: list[Operation] = []
-        i = j = 0  # how far the old and the new are dealt with
+        i = j = 0  # the next item of the old array and of the new one
         for stays, lands in [*_staying(*names), (len(old), len(new))]:
-            while i < stays and j < lands:  # what neither stays nor moves changes in place
+            # Between two items that stay, pair the others one by one and change each in place.
+            while i < stays and j < lands:
                 if before[i] != after[j]:
                     operations += self.of_values(old[i], new[j], f"{path}/{at + j}")
                 i, j = i + 1, j + 1
@@ -209,20 +157,20 @@ class _Comparison:
             operations += [
                 {"op": "add", "path": f"{path}/{at + j}", "value": new[j]} for j in range(j, lands)
             ]
-            if stays < len(old) and before[stays] != after[lands]:  # the same id, another content
+            if stays < len(old) and before[stays] != after[lands]:  # the same id, new content
                 operations += self.of_values(old[stays], new[lands], f"{path}/{at + lands}")
             i, j = stays + 1, lands + 1
         return operations
 
     def _print(self, value: object) -> bytes:
-        """Equal for the same values only, the order of their members included."""
+        """Serialize a value. Two values are equal, with the order of members, if this is."""
         printed = _print(value)
         self._spend(len(printed))
         return printed
 
     def _below(self, path: str, name: str) -> str:
         place = f"{path}/{name.replace('~', '~0').replace('/', '~1')}"
-        self._spend(len(place))  # long names, one in the other, make longer and longer paths
+        self._spend(len(place))  # nested long names make ever longer paths
         return place
 
     def _spend(self, count: int) -> None:
@@ -232,7 +180,7 @@ class _Comparison:
 
 
 def _common(old: Sequence[bytes], new: Sequence[bytes]) -> int:
-    """How many items at the start are equal."""
+    """The number of equal items at the start."""
     count = 0
     for one, other in zip(old, new, strict=False):
         if one != other:
@@ -242,7 +190,7 @@ def _common(old: Sequence[bytes], new: Sequence[bytes]) -> int:
 
 
 def _ids(items: Sequence[object]) -> list[int | str] | None:
-    """The ids of objects that all have one; None where they have not."""
+    """The ids of the items. None unless each item is an object with an id."""
     found: list[int | str] = []
     for item in items:
         id = item.get("id") if isinstance(item, dict) else None
@@ -253,10 +201,14 @@ def _ids(items: Sequence[object]) -> list[int | str] | None:
 
 
 def _staying(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[int, int]]:
-    """As many items as can stay: their places before and after, both rising."""
+    """The largest set of items that can stay where they are, relative to each other.
+
+    Each is a pair of positions, in the old and in the new array. Both positions rise from pair to
+    pair, so this is the longest increasing subsequence. It is found in O(n log n): ``best`` has for
+    each length the pair that ends such a sequence with the smallest old position, and ``before``
+    links each pair to its predecessor.
+    """
     places = {name: at for at, name in enumerate(_numbered(old))}
-    # The longest rising run: for each length the pair that ends the run which is easiest to go on
-    # from, and for each pair the one before it.
     ends: list[int] = []
     best: list[tuple[int, int]] = []
     before: dict[tuple[int, int], tuple[int, int] | None] = {}
@@ -277,7 +229,7 @@ def _staying(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[int
 
 
 def _numbered(names: Sequence[Hashable]) -> Iterator[tuple[Hashable, int]]:
-    """Tell equal ones apart by how many came before."""
+    """Add to each name how often it occurred before, so that equal names differ."""
     seen: Counter[Hashable] = Counter()
     for name in names:
         yield name, seen[name]

@@ -1,6 +1,7 @@
-"""What one run of a live request gave, as all who hear of it share it.
+"""The response of one run of a live request, which all its subscribers share.
 
-Owns when two results are the same, their entity tags, and the frames that they have in common.
+Decides whether two responses are equal, which ETag a response has, and keeps the parts of frames
+that are the same for all subscribers.
 """
 
 import re
@@ -9,10 +10,10 @@ from hashlib import blake2b
 
 from msgspec import Raw
 
-from wsrequest.live.diff import MAX_BODY_BYTES, smallest
+from wsrequest.live.diff import MAX_BODY_BYTES, make_patch
 from wsrequest.live.normalizing import Normalizer
 from wsrequest.protocol.content import data_of
-from wsrequest.protocol.messages import PatchKind, Response
+from wsrequest.protocol.messages import Response
 from wsrequest.protocol.server_codec import (
     encode_ending,
     encode_response,
@@ -23,33 +24,35 @@ from wsrequest.types import Frame, Headers
 
 __all__ = ["Snapshot", "tag_matches"]
 
-# They differ in each run, or follow from the body: what is the same but for these is the same.
-_PASSING = frozenset(
+# These headers differ in each run, or follow from the body. Two responses that differ only in them
+# are equal.
+_INSIGNIFICANT = frozenset(
     "date age expires etag last-modified content-length set-cookie server-timing x-request-id "
     "request-id x-correlation-id x-runtime".split()
 )
 _RATE_LIMITS = ("ratelimit", "x-ratelimit", "x-rate-limit")
-# Quoted, or as an application may write it.
+# An ETag in quotes, or without them, as some applications write it.
 _TAG = re.compile(r'(?:^|,)\s*(?:W/)?("[^"]*"|[^\s,"]+)\s*(?=,|$)')
-_OVERHEAD_BYTES = 1024  # of an object with its headers, besides their text
-_SMALL_BYTES = 2**16  # to encode so much, or to make a patch of it, takes about a millisecond
-_MOST_PATCHES = 8  # subscribers that read slowly hold older results; the others one and the same
+_OVERHEAD_BYTES = 1024  # of an object with its headers, without their text
+_SMALL_BYTES = 2**16  # encoding such a body, or making a patch of it, takes about a millisecond
+# Nearly all subscribers have the same older snapshot. Only those that read slowly have others.
+_MOST_PATCHES = 8
 
 
 class Snapshot:
-    """An answer, whole.
+    """A whole response.
 
     Args:
         status: of the response.
-        headers: of the response; Set-Cookie is left out, which is one visitor's.
-        body: whole; b"" without one.
-        shared_key: equal for whoever may be shown this result; None for one identity only.
-        normalizer: takes out of the body and the headers what is no difference.
+        headers: of the response. Set-Cookie is left out, because it is for one visitor.
+        body: the whole body. b"" if there is no body.
+        shared_key: equal for all visitors who may see this response. None if only one identity may.
+        normalizer: removes from body and headers what differs without meaning anything.
 
     Attributes:
-        digest: equal where status, body and the headers that tell something mean the same.
-        etag: the application's own, or one of the body; a weak one of ours where the bodies of
-            equal results differ. None unless the status is 200.
+        digest: equal for two responses with the same meaning: status, body and significant headers.
+        etag: the application's own ETag, or one of the body. A weak one of ours if the bodies of
+            equal responses can differ. None unless the status is 200.
     """
 
     __slots__ = (
@@ -75,19 +78,20 @@ class Snapshot:
         if status == 200:
             self.etag = _get(headers, "etag")
             if normal != body:
-                # The application's own tag, of ConditionalGetMiddleware say, is of this body only.
+                # An ETag of the application, such as that of ConditionalGetMiddleware, is for
+                # these bytes only. The next response with the same meaning has another.
                 self._set_etag(f'W/"{self.digest.hex()}"')
             elif self.etag is None:
                 self._set_etag(f'"{self.digest.hex()}"')
         self._is_shown = False
         self._ending: Frame | None = None
-        self._is_json: bool | None = None  # None: nobody has looked
+        self._is_json: bool | None = None  # None: not known yet
         self._tail: Frame | None = None
-        self._patches: dict[tuple[bytes, PatchKind], Frame | None] = {}
+        self._patches: dict[bytes, Frame | None] = {}
 
     @property
     def held_bytes(self) -> int:
-        """What it takes in memory while somebody holds it: the body, once."""
+        """The memory that it takes while a subscriber holds it, with the body counted once."""
         headers = sum(len(name) + len(value) for name, value in self.headers.items())
         return _OVERHEAD_BYTES + headers + len(self.body)
 
@@ -99,24 +103,24 @@ class Snapshot:
 
     @property
     def is_success(self) -> bool:
-        """Whether it is what was asked for."""
+        """Whether the status is 2xx."""
         return 200 <= self.status <= 299
 
     @property
     def passes(self) -> bool:
-        """Whether it is a failure after which the same request may succeed."""
+        """Whether it is a failure, but the same request may succeed later."""
         return self.status == 429 or self.status >= 500
 
     @property
     def retry_after_seconds(self) -> float | None:
-        """How long a failure asks to wait (RFC 9110 10.2.3), where it says so in seconds."""
-        told = _get(self.headers, "retry-after") or ""
-        # Of 400 digits it would be infinity, which no timer takes.
-        return min(float(told), 2.0**31) if told.isascii() and told.isdecimal() else None
+        """The seconds of Retry-After (RFC 9110 10.2.3). None for a date, or without it."""
+        value = _get(self.headers, "retry-after") or ""
+        # A number of 400 digits becomes infinity, which no timer accepts.
+        return min(float(value), 2.0**31) if value.isascii() and value.isdecimal() else None
 
     @property
     def is_large(self) -> bool:
-        """Whether the event loop should not be what encodes it."""
+        """Whether encoding it would delay the event loop, so that a thread should do it."""
         return len(self.body) > _SMALL_BYTES
 
     @property
@@ -125,12 +129,16 @@ class Snapshot:
         return _get(self.headers, "etag")
 
     def prepare(self) -> None:
-        """Encode what is large. In a thread: the event loop has then only to put it together."""
+        """Encode a large body. Called in a thread, so that the event loop only joins the parts."""
         if self.is_large:
             self._get_ending()
 
     def frame(self, head: Response) -> Frame:
-        """The frame of all of it, behind a head that has its status, without a body."""
+        """Return the frame of the whole response.
+
+        Args:
+            head: with its status and headers, without a body.
+        """
         return encode_whole(head, self._get_ending()) if self.body else encode_server(head)
 
     def _get_ending(self) -> Frame:
@@ -143,7 +151,7 @@ class Snapshot:
         return ending
 
     def tail(self) -> Frame:
-        """The frame of all of it, for ``encode_version`` to finish."""
+        """Return the frame of the whole response, which ``encode_version`` completes."""
         tail = self._tail
         if tail is None:
             tail = encode_response(Response(self.status, self.headers, body=self.body or None))
@@ -152,41 +160,50 @@ class Snapshot:
         return tail
 
     def forget_frames(self) -> None:
-        """All who can read were shown it: keep the body only, not its frames as well."""
+        """Drop the encoded frames and keep the body: each subscriber with room was sent it."""
         self._is_shown = True
         self._ending = None
         self._tail = None
         self._patches.clear()
 
-    def patch_tail(self, old: "Snapshot", kind: PatchKind) -> Frame | None:
-        """The frame of what makes this of an older one; None where that is not smaller."""
-        if self._is_shown:  # for one who reads slowly, and not kept for others
+    def patch_tail(self, old: "Snapshot") -> Frame | None:
+        """Return the frame of the JSON Patch from an older snapshot to this one.
+
+        Returns:
+            None if the whole body must be sent instead.
+        """
+        if self._is_shown:  # only a slow reader needs the patch now, so it is not kept
             is_small = max(len(old.body), len(self.body)) <= _SMALL_BYTES
-            return self._make_patch_tail(old, kind) if is_small else None
-        key = old.digest, kind
-        if key not in self._patches:
+            return self._make_patch_tail(old) if is_small else None
+        if old.digest not in self._patches:
             if len(self._patches) >= _MOST_PATCHES:
                 return None
-            self._patches[key] = self._make_patch_tail(old, kind)
-        return self._patches[key]
+            self._patches[old.digest] = self._make_patch_tail(old)
+        return self._patches[old.digest]
 
-    def _make_patch_tail(self, old: "Snapshot", kind: PatchKind) -> Frame | None:
+    def _make_patch_tail(self, old: "Snapshot") -> Frame | None:
         if max(len(old.body), len(self.body)) > MAX_BODY_BYTES:
             return None
-        for result in (old, self):
-            if result.status != 200 or not isinstance(data_of(result.headers, result.body), Raw):
+        for snapshot in (old, self):
+            if snapshot.status != 200:
                 return None
-        patch = smallest(old.body, self.body, kind)
+            if not isinstance(data_of(snapshot.headers, snapshot.body), Raw):
+                return None
+        patch = make_patch(old.body, self.body)
         if patch is None:
             return None
-        return encode_response(Response(200, self.headers, body=patch, patch=kind))
+        return encode_response(Response(200, self.headers, body=patch, patch="json"))
 
 
-def tag_matches(told: str, etag: str | None) -> bool:
-    """Whether If-None-Match names a tag, by weak comparison (RFC 9110 8.8.3.2, 13.1.2)."""
+def tag_matches(if_none_match: str, etag: str | None) -> bool:
+    """Whether an If-None-Match header names an ETag, by weak comparison.
+
+    Source: RFC 9110, sections 8.8.3.2 and 13.1.2.
+    """
     if etag is None:
         return False
-    return etag.removeprefix("W/") in _TAG.findall(told)  # "*" is for those that know no tag
+    # A "*" does not match: it is for clients that know no tag.
+    return etag.removeprefix("W/") in _TAG.findall(if_none_match)
 
 
 def _get(headers: Headers, name: str) -> str | None:
@@ -206,12 +223,12 @@ def _is_text(headers: Headers) -> bool:
 def _digest(
     status: int, headers: Headers, body: bytes, normalizer: Normalizer | None = None
 ) -> bytes:
-    told = sorted(
+    significant = sorted(
         f"{name.lower()}: {value}"
         for name, value in headers.items()
-        if name.lower() not in _PASSING and not name.lower().startswith(_RATE_LIMITS)
+        if name.lower() not in _INSIGNIFICANT and not name.lower().startswith(_RATE_LIMITS)
     )
-    start = f"{status}\n" + "\n".join(told) + "\n\n"
+    start = f"{status}\n" + "\n".join(significant) + "\n\n"
     if normalizer is not None:
         start = normalizer.header(start)
     return blake2b(

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 PatchKind = Literal["json", "merge"]
-"""RFC 6902 or RFC 7396 (4.7)."""
+"""What a client may ask for (4.7): RFC 6902, or RFC 7396, for which whole bodies are sent."""
 
 
 class LiveState(StrEnum):
@@ -145,7 +145,7 @@ class Response(Struct, frozen=True):
     more: bool = False
     cookies: str | None = None
     version: int | None = None
-    patch: PatchKind | None = None
+    patch: Literal["json"] | None = None
     settled: bool | None = None
     csrf: str | None = None
     rerun: str | None = None

@@ -1,15 +1,11 @@
-"""From one JSON value to the next by a patch.
-
-Owns applying JSON Patch (RFC 6902), as far as servers send it here, and merge patches (RFC 7396).
-Making them is the server's, in ``live.patches``. Sans-I/O, and values are left as they were.
-"""
+"""Applies JSON Patch (RFC 6902), as far as a server sends it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wsrequest.errors import Refused
 
-__all__ = ["apply_json_patch", "apply_merge_patch"]
+__all__ = ["apply_json_patch"]
 
 
 def apply_json_patch(value: object, patch: Sequence[Mapping[str, object]]) -> object:
@@ -17,12 +13,12 @@ def apply_json_patch(value: object, patch: Sequence[Mapping[str, object]]) -> ob
 
     Args:
         value: JSON: None, bool, int, float, str, list and dict. It is not changed.
-        patch: operations ``add``, ``remove`` and ``replace``. No server here sends ``move``,
-            ``copy`` or ``test``.
+        patch: operations ``add``, ``remove`` and ``replace``. The server never sends ``move``,
+            ``copy`` and ``test``.
 
     Raises:
-        Refused: ``bad_message``; the patch is none, or was made for another value. What the
-            receiver holds is then not what the sender takes it to be: it asks for all of it.
+        Refused: ``bad_message``. It is not a patch, or it was made for another value. A client
+            then asks for the whole body.
 
     Source: RFC 6902.
     """
@@ -33,27 +29,6 @@ def apply_json_patch(value: object, patch: Sequence[Mapping[str, object]]) -> ob
         except (LookupError, TypeError, ValueError, AttributeError):
             raise Refused("bad_message", f"operation {number} of a patch does not fit") from None
     return root[""]
-
-
-def apply_merge_patch(value: object, patch: object) -> object:
-    """Return what ``value`` becomes; it is not changed.
-
-    Args:
-        value: JSON.
-        patch: JSON. A member that is null takes the member of its name away; what is no object
-            takes the place of the whole.
-
-    Source: RFC 7396, section 2.
-    """
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(value) if isinstance(value, dict) else {}
-    for name, member in patch.items():
-        if member is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = apply_merge_patch(merged.get(name), member)
-    return merged
 
 
 def _apply(root: dict[str, Any], operation: Mapping[str, object]) -> None:

@@ -3,6 +3,8 @@
 Owns the shapes of Hello, Response, Part, Credit and Refusal (PROTOCOL.md 3.1, 4.2 to 4.4, 5).
 """
 
+from typing import Literal
+
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -13,7 +15,6 @@ from wsrequest.protocol.messages import (
     Credit,
     Hello,
     Part,
-    PatchKind,
     Ping,
     Pong,
     Refusal,
@@ -48,7 +49,7 @@ class _ResponseHead(Struct, omit_defaults=True):
     more: bool = False
     settled: bool | UnsetType = UNSET
     rerun: str | None = None
-    patch: PatchKind | None = None
+    patch: Literal["json"] | None = None
     data: Raw | str | UnsetType = UNSET
 
 
@@ -71,7 +72,7 @@ class _Head(Struct, omit_defaults=True):
     version: int | UnsetType = UNSET
     settled: bool | UnsetType = UNSET
     rerun: str | None = None
-    patch: PatchKind | None = None
+    patch: Literal["json"] | None = None
     credit: int | UnsetType = UNSET
     hello: Hello | UnsetType = UNSET
     ping: Raw | UnsetType = UNSET
@@ -178,8 +179,8 @@ def encode_response(message: Response) -> Frame:
         message.rerun,
         message.patch,
     )
-    if message.patch is not None:
-        head.data = Raw(body or b"null")
+    if message.patch is not None and body:
+        head.data = Raw(body)
         return _encode(head).decode()
     if message.more:
         return _encode(head) + b"\n" + (body or b"")

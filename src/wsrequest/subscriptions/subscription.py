@@ -228,9 +228,9 @@ class Subscription:
         return encode_server(first) if is_held else result.frame(first)
 
     def _next_frame(self, version: int, result: Snapshot) -> Frame:
-        tail, kind = None, self.message.patch
-        if kind is not None and self._sent is not None and self._is_exact:
-            tail = result.patch_tail(self._sent, kind)
+        tail = None
+        if self.message.patch == "json" and self._sent is not None and self._is_exact:
+            tail = result.patch_tail(self._sent)
         self._is_exact = True
         id = self.message.id
         if tail is None and result.is_large:  # a tail would be one more copy

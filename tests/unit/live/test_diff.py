@@ -1,19 +1,17 @@
-"""A patch leads to the new answer exactly, is small where answers usually change, or is none."""
+"""A patch gives exactly the new body, is short for usual changes, or the whole body is sent."""
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from msgspec import UNSET
 
 from wsrequest.live import diff
-from wsrequest.live.diff import json_patch, merge_patch, smallest
-from wsrequest.protocol.patches import apply_json_patch, apply_merge_patch
+from wsrequest.live.diff import json_patch, make_patch
+from wsrequest.protocol.patches import apply_json_patch
 
 often = settings(max_examples=400, deadline=None)
-KINDS: tuple[Literal["json", "merge"], ...] = ("json", "merge")
 
 names = st.sampled_from(["id", "a", "b", "a/b", "~1", "", "é"])
 scalars = (
@@ -67,15 +65,6 @@ def test_json_patch_leads_to_the_new_value(succession: tuple[Any, Any]) -> None:
     assert json.dumps(old) == before
 
 
-@often
-@given(successions())
-def test_merge_patch_leads_to_the_new_value(succession: tuple[Any, Any]) -> None:
-    old, new = succession
-    patch = merge_patch(old, new)
-    if patch is not UNSET:
-        assert same(apply_merge_patch(old, patch), new)
-
-
 def exact(body: bytes) -> Any:
     """The value with its numbers as they are printed."""
     return json.loads(
@@ -104,13 +93,11 @@ bodies = st.recursive(
 @given(bodies, bodies)
 @example(b'{"a": [1, 2, 3, 4, 5], "b": -0}', b'{"a": [1, 2, 3, 4, 5], "b": 0}')
 @example(b'{"a": [1, 2, 3, 4, 5], "b": 1.10}', b'{"a": [1, 2, 3, 4, 5], "b": 1.1}')
-def test_smallest_patch_of_bodies_is_exact_and_smaller(old: bytes, new: bytes) -> None:
-    for kind in KINDS:
-        printed = smallest(old, new, kind)
-        if printed is not None:
-            assert len(printed) < len(new)
-            apply: Any = apply_json_patch if kind == "json" else apply_merge_patch
-            assert same(apply(exact(old), exact(printed)), exact(new))
+def test_a_patch_of_bodies_is_exact_and_smaller(old: bytes, new: bytes) -> None:
+    printed = make_patch(old, new)
+    if printed is not None:
+        assert len(printed) < len(new)
+        assert same(apply_json_patch(exact(old), exact(printed)), exact(new))
 
 
 def note(id: int, **members: object) -> dict[str, object]:
@@ -206,34 +193,6 @@ def test_json_patch_of_what_usually_changes(old: Any, new: Any, expected: Any) -
     assert same(apply_json_patch(old, expected), new)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        pytest.param({"a": 1, "b": 2}, {"a": 1, "b": 3}, {"b": 3}, id="member"),
-        pytest.param({"a": 1, "b": 2}, {"a": 1}, {"b": None}, id="removed"),
-        pytest.param({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, {"a": {"c": 3}}, id="deep"),
-        pytest.param({"a": None, "b": 1}, {"a": None, "b": 2}, {"b": 2}, id="null-that-stays"),
-        pytest.param({"a": 1}, {"a": [None]}, {"a": [None]}, id="null-in-an-array"),
-        pytest.param({"a": 1}, {"a": None}, UNSET, id="becomes-null"),
-        pytest.param({}, {"a": {"b": None}}, UNSET, id="null-in-what-is-added"),
-        pytest.param({"a": {}}, {"a": {"b": None}}, UNSET, id="null-inside"),
-        pytest.param([], {"a": None}, UNSET, id="null-in-the-whole"),
-        pytest.param({"a": 1, "b": 2}, {"b": 2, "a": 1}, UNSET, id="order-of-members"),
-        pytest.param({"a": 1}, {"a": True}, {"a": True}, id="types"),
-        pytest.param({"a": {"b": 1}}, {"a": {"b": 1}}, {}, id="nothing"),
-        pytest.param({"a": 1}, {"a": {}}, {"a": {}}, id="becomes-an-empty-object"),
-        pytest.param({"a": {"b": 1}}, {"a": {}}, {"a": {"b": None}}, id="is-emptied"),
-        pytest.param({"a": 1}, [1], [1], id="whole"),
-    ],
-)
-def test_merge_patch_of_values(old: Any, new: Any, expected: Any) -> None:
-    assert (
-        merge_patch(old, new) is UNSET
-        if expected is UNSET
-        else same(merge_patch(old, new), expected)
-    )
-
-
 def body(value: object) -> bytes:
     return json.dumps(value).encode()
 
@@ -241,7 +200,6 @@ def body(value: object) -> bytes:
 PAGE = body(page(1, 2, 3))
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -254,22 +212,17 @@ PAGE = body(page(1, 2, 3))
         pytest.param(PAGE, b"[" * 5000 + b"]" * 5000, id="too-deep-to-parse"),
     ],
 )
-def test_no_patch_where_the_whole_is_better(
-    kind: Literal["json", "merge"], old: bytes, new: bytes
-) -> None:
-    assert smallest(old, new, kind) is None
+def test_no_patch_where_the_whole_is_better(old: bytes, new: bytes) -> None:
+    assert make_patch(old, new) is None
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_body_too_large_to_compare_has_no_patch(
-    kind: Literal["json", "merge"], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_body_too_large_to_compare_has_no_patch(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = body({"n": 1, "x": "x" * 200}), body({"n": 100, "x": "x" * 200})
     for old, new in ((one, other), (other, one)):
         monkeypatch.setattr(diff, "MAX_BODY_BYTES", len(other))
-        assert smallest(old, new, kind) is not None
+        assert make_patch(old, new) is not None
         monkeypatch.setattr(diff, "MAX_BODY_BYTES", len(one))
-        assert smallest(old, new, kind) is None
+        assert make_patch(old, new) is None
 
 
 @pytest.mark.parametrize(
@@ -283,10 +236,8 @@ def test_body_too_large_to_compare_has_no_patch(
 )
 def test_too_much_work_has_no_patch(old: Any, new: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json_patch(old, new) is not None
-    assert merge_patch(old, new) is not UNSET
     monkeypatch.setattr(diff, "MAX_WORK", 10_000)
     assert json_patch(old, new) is None
-    assert merge_patch(old, new) is UNSET
 
 
 def test_long_names_one_in_the_other_have_no_patch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +271,6 @@ def test_values_too_deep_to_compare_have_no_patch() -> None:
     assert json_patch(nested(1, 30), nested(2, 30)) is not None
     old, new = nested(1, 3000), nested(2, 3000)
     assert json_patch(old, new) is None
-    assert merge_patch(old, new) is UNSET
 
 
 def deep(value: Any, depth: int) -> Any:
@@ -348,11 +298,8 @@ HOSTILE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", HOSTILE)
-def test_work_on_hostile_bodies_is_bounded(
-    case: str, kind: Literal["json", "merge"], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_on_hostile_bodies_is_bounded(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nested arrays are printed at each level: the event loop had waited 55 ms and more for that.
 
     What is printed is the work that grows; it is counted here, not timed.
@@ -367,18 +314,15 @@ def test_work_on_hostile_bodies_is_bounded(
         return found
 
     monkeypatch.setattr(diff, "_print", counted)
-    smallest(old, new, kind)
+    make_patch(old, new)
     # The last one is printed before it is found to be too much, and so is the patch.
     assert sum(sorted(printed)[:-2]) <= 2**20
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_too_many_values_are_not_even_parsed(
-    kind: Literal["json", "merge"], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_values_are_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = body([0.5] * 1000), body([0.5] * 1001)
     monkeypatch.setattr(diff, "MAX_VALUES", 1001)
-    assert smallest(one, one + b" ", kind) is not None
+    assert make_patch(one, one + b" ") is not None
     monkeypatch.setattr(diff, "_json", None)
-    assert smallest(one, other, kind) is None
-    assert smallest(other, one, kind) is None
+    assert make_patch(one, other) is None
+    assert make_patch(other, one) is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wsrequest.live import snapshot as snapshot_module
 from wsrequest.live.snapshot import Snapshot, tag_matches
 from wsrequest.protocol.messages import Response
-from wsrequest.protocol.patches import apply_json_patch, apply_merge_patch
+from wsrequest.protocol.patches import apply_json_patch
 from wsrequest.protocol.server_codec import decode_server, encode_version
 
 JSON = {"Content-Type": "application/json"}
@@ -189,23 +189,15 @@ def test_a_result_without_body_is_sent_without() -> None:
     assert sent(Snapshot(204, {}, b"").tail()).body is None
 
 
-@pytest.mark.parametrize("kind", ["json", "merge"])
-def test_a_patch_makes_the_new_body_of_the_old(kind: Any) -> None:
+def test_a_patch_makes_the_new_body_of_the_old() -> None:
     old = of({"items": {str(item["id"]): item for item in PAGE}})
     new = of({"items": {str(item["id"]): item for item in PAGE[:-1]}})
-    tail = new.patch_tail(old, kind)
-    assert tail is not None and tail is new.patch_tail(old, kind)
+    tail = new.patch_tail(old)
+    assert tail is not None and tail is new.patch_tail(old)
     message = sent(tail)
-    assert message.patch == kind and message.headers["ETag"] == new.etag
-    apply = apply_json_patch if kind == "json" else apply_merge_patch
-    value = apply(json.loads(old.body), json.loads(message.body or b""))
+    assert message.patch == "json" and message.headers["ETag"] == new.etag
+    value = apply_json_patch(json.loads(old.body), json.loads(message.body or b""))
     assert value == json.loads(new.body)
-
-
-def test_both_kinds_of_patches_are_kept_apart() -> None:
-    old, new = of({"a": 1, "b": "x" * 200}), of({"a": 2, "b": "x" * 200})
-    assert sent(new.patch_tail(old, "merge")).patch == "merge"
-    assert sent(new.patch_tail(old, "json")).patch == "json"
 
 
 @pytest.mark.parametrize(
@@ -225,8 +217,7 @@ def test_both_kinds_of_patches_are_kept_apart() -> None:
 def test_the_whole_is_sent_where_a_patch_is_not_smaller_or_cannot_be(
     old: Snapshot, new: Snapshot
 ) -> None:
-    for kind in ("json", "merge"):
-        assert new.patch_tail(old, kind) is None  # type: ignore[arg-type]
+    assert new.patch_tail(old) is None
 
 
 def test_few_patches_are_made_however_many_old_results_are_held() -> None:
@@ -235,9 +226,9 @@ def test_few_patches_are_made_however_many_old_results_are_held() -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr(Snapshot, "_make_patch_tail", lambda self, *args: made.append(1) or make(*args))
     try:
-        tails = [new.patch_tail(of([*PAGE, number]), "json") for number in range(50)]
+        tails = [new.patch_tail(of([*PAGE, number])) for number in range(50)]
     finally:
         patch.undo()
     assert len(made) == snapshot_module._MOST_PATCHES
     assert all(tails[: len(made)]) and not any(tails[len(made) :])
-    assert new.patch_tail(of([*PAGE, 0]), "json") is tails[0]  # what was made stays
+    assert new.patch_tail(of([*PAGE, 0])) is tails[0]  # what was made stays

@@ -117,12 +117,13 @@ def responses(draw: st.DrawFn) -> Response:
     more = id is not None and draw(st.booleans())
     cookies = draw(st.none() | st.text(max_size=9))
     version, settled = draw(st.none() | counts), draw(st.none() | st.booleans())
-    patch = None if version is None or more else draw(patch_kinds)
-    if patch is not None:
+    is_patch = version is not None and not more and draw(st.booleans())
+    if is_patch:
         body = draw(json_bytes)
     return Response(
-        draw(st.integers(100, 599)), found, id, body, more, cookies, version, patch, settled
-    )
+        draw(st.integers(100, 599)), found, id, body, more, cookies, version,
+        "json" if is_patch else None, settled,
+    )  # fmt: skip
 
 
 pings = st.builds(

@@ -17,7 +17,7 @@ from tests.unit.peer import ORIGIN, Peer, connected, happens, opened, pool_open
 from tests.unit.views import STAGES
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.protocol.messages import Hello, Ping, Refusal, Response
-from wsrequest.protocol.patches import apply_json_patch, apply_merge_patch
+from wsrequest.protocol.patches import apply_json_patch
 from wsrequest.request import cookies
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.subscriptions.shared import SharedKey
@@ -172,28 +172,29 @@ async def test_equal_requests_of_equal_visitors_share_a_run() -> None:
 # Patches.
 
 
-@pytest.mark.parametrize("kind", ["json", "merge"])
-async def test_a_patch_makes_the_new_value_of_the_one_sent_before(kind: str) -> None:
-    apply: Any = apply_json_patch if kind == "json" else apply_merge_patch
+async def test_a_patch_makes_the_new_value_of_the_one_sent_before() -> None:
     items = [{"id": number, "title": f"number {number}"} for number in range(20)]
     states = [{"items": items}, {"items": items, "x": 1}, {"items": items, "x": 2}]
     async with live() as peer:
         commit(a=states[0])
-        first = await goes_on(peer, url="/listed/a/", patch=kind)
+        first = await goes_on(peer, url="/listed/a/", patch="json")
         assert first.patch is None
         held = json.loads(first.body or b"")
         for count, state in enumerate(states[1:], start=2):
             commit(a=state)
             message = await nth(peer, 1, count)
-            assert message.patch == kind and message.headers["ETag"]
-            held = apply(held, json.loads(message.body))
+            assert message.patch == "json" and message.headers["ETag"]
+            held = apply_json_patch(held, json.loads(message.body))
             assert held == state
 
 
-async def test_a_patch_is_not_sent_to_who_did_not_ask_for_it() -> None:
+@pytest.mark.parametrize("patch", [{}, {"patch": "merge"}], ids=["none", "merge"])
+async def test_a_client_that_did_not_ask_for_json_patches_gets_the_whole_body(
+    patch: dict[str, str],
+) -> None:
     async with live() as peer:
         commit(a=list(range(100)))
-        await goes_on(peer, url="/listed/a/")
+        await goes_on(peer, url="/listed/a/", **patch)
         commit(a=list(range(101)))
         message = await nth(peer, 1, 2)
         assert message.patch is None and json.loads(message.body) == list(range(101))
