@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any
 
+from tests.patches import apply_json_patch
 from wsrequest.asgi import Application
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.protocol.messages import Refusal, Response
-from wsrequest.protocol.patches import apply_json_patch
 from wsrequest.protocol.server_codec import decode_server
 from wsrequest.server.endpoint import not_found
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.patches import apply_json_patch
 from wsrequest.live import diff
 from wsrequest.live.diff import json_patch, make_patch
-from wsrequest.protocol.patches import apply_json_patch
 
 often = settings(max_examples=400, deadline=None)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.patches import apply_json_patch
 from wsrequest.live import snapshot as snapshot_module
 from wsrequest.live.snapshot import Snapshot, tag_matches
 from wsrequest.protocol.messages import Response
-from wsrequest.protocol.patches import apply_json_patch
 from wsrequest.protocol.server_codec import decode_server, encode_version
 
 JSON = {"Content-Type": "application/json"}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.backends.cache import SessionStore
 
+from tests.patches import apply_json_patch
 from tests.unit import live_views
 from tests.unit.fixtures import _project as _project
 from tests.unit.live_views import DATABASE, commit, live_service
@@ -17,7 +18,6 @@ from tests.unit.peer import ORIGIN, Peer, connected, happens, opened, pool_open
 from tests.unit.views import STAGES
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.protocol.messages import Hello, Ping, Refusal, Response
-from wsrequest.protocol.patches import apply_json_patch
 from wsrequest.request import cookies
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.subscriptions.shared import SharedKey

@@ -1,4 +1,4 @@
-"""Applies JSON Patch (RFC 6902), as far as a server sends it."""
+"""Applies JSON Patch (RFC 6902), as far as a server sends it. The tests use it as a client would."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

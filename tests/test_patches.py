@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.patches import apply_json_patch
 from wsrequest.errors import Refused
-from wsrequest.protocol.patches import apply_json_patch
 
 
 def operation(op: str, path: str, *value: object) -> dict[str, object]:
