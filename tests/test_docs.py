@@ -12,8 +12,8 @@ from wsrequest.bus import delivery
 from wsrequest.conf import SETTINGS
 from wsrequest.errors import CODES
 from wsrequest.live import commit_log, kept
-from wsrequest.live.sql.memory import MAX_BYTES
 from wsrequest.live.sql.predicates import MAX_ROWS_OF_A_TEXT
+from wsrequest.live.sql.statement_cache import MAX_BYTES
 from wsrequest.live.sql.tokenizer import MAX_CHARACTERS, MAX_TOKENS
 from wsrequest.protocol.messages import LiveState
 from wsrequest.request import cookies
@@ -109,8 +109,8 @@ def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
         and f" {commit_log._MOST_TABLES:,} at most" in logged
     )
     assert remembered.endswith(f" {kept._MOST_BYTES // 2**20} MiB |")
-    assert f"Above {delivery._HEAVY_BYTES // 2**20} MiB" in waiting
-    assert waiting.endswith(f" {delivery._MOST_BYTES // 2**20} MiB |")
+    assert f"Above {delivery._LIGHTEN_ABOVE_BYTES // 2**20} MiB" in waiting
+    assert waiting.endswith(f" {delivery._MAX_BYTES // 2**20} MiB |")
 
 
 def test_page_about_the_client_s_source_names_each_module_and_no_other() -> None:

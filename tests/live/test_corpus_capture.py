@@ -18,8 +18,8 @@ from psycopg import sql as psycopg_sql
 from tests.live.conftest import ALIAS, Database, Published, Story, atomic, run_sql
 from tests.live.models import Article, Legacy, Mixed, Note, Notebook, Room, Tag
 from wsrequest.live.index import touches
-from wsrequest.live.sql.memory import remembered
 from wsrequest.live.sql.parameters import MAX_ROWS
+from wsrequest.live.sql.statement_cache import shared_cache
 from wsrequest.live.tracking.api import depends_on
 from wsrequest.live.tracking.reads import ReadSet, reading
 from wsrequest.live.tracking.tracker import ChangeTracker
@@ -359,14 +359,14 @@ def test_co13_query_of_many_filters_is_parsed_once(story: Story) -> None:
         for room in range(20):
             list(Note.objects.filter(room=room, text="a", key__isnull=False, tags=1))
 
-    before = remembered.reads
+    before = shared_cache.parse_count
     view()
-    assert remembered.reads == before  # nobody's run reads it
+    assert shared_cache.parse_count == before  # nobody's run reads it
     for count in (1, 0):
         with reading(ReadSet()):
             view()
-        assert remembered.reads == before + count
-        before = remembered.reads
+        assert shared_cache.parse_count == before + count
+        before = shared_cache.parse_count
 
 
 def test_co14_bulk_update_is_seen(story: Story) -> None:

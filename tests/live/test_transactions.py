@@ -12,7 +12,7 @@ from django.test import TestCase
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, configured, run_sql, watching
 from tests.live.models import Note, Room, Tag
-from wsrequest.live.sql.memory import Memory
+from wsrequest.live.sql.statement_cache import StatementCache
 from wsrequest.live.tracking import connection as connection_module
 from wsrequest.live.tracking.connection import ConnectionTracker
 from wsrequest.live.tracking.reads import ReadSet
@@ -615,7 +615,7 @@ def test_noting_that_fails_is_no_error_of_the_project(
         "changed_by": Schema,
         "wanted_kinds": ChangeTracker,
         "is_idle": ConnectionTracker,
-        "parse": Memory,
+        "parse": StatementCache,
     }.get(name, connection_module)
     monkeypatch.setattr(owner, "_is_idle" if name == "is_idle" else name, failing)
     Tag.objects.filter(pk=1).update(name="y")

@@ -18,8 +18,8 @@ from unittest import mock
 from wsrequest.live.commit_log import CommitLog
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.live.sql import parameters as parameters_module
-from wsrequest.live.sql.analyzer import NOTHING
-from wsrequest.live.sql.memory import Memory
+from wsrequest.live.sql.statement import NOTHING
+from wsrequest.live.sql.statement_cache import StatementCache
 from wsrequest.live.tracking import caches as module_of_caches
 from wsrequest.live.tracking import catalogs
 from wsrequest.live.tracking.cache_calls import Call
@@ -211,7 +211,7 @@ def exists_missed() -> AbstractContextManager[Any]:
     def make(parse: Any) -> Any:
         return lambda memory, sql, *rest: parse(memory, _without_exists(sql), *rest)
 
-    return replacing(Memory, "parse", make)
+    return replacing(StatementCache, "parse", make)
 
 
 def _without_exists(sql: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from wsrequest.live.sql import analyzer, functions, narrowing, predicates, tokenizer
-from wsrequest.live.sql.memory import Memory
+from wsrequest.live.sql.statement_cache import StatementCache
 from wsrequest.live.sql.tables import Walk, walk
 from wsrequest.live.tracking import connection as connection_module
 
@@ -45,7 +45,7 @@ class Pair:
     @contextmanager
     def planted(self) -> Iterator[None]:
         """The fault is there, and no text is remembered from before."""
-        with self.plant(), mock.patch.object(connection_module, "remembered", Memory()):
+        with self.plant(), mock.patch.object(connection_module, "shared_cache", StatementCache()):
             yield
 
 

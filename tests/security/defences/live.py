@@ -222,9 +222,9 @@ LIVE = (
     Defence(
         (33,),
         "what is remembered of SQL texts is bounded in bytes",
-        SRC + "live/sql/memory.py",
+        SRC + "live/sql/statement_cache.py",
         (("            if self._weight > self._half:\n", "            if False:\n"),),
-        (UNIT + "live/sql/test_memory.py::test_what_is_remembered_is_bounded_in_bytes",),
+        (UNIT + "live/sql/test_statement_cache.py::test_what_is_remembered_is_bounded_in_bytes",),
     ),
     Defence(
         (33,),
@@ -242,8 +242,8 @@ LIVE = (
         SRC + "live/sql/tokenizer.py",
         (("if len(tokens) > MAX_TOKENS or pieces > 3 * MAX_TOKENS:", "if False:"),),
         (
-            UNIT + "live/sql/test_memory.py::test_no_text_is_looked_at_for_long[signs]",
-            UNIT + "live/sql/test_memory.py::test_text_that_is_too_long_is_any_table",
+            UNIT + "live/sql/test_statement_cache.py::test_no_text_is_looked_at_for_long[signs]",
+            UNIT + "live/sql/test_statement_cache.py::test_text_that_is_too_long_is_any_table",
         ),
     ),
     Defence(
@@ -251,7 +251,7 @@ LIVE = (
         "the length of an analyzed SQL text is bounded",
         SRC + "live/sql/tokenizer.py",
         (("if len(sql) > MAX_CHARACTERS:", "if False:"),),
-        (UNIT + "live/sql/test_memory.py::test_text_that_is_too_long_is_any_table",),
+        (UNIT + "live/sql/test_statement_cache.py::test_text_that_is_too_long_is_any_table",),
     ),
     Defence(
         (33,),

@@ -1,19 +1,21 @@
-"""SQL text -> which tables it writes, which it reads, and of which rows.
+"""Finds out which tables a SQL text writes, which it reads, and which of their rows.
 
-Owns the verbs, and the comparison of names with those of the project: whole and folded. What it
-cannot tell is None, which means any table of the database. A function that writes is known only
-when it is named in ``Names.functions``, or is one of the database's own (``functions``). What a
-statement does to what only its connection has is read by ``effects``. Pure.
+It handles each verb, and compares the names in the text with the project's tables, as a whole and
+folded. Where it is not certain, the result is ``None``, which means any table of the database. A
+function that writes is recognized only if ``Names.functions`` names it or if it is built into the
+database (``functions``). Effects on the connection itself are read by ``effects``. Pure.
+
+docs/decisions/2-sql-reader.md says why this is not left to sqlglot.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
-from wsrequest.live.sql.effects import FORGET, Effect, Effects, made_by_into
+from wsrequest.live.sql.effects import FORGET, Effects, made_by_into
 from wsrequest.live.sql.functions import READ_BY, READING, SCHEMA, WRITTEN_BY, pragma
-from wsrequest.live.sql.narrowing import Kinds, Narrowed, narrowed, written
-from wsrequest.live.sql.predicates import Written
+from wsrequest.live.sql.predicates import narrowed, written
+from wsrequest.live.sql.statement import ANYTHING, NOTHING, Names, Statement, Tables, joined
 from wsrequest.live.sql.tables import DML, Relation, Target, Walk, name_at, walk
 from wsrequest.live.sql.tokenizer import (
     COMMA,
@@ -29,12 +31,11 @@ from wsrequest.live.sql.tokenizer import (
     tokenize,
 )
 
-__all__ = ["ANYTHING", "NOTHING", "Names", "Statement", "Tables", "parse"]
+__all__ = ["parse"]
 
-Tables = frozenset[str] | None
-"""Folded names of tables; None for any table of the database."""
+_NONE: frozenset[str] = frozenset()
 
-# Vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
+# The vendors whose UPDATE and DELETE change one table, and whose comparisons are known.
 _PLAIN_VENDORS = frozenset({"sqlite", "postgresql"})
 _QUERIES = frozenset({"select", "values", "table", "with", "declare"})
 _SCHEMA = frozenset({"create", "alter", "drop", "rename", "refresh", "load"})
@@ -47,83 +48,17 @@ _QUIET = frozenset(
 _COUNTED = frozenset({"insert", "update", "delete"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Names:
-    """What the project calls its tables.
-
-    Attributes:
-        tables: folded names of all tables and views that can be told apart.
-        kinds: for each table its columns that the database compares as Python does, and the kind
-            of their values: "int", "key" (a whole number that may make itself), "uuid", "text",
-            "bool".
-        functions: functions that write, with the tables that they write.
-    """
-
-    tables: frozenset[str]
-    kinds: Kinds = field(default_factory=dict)
-    functions: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What one text does.
-
-    Attributes:
-        verb: of its first statement, folded; "" where there is none.
-        writes: tables that it may change.
-        reads: tables that its outcome depends on.
-        deletes: it may take rows away.
-        cascades: it asks the database to go on to the tables that refer to those it empties.
-        returns_rows: it writes and has rows to fetch.
-        narrowed: tables of which it reads only rows for which these conditions hold.
-        written: what it writes into the rows of the one table in ``writes``, where that is known.
-        counts: the number of rows that the database says it wrote is of all that it wrote.
-        placeholders: how many parameters it takes by position.
-        begins: what it does last to a transaction: "begin", "commit", "rollback"; "" for nothing.
-        commits: it commits, whatever it does after that; also where a ROLLBACK may not undo all.
-        unqualified: names of what it uses where a temporary table of the connection may be meant,
-            exactly. Where some are, ``parse`` can tell more of the text.
-        effects: what it does to what only its connection has.
-        executes: a prepared statement, or a cursor that is fetched from.
-        prepared: what the statement does that it prepares.
-    """
-
-    verb: str
-    writes: Tables = frozenset()
-    reads: Tables = frozenset()
-    deletes: bool = False
-    cascades: bool = False
-    returns_rows: bool = False
-    narrowed: Narrowed = ()
-    written: Written | None = None
-    counts: bool = False
-    placeholders: int = 0
-    begins: str = ""
-    commits: bool = False
-    unqualified: frozenset[str] = frozenset()
-    effects: tuple[Effect, ...] = ()
-    executes: str = ""
-    prepared: "Statement | None" = None
-
-
-NOTHING = Statement("")
-_NONE: frozenset[str] = frozenset()
-ANYTHING = Statement(
-    "", None, None, deletes=True, cascades=True, returns_rows=True, effects=(FORGET,)
-)
-
-
 def parse(
     sql: str, vendor: str, names: Names, temporary: frozenset[str] = frozenset()
 ) -> Statement:
-    """Return what a text does. It is read anew each time; ``memory`` keeps the outcome.
+    """Return what a text does. Each call parses it again: ``statement_cache`` keeps results.
 
     Args:
         sql: one or more statements, with placeholders as Django's cursors take them.
         vendor: as Django calls the database.
-        names: of the project's tables.
-        temporary: exact names that stand for temporary tables of the connection, and hide any
-            other table of that name. They may be names of the project's tables.
+        names: the project's tables.
+        temporary: the exact names of temporary tables of the connection. They hide any other table
+            of that name, including a table of the project.
     """
     try:
         tokens = tokenize(sql, vendor)
@@ -132,15 +67,15 @@ def parse(
     reader, found = _Reader(sql, vendor, names, temporary), []
     for part in _statements(tokens):
         found.append(reader.classify(part))
-        if found[-1].effects:  # a name may mean another table from here on
+        if found[-1].effects:  # from here on a name may mean another table
             reader = _Reader(sql, vendor, names, _NONE)
     if not found:
         return NOTHING
-    return found[0] if len(found) == 1 else _union(found)
+    return found[0] if len(found) == 1 else joined(found)
 
 
 def _statements(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The statements between semicolons; one inside of parentheses is none of ours."""
+    """Split at semicolons. Inside parentheses a semicolon does not end a statement."""
     parts: list[list[Token]] = [[]]
     for token in tokens:
         if token == SEMICOLON:
@@ -148,39 +83,6 @@ def _statements(tokens: Sequence[Token]) -> list[list[Token]]:
         else:
             parts[-1].append(token)
     return [part for part in parts if part]
-
-
-def _union(found: Sequence[Statement]) -> Statement:
-    if any(each.executes for each in found):
-        return ANYTHING
-    return Statement(
-        found[0].verb,
-        _joined([each.writes for each in found]),
-        _joined([each.reads for each in found]),
-        deletes=any(each.deletes for each in found),
-        cascades=any(each.cascades for each in found),
-        returns_rows=any(each.returns_rows for each in found),
-        begins=next((each.begins for each in reversed(found) if each.begins), ""),
-        unqualified=_NONE.union(*(each.unqualified for each in found)),
-        commits=any(each.commits for each in found) or _writes_past_rollback(found),
-        effects=tuple(
-            effect for each in found for effect in each.effects if effect[0] != "prepare"
-        ),
-    )
-
-
-def _writes_past_rollback(found: Sequence[Statement]) -> bool:
-    """Whether a text with a ROLLBACK writes what that may not undo: not between BEGIN and it."""
-    is_begun = has_written = False
-    for each in found:
-        is_begun = each.begins == "begin" if each.begins else is_begun
-        has_written |= each.writes != frozenset() and not is_begun
-    return has_written and any(each.begins == "rollback" for each in found)
-
-
-def _joined(tables: Collection[Tables]) -> Tables:
-    known = [each for each in tables if each is not None]
-    return frozenset().union(*known) if len(known) == len(tables) else None
 
 
 _TRANSACTIONS = {
@@ -230,7 +132,7 @@ class _Reader:
         read = self._verbs.get(verb)
         return ANYTHING if read is None else read(tokens, verb, words)
 
-    # What concerns the session, or no rows.
+    # Statements about the session, or without rows.
 
     def _quiet(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         name = tokens[1].name if len(tokens) > 1 else ""
@@ -247,10 +149,10 @@ class _Reader:
         begin = next((at for at, token in enumerate(tokens) if token.text == "as"), 0)
         if not begin or not tokens[begin + 1 :]:
             return Statement("prepare", effects=(("deallocate", name),))  # from a text of MySQL's
-        # A temporary table that is there now need not be there when it is executed.
+        # A temporary table that exists now need not exist when the statement is executed.
         reader = _Reader(self._sql, self._vendor, self._names, _NONE)
         inner = reader.classify(tokens[begin + 1 :])
-        # Its parameters are given to EXECUTE, under numbers of their own.
+        # EXECUTE passes its parameters, under their own numbers.
         inner = replace(inner, narrowed=(), written=None, placeholders=0)
         return Statement("prepare", effects=(("prepare", name),), prepared=inner)
 
@@ -259,18 +161,18 @@ class _Reader:
         return replace(ANYTHING, verb=verb, executes=name)
 
     def _fetch(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
-        # From what a function opened, unless the connection knows the cursor.
+        # The cursor may come from a function, unless the connection knows it.
         return Statement(verb, reads=None, executes=tokens[-1].name)
 
     def _pragma(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         value = (Token(SIGN, "="), OPEN)
         if any(token.kind == TEXT for token in takewhile(lambda each: each not in value, tokens)):
-            return ANYTHING  # SQLite takes a text for the name
+            return ANYTHING  # SQLite accepts a text as the name
         last = name_at(tokens, 1)
         name = "" if last is None else tokens[last].text
         is_set = last is not None and tokens[last + 1 : last + 2] == [Token(SIGN, "=")]
         writes, reads = pragma(name, is_set)
-        # To move what is temporary deletes it.
+        # Moving the temporary storage deletes what is in it.
         effects = (FORGET,) if name.startswith("temp_store") else ()
         return Statement(verb, writes, reads, effects=effects)
 
@@ -283,7 +185,7 @@ class _Reader:
         last = name_at(tokens, 1)
         return Statement(verb, reads=self._known([None if last is None else tokens[last].text]))
 
-    # What concerns tables.
+    # Statements about tables.
 
     def _schema(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         private = self._effects.private(tokens, verb, words, self._temporary)
@@ -349,11 +251,13 @@ class _Reader:
         if not found.reads_unknown and read <= names.tables and not called & READING:
             reads = mentioned - self._hidden(tokens, found)
             if writes and found.targets and not (returns_rows and _shows_old(verb, words)):
-                # How many rows were changed is no answer: a counter would wake all that count.
+                # The number of changed rows is not an answer: a counter would rerun every view that
+                # counts.
                 reads -= writes - read
             reads = reads.union(*(READ_BY[name] for name in called & READ_BY.keys()))
         verbs = {target.verb for target in found.targets}
-        # Only here it is known which rows are concerned: MySQL's names and comparisons are not.
+        # Only these vendors show which rows are concerned: MySQL's names and comparisons are
+        # unknown.
         is_plain = vendor in _PLAIN_VENDORS
         is_query = is_plain and found.verb == verb == "select" and not found.targets
         is_change = is_plain and writes is not None and len(writes) == 1 and "" not in changed
@@ -378,14 +282,17 @@ class _Reader:
         return found & self._names.tables
 
     def _plain_name(self, tokens: Sequence[Token], begin: int, last: int | None) -> str | None:
-        """The name that ends at ``last``; "" for that of a temporary table."""
+        """The name that ends at ``last``. "" for a temporary table's."""
         if last is None:
             return None
         own = self._effects.own_name(tokens, begin, last)
         return "" if own and own <= self._temporary else tokens[last].text
 
     def _known(self, found: Collection[str | None]) -> Tables:
-        """These tables, or any: an unknown name may be a view of a table, or a table of a view."""
+        """Return these tables, or None if a name is unknown.
+
+        An unknown name may be a view of a table, or a table of a view.
+        """
         known = frozenset(name for name in found if name in self._names.tables)
         rest = set(found) - known - {""}
         return None if rest or not found else known
@@ -403,7 +310,7 @@ class _Reader:
         )
 
     def _changed(self, tokens: Sequence[Token], found: Walk) -> set[str | None]:
-        """What is changed, "" for a temporary table, None for what has no plain name."""
+        """The changed tables: "" for a temporary one, None for one without a plain name."""
         return {
             "" if self._is_temporary(tokens, target) else target.name for target in found.targets
         }
@@ -417,13 +324,13 @@ class _Reader:
         )
 
     def _hidden(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
-        """The project's tables that are only seemingly mentioned: temporary ones are meant."""
+        """The project's tables whose names appear, but mean temporary tables."""
         if not self._temporary:
             return _NONE
         uses: list[Relation | Target] = [*found.relations, *found.targets]
         hidden = {each.at for each in uses if self._is_temporary(tokens, each)}
         names = {tokens[at].text for at in hidden}
-        # Whatever else has that name may be the table, but not what qualifies a column.
+        # Any other use of the name may mean the table, except where it qualifies a column.
         rest = {
             token.text
             for at, token in enumerate(tokens)
@@ -463,7 +370,7 @@ def _counts(found: Walk, verb: str, writes: Tables) -> bool:
 
 
 def _called(tokens: Sequence[Token]) -> set[str]:
-    """Names that a parenthesis follows."""
+    """The names that an opening parenthesis follows."""
     return {
         token.text
         for token, after in zip(tokens, tokens[1:], strict=False)
@@ -472,5 +379,5 @@ def _called(tokens: Sequence[Token]) -> set[str]:
 
 
 def _shows_old(verb: str, words: set[str]) -> bool:
-    """Whether the rows that RETURNING gives depend on those that were there."""
+    """Whether the rows that RETURNING gives depend on the rows before the change."""
     return verb != "insert" or bool(words & {"conflict", "duplicate", "or", "old"})

@@ -1,8 +1,8 @@
-"""SQL text -> what a statement does to what only its connection has.
+"""Finds out what a statement does to the state of its own connection.
 
-Owns what CREATE and DROP make and take away for one connection, what may change the order of
-schemas, when cursors and prepared statements begin and end, and which names may stand for a
-temporary table at all. What the connection has then is known to ``connection_state``. Pure.
+That state is what CREATE and DROP change for one connection only, the search path, and the life of
+cursors and prepared statements. It also says which names may mean a temporary table at all. What
+the connection has afterwards is recorded by ``connection_state``. Pure.
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,32 @@ from wsrequest.live.sql.tokenizer import COMMA, DOT, OPEN, PARAM, TEXT, WORD, To
 __all__ = ["FORGET", "Effect", "Effects", "made_by_into"]
 
 Effect = tuple[str, str]
-"""What a statement does to what only its connection has, and to which name. The kinds are "table",
-"table until commit", "view" (temporary ones, made), "shown" (a view, made, which is temporary if it
-shows what is), "odd" (it may have become a name of something else), "trigger" (on a table, seen by
-this connection alone), "renamed" (to this name), "path" (the order of schemas), "drop", "forget"
-(all that it has), "discard" (the same, and how it was set up), "prepare", "deallocate", "declare",
-"declare hold", "close", "close all" (cursors), and "commit"."""
+"""The kind of an effect on the state of the connection, and the name that it is about.
+
+- "table", "table until commit", "view": makes a temporary one.
+- "shown": makes a view, which is temporary if it shows something temporary.
+- "odd": the name may now mean something else.
+- "trigger": makes a trigger on this table that only this connection sees.
+- "renamed": renames something to this name.
+- "path": changes the order of schemas.
+- "drop": drops this name.
+- "forget": may drop everything that the connection has.
+- "discard": the same, and resets the connection's setup.
+- "prepare", "deallocate": makes and drops a prepared statement.
+- "declare", "declare hold", "close", "close all": opens and closes cursors.
+- "commit": ends the transaction.
+"""
 
 FORGET: Effect = ("forget", "")
 _NONE: frozenset[str] = frozenset()
 _TEMPORARY = frozenset({"temp", "temporary"})
-# What may stand between CREATE and a name, and what it is the name of.
+# What may stand between CREATE and a name, and the kinds of things that are created.
 _BEFORE_MADE = frozenset(
     "or replace global local unlogged recursive unique constraint virtual if not exists "
     "concurrently".split()
 )
 _MAKEABLE = frozenset({"table", "view", "trigger", "rule", "index", "sequence"})
-# The schema in which only this connection's own tables are.
+# The schema that holds this connection's own tables only.
 _TEMPORARY_SCHEMAS = {"sqlite": "temp", "postgresql": "pg_temp"}
 
 
@@ -43,11 +52,11 @@ class Effects:
 
     def __init__(self, sql: str, vendor: str) -> None:
         self._sql, self._vendor = sql, vendor
-        # Schemas in which only this connection's own tables are, or may be.
+        # Schemas that hold, or may hold, this connection's own tables only.
         self._own_schemas = frozenset({"", _TEMPORARY_SCHEMAS.get(vendor, "")})
 
     def may_be_own(self, schema: str) -> bool:
-        """Return whether a name with this schema, "" for none, may be of a temporary table."""
+        """Return whether a name with this schema ("" for none) may be of a temporary table."""
         return schema in self._own_schemas
 
     def own_name(self, tokens: Sequence[Token], begin: int, last: int | None) -> frozenset[str]:
@@ -57,9 +66,9 @@ class Effects:
         return frozenset({tokens[last].name})
 
     def of_session(self, tokens: list[Token], verb: str, words: set[str]) -> tuple[Effect, ...]:
-        """Return the effects of what concerns no rows."""
+        """Return the effects of a statement about the session."""
         if verb in ("rollback", "abort"):
-            return (FORGET,)  # what was made since is gone, and nobody knows what that is
+            return (FORGET,)  # whatever was made since is gone, and it is unknown what that is
         if verb == "discard" and "all" in words:
             return (("discard", ""),)
         if verb == "discard" and words & _TEMPORARY:
@@ -88,7 +97,7 @@ class Effects:
             kind, at = made
             name = tokens[at].name
             return (("trigger", tokens[at].text) if kind == "trigger" else ("odd", name),)
-        # Whatever it renames or drops may have been a temporary one.
+        # What it renames or drops may have been temporary.
         renamed: tuple[Effect, ...] = ()
         if "rename" in words or verb == "rename":
             renamed = (("renamed", tokens[-1].text),)
@@ -97,16 +106,16 @@ class Effects:
     def private(
         self, tokens: list[Token], verb: str, words: set[str], temporary: frozenset[str]
     ) -> tuple[tuple[Effect, ...], int] | None:
-        """Return the effects of DDL that only concerns this connection; None for any other.
+        """Return the effects of DDL that concerns this connection only, or None.
 
         Args:
             tokens: of the statement.
             verb: its first word.
             words: all of its bare words.
-            temporary: exact names that stand for temporary tables of the connection.
+            temporary: the exact names of temporary tables of the connection.
 
         Returns:
-            With the place where the query begins that fills what is made, 0 for none.
+            The effects, and where the query begins that fills the new table, or 0 without one.
         """
         if verb == "drop":
             dropped = self.dropped(tokens)
@@ -147,7 +156,7 @@ class Effects:
         return self.own_name(tokens, first, last)
 
     def dropped(self, tokens: Sequence[Token]) -> frozenset[str]:
-        """Return the names behind DROP TABLE and DROP VIEW, if all may be of what is temporary."""
+        """Return the names of DROP TABLE and DROP VIEW, if all of them may be temporary."""
         at = 1
         if at < len(tokens) and tokens[at].text in _TEMPORARY:
             at += 1
@@ -180,8 +189,8 @@ class Effects:
             tokens: of the statement.
             verb: its first word.
             words: all of its bare words.
-            into: as ``made_by_into`` gives it.
-            called: names of functions that it calls.
+            into: as ``made_by_into`` returns it.
+            called: the names of the functions that it calls.
         """
         found: list[Effect] = []
         if verb == "declare" and len(tokens) > 1:
@@ -193,9 +202,9 @@ class Effects:
         return tuple(found)
 
     def _made(self, tokens: list[Token]) -> tuple[str, int] | None:
-        """What kind of thing CREATE makes for this connection alone, and where its name stands.
+        """Return the kind of what CREATE makes for this connection only, and where its name is.
 
-        Of a trigger that of its table. None for what everybody sees.
+        For a trigger, the name is that of its table. None for what every connection sees.
         """
         if self._vendor == "oracle":
             return None
@@ -212,7 +221,7 @@ class Effects:
             return None if on is None else (kind, on)
         return kind, last
 
-    # The order of schemas.
+    # The search path.
 
     def _sets_path(self, tokens: list[Token]) -> bool:
         """Whether SET may put temporary tables behind others."""
@@ -237,7 +246,7 @@ class Effects:
 
 
 def made_by_into(tokens: Sequence[Token]) -> str | None:
-    """Return the temporary table that SELECT … INTO makes; "" for another, None for none."""
+    """Return the temporary table that SELECT … INTO makes, "" for another table, or None."""
     at = next((n for n, t in enumerate(tokens) if t.kind == WORD and t.text == "into"), None)
     if at is None:
         return None
@@ -254,7 +263,7 @@ def made_by_into(tokens: Sequence[Token]) -> str | None:
 
 
 def _begin_of_made(tokens: Sequence[Token]) -> tuple[str, bool, int]:
-    """What kind of thing CREATE makes, whether TEMPORARY is said, and where the name begins."""
+    """Return what CREATE makes, whether it says TEMPORARY, and where the name begins."""
     kind, is_temporary, at = "", False, 1
     while at < len(tokens) and tokens[at].kind == WORD and tokens[at + 1 : at + 2] != [DOT]:
         word = tokens[at].text
@@ -269,7 +278,7 @@ def _begin_of_made(tokens: Sequence[Token]) -> tuple[str, bool, int]:
 
 
 def _behind(tokens: Sequence[Token], begin: int, word: str) -> int | None:
-    """Where the name stands that follows the first bare ``word`` from ``begin`` on."""
+    """Return where the name stands that follows the first bare ``word`` from ``begin`` on."""
     for at in range(begin, len(tokens)):
         if tokens[at].kind == WORD and tokens[at].text == word and tokens[at - 1] != DOT:
             return name_at(tokens, at + 1)

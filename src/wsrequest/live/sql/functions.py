@@ -1,8 +1,7 @@
-"""What the databases' own functions and pragmas read and write beside tables.
+"""Lists what built-in functions and pragmas read and write besides tables.
 
-Owns names for what is no table and changes all the same: sequences, large objects, and the schema
-itself. They travel like names of tables; no table can have one, as they hold spaces and a star.
-Pure.
+Sequences, large objects and the schema itself change, but are not tables. Here they get names that
+travel like names of tables. Their spaces and star keep them apart from any real table. Pure.
 """
 
 from collections.abc import Mapping
@@ -20,13 +19,13 @@ WRITTEN_BY: Mapping[str, frozenset[str]] = {
         _LARGE_OBJECTS,
     ),
 }
-"""Functions that write, with what."""
+"""Functions that write, with what they write."""
 
 READ_BY: Mapping[str, frozenset[str]] = {
     "pg_sequence_last_value": _SEQUENCES,
     **dict.fromkeys(("lo_get", "loread", "lo_export"), _LARGE_OBJECTS),
 }
-"""Functions that read what is no table, with what."""
+"""Functions that read something other than a table, with what they read."""
 
 READING = frozenset(
     "query_to_xml query_to_xmlschema query_to_xml_and_xmlschema table_to_xml table_to_xmlschema "
@@ -36,9 +35,10 @@ READING = frozenset(
     "crosstab4 connectby xpath_table pg_relation_size pg_table_size pg_total_relation_size "
     "pg_indexes_size pg_database_size pg_snapshot_xip txid_current".split()
 )
-"""Functions that read tables which only their arguments name: any of them."""
+"""Functions whose arguments name the tables that they read. They may read any table."""
 
-# Of the schema, and of all that is stored; the others concern the connection or the file.
+# Pragmas that show the schema, and pragmas that depend on all stored data. The others concern the
+# connection or the file.
 _SHOWN = frozenset(
     "table_info table_xinfo table_list index_list index_info index_xinfo foreign_key_list "
     "user_version application_id schema_version".split()
@@ -53,7 +53,7 @@ def pragma(name: str, is_set: bool) -> tuple[frozenset[str], frozenset[str] | No
 
     Args:
         name: folded.
-        is_set: it is given a value.
+        is_set: the pragma is given a value.
     """
     if is_set:
         return (frozenset({SCHEMA}) if name in _SHOWN else frozenset()), frozenset()

@@ -1,7 +1,7 @@
-"""The shape of a statement: where each parenthesis and each CASE ends.
+"""Finds where each parenthesis and each CASE of a statement ends.
 
-Owns one pass over the tokens, so that whoever looks at what stands outside of parentheses steps
-over those in one go, however deep they nest. Pure.
+One pass over the tokens records it. Code that looks at what stands outside of parentheses can then
+skip them in one step, however deep they nest. Pure.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ __all__ = ["Outline"]
 
 
 class Outline:
-    """The tokens of one statement, and what closes where.
+    """The tokens of one statement, with the end of each bracketed part.
 
     Attributes:
         tokens: of the statement.
-        is_sure: every parenthesis and CASE has its end, so that nothing is taken for outside
-            that is not.
+        is_sure: every parenthesis and every CASE has its end. Otherwise something inside could be
+            taken for something outside.
     """
 
     def __init__(self, tokens: Sequence[Token]) -> None:
@@ -44,7 +44,7 @@ class Outline:
                 continue
             opener = "(" if text == ")" else "case"
             if not opened or self.tokens[opened[-1]].text != opener:
-                return False  # SQLite takes END for a name
+                return False  # SQLite accepts END as a name
             self._closing[opened.pop()] = at
         return not opened
 
@@ -52,29 +52,29 @@ class Outline:
         return len(self.tokens)
 
     def _is_column(self, at: int) -> bool:
-        """Behind a dot PostgreSQL takes any word for a name."""
+        """After a dot, PostgreSQL accepts any word as a name."""
         return at > 0 and self.tokens[at - 1] == DOT
 
     def text(self, at: int) -> str:
-        """The bare word or sign there, "" when it is something else."""
+        """Return the bare word or sign at this position, or "" for anything else."""
         if not 0 <= at < len(self.tokens):
             return ""
         token = self.tokens[at]
         return token.text if token.kind in (WORD, SIGN) and not self._is_column(at) else ""
 
     def closing(self, at: int) -> int:
-        """Where the parenthesis or CASE that opens at ``at`` closes."""
+        """Return where the parenthesis or CASE that opens at ``at`` closes."""
         return self._closing.get(at, len(self.tokens))
 
     def outside(self, begin: int, end: int) -> Iterator[int]:
-        """What stands in no parentheses and in no CASE … END, and where those begin."""
+        """Yield the positions outside of parentheses and CASE … END, and those where they open."""
         at = begin
         while at < end:
             yield at
             at = self._closing.get(at, at) + 1
 
     def split(self, begin: int, end: int, by: str) -> list[tuple[int, int]]:
-        """The parts between the words or signs ``by`` that stand outside."""
+        """Return the parts between the words or signs ``by`` that stand outside."""
         parts = []
         for at in self.outside(begin, end):
             if self.text(at) == by:
@@ -83,11 +83,11 @@ class Outline:
         return [*parts, (begin, end)]
 
     def find(self, begin: int, end: int, words: frozenset[str]) -> int:
-        """Where the first of some words or signs stands outside; ``end`` when there is none."""
+        """Return where the first of some words or signs stands outside, or ``end``."""
         return next((at for at in self.outside(begin, end) if self.text(at) in words), end)
 
     def unwrapped(self, begin: int, end: int) -> tuple[int, int]:
-        """The same without the parentheses around all of it."""
+        """Return the range without the parentheses around all of it."""
         while end - begin > 1 and self.text(begin) == "(" and self.closing(begin) == end - 1:
             begin, end = begin + 1, end - 1
         return begin, end

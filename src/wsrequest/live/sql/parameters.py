@@ -1,6 +1,6 @@
-"""Values of parameters -> the rows that a read or a write is about.
+"""Turns parameter values into the rows that a read or a write is about.
 
-A value that cannot be compared in Python is left out, which means that it may be any. Pure.
+A value that Python cannot compare is left out, which means that it may be any value. Pure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from wsrequest.types import Row
 
 __all__ = ["MAX_ROWS", "equals_of", "returned", "rows_of"]
 
-# Above it the whole table is said to have changed: looking at more rows costs more than it saves.
+# Above this, the whole table counts as changed: comparing more rows costs more than it saves.
 MAX_ROWS = 500
 
 _Equals = tuple[tuple[str, frozenset[object]], ...]
@@ -25,7 +25,7 @@ def equals_of(
     params: Sequence[object],
     passes: Passes = as_it_is,
 ) -> _Equals:
-    """Return the columns that a read holds to values, as ``Read.equals`` has them."""
+    """Return the columns that a read restricts to values, as in ``ReadPredicate.equals``."""
     found: dict[str, frozenset[object]] = {}
     for condition in conditions:
         kind = kinds.get(condition.column, "")
@@ -45,11 +45,13 @@ def rows_of(
     many: bool,
     passes: Passes = as_it_is,
 ) -> tuple[Row, ...] | None:
-    """Return every row that a statement writes, as it was and as it is; None for any row.
+    """Return every row that a statement writes, before and after the change. None for any row.
 
     Args:
-        params: as the cursor got them; for ``many`` a list of such.
-        many: it runs once for each of ``params``.
+        written: what the statement writes.
+        kinds: of the table's columns.
+        params: as the cursor got them. For ``many``, a list of them.
+        many: the statement runs once for each item of ``params``.
         passes: of the driver.
     """
     runs = params if many else [params]
@@ -67,10 +69,13 @@ def rows_of(
 
 
 def returned(row: Row, columns: Sequence[str], kinds: Mapping[str, str], values: object) -> Row:
-    """Return a row that was inserted, with what RETURNING gave back of it: the key, most often.
+    """Return an inserted row with the values that RETURNING gave back, which is usually the key.
 
     Args:
-        values: of these columns; anything but a tuple of them adds nothing.
+        row: as inserted.
+        columns: of RETURNING.
+        kinds: of the table's columns.
+        values: of these columns. Anything but a tuple of that length adds nothing.
     """
     if not isinstance(values, tuple) or len(values) != len(columns):
         return row
@@ -85,7 +90,7 @@ def returned(row: Row, columns: Sequence[str], kinds: Mapping[str, str], values:
 def _images(
     written: Written, kinds: Mapping[str, str], params: Sequence[object], passes: Passes
 ) -> Iterator[Row | None]:
-    """The rows of one run; None where they may be any."""
+    """Yield the rows of one run, or None for any row."""
     if not written.found:
         for given in written.rows:
             if written.is_lists:
@@ -123,7 +128,7 @@ def _row(
     for column, written in given:
         if column in kinds and written is not None:
             value = comparable(kinds[column], _of(written, params), passes)
-            # SQLite makes a key where NULL is given for one.
+            # SQLite generates a key where NULL is given for one.
             if value is not ANY and not (value is None and kinds[column] == "key"):
                 row[column] = value
     return row

@@ -1,30 +1,35 @@
-"""Which values a statement gives to columns: those of the rows it is about, those it writes.
+"""Finds which rows a statement reads or writes, where its text says so for certain.
 
-Owns the columns that a WHERE holds to given values, and the columns that INSERT and UPDATE give
-values to. Only what is written as ``"table"."column" = %s``, ``IN (%s, …)``, or a bare column for a
-truth, in a conjunction outside of parentheses, or in every branch of an OR, counts; everything else
-makes the answer less narrow, never wrong. Pure.
+It collects the columns that a WHERE restricts to given values, and the columns that INSERT and
+UPDATE set. A restriction counts only in these forms: ``"table"."column" = %s``, ``IN (%s, …)``, or
+a bare column for a truth value. It must stand in a conjunction outside of parentheses, or in every
+branch of an OR. It is believed only for one statement, with one use of the table, and for columns
+that the database compares as Python does. Anything else makes the result less narrow, never wrong.
+Pure.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wsrequest.live.sql.outline import Outline
-from wsrequest.live.sql.tokenizer import NAME, NUMBER, PARAM, WORD, Token
+from wsrequest.live.sql.tables import Walk
+from wsrequest.live.sql.tokenizer import DOT, NAME, NUMBER, PARAM, WORD, Token
 
 __all__ = [
     "MAX_ROWS_OF_A_TEXT",
     "MAX_VALUES",
     "Condition",
     "Constant",
+    "Kinds",
+    "Narrowed",
     "Value",
     "Written",
-    "conditions",
-    "inserted",
-    "updated",
+    "narrowed",
+    "written",
 ]
 
-# A text of more is of any rows: to remember each would take more than it spares.
+# A longer text counts as about any rows: remembering each row would cost more than it saves.
 MAX_ROWS_OF_A_TEXT = 48
 MAX_VALUES = 100
 
@@ -33,31 +38,31 @@ _ENDS_OF_WHERE = frozenset(
     "group having order limit offset fetch for window union intersect except minus "
     "returning".split()
 )
-_SET, _OR_XOR = frozenset({"set"}), frozenset({"or", "xor"})
-# SQLite's names of a whole number that is the key, whatever that is called.
+_SET, _OR_XOR, _BETWEEN = frozenset({"set"}), frozenset({"or", "xor"}), frozenset({"between"})
+# SQLite's other names of a whole number that is the key, whatever its column is called.
 _ROWID = frozenset({"rowid", "oid", "_rowid_"})
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value that stands in the text: a whole number, a truth, or None for NULL."""
+    """A value that is written in the text: a whole number, a truth value, or None for NULL."""
 
     value: int | bool | None
 
 
 Value = int | Constant
-"""Which placeholder holds a value, or the value itself."""
+"""The number of the placeholder that holds a value, or the value itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A column that is held to one of some values.
+    """A column that is restricted to one of some values.
 
     Attributes:
-        qualifier: of the column, as it is written and folded; "" where it has none.
+        qualifier: of the column, as written and folded. "" without one.
         column: folded.
-        values: to which it is held.
+        values: the values that it may have.
     """
 
     qualifier: str
@@ -70,10 +75,11 @@ class Written:
     """What a statement writes into the rows of one table.
 
     Attributes:
-        rows: for each row the columns with their value; None for a value that the database makes.
-        found: for UPDATE and DELETE, what holds for the rows before.
-        is_lists: the placeholders hold one list for each column, as UNNEST takes them.
-        returning: which columns RETURNING gives back, in order; () where that is not plain.
+        rows: for each row, the columns with their values. None for a value that the database
+            computes.
+        found: for UPDATE and DELETE, what holds for the rows before the change.
+        is_lists: each placeholder holds a list, one for each column, as UNNEST takes them.
+        returning: the columns that RETURNING gives back, in order. () if that is not plain.
     """
 
     rows: tuple[tuple[tuple[str, Value | None], ...], ...] = ()
@@ -82,7 +88,90 @@ class Written:
     returning: tuple[str, ...] = ()
 
 
-def conditions(outline: Outline, where: int) -> list[Condition]:
+Kinds = Mapping[str, Mapping[str, str]]
+"""For each table, its comparable columns with the kind of their values. See ``Names.kinds``."""
+
+Narrowed = tuple[tuple[str, tuple[Condition, ...]], ...]
+"""Tables, with the conditions that hold for all rows that were read of them."""
+
+
+def narrowed(tokens: Sequence[Token], found: Walk, kinds: Kinds) -> Narrowed:
+    """Return the tables that one SELECT reads once, outside of parentheses, with their conditions.
+
+    This is sound with outer joins: the WHERE is applied after them, so that no row without a value
+    passes.
+    """
+    if not _is_plain(tokens, found) or len(found.wheres) != 1:
+        return ()
+    given = _conditions(Outline(tokens), found.wheres[0])
+    if not given:
+        return ()
+    outermost = [relation for relation in found.relations if relation.is_outermost]
+    aliases = Counter(relation.alias for relation in outermost)
+    aliases.update(found.aliases)
+    uses = Counter(relation.name for relation in found.relations)
+    mentions = _mentions(tokens)
+    result = []
+    for relation in outermost:
+        columns = kinds.get(relation.name, {})
+        own = tuple(
+            condition
+            for condition in given
+            if condition.qualifier == relation.alias and condition.column in columns
+        )
+        is_only_use = uses[relation.name] == mentions[relation.name] == 1
+        if own and is_only_use and aliases[relation.alias] == 1 and not relation.renames:
+            result.append((relation.name, own))
+    return tuple(result)
+
+
+def written(tokens: Sequence[Token], found: Walk, kinds: Kinds, vendor: str) -> Written | None:
+    """Return what an INSERT, UPDATE or DELETE of one table writes, or None for any rows."""
+    if not _is_plain(tokens, found) or len(found.targets) != 1:
+        return None
+    target = found.targets[0]
+    verb, table = target.verb, target.name
+    if verb != found.verb or not _begins_with(tokens, verb) or table is None:
+        return None
+    if verb == "insert":
+        return _inserted(Outline(tokens), target.at, vendor)
+    words = {token.text for token in tokens if token.kind == WORD}
+    if verb not in ("update", "delete") or found.relations or len(found.wheres) != 1:
+        return None
+    if "replace" in words:  # UPDATE OR REPLACE removes other rows
+        return None
+    columns, outline = kinds.get(table, {}), Outline(tokens)
+    held = tuple(
+        condition
+        for condition in _conditions(outline, found.wheres[0])
+        if condition.qualifier in ("", table) and condition.column in columns
+    )
+    if not held or verb == "delete":
+        return Written(found=held) if held else None
+    given = _updated(outline, found.wheres[0], vendor)
+    return None if given is None else Written((given,), held)
+
+
+def _begins_with(tokens: Sequence[Token], verb: str) -> bool:
+    """Whether a verb is the statement's own. After WITH, the outer WHERE may be another's."""
+    return tokens[0].kind == WORD and tokens[0].text == verb
+
+
+def _is_plain(tokens: Sequence[Token], found: Walk) -> bool:
+    by_name = any(token.kind == PARAM and token.number < 0 for token in tokens)
+    return not by_name and not found.has_set_operation
+
+
+def _mentions(tokens: Sequence[Token]) -> Counter[str]:
+    """Count how often each name is mentioned, except where it qualifies a column."""
+    return Counter(
+        token.text
+        for at, token in enumerate(tokens)
+        if token.kind in (WORD, NAME) and tokens[at + 1 : at + 2] != [DOT]
+    )
+
+
+def _conditions(outline: Outline, where: int) -> list[Condition]:
     """Return what holds for every row that passes the WHERE at this token."""
     if not outline.is_sure:
         return []
@@ -90,10 +179,10 @@ def conditions(outline: Outline, where: int) -> list[Condition]:
     return _held(outline, where + 1, end, 0)
 
 
-def updated(
+def _updated(
     outline: Outline, where: int | None, vendor: str
 ) -> tuple[tuple[str, Value | None], ...] | None:
-    """Return what SET gives to columns; None where it gives to something that is not one."""
+    """Return the values that SET assigns to columns, or None if it assigns to anything else."""
     if not outline.is_sure:
         return None
     begin = outline.find(0, len(outline), _SET)
@@ -107,13 +196,15 @@ def updated(
     return tuple(given) if _are_plain([column for column, _ in given], vendor) else None
 
 
-def inserted(outline: Outline, target: int, vendor: str) -> Written | None:
+def _inserted(outline: Outline, target: int, vendor: str) -> Written | None:
     """Return the rows of ``INSERT INTO t (a, b) VALUES (…), (…)``, or of its UNNEST form.
 
-    Args:
-        target: the token that names the table.
+    None where other rows may be written, for example by ON CONFLICT DO UPDATE.
 
-    None where other rows may be written, by ON CONFLICT DO UPDATE for one.
+    Args:
+        outline: of the statement.
+        target: the token that names the table.
+        vendor: as Django calls the database.
     """
     words = {token.text for token in outline.tokens if token.kind == WORD}
     if words & {"replace", "update", "duplicate"} or outline.text(target + 1) != "(":
@@ -147,7 +238,7 @@ def inserted(outline: Outline, target: int, vendor: str) -> Written | None:
 
 
 def _returning(outline: Outline, begin: int, target: int) -> tuple[str, ...]:
-    """The columns of ``RETURNING "t"."a", b``, where that is the end of the text."""
+    """Return the columns of ``RETURNING "t"."a", b``, if the text ends with it."""
     table = outline.tokens[target].text
     if outline.text(begin) != "returning":
         return ()
@@ -164,7 +255,10 @@ def _returning(outline: Outline, begin: int, target: int) -> tuple[str, ...]:
 
 
 def _unnested(outline: Outline, at: int, columns: list[str]) -> Written | None:
-    """``SELECT * FROM UNNEST((%s)::bigint[], …)``, as Django's bulk_create on PostgreSQL."""
+    """Read ``SELECT * FROM UNNEST((%s)::bigint[], …)``, which Django's bulk_create uses.
+
+    It does so on PostgreSQL.
+    """
     if [outline.text(at + step) for step in range(1, 5)] != ["*", "from", "unnest", "("]:
         return None
     lists = outline.split(at + 5, outline.closing(at + 4), ",")
@@ -177,14 +271,14 @@ def _unnested(outline: Outline, at: int, columns: list[str]) -> Written | None:
 
 
 def _cast(outline: Outline, begin: int, end: int) -> int | None:
-    """The placeholder of ``(%s)::type[]``."""
+    """Return the placeholder of ``(%s)::type[]``."""
     if end - begin > 3 and [outline.text(begin + step) for step in (0, 2, 3)] == ["(", ")", ":"]:
         return _placeholder(outline.tokens[begin + 1])
     return None
 
 
 def _are_plain(columns: Sequence[str], vendor: str) -> bool:
-    """Whether each is one column, and no other name of one."""
+    """Whether each name is one column, and not another name of one."""
     if len(set(columns)) != len(columns):
         return False  # SQLite takes the first of them, or the last
     return vendor != "sqlite" or _ROWID.isdisjoint(columns)
@@ -210,7 +304,7 @@ def _value(outline: Outline, begin: int, end: int) -> Value | None:
 
 
 def _held(outline: Outline, begin: int, end: int, depth: int) -> list[Condition]:
-    """The conditions that must all hold; none where it cannot be told."""
+    """Return the conditions that must all hold, or [] where that is uncertain."""
     begin, end = outline.unwrapped(begin, end)
     if depth > _MAX_DEPTH or begin >= end:
         return []
@@ -223,7 +317,7 @@ def _held(outline: Outline, begin: int, end: int, depth: int) -> list[Condition]
     if len(parts) == 1:
         return _condition(outline, begin, end)
     found: list[Condition] = []
-    is_in_between = False  # whose AND is no conjunction
+    is_in_between = False  # whose AND does not join conditions
     for first, last in parts:
         if outline.find(first, last, _BETWEEN) < last:
             if is_in_between:
@@ -236,11 +330,8 @@ def _held(outline: Outline, begin: int, end: int, depth: int) -> list[Condition]
     return found
 
 
-_BETWEEN = frozenset({"between"})
-
-
 def _common(branches: Sequence[Sequence[Condition]]) -> list[Condition]:
-    """What holds in each of some branches: the columns of all, with the values of any."""
+    """Return what holds in every branch: the columns of all of them, with the values of any."""
     found: dict[tuple[str, str], tuple[Value, ...]] = {}
     for number, branch in enumerate(branches):
         first: dict[tuple[str, str], tuple[Value, ...]] = {}
@@ -258,7 +349,7 @@ def _common(branches: Sequence[Sequence[Condition]]) -> list[Condition]:
 
 
 def _condition(outline: Outline, begin: int, end: int) -> list[Condition]:
-    # A bare column that is a truth, or NOT before it.
+    # A bare column that is a truth value, or NOT before it.
     is_not = outline.text(begin) == "not"
     qualifier, at = "", begin + is_not
     if end - at > 2 and outline.text(at + 1) == "." and _is_name(outline, at):

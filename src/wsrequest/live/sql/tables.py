@@ -1,8 +1,9 @@
-"""What a statement does with which relations, by name.
+"""Finds which relations a statement reads and changes, by name.
 
-Owns the walk over the tokens of one statement: the scopes that parentheses open, the names after
-FROM, JOIN and a comma, common table expressions, and the targets of INSERT, UPDATE, DELETE and
-MERGE wherever they stand. Knows no table: live.statements compares. Pure.
+It walks over the tokens of one statement. It tracks the scopes that parentheses open, the names
+after FROM, JOIN and commas, and common table expressions. It also finds the targets of INSERT,
+UPDATE, DELETE and MERGE, wherever they stand. It knows no table: the analyzer compares the names.
+Pure.
 """
 
 from collections import Counter
@@ -22,12 +23,12 @@ _ENDS_OF_FROM = frozenset(
 )
 _SET_OPERATIONS = frozenset({"union", "intersect", "except", "minus"})
 _AFTER_FOR = frozenset({"update", "no", "share", "key", "read", "browse", "xml", "json"})
-# What stands between a verb and the name that it changes.
+# What may stand between a verb and the name that it changes.
 _BEFORE_TARGET = frozenset(
     "into from only or ignore replace rollback abort fail low_priority high_priority delayed "
     "quick overwrite".split()
 )
-# What follows a relation and is not another name of it.
+# What may follow a relation and is not an alias.
 _NO_ALIAS = _ENDS_OF_FROM | frozenset(
     "as on using join inner left right full outer cross natural straight_join tablesample for with "
     "use force ignore partition when then default values select indexed not apply and or".split()
@@ -48,11 +49,12 @@ class Relation:
 
     Attributes:
         name: folded, without the schema.
-        alias: what its columns are qualified with; the name where it has no other.
-        is_outermost: it stands in no parentheses, so a WHERE outside of them is about it.
-        at: which token names it.
-        schema: that stands before the name, "" where there is none.
-        renames: a list of names for its columns follows.
+        alias: what qualifies its columns. The name if it has no alias.
+        is_outermost: it stands outside of parentheses, so that a WHERE outside of them applies to
+            it.
+        at: the token that names it.
+        schema: before the name, or "".
+        renames: a list of new names for its columns follows.
     """
 
     name: str
@@ -69,9 +71,9 @@ class Target:
 
     Attributes:
         verb: folded.
-        name: folded; None where it is not plain.
-        schema: that stands before the name, "" where there is none.
-        at: which token names it, -1 where none does.
+        name: folded. None if it is not plain.
+        schema: before the name, or "".
+        at: the token that names it, or -1.
     """
 
     verb: str
@@ -82,7 +84,7 @@ class Target:
 
 @dataclass(slots=True)
 class _Scope:
-    """What one pair of parentheses holds, or the whole statement."""
+    """The content of one pair of parentheses, or the whole statement."""
 
     first: str | None = None
     verb: str | None = None
@@ -97,16 +99,16 @@ class _Scope:
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk found.
+    """The result of a walk.
 
     Attributes:
-        verb: the first that was met, "" when there is none that reads or writes.
-        relations: all that are read from, in order.
-        reads_unknown: rows come from something that is not a name, or not only one.
+        verb: the first one, or "" if nothing reads or writes.
+        relations: everything that is read from, in order.
+        reads_unknown: rows come from something that is not a single name.
         targets: what is changed.
-        aliases: names of what is read from and is no table: of queries in FROM, of functions.
-        wheres: where in the tokens each WHERE outside of parentheses stands.
-        has_set_operation: UNION and the like outside of parentheses.
+        aliases: names of row sources that are not tables: queries in FROM, and functions.
+        wheres: the positions of each WHERE outside of parentheses.
+        has_set_operation: UNION or similar stands outside of parentheses.
     """
 
     verb: str = ""
@@ -128,7 +130,7 @@ def name_at(tokens: Sequence[Token], at: int) -> int | None:
 
 
 def schema_at(tokens: Sequence[Token], begin: int, last: int) -> str:
-    """Return what qualifies the name that begins at ``begin``, "" where nothing does."""
+    """Return what qualifies the name that begins at ``begin``, or ""."""
     return tokens[last - 2].name if last > begin else ""
 
 
@@ -167,7 +169,7 @@ class _Walker:
             if scope.expects_relation:
                 skip_to = self._relation(at, scope)
             elif token.kind == WORD:
-                if self._text(at - 1) != ".":  # PostgreSQL takes any word for a name there
+                if self._text(at - 1) != ".":  # PostgreSQL accepts any word as a name there
                     self._word(at, scope)
             elif token.kind == SIGN:
                 scope.expects_relation = token.text == "," and scope.is_in_from
@@ -176,14 +178,14 @@ class _Walker:
         return self._found
 
     def _text(self, at: int) -> str:
-        """The bare word or sign there, "" when it is something else."""
+        """Return the bare word or sign at this position, or "" for anything else."""
         if not 0 <= at < len(self._tokens):
             return ""
         token = self._tokens[at]
         return token.text if token.kind in (WORD, SIGN) else ""
 
     def _is_function(self, at: int) -> bool:
-        """REPLACE("a"."b", …), and MySQL's INSERT(…)."""
+        """Whether this is REPLACE("a"."b", …), or MySQL's INSERT(…)."""
         return self._text(at) in ("replace", "insert") and self._text(at + 1) == "("
 
     def _open(self, at: int, scope: _Scope) -> None:
@@ -205,13 +207,13 @@ class _Walker:
         scope = self._scopes.pop()
         self._visible.subtract(scope.named)
         if scope.defines:
-            # Not before: what is named as a table may be made from that table.
+            # Not before this point: a name that hides a table may be defined from that table.
             self._define(scope.defines)
         if scope.is_relation:
             self._found.aliases.add(self._alias(at + 1)[0])
 
     def _alias(self, after: int) -> tuple[str, int]:
-        """Another name of what stands before; "" for none. And which token follows."""
+        """Return the alias of what stands before, or "", and the token that follows."""
         if self._text(after) == "as":
             after += 1
         if after < len(self._tokens):
@@ -221,12 +223,12 @@ class _Walker:
         return "", after
 
     def _define(self, name: str) -> None:
-        """From here on, to the end of this scope, it is a common table expression."""
+        """From here to the end of this scope, the name is a common table expression."""
         self._scopes[-1].named.append(name)
         self._visible[name] += 1
 
     def _begin(self, at: int, scope: _Scope) -> None:
-        """A verb: the scope is a query from here on."""
+        """Start a query at this verb: the scope is one from here on."""
         verb = self._tokens[at].text
         scope.verb = verb
         self._found.verb = self._found.verb or verb
@@ -274,7 +276,7 @@ class _Walker:
                     self._found.has_set_operation = True
 
     def _relation(self, at: int, scope: _Scope) -> int:
-        """Note what stands where a relation is expected; return the token to go on with."""
+        """Record what stands where a relation is expected, and return the next token to read."""
         if self._text(at) in ("lateral", "only"):
             return at + 1
         scope.expects_relation = False

@@ -1,9 +1,9 @@
-"""SQL text as tokens.
+"""Splits SQL text into tokens.
 
-Owns what is a name, a bare word, a literal, a placeholder or a comment in the dialects of Django's
-backends; what the tokens mean stands in live.relations. Where dialects disagree, the reading is
-taken that hides no name of a table. The work for one text is bounded: a long list of placeholders
-is one token, and a text of too many characters or tokens is refused. Pure.
+It recognizes names, bare words, literals, placeholders and comments in the dialects of Django's
+backends. Their meaning is found by ``tables`` and ``analyzer``. Where dialects disagree, it chooses
+the reading that hides no name of a table. The work for one text is bounded: a long list of
+placeholders becomes one token, and a text with too many characters or tokens is refused. Pure.
 """
 
 import re
@@ -32,27 +32,27 @@ __all__ = [
 WORD, NAME, TEXT, NUMBER, PARAM, SIGN = "word", "name", "text", "number", "param", "sign"
 LIST = "list"
 
-# A list of 50,000 placeholders is read; what is longer is seldom, and costs its sender more.
+# Enough for a list of 50,000 placeholders. Longer texts are rare, and cost their sender more.
 MAX_CHARACTERS = 2**18
-# bulk_update of 400 rows: about 10 ms, once.
+# Enough for bulk_update of 400 rows, which takes about 10 ms, once.
 MAX_TOKENS = 5000
 _MAX_DEPTH = 1000  # of comments in comments
 
 
 class Unparsable(Exception):
-    """The text cannot be told apart into tokens. Never leaves live: it means "anything"."""
+    """The text cannot be split into tokens. Callers take it to mean "anything"."""
 
 
 class Token(NamedTuple):
     """One token.
 
     Attributes:
-        kind: one of the constants of this module; ``WORD`` is bare, ``NAME`` was quoted, and
+        kind: one of the constants of this module. ``WORD`` is bare, ``NAME`` was quoted, and
             ``LIST`` is a long list of placeholders, or of rows of them in parentheses.
-        text: folded, without its quotes; "" for a literal that is no number.
-        number: of a placeholder, how many came before it; -1 for one with a name.
-        stands_for: how many placeholders it stands for.
-        exact: a name as the database tells it from others, where that is not ``text``.
+        text: folded, without its quotes. "" for a literal that is not a number.
+        number: for a placeholder, how many came before it. -1 for a named one.
+        stands_for: how many placeholders it replaces.
+        exact: the name as the database compares it, if that is not ``text``.
     """
 
     kind: str
@@ -63,13 +63,13 @@ class Token(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name as the database tells it from others."""
+        """The name as the database compares it."""
         return self.exact or self.text
 
 
 COMMA, DOT, OPEN, SEMICOLON = (Token(SIGN, text) for text in ",.(;")
 
-# A plus behind a quantifier: what was taken is not given back, so that no text takes long.
+# A plus after a quantifier forbids backtracking, so that no text takes long.
 _LINE = r"--[^\n]*+"
 _TEXT = r"'[^']*+(?:''[^']*+)*+'"
 _ESCAPED_TEXT = r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
@@ -77,10 +77,10 @@ _DOUBLE = r'"[^"]*+(?:""[^"]*+)*+"'
 _BACKTICK = r"`[^`]*+(?:``[^`]*+)*+`"
 _BRACKET = r"\[[^\]]*+\]"
 _DOLLAR = r"\$(?P<tag>(?:[A-Za-z_\u0080-\U0010ffff][\w\u0080-\U0010ffff]*)?)\$.*?\$(?P=tag)\$"
-# Each character beyond ASCII is part of a name, marks and spaces too.
+# Every character beyond ASCII is part of a name, including marks and spaces.
 _NAME = r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*"
 _NUMBER = r"0[xXoObB][0-9a-fA-F_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?"
-# So many that nothing is narrowed by them: see conditions.MAX_VALUES and MAX_ROWS.
+# Lists that are too long to narrow anything: see MAX_VALUES and MAX_ROWS_OF_A_TEXT in predicates.
 _VALUES = r"%s(?:, ?%s){100,}+"
 _ROW = r"\(%s(?:, ?%s)*+\)"
 _ROWS = rf"{_ROW}(?:, ?{_ROW}){{48,}}+"
@@ -97,7 +97,7 @@ def _pattern(comment: str, texts: str, names: str) -> re.Pattern[str]:
 
 
 _PATTERNS = {
-    # Only here a carriage return ends a comment.
+    # Only in PostgreSQL, a carriage return ends a comment.
     "postgresql": _pattern(r"--[^\n\r]*", rf"[eE]{_ESCAPED_TEXT}|{_TEXT}|{_DOLLAR}", _DOUBLE),
     "sqlite": _pattern(_LINE, _TEXT, f"{_DOUBLE}|{_BACKTICK}|{_BRACKET}"),
     "mysql": _pattern(
@@ -118,12 +118,13 @@ def tokenize(sql: str, vendor: str) -> list[Token]:
     """Return the tokens of ``sql``, without its comments.
 
     Args:
-        vendor: as Django calls it; the quotes and comments of one that is not known are those of
-            the standard, and backticks and brackets.
+        sql: the text.
+        vendor: as Django calls it. For an unknown one, the quotes and comments are those of the
+            standard, plus backticks and brackets.
 
     Raises:
-        Unparsable: a quote or a comment is not closed, the dialect allows two readings, or there
-            is too much to read.
+        Unparsable: a quote or a comment is not closed, the dialect allows two readings, or there is
+            too much to read.
     """
     if len(sql) > MAX_CHARACTERS:
         raise Unparsable("the text is too long")
@@ -187,7 +188,7 @@ def _name(kind: str, text: str, vendor: str) -> Token:
     if text == folded:
         return Token(kind, folded)
     if vendor == "sqlite" or (vendor == "postgresql" and kind == WORD):
-        # Those fold letters of ASCII only.
+        # These databases fold letters of ASCII only.
         if text.isascii():
             return Token(kind, folded)
         text = text.translate(_ASCII_FOLDED)
@@ -203,14 +204,14 @@ def _check_text(text: str, tokens: list[Token], vendor: str) -> None:
     """Refuse a literal whose end depends on a setting of the server or on a prefix."""
     if vendor == "oracle" and tokens and tokens[-1].text in ("q", "nq"):
         raise Unparsable("a literal has quotes of its own")
-    # PostgreSQL takes \' for a quote where standard_conforming_strings is off; SQLite and Oracle
+    # PostgreSQL reads \' as a quote where standard_conforming_strings is off. SQLite and Oracle
     # never do, and Django writes ESCAPE '\' for them.
     if vendor not in _SURE_OF_TEXT and text.startswith("'") and "\\'" in text:
         raise Unparsable("a backslash stands before a quote")
 
 
 def _check_sign(sql: str, at: int, vendor: str) -> None:
-    """Refuse what opens a quote that is closed nowhere, at the first: to look is work."""
+    """Refuse a quote that is never closed, at the first one: searching on would be work."""
     sign = sql[at]
     if sign in "'\"`" or (sign == "[" and vendor not in ("postgresql", "mysql", "oracle")):
         raise Unparsable("a quote is not closed")

@@ -1,7 +1,7 @@
-"""Which values of parameters can be compared in Python with the outcome that the database has.
+"""Decides which parameter values Python can compare with the same outcome as the database.
 
-Owns the list of known classes, and the question whether a driver hands their values to its database
-as they are. Anything else is ``ANY``: a driver may turn it into whatever it likes.
+It lists the known classes, and checks that the driver passes their values to the database
+unchanged. Any other value is ``ANY``, because a driver may turn it into anything.
 """
 
 import sqlite3
@@ -20,14 +20,14 @@ ANY = object()
 """A value that only the database knows."""
 
 MAX_TEXT = 512
-"""A longer text is ``ANY``: it would be kept with its commit, and nobody looks rows up by it."""
+"""A longer text is ``ANY``. It would be kept with its commit, and queries rarely search for it."""
 
 Passes = Callable[[type, type], bool]
-"""Whether a driver hands the values of a class on as those of another that it descends from."""
+"""Whether a driver passes the values of a class on as those of one of its bases."""
 
 
 def as_it_is(cls: type, base: type) -> bool:
-    """A driver that adapts nothing."""
+    """Return True: this driver adapts nothing."""
     return True
 
 
@@ -35,14 +35,14 @@ def comparable(kind: str, value: object, passes: Passes = as_it_is) -> object:
     """Return a value as the database gets it: an exact int, bool, str or UUID, None, or ``ANY``.
 
     Args:
-        kind: of the column, as ``statements.Names`` has it.
+        kind: of the column, as in ``Names.kinds``.
         value: as the cursor got it.
         passes: of the driver.
     """
     if value is None:
         return None
     cls = type(value)
-    if kind == "bool":  # SQLite keeps any number there, and each but 0 is true
+    if kind == "bool":  # SQLite stores any number there, and every number except 0 is true
         is_truth = cls in (bool, int) and value in (0, 1) and passes(cls, cls)
         return bool(value) if is_truth else ANY
     base = cls if cls in _EXACT else _base_of(cls)
@@ -52,7 +52,7 @@ def comparable(kind: str, value: object, passes: Passes = as_it_is) -> object:
         return int.__int__(value)  # type: ignore[arg-type]  # a member of an IntEnum becomes an int
     if base is str:
         text = str.__str__(value)
-        # PostgreSQL cuts spaces off the end of a text that is longer than its column.
+        # PostgreSQL cuts trailing spaces off a text that is longer than its column.
         return ANY if len(text) > MAX_TEXT or text.endswith(" ") else text
     return value
 
@@ -62,12 +62,12 @@ _KINDS = {"int": "int", "key": "int", "text": "text", "uuid": "uuid"}
 
 
 def _base_of(cls: type) -> type | None:
-    """Return the class whose values a driver makes of those of a known class."""
+    """Return the class to which a driver converts the values of a known class."""
     if cls is SafeString:
         return str
     if not issubclass(cls, Enum) or hasattr(cls, "__conform__"):
         return None
-    base: type = cls._member_type_  # type: ignore[attr-defined]  # what the members are besides: ``class Kind(str, Enum)``
+    base: type = cls._member_type_  # type: ignore[attr-defined]  # the data type of the members: ``class Kind(str, Enum)``
     if base is str and cls.encode is str.encode:  # type: ignore[attr-defined]
         return str
     if base is int and (cls.__int__, cls.__index__) == (int.__int__, int.__index__):  # type: ignore[attr-defined]
@@ -76,11 +76,11 @@ def _base_of(cls: type) -> type | None:
 
 
 def passes_of(vendor: str, driver: Any) -> Passes:
-    """Return what one connection of a driver does. Adapters may be registered at any time.
+    """Return the check for one connection of a driver. Adapters may be registered at any time.
 
     Args:
         vendor: of the database, as Django calls it.
-        driver: the connection; None where there is none.
+        driver: the driver's connection, or None.
     """
     if vendor == "sqlite":
         return _passes_sqlite
@@ -98,13 +98,13 @@ def _passes_sqlite(cls: type, base: type) -> bool:
 
 
 def _passes_psycopg(adapters: Any, cls: type, base: type) -> bool:
-    from psycopg.adapt import PyFormat  # it is there, since a connection of it is
+    from psycopg.adapt import PyFormat  # it is installed, since this connection is one of psycopg's
 
     try:
         found = adapters.get_dumper(base, PyFormat.AUTO)
         if cls is not base and adapters.get_dumper(cls, PyFormat.AUTO) is not found:
             return False
-    except Exception:  # there is none, which the driver says when it runs the statement
+    except Exception:  # no dumper: the driver reports it when it runs the statement
         return False
     return str(found.__module__).startswith("psycopg")
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from wsrequest.live.sql.analyzer import ANYTHING, NOTHING, Names, Statement
 from wsrequest.live.sql.functions import SCHEMA
-from wsrequest.live.sql.memory import remembered, writes_nothing
 from wsrequest.live.sql.parameters import returned, rows_of
+from wsrequest.live.sql.statement import ANYTHING, NOTHING, Names, Statement
+from wsrequest.live.sql.statement_cache import shared_cache, writes_nothing
 from wsrequest.live.sql.values import Passes, as_it_is, passes_of
 from wsrequest.live.tracking.connection_state import ConnectionState
 from wsrequest.live.tracking.cursors import Fetched, first_row, is_piped, listen, listen_to_cursor
@@ -268,13 +268,13 @@ class ConnectionTracker:
             vendor, names = self._connection.vendor, self._names()
             if not is_read and writes_nothing(sql, names):
                 return NOTHING
-            statement = remembered.parse(sql, vendor, names)
+            statement = shared_cache.parse(sql, vendor, names)
             state = self._state
             if not state.is_used:
                 return statement
             temporary = state.temporary(statement, self._may_hide())
             if temporary:
-                statement = remembered.parse(sql, vendor, names, temporary)
+                statement = shared_cache.parse(sql, vendor, names, temporary)
             return state.meant(statement)
         except Exception:  # bytes, a text that nests too deep for us
             return ANYTHING

@@ -9,7 +9,7 @@ any table, so its name is odd for as long as it may be there. Pure.
 
 from dataclasses import replace
 
-from wsrequest.live.sql.analyzer import Statement, Tables
+from wsrequest.live.sql.statement import Statement, Tables
 
 __all__ = ["ConnectionState"]
 

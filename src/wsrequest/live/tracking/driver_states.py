@@ -7,8 +7,8 @@ What a request has made there by SQL, and has not taken away, is there for the n
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from wsrequest.live.sql.analyzer import Names
-from wsrequest.live.sql.memory import remembered
+from wsrequest.live.sql.statement import Names
+from wsrequest.live.sql.statement_cache import shared_cache
 from wsrequest.live.tracking.connection_state import ConnectionState
 from wsrequest.live.tracking.cursors import listen
 
@@ -64,7 +64,7 @@ class _Left:
         """A text was run."""
         try:
             text = sql if isinstance(sql, str) else sql.as_string(None)
-            self._state.note(remembered.parse(text, "postgresql", _NO_NAMES), is_done)
+            self._state.note(shared_cache.parse(text, "postgresql", _NO_NAMES), is_done)
         except Exception:  # bytes, a text that nests too deep for us
             self._state.forget()
 

@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from time import monotonic
 
 from wsrequest.live.index import combination_count, narrowed
-from wsrequest.live.sql.analyzer import Names, Statement
 from wsrequest.live.sql.parameters import equals_of
+from wsrequest.live.sql.statement import Names, Statement
 from wsrequest.live.sql.values import Passes, as_it_is
 from wsrequest.live.tracking.counters import Scratch
 from wsrequest.types import ReadPredicate

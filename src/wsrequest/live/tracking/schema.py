@@ -13,7 +13,7 @@ from django.core.cache import caches
 from django.db import models
 from django.db.models import deletion
 
-from wsrequest.live.sql.analyzer import Names, Statement
+from wsrequest.live.sql.statement import Names, Statement
 from wsrequest.live.sql.tokenizer import SIGN, tokenize
 from wsrequest.live.tracking.catalog import Catalog
 

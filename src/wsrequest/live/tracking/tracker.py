@@ -15,7 +15,7 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import class_prepared, post_migrate
 from django.dispatch import Signal
 
-from wsrequest.live.sql.analyzer import Names
+from wsrequest.live.sql.statement import Names
 from wsrequest.live.tracking.caches import Caches
 from wsrequest.live.tracking.catalog import Catalog
 from wsrequest.live.tracking.catalogs import Catalogs, is_asking

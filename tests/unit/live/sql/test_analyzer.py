@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from wsrequest.live.sql.analyzer import Names, Statement, Tables, parse
+from wsrequest.live.sql.analyzer import parse
 from wsrequest.live.sql.functions import SCHEMA
+from wsrequest.live.sql.statement import Names, Statement, Tables
 
 NAMES = Names(
     frozenset({"note", "notebook", "tag", "note_tags", "größe".casefold(), "a note"}),

@@ -1,11 +1,12 @@
-"""What a text does to what only its connection has."""
+"""How a statement changes the state of its connection."""
 
 from typing import Any
 
 import pytest
 
-from wsrequest.live.sql.analyzer import Names, parse
+from wsrequest.live.sql.analyzer import parse
 from wsrequest.live.sql.effects import Effect, Effects, made_by_into
+from wsrequest.live.sql.statement import Names
 from wsrequest.live.sql.tokenizer import tokenize
 
 NAMES = Names(frozenset({"note", "tag"}))

@@ -1,13 +1,14 @@
-"""Of which rows a statement is: no narrower than what the database would say."""
+"""Which rows a statement is about: never fewer than the database would say."""
 
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from wsrequest.live.sql.analyzer import Names, parse
+from wsrequest.live.sql.analyzer import parse
 from wsrequest.live.sql.parameters import MAX_ROWS, equals_of, rows_of
 from wsrequest.live.sql.predicates import MAX_ROWS_OF_A_TEXT
+from wsrequest.live.sql.statement import Names
 
 KINDS = {
     "note": {"id": "key", "room": "int", "slug": "text", "key": "uuid", "flag": "bool"},

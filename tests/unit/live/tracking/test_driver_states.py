@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from wsrequest.live.sql.analyzer import Names, parse
+from wsrequest.live.sql.analyzer import parse
+from wsrequest.live.sql.statement import Names
 from wsrequest.live.tracking.connection_state import ConnectionState
 from wsrequest.live.tracking.cursors import ATTRIBUTE
 from wsrequest.live.tracking.driver_states import DriverStates, leave

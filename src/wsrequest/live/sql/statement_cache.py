@@ -1,8 +1,8 @@
-"""What is remembered of SQL texts, so that each is read once.
+"""Caches the analysis of SQL texts, so that each text is parsed once.
 
-Owns a memory that is bounded by what it holds, not by the number of texts: a text of bulk_create is
-long and seldom comes again. From any thread. Owns, too, which texts need not be read at all: a
-SELECT that nobody's live run reads.
+The cache is bounded by its bytes, not by the number of texts: a text of ``bulk_create`` is long and
+rarely returns. It can be used from any thread. ``writes_nothing`` recognizes texts that need no
+parsing at all: a SELECT outside of every live run.
 """
 
 import re
@@ -10,60 +10,61 @@ from hashlib import blake2b
 from sys import getsizeof
 from threading import Lock
 
-from wsrequest.live.sql.analyzer import Names, Statement, parse
+from wsrequest.live.sql.analyzer import parse
 from wsrequest.live.sql.predicates import Constant, Written
+from wsrequest.live.sql.statement import Names, Statement
 
-__all__ = ["MAX_BYTES", "Memory", "remembered", "writes_nothing"]
+__all__ = ["MAX_BYTES", "StatementCache", "shared_cache", "writes_nothing"]
 
 MAX_BYTES = 4 * 2**20
-"""Of all texts that a process remembers, and what they mean."""
+"""The limit for all texts that a process caches, and their analysis."""
 
-_LONG = 512  # characters; the digest stands for a text of more
-_ENTRY_BYTES = 1000  # a key, a statement, and their places
+_LONG = 512  # characters. A longer text is represented by its digest
+_ENTRY_BYTES = 1000  # a key, a statement, and their slots
 
 _Key = tuple[str | bytes, str, Names, frozenset[str]]
 
 
-class Memory:
-    """Texts and what they mean, the ones that were used last. From any thread.
+class StatementCache:
+    """The most recently used texts, with their analysis. From any thread.
 
     Args:
-        max_bytes: of what it holds, about.
+        max_bytes: about how much the cache may hold.
 
     Attributes:
-        reads: how many texts were read, for those who count.
+        parse_count: how many texts were parsed, for tests and measurements.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._half = max_bytes // 2
         self._lock = Lock()
-        # What is used moves to the young; when those are half of all, the old are forgotten.
-        self._young: dict[_Key, Statement] = {}
+        # An entry in use moves to the young half. When that is full, the old half is dropped.
+        self._recent: dict[_Key, Statement] = {}
         self._old: dict[_Key, Statement] = {}
         self._weight = 0
-        self.reads = 0
+        self.parse_count = 0
 
     def parse(
         self, sql: str, vendor: str, names: Names, temporary: frozenset[str] = frozenset()
     ) -> Statement:
-        """Return what a text does, as ``statements.parse``."""
+        """Return what a text does. See ``analyzer.parse``."""
         key = (sql if len(sql) <= _LONG else _digest(sql)), vendor, names, temporary
-        found = self._young.get(key)
-        if found is None:
-            found = self._old.get(key)
-            if found is None:
-                self.reads += 1
-                found = parse(sql, vendor, names, temporary)
-            self._remember(key, found)
-        return found
+        statement = self._recent.get(key)
+        if statement is None:
+            statement = self._old.get(key)
+            if statement is None:
+                self.parse_count += 1
+                statement = parse(sql, vendor, names, temporary)
+            self._store(key, statement)
+        return statement
 
-    def _remember(self, key: _Key, statement: Statement) -> None:
+    def _store(self, key: _Key, statement: Statement) -> None:
         weight = _ENTRY_BYTES + getsizeof(key[0]) + _weight(statement)
         with self._lock:
             self._weight += weight
             if self._weight > self._half:
-                self._old, self._young, self._weight = self._young, {}, weight
-            self._young[key] = statement
+                self._old, self._recent, self._weight = self._recent, {}, weight
+            self._recent[key] = statement
 
 
 def _digest(sql: str) -> bytes:
@@ -71,7 +72,7 @@ def _digest(sql: str) -> bytes:
 
 
 def _weight(statement: Statement) -> int:
-    """Bytes that a statement holds, about."""
+    """Return about how many bytes a statement holds."""
     weight = 0
     for _, conditions in statement.narrowed:
         weight += sum(300 + 16 * len(condition.values) for condition in conditions)
@@ -90,7 +91,7 @@ def _weight_of_written(written: Written) -> int:
     return weight
 
 
-# A SELECT can write by INTO, or by a function; what follows a semicolon is another statement.
+# A SELECT can write through INTO or through a function. After a semicolon another statement begins.
 _INTO = re.compile(r"\binto\b")
 
 
@@ -103,10 +104,10 @@ def writes_nothing(sql: str, names: Names) -> bool:
         return False
     if "tval" in folded or "lo_" in folded or "lowrite" in folded:  # see functions.WRITTEN_BY
         return False
-    if "set_config" in folded:  # of the search path, say
+    if "set_config" in folded:  # for example the search path
         return False
     return not names.functions or not any(name in folded for name in names.functions)
 
 
-remembered = Memory()
-"""Of this process."""
+shared_cache = StatementCache()
+"""The cache of this process."""

@@ -1,4 +1,4 @@
-"""What is remembered of SQL texts: read once, bounded in bytes and in work."""
+"""The statement cache: each text is parsed once, within bounds of bytes and work."""
 
 import gc
 import itertools
@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from wsrequest.live.sql import memory, tokenizer
-from wsrequest.live.sql.analyzer import Names, parse
-from wsrequest.live.sql.memory import MAX_BYTES, Memory, writes_nothing
+from wsrequest.live.sql import statement_cache, tokenizer
+from wsrequest.live.sql.analyzer import parse
+from wsrequest.live.sql.statement import Names
+from wsrequest.live.sql.statement_cache import MAX_BYTES, StatementCache, writes_nothing
 
 NAMES = Names(
     frozenset({"note"}),
@@ -38,7 +39,7 @@ def inserts(characters: int, rows: int) -> Iterator[str]:
     ("characters", "rows", "texts"), [(8000, 1, 600), (400, 3, 600), (100, 48, 50)]
 )
 def test_what_is_remembered_is_bounded_in_bytes(characters: int, rows: int, texts: int) -> None:
-    found = Memory(BYTES)
+    found = StatementCache(BYTES)
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -48,30 +49,30 @@ def test_what_is_remembered_is_bounded_in_bytes(characters: int, rows: int, text
         assert tracemalloc.get_traced_memory()[0] - before < 1.3 * BYTES
     finally:
         tracemalloc.stop()
-    assert found.reads == texts
+    assert found.parse_count == texts
     assert MAX_BYTES <= 2**23
 
 
 def test_text_is_read_once_however_long() -> None:
-    found = Memory()
+    found = StatementCache()
     for number in (1, 200, 5000, 20000):
         text = f"SELECT 1 FROM note WHERE note.c1 IN ({', '.join(['%s'] * number)})"
         first = found.parse(text, "sqlite", NAMES)
         assert found.parse("".join([text, ""]), "sqlite", NAMES) is first
         assert first.placeholders == number
-    assert found.reads == 4
+    assert found.parse_count == 4
 
 
 def test_what_is_used_is_not_forgotten_for_what_is_not() -> None:
-    found, text = Memory(100_000), "DELETE FROM note WHERE c1 = %s"
+    found, text = StatementCache(100_000), "DELETE FROM note WHERE c1 = %s"
     for number in range(1000):
         found.parse(text, "sqlite", NAMES)
         found.parse(f"DELETE FROM note WHERE c1 = {number}", "sqlite", NAMES)
-    assert found.reads == 1001
+    assert found.parse_count == 1001
 
 
 def test_texts_of_two_databases_and_connections_are_two() -> None:
-    found, text = Memory(), "INSERT INTO x SELECT * FROM note"
+    found, text = StatementCache(), "INSERT INTO x SELECT * FROM note"
     assert found.parse(text, "sqlite", NAMES).writes is None
     assert found.parse(text, "sqlite", NAMES, frozenset({"x"})).writes == frozenset()
     assert found.parse('DELETE FROM note WHERE "a"', "mysql", NAMES).written is None
@@ -176,5 +177,5 @@ def test_text_that_is_too_long_is_any_table() -> None:
     assert parse(f"{text}{' OR a' * tokenizer.MAX_TOKENS}", "sqlite", NAMES).writes is None
 
 
-def test_memory_is_used_by_all() -> None:
-    assert memory.remembered.parse("SELECT 5", "sqlite", NAMES).reads == frozenset()
+def test_the_cache_of_the_process_is_shared() -> None:
+    assert statement_cache.shared_cache.parse("SELECT 5", "sqlite", NAMES).reads == frozenset()
