@@ -83,7 +83,6 @@ PENDING: tuple[str, ...] = (
     "src/wsrequest/protocol/nesting.py",
     "src/wsrequest/protocol/server_codec.py",
     "src/wsrequest/protocol/session.py",
-    "src/wsrequest/protocol/unreadable.py",
     "src/wsrequest/protocol/validation.py",
     "src/wsrequest/request/auth.py",
     "src/wsrequest/request/browser_cookies.py",

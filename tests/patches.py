@@ -1,4 +1,4 @@
-"""Applies JSON Patch (RFC 6902), as far as a server sends it. The tests use it as a client would."""
+"""Applies JSON Patch (RFC 6902) to what a client holds, as far as a server sends it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

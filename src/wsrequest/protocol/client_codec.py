@@ -11,11 +11,13 @@ from wsrequest.errors import Refused
 from wsrequest.protocol import validation
 from wsrequest.protocol.content import is_json
 from wsrequest.protocol.framing import (
+    UNREADABLE,
     check_credit,
     check_size,
     encode_ping,
     head_and_body,
     ping_value,
+    refused_for,
 )
 from wsrequest.protocol.messages import (
     Cancel,
@@ -28,7 +30,6 @@ from wsrequest.protocol.messages import (
     Request,
 )
 from wsrequest.protocol.nesting import MAX_NESTING, check_nesting
-from wsrequest.protocol.unreadable import UNREADABLE, refused_for
 from wsrequest.protocol.validation import check_id, need_id, readable_id
 from wsrequest.types import Frame, Id
 
@@ -69,6 +70,26 @@ class _Head(Struct, omit_defaults=True):
 _head = msgspec.json.Decoder(_Head)
 _encode = msgspec.json.Encoder().encode
 
+# Only for the text of a refusal, which names the member of a wrong type. msgspec says which one it
+# is in its own words, and they are not part of its interface.
+_MUST_BE = {
+    **dict.fromkeys(("method", "url", "body", "token", "referrer"), "a string"),
+    **dict.fromkeys(("more", "cancel", "subscribe", "settled"), "true or false"),
+    "id": "a string or an integer",
+    "headers": "an object whose values are strings",
+    "credit": "an integer",
+    "patch": '"json" or "merge"',
+    "rerun": "a string or a boolean",
+}
+_decoders = {
+    field.name: msgspec.json.Decoder(field.type)
+    for field in msgspec.structs.fields(_Head)
+    if field.name in _MUST_BE
+}
+_raw_head = msgspec.json.Decoder(
+    msgspec.defstruct("_RawHead", [(name, Raw | UnsetType, UNSET) for name in _decoders])
+)
+
 
 def decode_client(frame: Frame, *, max_bytes: int = 2**20) -> ClientMessage:
     """Return the message that a client's frame carries, checked for its shape.
@@ -92,7 +113,7 @@ def decode_client(frame: Frame, *, max_bytes: int = 2**20) -> ClientMessage:
             check_nesting(head_text)
         head = _head.decode(head_text)
     except UNREADABLE as error:
-        raise refused_for(error, head_text) from None
+        raise refused_for(error, head_text, _explain) from None
     try:
         if head.url is not UNSET:
             return _request(head, head.url, body)
@@ -100,6 +121,23 @@ def decode_client(frame: Frame, *, max_bytes: int = 2**20) -> ClientMessage:
     except Refused as refused:
         refused.id = readable_id(head.id)
         raise
+
+
+def _explain(head: Frame) -> str:
+    """Say what is wrong with JSON that is not the head of a message."""
+    try:
+        members = _raw_head.decode(head)
+    except msgspec.ValidationError:
+        return "a frame is a JSON object"
+    for name, decoder in _decoders.items():
+        value = getattr(members, name)
+        try:
+            if value is not UNSET:
+                decoder.decode(value)
+        except msgspec.ValidationError:
+            hint = ": leave it out instead of null" if bytes(value) == b"null" else ""
+            return f"{name} must be {_MUST_BE[name]}{hint}"
+    return "a member has a wrong type"
 
 
 def _other(head: _Head, body: bytes | None) -> ClientMessage:

@@ -1,26 +1,40 @@
-"""What the frames of both sides have in common: size, head and body, pings.
+"""What the frames of both sides have in common: size, head and body, pings, refusals.
 
-Owns PROTOCOL.md 2.1, 2.2 and 3.2. The members of a head are ``client_frames``' and
-``server_frames``'.
+Implements PROTOCOL.md 2.1, 2.2 and 3.2. ``client_codec`` and ``server_codec`` have the members of
+a head.
 """
 
+from collections.abc import Callable
+
+import msgspec
 from msgspec import Raw
 
 from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Ping, Pong
-from wsrequest.protocol.validation import MAX_INTEGER, id_at_start
+from wsrequest.protocol.validation import MAX_INTEGER, id_anywhere, id_at_start
 from wsrequest.types import Frame
 
 __all__ = [
     "MAX_PING_BYTES",
+    "UNREADABLE",
     "check_credit",
     "check_size",
     "encode_ping",
     "head_and_body",
     "ping_value",
+    "refused_for",
 ]
 
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What decoding a head can raise.
+
+RecursionError means that the stack was almost full. ``nesting`` has refused what is too deep for
+an empty one.
+"""
+
 MAX_PING_BYTES = 125  # RFC 6455 5.5: what a control frame may carry
+
+_json = msgspec.json.Decoder(Raw)
 
 
 def check_size(frame: Frame, max_bytes: int) -> None:
@@ -56,6 +70,30 @@ def head_and_body(frame: bytes) -> tuple[str, bytes]:
             id_at_start(frame),
         )
     return frame[:end].decode(), frame[end + 1 :]
+
+
+def refused_for(error: Exception, frame: Frame, explain: Callable[[Frame], str]) -> Refused:
+    """Return the refusal of a frame whose head could not be decoded.
+
+    Args:
+        error: one of ``UNREADABLE``. Its text is not used: it is the wording of msgspec.
+        frame: the head as text if it could be separated from the body, and otherwise the frame.
+        explain: says what is wrong with a head that is JSON.
+    """
+    try:
+        if isinstance(error, msgspec.ValidationError):
+            # The decoder stopped at the first wrong member. What follows need not be JSON.
+            _json.decode(frame)
+            return Refused("bad_message", explain(frame), id_anywhere(frame))
+    except UNREADABLE as found:
+        error = found
+    if isinstance(error, RecursionError):
+        detail = "the JSON nests too deeply"
+    elif isinstance(error, UnicodeError):
+        detail = "the JSON is not UTF-8"
+    else:
+        detail = "the frame is not JSON"
+    return Refused("bad_json", detail, id_at_start(frame))
 
 
 def check_credit(count: int) -> int:

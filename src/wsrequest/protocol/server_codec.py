@@ -10,7 +10,14 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from wsrequest.errors import Refused
 from wsrequest.protocol.content import body_of, data_of
-from wsrequest.protocol.framing import check_credit, encode_ping, head_and_body, ping_value
+from wsrequest.protocol.framing import (
+    UNREADABLE,
+    check_credit,
+    encode_ping,
+    head_and_body,
+    ping_value,
+    refused_for,
+)
 from wsrequest.protocol.messages import (
     Credit,
     Hello,
@@ -22,7 +29,6 @@ from wsrequest.protocol.messages import (
     ServerMessage,
 )
 from wsrequest.protocol.nesting import check_nesting
-from wsrequest.protocol.unreadable import UNREADABLE, refused_for
 from wsrequest.protocol.validation import check_id, need_id
 from wsrequest.types import Frame, Headers, Id
 
@@ -200,6 +206,12 @@ def _or_unset(id: Id | None) -> Id | UnsetType:
     return UNSET if id is None else id
 
 
+def _explain(head: Frame) -> str:
+    if head.lstrip()[:1] not in ("{", b"{"):
+        return "a frame is a JSON object"
+    return "the frame is not a message of the server as PROTOCOL.md has it"
+
+
 def decode_server(frame: Frame) -> ServerMessage | None:
     """Return the message that a server's frame carries; None for one to be ignored (2.6).
 
@@ -215,7 +227,7 @@ def decode_server(frame: Frame) -> ServerMessage | None:
         check_nesting(head_text)
         head = _head.decode(head_text)
     except UNREADABLE as error:
-        raise refused_for(error, head_text) from None
+        raise refused_for(error, head_text, _explain) from None
     if head.ping is not UNSET:
         return Ping(ping_value(head.ping))
     if head.pong is not UNSET:
