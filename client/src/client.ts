@@ -1,32 +1,34 @@
-/** What a page uses: `fetch`, and what it may want to know and to end. Wires the parts together. */
+/** The client that a page uses. Creates the parts and connects them. */
 import { RequestFailed } from "./errors.js";
-import { fetchBy, type Fetch } from "./fetch.js";
-import { httpBy } from "./http.js";
+import { createFetch, type Fetch } from "./fetch.js";
+import { createHttp } from "./http.js";
 import type { LiveCall } from "./live.js";
 import { decode } from "./messages.js";
 import type { Options } from "./options.js";
+import { originOf, trustOriginsOf } from "./origins.js";
+import { patchFetch, type FetchPatch } from "./patchFetch.js";
 import { headersOf, responseOf } from "./responses.js";
-import { socketTo, type State } from "./socket.js";
-import { standInBy, type StandIn } from "./standin.js";
+import { createSocket, type State } from "./socket.js";
 import { subscribe, type Subscription } from "./subscription.js";
-import { tokensOf } from "./tokens.js";
-import { originOf, trusting } from "./urls.js";
+import { createTokens } from "./tokens.js";
 
-export class Client extends EventTarget implements StandIn {
-  /** As `window.fetch`. It and the others can be passed on without their client. */
+/** You can pass its methods on without the client. */
+export class Client extends EventTarget implements FetchPatch {
+  /** The same as `window.fetch`, over the socket. */
   declare readonly fetch: Fetch;
-  /** A GET that is answered again whenever its answer has become another: docs/client.md, "Live". */
+  /** Subscribe to a GET, and get its response again whenever it changes. See docs/client.md, "Live". */
   declare readonly live: (...call: LiveCall) => Subscription;
-  /** Connect now instead of at the first call; also after `close()`. */
+  /** Connect now instead of at the first call, or again after `close()`. */
   declare readonly open: () => void;
-  /** End the connection, and forget the token. Calls in flight end as with a lost connection; later ones go by HTTP until `open()`. */
+  /** Close the connection, and forget the token. Calls in flight end as with a lost connection. Later calls go over HTTP until `open()`. */
   declare readonly close: () => void;
-  declare readonly install: StandIn["install"];
-  declare readonly uninstall: StandIn["uninstall"];
+  declare readonly install: FetchPatch["install"];
+  declare readonly uninstall: FetchPatch["uninstall"];
+  /** The state of the socket. When it changes, the client fires a `statechange` event. */
   state: State = "idle";
   /**
-   * Whether a login over the socket becomes the browser's. False once the server has said that it does not, as to
-   * a page of another site: log in by HTTP there, and `close()` and `open()` then.
+   * Whether a login over the socket becomes the browser's. It is false if the server has said that it does not, for
+   * example to a page of another site. Then log in over HTTP, and call `close()` and `open()`.
    */
   keepsCookies = true;
   #count: () => number;
@@ -36,34 +38,34 @@ export class Client extends EventTarget implements StandIn {
     const page = globalThis.document?.baseURI ?? globalThis.location?.href;
     const socketUrl = new URL(options.url ?? "/ws/", page).href.replace(/^http/, "ws");
     const url = socketUrl.replace(/^ws/, "http");
-    // Relative addresses are those of the page, where it is of the socket's origin.
+    // If the page has the socket's origin, URLs are relative to the page.
     const baseUrl = page && originOf(page) === originOf(url) ? page : url;
-    const plain = options.fetch ?? globalThis.fetch; // the one from before install()
+    const originalFetch = options.fetch ?? globalThis.fetch; // the one from before install()
     const socketClass = (options.WebSocket ?? globalThis.WebSocket) as typeof WebSocket;
-    const tokens = tokensOf(options.token);
-    const changed = (state: State, hasEnded?: boolean): void => {
-      if (hasEnded) tokens.forget();
+    const tokens = createTokens(options.token);
+    const changed = (state: State, sessionEnded?: boolean): void => {
+      if (sessionEnded) tokens.forget();
       this.state = state;
       this.dispatchEvent(new Event("statechange"));
     };
-    const trusts = trusting([url, ...(options.trustedOrigins ?? [])]);
+    const isTrusted = trustOriginsOf([url, ...(options.trustedOrigins ?? [])]);
     const loseCookies = (): void => void (this.keepsCookies = false);
-    const http = httpBy(plain, url, trusts, options, loseCookies);
+    const http = createHttp(originalFetch, url, isTrusted, options, loseCookies);
     const bind = (): Promise<void> => http.redeem("");
-    const socket = socketTo(socketUrl, socketClass, options.queueLimit ?? 256, changed, bind, loseCookies);
-    const fetch = fetchBy(socket, http, tokens, baseUrl, trusts, options);
-    const parts = { client: this, socket, http, tokens, socketUrl: url, baseUrl, options, decode, headersOf, responseOf, RequestFailed };
-    const live = (...call: LiveCall): Subscription => subscribe(parts, call);
+    const socket = createSocket(socketUrl, socketClass, options.queueLimit ?? 256, changed, bind, loseCookies);
+    const fetch = createFetch(socket, http, tokens, baseUrl, isTrusted, options);
+    const context = { client: this, socket, http, tokens, socketUrl: url, baseUrl, options, decode, headersOf, responseOf, RequestFailed };
+    const live = (...call: LiveCall): Subscription => subscribe(context, call);
     const { open, count } = socket;
     const close = (): void => {
       tokens.forget();
       socket.close();
     };
     this.#count = count;
-    Object.assign(this, { fetch, live, open, close }, standInBy(fetch, baseUrl));
+    Object.assign(this, { fetch, live, open, close }, patchFetch(fetch, baseUrl));
   }
 
-  /** How many calls wait for the socket, or are unfinished on it. */
+  /** The number of calls that wait for the socket, or are unfinished on it. */
   get unfinishedCount(): number {
     return this.#count();
   }

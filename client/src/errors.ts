@@ -1,16 +1,17 @@
-/** How a request ends without an answer: what a call rejects with beside AbortError, and what fetch makes that of. */
+/** The errors of a call that gets no response: those that a page sees, and those that only fetch.ts handles. */
 
 /**
- * The request failed, and could not be tried again.
+ * The request failed and could not be sent again.
  *
- * What is thrown is a plain TypeError, since fetch rejects with that, with these facts as properties. The class
- * serves to make one, and to tell one by `instanceof`, also one of another copy of this file.
+ * The page gets a plain TypeError with these properties, because `fetch` rejects with a TypeError. `instanceof`
+ * recognizes it, even if it comes from another copy of this file.
  */
 export class RequestFailed extends TypeError {
-  /** Whether the server may have done what it was asked: the connection was lost after the request was sent. */
+  /** True if the connection was lost after the request was sent, so that the server may have done what you requested. */
   declare readonly inDoubt: boolean;
-  /** Of a live request: the response that ended it, or the code of the refusal that did. */
+  /** The response that ended a live request. */
   declare response?: Response;
+  /** The code of the refusal that ended a live request. */
   declare code?: string;
 
   constructor(message: string, inDoubt = false) {
@@ -23,7 +24,7 @@ export class RequestFailed extends TypeError {
   }
 }
 
-/** The connection was lost after the request was sent: whether the server did what it was asked is not known. */
+/** The connection was lost after the request was sent. The client cannot know whether the server did what you requested. */
 export class RequestInDoubt extends RequestFailed {
   constructor(message: string) {
     super(message, true);
@@ -34,8 +35,8 @@ export class RequestInDoubt extends RequestFailed {
   }
 }
 
-/** An exchange ended without an answer; the server may have begun it. */
-export class Lost extends Error {}
+/** The request ended without a response, and the server may have started it. */
+export class ConnectionLost extends Error {}
 
-/** The same, but the server has certainly not begun it, so that it may be sent again. */
-export class Unbegun extends Lost {}
+/** The server certainly did not start the request, so it can be sent again. */
+export class NotStarted extends ConnectionLost {}

@@ -1,49 +1,49 @@
 /**
- * One call of fetch: over the socket where that can carry it, else by HTTP.
+ * One call of fetch: over the socket if the socket can carry it, and otherwise over HTTP.
  *
- * Owns which way a call goes, and whether it may go twice. The socket and HTTP themselves are given.
+ * Decides which way a call goes, and whether it may be sent twice. socket.ts and http.ts send it.
  */
-import { Lost, RequestFailed, RequestInDoubt, Unbegun } from "./errors.js";
-import type { Answer, Body, Progress } from "./exchange.js";
+import { ConnectionLost, NotStarted, RequestFailed, RequestInDoubt } from "./errors.js";
 import type { Http } from "./http.js";
 import { EMPTY, type Bytes } from "./messages.js";
 import type { Options } from "./options.js";
-import { escaped, MOST_REDIRECTS, redirected } from "./redirects.js";
+import { originOf, type IsTrusted } from "./origins.js";
+import { escaped, MAX_REDIRECTS, redirected } from "./redirects.js";
 import { policyOf, refererOf } from "./referrers.js";
+import type { Body, Progress, WireResponse } from "./request.js";
 import { asRedirected, headersOf, opaqueRedirect, responseOf } from "./responses.js";
 import type { Socket } from "./socket.js";
 import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
-import { originOf, type Trusts } from "./urls.js";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-/** What may not be done twice, unless the server says that it had not begun (RFC 9110, 9.2.2). */
+/** Not sent twice, unless the server says that it has not started (RFC 9110, 9.2.2). */
 const NOT_IDEMPOTENT = ["POST", "PATCH"];
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 export interface FetchInit extends RequestInit {
-  /** Resolve when the live requests of the connection that it changed were answered anew; means nothing by HTTP. */
+  /** Resolve only after the connection's live requests have shown what this call changed. Has no effect over HTTP. */
   settled?: boolean;
   /**
-   * Called while the body is sent, with how many of its bytes the server has taken, and how many there are; null where
-   * nobody knows that, as of a stream. By HTTP once, when the response is there, since browsers tell no more.
+   * Called while the body is sent, with the number of bytes that the server has taken and the size of the body. The size
+   * of a stream is null. Over HTTP, called once when the response arrives, because browsers report no progress.
    */
   onUploadProgress?: Progress;
 }
-interface How {
+interface CallOptions {
   settled: boolean | undefined;
-  /** Whether the caller has a signal: each Request has one. */
+  /** Whether the caller passed a signal. Every Request has one. */
   isAbortable: boolean;
   progress: Progress | undefined;
 }
 export type Fetch = (input: RequestInfo | URL, init?: FetchInit) => Promise<Response>;
 
-/** A fetch for addresses that are relative to `baseUrl`; those of other origins go by HTTP. */
-export function fetchBy(
+/** Makes a fetch that resolves URLs against `baseUrl`. Calls to another origin go over HTTP. */
+export function createFetch(
   socket: Socket,
   http: Http,
   tokens: Tokens,
   baseUrl: string,
-  trusts: Trusts,
+  isTrusted: IsTrusted,
   options: Options,
 ): Fetch {
   const { openTimeoutMs = 2000 } = options;
@@ -51,94 +51,94 @@ export function fetchBy(
   const fetch = function (input: RequestInfo | URL, ...[init]: [init?: FetchInit | null]): Promise<Response> {
     try {
       if (!arguments.length) throw new TypeError("fetch needs an argument: what to fetch.");
-      const address = input instanceof Request ? input : new URL(input, baseUrl);
+      const target = input instanceof Request ? input : new URL(input, baseUrl);
       const content = init?.body instanceof ArrayBuffer ? new Uint8Array(init.body) : init?.body;
       const stream = content instanceof ReadableStream ? (content as ReadableStream<Bytes>) : null;
       const bytes = content instanceof Uint8Array ? (content as Bytes) : null;
-      if (stream) new Response(stream); // throws where it was read already, or is being read
-      // A stream stays out of the Request, since not every browser takes one there; bytes do, since it would copy them twice.
-      const request = new Request(address, stream || bytes ? { ...init, body: bytes?.subarray(0, 0) ?? EMPTY } : init!);
+      if (stream) new Response(stream); // throws if the stream was read or is being read
+      // Not every browser takes a stream in a Request. Bytes in a Request would be copied twice. So it gets neither.
+      const request = new Request(target, stream || bytes ? { ...init, body: bytes?.subarray(0, 0) ?? EMPTY } : init!);
       if (stream && request.keepalive) throw new TypeError("A stream cannot outlive its page: keepalive needs another body.");
       const { signal } = request;
-      // What nobody reads any more, its source should know.
+      // If nobody reads the stream any more, cancel it.
       const abandon = (): void => void (stream && !stream.locked && stream.cancel(signal.reason).catch(() => {}));
       if (signal.aborted) abandon();
       signal.throwIfAborted();
       const isAbortable = !!init?.signal || input instanceof Request;
-      const told = init?.onUploadProgress;
-      // What it throws is the page's own, and no reason to end anything.
-      const progress: How["progress"] = told && ((...bytes) => queueMicrotask(() => told(...bytes)));
+      const callback = init?.onUploadProgress;
+      // An error of the callback is the page's own, and does not end the call.
+      const progress: CallOptions["progress"] = callback && ((...counts) => queueMicrotask(() => callback(...counts)));
       return call(request, stream ?? (bytes && new Uint8Array(bytes)), { settled: init?.settled, isAbortable, progress }).catch((error: unknown) => {
         if (signal.aborted) abandon();
         throw error;
       });
     } catch (error) {
-      return Promise.reject(error as Error); // at once, and never thrown
+      return Promise.reject(error as Error); // like fetch itself, it rejects and never throws
     }
   };
 
-  const call = async (request: Request, given: Body, how: How): Promise<Response> => {
+  const call = async (request: Request, given: Body, how: CallOptions): Promise<Response> => {
     const { signal } = request;
     let body = given;
-    // Not every browser has request.body, or heeds the signal while a body is read.
+    // Not every browser has request.body, or obeys the signal while it reads a body.
     if (!given && request.body !== null) {
       const bytes = new Uint8Array(await request.arrayBuffer());
       signal.throwIfAborted();
-      // An empty one, too, is a body; where nobody can tell, it is none.
+      // An empty body is still a body. A browser without request.body cannot tell it from none.
       if (bytes.length || request.body) body = bytes;
     }
 
-    const token = request.headers.has("authorization") || !trusts(request.url) ? null : await tokens.ask();
+    const token = request.headers.has("authorization") || !isTrusted(request.url) ? null : await tokens.get();
     const response = await follow(request, body, token, how);
-    // What a redirect has led elsewhere was refused there without the token.
+    // A redirect to an untrusted origin went there without the token, so its 401 says nothing about the token.
     const { status } = response;
-    if (!token || !mayHaveExpired(status) || body instanceof ReadableStream || !trusts(response.url || request.url)) return response;
+    if (!token || !mayHaveExpired(status) || body instanceof ReadableStream || !isTrusted(response.url || request.url)) return response;
     const renewed = await tokens.renew(token, status);
     if (!renewed) return response;
     await response.body?.cancel();
     return follow(request, body, renewed, how);
   };
 
-  /** Send, and go where redirects lead. */
-  const follow = async (request: Request, body: Body, token: Token, how: How): Promise<Response> => {
+  /** Sends a request, and follows redirects. */
+  const follow = async (request: Request, body: Body, token: Token, how: CallOptions): Promise<Response> => {
     for (let count = 0; ; count++) {
-      const answer = await send(request, body, token, how);
-      if (answer instanceof Response) return count ? asRedirected(answer) : answer;
-      const { status, cookies, csrf } = answer;
+      const response = await send(request, body, token, how);
+      if (response instanceof Response) return count ? asRedirected(response) : response;
+      const { status, cookies, csrf } = response;
       if (csrf) http.csrfToken = csrf;
       if (cookies) await http.redeem(cookies);
-      // A server that this connection was the wrong one for is asked once more by another (Fetch standard, "HTTP fetch").
+      // 421: another connection may reach the right server, so try once more (Fetch standard, "HTTP fetch").
       if (status === 421 && !(body instanceof ReadableStream)) {
-        const response = await http.send(request, body, token);
-        return count ? asRedirected(response) : response;
+        const other = await http.send(request, body, token);
+        return count ? asRedirected(other) : other;
       }
-      const headers = headersOf(answer);
+      const headers = headersOf(response);
       const location = escaped(headers.get("location"));
       const isRedirect = REDIRECTS.includes(status);
       if (isRedirect && request.redirect === "manual") return opaqueRedirect(request.url);
-      if (!isRedirect || location === null) return responseOf(answer, headers, request, count > 0, how.isAbortable);
-      if (answer.body instanceof ReadableStream) await answer.body.cancel();
-      if (request.redirect === "error") throw new RequestFailed("It redirects.");
-      if (count === MOST_REDIRECTS) throw new RequestFailed("It redirects too often.");
+      if (!isRedirect || location === null) return responseOf(response, headers, request, count > 0, how.isAbortable);
+      if (response.body instanceof ReadableStream) await response.body.cancel();
+      if (request.redirect === "error") throw new RequestFailed("The response is a redirect.");
+      if (count === MAX_REDIRECTS) throw new RequestFailed("There were too many redirects.");
       [request, body, token] = redirected(request, body, token, status, headers, location);
     }
   };
 
-  const send = async (request: Request, body: Body, token: Token, { settled, progress }: How): Promise<Answer | Response> => {
-    const size = (body as Bytes | null)?.length ?? 0; // that of a stream is not known
-    const byHttp = async (): Promise<Response> => {
+  const send = async (request: Request, body: Body, token: Token, { settled, progress }: CallOptions): Promise<WireResponse | Response> => {
+    const size = (body as Bytes | null)?.length ?? 0; // the size of a stream is unknown
+    const sendOverHttp = async (): Promise<Response> => {
       const response = await http.send(request, body, token);
       if (size) progress?.(size, size);
       return response;
     };
-    if (!carries(request)) return byHttp();
+    if (!canGoOverSocket(request)) return sendOverHttp();
     const { signal, method } = request;
     const session = await socket.ready(openTimeoutMs, signal);
     signal.throwIfAborted();
-    if (!session?.takes(size)) return byHttp();
+    if (!session?.takes(size)) return sendOverHttp();
     const { pathname, search } = new URL(request.url);
     const { "content-type": type, ...headers } = { ...cacheHeaders(request), ...Object.fromEntries(request.headers) };
-    const referrer = session.takesReferrer ? refererOf(request, policyOfPage(options.referrerPolicy)) : "";
+    const referrer = session.takesReferrer ? refererOf(request, pagePolicy(options.referrerPolicy)) : "";
     const message = {
       method: method === "GET" ? undefined : method,
       url: pathname + search,
@@ -151,17 +151,17 @@ export function fetchBy(
     try {
       return await session.request(message, size || body instanceof ReadableStream ? body : null, signal, progress);
     } catch (error) {
-      if (!(error instanceof Lost)) throw error;
+      if (!(error instanceof ConnectionLost)) throw error;
       const isStream = body instanceof ReadableStream;
-      const mayRepeat = error instanceof Unbegun || !NOT_IDEMPOTENT.includes(method) || request.headers.has("idempotency-key");
-      if (mayRepeat && !isStream) return byHttp();
-      const why = isStream ? "A stream is not sent again." : "The server may have done what was asked.";
+      const mayRepeat = error instanceof NotStarted || !NOT_IDEMPOTENT.includes(method) || request.headers.has("idempotency-key");
+      if (mayRepeat && !isStream) return sendOverHttp();
+      const why = isStream ? "A stream cannot be sent again." : "The server may have done what you requested.";
       throw new RequestInDoubt(`${error.message} ${why}`);
     }
   };
 
-  /** Whether the socket can carry a request and do with it all that was asked. */
-  const carries = ({ url, method, credentials, mode, cache, integrity, keepalive }: Request): boolean => {
+  /** Whether the socket can carry a request and do everything that it asks for. */
+  const canGoOverSocket = ({ url, method, credentials, mode, cache, integrity, keepalive }: Request): boolean => {
     return (
       originOf(url) === originOf(baseUrl) &&
       METHODS.includes(method) &&
@@ -177,14 +177,14 @@ export function fetchBy(
   return fetch;
 }
 
-/** What fetch adds so that caches on the way heed the mode (Fetch standard, "HTTP-network-or-cache fetch"). */
+/** The headers that fetch adds so that caches on the way obey the mode (Fetch standard, "HTTP-network-or-cache fetch"). */
 function cacheHeaders({ cache }: Request): Record<string, string> {
   if (cache === "no-cache") return { "cache-control": "max-age=0" };
   return cache === "no-store" || cache === "reload" ? { "cache-control": "no-cache", pragma: "no-cache" } : {};
 }
 
-/** The referrer policy that a page's own markup sets, else the one that the client was told. */
-function policyOfPage(told: ReferrerPolicy = ""): ReferrerPolicy {
+/** The referrer policy of the page: from its own markup, or else from the client's option. */
+function pagePolicy(option: ReferrerPolicy = ""): ReferrerPolicy {
   const tags = globalThis.document?.querySelectorAll<HTMLMetaElement>("meta[name=referrer]") ?? [];
-  return policyOf([...tags].at(-1)?.content ?? null) ?? told;
+  return policyOf([...tags].at(-1)?.content ?? null) ?? option;
 }

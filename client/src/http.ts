@@ -1,37 +1,35 @@
 /**
- * The same request by HTTP, with what Django asks of it there.
+ * Sends the same request over HTTP, with what Django requires there.
  *
- * Owns Django's CSRF header and the redeeming of cookie tickets (PROTOCOL.md 6.2). When HTTP is
- * taken is fetch's to decide.
+ * Owns Django's CSRF header and the redeeming of tickets (PROTOCOL.md 6.2). fetch.ts decides when a call goes over HTTP.
  */
-import type { Body } from "./exchange.js";
 import type { Options } from "./options.js";
+import { originOf, type IsTrusted } from "./origins.js";
+import type { Body } from "./request.js";
 import type { Token } from "./tokens.js";
-import { isGet, originOf, type Trusts } from "./urls.js";
 
 export interface Http {
-  /** Django's CSRF token, where the page or the socket gave one; else it is in a cookie. */
+  /** Django's CSRF token, if the page or the socket has set one. Otherwise the token is in a cookie. */
   csrfToken: string | undefined;
-  /** Send by window.fetch; `request` may have been read, so its body is given. */
+  /** Send a request. Its body is a separate argument, because it may have been read already. */
   send(request: Request, body: Body, token: Token): Promise<Response>;
   /**
-   * Make cookies that were set over the socket the browser's. A failure leaves the socket's own as they are.
-   * Without a ticket, fetch the cookie that tickets are bound to (6.3).
+   * Make cookies that the socket set the browser's. If this fails, the socket keeps its own.
+   * An empty ticket fetches the cookie that tickets are bound to (6.3).
    */
   redeem(ticket: string): Promise<void>;
 }
 
-/**
- * HTTP by `fetch`; a browser's credentials go to its page's own origin only, as with fetch.
- *
- * `refused` is called when a ticket was not redeemed, so that cookies of the socket are not the browser's.
- */
-export function httpBy(
+/** Whether a request with this method cannot have a body. */
+export const isGet = (method: string): boolean => method === "GET" || method === "HEAD";
+
+/** Sends over HTTP with `fetch`. Calls `loseCookies` if a ticket is refused, so that the browser lacks cookies of the socket. */
+export function createHttp(
   fetch: typeof globalThis.fetch,
   ticketUrl: string,
-  trusts: Trusts,
+  isTrusted: IsTrusted,
   options: Options,
-  refused: () => void,
+  loseCookies: () => void,
 ): Http {
   const { tokenScheme = "JWT", csrfCookieName = "csrftoken", csrfHeaderName = "X-CSRFToken" } = options;
   return {
@@ -41,13 +39,13 @@ export function httpBy(
       const headers = new Headers(request.headers);
       if (token) headers.set("authorization", `${tokenScheme} ${token}`);
       const csrf = this.csrfToken ?? cookie(csrfCookieName);
-      const isOurs = originOf(url) === globalThis.location?.origin && trusts(url);
+      const isOurs = originOf(url) === globalThis.location?.origin && isTrusted(url);
       const isSafe = isGet(method);
       if (csrf && isOurs && !isSafe && !headers.has(csrfHeaderName)) headers.set(csrfHeaderName, csrf);
-      // Whole, since browsers stream a body by HTTP/2 only, or not at all. Where there is none, none is given: an
-      // empty one would bring a Content-Length.
-      const whole = body instanceof ReadableStream ? await (await import("./upload.js")).gathered(body, signal) : body;
-      // To be given again: a Request that is made of another one with changes begins with the page's own.
+      // Browsers stream a body over HTTP/2 only, or not at all, so send it whole. Without a body, pass none: an empty
+      // one would add a Content-Length.
+      const whole = body instanceof ReadableStream ? await (await import("./upload.js")).readAll(body, signal) : body;
+      // A Request made from another one resets these two to the page's own, so set them again.
       const { referrer, referrerPolicy } = request;
       return fetch(new Request(request, { headers, referrer, referrerPolicy, ...(whole && { body: whole }) }));
     },
@@ -55,9 +53,9 @@ export function httpBy(
       const headers = { "X-WSRequest-Ticket": ticket };
       try {
         const { status } = await fetch(ticketUrl, { method: "POST", headers, credentials: "include" });
-        if (status === 403) refused();
+        if (status === 403) loseCookies();
       } catch {
-        // offline, say
+        // for example, offline
       }
     },
   };

@@ -1,4 +1,4 @@
-/** The public names, and the client of a page that has `{% wsrequest_client %}`: `window.wsrequest`. */
+/** The public names. On a page with `{% wsrequest_client %}`, also creates the client of the page, `window.wsrequest`. */
 import { Client } from "./client.js";
 
 export { Client };

@@ -1,30 +1,31 @@
 /**
- * A live request: one GET that is answered again whenever its answer has become another (PROTOCOL.md 4.7).
+ * A live request: one GET that is answered again whenever its response has changed (PROTOCOL.md 4.7).
  *
- * Owns when it is asked, by which way, and how it ends. A file of its own, which client.js loads with the first
- * of them: it is given that one's parts, and must not load them a second time.
+ * Decides when to send it and over which transport, and what ends it. This file is a bundle of its own, which client.js
+ * loads for the first live request. It gets parts of client.js as `LiveContext`, so that no module is loaded twice.
  */
 import type { Client } from "./client.js";
 import type { RequestFailed } from "./errors.js";
-import { byEvents, byGet, bySocket, SESSION_ENDED, type Ask, type Over } from "./feeds.js";
-import { changed, heldOf, isSame, newestBy, refreshed, TAG_ONLY, type Held } from "./held.js";
 import type { Http } from "./http.js";
+import { changed, createLatest, isSame, refreshed, snapshotOf, TAG_ONLY, type Snapshot } from "./latest.js";
 import type { decode, ServerMessage } from "./messages.js";
 import type { Options } from "./options.js";
 import type { headersOf, responseOf } from "./responses.js";
 import type { Session } from "./session.js";
 import type { Socket } from "./socket.js";
-import type { EndReason, Follower, LiveState, Subscription } from "./subscription.js";
+import type { EndReason, LiveRequest, LiveState, Subscription } from "./subscription.js";
 import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
+import { getByHttp, SESSION_ENDED, subscribeByEvents, subscribeBySocket, type SubscribeRequest, type TransportEnd } from "./transports.js";
 
 export interface LiveOptions {
   headers?: HeadersInit;
+  /** An abort closes the live request. */
   signal?: AbortSignal | null;
   /** `"json"`: the server may send only what changed, as a JSON Patch (RFC 6902). `false`: whole bodies only. @default "json" */
   patch?: "json" | false;
-  /** What the page shows already: a response, or its ETag. Where that is current, nothing is called before it changes. */
+  /** What the page shows already: a Response or its ETag. If it is current, the callback is first called at the next change. */
   held?: Response | string | null;
-  /** Keep what is held, and have no `clear` event, when the visitor may not see it any more. @default false */
+  /** Keep the latest response if the visitor may no longer see it, and fire no `clear` event. @default false */
   keep?: boolean;
 }
 export type LiveCallback = (response: Response) => void;
@@ -32,13 +33,13 @@ export type LiveCall =
   | [url: string | URL, callback?: LiveCallback | null, options?: LiveOptions]
   | [url: string | URL, options: LiveOptions];
 
-/** What client.js gives. */
-export interface Parts {
+/** The parts of client.js that a live request needs. */
+export interface LiveContext {
   client: Client;
   socket: Socket;
   http: Http;
   tokens: Tokens;
-  /** The address of the socket, with the scheme of HTTP. */
+  /** The address of the socket, with the scheme http or https. */
   socketUrl: string;
   baseUrl: string;
   options: Options;
@@ -48,213 +49,213 @@ export interface Parts {
   RequestFailed: typeof RequestFailed;
 }
 
-const MOST_BACKOFF_MS = 30_000;
+const MAX_BACKOFF_MS = 30_000;
 const STEADY_MS = 10_000;
-// Between plain GETs: the first pause, which doubles, and the longest.
+// The pauses between plain GETs: the first one, which doubles each time, and the longest.
 const POLL_MS = 2000;
-const MOST_POLL_MS = 60_000;
-const POLL_PATIENCE_MS = 30_000; // for the answer to one of them
+const MAX_POLL_MS = 60_000;
+const POLL_TIMEOUT_MS = 30_000; // for one plain GET
 
-/** Whether a failure of this status passes. */
-const passes = (status: number): boolean => status === 429 || status >= 500;
+/** Whether a failure with this status is temporary. */
+const isTemporary = (status: number): boolean => status === 429 || status >= 500;
 
 function reasonOf({ response, code }: Partial<RequestFailed>): EndReason {
   const status = response?.status ?? (code === SESSION_ENDED ? 401 : 400);
   if (status === 401 || status === 403) return "denied";
   if (status === 404 || status === 410) return "gone";
-  return status < 400 ? "moved" : "failed"; // 0 is a redirect by HTTP, whose status is hidden
+  return status < 400 ? "moved" : "failed"; // status 0 is a redirect over HTTP: the browser hides its status
 }
 
-/** Begin a live request, and keep `subscription` told. */
-export function follow(parts: Parts, subscription: Subscription, ...[url, ...rest]: LiveCall): Follower {
-  const { client, socket, http, tokens, socketUrl, baseUrl } = parts;
-  const { openTimeoutMs = 2000 } = parts.options;
-  // A function has none of these members.
-  const { headers = {}, signal: given, patch = "json", held, keep } = (rest.at(-1) ?? {}) as LiveOptions;
+/** Starts a live request, and keeps the state of `subscription` up to date. */
+export function startLive(context: LiveContext, subscription: Subscription, ...[url, ...rest]: LiveCall): LiveRequest {
+  const { client, socket, http, tokens, socketUrl, baseUrl } = context;
+  const { openTimeoutMs = 2000 } = context.options;
+  // If the last argument is a callback, it has none of these members.
+  const { headers = {}, signal: pageSignal, patch = "json", held, keep } = (rest.at(-1) ?? {}) as LiveOptions;
   const request = new Request(new URL(url, baseUrl), { headers });
-  const condition = request.headers.get("if-none-match"); // of what is held: each try has its own
+  const condition = request.headers.get("if-none-match"); // each try has its own, so it is not a header of the request
   request.headers.delete("if-none-match");
   const [callback] = rest;
-  const newest = newestBy(respond, typeof callback === "function" ? callback : undefined, close);
+  const latest = createLatest(respond, typeof callback === "function" ? callback : undefined, close);
   const stop = new AbortController();
   const { signal } = stop;
-  let before: AbortController | undefined; // events that go on until the socket has answered
-  let heard: AbortController | undefined; // the feed that was the last to bring an answer
-  let base: Held | null = null; // what is held, unless a patch has spoilt it
+  let previous: AbortController | undefined; // an event stream that stays open until the socket has answered
+  let answering: AbortController | undefined; // the transport of the last response
+  let base: Snapshot | null = null; // what the next patch applies to. Null if a patch has failed
   let wasLive = false;
   let rerun: string | undefined;
   let attempt = 0;
   let polls = 0;
   let isRenewed = false;
 
-  /** Ask, and take the answers until they are over. Throws what ends it for good. */
-  async function ask(): Promise<void> {
-    const token = await tokenNow();
-    const session = await sessionNow();
+  /** Sends the live request over one transport, and takes the responses until it ends. Throws what ends the live request. */
+  async function runOnce(): Promise<void> {
+    const token = await currentToken();
+    const session = await currentSession();
     if (signal.aborted) return;
     if (token === false || session?.takes(0) === false) return retry();
-    const feed = child();
-    const began = performance.now();
-    const take = taker(feed);
-    const asked = asking(token);
-    let found: Over | undefined;
-    if (session) found = await bySocket(session, asked, take, feed);
+    const transport = createTransport();
+    const startedAt = performance.now();
+    const take = createTake(transport);
+    const message = subscribeRequest(token);
+    let end: TransportEnd | undefined;
+    if (session) end = await subscribeBySocket(session, message, take, transport);
     else {
-      const over = byEvents(http, socketUrl, parts.decode, asked, take, feed);
-      // What says nothing may say nothing for ever: it is polled beside that.
-      const patience = (): number | undefined => (heard === feed ? undefined : pollMs());
-      while (!(found = await Promise.race([over, opened(feed.signal, patience())])) && client.state !== "open" && !signal.aborted) {
-        if (heard !== feed && (await poll(token)) === undefined) return feed.abort();
+      const ended = subscribeByEvents(http, socketUrl, context.decode, message, take, transport);
+      // A stream that sends nothing may never send anything, so poll until it does.
+      const pollPause = (): number | undefined => (answering === transport ? undefined : nextPollMs());
+      while (!(end = await Promise.race([ended, opened(transport.signal, pollPause())])) && client.state !== "open" && !signal.aborted) {
+        if (answering !== transport && (await poll(token)) === undefined) return transport.abort();
       }
-      if (!found) {
-        before = feed;
-        void over.then(() => feed === before && lost());
+      if (!end) {
+        previous = transport;
+        void ended.then(() => transport === previous && lost());
         return;
       }
     }
-    feed.abort(); // with it go its listeners
-    // What was polled is as old as before.
-    if (before || heard === feed) lost();
-    if (performance.now() - began >= STEADY_MS) attempt = 0;
-    if (!signal.aborted) await judge(found, token, !session && heard !== feed);
+    transport.abort(); // removes its listeners
+    // If it brought no response, what was polled is as old as before.
+    if (previous || answering === transport) lost();
+    if (performance.now() - startedAt >= STEADY_MS) attempt = 0;
+    if (!signal.aborted) await handleEnd(end, token, !session && answering !== transport);
   }
 
-  const asking = (token: Token): Ask => {
-    const etag = base && parts.headersOf(base).get("etag");
-    // Without a body there is nothing that a patch could change.
+  const subscribeRequest = (token: Token): SubscribeRequest => {
+    const etag = base && context.headersOf(base).get("etag");
+    // Without a body, there is nothing to patch.
     return { request, etag, token, patch: base?.status !== TAG_ONLY && patch, rerun };
   };
 
-  /** What takes the answers of `feed`. */
-  function taker(feed: AbortController): (message: ServerMessage) => void {
-    const asked = base;
+  /** Makes the function that takes the responses of `transport`. */
+  function createTake(transport: AbortController): (message: ServerMessage) => void {
+    const baseAtStart = base;
     let version: number | undefined;
     return (message) => {
-      if (feed.signal.aborted || message.version! <= version!) return;
+      if (transport.signal.aborted || message.version! <= version!) return;
       const isFirst = version === undefined;
       version = message.version;
-      heard = feed;
+      answering = transport;
       polls = 0;
-      if (feed !== before) drop();
+      if (transport !== previous) abortPrevious();
       isRenewed = false;
       redeem(message);
       const { status } = message;
       rerun = message.rerun ?? rerun;
-      if (passes(status!)) return become("failing", respond(message as Held));
-      let next: Held | null = null;
+      if (isTemporary(status!)) return setState("failing", respond(message as Snapshot));
+      let next: Snapshot | null = null;
       try {
-        // 304 speaks of what was held when it was asked; events may have brought another since.
-        next = status === 304 ? refreshed(isFirst ? asked : base, message as Held) : changed(base, message);
+        // A first 304 is about the base that the request named. The event stream may have changed the base since.
+        next = status === 304 ? refreshed(isFirst ? baseAtStart : base, message as Snapshot) : changed(base, message);
       } catch {
-        // a patch that does not fit
+        // the patch does not fit
       }
       const mayBeSame = isFirst || status === 304;
       const isNew = next && !(mayBeSame && isSame(next, base));
-      base = next; // without one it is asked for as a whole
-      if (!next) return feed.abort();
+      base = next; // null: the next request asks for a whole body
+      if (!next) return transport.abort();
       wasLive = true;
-      become("live");
-      (isNew ? newest.show : newest.hold)(next);
+      setState("live");
+      (isNew ? latest.show : latest.keep)(next);
     };
   }
 
-  /** Return when it is to be asked again; throw what ends it for good. */
-  async function judge({ message }: Over, token: Token, isWayless: boolean): Promise<void> {
+  /** Waits until it is time to send the request again. Throws what ends the live request. */
+  async function handleEnd({ message }: TransportEnd, token: Token, hasNoTransport: boolean): Promise<void> {
     const { code, detail, temporary } = message?.error ?? {};
-    if (code === SESSION_ENDED && temporary === undefined) clear(); // of the connection: the next one may be another's
+    if (code === SESSION_ENDED && temporary === undefined) clear(); // the connection's session: the next visitor may be another
     else if (code && !temporary) throw failed(`${detail} (${code})`, { code });
     else if (message && !code) {
       redeem(message);
-      const leastMs = await refused(respond(message as Held), token, wasLive);
-      return leastMs === undefined ? leastMs : retry(leastMs);
+      const minMs = await handleFailure(respond(message as Snapshot), token, wasLive);
+      return minMs === undefined ? minMs : retry(minMs);
     }
     const isFull = code === "too_many_subscriptions";
-    return isFull || isWayless ? pollOnce(token, isFull) : retry();
+    return isFull || hasNoTransport ? pollOnce(token, isFull) : retry();
   }
 
-  /** Take an answer that is none to show. Return how long to wait, or nothing where another token is to be tried at once. */
-  async function refused(last: Response, token: Token, mayPass: boolean): Promise<number | undefined> {
-    const { status } = last;
+  /** Handles a response that is not to be shown. Returns how long to wait, or undefined to try another token at once. */
+  async function handleFailure(response: Response, token: Token, mayBeTemporary: boolean): Promise<number | undefined> {
+    const { status } = response;
     if (mayHaveExpired(status) && token && !isRenewed) {
-      const renewed = await tokenNow(token, status);
+      const renewed = await currentToken(token, status);
       if (renewed === false) return 0;
       isRenewed = true;
       if (renewed) return undefined;
     }
-    // What was live may fail just when it is asked again.
-    if (!passes(status) || !mayPass) throw failed(status ? `Answered with ${status}.` : "It redirects.", { response: last });
-    become("failing", last);
-    return Number(last.headers.get("retry-after")) * 1000 || 0;
+    // A request that was live before may fail for a moment when it is sent again.
+    if (!isTemporary(status) || !mayBeTemporary) throw failed(status ? `The response has status ${status}.` : "The response is a redirect.", { response });
+    setState("failing", response);
+    return Number(response.headers.get("retry-after")) * 1000 || 0;
   }
 
-  /** The last resort where there is no live way at present, or no room on it; and the pause behind it. */
+  /** Polls once and pauses, if there is no live transport at present, or no room on it. */
   async function pollOnce(token: Token, isFull: boolean): Promise<undefined> {
-    const leastMs = await poll(token);
+    const minMs = await poll(token);
     if (client.state === "open" && !isFull) return;
-    if (leastMs === null) await retry();
-    else if (leastMs !== undefined) await opened(signal, Math.max(leastMs, pollMs()));
+    if (minMs === null) await retry();
+    else if (minMs !== undefined) await opened(signal, Math.max(minMs, nextPollMs()));
   }
 
-  /** Ask by a plain GET. Return how long to wait, as `refused` does; null where HTTP is not there either. */
+  /** Sends a plain GET. Returns the same as `handleFailure`, or null if HTTP is not available. */
   async function poll(token: Token): Promise<number | null | undefined> {
-    const feed = child();
-    const response = await Promise.race([byGet(http, asking(token), feed), opened(feed.signal, POLL_PATIENCE_MS, false)]);
-    feed.abort();
-    const next = response?.ok ? await heldOf(response) : null;
+    const transport = createTransport();
+    const response = await Promise.race([getByHttp(http, subscribeRequest(token), transport), opened(transport.signal, POLL_TIMEOUT_MS, false)]);
+    transport.abort();
+    const whole = response?.ok ? await snapshotOf(response) : null;
     if (signal.aborted || subscription.state === "live") return 0;
     if (!response) {
-      if (client.state !== "open") become("connecting");
+      if (client.state !== "open") setState("connecting");
       return null;
     }
-    const fresh = { headers: Object.fromEntries(response.headers), way: "http" } as const;
-    const current = next ?? (response.status === 304 ? refreshed(base, fresh) : null);
-    if (!current) return refused(response, token, true);
-    const isNew = !isSame(current, base);
-    base = current;
+    const newer = { headers: Object.fromEntries(response.headers), way: "http" } as const;
+    const next = whole ?? (response.status === 304 ? refreshed(base, newer) : null);
+    if (!next) return handleFailure(response, token, true);
+    const isNew = !isSame(next, base);
+    base = next;
     isRenewed = false;
     wasLive = true;
-    become("polling");
-    (isNew ? newest.show : newest.hold)(current);
+    setState("polling");
+    (isNew ? latest.show : latest.keep)(next);
     return 0;
   }
 
-  /** Half of it is chance, so that a thousand pages do not ask in the same moment. */
-  const pollMs = (): number => ((1 + Math.random()) / 2) * Math.min(MOST_POLL_MS, POLL_MS * 2 ** polls++);
+  /** The next pause. Half of it is random, so that a thousand pages do not poll at the same moment. */
+  const nextPollMs = (): number => ((1 + Math.random()) / 2) * Math.min(MAX_POLL_MS, POLL_MS * 2 ** polls++);
 
-  /** The token, another than one that was refused; false where it cannot be had at present. */
-  async function tokenNow(refused?: Token, status = 0): Promise<Token | false> {
+  /** Gets the token, or another one if it was refused. False if that fails at present. */
+  async function currentToken(refused?: Token, status = 0): Promise<Token | false> {
     if (request.headers.has("authorization")) return null;
     try {
-      return await (refused ? tokens.renew(refused, status) : tokens.ask());
+      return await (refused ? tokens.renew(refused, status) : tokens.get());
     } catch (error) {
       if (!wasLive) throw error;
       return false;
     }
   }
 
-  /** The session; null when there will be none soon. One that was lost has the time of one that is opened. */
-  async function sessionNow(): Promise<Session | null> {
+  /** Gets the session, or null if there will not be one soon. A lost socket has as much time to reopen as a new one. */
+  async function currentSession(): Promise<Session | null> {
     const session = await socket.ready(openTimeoutMs, signal);
     if (session || client.state !== "waiting" || !wasLive || subscription.state !== "connecting") return session;
     await opened(signal, openTimeoutMs);
     return socket.ready(openTimeoutMs, signal);
   }
 
-  /** Wait with full jitter (7.2), but not when the socket is opened meanwhile. */
-  function retry(leastMs = 0): Promise<undefined> {
-    return opened(signal, Math.max(leastMs, Math.random() * Math.min(MOST_BACKOFF_MS, 1000 * 2 ** attempt++)));
+  /** Waits with full jitter (7.2), or until the socket opens. */
+  function retry(minMs = 0): Promise<undefined> {
+    return opened(signal, Math.max(minMs, Math.random() * Math.min(MAX_BACKOFF_MS, 1000 * 2 ** attempt++)));
   }
 
-  /** Resolves when the socket is opened, when `until` is aborted, or after `mostMs`; then also when the page is looked at or online again. */
-  function opened(until: AbortSignal, mostMs?: number, looks = mostMs !== undefined): Promise<undefined> {
+  /** Waits until the socket opens, `until` is aborted, or `maxMs` have passed. If it `looks`, also until the page is visible or online again. */
+  function opened(until: AbortSignal, maxMs?: number, looks = maxMs !== undefined): Promise<undefined> {
     return new Promise((resolve) => {
       const over = new AbortController();
       const done = (): void => {
         clearTimeout(timer);
-        over.abort(); // with it go the listeners
+        over.abort(); // removes the listeners
         resolve(undefined);
       };
-      const timer = mostMs === undefined ? undefined : setTimeout(done, mostMs);
+      const timer = maxMs === undefined ? undefined : setTimeout(done, maxMs);
       const look = (): unknown => looks && globalThis.document?.visibilityState !== "hidden" && done();
       client.addEventListener("statechange", () => client.state === "open" && done(), over);
       for (const type of ["online", "visibilitychange"]) globalThis.addEventListener?.(type, look, over);
@@ -262,53 +263,53 @@ export function follow(parts: Parts, subscription: Subscription, ...[url, ...res
     });
   }
 
-  function respond(held: Held): Response {
-    return parts.responseOf({ ...held, cookies: null }, parts.headersOf(held), request, false);
+  function respond(snapshot: Snapshot): Response {
+    return context.responseOf({ ...snapshot, cookies: null }, context.headersOf(snapshot), request, false);
   }
 
-  const failed = (why: string, facts: object): Error => Object.assign(new parts.RequestFailed(why), facts);
+  const failed = (why: string, facts: object): Error => Object.assign(new context.RequestFailed(why), facts);
 
   function redeem({ cookies }: ServerMessage): void {
     if (cookies) void http.redeem(cookies);
   }
 
-  function become(state: LiveState, failure?: Response, error?: unknown, reason?: EndReason): void {
+  function setState(state: LiveState, failure?: Response, error?: unknown, reason?: EndReason): void {
     if (subscription.state === state && !failure) return;
     Object.assign(subscription, { state, failure, error, reason }).dispatchEvent(new Event("statechange"));
   }
 
-  /** Forget what is held, and have the page do so: it is not for whoever is there now. */
+  /** Forgets the latest response and has the page erase it, because the present visitor may not see it. */
   function clear(): void {
     if (keep) return;
     base = null;
-    newest.clear();
+    latest.clear();
     subscription.dispatchEvent(new Event("clear"));
   }
 
-  const child = (): AbortController => {
-    const feed = new AbortController();
-    signal.addEventListener("abort", () => feed.abort(), { signal: feed.signal });
-    return feed;
+  /** Makes the controller of one transport. It is aborted with the live request. */
+  const createTransport = (): AbortController => {
+    const transport = new AbortController();
+    signal.addEventListener("abort", () => transport.abort(), { signal: transport.signal });
+    return transport;
   };
 
-  /** End the events that went on. */
-  function drop(): void {
-    const old = before;
-    before = undefined;
-    old?.abort();
+  function abortPrevious(): void {
+    const transport = previous;
+    previous = undefined;
+    transport?.abort();
   }
 
   function lost(): void {
-    drop();
-    if (!signal.aborted) become("connecting");
+    abortPrevious();
+    if (!signal.aborted) setState("connecting");
   }
 
   function end(error: unknown, reason: EndReason = reasonOf((error ?? {}) as RequestFailed)): void {
     if (signal.aborted) return;
     stop.abort();
-    if (reason !== "closed" && reason !== "failed") clear(); // it is not the visitor's to see any more, or not there
-    become("ended", undefined, error, reason);
-    newest.end(reason === "closed" ? undefined : error);
+    if (reason !== "closed" && reason !== "failed") clear(); // the visitor may not see it any more, or it is gone
+    setState("ended", undefined, error, reason);
+    latest.end(reason === "closed" ? undefined : error);
   }
 
   function close(): void {
@@ -316,24 +317,24 @@ export function follow(parts: Parts, subscription: Subscription, ...[url, ...res
   }
 
   async function run(): Promise<void> {
-    const aborted = (): void => end(given!.reason, "closed");
-    given?.addEventListener("abort", aborted, { signal });
-    if (given?.aborted) aborted();
+    const aborted = (): void => end(pageSignal!.reason, "closed");
+    pageSignal?.addEventListener("abort", aborted, { signal });
+    if (pageSignal?.aborted) aborted();
     try {
-      if (new URL(request.url).origin !== new URL(socketUrl).origin) throw new TypeError("Another origin.");
-      base = await heldOf(held ?? condition);
-      while (!signal.aborted) await ask();
+      if (new URL(request.url).origin !== new URL(socketUrl).origin) throw new TypeError("A URL of another origin cannot be live.");
+      base = await snapshotOf(held ?? condition);
+      while (!signal.aborted) await runOnce();
     } catch (error) {
       end(error);
     }
   }
 
   async function ready(): Promise<Response> {
-    const found = await newest.ready();
-    if (!found) throw subscription.error;
-    return found;
+    const response = await latest.ready();
+    if (!response) throw subscription.error;
+    return response;
   }
 
   void run();
-  return { ready, loop: newest.loop, close };
+  return { ready, loop: latest.loop, close };
 }

@@ -1,14 +1,13 @@
 /**
- * Frames to messages, and messages to frames (PROTOCOL.md 2 to 5).
+ * Turns frames into messages, and messages into frames (PROTOCOL.md 2 to 5).
  *
- * A message is the object that stands on the wire, but for its body, which is bytes. Owns shapes only: a
- * client decodes what the server sends and encodes what it sends itself. The text of JSON goes through
- * untouched, because a body must arrive byte for byte. Knows no socket.
+ * A message is the JSON object of its frame, except that its body is bytes. The client decodes what the server sends,
+ * and encodes what it sends itself. JSON text passes through unchanged, because a body must arrive byte for byte.
  */
 export type Id = string | number;
 export type Bytes = Uint8Array<ArrayBuffer>;
 export type Frame = string | Bytes;
-export type Headings = Record<string, string | string[]>;
+export type WireHeaders = Record<string, string | string[]>;
 
 export interface Limits {
   message_bytes: number;
@@ -23,7 +22,7 @@ export interface Hello {
   protocol: string;
   ping_seconds: number;
   limits: Limits;
-  /** Why cookies of this connection cannot become the browser's (6.4); absent where they can. */
+  /** Why cookies of this connection cannot become the browser's (6.4). Absent if they can. */
   tickets?: "bind" | "no";
   /** Whether a message may have a `referrer`. */
   referrer?: boolean;
@@ -34,40 +33,41 @@ export interface Refusal {
   temporary?: boolean;
   id?: Id;
 }
-/** Which message it is, the first of these tells that is there (2.6); members that are not known stay. */
+/** The first of these members that is present says which message it is (2.6). Unknown members are kept. */
 export interface ServerMessage {
-  /** The text of its JSON, as that of `pong`. */
+  /** The JSON text. */
   ping?: string;
+  /** The JSON text. */
   pong?: string;
   hello?: Hello;
   credit?: number;
   error?: Refusal;
   status?: number | undefined;
-  /** With no other, this is a Part. Of a Response also what its text frame had as `data`. */
+  /** Alone, it makes the message a Part. In a Response, it is also the `data` of a text frame. */
   body?: Bytes;
   id?: Id;
-  headers?: Headings;
+  headers?: WireHeaders;
   more?: boolean;
   cookies?: string | null;
   csrf?: string | null;
   version?: number;
-  /** `body` is no body then, but JSON that changes that of the version before (4.7). */
+  /** Then `body` is a patch: JSON that changes the body of the last version (4.7). */
   patch?: "json";
   settled?: boolean;
-  /** Proves that it was answered, for when it is taken up again (4.7). */
+  /** The proof that this live request was answered, which resumes it (4.7). */
   rerun?: string;
 }
-/** Members that are undefined or an empty object are left out. */
+/** The frame has no members that are undefined or an empty object. */
 export interface ClientMessage {
   id?: Id | undefined;
   method?: string | undefined;
   url?: string;
   headers?: Record<string, string>;
   body?: Bytes | null;
-  /** The Content-Type, which is not in `headers` then. */
+  /** The Content-Type. Then it is not in `headers`. */
   type?: string | undefined;
   token?: string | undefined;
-  /** The Referer, a URL of the handshake's Origin. */
+  /** The Referer: a URL of the handshake's Origin. */
   referrer?: string | undefined;
   credit?: number;
   more?: true;
@@ -82,13 +82,14 @@ const JSON_HEADER = /^content-type:\s*(application\/json|[^;,]+\+json)\s*(;|$)/i
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export const NOT_OURS = "it sent what is not of wsrequest.v1";
+/** The detail of an error about a frame that breaks the protocol. */
+export const INVALID_FRAME = "the server sent a frame that is not valid in wsrequest.v1";
 export const EMPTY: Bytes = new Uint8Array(0);
 
 /**
- * The text of the last member of one valid JSON object, which is `name`.
+ * Returns the JSON text of the member `name`, which is the last one of a valid JSON object.
  *
- * Not every occurrence of the name is a member, but what is before one can be closed by one brace.
+ * The name can also occur inside other members. At the right place, one brace closes the text before it.
  */
 function textOfLast(text: string, name: string): string {
   const mark = `"${name}":`;
@@ -97,7 +98,7 @@ function textOfLast(text: string, name: string): string {
       JSON.parse(`${text.slice(0, start)}${mark}0}`);
       return text.slice(start + mark.length, text.lastIndexOf("}")).trim();
     } catch {
-      // it was inside of another member
+      // this occurrence is inside another member
     }
   }
   return "";
@@ -109,10 +110,10 @@ const isId = (id: unknown): boolean => isText(id) || Number.isSafeInteger(id);
 
 const isObject = (value: unknown): value is object => Object(value) === value && !Array.isArray(value);
 
-/** Levels of arrays and objects in the JSON of a frame, its own object among them (2.1). */
+/** The most levels of arrays and objects in the JSON of a frame, including its own object (2.1). */
 const MAX_NESTING = 500;
 
-/** Whether a value nests deeper than that. A text with few brackets, as nearly all are, is not looked through. */
+/** Whether a value has more levels than that. Most texts have few brackets, so their values are not searched. */
 function isDeep(text: string, value: unknown, levels: number): boolean {
   const fits = (each: unknown, left: number): boolean =>
     Object(each) !== each || (left > 0 && Object.values(each as object).every((inner) => fits(inner, left - 1)));
@@ -124,9 +125,9 @@ function need(holds: unknown, id?: Id): asserts holds {
 }
 
 /**
- * The message that a server's frame carries.
+ * Decodes a frame of the server.
  *
- * Throws an error for what is none; its `cause` is the id of the request that it was for, if that could be read.
+ * Throws if the frame is not valid. The error's `cause` is the id of the request, if it can be read.
  */
 export function decode(frame: string | ArrayBuffer): ServerMessage {
   let text = frame as string;
@@ -151,9 +152,9 @@ function checked(head: ServerMessage & { data?: unknown }, text: string, body?: 
     return { [name]: value };
   }
   const { hello, id, credit, error, status, data } = head;
-  // Limits that are not known yet may stand beside those that are.
+  // A newer server may announce more limits.
   if (hello !== undefined) need(hello?.protocol && hello.ping_seconds > 0 && hello.limits?.window_bytes > 0);
-  // An id of a wrong shape belongs to no request, so such a frame concerns the connection.
+  // An id of the wrong type belongs to no request, so the frame is about the connection.
   need(id === undefined || isId(id));
   const headers = head.headers ?? {};
   if (credit !== undefined) need(id !== undefined && Number.isSafeInteger(credit) && credit >= 0);
@@ -175,21 +176,21 @@ function checked(head: ServerMessage & { data?: unknown }, text: string, body?: 
   return { ...head, headers, body } as ServerMessage;
 }
 
-/** The frame of a ping or pong with this text of JSON. */
-export const sign = (name: "ping" | "pong", json: string): string => `{"${name}":${json}}`;
+/** Makes the frame of a ping or pong with this JSON text. */
+export const pingFrame = (name: "ping" | "pong", json: string): string => `{"${name}":${json}}`;
 
-/** The frame for a message of the client; a body of JSON or text goes as such (4.1). */
+/** Encodes a message of the client. A body of JSON or text goes into a text frame (4.1). */
 export function encode({ type, ...message }: ClientMessage): Frame {
   const { body, headers } = message;
   if (body && !message.more) {
     try {
-      if (type === "text/plain;charset=UTF-8") return print(message, [`"body":${JSON.stringify(decoder.decode(body))}`]);
-      if (type === "application/json") return print(message, [`"data":${jsonOf(decoder.decode(body))}`]);
+      if (type === "text/plain;charset=UTF-8") return toJson(message, [`"body":${JSON.stringify(decoder.decode(body))}`]);
+      if (type === "application/json") return toJson(message, [`"data":${jsonOf(decoder.decode(body))}`]);
     } catch {
-      // no such text: it goes as bytes
+      // not such a text, so send it as bytes
     }
   }
-  const head = print({ ...message, headers: { ...headers, ...(type && { "Content-Type": type }) } });
+  const head = toJson({ ...message, headers: { ...headers, ...(type && { "Content-Type": type }) } });
   if (!body) return head;
   const start = utf8.encode(head + "\n");
   const frame = new Uint8Array(start.length + body.length);
@@ -198,8 +199,8 @@ export function encode({ type, ...message }: ClientMessage): Frame {
   return frame;
 }
 
-/** JSON of the members that say something; `content` stands for the body. */
-function print(message: ClientMessage, content: string[] = []): string {
+/** Returns the JSON of a message. `content` is the member for the body. */
+function toJson(message: ClientMessage, content: string[] = []): string {
   const members = Object.entries(message).flatMap(([name, value]) => {
     if (name === "body") return content;
     const text = JSON.stringify(value) as string | undefined;
@@ -208,10 +209,10 @@ function print(message: ClientMessage, content: string[] = []): string {
   return `{${members}}`;
 }
 
-/** A text of JSON that comes through as it is: without white space around it, half a surrogate pair, or too many levels. Else throws. */
+/** Returns a JSON text that a text frame carries unchanged. Throws if it has white space around it, half a surrogate pair, or too many levels. */
 function jsonOf(text: string): string {
   const value: unknown = JSON.parse(text);
-  if (isDeep(text, value, MAX_NESTING - 1)) throw value; // the frame around it is a level, too
+  if (isDeep(text, value, MAX_NESTING - 1)) throw value; // the frame around it is one more level
   if (text !== text.trim() || (/\\ud/i.test(text) && /\\ud/.test(JSON.stringify(value)))) throw value;
   return text;
 }

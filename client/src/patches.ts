@@ -1,30 +1,30 @@
-/** Applies JSON Patch (RFC 6902). Pure. It changes the value in place, so after an error the value is useless. */
+/** Applies JSON Patch (RFC 6902). It changes the value in place, so the value is useless after an error. */
 
 type Members = Record<string, unknown>;
 /** A parent, and the name in it. */
 type Place = [parent: unknown, name: string];
 
 function need(holds: unknown): asserts holds {
-  if (!holds) throw new Error("It does not fit.");
+  if (!holds) throw new Error("The patch does not fit.");
 }
 
-/** The value after a patch. Throws if the patch cannot be applied. */
+/** Returns the value after a patch. Throws if the patch cannot be applied. */
 export function patched(value: unknown, patch: unknown): unknown {
-  const root = { "": value }; // so that the whole is a member too
+  const root = { "": value }; // so that the whole value is a member too
   for (const operation of patch as Members[]) apply(root, operation);
   return root[""];
 }
 
 function apply(root: unknown, { op, path, from, value }: Members): void {
   if (op === "move") value = remove(locate(root, from));
-  if (op === "copy") value = JSON.parse(JSON.stringify(get(locate(root, from)))); // the one may change, the other not
-  const place = locate(root, path); // which a move may have moved
+  if (op === "copy") value = JSON.parse(JSON.stringify(get(locate(root, from)))); // a deep copy, because the two change separately
+  const place = locate(root, path); // after the removal, because a move may change what the path means
   if (op === "remove") remove(place);
   else if (op === "replace") {
     need(has(place));
     put(place, value);
   }
-  // Members in another order count as another value, which costs a whole answer at worst.
+  // Members in a different order count as a different value. At worst, that costs a whole response.
   else if (op === "test") need(JSON.stringify(get(place)) === JSON.stringify(value));
   else {
     need(["add", "move", "copy"].includes(op as string));
@@ -32,7 +32,7 @@ function apply(root: unknown, { op, path, from, value }: Members): void {
   }
 }
 
-/** What a JSON Pointer (RFC 6901) names. */
+/** Returns the place that a JSON Pointer (RFC 6901) names. */
 function locate(root: unknown, pointer: unknown): Place {
   const names = (pointer as string).split("/").map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
   need(names[0] === "");
@@ -40,7 +40,7 @@ function locate(root: unknown, pointer: unknown): Place {
   return [names.reduce<unknown>((parent, name) => get([parent, name]), root), last];
 }
 
-/** Of arrays too, where it is true of their indexes only. */
+/** Whether the place exists. In an array, only indexes exist. */
 const has = ([parent, name]: Place): boolean => ({}).propertyIsEnumerable.call(parent, name);
 
 function get(place: Place): unknown {
@@ -48,7 +48,7 @@ function get(place: Place): unknown {
   return (place[0] as Members)[place[1]];
 }
 
-/** As an assignment, but `__proto__` is a name like any other. */
+/** The same as an assignment, except that `__proto__` is an ordinary name. */
 function put([parent, name]: Place, value: unknown): void {
   Object.defineProperty(parent, name, { value, configurable: true, enumerable: true, writable: true });
 }
@@ -61,9 +61,9 @@ function insert([parent, name]: Place, value: unknown): void {
 }
 
 function remove(place: Place): unknown {
-  const found = get(place);
+  const value = get(place);
   const [parent, name] = place;
   if (Array.isArray(parent)) parent.splice(Number(name), 1);
   else delete (parent as Members)[name];
-  return found;
+  return value;
 }

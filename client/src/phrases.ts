@@ -1,9 +1,5 @@
-/** The reason phrases of HTTP/1.1, which no answer on the wire has (RFC 9110 15, and IANA's registry). */
+/** The reason phrases of HTTP (RFC 9110, section 15, and IANA's registry). Responses over the socket have no phrase. A Response cannot have a status below 200. */
 export const PHRASES: Record<number, string> = {
-  100: "Continue",
-  101: "Switching Protocols",
-  102: "Processing",
-  103: "Early Hints",
   200: "OK",
   201: "Created",
   202: "Accepted",

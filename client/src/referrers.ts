@@ -1,10 +1,10 @@
-/** Which Referer goes with a request, and which policy holds behind a redirect (Referrer Policy, sections 8.1, 8.3 and 3). */
-import { originOf } from "./urls.js";
+/** Which `Referer` a request has, and which policy a redirect sets (Referrer Policy, sections 3, 8.1 and 8.3). */
+import { originOf } from "./origins.js";
 
-const MOST_CHARACTERS = 4096;
-/** What holds where neither the page nor the call says otherwise. */
+const MAX_CHARACTERS = 4096;
+/** The policy if neither the page nor the call sets one. */
 const DEFAULT = "strict-origin-when-cross-origin";
-/** What goes to the same origin, to another one, and from HTTPS to HTTP. */
+/** What is sent to the same origin, to another one, and from HTTPS to HTTP. */
 type Rule = readonly [same: Extent, other: Extent, downgrade: Extent];
 type Extent = "url" | "origin" | "";
 const RULES = new Map<string, Rule>([
@@ -18,13 +18,13 @@ const RULES = new Map<string, Rule>([
   ["unsafe-url", ["url", "url", "url"]],
 ]);
 
-/** The policy that a `Referrer-Policy` header names: the last one that is known. Null where there is none. */
+/** The policy that a `Referrer-Policy` header names: the last known one. Null if it names none. */
 export function policyOf(header: string | null): ReferrerPolicy | null {
   const names = (header ?? "").split(",").map((name) => name.trim().toLowerCase());
   return (names.filter((name) => RULES.has(name)).at(-1) ?? null) as ReferrerPolicy | null;
 }
 
-/** The `Referer` of a request under its policy, or under `pagePolicy` where it has none of its own; "" for none. */
+/** The `Referer` of a request, or "". `pagePolicy` applies if the request has no policy of its own. */
 export function refererOf({ referrer, referrerPolicy, url }: Request, pagePolicy: ReferrerPolicy = ""): string {
   const [same, other, downgrade] = RULES.get(referrerPolicy || pagePolicy) ?? RULES.get(DEFAULT)!;
   const from = referrer === "about:client" ? globalThis.location?.href : referrer;
@@ -33,6 +33,6 @@ export function refererOf({ referrer, referrerPolicy, url }: Request, pagePolicy
   source.hash = source.username = source.password = "";
   const isDowngrade = source.protocol === "https:" && /^http:/.test(url);
   const extent = source.origin === originOf(url) ? same : isDowngrade ? downgrade : other;
-  if (extent === "url" && source.href.length <= MOST_CHARACTERS) return source.href;
+  if (extent === "url" && source.href.length <= MAX_CHARACTERS) return source.href;
   return extent && `${source.origin}/`;
 }

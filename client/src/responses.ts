@@ -1,47 +1,47 @@
-/** Real Responses of what came over the socket, with the properties that a constructor cannot give them. */
-import type { Answer } from "./exchange.js";
+/** Makes real Responses from what came over the socket, with the properties that a constructor cannot set. */
 import { EMPTY, type Bytes } from "./messages.js";
+import { originOf } from "./origins.js";
 import { PHRASES } from "./phrases.js";
-import { originOf } from "./urls.js";
+import type { WireResponse } from "./request.js";
 
 const NULL_BODY = [204, 205, 304];
 const READERS = ["text", "json", "blob", "arrayBuffer", "formData", "bytes"] as const;
 
-export function headersOf({ headers }: Pick<Answer, "headers">): Headers {
-  const found = new Headers();
-  for (const [name, value] of Object.entries(headers)) for (const each of [value].flat()) found.append(name, each);
-  return found;
+export function headersOf({ headers }: Pick<WireResponse, "headers">): Headers {
+  const result = new Headers();
+  for (const [name, value] of Object.entries(headers)) for (const each of [value].flat()) result.append(name, each);
+  return result;
 }
 
-/** The Response of an answer to `request`, as fetch would give it; an abort ends its body also when that is all there. */
-export function responseOf(answer: Answer, headers: Headers, request: Request, redirected: boolean, isAbortable = false): Response {
+/** Makes the Response to `request` as fetch would. If `isAbortable`, an abort ends the body even if all of it is here. */
+export function responseOf(from: WireResponse, headers: Headers, request: Request, redirected: boolean, isAbortable = false): Response {
   const { url, method, signal } = request;
-  const { status, body } = answer;
-  // An empty body is a body all the same, but for these.
+  const { status, body } = from;
+  // With these, fetch gives no body. Otherwise even an empty body is a body.
   const hasNone = NULL_BODY.includes(status) || method === "HEAD";
   const content = decoded(body, headers);
-  const given = hasNone ? null : isAbortable && content instanceof Uint8Array ? abortable(content, signal, answer) : content;
+  const given = hasNone ? null : isAbortable && content instanceof Uint8Array ? abortable(content, signal, from) : content;
   const response = new Response(given, { status, headers, statusText: PHRASES[status] ?? "" });
   const isForeign = globalThis.location && originOf(url) !== globalThis.location.origin;
-  // The fragment is no part of it (Fetch standard, "url" of a Response).
-  return dressed(response, { url: url.split("#")[0], redirected, type: isForeign ? "cors" : "basic" }, answer);
+  // A Response's URL has no fragment (Fetch standard, "url" of a Response).
+  return withFacts(response, { url: url.split("#")[0], redirected, type: isForeign ? "cors" : "basic" }, from);
 }
 
 /**
- * Bytes that are all there, as a body that an abort of `signal` still ends. Its reason is noted in `answer`.
+ * Makes a stream of bytes that are all here, so that an abort of `signal` can still end it. Notes the reason in `from`.
  *
- * A body that nobody reads is not held by the signal, which may outlive it by far.
+ * The signal may live much longer than the stream, so it holds only a weak reference to it.
  */
-function abortable(bytes: Bytes, signal: AbortSignal, answer: Pick<Answer, "reason">): ReadableStream<Bytes> {
+function abortable(bytes: Bytes, signal: AbortSignal, from: Pick<WireResponse, "reason">): ReadableStream<Bytes> {
   let end!: () => void;
   return new ReadableStream(
     {
       type: "bytes",
       start(controller) {
-        const held = new WeakRef(controller);
+        const reference = new WeakRef(controller);
         const abort = (): void => {
-          answer.reason = signal.reason;
-          held.deref()?.error(signal.reason);
+          from.reason = signal.reason;
+          reference.deref()?.error(signal.reason);
         };
         end = () => signal.removeEventListener("abort", abort);
         signal.addEventListener("abort", abort);
@@ -58,48 +58,48 @@ function abortable(bytes: Bytes, signal: AbortSignal, answer: Pick<Answer, "reas
   );
 }
 
-/** The same response at the end of a chain of redirects that began elsewhere. */
+/** Marks a Response that came over HTTP, after redirects over the socket. */
 export function asRedirected(response: Response): Response {
-  return dressed(response, { redirected: true }, {});
+  return withFacts(response, { redirected: true }, {});
 }
 
-/** What the application itself has compressed, as fetch would show it; other codings a browser cannot unpack here. */
-function decoded(body: Answer["body"], headers: Headers): Bytes | ReadableStream<Bytes> {
+/** Decompresses what the application has compressed, as fetch does. A script cannot decompress other codings. */
+function decoded(body: WireResponse["body"], headers: Headers): Bytes | ReadableStream<Bytes> {
   const coding = headers.get("content-encoding")?.toLowerCase() as CompressionFormat;
   if (!body || !/^(gzip|deflate)$/.test(coding)) return body ?? EMPTY;
   return new Response(body).body!.pipeThrough(new DecompressionStream(coding));
 }
 
-/** What fetch gives for a redirect that is not followed: nothing of it can be read. */
+/** What fetch returns for a redirect that it does not follow. Nothing in it can be read. */
 export function opaqueRedirect(url: string): Response {
-  return dressed(Response.error(), { url, type: "opaqueredirect" }, {});
+  return withFacts(Response.error(), { url, type: "opaqueredirect" }, {});
 }
 
-/** What changes the headers of a Response fails where fetch has made it (Fetch standard, guard "immutable"). */
+/** The headers of a fetched Response cannot be changed (Fetch standard, guard "immutable"). */
 const immutable = (): never => {
   throw new TypeError("The headers of a fetched Response cannot be changed.");
 };
 const IMMUTABLE = Object.fromEntries(["append", "delete", "set"].map((name) => [name, { value: immutable }]));
 
-function dressed(response: Response, facts: object, answer: Pick<Answer, "reason">): Response {
+function withFacts(response: Response, facts: object, from: Pick<WireResponse, "reason">): Response {
   const define = (name: string, value: unknown): unknown => Object.defineProperty(response, name, { value });
   for (const [name, value] of Object.entries(facts)) define(name, value);
   Object.defineProperties(response.headers, IMMUTABLE);
   const { clone } = response;
   for (const name of READERS) {
     const read = response[name];
-    // Chromium makes a TypeError of whatever a stream failed with, of an AbortError too.
-    const told = (error: unknown): never => {
-      throw answer.reason ?? error;
+    // Chromium turns every error of a stream into a TypeError, even an AbortError.
+    const rethrow = (error: unknown): never => {
+      throw from.reason ?? error;
     };
     if (!read) continue;
     define(name, () => {
-      const found = read.call(response).catch(told);
-      if (answer.reason === undefined) return found;
-      found.catch(() => {});
-      return Promise.reject(answer.reason as Error); // at once, as one that has ended before
+      const result = read.call(response).catch(rethrow);
+      if (from.reason === undefined) return result;
+      result.catch(() => {});
+      return Promise.reject(from.reason as Error); // at once, because it failed before
     });
   }
-  define("clone", () => dressed(clone.call(response), facts, answer));
+  define("clone", () => withFacts(clone.call(response), facts, from));
   return response;
 }

@@ -1,34 +1,34 @@
 /**
- * The requests of one greeted connection: their ids, and which frame is for whom (PROTOCOL.md 2.3 to 2.5).
+ * The requests of one open connection: gives each an id, and passes it its messages (PROTOCOL.md 2.3 to 2.5).
  *
- * Frames go out by a function that it is given; opening, pinging and coming back are the socket's.
+ * socket.ts opens the connection, pings and reconnects.
  */
-import { exchange, type Answer, type Body, type Progress } from "./exchange.js";
 import type { ClientMessage, Frame, Hello, Id, ServerMessage } from "./messages.js";
+import { sendRequest, type Body, type Progress, type WireResponse } from "./request.js";
 
 type Receive = (message: ServerMessage) => void;
 
 export interface Session {
-  /** What is to get the messages of a request, by its id. Those of live requests, which count among no others (4.7), are strings. */
+  /** Who takes the messages of each unfinished id. Live requests have strings as ids, because they do not count (4.7). */
   readonly receivers: Map<Id, Receive>;
   readonly send: (frame: Frame) => void;
-  /** How many exchanges are unfinished; bodies that are being read count. */
+  /** The number of unfinished requests, including those whose response is still being received. */
   count(): number;
-  /** Whether a request with a body of so many bytes can be begun. */
-  takes(size: number): boolean;
-  /** Whether a message may name its referrer (4.1). */
+  /** Whether the session can take one more request with a body of this size. */
+  takes(bodyBytes: number): boolean;
+  /** Whether a message may have a referrer (4.1). */
   readonly takesReferrer: boolean;
-  /** Send a request; resolve with the head of its answer. Rejects with Lost, or the reason of `signal`. */
-  request(message: ClientMessage, body: Body, signal: AbortSignal, progress?: Progress): Promise<Answer>;
+  /** Send a request. Resolves with the head of the response. Rejects with ConnectionLost, or with the reason of `signal`. */
+  request(message: ClientMessage, body: Body, signal: AbortSignal, progress?: Progress): Promise<WireResponse>;
   receive(message: ServerMessage): void;
-  /** Refuse all of them, since the connection is gone. */
+  /** Refuse all unfinished requests, because the connection is lost. */
   lose(refusal: ServerMessage): void;
 }
 
-export function begin({ limits, referrer }: Hello, send: (frame: Frame) => void): Session {
+export function createSession({ limits, referrer }: Hello, send: (frame: Frame) => void): Session {
   const receivers = new Map<Id, Receive>();
   let lastId = 0;
-  let isEnding = false; // the server is about to close (7.1), or the connection is gone
+  let isEnding = false; // the server is about to close the connection (7.1), or it is lost
 
   const count = (): number => [...receivers.keys()].filter((id) => typeof id === "number").length;
 
@@ -37,17 +37,17 @@ export function begin({ limits, referrer }: Hello, send: (frame: Frame) => void)
     send,
     count,
     takesReferrer: !!referrer,
-    takes: (size) => !isEnding && size <= limits.body_bytes && count() < limits.in_flight + limits.waiting,
+    takes: (bodyBytes) => !isEnding && bodyBytes <= limits.body_bytes && count() < limits.in_flight + limits.waiting,
     request(message, body, signal, progress) {
       const id = ++lastId;
       const ended = (): void => void receivers.delete(id);
-      const [answer, receive] = exchange({ id, ...message }, body, signal, limits, send, ended, progress);
+      const [response, receive] = sendRequest({ id, ...message }, body, signal, limits, send, ended, progress);
       receivers.set(id, receive);
-      return answer;
+      return response;
     },
     receive(message) {
       if (message.error?.code === "shutting_down") isEnding = true;
-      receivers.get(message.id!)?.(message); // if it is unfinished: crossing is no error (2.4)
+      receivers.get(message.id!)?.(message); // a finished id is ignored (2.4)
     },
     lose(refusal) {
       isEnding = true;

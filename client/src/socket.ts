@@ -1,54 +1,57 @@
 /**
- * One WebSocket that opens when it is needed, and comes back (PROTOCOL.md 1, 3, 7).
+ * One WebSocket, which opens when it is needed and reconnects (PROTOCOL.md 1, 3, 7).
  *
- * Owns connecting, the greeting, signs of life, close codes and the backoff. The requests on it are the
- * session's; what to do while there is none is the caller's.
+ * Owns connecting, Hello, pings, close codes and the backoff. session.ts has the requests. The caller decides what to
+ * do without a session.
  */
-import { decode, NOT_OURS, sign, type Frame, type Hello, type Id, type ServerMessage } from "./messages.js";
-import { begin, type Session } from "./session.js";
+import { decode, INVALID_FRAME, pingFrame, type Frame, type Hello, type Id, type ServerMessage } from "./messages.js";
+import { createSession, type Session } from "./session.js";
 
 /**
- * idle: not needed yet; connecting; open; waiting: lost, and to be opened again; closed: for good, by
- * `close()`, by a close code from 4500 on, or since the server does not speak wsrequest.v1.
+ * - `idle`: not needed yet
+ * - `connecting`
+ * - `open`
+ * - `waiting`: lost, and about to reconnect
+ * - `closed`: by `close()`, by a close code of 4500 or above, or because the server does not support wsrequest.v1
  */
 export type State = "idle" | "connecting" | "open" | "waiting" | "closed";
 
 export interface Socket {
-  /** How many calls wait for the greeting, or are unfinished. */
+  /** The number of calls that wait for Hello or are unfinished. */
   count(): number;
-  /** Connect now, unless it is connected or about to be. */
+  /** Connect now, unless the socket is open or opening. */
   open(): void;
   close(): void;
-  /** The session, once there is one; null when there is none `timeoutMs` after connecting began. */
+  /** Get the session. Null if there is none `timeoutMs` after connecting started. */
   ready(timeoutMs: number, signal: AbortSignal): Promise<Session | null>;
 }
 
 const SUBPROTOCOL = "wsrequest.v1";
-const PATIENCE_MS = 10_000; // for the greeting
-const SLACK_MS = 5000; // how long the server's own ping may take
-// A line that is in use is checked after BUSY_MS of silence, and given up PONG_MS later: 5 s together.
+const HELLO_TIMEOUT_MS = 10_000;
+const SLACK_MS = 5000; // how late the server's own ping may be
+// While the connection is in use, the client sends a ping after BUSY_MS of silence, and gives up PONG_MS later.
 const BUSY_MS = 2000;
 const PONG_MS = 3000;
-const MOST_PONG_MS = 30_000;
-const SLOW_BYTES = 65_536; // a second: the slowest uplink that is not taken for a dead one
-const LATE_MS = 1000; // a timer that is so late was held up with the frames that it waits for
-const SESSION_ENDED = 4003; // the close code of a logout elsewhere (7)
+const MAX_PONG_MS = 30_000;
+const SLOW_BYTES = 65_536; // per second: the slowest uplink that does not count as dead
+const LATE_MS = 1000; // a timer that fires this late was blocked, and so were the frames that it waits for
+const SESSION_ENDED = 4003; // the close code after a logout elsewhere (7)
 const STEADY_MS = 10_000;
-const MOST_BACKOFF_MS = 30_000;
-// What tells that the network, or the page, is another than a moment ago.
+const MAX_BACKOFF_MS = 30_000;
+// Events after which the network or the page may have changed.
 const SIGNS = ["offline", "online", "pageshow", "visibilitychange"];
 
 /**
- * A socket to `url`, for which at most `queueLimit` calls wait; `changed` hears of each new state, and whether the visitor's
- * session has ended with it.
+ * Makes a socket to `url`, for which at most `queueLimit` calls wait.
  *
- * `bind` fetches the cookie that tickets are bound to, and `loseCookies` is called where it does not come back (6.4).
+ * `changed` gets each new state, and whether the visitor's session has ended. `bind` fetches the cookie that tickets are
+ * bound to. `loseCookies` is called if the browser does not send it back (6.4).
  */
-export function socketTo(
+export function createSocket(
   url: string,
   Class: typeof WebSocket,
   queueLimit: number,
-  changed: (state: State, hasEnded?: boolean) => void,
+  changed: (state: State, sessionEnded?: boolean) => void,
   bind: () => Promise<void>,
   loseCookies: () => void,
 ): Socket {
@@ -57,34 +60,34 @@ export function socketTo(
   let socket: WebSocket | null = null;
   const waiters = new Set<() => void>();
   let attempt = 0;
-  let openedAt = 0; // when it was greeted; while it connects, when that began
+  let openedAt = 0; // the time of Hello, and before it the time when connecting started
   let pingMs = 0;
-  let heardAt = 0;
-  let askedAt = 0; // when the first frame was sent to which nothing was heard yet; 0: none
-  let askedBytes = 0; // what was sent since then
-  let probedAt = 0; // when the ping was sent that is unanswered; 0: none is
+  let receivedAt = 0;
+  let unansweredAt = 0; // the time of the first frame that was sent after the last one was received, or 0
+  let unansweredBytes = 0; // the bytes sent since then
+  let pingedAt = 0; // the time of the ping that has no pong yet, or 0
   let pongMs = PONG_MS;
   let wasBound = false;
-  // To give up, to ask for a sign of life or to come back: never two of them at once.
+  // One timer for the timeout of Hello, for pings and for reconnecting. Only one of them is due at a time.
   let timer: ReturnType<typeof setTimeout> | undefined;
   let dueAt = 0; // when it fires
 
   const open = (): void => {
     if (socket) return;
-    for (const type of SIGNS) globalThis.addEventListener?.(type, look);
-    let made: WebSocket;
+    for (const type of SIGNS) globalThis.addEventListener?.(type, check);
+    let created: WebSocket;
     try {
-      made = socket = new Class(url, SUBPROTOCOL);
+      created = socket = new Class(url, SUBPROTOCOL);
     } catch {
-      return become("closed"); // an address that this environment does not allow
+      return setState("closed"); // this environment does not allow the URL
     }
     openedAt = performance.now();
-    made.binaryType = "arraybuffer";
-    made.onmessage = ({ data }) => made === socket && receive(data as string | ArrayBuffer);
-    made.onclose = ({ code }) => made === socket && lose(code);
-    made.onerror = () => {}; // close follows
-    after(PATIENCE_MS, () => lose(1006, "it sent no hello"));
-    become("connecting");
+    created.binaryType = "arraybuffer";
+    created.onmessage = ({ data }) => created === socket && receive(data as string | ArrayBuffer);
+    created.onclose = ({ code }) => created === socket && lose(code);
+    created.onerror = () => {}; // a close event follows
+    after(HELLO_TIMEOUT_MS, () => lose(1006, "the server sent no Hello"));
+    setState("connecting");
   };
 
   const ready = async (timeoutMs: number, signal: AbortSignal): Promise<Session | null> => {
@@ -92,12 +95,12 @@ export function socketTo(
     if (state === "connecting" && waiters.size < queueLimit) {
       await new Promise<void>((resolve) => {
         const done = (): void => {
-          clearTimeout(patience);
+          clearTimeout(timeout);
           signal.removeEventListener("abort", done);
           waiters.delete(done);
           resolve();
         };
-        const patience = setTimeout(done, openedAt + timeoutMs - performance.now());
+        const timeout = setTimeout(done, openedAt + timeoutMs - performance.now());
         signal.addEventListener("abort", done);
         waiters.add(done);
       });
@@ -111,66 +114,66 @@ export function socketTo(
       message = decode(frame);
     } catch (error) {
       const id = (error as Error).cause as Id | undefined;
-      if (id === undefined) return lose(1002, NOT_OURS);
-      message = { id, error: { code: "bad_message", detail: NOT_OURS } };
+      if (id === undefined) return lose(1002, INVALID_FRAME);
+      message = { id, error: { code: "bad_message", detail: INVALID_FRAME } };
     }
     if (message.hello) greet(message.hello);
-    else if (message.ping) socket!.send(sign("pong", message.ping));
+    else if (message.ping) socket!.send(pingFrame("pong", message.ping));
     else session?.receive(message);
     if (!session) return;
-    heardAt = performance.now();
-    askedAt = askedBytes = 0;
-    if (!probedAt) return;
-    if (heardAt < probedAt + PONG_MS) pongMs = PONG_MS;
-    probedAt = 0;
+    receivedAt = performance.now();
+    unansweredAt = unansweredBytes = 0;
+    if (!pingedAt) return;
+    if (receivedAt < pingedAt + PONG_MS) pongMs = PONG_MS;
+    pingedAt = 0;
     watch();
   };
 
-  /** Send a frame, and see to it that the server is heard of soon. */
+  /** Sends a frame, and pings soon if nothing comes back. */
   const send = (to: WebSocket, frame: Frame): void => {
-    if (to.readyState > 1) return; // a browser warns
+    if (to.readyState > 1) return; // a browser would log a warning
     to.send(frame);
-    askedAt ||= performance.now();
-    askedBytes += frame.length;
-    if (!probedAt && dueAt > askedAt + BUSY_MS) watch();
+    unansweredAt ||= performance.now();
+    unansweredBytes += frame.length;
+    if (!pingedAt && dueAt > unansweredAt + BUSY_MS) watch();
   };
 
-  /** Arm the timer for when the line has been silent for too long. What is heard puts that off. */
+  /** Sets the timer for the next ping. Every frame that arrives postpones it. */
   const watch = (): void => {
-    const isBusy = askedAt || session!.count();
-    const quietAt = isBusy ? Math.max(heardAt, askedAt) + BUSY_MS : heardAt + pingMs;
-    const leftMs = quietAt - performance.now();
+    const isBusy = unansweredAt || session!.count();
+    const pingAt = isBusy ? Math.max(receivedAt, unansweredAt) + BUSY_MS : receivedAt + pingMs;
+    const leftMs = pingAt - performance.now();
     if (leftMs > 0) after(leftMs, watch);
-    else probe();
+    else ping();
   };
 
-  /** Ask for a sign of life, and give the connection up if none comes. */
-  const probe = (): void => {
-    if (probedAt) return;
-    probedAt = performance.now();
-    socket!.send(sign("ping", "1"));
+  /** Sends a ping, and gives the connection up if nothing comes back. */
+  const ping = (): void => {
+    if (pingedAt) return;
+    pingedAt = performance.now();
+    socket!.send(pingFrame("ping", "1"));
     const expire = (): void => {
       if (performance.now() > dueAt + LATE_MS) return after(LATE_MS, expire);
-      pongMs = Math.min(pongMs * 2, MOST_PONG_MS);
-      lose(1006, "it was silent");
+      pongMs = Math.min(pongMs * 2, MAX_PONG_MS);
+      lose(1006, "the server was silent");
     };
-    // What was sent before it must arrive first.
-    after(pongMs + 1000 * Math.floor(askedBytes / SLOW_BYTES), expire);
+    // The bytes sent before the ping must arrive first.
+    after(pongMs + 1000 * Math.floor(unansweredBytes / SLOW_BYTES), expire);
   };
 
-  /** Something has happened to the network or the page: see whether the line is still there. */
-  const look = ({ type }: Event): void => {
-    if (session) probe();
+  /** Checks the connection, because the network or the page may have changed. */
+  const check = ({ type }: Event): void => {
+    if (session) ping();
     else if (state === "waiting" && type !== "offline" && globalThis.document?.visibilityState !== "hidden") open();
   };
 
   const greet = (hello: Hello): void => {
     if (session) return;
     const { protocol, ping_seconds: pingSeconds, tickets } = hello;
-    if (protocol !== SUBPROTOCOL) return lose(1002, `it speaks ${protocol}`, "closed");
+    if (protocol !== SUBPROTOCOL) return lose(1002, `the server speaks ${protocol}`, "closed");
     const greeted = socket!;
     if (tickets === "bind" && !wasBound) {
-      // The server could not set the cookie with the handshake. It counts from the next one on.
+      // The server could not set the cookie in the handshake. The next handshake brings it.
       wasBound = true;
       void bind().then(() => {
         if (greeted !== socket) return;
@@ -181,30 +184,30 @@ export function socketTo(
       return;
     }
     if (tickets) loseCookies();
-    session = begin(hello, (frame) => send(greeted, frame));
+    session = createSession(hello, (frame) => send(greeted, frame));
     openedAt = performance.now();
     pingMs = pingSeconds * 1000 + SLACK_MS; // the server's own ping comes first
-    heardAt = openedAt;
+    receivedAt = openedAt;
     after(pingMs, watch);
-    become("open");
+    setState("open");
   };
 
   const lose = (code: number, why = `close code ${code}`, next: State = nextState(code)): void => {
-    const [lost, old] = [session, socket];
+    const [lostSession, lostSocket] = [session, socket];
     session = socket = null;
     clearTimeout(timer);
-    probedAt = askedAt = askedBytes = 0;
-    old?.close();
-    if (lost && performance.now() - openedAt >= STEADY_MS) attempt = 0;
-    if (next !== "waiting") for (const type of SIGNS) globalThis.removeEventListener?.(type, look);
+    pingedAt = unansweredAt = unansweredBytes = 0;
+    lostSocket?.close();
+    if (lostSession && performance.now() - openedAt >= STEADY_MS) attempt = 0;
+    if (next !== "waiting") for (const type of SIGNS) globalThis.removeEventListener?.(type, check);
     if (next === "waiting") {
-      // Full jitter: a thousand pages that lost one server do not come back in the same moment (7.2).
-      after(Math.random() * Math.min(MOST_BACKOFF_MS, 1000 * 2 ** attempt++), open);
+      // Full jitter, so that a thousand pages of one server do not return at the same moment (7.2).
+      after(Math.random() * Math.min(MAX_BACKOFF_MS, 1000 * 2 ** attempt++), open);
     }
-    become(next, code === SESSION_ENDED);
-    // 4004: what has neither answer nor refusal was not begun (section 7).
-    const what = code === SESSION_ENDED ? "session_ended" : "connection_lost";
-    lost?.lose({ error: { code: what, detail: why }, status: code === 4004 ? 503 : undefined });
+    setState(next, code === SESSION_ENDED);
+    // After 4004, a request that has neither a response nor a refusal was not started (7).
+    const reason = code === SESSION_ENDED ? "session_ended" : "connection_lost";
+    lostSession?.lose({ error: { code: reason, detail: why }, status: code === 4004 ? 503 : undefined });
   };
 
   const after = (delayMs: number, act: () => void): void => {
@@ -213,10 +216,10 @@ export function socketTo(
     timer = setTimeout(act, delayMs);
   };
 
-  const become = (next: State, hasEnded?: boolean): void => {
+  const setState = (next: State, sessionEnded?: boolean): void => {
     if (state === next) return;
     state = next;
-    changed(next, hasEnded);
+    changed(next, sessionEnded);
     for (const done of waiters) done();
   };
 

@@ -1,49 +1,60 @@
-/** What `live()` gives at once: how a live request stands, while live.js is loaded and from then on. */
-import type { LiveCall, Parts } from "./live.js";
+/** What `live()` returns at once: the state of a live request, before and after live.js is loaded. */
+import type { LiveCall, LiveContext } from "./live.js";
 
-/** PROTOCOL.md 4.10. Only what is live is current; what is polling was when it was last asked for. */
+/** PROTOCOL.md 4.10. Only in the state `live` is the response current. In the state `polling`, it was current at the last GET. */
 export const LIVE_STATES = ["connecting", "live", "polling", "uncertain", "failing", "ended"] as const;
 export type LiveState = (typeof LIVE_STATES)[number];
 
-/** Why one has ended: by the page; the visitor may not see it; 404 or 410; a redirect; anything else. */
+/**
+ * - `closed`: by the page
+ * - `denied`: the visitor may not see it
+ * - `gone`: 404 or 410
+ * - `moved`: a redirect
+ * - `failed`: anything else
+ */
 export type EndReason = "closed" | "denied" | "gone" | "moved" | "failed";
 
-/** What is done to the request itself, which is live.js's. */
-export interface Follower {
-  /** A response, as soon as there is one; rejects when it ends before. */
+/** A live request, which live.js runs. */
+export interface LiveRequest {
+  /** Resolves with a response as soon as there is one. Rejects if the live request ends before. */
   ready(): Promise<Response>;
   loop(): AsyncGenerator<Response, void, undefined>;
   close(): void;
 }
 
-/** Dispatches `statechange`, and `clear` when the page is to erase what it shows. A loop gets the newest response whenever there is one that it has not had; to leave it is to close. */
-export interface Subscription extends EventTarget, AsyncIterable<Response>, Pick<Follower, "ready" | "close"> {
+/**
+ * A live request as the page sees it.
+ *
+ * It fires `statechange`, and `clear` when the page must erase what it shows. A loop gets the newest response whenever
+ * there is a new one. Leaving the loop closes the live request.
+ */
+export interface Subscription extends EventTarget, AsyncIterable<Response>, Pick<LiveRequest, "ready" | "close"> {
   readonly state: LiveState;
-  /** While it is failing, the response that says so. */
+  /** The failed response, in the state `failing`. */
   readonly failure?: Response | undefined;
-  /** When it has ended, why. */
+  /** Why the live request has ended, in the state `ended`. */
   readonly reason?: EndReason | undefined;
-  /** The same as an error; an AbortError after `close()`. */
+  /** The error that ended it, in the state `ended`. After `close()`, an AbortError. */
   readonly error?: unknown;
 }
 
-/** Begin a live request. live.js is no part of client.js, so that a page without one does not load it. */
-export function subscribe(parts: Parts, call: LiveCall): Subscription {
+/** Starts a live request. live.js is not part of client.js, so a page without live requests does not load it. */
+export function subscribe(context: LiveContext, call: LiveCall): Subscription {
   const target = new EventTarget() as Subscription;
   const listen = target.addEventListener.bind(target);
-  let isWatched = typeof call[1] !== "function"; // whether somebody is told of its end
+  let isWatched = typeof call[1] !== "function"; // whether the page notices the end
   listen("statechange", () => {
     const { state, reason, error } = target;
-    // As a promise that rejects, and that nobody looks at.
+    // If the page does not notice the end, report the error as an unhandled rejection.
     if (state === "ended" && reason !== "closed" && !isWatched) void Promise.reject(error);
   });
-  const follower = import("./live.js").then(({ follow }) => follow(parts, target, ...call));
-  follower.catch((error: unknown) => {
+  const loaded = import("./live.js").then(({ startLive }) => startLive(context, target, ...call));
+  loaded.catch((error: unknown) => {
     Object.assign(target, { state: "ended", reason: "failed", error }).dispatchEvent(new Event("statechange"));
   });
-  const watched = (): typeof follower => {
+  const watched = (): typeof loaded => {
     isWatched = true;
-    return follower;
+    return loaded;
   };
   return Object.assign(target, {
     state: "connecting" as const,
@@ -51,8 +62,8 @@ export function subscribe(parts: Parts, call: LiveCall): Subscription {
       isWatched ||= listener[0] === "statechange";
       listen(...listener);
     },
-    ready: () => watched().then((found) => found.ready()),
-    close: () => void follower.then((found) => found.close(), () => {}),
+    ready: () => watched().then((request) => request.ready()),
+    close: () => void loaded.then((request) => request.close(), () => {}),
     async *[Symbol.asyncIterator]() {
       yield* (await watched()).loop();
     },

@@ -1,46 +1,46 @@
-/** The token of requests: given, or asked for and kept until a server refuses it. */
+/** The token of requests: a fixed one, or one from a function, which is kept until a server refuses it. */
 import type { Options } from "./options.js";
 
-/** An empty one is none. */
+/** An empty token is the same as no token. */
 export type Token = string | null | undefined;
 
 /**
- * Whether an answer may mean that the token has expired. REST framework says 403 where the first of its
- * authentication classes has no header to ask for (check W040).
+ * Whether a response may mean that the token has expired. Django REST framework answers 403 if the first
+ * authentication class has no `WWW-Authenticate` header (check W040).
  */
 export const mayHaveExpired = (status: number): boolean => status === 401 || status === 403;
 
 export interface Tokens {
-  /** The token to send. */
-  ask(): Promise<Token>;
-  /** Another token than one that an answer of this status refused; none in place of the same. */
+  /** Get the token to send. */
+  get(): Promise<Token>;
+  /** Get a new token after a response of this status refused the old one. Null if there is only the same one. */
   renew(refused: Token, status: number): Promise<Token>;
-  /** Keep none any longer: it was a former visitor's. */
+  /** Drop the token, because it belongs to a former visitor. */
   forget(): void;
 }
 
-/** A 403 more often says that this visitor may not do this at all. */
+/** Most 403s mean that this visitor may not do this at all, so renew at most once in this time. */
 const FORBIDDEN_PAUSE_MS = 60_000;
 
-export function tokensOf(option: Options["token"]): Tokens {
+export function createTokens(option: Options["token"]): Tokens {
   let kept: Promise<Token> | undefined;
-  let quietUntil = 0; // until then a 403 asks for no other
+  let quietUntil = 0; // until then, a 403 causes no renewal
 
-  const ask = async (): Promise<Token> => {
-    let found: Token;
+  const get = async (): Promise<Token> => {
+    let token: Token;
     try {
       kept ??= (async () => (typeof option === "function" ? option() : option))();
-      return (found = await kept);
+      return (token = await kept);
     } finally {
-      // One that failed, or gave nothing, is asked again by the next call.
-      if (!found) kept = undefined;
+      // If the function failed or returned nothing, the next call tries again.
+      if (!token) kept = undefined;
     }
   };
 
   const renew = async (refused: Token, status: number): Promise<Token> => {
-    const asked = kept;
-    // Calls that are refused at once ask for one new token, not for many.
-    if ((await asked) === refused && kept === asked) {
+    const before = kept;
+    // Calls that are refused at the same time share one renewal.
+    if ((await before) === refused && kept === before) {
       const now = performance.now();
       if (status === 403) {
         if (now < quietUntil) return null;
@@ -48,8 +48,8 @@ export function tokensOf(option: Options["token"]): Tokens {
       }
       kept = undefined;
     }
-    const found = await ask();
-    return found === refused ? null : found;
+    const token = await get();
+    return token === refused ? null : token;
   };
 
   const forget = (): void => {
@@ -57,5 +57,5 @@ export function tokensOf(option: Options["token"]): Tokens {
     quietUntil = 0;
   };
 
-  return { ask, renew, forget };
+  return { get, renew, forget };
 }

@@ -1,42 +1,40 @@
 /**
- * A request whose body goes in parts, none of them ahead of the server's credit (PROTOCOL.md 4.3, 4.4); and one that is
- * a stream, for HTTP.
+ * Sends a body in parts, as far as the server's credit allows (PROTOCOL.md 4.3, 4.4). Also reads a stream for HTTP.
  *
- * A file of its own, which client.js loads with the first of them.
+ * This file is a bundle of its own. client.js loads it for the first such body.
  */
-import type { Progress } from "./exchange.js";
 import { EMPTY, type Bytes, type ClientMessage, type Frame, type Limits } from "./messages.js";
+import type { Progress } from "./request.js";
 
-// A large part costs less for each byte. A body whose progress is shown goes in at least 32, if each has the least then.
+// Large parts cost less per byte. A body with progress goes in at least 32 parts, if each then has at least 64 KiB.
 const PART_BYTES = 262_144;
-const LEAST_PART_BYTES = 65_536;
+const MIN_PART_BYTES = 65_536;
 const PROGRESS_STEPS = 32;
 
 export interface Upload {
   /** The request, without its body. */
   message: ClientMessage;
-  /** Its body. */
   source: Bytes | ReadableStreamDefaultReader<Bytes>;
-  /** What the server takes. */
+  /** The limits from Hello. */
   limits: Limits;
   send(frame: Frame): void;
-  tell(message: ClientMessage): void;
-  /** Whether it is to end; a stream is told `why` then. */
+  sendMessage(message: ClientMessage): void;
   isOver(): boolean;
-  why(): unknown;
-  /** Gets what the stream fails with. */
-  failed(error: unknown): void;
+  /** Its reason cancels a source that is a stream. */
+  signal: AbortSignal;
+  /** Called with the error of a source that is a stream. */
+  fail(error: unknown): void;
   progress: Progress | undefined;
 }
 
-/** Throws a TypeError for what is no Uint8Array; one of another window is. */
+/** Throws a TypeError unless `part` is a Uint8Array, of this window or another. */
 function checkPart(part: unknown): asserts part is Bytes {
   if (Object.prototype.toString.call(part) === "[object Uint8Array]") return;
-  throw new TypeError("A stream that is a body must give Uint8Arrays.");
+  throw new TypeError("A stream for a body must give Uint8Arrays.");
 }
 
-/** All bytes of a stream. An abort of `signal` cancels it with its reason, which this rejects with then. */
-export async function gathered(stream: ReadableStream<Bytes>, signal: AbortSignal): Promise<ArrayBuffer> {
+/** Reads a whole stream. An abort of `signal` cancels the stream and rejects, both with the signal's reason. */
+export async function readAll(stream: ReadableStream<Bytes>, signal: AbortSignal): Promise<ArrayBuffer> {
   const parts: Bytes[] = [];
   const write = (part: Bytes): void => {
     checkPart(part);
@@ -46,38 +44,38 @@ export async function gathered(stream: ReadableStream<Bytes>, signal: AbortSigna
   return new Blob(parts).arrayBuffer();
 }
 
-/** Send it. What it returns is to be called with how many bytes more the server takes, and once `isOver` has changed. */
-export function upload({ message, source, limits, send, tell, isOver, why, failed, progress }: Upload): (count: number) => void {
+/** Sends a body. Call the returned function with the credit that arrives, and with 0 after `isOver` has changed. */
+export function upload({ message, source, limits, send, sendMessage, isOver, signal, fail, progress }: Upload): (credit: number) => void {
   const { id } = message;
   const reader = "read" in source ? source : null;
-  let rest = reader ? EMPTY : (source as Bytes); // views of what is there: nothing is copied but into frames
+  let rest = reader ? EMPTY : (source as Bytes); // a view: the bytes are copied only into frames
   const total = reader ? null : rest.length;
   const head = new TextEncoder().encode(`{"id":${id},"more":true}\n`);
-  const stepBytes = progress && total ? Math.max(LEAST_PART_BYTES, Math.ceil(total / PROGRESS_STEPS)) : PART_BYTES;
+  const stepBytes = progress && total ? Math.max(MIN_PART_BYTES, Math.ceil(total / PROGRESS_STEPS)) : PART_BYTES;
   const partBytes = Math.min(PART_BYTES, stepBytes, Math.max(1, limits.message_bytes - head.length));
-  // New memory costs more than the copy into it, so the frame of a full part is used again. It must not change before the
-  // server has acknowledged it: a WebSocket that compresses may read it late, as that of the npm package ws does.
+  // Allocating memory costs more than copying into it, so full frames are reused. A frame must not change before the
+  // server has acknowledged it: a WebSocket that compresses may read it late, as the npm package ws does.
   const free: Bytes[] = [];
   const unacknowledged: { end: number; frame: Bytes }[] = [];
-  let credit = limits.window_bytes;
+  let creditBytes = limits.window_bytes;
   let acknowledged = 0;
   let sentBytes = 0;
   let wake: (() => void) | undefined;
-  const stop = (reason: unknown): void => void reader?.cancel(reason).catch(() => {});
+  const cancelSource = (reason: unknown): void => void reader?.cancel(reason).catch(() => {});
 
   const sendAll = async (): Promise<void> => {
-    tell({ ...message, more: true, body: EMPTY });
+    sendMessage({ ...message, more: true, body: EMPTY });
     while (!isOver()) {
       if (!rest.length) {
         const { done, value } = (await reader?.read()) ?? { done: true };
-        if (done) return isOver() ? undefined : tell({ id, body: EMPTY });
+        if (done) return isOver() ? undefined : sendMessage({ id, body: EMPTY });
         checkPart(value);
         rest = value;
-      } else if (!credit) await new Promise<void>((resolve) => (wake = resolve));
+      } else if (!creditBytes) await new Promise<void>((resolve) => (wake = resolve));
       else {
-        const body = rest.subarray(0, Math.min(partBytes, credit));
+        const body = rest.subarray(0, Math.min(partBytes, creditBytes));
         rest = rest.subarray(body.length);
-        credit -= body.length;
+        creditBytes -= body.length;
         sentBytes += body.length;
         const isFull = body.length === partBytes;
         const frame = (isFull && free.pop()) || new Uint8Array(head.length + body.length);
@@ -89,19 +87,19 @@ export function upload({ message, source, limits, send, tell, isOver, why, faile
     }
   };
 
-  const fail = (error: unknown): void => {
-    stop(error); // it may have more, which nobody wants now
-    failed(error);
-  };
-
-  if (isOver()) stop(why()); // while this file was loaded
-  else sendAll().catch(fail);
-  return (count) => {
-    credit += count;
-    acknowledged += count;
+  if (isOver()) cancelSource(signal.reason); // it ended while this file was loaded
+  else {
+    sendAll().catch((error: unknown) => {
+      cancelSource(error); // the stream may have more
+      fail(error);
+    });
+  }
+  return (credit) => {
+    creditBytes += credit;
+    acknowledged += credit;
     while (unacknowledged.length && unacknowledged[0]!.end <= acknowledged) free.push(unacknowledged.shift()!.frame);
     wake?.();
-    if (isOver()) stop(why());
+    if (isOver()) cancelSource(signal.reason);
     else progress?.(acknowledged, total);
   };
 }

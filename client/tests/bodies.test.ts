@@ -1,7 +1,7 @@
 /** Bodies of requests: how each kind arrives, in parts and whole, and how far an upload is. */
 import { describe, expect, test, vi } from "vitest";
 import "../src/upload.js"; // so that it is there at once when it is needed
-import { exchange } from "../src/exchange.js";
+import { sendRequest } from "../src/request.js";
 import { begin, byHttp, client, connect, eachAlone, sent, settled, turn } from "./connected.js";
 import { FakeSocket, LIMITS } from "./server.js";
 
@@ -169,7 +169,7 @@ describe("bodies", () => {
       vi.spyOn(TextDecoder.prototype, "decode").mockImplementation(() => ((sizes.decode = 1), "")),
     ];
     const limits = { ...LIMITS, message_bytes: 400_000, window_bytes: 300_000, body_bytes: 2e6 };
-    const [answer, receive] = exchange({ id: 1, type }, body, new AbortController().signal, limits, (frame) => frames.push(frame), () => {});
+    const [answer, receive] = sendRequest({ id: 1, type }, body, new AbortController().signal, limits, (frame) => frames.push(frame), () => {});
     while (!frames.length) await turn();
     receive({ id: 1, credit: 2e6 });
     for (let turns = 0; turns < 20; turns++) await turn();

@@ -227,7 +227,7 @@ describe("fallback", () => {
   test.each(["POST", "PATCH"])("a lost %s is not sent twice, and says so", async (method) => {
     const socket = await connect();
     const call = client.fetch("/", { method, body: "x" });
-    const checked = expect(call).rejects.toThrow(/may have done what was asked/);
+    const checked = expect(call).rejects.toThrow(/may have done what you requested/);
     await sent(socket, 1);
     socket.drop(1006);
     await checked;
@@ -331,7 +331,7 @@ describe("bad input", () => {
   ])("%s ends the connection, which comes back", async (_, frame) => {
     const socket = await connect();
     const call = client.fetch("/", { method: "POST" });
-    const checked = expect(call).rejects.toThrow("not of wsrequest.v1");
+    const checked = expect(call).rejects.toThrow("not valid in wsrequest.v1");
     await sent(socket, 1);
     socket.raw(frame);
     await checked;
@@ -341,7 +341,7 @@ describe("bad input", () => {
   test("a bad answer concerns its own call only", async () => {
     const socket = await connect();
     const [bad, good] = [client.fetch("/", { method: "POST" }), client.fetch("/")];
-    const checked = expect(bad).rejects.toThrow("not of wsrequest.v1");
+    const checked = expect(bad).rejects.toThrow("not valid in wsrequest.v1");
     await sent(socket, 2);
     socket.raw('{"id":1,"status":99,"headers":{}}');
     socket.text({ id: 2, status: 204, headers: {} });
@@ -365,7 +365,7 @@ describe("bad input", () => {
     const call = client.fetch("/");
     await sent(socket, 1);
     socket.binary({ id: 1, status: 200, headers: {}, more: true }, "half");
-    const checked = expect((await call).text()).rejects.toThrow("not whole");
+    const checked = expect((await call).text()).rejects.toThrow("incomplete");
     cut(socket);
     await checked;
   });

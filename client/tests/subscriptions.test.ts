@@ -226,7 +226,7 @@ describe("over the socket", () => {
   test("another origin cannot be live", async () => {
     await connect();
     const subscription = live("http://other.example/a/");
-    await expect(subscription.ready()).rejects.toThrow("Another origin");
+    await expect(subscription.ready()).rejects.toThrow("another origin");
     expect(subscription).toMatchObject({ state: "ended", error: { name: "TypeError" } });
   });
 });

@@ -1,6 +1,6 @@
 /** Reads tests/wire/*.json; the format is told in the README there. */
 import { readdirSync, readFileSync } from "node:fs";
-import { encode, sign, type Bytes, type ClientMessage, type Frame, type ServerMessage } from "../src/messages.js";
+import { encode, pingFrame, type Bytes, type ClientMessage, type Frame, type ServerMessage } from "../src/messages.js";
 
 type Spec = Record<string, unknown>;
 type LongText = string | (string | [string, number])[];
@@ -102,8 +102,8 @@ export function tabled(found: ServerMessage): Spec | null {
 
 /** The frame that the client makes of a message of the tables; what is the default it does not write. */
 export function encoded({ type: kind, value, count, ...message }: Spec): Frame {
-  if (kind === "Ping") return sign("ping", value as string);
-  if (kind === "Pong") return sign("pong", value as string);
+  if (kind === "Ping") return pingFrame("ping", value as string);
+  if (kind === "Pong") return pingFrame("pong", value as string);
   if (kind === "Cancel") return encode({ ...message, cancel: true });
   if (kind === "Credit") return encode({ ...message, credit: count as number });
   if (kind === "Part") return encode(message);

@@ -68,7 +68,7 @@ test("an answer that is cut says that it is not whole", async () => {
   const found = await page.evaluate(() =>
     (globalThis as unknown as { outcome: Promise<string> }).outcome.catch((error: Error) => [error.name, error.message]),
   );
-  expect(found).toEqual(["TypeError", expect.stringContaining("not whole")]);
+  expect(found).toEqual(["TypeError", expect.stringContaining("incomplete")]);
   await server.begin();
   await worksAgain(page);
   expect(byHttp).toEqual([]);
