@@ -84,7 +84,6 @@ PENDING: tuple[str, ...] = (
     "src/wsrequest/protocol/server_codec.py",
     "src/wsrequest/protocol/session.py",
     "src/wsrequest/protocol/validation.py",
-    "src/wsrequest/request/auth.py",
     "src/wsrequest/request/browser_cookies.py",
     "src/wsrequest/request/budget.py",
     "src/wsrequest/request/cookies.py",

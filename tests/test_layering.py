@@ -214,7 +214,7 @@ def test_package_was_found() -> None:
     [
         pytest.param(
             "protocol/client_codec.py",
-            "from wsrequest.request.environ import make_request",
+            "from wsrequest.request.environ import make_environ",
             "protocol imports request, which is above it",
             id="up",
         ),

@@ -16,7 +16,7 @@ from typing import Any
 
 import django
 from asgiref.sync import async_to_sync
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.handlers.wsgi import WSGIHandler
 
 from benchmarks.apps.ceiling import request_environ, run
 
@@ -62,9 +62,9 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
     from wsrequest.protocol.frame_parser import FrameParser, join
     from wsrequest.protocol.messages import Request, Response
     from wsrequest.protocol.server_codec import encode_server
-    from wsrequest.request.environ import WebSocketInfo, make_base, make_environ, make_request
+    from wsrequest.request.environ import WebSocketInfo, make_base, make_environ, request_attributes
     from wsrequest.request.handler import Handler
-    from wsrequest.request.response import Outcome, sent_headers
+    from wsrequest.request.response import sent_headers
 
     environ, wsgi, ours = request_environ(path), WSGIHandler(), Handler()
     headers = [(b"host", b"127.0.0.1"), (b"user-agent", b"bench")]
@@ -80,14 +80,11 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
     class Caller:
         is_dropped = False
 
-        def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
-            return make_request(environ, base, info)
+        request_attributes = request_attributes(base, info)
+        prepare = None
 
         def carry(self, view: Any) -> Any:
             return async_to_sync(view)
-
-        def answered(self, outcome: Outcome) -> None:
-            pass
 
     def handled() -> Response:
         environ = make_environ(message, base, cookie="", token_scheme="JWT")

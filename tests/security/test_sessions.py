@@ -15,8 +15,8 @@ from django.utils.functional import SimpleLazyObject
 from tests.acceptance.accounts import log_in, log_in_by_http, sign_up, user_of
 from tests.acceptance.client import connect
 from tests.acceptance.servers import Server
-from wsrequest.connection.identity import SessionCheck
-from wsrequest.request.auth import names_somebody, seen_user
+from wsrequest.connection.identity import SessionCheck, names_somebody
+from wsrequest.request.handler import seen_user
 
 DB = "django.contrib.sessions.backends.db"
 

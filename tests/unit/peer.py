@@ -247,5 +247,5 @@ async def opened(threads: int = 2, max_threads: int = 8, **kwargs: Any) -> Async
     if left:
         _, pending = await asyncio.wait(left, timeout=SECONDS)
         assert not pending
-    assert not list(peer.connection.dispatcher._schedule)
+    assert not list(peer.connection.dispatcher._running)
     assert pool._blocked == 0

@@ -108,7 +108,7 @@ class Connection:
         self._send = send
         self.timeouts = Timeouts(self, config.limits, pings=subprotocol is not None)
         self.send_queue = SendQueue(
-            send, config.limits.outbound_bytes, self._room, self._sending, self._broken,
+            send, config.limits.outbound_bytes, self._room, self.timeouts.sending, self._broken,
             self._is_waiting,
         )  # fmt: skip
         self._unread: Unread | None = None  # made for the first client that leaves much
@@ -179,12 +179,12 @@ class Connection:
         return True
 
     def _take(self, frame: Frame) -> None:
+        self._is_resting = self._pace.is_turn_over()
         try:
             self.dispatcher.receive(frame)
         except Exception:
             logger.exception("connection %s failed", self.connection_id)
             self.close(FAILED, "the server failed")
-        self._is_resting = self._pace.is_turn_over()
 
     async def _rest(self) -> None:
         await asyncio.sleep(self._pace.next_turn(self.server.pool.loop.time()))
@@ -239,11 +239,6 @@ class Connection:
 
     def _room(self) -> None:
         self.dispatcher.go_on()
-
-    def _sending(self) -> None:
-        since = self.send_queue.sending_since
-        assert since is not None  # the outbox says this behind it
-        self.timeouts.schedule(since + self.config.limits.slow_reader_seconds)
 
     def _broken(self) -> None:
         """The server does not send a frame; who waits for it must not wait forever."""

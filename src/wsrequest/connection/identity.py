@@ -1,13 +1,15 @@
 """The cookies, session and user of a connection, updated by each response."""
 
 import logging
+from importlib import import_module
 from typing import Protocol
 
+from django.contrib.auth import get_user
 from django.db import close_old_connections
+from django.http import HttpRequest
 
 from wsrequest.connection.log import ConnectionLog
 from wsrequest.connection.timeouts import Timeouts
-from wsrequest.request.auth import names_somebody
 from wsrequest.request.browser_cookies import BrowserCookies
 from wsrequest.request.cookies import CookieJar
 from wsrequest.request.environ import Base, split_url
@@ -15,31 +17,36 @@ from wsrequest.request.task import RequestTask
 from wsrequest.server import connections
 from wsrequest.server.context import ConnectionConfig, ServerContext
 
-__all__ = ["ConnectionIdentity", "Host", "SessionCheck"]
+__all__ = ["ConnectionIdentity", "Host", "SessionCheck", "names_somebody"]
 
 logger = logging.getLogger("wsrequest.connection")
 
 
-class Asker(Protocol):
-    """The visitor of a connection, seen by a check."""
+def names_somebody(session_engine: str, session_key: str) -> bool:
+    """Whether a session exists and its user may still log in. Belongs in a worker thread.
 
-    def session_ended(self, session_key: str) -> None:
-        """The session names nobody any more; on the event loop."""
+    False if the session has ended, the user is inactive or gone, or the password was changed.
+    """
+    request = HttpRequest()
+    request.session = import_module(session_engine).SessionStore(session_key)
+    return bool(get_user(request).is_authenticated)
 
 
 class SessionCheck:
-    """One look.
+    """A job that checks whether the session of a connection is still valid.
 
     Args:
-        asker: is told when the session has ended.
+        identity: learns that the session has ended.
         session_engine: dotted path of the session store.
         session_key: what the connection's cookies name.
     """
 
-    __slots__ = ("_asker", "_engine", "_holds", "_key")
+    __slots__ = ("_engine", "_holds", "_identity", "_key")
 
-    def __init__(self, asker: Asker, session_engine: str, session_key: str) -> None:
-        self._asker, self._engine, self._key = asker, session_engine, session_key
+    def __init__(
+        self, identity: "ConnectionIdentity", session_engine: str, session_key: str
+    ) -> None:
+        self._identity, self._engine, self._key = identity, session_engine, session_key
         self._holds = True
 
     def run(self) -> None:
@@ -54,7 +61,7 @@ class SessionCheck:
     def deliver(self) -> None:
         """Tell of an end, on the event loop."""
         if not self._holds:
-            self._asker.session_ended(self._key)
+            self._identity.session_ended(self._key)
 
 
 class Host(Protocol):
@@ -79,33 +86,26 @@ class ConnectionIdentity:
 
     Attributes:
         browser_cookies: what the browser is believed to hold; used in any thread.
+        cookies: what a browser would send.
         session_since: loop time at which a session was last found to name a user; None without
             such.
     """
 
-    __slots__ = ("_host", "_jar", "browser_cookies", "session_since")
+    __slots__ = ("_host", "browser_cookies", "cookies", "session_since")
 
     def __init__(self, host: Host, base: Base) -> None:
-        self._host, self._jar = host, CookieJar(base.cookie, base.path)
+        self._host, self.cookies = host, CookieJar(base.cookie, base.path)
         self.browser_cookies = BrowserCookies(base.cookie, base.path)
         self.session_since: float | None = None
 
     @property
     def session_key(self) -> str | None:
         """The session that the connection's cookies name."""
-        return self._jar.get(self._host.config.session_cookie_name)
+        return self.cookies.get(self._host.config.session_cookie_name)
 
     def news_of(self, task: RequestTask) -> list[str]:
         """The lines of its Set-Cookie that a browser must be told; from any thread."""
-        return self._jar.news(task.set_cookies or (), split_url(task.message.url)[0])
-
-    def cookie_for(self, url: str) -> str:
-        """The Cookie header that a browser would send to a url now."""
-        return self._jar.header(url)
-
-    def cookies_end(self) -> float | None:
-        """Epoch seconds at which one of its cookies ends by itself; None when none does."""
-        return self._jar.next_end()
+        return self.cookies.news(task.set_cookies or (), split_url(task.message.url)[0])
 
     def learn(self, task: RequestTask) -> bool:
         """Cookies hold from the first frame of their answer on, and so does who it was made for.
@@ -115,7 +115,7 @@ class ConnectionIdentity:
         """
         has_changed = False
         if task.set_cookies is not None:
-            has_changed = self._jar.update(task.set_cookies, split_url(task.message.url)[0])
+            has_changed = self.cookies.update(task.set_cookies, split_url(task.message.url)[0])
             task.set_cookies = None
         if task.user is not None:
             user, by_session = task.user

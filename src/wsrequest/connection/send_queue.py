@@ -34,18 +34,19 @@ class SendQueue:
         send: the ASGI callable.
         max_bytes: from so many waiting bytes on there is no room.
         on_room: called when there is room again.
-        on_sending: called when something is to be sent after a rest.
+        on_sending: called when the server does not take a frame at once, with the loop time since
+            when it has that frame.
         on_broken: called when the server raised instead of sending.
         on_waiting: told how many bytes wait, beyond what may wait unseen, when that changes.
 
     Attributes:
+        max_bytes: see above.
         send_at_once: a shorter way than ``send``, if there is one; false when it cannot be gone.
     """
 
     __slots__ = (
         "_context",
         "_frames",
-        "_max_bytes",
         "_on_broken",
         "_on_room",
         "_on_sending",
@@ -54,6 +55,7 @@ class SendQueue:
         "_send",
         "_task",
         "is_broken",
+        "max_bytes",
         "send_at_once",
         "sending_since",
         "waiting_bytes",
@@ -64,11 +66,11 @@ class SendQueue:
         send: Send,
         max_bytes: int,
         on_room: Callable[[], None],
-        on_sending: Callable[[], None],
+        on_sending: Callable[[float], None],
         on_broken: Callable[[], None] = lambda: None,
         on_waiting: Callable[[int], None] = lambda count: None,
     ) -> None:
-        self._send, self._max_bytes, self._on_waiting = send, max_bytes, on_waiting
+        self._send, self.max_bytes, self._on_waiting = send, max_bytes, on_waiting
         self._seen_bytes = 0  # as it was told
         self._on_room, self._on_sending, self._on_broken = on_room, on_sending, on_broken
         self._context = copy_context()
@@ -82,7 +84,7 @@ class SendQueue:
 
     def has_room(self) -> bool:
         """Whether less waits than the client should be sent at once."""
-        return self.waiting_bytes < self._max_bytes
+        return self.waiting_bytes < self.max_bytes
 
     @property
     def count(self) -> int:
@@ -115,7 +117,7 @@ class SendQueue:
                     # A task that has not begun: a clock that rang before it does would see
                     # nothing to wait for, and not ring again.
                     self.sending_since = asyncio.get_running_loop().time()
-                self._on_sending()
+                self._on_sending(self.sending_since)
 
     async def flush(self) -> None:
         """Wait until everything put so far is with the server, or the client is gone."""

@@ -25,7 +25,7 @@ from wsrequest.protocol.messages import Request
 from wsrequest.protocol.server_codec import encode_refused
 from wsrequest.protocol.session import Key
 from wsrequest.request.cookies import CookieJar
-from wsrequest.request.environ import Base, WebSocketInfo, split_url
+from wsrequest.request.environ import Base, WebSocketInfo, request_attributes, split_url
 from wsrequest.request.set_cookie import anywhere
 from wsrequest.request.task import RequestTask
 from wsrequest.server import connections
@@ -79,6 +79,7 @@ class SSEResponse:
         self.server, self.config, self.base = server, config, base
         self.connection_id = uuid4().hex
         self.info = WebSocketInfo(self.connection_id, None)
+        self.request_attributes = request_attributes(base, self.info)
         self._send, self._headers = send, headers
         self._buffer = ResponseBuffer.find(send)
         self._jar = CookieJar(base.cookie, base.path)
@@ -131,9 +132,8 @@ class SSEResponse:
 
     def _withdraw(self, task: LiveTask, queue_key: QueueKey) -> bool:
         """Take back the first run. False when a thread has begun it, which ends by itself."""
-        if not self.server.pool.withdraw(task, queue_key):
+        if not task.withdraw(queue_key):
             return False
-        task.is_in_pool = False
         self._has_run()
         return True
 
@@ -166,11 +166,8 @@ class SSEResponse:
 
     def _give_up(self, task: LiveTask, queue_key: QueueKey) -> None:
         self._late = None
-        if (
-            not self._withdraw(task, queue_key) and task.is_in_pool
-        ):  # another thread stands in until its own comes back
-            task.is_lost = True
-            self.server.pool.block()
+        if not self._withdraw(task, queue_key):
+            task.give_up()
         if task.result is None and not task.is_dropped:
             task.drop()
             self._last(encode_refused(Refused("deadline_exceeded", "no answer in time")))
@@ -271,7 +268,7 @@ class SSEResponse:
             self._unread = Unread(self.server.budget, self.base, limits, self._does_not_read)
         self._unread.in_send_queue(count)
 
-    def _sending(self) -> None:
+    def _sending(self, since: float) -> None:
         if self._slow is None:
             self._expect_reading(self.config.limits.slow_reader_seconds)
 

@@ -54,36 +54,51 @@ class Timeouts:
         pings: whether a silent client is pinged; else it may be silent for long, once it spoke.
 
     Attributes:
-        has_spoken: whether any frame has come.
-        last_frame_at: loop time of the client's last frame.
+        last_frame_at: loop time of the client's last frame. None until the first has come.
+        rings_at: loop time at which something is looked at next. A caller that schedules nothing
+            earlier than this need not call ``schedule``.
     """
 
     __slots__ = (
-        "_is_due", "_is_stopped", "_limits", "_loop", "_pings", "_rings_at", "_timer", "_watched",
-        "has_spoken", "last_frame_at",
+        "_is_stopped", "_limits", "_loop", "_opened_at", "_pinged_at", "_pings", "_timer",
+        "_watched", "last_frame_at", "rings_at",
     )  # fmt: skip
 
     def __init__(self, watched: TimedConnection, limits: Limits, *, pings: bool) -> None:
         self._watched, self._limits, self._pings = watched, limits, pings
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._rings_at = inf  # loop time at which the timer rings
-        self.has_spoken = self._is_stopped = False
-        self._is_due = False  # a ping was sent, and nothing has come since
-        self.last_frame_at = self._loop.time()
+        self.rings_at = inf
+        self._is_stopped = False
+        self._opened_at = self._loop.time()
+        self._pinged_at = -inf
+        self.last_frame_at: float | None = None
 
-    def touch(self) -> None:
-        """A frame of the client has come."""
-        self.last_frame_at, self._is_due = self._loop.time(), False
-        self.has_spoken = True
+    @property
+    def has_spoken(self) -> bool:
+        """Whether any frame has come."""
+        return self.last_frame_at is not None
+
+    @property
+    def _silent_since(self) -> float:
+        return self._opened_at if self.last_frame_at is None else self.last_frame_at
+
+    @property
+    def _awaits_pong(self) -> bool:
+        """Whether a ping was sent, and nothing has come since."""
+        return self._pinged_at > self._silent_since
+
+    def sending(self, since: float) -> None:
+        """Look whether the client reads a frame that the server has had since a loop time."""
+        self.schedule(since + self._limits.slow_reader_seconds)
 
     def schedule(self, due: float) -> None:
         """Look at loop time ``due``, at the latest, whether something is due."""
-        if self._rings_at <= due or self._is_stopped:
+        if self.rings_at <= due or self._is_stopped:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._rings_at = self._loop.call_at(due, self._ring), due
+        self._timer, self.rings_at = self._loop.call_at(due, self._ring), due
 
     def start(self) -> None:
         """Begin, once; what comes later is told by ``schedule``."""
@@ -96,7 +111,7 @@ class Timeouts:
         self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
-            self._timer, self._rings_at = None, inf
+            self._timer, self.rings_at = None, inf
 
     @property
     def _patience(self) -> float:
@@ -107,11 +122,10 @@ class Timeouts:
     def _next_due(self) -> float | None:
         limits, due = self._limits, []
         if self._pings:
-            due.append(
-                self.last_frame_at + limits.ping_seconds + limits.pong_seconds * self._is_due
-            )
+            pong_seconds = limits.pong_seconds if self._awaits_pong else 0.0
+            due.append(self._silent_since + limits.ping_seconds + pong_seconds)
         else:
-            due.append(self.last_frame_at + self._patience)
+            due.append(self._silent_since + self._patience)
         since = self._watched.session_since()
         if since is not None:
             due.append(since + limits.session_check_seconds)
@@ -122,7 +136,7 @@ class Timeouts:
         return min(due, default=None)
 
     def _ring(self) -> None:
-        self._timer, self._rings_at = None, inf
+        self._timer, self.rings_at = None, inf
         limits, now, watched = self._limits, self._loop.time(), self._watched
         since = watched.sending_since()
         if since is not None and now >= since + limits.slow_reader_seconds:
@@ -131,12 +145,16 @@ class Timeouts:
         for task in watched.timed_tasks():
             if now >= task.since + limits.request_seconds:
                 watched.task_expired(task)
-        silence = now - self.last_frame_at
-        if self._pings and self._is_due and silence >= limits.ping_seconds + limits.pong_seconds:
+        silence = now - self._silent_since
+        if (
+            self._pings
+            and self._awaits_pong
+            and silence >= limits.ping_seconds + limits.pong_seconds
+        ):
             watched.client_is_silent(was_pinged=True)
             return
-        if self._pings and not self._is_due and silence >= limits.ping_seconds:
-            self._is_due = True
+        if self._pings and not self._awaits_pong and silence >= limits.ping_seconds:
+            self._pinged_at = now
             watched.ping_is_due()
         if not self._pings and silence >= self._patience:
             if not watched.is_busy():

@@ -225,7 +225,7 @@ class WebSocketRequest:
         except (Refused, RecursionError):
             self.set_error(_INVALID)
             return cast(ErrorMessage, self.error)
-        outcome = _get_handler().handle(request.environ, _Caller(request))
+        outcome = _get_handler().handle(request.environ, _Caller(), request=request)
         try:
             return _whole(outcome, self.method.upper())
         finally:
@@ -236,18 +236,11 @@ class _Caller:
     """Runs a request that is made already; an async view gets an event loop of its own."""
 
     is_dropped = False
-
-    def __init__(self, request: WSGIRequest) -> None:
-        self._request = request
-
-    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
-        return self._request
+    request_attributes: Mapping[str, object] = {}
+    prepare = None
 
     def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         return async_to_sync(view)
-
-    def answered(self, outcome: Outcome) -> None:
-        pass
 
 
 _lock = Lock()

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import IO, Any, Literal
 from urllib.parse import unquote_to_bytes
 
-from django.core.handlers.wsgi import WSGIRequest, get_script_name
+from django.core.handlers.wsgi import get_script_name
 
 from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Request
@@ -23,7 +23,7 @@ __all__ = [
     "check_referrer",
     "make_base",
     "make_environ",
-    "make_request",
+    "request_attributes",
     "split_url",
     "takes_referrer",
 ]
@@ -396,24 +396,19 @@ def make_environ(
     return environ
 
 
-def make_request(environ: dict[str, Any], base: Base, websocket: WebSocketInfo) -> WSGIRequest:
-    """Build the request that Django's handler is to have of an environ.
+def request_attributes(base: Base, websocket: WebSocketInfo) -> dict[str, object]:
+    """What each request of a connection has besides Django's own attributes.
 
     Args:
-        environ: as ``make_environ`` has built it.
-        base: of its connection.
-        websocket: what ``request.websocket`` shall be.
-
-    Raises:
-        Exception: Django's own; it can make no request of this.
+        base: of the connection.
+        websocket: what ``request.websocket`` is.
     """
-    request = WSGIRequest(environ)
-    request.websocket = websocket  # type: ignore[attr-defined]  # ours
+    attributes: dict[str, object] = {"websocket": websocket}
     if base.origin is not None:
         # The Origin of the handshake was checked, which is more than the token proves (Django's
         # own flag, also heeded by DRF and django-ninja). Without Origin Django's check applies.
-        request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # not in the stubs
-    return request
+        attributes["_dont_enforce_csrf_checks"] = True
+    return attributes
 
 
 def _path_info(path: str, script_name: str) -> str:

@@ -9,23 +9,24 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from inspect import CO_COROUTINE
 from types import FunctionType
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from asgiref.sync import iscoroutinefunction
 from django.core import signals
 from django.core.cache import caches
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import close_old_connections, connections
-from django.http import HttpResponse, HttpResponseServerError
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.http.response import HttpResponseBase, ResponseHeaders
+from django.utils.functional import LazyObject
 
 from wsrequest.request.response import Outcome
 
-__all__ = ["Caller", "Handler", "finish_thread", "prepare_thread"]
+__all__ = ["Caller", "Handler", "finish_thread", "prepare_thread", "seen_user"]
 
 logger = logging.getLogger("django.request")
 
@@ -39,22 +40,30 @@ class Caller(Protocol):
     def is_dropped(self) -> bool:
         """Whether nobody waits for the response any more."""
 
-    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
-        """Make the request, as ``WSGIHandler.request_class`` does."""
+    @property
+    def request_attributes(self) -> Mapping[str, object]:
+        """Attributes that the request gets as soon as it exists."""
+
+    @property
+    def prepare(self) -> Callable[[WSGIRequest], None] | None:
+        """Called with the request before any middleware, if set."""
 
     def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         """Make an async view a sync callable, as ``asgiref.sync.async_to_sync`` does."""
 
-    def answered(self, outcome: Outcome) -> None:
-        """Django has made ``outcome.response``, and its handler has not returned yet.
 
-        Whatever is done here, a tool counts among what the request did. Must not raise.
-        """
+OnResponse = Callable[[Outcome], None]
+
+
+class _Turn(NamedTuple):
+    caller: Caller
+    outcome: Outcome
+    on_response: OnResponse
 
 
 class _Running(threading.local):
     # Not a context variable: whatever an async view begins would keep it, and the request with it.
-    turn: tuple[Caller, Outcome] | None = None
+    turn: _Turn | None = None
 
 
 _running = _Running()
@@ -79,7 +88,13 @@ class Handler:
         """Django's handler, with its middleware."""
         return self._django
 
-    def handle(self, environ: dict[str, Any], caller: Caller) -> Outcome:
+    def handle(
+        self,
+        environ: dict[str, Any],
+        caller: Caller,
+        on_response: OnResponse = lambda outcome: None,
+        request: WSGIRequest | None = None,
+    ) -> Outcome:
         """Run a request through the whole stack, in the calling thread.
 
         Sends ``request_started`` before; ``request_finished`` follows when the
@@ -87,19 +102,23 @@ class Handler:
 
         Args:
             environ: made for this call alone.
-            caller: makes the request of it, and carries async views.
+            caller: who has it run, and carries async views.
+            on_response: called when Django has made ``outcome.response`` and its handler has not
+                returned yet: a tool counts what it does among what the request did. It must not
+                raise.
+            request: that was made of the environ already, if any.
 
         Returns:
             What came of it, whatever went wrong: what Django cannot turn into a response
             becomes a plain 500, since no WSGI server stands behind to do so.
 
         Raises:
-            Exception: by ``caller.make_request``.
+            Exception: no request can be made of the environ.
             BaseException: the view was cancelled, or the process ends. Whatever is raised, the
                 request has ended.
         """
-        outcome = Outcome()
-        outer, _running.turn = _running.turn, (caller, outcome)
+        outcome = Outcome(request)
+        outer, _running.turn = _running.turn, _Turn(caller, outcome, on_response)
         try:
             outcome.result = self._django(environ, outcome.start_response)
         except (Exception, SystemExit):
@@ -124,7 +143,7 @@ class Handler:
 
     def _get_response(self, request: WSGIRequest) -> HttpResponseBase:
         assert _running.turn is not None  # by handle()
-        caller, outcome = _running.turn
+        caller, outcome, on_response = _running.turn
         response: Any
         try:
             response = WSGIHandler.get_response(self._django, request)
@@ -140,14 +159,15 @@ class Handler:
             outcome.context = copy_context()
         if response.streaming and response.is_async:
             outcome.body_context = copy_context()
-        caller.answered(outcome)
+        outcome.user = seen_user(request)
         _ease_items(response)
+        on_response(outcome)
         return response  # type: ignore[no-any-return] # Django's, without a type
 
     def _make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
         """Django's hook around every view; here async views learn where to run."""
         assert _running.turn is not None  # by handle()
-        caller, outcome = _running.turn
+        caller, outcome, _ = _running.turn
         outcome.context = copy_context()
         view = WSGIHandler.make_view_atomic(self._django, view)
         if not _is_coroutine_function(view):
@@ -181,11 +201,35 @@ def _is_coroutine_function(view: Any) -> TypeGuard[Callable[..., Awaitable[Any]]
 
 def _make_request(environ: dict[str, Any]) -> WSGIRequest:
     assert _running.turn is not None  # by handle()
-    caller, outcome = _running.turn
-    outcome.is_no_request = True
-    outcome.request = request = caller.make_request(environ)
-    outcome.is_no_request = False
+    caller, outcome, _ = _running.turn
+    request = outcome.request
+    if request is None:
+        outcome.is_no_request = True
+        outcome.request = request = WSGIRequest(environ)
+        request.__dict__.update(caller.request_attributes)
+        if caller.prepare is not None:
+            caller.prepare(request)
+        outcome.is_no_request = False
     return request
+
+
+def seen_user(request: HttpRequest) -> tuple[object, bool] | None:
+    """The user that the project found a request to be from. Does not query a database itself.
+
+    Knows Django's own authentication, and REST framework's by the attribute that both set. Decides
+    nothing: the project's stack authenticates each message.
+
+    Returns:
+        The primary key of the user, and whether a session named it. None for an anonymous request,
+        and if no code of the project looked.
+    """
+    attributes = request.__dict__
+    user = attributes.get("user")
+    by_session = attributes.get("_cached_user") or attributes.get("_acached_user")
+    if isinstance(user, LazyObject):  # AuthenticationMiddleware's: it became that, if anything
+        user = by_session
+    key = getattr(user, "pk", None)
+    return None if key is None else (key, user is by_session)
 
 
 def _finish(outcome: Outcome) -> None:

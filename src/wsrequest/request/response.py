@@ -155,6 +155,7 @@ class Outcome(Struct, eq=False):
         context: as the view saw it, with the spans and scopes of all middleware; as the
             response left the middleware, when no view was called.
         body_context: as the response left the middleware; None unless its body is asynchronous.
+        user: as ``handler.seen_user`` found it.
         is_no_request: whether the request could not be made.
         is_cancelled: whether the view was cancelled because nobody waits for it any more.
     """
@@ -166,6 +167,7 @@ class Outcome(Struct, eq=False):
     headers: list[tuple[str, str]] = []
     context: Context | None = None
     body_context: Context | None = None
+    user: tuple[object, bool] | None = None
     is_no_request: bool = False
     is_cancelled: bool = False
 

@@ -7,7 +7,7 @@ hand-over: a worker thread, or the event loop for an async body.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.protocol.messages import Part, Response
 from wsrequest.protocol.server_codec import encode_refused, encode_response, encode_server
 from wsrequest.request import response as response_module
-from wsrequest.request.response import Outcome
+from wsrequest.request.response import Outcome, cookie_lines
 from wsrequest.request.secrets import csrf_token
 from wsrequest.types import Frame, Id
 
@@ -138,8 +138,10 @@ class ResponseSender:
     """
 
     __slots__ = (
-        "_task", "_csrf_token", "_headers", "_status", "_ticket", "last_frame", "unfinished",
+        "_csrf_token", "_headers", "_status", "_task", "_ticket", "_whole", "last_frame",
+        "unfinished",
     )  # fmt: skip
+    _encodes = True  # a whole answer, when the response is closed
 
     def __init__(self, task: "RequestTask") -> None:
         self._task = task
@@ -147,26 +149,35 @@ class ResponseSender:
         self._ticket: str | None = None
         self._csrf_token: str | None = None
         self.unfinished: Outcome | None = None
+        self._whole: Response | None = None
 
-    def learn(self, lines: list[str], outcome: Outcome) -> None:
-        """Take the cookies that a response sets; may raise what ``failed`` is for.
+    def learn(self, outcome: Outcome) -> None:
+        """Take what a response says of the connection: its user and its cookies. Never raises."""
+        task, response = self._task, outcome.response
+        assert outcome.request and response  # the handler calls this with both
+        try:
+            task.user = outcome.user
+            if lines := cookie_lines(response):
+                self._learn_cookies(lines, outcome)
+            # What a live request reads counts, and it makes no token for a page.
+            if task.owner.config.hides_csrf_token and not task.message.subscribe:
+                self._learn_csrf_token(outcome.request)
+        except BaseException as error:
+            self.failed(error)
 
-        Args:
-            lines: of Set-Cookie.
-            outcome: has the response.
-        """
+    def _learn_cookies(self, lines: list[str], outcome: Outcome) -> None:
         assert outcome.context is not None  # it has a response
         # As the view saw it: what it takes to make a ticket, tools count to the request.
-        outcome.context.run(self._learn_cookies, lines)
+        outcome.context.run(self._set_cookies, lines)
 
-    def learn_csrf_token(self, request: HttpRequest) -> None:
+    def _learn_csrf_token(self, request: HttpRequest) -> None:
         """Take the token for a page that cannot read its cookie (PROTOCOL.md 6.5)."""
         base = self._task.owner.base
         # Another origin must not make requests by HTTP in the name of this one's pages.
         if base.origin is not None and base.is_same_origin:
             self._csrf_token = csrf_token(request)
 
-    def _learn_cookies(self, lines: list[str]) -> None:
+    def _set_cookies(self, lines: list[str]) -> None:
         task, owner = self._task, self._task.owner
         task.set_cookies = lines
         if owner.base.origin is not None and (news := owner.news_of(task)):
@@ -189,6 +200,11 @@ class ResponseSender:
                 outcome.close()
             except Exception:
                 logger.exception("closing the response to %s failed", self._task.path)
+            if self._whole is not None and self._encodes:
+                try:
+                    self.last_frame = encode_response(self._whole)
+                except BaseException as error:
+                    self.failed(error)
         else:
             self._close(outcome.unwrap)
             self._task.owner.server.handler.release_thread()
@@ -213,6 +229,7 @@ class ResponseSender:
 
     def _send(self, outcome: Outcome) -> None:
         task, response = self._task, outcome.response
+        limits = task.owner.config.limits
         self._begin_head(outcome)
         is_streaming = response is not None and response.streaming
         if response is not None and is_streaming:
@@ -220,14 +237,21 @@ class ResponseSender:
         if not response_module.has_body(task.message.method, outcome.status):
             self._end_whole(None)
         elif not is_streaming:
-            self._send_whole(outcome.content)
+            body, credit = outcome.content, task.message.credit
+            if credit is None or len(body) <= min(credit, limits.part_bytes):
+                self._whole = Response(
+                    self._status, self._headers, task.message.id, body,
+                    cookies=self._ticket, csrf=self._csrf_token,
+                )  # fmt: skip
+            else:
+                self._send_parts(response_module.split(body, limits.part_bytes))
         elif task.is_endless and task.flow is None:
             raise self._endless()
         elif outcome.is_async:
             self.unfinished = outcome
         elif task.flow is None:
-            gathered = _Gathered(task.owner.config.limits.answer_bytes)
-            for piece in outcome.pieces(task.owner.config.limits.part_bytes):
+            gathered = _Gathered(limits.answer_bytes)
+            for piece in outcome.pieces(limits.part_bytes):
                 self._stop_if_dropped()
                 gathered.add(piece)
             self._end_whole(gathered.body)
@@ -235,13 +259,13 @@ class ResponseSender:
             # Its thread waits for events nearly all the time, so it is none of those that run.
             task.is_in_pool = False
             with task.owner.server.pool.blocked():
-                self._send_parts(outcome)
+                self._send_parts(outcome.pieces(limits.part_bytes))
         else:
-            self._send_parts(outcome)
+            self._send_parts(outcome.pieces(limits.part_bytes))
 
-    def _send_parts(self, outcome: Outcome) -> None:
+    def _send_parts(self, pieces: Iterable[bytes]) -> None:
         self._begin()
-        for piece in outcome.pieces(self._task.owner.config.limits.part_bytes):
+        for piece in pieces:
             self._send_piece(piece)
         self.last_frame = self._end_of_parts()
 
@@ -265,16 +289,6 @@ class ResponseSender:
             message.method, self._task.path, name,
         )  # fmt: skip
         return Refused("internal_error", "this answer is completed by the HTTP server; it was run")
-
-    def _send_whole(self, body: bytes) -> None:
-        credit, part_bytes = self._task.message.credit, self._task.owner.config.limits.part_bytes
-        if credit is None or len(body) <= min(credit, part_bytes):
-            self._end_whole(body)
-            return
-        self._begin()
-        for piece in response_module.split(body, part_bytes):
-            self._send_piece(piece)
-        self.last_frame = self._end_of_parts()
 
     async def _send_async(self, response: Any) -> None:
         task, limits = self._task, self._task.owner.config.limits
@@ -357,7 +371,7 @@ class ResponseSender:
     def failed(self, error: BaseException) -> None:
         """Answer with an error in place of what is left of the answer."""
         task = self._task
-        self.last_frame = None
+        self.last_frame = self._whole = None
         if task.is_dropped and isinstance(error, AnswerDropped | asyncio.CancelledError):
             return
         if not isinstance(error, Refused):

@@ -7,7 +7,7 @@ the response; and in which context what is done for it belongs. How the body is 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context, copy_context
 from typing import Any, Protocol
 
@@ -18,17 +18,16 @@ from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Request
 from wsrequest.protocol.server_codec import encode_refused
 from wsrequest.protocol.session import Key
-from wsrequest.request.auth import seen_user
 from wsrequest.request.browser_cookies import BrowserCookies
 from wsrequest.request.budget import Account
-from wsrequest.request.environ import Base, WebSocketInfo, make_environ, make_request, split_url
+from wsrequest.request.environ import Base, WebSocketInfo, make_environ, split_url
 from wsrequest.request.handler import Handler
-from wsrequest.request.response import Outcome, cookie_lines
 from wsrequest.request.sender import FlowController, ResponseSender
 from wsrequest.request.upload import Body
 from wsrequest.types import Frame, Limits
 from wsrequest.workers.loop_callbacks import adopt
 from wsrequest.workers.pool import WorkerPool
+from wsrequest.workers.queue import QueueKey
 
 __all__ = ["Owner", "RequestTask"]
 
@@ -92,6 +91,10 @@ class Owner(Protocol):
     info: WebSocketInfo
 
     @property
+    def request_attributes(self) -> Mapping[str, object]:
+        """As ``environ.request_attributes`` makes them."""
+
+    @property
     def server(self) -> Process:
         """The process."""
 
@@ -132,14 +135,16 @@ class RequestTask:
     __slots__ = (
         "_answer", "_asyncio_task", "_body_context", "_stream", "account", "body", "context",
         "cookie", "flow", "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_pool",
-        "is_lost", "key", "message", "owner", "set_cookies", "since", "user",
+        "is_lost", "key", "message", "owner", "request_attributes", "set_cookies", "since", "user",
     )  # fmt: skip
     _answer_class: type[ResponseSender] = ResponseSender
+    prepare: Callable[[WSGIRequest], None] | None = None
 
     def __init__(
         self, owner: Owner, key: Key, message: Request, flow: FlowController | None
     ) -> None:
         self.owner, self.key, self.message, self.flow = owner, key, message, flow
+        self.request_attributes = owner.request_attributes
         self.since = 0.0
         self.account: Account | None = None
         self.held_bytes = 0
@@ -177,6 +182,19 @@ class RequestTask:
             self.flow.drop()
         if self._asyncio_task is not None:
             self._asyncio_task.cancel()
+
+    def withdraw(self, queue_key: QueueKey) -> bool:
+        """Take it back from the pool. False if a thread has begun it: it ends by itself."""
+        if not self.owner.server.pool.withdraw(self, queue_key):
+            return False
+        self.is_in_pool = False
+        return True
+
+    def give_up(self) -> None:
+        """It holds a thread beyond its time: let another take its place until it ends."""
+        if self.is_in_pool and not self.is_lost:
+            self.is_lost = True
+            self.owner.server.pool.block()
 
     def discard(self) -> None:
         """Give back what it holds. Safe to call twice."""
@@ -237,7 +255,7 @@ class RequestTask:
                 token_scheme=owner.config.token_scheme,
                 upload=self.body,
             )
-            outcome = owner.server.handler.handle(environ, self)
+            outcome = owner.server.handler.handle(environ, self, answer.learn)
         except Exception as error:
             if not isinstance(error, Refused):  # Django cannot make one, of an unknown charset say
                 logger.exception("no request for %s", self.path)
@@ -254,24 +272,6 @@ class RequestTask:
             answer.send(outcome)
 
     # For the handler.
-
-    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
-        """Make the request, with what is ours on it."""
-        return make_request(environ, self.owner.base, self.owner.info)
-
-    def answered(self, outcome: Outcome) -> None:
-        """Take what the response says of the connection."""
-        answer, response = self._answer, outcome.response
-        assert answer and outcome.request and response  # else nothing is answered
-        try:
-            self.user = seen_user(outcome.request)
-            if lines := cookie_lines(response):
-                answer.learn(lines, outcome)
-            # What a live request reads counts, and it makes no token for a page.
-            if self.owner.config.hides_csrf_token and not self.message.subscribe:
-                answer.learn_csrf_token(outcome.request)
-        except BaseException as error:
-            answer.failed(error)
 
     def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         """Run an async view on the server's loop; meanwhile the thread waits, parked."""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Container
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
@@ -24,7 +24,7 @@ from wsrequest.live.tracking.reads import ReadSet, reading
 from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
 from wsrequest.request.discarding import Discarded, discarding
-from wsrequest.request.environ import Base, LiveWebSocketInfo, WebSocketInfo
+from wsrequest.request.environ import Base, LiveWebSocketInfo, WebSocketInfo, request_attributes
 from wsrequest.request.response import Outcome
 from wsrequest.request.secrets import csp_nonce, csrf_secret, held_secrets
 from wsrequest.request.sender import ResponseSender
@@ -57,12 +57,9 @@ _NOBODYS = frozenset(("REMOTE_PORT", "wsgi.input", "wsgi.errors"))
 
 
 class _LiveAnswer(ResponseSender):
-    __slots__ = ("_whole",)
+    __slots__ = ()
     _task: "LiveTask"
-
-    def __init__(self, task: "LiveTask") -> None:
-        super().__init__(task)
-        self._whole: tuple[Response, bytes] | None = None
+    _encodes = False
 
     def send(self, outcome: Outcome) -> None:
         """Take a response and close it; never raises."""
@@ -79,15 +76,15 @@ class _LiveAnswer(ResponseSender):
         whole, self._whole = self._whole, None
         try:
             if whole is not None:
-                self._task.took(*whole)
+                self._task.took(msgspec.structs.replace(whole, body=None), whole.body or b"")
         except Exception as error:
             self.failed(error)
 
-    def learn(self, lines: list[str], outcome: Outcome) -> None:
+    def _learn_cookies(self, lines: list[str], outcome: Outcome) -> None:
         """Take the cookies that a response sets; may raise what ``failed`` is for."""
         self._task.sets_cookies = True
         if self._task.discarded is None:
-            super().learn(lines, outcome)
+            super()._learn_cookies(lines, outcome)
         elif outcome.response is not None:
             outcome.response.cookies.clear()
             del outcome.response["Set-Cookie"]
@@ -97,7 +94,7 @@ class _LiveAnswer(ResponseSender):
         self._task.look_whether_public(self._head())
 
     def _end_whole(self, body: bytes | None) -> None:
-        self._whole = self._head(), body or b""
+        self._whole = msgspec.structs.replace(self._head(), body=body)
 
     def _endless(self) -> Refused:
         return Refused("not_live", "this answer is a stream of events, which has no end")
@@ -285,15 +282,13 @@ class LiveTask(RequestTask):
             message = self.message
             self._shared_key = SharedKey(self._site, message.url, message.query, told, varying)
 
-    def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
-        """Make the request, with what is ours on it."""
-        request = super().make_request(environ)
+    def prepare(self, request: WSGIRequest) -> None:
+        """Watch what the view reads of its connection."""
         info = self.owner.info
         self._info = info.of_live(is_rerun=info.is_rerun, is_resumed=self._proven is not None)
         request.websocket = self._info  # type: ignore[attr-defined]  # ours
         self._request, self._site = request, site_of(request)
         self.cookies = note_cookies(request)
-        return request
 
 
 class Told(NamedTuple):
@@ -333,7 +328,8 @@ class Rerun:
     """
 
     __slots__ = (
-        "_ask_anew", "_task", "_live", "_on_end", "_run", "base", "info", "server", "config",
+        "_ask_anew", "_live", "_on_end", "_run", "_task", "base", "config", "info",
+        "request_attributes", "server",
     )  # fmt: skip
 
     def __init__(
@@ -349,6 +345,7 @@ class Rerun:
         self._on_end, self._ask_anew = on_end, ask_anew
         self.server, self.config, self.base = place.server, place.config, place.base
         self.info: WebSocketInfo = place.info.of_live(is_rerun=True)
+        self.request_attributes = request_attributes(self.base, self.info)
         self._run, self._live = run, live
         task = LiveTask(self, None, message)
         self._task: LiveTask | None = task  # until it has ended: it knows this one, too
@@ -361,14 +358,12 @@ class Rerun:
         task = self._task
         if task is None:
             return
-        if self.server.pool.withdraw(task, self._live.queue_key):
-            task.is_in_pool, self._task = False, None
+        if task.withdraw(self._live.queue_key):
+            self._task = None
             self._live.manager.finished(self._run, None, ())
             return
         task.drop()
-        if task.is_in_pool and not task.is_lost:
-            task.is_lost = True
-            self.server.pool.block()
+        task.give_up()
 
     # The owner of its call.
 

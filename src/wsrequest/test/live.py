@@ -19,7 +19,7 @@ from wsrequest.live.http_caching import fresh_seconds
 from wsrequest.live.normalizing import Normalizer, ignored_of
 from wsrequest.live.snapshot import Snapshot
 from wsrequest.protocol.messages import LiveState
-from wsrequest.request.auth import seen_user
+from wsrequest.request.handler import seen_user
 from wsrequest.request.response import headers_of
 from wsrequest.request.secrets import csp_nonce, csrf_secret
 from wsrequest.subscriptions.run import check_live

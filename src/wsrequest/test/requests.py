@@ -25,7 +25,7 @@ from wsrequest.request.environ import (
     WebSocketInfo,
     check_overrides,
     make_environ,
-    make_request,
+    request_attributes,
 )
 from wsrequest.request.response import split
 from wsrequest.test.runs import LiveRun
@@ -66,7 +66,8 @@ def receive_request(environ: Environ, run: LiveRun | None = None) -> WSGIRequest
     message = _receive(_frames(message, limits), limits)
     check_overrides(message, base, vouching)
     received = make_environ(message, base, cookie=base.cookie, token_scheme=conf.TOKEN_SCHEME)
-    request = make_request(received, base, WebSocketInfo(uuid4().hex, SUBPROTOCOL))
+    request = WSGIRequest(received)
+    vars(request).update(request_attributes(base, WebSocketInfo(uuid4().hex, SUBPROTOCOL)))
     if run is not None:
         run.begin(request)
     return request

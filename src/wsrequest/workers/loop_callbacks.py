@@ -41,27 +41,30 @@ class LoopCallbacks:
 
     Args:
         loop: where the calls are made.
+
+    Attributes:
+        waiting: the calls that are to be made. Empty when there is nothing to wake the loop for.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queue: deque[Callable[[], None]] = deque()
+        self.waiting: deque[Callable[[], None]] = deque()
         self._is_due = False  # the loop has been woken, and has not taken them yet
         self._context = Context()  # results are nobody's, or they would inherit a job's
         self._descriptor = self._opened = self._open()
 
     def post(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called on the event loop soon; from any thread, in order of posting."""
-        self._queue.append(callback)
+        self.waiting.append(callback)
         self.wake()
 
     def add(self, callback: Callable[[], None]) -> None:
         """Like ``post``, but leave it to ``wake`` or ``take`` when; one of them must follow."""
-        self._queue.append(callback)
+        self.waiting.append(callback)
 
     def wake(self) -> None:
         """See to it that the event loop takes what waits; from any thread."""
-        if self._is_due or not self._queue:
+        if self._is_due or not self.waiting:
             return
         self._is_due = True
         descriptor = self._descriptor
@@ -76,7 +79,7 @@ class LoopCallbacks:
     def take(self) -> None:
         """Make the calls that wait. On the event loop, in no job's context."""
         self._is_due = False  # first, so that whoever posts from now on wakes again
-        waiting = self._queue
+        waiting = self.waiting
         while waiting:
             callback = waiting.popleft()
             try:

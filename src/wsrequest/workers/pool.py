@@ -77,7 +77,6 @@ class WorkerPool:
     def submit(self, job: Job, queue_key: QueueKey) -> None:
         """Queue a job behind the others of its source."""
         with self._lock:
-            self._queue.add(job, queue_key)
             working = self._working - self._blocked
             is_late = not self._is_pacing and perf_counter() - self._begun > LOOK_SECONDS
             if working < self._threads and (is_late or not working):
@@ -85,6 +84,7 @@ class WorkerPool:
             elif not self._is_pacing:  # else the next look will tell whether one more is of use
                 self._is_pacing = True
                 self._begin_looking()
+            self._queue.add(job, queue_key)  # a thread that was called up waits for the lock
 
     async def call(self, function: Callable[..., T], *args: object, queue_key: QueueKey) -> T:
         """Run a function in a worker thread and return its result, or raise what it raises.
@@ -231,44 +231,40 @@ class WorkerPool:
     def _next(self, seat: "_Seat") -> Job | None:
         """End the last job, wait for another, and take it. None when the thread is to end."""
         while True:
+            # In one piece: every job passes here, and the calls would cost more than they do.
             with self._lock:
-                self._give_back(seat)
-                job, is_over = None if self._rests_early() else self._take(seat), False
-                may_wait = job is not None and self._is_pacing
-                if job is None:
+                ended, seat.queue_key = seat.queue_key, None
+                if ended is not None and self._queue.give_back(ended, self._blocked):
+                    self._look_at_released()
+                working = self._working - self._blocked
+                rests_early = self._is_one_too_many and working > 1
+                self._is_one_too_many = False
+                job, is_over, may_wait = None, False, False
+                taken = (
+                    None
+                    if rests_early or working > self._threads
+                    else self._queue.take(self._blocked)
+                )
+                if taken is not None:
+                    job, seat.queue_key = taken
+                    self._begun = perf_counter()
+                    may_wait = self._is_pacing  # the next look takes the results, too
+                else:
                     self._working -= 1
                     is_over = self._stopped
                     if not is_over:
                         self._resting.append(seat.gate)
-            if not may_wait:
+            if not may_wait and self._callbacks.waiting:
                 self._callbacks.wake()
             if job is not None or is_over:
                 return job
+            ended = taken = None  # a thread that rests keeps no connection alive
             while not seat.gate.acquire(timeout=_LINGER_SECONDS):
                 with self._lock:
                     if seat.gate in self._resting and self._alive - self._blocked > self._threads:
                         self._resting.remove(seat.gate)
                         self._alive -= 1
                         return None
-
-    def _rests_early(self) -> bool:
-        is_one_too_many, self._is_one_too_many = self._is_one_too_many, False
-        return is_one_too_many and self._working - self._blocked > 1
-
-    def _give_back(self, seat: "_Seat") -> None:
-        queue_key, seat.queue_key = seat.queue_key, None
-        if queue_key is not None and self._queue.give_back(queue_key, self._blocked):
-            self._look_at_released()
-
-    def _take(self, seat: "_Seat") -> Job | None:
-        if self._working - self._blocked > self._threads:
-            return None
-        taken = self._queue.take(self._blocked)
-        if taken is None:
-            return None
-        job, seat.queue_key = taken
-        self._begun = perf_counter()
-        return job
 
 
 class _Seat:

@@ -249,7 +249,7 @@ class FairQueue:
         """A job of a source has ended; as ``release``."""
         queue_key.taken -= 1
         queue_key.group.taken -= 1
-        return self.release(blocked)
+        return bool(self.fair_share.held) and self.release(blocked)
 
     def release(self, blocked: int) -> bool:
         """Let those go on for whom there is room by now. Whether there were any."""

@@ -70,7 +70,7 @@ IDENTITY = (
     Defence(
         (9,),
         "a session has ended if its user may not log in any more",
-        SRC + "request/auth.py",
+        SRC + "connection/identity.py",
         (
             (
                 "return bool(get_user(request).is_authenticated)",
@@ -397,7 +397,7 @@ IDENTITY = (
         (32, 13),
         "a login over the socket moves the connection to the new session",
         SRC + "connection/identity.py",
-        (("has_changed = self._jar.update(", 'has_changed = CookieJar("").update('),),
+        (("has_changed = self.cookies.update(", 'has_changed = CookieJar("").update('),),
         (
             ACCEPTANCE + "test_accounts.py::test_login_holds_at_once[uvicorn-sansio]",
             UNIT + "connection/test_connection.py"

@@ -205,7 +205,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         self.peer.messages.clear()
         places = self._running()
         held = [name for name, entry in self.held.items() if entry in places]
-        running = len(list(self.peer.connection.dispatcher._schedule))
+        running = len(list(self.peer.connection.dispatcher._running))
         return (
             not self.ledger.owed
             and all(STAGES[name].begun.is_set() for name in held)
@@ -290,7 +290,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         assert not connection.dispatcher._session.body_bytes
         assert not connection.dispatcher._tasks
         assert not connection.dispatcher._send_queue.waiting_bytes
-        assert not list(connection.dispatcher._schedule) and not self.pool._blocked
+        assert not list(connection.dispatcher._running) and not self.pool._blocked
 
 
 @pytest.mark.once

@@ -490,11 +490,11 @@ async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not
         for id in range(2, 8):
             peer.say(id=id, url=f"/quick/{id}/")
         await happens(STAGES["a"].begun)
-        await peer.becomes(lambda: len(list(peer.connection.dispatcher._schedule)) == 8)
+        await peer.becomes(lambda: len(list(peer.connection.dispatcher._running)) == 8)
         STAGES["a"].go.set()
-        await peer.becomes(lambda: len(list(peer.connection.dispatcher._schedule)) <= 1)
+        await peer.becomes(lambda: len(list(peer.connection.dispatcher._running)) <= 1)
         STAGES["b"].go.set()  # which the thread has begun, or the connection taken back in time
-        await peer.becomes(lambda: not list(peer.connection.dispatcher._schedule))
+        await peer.becomes(lambda: not list(peer.connection.dispatcher._running))
         assert ORDER in (["a"], ["a", "b"])
         peer.reads.set()
         for id in range(8):

@@ -38,7 +38,7 @@ class Wire:
         self.rooms += 1
         assert self.send_queue.has_room()
 
-    def on_sending(self) -> None:
+    def on_sending(self, since: float) -> None:
         self.sendings += 1
 
     async def flush(self) -> None:
@@ -253,7 +253,7 @@ async def test_a_frame_is_sent_in_the_context_of_its_request(scheduler: int) -> 
     LOCAL.name = "the socket"
     middleware = Middleware()
     middleware.scheduler = scheduler
-    send_queue = SendQueue(middleware.send, 10, lambda: None, lambda: None)
+    send_queue = SendQueue(middleware.send, 10, lambda: None, lambda since: None)
     one, two = of_request("one"), of_request("two")
     contexts = [("a", one), ("b", None), ("c", two), ("d", one), ("e", None)]
 
@@ -270,7 +270,7 @@ async def test_a_frame_is_sent_in_the_context_of_its_request(scheduler: int) -> 
 async def test_a_request_may_be_in_its_context_while_it_sends() -> None:
     context = of_request("one")
     middleware = Middleware()
-    send_queue = SendQueue(middleware.send, 10, lambda: None, lambda: None)
+    send_queue = SendQueue(middleware.send, 10, lambda: None, lambda since: None)
     context.run(send_queue.put, "a", context)
     await asyncio.wait_for(send_queue.flush(), SECONDS)
     assert [name for _, name, *_ in middleware.seen] == ["one"]
@@ -286,7 +286,7 @@ async def test_a_writer_that_is_cancelled_cancels_what_it_sends_in_a_context() -
         finally:
             ends.append(SPAN.get())
 
-    send_queue = SendQueue(send, 10, lambda: None, lambda: None)
+    send_queue = SendQueue(send, 10, lambda: None, lambda since: None)
     send_queue.put("a", of_request("one"))
     await asyncio.sleep(0)
     send_queue.discard()
@@ -299,7 +299,7 @@ async def test_a_send_that_fails_in_a_context_breaks_the_outbox() -> None:
         await asyncio.sleep(0)
         raise OSError("the client has gone")
 
-    send_queue = SendQueue(send, 10, lambda: None, lambda: None)
+    send_queue = SendQueue(send, 10, lambda: None, lambda since: None)
     send_queue.put("a", of_request("one"))
     await asyncio.wait_for(send_queue.flush(), SECONDS)
     assert send_queue.is_broken

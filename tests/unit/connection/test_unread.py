@@ -171,7 +171,7 @@ async def test_an_outbox_tells_what_waits_beyond_what_any_may_leave() -> None:
     async def send(event: Any) -> None:
         await go.wait()
 
-    send_queue = SendQueue(send, 10**6, lambda: None, lambda: None, on_waiting=told.append)
+    send_queue = SendQueue(send, 10**6, lambda: None, lambda since: None, on_waiting=told.append)
     send_queue.put(b"x" * _UNSEEN_BYTES)
     assert told == []
     send_queue.put(b"x" * 1000)
@@ -196,7 +196,7 @@ async def test_what_breaks_counts_no_more() -> None:
         await asyncio.sleep(0)
         raise OSError
 
-    send_queue = SendQueue(send, 10**6, lambda: None, lambda: None, on_waiting=told.append)
+    send_queue = SendQueue(send, 10**6, lambda: None, lambda since: None, on_waiting=told.append)
     send_queue.put(b"x" * (_UNSEEN_BYTES + 1))
     await send_queue.flush()
     assert told == [1, 0]

@@ -354,7 +354,7 @@ async def held(peer: Peer) -> None:
 
 
 def settling(peer: Peer) -> Any:
-    return peer.connection.dispatcher._settling
+    return peer.connection.dispatcher._barrier
 
 
 @pytest.mark.asyncio

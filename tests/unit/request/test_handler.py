@@ -25,6 +25,7 @@ from django.views import View
 from tests.unit.request.callers import Caller
 from wsrequest.request import handler
 from wsrequest.request.handler import Handler, finish_thread, prepare_thread
+from wsrequest.request.response import Outcome
 from wsrequest.workers.pool import WorkerPool
 from wsrequest.workers.queue import QueueKey
 
@@ -556,12 +557,13 @@ def test_a_file_is_read_in_large_pieces_behind_a_wrapper(watched: list[Any]) -> 
 
 
 def test_a_request_that_cannot_be_made_is_the_caller_s_error(heard: list[str]) -> None:
-    class Failing(Caller):
-        def make_request(self, environ: dict[str, Any]) -> WSGIRequest:
-            raise ValueError("no request can be made")
+    def fail(request: WSGIRequest) -> None:
+        raise ValueError("no request can be made")
 
+    caller = Caller()
+    caller.prepare = fail
     with pytest.raises(ValueError, match="no request can be made"):
-        Handler().handle(make("/plain/").environ, Failing())
+        Handler().handle(make("/plain/").environ, caller)
     assert heard == ["started", "finished"]
 
 
@@ -584,18 +586,20 @@ def test_a_cancelled_view_is_an_error_unless_nobody_waits(
 
 def test_requests_within_requests_keep_apart() -> None:
     """A view may run another request in its thread, as ``WebSocketRequest`` does."""
-    handler, outer, inner = Handler(), Caller(), Caller()
+    handler, caller = Handler(), Caller()
+    inner: list[Outcome] = []
+    outer: list[Outcome] = []
 
     def carry(view: Any) -> Any:
         def run(*args: Any) -> Any:
-            handler.handle(make("/plain/").environ, inner).close()
+            handler.handle(make("/plain/").environ, Caller(), inner.append).close()
             return async_to_sync(view)(*args)
 
         return run
 
-    outer.carry = carry
-    assert handler.handle(make("/async/").environ, outer).content == b"async"
-    assert [len(caller.outcomes) for caller in (outer, inner)] == [1, 1]
+    caller.carry = carry
+    assert handler.handle(make("/async/").environ, caller, outer.append).content == b"async"
+    assert [len(outcomes) for outcomes in (outer, inner)] == [1, 1]
 
 
 SPAN: ContextVar[str] = ContextVar("span", default="none")

@@ -21,7 +21,7 @@ from wsrequest.request.environ import (
     check_referrer,
     make_base,
     make_environ,
-    make_request,
+    request_attributes,
     split_url,
     takes_referrer,
 )
@@ -67,7 +67,9 @@ def request_of(
         cookie=cookie,
         token_scheme="JWT",
     )
-    return make_request(environ, made_base, INFO)
+    request = WSGIRequest(environ)
+    vars(request).update(request_attributes(made_base, INFO))
+    return request
 
 
 def by_http(raw: bytes, root_path: str = "") -> WSGIRequest:

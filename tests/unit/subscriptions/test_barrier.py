@@ -36,7 +36,7 @@ async def live(**kwargs: Any) -> AsyncIterator[Peer]:
             yield peer
         dispatcher = peer.connection.dispatcher
         assert not dispatcher._tasks and not dispatcher._session
-        assert dispatcher._settling is None or not dispatcher._settling._waiting
+        assert dispatcher._barrier is None or not dispatcher._barrier._waiting
 
 
 async def goes_on(peer: Peer, id: Any, url: str) -> None:
@@ -51,7 +51,7 @@ def write(peer: Peer, name: str, id: Any = 9, **message: Any) -> None:
 async def is_held(peer: Peer) -> None:
     """Wait until an answer waits."""
     dispatcher = peer.connection.dispatcher
-    await peer.becomes(lambda: dispatcher._settling is not None and dispatcher._settling._waiting)
+    await peer.becomes(lambda: dispatcher._barrier is not None and dispatcher._barrier._waiting)
 
 
 async def goes_on_and_is_held(peer: Peer) -> None:
@@ -276,7 +276,7 @@ async def test_a_connection_that_is_lost_waits_for_no_first_run() -> None:
         await is_held(peer)
         peer.vanish()
         await asyncio.wait([peer.task])
-        assert not peer.connection.dispatcher._settling._waiting  # type: ignore[union-attr]
+        assert not peer.connection.dispatcher._barrier._waiting  # type: ignore[union-attr]
         STAGES["a"].go.set()
 
 
@@ -340,7 +340,7 @@ async def test_a_cancelled_answer_is_not_sent() -> None:
         await goes_on_and_is_held(peer)
         peer.say(id=9, cancel=True)
         await peer.obeyed()
-        assert not peer.connection.dispatcher._settling._waiting  # type: ignore[union-attr]
+        assert not peer.connection.dispatcher._barrier._waiting  # type: ignore[union-attr]
         STAGES["a"].go.set()
         await peer.until(lambda: len(peer.of(1)) == 2)
         await peer.obeyed()
@@ -362,7 +362,7 @@ async def test_a_connection_that_is_lost_waits_for_nothing() -> None:
         await goes_on_and_is_held(peer)
         peer.vanish()
         await asyncio.wait([peer.task])
-        assert not peer.connection.dispatcher._settling._waiting  # type: ignore[union-attr]
+        assert not peer.connection.dispatcher._barrier._waiting  # type: ignore[union-attr]
         STAGES["a"].go.set()
 
 
@@ -398,7 +398,7 @@ async def test_an_answer_that_waits_does_not_hold_its_request() -> None:
         await goes_on_and_is_held(peer)
         write(peer, "b", 10, data="x" * 1000, headers={"X-Long": "y" * 1000})
         await peer.becomes(lambda: waits() == 2)
-        held = peer.connection.dispatcher._settling._waiting  # type: ignore[union-attr]
+        held = peer.connection.dispatcher._barrier._waiting  # type: ignore[union-attr]
         assert [call.message for call in held] == [Request("POST", "", 9), Request("POST", "", 10)]
         assert [call.cookie for call in held] == ["", ""]
         STAGES["a"].go.set()

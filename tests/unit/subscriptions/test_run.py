@@ -144,11 +144,11 @@ async def test_a_run_never_prolongs_a_session(
         monkeypatch.setattr(store, "save", save)
         await goes_on(peer, url="/token/a/")
         assert saved == [key]
-        cookies = peer.connection.identity.cookie_for("/")
+        cookies = peer.connection.identity.cookies.header("/")
         for number in (1, 2, 3):
             commit(a=number)
             await nth(peer, 1, number + 1)
-        assert saved == [key] and peer.connection.identity.cookie_for("/") == cookies
+        assert saved == [key] and peer.connection.identity.cookies.header("/") == cookies
 
 
 async def test_a_logout_in_a_run_logs_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,21 +343,21 @@ async def test_what_guards_against_the_client_does_not_take_its_word() -> None:
 async def test_no_cookie_of_such_a_run_is_kept(origin: str | None) -> None:
     async with service_open() as server, connected(server, origin=origin) as peer:
         first = await resumes(peer, url="/facts/a/?sets=1")
-        peer.connection.identity._jar.update(["seen=; Max-Age=0; Path=/"], "/")
+        peer.connection.identity.cookies.update(["seen=; Max-Age=0; Path=/"], "/")
         assert first.cookies is None and "Set-Cookie" not in first.headers
         commit(a=1)
         second = await nth(peer, 1, 2)
         assert second.cookies is None and "Set-Cookie" not in second.headers
-        assert peer.connection.identity.cookie_for("/") == ""
+        assert peer.connection.identity.cookies.header("/") == ""
         await goes_on(peer, id=2, url="/facts/b/?sets=1")
-        assert peer.connection.identity.cookie_for("/") == "seen=0"
+        assert peer.connection.identity.cookies.header("/") == "seen=0"
 
 
 # A form whose token needs a secret that the visitor does not have.
 
 
 def secret_of(peer: Peer) -> str:
-    return peer.connection.identity._jar.get("csrftoken") or ""
+    return peer.connection.identity.cookies.get("csrftoken") or ""
 
 
 def can_be_sent(peer: Peer, body: bytes) -> bool:

@@ -617,7 +617,7 @@ async def test_an_answer_that_was_made_for_another_is_not_taken_for_this_ones() 
 async def test_a_cookie_that_has_ended_is_sent_no_more() -> None:
     """At its end, not at the next commit: a fresh GET would be answered otherwise from then on."""
     async with live() as peer:
-        peer.connection.identity._jar.update(["who=ann; Path=/; Max-Age=1"], "/")
+        peer.connection.identity.cookies.update(["who=ann; Path=/; Max-Age=1"], "/")
         first = await goes_on(peer, url="/table/a/")
         assert json.loads(first.body or b"") == {"value": 0, "who": "ann"}
         assert json.loads((await nth(peer, 1, 2)).body) == {"value": 0, "who": None}
@@ -627,7 +627,7 @@ async def test_a_cookie_that_has_ended_is_sent_no_more() -> None:
 
 async def test_a_run_has_the_cookies_of_its_own_time() -> None:
     async with live() as peer:
-        peer.connection.identity._jar.update(["who=ann; Path=/; Max-Age=60"], "/")
+        peer.connection.identity.cookies.update(["who=ann; Path=/; Max-Age=60"], "/")
         await goes_on(peer, url="/table/a/")
         subscriptions = peer.connection.dispatcher._subscriptions
         assert subscriptions is not None and subscriptions._ending is not None
@@ -640,7 +640,7 @@ async def test_a_run_has_the_cookies_of_its_own_time() -> None:
 
 async def test_no_timer_outlives_the_live_requests_that_it_is_for() -> None:
     async with live() as peer:
-        peer.connection.identity._jar.update(["who=ann; Path=/; Max-Age=60"], "/")
+        peer.connection.identity.cookies.update(["who=ann; Path=/; Max-Age=60"], "/")
         await goes_on(peer, url="/table/a/")
         peer.say(id=1, cancel=True)
         await peer.obeyed()
@@ -664,7 +664,7 @@ async def test_a_cookie_that_is_set_again_moves_nothing() -> None:
         runs = STAGES["a"].count
         for line in ("csrftoken=abc; Path=/; Max-Age=60", "who=ann; Path=/"):
             name, _, value = line.partition(";")[0].partition("=")
-            assert not peer.connection.identity._jar.update([line], "/"), (name, value)
+            assert not peer.connection.identity.cookies.update([line], "/"), (name, value)
         subscriptions = peer.connection.dispatcher._subscriptions
         assert subscriptions is not None
         subscriptions.refresh()
