@@ -32,7 +32,7 @@ from wsrequest.live.tracking.reads import ReadSet, current, reading
 from wsrequest.live.tracking.schema import folded
 from wsrequest.live.tracking.wrapping import Wrapping
 
-__all__ = ["THROTTLES", "Caches", "session_places", "store_of", "travels"]
+__all__ = ["THROTTLES", "Caches", "session_places", "store_of"]
 
 THROTTLES = (*COUNTERS, "axes-*")
 """Keys that are no dependency: counters of throttles, and of django-axes."""
@@ -79,11 +79,6 @@ def session_places(cache: Any, key: str) -> list[str]:
 
 def _session_place(store: str, key: str) -> str:
     return f"{SESSIONS}{store}:{key}"
-
-
-def travels(database: str) -> bool:
-    """Whether what is written there can be read by other processes."""
-    return database.startswith(CACHES) and not database.startswith(_LOCAL)
 
 
 class Caches:
