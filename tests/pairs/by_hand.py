@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from wsrequest.live.sql import analyzer, functions, narrowing, predicates, tokenizer
+from wsrequest.live.sql import analyzer, functions, predicates, tokenizer
 from wsrequest.live.sql.statement_cache import StatementCache
 from wsrequest.live.sql.tables import Walk, walk
 from wsrequest.live.tracking import connection as connection_module
@@ -131,7 +131,7 @@ PAIRS = (
             "SELECT count(*) FROM gone WHERE id = %s",
             [1, 2],
         ),
-        lambda: mock.patch.object(narrowing, "_begins_with", lambda tokenizer, verb: True),
+        lambda: mock.patch.object(predicates, "_begins_with", lambda tokenizer, verb: True),
     ),
     Pair(
         "schema",
