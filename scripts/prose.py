@@ -69,7 +69,6 @@ PENDING: tuple[str, ...] = (
     "src/wsrequest/live/tracking/wrapping.py",
     "src/wsrequest/live/waits.py",
     "src/wsrequest/management/access.py",
-    "src/wsrequest/management/applications.py",
     "src/wsrequest/management/commands/runserver.py",
     "src/wsrequest/management/commands/runwebsockets.py",
     "src/wsrequest/management/listening.py",

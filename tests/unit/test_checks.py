@@ -1,7 +1,7 @@
 """Each system check finds its misconfiguration, and nothing in a project that has none."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from importlib.machinery import ModuleSpec
@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import uvicorn
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.middleware import RemoteUserMiddleware
@@ -20,6 +21,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 from django.urls import include, path, re_path
+from django.utils.functional import SimpleLazyObject, lazy
 from django.views.decorators.cache import never_cache
 from rest_framework.authentication import (
     RemoteUserAuthentication,
@@ -36,7 +38,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from wsrequest.asgi import Application, get_asgi_application
 from wsrequest.checks import CHECKS, deployment, project
 from wsrequest.checks.project import check_caches
-from wsrequest.management.applications import find_socket, look_up
+from wsrequest.management.applications import Found, find_socket, look_up
 
 APPS: list[str] = list(settings.INSTALLED_APPS)
 LOCAL_MEMORY = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -682,10 +684,49 @@ def closed_over(wrapped: object) -> object:
     return wrapper
 
 
+def module_of(text: str) -> Callable[[object], Any]:
+    """What makes the ``application`` of a module with this text, and with ``wrapped`` in it."""
+
+    def wrap(wrapped: object) -> Any:
+        names = {"wrapped": wrapped}
+        exec(text, names)
+        return names["application"]
+
+    return wrap
+
+
+FUNCTION = """
+async def application(scope, receive, send):
+    await (wrapped if scope["type"] == "websocket" else plain)(scope, receive, send)
+"""
+FUNCTIONS = """
+async def dispatch(scope, receive, send):
+    def chosen():
+        return wrapped
+    await chosen()(scope, receive, send)
+
+async def application(scope, receive, send):
+    await dispatch(scope, receive, send)
+"""
+INSTANCE = """
+class Dispatcher:
+    async def __call__(self, scope, receive, send):
+        await self.serve(scope, receive, send)
+
+    async def serve(self, scope, receive, send):
+        await wrapped(scope, receive, send)
+
+application = Dispatcher()
+"""
+
+
 @pytest.mark.parametrize(
     "wrap",
     [
         pytest.param(lambda application: application, id="itself"),
+        pytest.param(module_of(FUNCTION), id="a global of a function"),
+        pytest.param(module_of(FUNCTIONS), id="a global of a function that it calls"),
+        pytest.param(module_of(INSTANCE), id="a global of a method"),
         pytest.param(Wrapper, id="an attribute"),
         pytest.param(SlottedWrapper, id="a slot"),
         pytest.param(lambda application: OneSlotWrapper(application).method, id="a bound method"),
@@ -715,6 +756,59 @@ def test_cache_that_live_requests_cannot_see_is_named(monkeypatch: pytest.Monkey
     assert check_caches() == []
 
 
+async def served_by_a_function(scope: Any, receive: Any, send: Any) -> None:
+    """As an application is written that dispatches by hand."""
+
+
+class ServedByAnObject:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """As ASGI middleware is written."""
+
+
+class ServedByAMethod:
+    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
+        """As an application may also be written."""
+
+
+def returns_a_coroutine(scope: Any, receive: Any, send: Any) -> Any:
+    return served_by_a_function(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("application", "is_sound"),
+    [
+        pytest.param(served_by_a_function, True, id="function"),
+        pytest.param(ServedByAnObject(), True, id="object"),
+        pytest.param(partial(served_by_a_function), False, id="partial"),
+        pytest.param(partial(ServedByAnObject()), False, id="partial-of-an-object"),
+        pytest.param(ServedByAMethod().serve, False, id="method"),
+        pytest.param({"websocket": served_by_a_function}, False, id="dict"),
+        pytest.param(returns_a_coroutine, False, id="function-that-returns-a-coroutine"),
+        pytest.param(ServedByAnObject, True, id="class-that-needs-no-arguments"),
+        pytest.param(partial(get_asgi_application), True, id="partial-that-needs-no-arguments"),
+    ],
+)
+def test_application_that_uvicorn_takes_for_asgi_2_is_named(
+    application: Any, is_sound: bool, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = uvicorn.Config(application, lifespan="off", log_config=None)
+    config.load()
+    assert (config.interface == "asgi3") is is_sound
+    found = Found(application, socket=get_asgi_application())
+    monkeypatch.setattr(project, "look_up", lambda path: found)
+    expected = [] if is_sound else ["W041"]
+    assert ids(ASGI_APPLICATION="plain_asgi.application") == expected
+
+
+def test_find_socket_evaluates_no_lazy_object_that_code_names() -> None:
+    def never() -> object:
+        pytest.fail("evaluated")
+
+    text = "async def application(scope, receive, send):\n    wrapped\n"
+    assert find_socket(module_of(text)(SimpleLazyObject(never))) is None
+    assert find_socket(module_of(text)(lazy(never, object)())) is None
+
+
 def test_find_socket_comes_to_an_end() -> None:
     circle: list[object] = []
     circle.append(circle)
@@ -740,6 +834,7 @@ def test_every_check_is_tried() -> None:
         "W018",
         "W025",
         "W030",
+        "W041",
     }
     assert {f"wsrequest.{id}" for id in tried} == set(CHECKS)
 

@@ -18,7 +18,7 @@ from wsrequest.checks.table import TAG, message
 from wsrequest.conf import conf
 from wsrequest.faults import faults, path_fault, sound
 from wsrequest.live.tracking.databases import are_likely_copies
-from wsrequest.management.applications import look_up
+from wsrequest.management.applications import is_asgi_3, look_up
 
 __all__ = [
     "check_application",
@@ -76,7 +76,9 @@ def check_application(**kwargs: Any) -> list[CheckMessage]:
     if found.error is not None:
         error = f"{type(found.error).__name__}: {found.error}"
         return [message("wsrequest.W008", path=path, error=error)]
-    return [] if found.socket is not None else [message("wsrequest.W009", path=path)]
+    if found.socket is None:
+        return [message("wsrequest.W009", path=path)]
+    return [] if is_asgi_3(found.application) else [message("wsrequest.W041", path=path)]
 
 
 @register(TAG)

@@ -82,6 +82,12 @@ _TABLE = {
         "django.core.asgi. If runwebsockets serves this project's sockets, take ASGI_APPLICATION "
         "out or silence this check.",
     ),
+    "wsrequest.W041": Words(
+        "uvicorn takes ASGI_APPLICATION ({path}) for an application of ASGI 2, and fails at each "
+        "request.",
+        "Make it an async function, or an object whose class has an async __call__. Or start "
+        "uvicorn with --interface asgi3.",
+    ),
     "wsrequest.W010": Words(
         "The database {alias} is SQLite in memory, of which each thread has one of its own.",
         "Use a file. Requests run on several threads and would see different data.",

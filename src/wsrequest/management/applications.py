@@ -1,23 +1,27 @@
-"""The ASGI application of the project, and whether the socket is in it.
+"""Finds the project's ASGI application, and the application of wsrequest in it.
 
-Owns finding what ASGI_APPLICATION names and looking through what wraps it.
+ASGI middleware wraps an application in ways of its own. So this looks through attributes, closures
+and containers, and through the globals that a function names.
 """
 
+import inspect
 import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction
+from django.utils.functional import LazyObject, Promise
 from django.utils.module_loading import import_string
 
 from wsrequest.asgi import ASGI, Application
 
-__all__ = ["Found", "find_socket", "look_up"]
+__all__ = ["Found", "find_socket", "is_asgi_3", "look_up"]
 
-_MAX_OBJECTS = 2000  # that are looked through; a wrapper's application is found among the first
+_MAX_OBJECTS = 2000  # to look through. The application that a wrapper has is among the first.
 _OPAQUE = (str, bytes, int, float, type, ModuleType, type(None))
 
 
@@ -26,9 +30,9 @@ class Found:
     """What a dotted path names.
 
     Attributes:
-        application: None when it cannot be imported.
-        socket: the application of wsrequest that it is or wraps, None without.
-        error: why it cannot be imported.
+        application: None if it cannot be imported.
+        socket: the application of wsrequest that it is or wraps. None if there is not one.
+        error: the reason why it cannot be imported.
     """
 
     application: ASGI | None = None
@@ -40,8 +44,8 @@ def look_up(dotted: str) -> Found | None:
     """Import the application at ``dotted``, and look for the socket in it.
 
     Returns:
-        None when its module is being imported at this moment: whoever does so
-        runs the system checks itself, and there is nothing to be seen yet.
+        None while its module is being imported. The module itself runs the system checks then,
+        and there is nothing to see yet.
     """
     if _is_being_imported(dotted):
         return None
@@ -52,10 +56,27 @@ def look_up(dotted: str) -> Found | None:
     return Found(application, find_socket(application))
 
 
+def is_asgi_3(application: Any) -> bool:
+    """Whether uvicorn can serve it as ASGI 3, if nothing tells uvicorn the interface.
+
+    Source: uvicorn, ``Config.load``.
+    """
+    if not callable(application):
+        return False
+    try:
+        inspect.signature(application).bind()
+    except TypeError:
+        call = application if inspect.isfunction(application) else application.__call__
+        return iscoroutinefunction(call)
+    except ValueError:  # no signature, so nothing is certain
+        return True
+    return True  # uvicorn calls what needs no arguments: it may return an application
+
+
 def find_socket(application: object) -> Application | None:
-    """The application of wsrequest that ``application`` is, or wraps as ASGI middleware does."""
+    """Return the application of wsrequest that ``application`` is, or passes requests to."""
     waiting: deque[object] = deque([application])
-    seen: dict[int, object] = {}  # the objects too, or the number of one that went could come again
+    seen: dict[int, object] = {}  # with the objects, because the id of a deleted one can come again
     while waiting and len(seen) < _MAX_OBJECTS:
         candidate = waiting.popleft()
         if isinstance(candidate, Application):
@@ -82,11 +103,32 @@ def _held_by(holder: Any) -> Iterator[object]:
                     yield cell.cell_contents
                 except ValueError:  # not filled yet
                     continue
+            yield from _globals_of(holder)
         yield from getattr(holder, "__dict__", {}).values()
         for base in type(holder).__mro__:
             slots = base.__dict__.get("__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:
                 yield getattr(holder, name, None)
+        yield from _methods_of(holder)
+
+
+def _globals_of(function: FunctionType) -> Iterator[object]:
+    """The globals that the code of a function names, and the code of functions in it."""
+    codes = [function.__code__]
+    for code in codes:
+        codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+        for name in code.co_names:
+            found = function.__globals__.get(name)
+            if not isinstance(found, (LazyObject, Promise)):  # looking into it would evaluate it
+                yield found
+
+
+def _methods_of(holder: object) -> Iterator[object]:
+    """The methods of an object that is called as an application is."""
+    bases = type(holder).__mro__
+    if any(isinstance(base.__dict__.get("__call__"), FunctionType) for base in bases):
+        for base in bases:
+            yield from (each for each in base.__dict__.values() if isinstance(each, FunctionType))
 
 
 def _is_being_imported(dotted: object) -> bool:
