@@ -11,7 +11,7 @@ import { originOf, type IsTrusted } from "./origins.js";
 import { escaped, MAX_REDIRECTS, redirected } from "./redirects.js";
 import { policyOf, refererOf } from "./referrers.js";
 import type { Body, Progress, WireResponse } from "./request.js";
-import { asRedirected, headersOf, opaqueRedirect, responseOf } from "./responses.js";
+import { headersOf, responseOf, withFacts } from "./responses.js";
 import type { Socket } from "./socket.js";
 import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
 
@@ -102,20 +102,23 @@ export function createFetch(
   /** Sends a request, and follows redirects. */
   const follow = async (request: Request, body: Body, token: Token, how: CallOptions): Promise<Response> => {
     for (let count = 0; ; count++) {
-      const response = await send(request, body, token, how);
-      if (response instanceof Response) return count ? asRedirected(response) : response;
-      const { status, cookies, csrf } = response;
-      if (csrf) http.csrfToken = csrf;
-      if (cookies) await http.redeem(cookies);
-      // 421: another connection may reach the right server, so try once more (Fetch standard, "HTTP fetch").
-      if (status === 421 && !(body instanceof ReadableStream)) {
-        const other = await http.send(request, body, token);
-        return count ? asRedirected(other) : other;
+      let response = await send(request, body, token, how);
+      const { status } = response;
+      if (!(response instanceof Response)) {
+        const { cookies, csrf } = response;
+        if (csrf) http.csrfToken = csrf;
+        if (cookies) await http.redeem(cookies);
+        // 421: another connection may reach the right server, so try once more (Fetch standard, "HTTP fetch").
+        if (status === 421 && !(body instanceof ReadableStream)) response = await http.send(request, body, token);
       }
+      // It came over HTTP, perhaps after redirects over the socket.
+      if (response instanceof Response) return count ? withFacts(response, { redirected: true }) : response;
       const headers = headersOf(response);
       const location = escaped(headers.get("location"));
       const isRedirect = REDIRECTS.includes(status);
-      if (isRedirect && request.redirect === "manual") return opaqueRedirect(request.url);
+      if (isRedirect && request.redirect === "manual") {
+        return withFacts(Response.error(), { url: request.url, type: "opaqueredirect" });
+      }
       if (!isRedirect || location === null) return responseOf(response, headers, request, count > 0, how.isAbortable);
       if (response.body instanceof ReadableStream) await response.body.cancel();
       if (request.redirect === "error") throw new RequestFailed("The response is a redirect.");
@@ -186,5 +189,5 @@ function cacheHeaders({ cache }: Request): Record<string, string> {
 /** The referrer policy of the page: from its own markup, or else from the client's option. */
 function pagePolicy(option: ReferrerPolicy = ""): ReferrerPolicy {
   const tags = globalThis.document?.querySelectorAll<HTMLMetaElement>("meta[name=referrer]") ?? [];
-  return policyOf([...tags].at(-1)?.content ?? null) ?? option;
+  return policyOf([...tags].at(-1)?.content) ?? option;
 }

@@ -66,8 +66,8 @@ function reasonOf({ response, code }: Partial<RequestFailed>): EndReason {
   return status < 400 ? "moved" : "failed"; // status 0 is a redirect over HTTP: the browser hides its status
 }
 
-/** Starts a live request, and keeps the state of `subscription` up to date. */
-export function startLive(context: LiveContext, subscription: Subscription, ...[url, ...rest]: LiveCall): LiveRequest {
+/** Starts a live request, and keeps the state of `subscription` up to date. `isWatched` says whether the page notices its end. */
+export function startLive(context: LiveContext, subscription: Subscription, isWatched: () => boolean, ...[url, ...rest]: LiveCall): LiveRequest {
   const { client, socket, http, tokens, socketUrl, baseUrl } = context;
   const { openTimeoutMs = 2000 } = context.options;
   // If the last argument is a callback, it has none of these members.
@@ -309,7 +309,9 @@ export function startLive(context: LiveContext, subscription: Subscription, ...[
     stop.abort();
     if (reason !== "closed" && reason !== "failed") clear(); // the visitor may not see it any more, or it is gone
     setState("ended", undefined, error, reason);
-    latest.end(reason === "closed" ? undefined : error);
+    const isClosed = reason === "closed";
+    latest.end(isClosed ? undefined : error);
+    if (!isClosed && !isWatched()) void Promise.reject(error); // reported as an unhandled rejection
   }
 
   function close(): void {

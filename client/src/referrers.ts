@@ -19,7 +19,7 @@ const RULES = new Map<string, Rule>([
 ]);
 
 /** The policy that a `Referrer-Policy` header names: the last known one. Null if it names none. */
-export function policyOf(header: string | null): ReferrerPolicy | null {
+export function policyOf(header?: string | null): ReferrerPolicy | null {
   const names = (header ?? "").split(",").map((name) => name.trim().toLowerCase());
   return (names.filter((name) => RULES.has(name)).at(-1) ?? null) as ReferrerPolicy | null;
 }

@@ -1,7 +1,7 @@
 /** Makes real Responses from what came over the socket, with the properties that a constructor cannot set. */
 import { EMPTY, type Bytes } from "./messages.js";
 import { originOf } from "./origins.js";
-import { PHRASES } from "./phrases.js";
+import { phraseOf } from "./phrases.js";
 import type { WireResponse } from "./request.js";
 
 const NULL_BODY = [204, 205, 304];
@@ -21,7 +21,7 @@ export function responseOf(from: WireResponse, headers: Headers, request: Reques
   const hasNone = NULL_BODY.includes(status) || method === "HEAD";
   const content = decoded(body, headers);
   const given = hasNone ? null : isAbortable && content instanceof Uint8Array ? abortable(content, signal, from) : content;
-  const response = new Response(given, { status, headers, statusText: PHRASES[status] ?? "" });
+  const response = new Response(given, { status, headers, statusText: phraseOf(status) });
   const isForeign = globalThis.location && originOf(url) !== globalThis.location.origin;
   // A Response's URL has no fragment (Fetch standard, "url" of a Response).
   return withFacts(response, { url: url.split("#")[0], redirected, type: isForeign ? "cors" : "basic" }, from);
@@ -58,21 +58,11 @@ function abortable(bytes: Bytes, signal: AbortSignal, from: Pick<WireResponse, "
   );
 }
 
-/** Marks a Response that came over HTTP, after redirects over the socket. */
-export function asRedirected(response: Response): Response {
-  return withFacts(response, { redirected: true }, {});
-}
-
 /** Decompresses what the application has compressed, as fetch does. A script cannot decompress other codings. */
 function decoded(body: WireResponse["body"], headers: Headers): Bytes | ReadableStream<Bytes> {
   const coding = headers.get("content-encoding")?.toLowerCase() as CompressionFormat;
   if (!body || !/^(gzip|deflate)$/.test(coding)) return body ?? EMPTY;
   return new Response(body).body!.pipeThrough(new DecompressionStream(coding));
-}
-
-/** What fetch returns for a redirect that it does not follow. Nothing in it can be read. */
-export function opaqueRedirect(url: string): Response {
-  return withFacts(Response.error(), { url, type: "opaqueredirect" }, {});
 }
 
 /** The headers of a fetched Response cannot be changed (Fetch standard, guard "immutable"). */
@@ -81,7 +71,8 @@ const immutable = (): never => {
 };
 const IMMUTABLE = Object.fromEntries(["append", "delete", "set"].map((name) => [name, { value: immutable }]));
 
-function withFacts(response: Response, facts: object, from: Pick<WireResponse, "reason">): Response {
+/** Gives a Response and its clones these properties. If `from` has a reason, reading the body rejects with it. */
+export function withFacts(response: Response, facts: object, from: Pick<WireResponse, "reason"> = {}): Response {
   const define = (name: string, value: unknown): unknown => Object.defineProperty(response, name, { value });
   for (const [name, value] of Object.entries(facts)) define(name, value);
   Object.defineProperties(response.headers, IMMUTABLE);

@@ -43,14 +43,10 @@ export function subscribe(context: LiveContext, call: LiveCall): Subscription {
   const target = new EventTarget() as Subscription;
   const listen = target.addEventListener.bind(target);
   let isWatched = typeof call[1] !== "function"; // whether the page notices the end
-  listen("statechange", () => {
-    const { state, reason, error } = target;
-    // If the page does not notice the end, report the error as an unhandled rejection.
-    if (state === "ended" && reason !== "closed" && !isWatched) void Promise.reject(error);
-  });
-  const loaded = import("./live.js").then(({ startLive }) => startLive(context, target, ...call));
+  const loaded = import("./live.js").then(({ startLive }) => startLive(context, target, () => isWatched, ...call));
   loaded.catch((error: unknown) => {
     Object.assign(target, { state: "ended", reason: "failed", error }).dispatchEvent(new Event("statechange"));
+    if (!isWatched) throw error; // reported as an unhandled rejection
   });
   const watched = (): typeof loaded => {
     isWatched = true;

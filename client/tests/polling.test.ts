@@ -452,6 +452,21 @@ describe("an end", () => {
     expect(uncaught.mock.calls.map(([error]) => error as unknown)).toEqual(Array(count).fill(subscription.error));
   });
 
+  test.each([
+    ["and nobody notices", 1, () => {}],
+    ["and ready() rejects", 0, (subscription: Subscription) => expect(subscription.ready()).rejects.toBeInstanceOf(Error)],
+  ])("because live.js could not be loaded is a failure, %s", async (_, count, watch) => {
+    vi.doMock("../src/live.js", () => Promise.reject(new Error("offline")));
+    connect();
+    const subscription = live("/a/", () => {});
+    await watch(subscription);
+    await until(() => subscription.state === "ended");
+    await quiet();
+    vi.doUnmock("../src/live.js");
+    expect(subscription.reason).toBe("failed");
+    expect(uncaught.mock.calls.map(([error]) => error as unknown)).toEqual(Array(count).fill(subscription.error));
+  });
+
   test("by close() is no error for anybody", async () => {
     connect();
     const subscription = live("/a/", () => {});
