@@ -98,7 +98,7 @@ class Hub:
         await asyncio.sleep(0)
         ledger, count = Ledger(LIMITS), 0
         for frame in split(data):
-            connection.exchange.receive(frame)
+            connection.dispatcher.receive(frame)
             ledger.take(frame)
             count += 1
             if not frame or count == MOST_WAITING:  # an empty frame lets the views run, too
@@ -107,19 +107,19 @@ class Hub:
         await self._settle(peer, ledger)
         peer.vanish()
         await asyncio.wait_for(peer.task, SECONDS)
-        assert not connection.exchange._session and not connection.exchange._session.body_bytes
-        assert not connection.exchange._tasks and not list(connection.exchange._schedule)
-        assert not connection.exchange._send_queue.waiting_bytes and not self._lane._blocked
+        assert not connection.dispatcher._session and not connection.dispatcher._session.body_bytes
+        assert not connection.dispatcher._tasks and not list(connection.dispatcher._schedule)
+        assert not connection.dispatcher._send_queue.waiting_bytes and not self._lane._blocked
 
     async def _settle(self, peer: Peer, ledger: Ledger) -> None:
         """Give credit to all that could want it, and wait for everything that is owed."""
         for entry in ledger.unfinished:
             if entry.credit is not None and entry.id is not None:
                 id = f'"{entry.id}"' if isinstance(entry.id, str) else entry.id
-                peer.connection.exchange.receive(f'{{"id":{id},"credit":{PLENTY}}}')
+                peer.connection.dispatcher.receive(f'{{"id":{id},"credit":{PLENTY}}}')
         ledger.settle()
         async with asyncio.timeout(SECONDS):
-            while ledger.owed or list(peer.connection.exchange._schedule):
+            while ledger.owed or list(peer.connection.dispatcher._schedule):
                 for message in peer.messages:
                     ledger.came(message)
                 peer.messages.clear()

@@ -86,7 +86,7 @@ async def test_a_flood_of_tickets_has_one_turn(settings: Any) -> None:
         ]
         pool = application._get_server().pool
         await asyncio.sleep(0)
-        mark = pool.call(int, source=QueueKey())
+        mark = pool.call(int, queue_key=QueueKey())
         order: list[str] = []
         for ticket in tickets:
             ticket.task.add_done_callback(lambda _: order.append("ticket"))
