@@ -21,8 +21,8 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.browser_rows import JOBS, WAYS, Job, bodies
-from benchmarks.measure import Environs, Sample, Samples, Say, core_busy, others
-from benchmarks.servers import Server, end_process, processor_seconds, running
+from benchmarks.measure import Environs, Sample, Samples, Say, others
+from benchmarks.servers import Server, core_busy, end_process, processor_seconds, running
 from benchmarks.subjects import SUBJECTS
 
 _FLAGS = (
@@ -116,7 +116,8 @@ class Chromium:
             if found.get("id") == id:  # what has none is an event
                 if "error" in found:
                     raise SystemExit(f"{method}: {found['error']}")
-                return found["result"]
+                result: dict[str, Any] = found["result"]
+                return result
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression of JavaScript, or what its promise resolves with."""

@@ -230,7 +230,7 @@ def measure(
         rounds, seconds, environs, core, say,
     )  # fmt: skip
     numbers = [number for number in CROWDS if crowd("ours", number) in wanted]
-    names = [name for name in ("ours", "bare") if name in subjects]
+    names: list[str] = [name for name in ("ours", "bare") if name in subjects]
     if numbers and names:
         samples |= crowds(numbers, names, rounds, seconds, environs, core, say)
     return samples

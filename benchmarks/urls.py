@@ -79,18 +79,19 @@ def slow(request: HttpRequest, pk: int, n: int) -> JsonResponse:
 def set_score(request: HttpRequest, pk: int) -> JsonResponse:
     """Commit a change; answer at which time of ``time.perf_counter`` COMMIT returned."""
     n, stamps = json.loads(request.body)["n"], []
-    commit = connection._commit
+    database: Any = connection
+    commit = database._commit
 
     def stamped() -> None:
         commit()
         stamps.append(time.perf_counter())
 
-    connection._commit = stamped  # the innermost: what hears of commits is within the time
+    database._commit = stamped  # the innermost: what hears of commits is within the time
     try:
         with transaction.atomic():
             Score.objects.filter(pk=pk).update(n=n)
     finally:
-        del connection._commit
+        del database._commit
     return JsonResponse({"committed": stamps[0]})
 
 

@@ -179,9 +179,9 @@ def _names(tree: ast.Module, path: str) -> Iterator[tuple[int, str]]:
                     yield node.lineno, name
             case ast.Attribute():
                 # `import django` is enough to write django.conf.settings.
-                name = _dotted(node)
-                if name is not None and _within(name, "django.conf"):
-                    yield node.lineno, name
+                dotted = _dotted(node)
+                if dotted is not None and _within(dotted, "django.conf"):
+                    yield node.lineno, dotted
 
 
 def _last_name(node: ast.expr) -> str:

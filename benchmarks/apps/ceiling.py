@@ -1,6 +1,7 @@
 """The in-process ceiling: BaseHandler.get_response with its signals in one thread, no server.
 
 A process that is kept for all rounds. It reads a path and a number of seconds
+from typing import Any
 from each line of its input, runs that view so long, and prints one JSON object.
 """
 
@@ -8,6 +9,7 @@ import io
 import json
 import sys
 import time
+from typing import Any
 
 import django
 from django.core import signals
@@ -36,7 +38,7 @@ def run(handler: WSGIHandler, environ: dict[str, object]) -> bytes:
     """Run one request from its start signal to its close; return the body."""
     own = environ.copy()
     signals.request_started.send(sender=WSGIHandler, environ=own)
-    response = handler.get_response(WSGIRequest(own))
+    response: Any = handler.get_response(WSGIRequest(own))
     response._handler_class = WSGIHandler
     if response.status_code != 200:
         raise SystemExit(f"the ceiling got status {response.status_code}")

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import django
 from django.apps import apps
@@ -94,7 +95,8 @@ def measured(
 def main() -> None:
     """Serve the commands until the input ends."""
     django.setup()
-    apps.get_app_config("wsrequest").live.tracker.uninstall()
+    app: Any = apps.get_app_config("wsrequest")
+    app.live.tracker.uninstall()
     # Like the application's own, where somebody narrows by the key of each table.
     tracker = ChangeTracker(lambda changes: None, wanted=lambda database, table: (("id",),))
     known = jobs()

@@ -166,7 +166,7 @@ class Client:
             while True:
                 self._kept.append(Frame.read(self.socket.recv(seconds)))
         except ConnectionClosed as closed:
-            return closed.rcvd and closed.rcvd.code
+            return None if closed.rcvd is None else closed.rcvd.code
 
 
 @contextmanager
@@ -187,8 +187,8 @@ def connect(
         pairs.append(("Cookie", "; ".join(f"{name}={value}" for name, value in cookies.items())))
     with open_socket(
         f"ws://{server.host}{path}",
-        origin=origin and Origin(origin),
-        subprotocols=subprotocol and [Subprotocol(subprotocol)],
+        origin=Origin(origin) if origin else None,
+        subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
         additional_headers=pairs,
         compression=compression,
         proxy=None,

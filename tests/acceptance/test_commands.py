@@ -93,7 +93,7 @@ def runserver(project_data: Path) -> Iterator[Server]:
 def runwebsockets(project_data: Path) -> Iterator[Callable[..., Any]]:
     """Start ``runwebsockets`` with further arguments, settings as environment variables."""
 
-    def start(*arguments: str, **changes: str) -> Any:
+    def start(*arguments: str, **changes: Any) -> Any:
         port = free_port()
         return running(
             project_data, "runwebsockets", f"127.0.0.1:{port}", *arguments, port=port, **changes

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_what_is_excluded_is_there_by_http_and_not_by_events(
 @pytest.mark.parametrize("header", ["X-Accel-Redirect", "X-Sendfile", "x-lighttpd-send-file"])
 @pytest.mark.parametrize("credit", [{}, {"credit": 2**20}], ids=["whole", "in-parts"])
 def test_an_answer_for_the_proxy_never_leaves(
-    any_client: Client, any_server: Server, header: str, credit: dict[str, int]
+    any_client: Client, any_server: Server, header: str, credit: dict[str, Any]
 ) -> None:
     url = f"/handed-over/?header={header}"
     for method in ("GET", "HEAD"):

@@ -4,6 +4,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from tests.acceptance.client import Client, Frame, connect
 from tests.acceptance.servers import BUFFERS_WITHOUT_LIMIT, COMMANDS, Server, wait_until
 
 MIB = 2**20
-DEAF = {"max_queue": 1, "ping_interval": None}
+DEAF: dict[str, Any] = {"max_queue": 1, "ping_interval": None}
 """A client of ``websockets`` that takes no more from its line than the test asks for."""
 
 

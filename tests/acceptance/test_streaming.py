@@ -16,7 +16,7 @@ EVENTS = ["/events/", "/events/async/"]
 
 
 def error_code(answer: Answer) -> str | None:
-    return answer.error and answer.error["code"]
+    return None if answer.error is None else answer.error["code"]
 
 
 @pytest.mark.parametrize("url", STREAMS)

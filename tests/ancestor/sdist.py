@@ -45,7 +45,9 @@ def read(directory: Path) -> str:
         fetch(directory)
     if digest(archive) != SHA256:
         raise Unavailable(f"{archive} is not the sdist of {NAME} {VERSION}: its SHA-256 differs.")
-    with tarfile.open(archive) as opened, opened.extractfile(MEMBER) as member:
+    with tarfile.open(archive) as opened:
+        member = opened.extractfile(MEMBER)
+        assert member is not None
         return member.read().decode()
 
 

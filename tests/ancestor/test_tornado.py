@@ -136,7 +136,7 @@ def test_tornado_survives_a_client_that_does_not_wait(tornado: Tornado) -> None:
         assert json.loads(ask(socket, url="/release/?name=gone")) == {"released": "gone"}
 
         def is_finished() -> bool:
-            return json.loads(ask(socket, url="/state/?name=gone"))["finished"] == 1
+            return bool(json.loads(ask(socket, url="/state/?name=gone"))["finished"] == 1)
 
         wait_until(is_finished)
         assert ask(socket, url="/ready/") == "ready"

@@ -5,8 +5,8 @@ import pytest
 from benchmarks.clients import WrongAnswer
 from benchmarks.live_report import live_tables
 from benchmarks.live_rows import BURST, CROWDS, crowd, live_comparisons, matching, tracking
-from benchmarks.report import judge, judge_all, markdown, percentile, targets_table
-from benchmarks.rows import FAMILIES
+from benchmarks.report import judge_all, markdown, percentile, targets_table
+from benchmarks.rows import FAMILIES, Comparison
 from benchmarks.subjects import SUBJECTS
 from benchmarks.subscribers import payloads
 
@@ -14,7 +14,7 @@ MANY = crowd("ours", 1000)
 QUIET = {"server_others": 0.0, "load_others": 0.0, "server_busy": 1.0, "cpu_s_per_1000": 0.02}
 
 
-def of_row(row, figure=None, how=None):
+def of_row(row: int, figure: str | None = None, how: str | None = None) -> list[Comparison]:
     return [
         each
         for each in live_comparisons()
@@ -22,11 +22,11 @@ def of_row(row, figure=None, how=None):
     ]
 
 
-def deliveries(*p95_ms, **others):
+def deliveries(*p95_ms: float, **others: float) -> list[dict[str, float]]:
     return [{"p95_ms": value, "last_ms": value, "runs": 1.0, **QUIET, **others} for value in p95_ms]
 
 
-def test_rows_are_eight_to_fourteen_of_known_subjects():
+def test_rows_are_eight_to_fourteen_of_known_subjects() -> None:
     found = live_comparisons()
     assert {each.row for each in found} == set(FAMILIES["live"])
     for each in found:
@@ -34,19 +34,19 @@ def test_rows_are_eight_to_fourteen_of_known_subjects():
             assert point.subject in SUBJECTS or point.subject == "bundle"
 
 
-def test_crowds_look_at_rows_of_their_own():
+def test_crowds_look_at_rows_of_their_own() -> None:
     assert len(set(CROWDS.values())) == len(CROWDS)
     assert BURST in CROWDS
 
 
-def test_time_of_a_delivery_is_judged_by_itself_and_beside_the_bare_loop():
+def test_time_of_a_delivery_is_judged_by_itself_and_beside_the_bare_loop() -> None:
     samples = {MANY: deliveries(30, 50, 40), crowd("bare", 1000): deliveries(20, 20, 20)}
     ms, ratio = judge_all(of_row(9, "p95_ms"), samples)
     assert (ms.basis, ms.middle, ms.least, ms.most, ms.cpu) == ("clock", 40, 30, 50, None)
     assert (ratio.basis, ratio.middle, ratio.cpu) == ("clock", 2.0, 1.0)
 
 
-def test_time_of_a_delivery_has_only_the_clock():
+def test_time_of_a_delivery_has_only_the_clock() -> None:
     samples = {MANY: deliveries(80, server_others=0.9)}
     (verdict,) = judge_all(of_row(9, "p95_ms", "alone"), samples)
     assert (verdict.basis, verdict.is_met) == ("busy clock", False)
@@ -56,19 +56,21 @@ def test_time_of_a_delivery_has_only_the_clock():
     )
 
 
-def test_view_that_runs_twice_for_a_commit_misses_its_target():
+def test_view_that_runs_twice_for_a_commit_misses_its_target() -> None:
     comparison, _ = of_row(9, "runs")
-    assert judge(comparison, {MANY: deliveries(30)}).is_met
-    assert not judge(comparison, {MANY: deliveries(30, runs=1.1)}).is_met
+    [once] = judge_all([comparison], {MANY: deliveries(30)})
+    [twice] = judge_all([comparison], {MANY: deliveries(30, runs=1.1)})
+    assert once.is_met and not twice.is_met
 
 
-def test_one_stale_subscriber_misses_the_target():
+def test_one_stale_subscriber_misses_the_target() -> None:
     (comparison,) = of_row(10)
-    verdicts = [judge(comparison, {crowd("ours", 100): [{"current": c}]}) for c in (1.0, 0.99)]
-    assert [verdict.is_met for verdict in verdicts] == [True, False]
+    for current, is_met in ((1.0, True), (0.99, False)):
+        [verdict] = judge_all([comparison], {crowd("ours", 100): [{"current": current}]})
+        assert verdict.is_met is is_met
 
 
-def test_cost_of_a_query_is_what_it_takes_more_than_without():
+def test_cost_of_a_query_is_what_it_takes_more_than_without() -> None:
     read, write = of_row(12, how="difference")[:2]
     samples = {
         tracking("read", "idle"): [{"us": 103.0}],
@@ -76,14 +78,14 @@ def test_cost_of_a_query_is_what_it_takes_more_than_without():
         tracking("write", "idle"): [{"us": 111.0}],
         tracking("write", "without"): [{"us": 100.0}],
     }
-    found = [judge(each, samples) for each in (read, write)]
+    found = judge_all([read, write], samples)
     assert [(each.basis, each.middle, each.is_met) for each in found] == [
         ("cpu", 3.0, True),
         ("cpu", 11.0, False),
     ]
 
 
-def test_tables_hold_what_was_measured_and_no_more():
+def test_tables_hold_what_was_measured_and_no_more() -> None:
     samples = {MANY: deliveries(30), matching(100): [{"us": 1.25}]}
     tables = live_tables(samples)
     text = markdown(judge_all(live_comparisons(), samples), {}, "1 round.", "live.svg", tables)
@@ -93,13 +95,13 @@ def test_tables_hold_what_was_measured_and_no_more():
     assert "## Looking at statements" not in text
 
 
-def test_percentile_is_of_the_values():
+def test_percentile_is_of_the_values() -> None:
     values = [float(value) for value in range(100, 0, -1)]
     assert [percentile(values, share) for share in (0.5, 0.95, 1.0)] == [51, 96, 100]
     assert percentile([7.0], 0.99) == 7.0
 
 
-def test_frames_are_taken_out_whole():
+def test_frames_are_taken_out_whole() -> None:
     short, long = b"\x81\x02hi", b"\x81\x7e" + (300).to_bytes(2) + b"x" * 300
     data = short + long
     for cut in range(len(data)):
@@ -108,6 +110,6 @@ def test_frames_are_taken_out_whole():
         assert (first + second, rest) == ([b"hi", b"x" * 300], b"")
 
 
-def test_frame_that_is_no_text_is_a_wrong_answer():
+def test_frame_that_is_no_text_is_a_wrong_answer() -> None:
     with pytest.raises(WrongAnswer, match="0x89"):
         payloads(b"\x89\x00")

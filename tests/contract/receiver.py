@@ -41,6 +41,10 @@ class Receiver:
     def positions(self) -> list[int]:
         return [item[0] for item in self.came if item != LOST]
 
+    def take_until_came(self, count: int) -> None:
+        """The same until so many messages have come."""
+        self.take_turns_until(lambda: len(self.came) >= count)
+
     def take_turns_until(self, condition: Callable[[], object]) -> None:
         """Make the calls that are posted until the condition holds; fails when none comes."""
         while not condition():

@@ -40,7 +40,7 @@ def test_messages_of_many_threads_all_come_to_all(bus: Bus) -> None:
     for publisher in publishers:
         publisher.start()
     for receiver in receivers:
-        receiver.take_turns_until(lambda came=receiver.came: len(came) >= threads * each)
+        receiver.take_until_came(threads * each)
     for publisher in publishers:
         publisher.join()
     first, second = receivers

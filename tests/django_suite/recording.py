@@ -79,7 +79,8 @@ class Sent:
     @contextmanager
     def noted(cls) -> Iterator[None]:
         with ExitStack() as undo:
-            for handler in (ClientHandler, AsyncClientHandler):
+            handlers: tuple[Any, ...] = (ClientHandler, AsyncClientHandler)
+            for handler in handlers:
                 undo.callback(setattr, handler, "__call__", handler.__call__)
                 handler.__call__ = cls._noting(handler.__call__)
             yield
@@ -104,7 +105,7 @@ class Runner(DiscoverRunner):
             if os.environ.get(OVER_WEBSOCKET):
                 replaced.enter_context(replace_django_clients())
             replaced.enter_context(Sent.noted())
-            result = super().run_suite(suite, **kwargs)
+            result: Any = super().run_suite(suite, **kwargs)
         found = {"outcomes": result.outcomes, "sent": sorted(Sent.ids)}
         Path(os.environ[OUTCOMES]).write_text(json.dumps(found))
         return result

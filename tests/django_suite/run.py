@@ -55,7 +55,10 @@ class Comparison:
 
     def table(self) -> str:
         """One line for each label, as Markdown."""
-        label = lambda test: test.partition(".")[0]  # noqa: E731
+
+        def label(test: str) -> str:
+            return test.partition(".")[0]
+
         passed, differing = Counter(map(label, self.passed)), Counter(map(label, self.differing))
         sent = Counter(map(label, self.sent))
         lines = [

@@ -55,10 +55,10 @@ def tests_of(version: str, directory: Path) -> Path:
 
 
 def _check_version(opened: tarfile.TarFile, version: str) -> None:
-    with opened.extractfile(f"django-{version}/PKG-INFO") as member:
-        lines = member.read().decode().splitlines()
+    member = opened.extractfile(f"django-{version}/PKG-INFO")
+    lines = [] if member is None else member.read().decode().splitlines()
     if "Name: Django" not in lines or f"Version: {version}" not in lines:
-        raise Unavailable(f"{opened.name} does not call itself Django {version}.")
+        raise Unavailable(f"{opened.name!r} does not call itself Django {version}.")
 
 
 def _fetch(version: str, directory: Path) -> None:

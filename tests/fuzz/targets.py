@@ -94,7 +94,7 @@ class Hub:
         peer = Peer()
         connection = Connection(peer.send, base(), None, self._server, ConnectionConfig(LIMITS))
         peer.connection, peer.pool = connection, self._lane
-        peer.task = asyncio.create_task(connection.run(peer.receive))
+        peer.task = asyncio.ensure_future(connection.run(peer.receive))
         await asyncio.sleep(0)
         ledger, count = Ledger(LIMITS), 0
         for frame in split(data):

@@ -1,7 +1,8 @@
 """Views that end by themselves, for connections that a fuzzer drives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
@@ -31,7 +32,7 @@ async def later(request: HttpRequest) -> HttpResponse:
 def cookie(request: HttpRequest) -> HttpResponse:
     response = HttpResponse("set")
     for name, value in list(request.GET.items())[:5]:
-        response.set_cookie("c" + str(len(name)), value[:20])
+        response.set_cookie("c" + str(len(name)), str(value)[:20])
     return response
 
 
@@ -63,7 +64,7 @@ def events(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(iter([b"data: 1\n\n"]), content_type="text/event-stream")
 
 
-VIEWS = {
+VIEWS: dict[str, Callable[..., Any]] = {
     "": query, "e/": echo, "f/": form, "x/": fail, "a/": later, "c/": cookie, "s/": stream,
     "t/": later_stream, "l/": large, "v/": events,
 }  # fmt: skip

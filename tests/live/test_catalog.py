@@ -60,7 +60,10 @@ def test_rows_that_the_database_deletes_are_told(story: Story) -> None:
 def test_keys_that_the_database_updates_are_told(story: Story) -> None:
     branch = Branch.objects.create(name="attic")
     Leaf.objects.create(pk=1, branch=branch, text="a")
-    moved = lambda: list(Leaf.objects.filter(branch_id=77))  # noqa: E731
+
+    def moved() -> Any:
+        return list(Leaf.objects.filter(branch_id=77))
+
     assert not story.wakes(moved, lambda: Branch.objects.filter(pk=branch.pk).update(name="loft"))
     assert story.wakes(
         moved, lambda: run_sql("UPDATE live_branch SET id = 77 WHERE id = %s", branch.pk)
@@ -71,7 +74,10 @@ def test_keys_that_the_database_updates_are_told(story: Story) -> None:
 @only_postgresql
 def test_truncate_goes_on_to_tables_that_no_model_refers_from(story: Story) -> None:
     run_sql("ALTER TABLE live_notebook ADD COLUMN tag bigint REFERENCES live_tag (id)")
-    read = lambda: list(Notebook.objects.values_list("title"))  # noqa: E731
+
+    def read() -> Any:
+        return list(Notebook.objects.values_list("title"))
+
     assert story.wakes(read, lambda: run_sql("TRUNCATE live_tag CASCADE"))
 
 
@@ -79,10 +85,15 @@ def test_truncate_goes_on_to_tables_that_no_model_refers_from(story: Story) -> N
 
 
 def test_column_that_folds_case_does_not_narrow(story: Story) -> None:
-    view = lambda: list(Leaf.objects.filter(text="A").values_list("pk"))  # noqa: E731
+    def view() -> Any:
+        return list(Leaf.objects.filter(text="A").values_list("pk"))
+
     assert story.wakes(view, lambda: Leaf.objects.create(pk=1, text="a"))
     assert view() == [(1,)]
-    by_key = lambda: list(Leaf.objects.filter(pk=1))  # noqa: E731
+
+    def by_key() -> Any:
+        return list(Leaf.objects.filter(pk=1))
+
     assert not story.wakes(by_key, lambda: Leaf.objects.filter(pk=2).update(text="a"))
 
 
@@ -204,7 +215,10 @@ def test_trigger_that_cannot_be_read_writes_any_table(
 @only_postgresql
 def test_trigger_that_changes_its_row_leaves_it_unknown(database: Database, story: Story) -> None:
     make_trigger(database.vendor, "live_note", "NEW.text = 'changed'", "BEFORE INSERT OR UPDATE")
-    view = lambda: list(Note.objects.filter(text="changed").values_list("pk"))  # noqa: E731
+
+    def view() -> Any:
+        return list(Note.objects.filter(text="changed").values_list("pk"))
+
     assert story.wakes(view, lambda: Note.objects.create(text="b"))
     assert len(view()) == 1
 
@@ -232,7 +246,10 @@ def test_trigger_that_writes_elsewhere_in_place_of_a_row_is_told(
     body = "INSERT INTO live_notebook (title) VALUES (NEW.name)"
     body += "; SELECT RAISE(IGNORE)" if database.vendor == "sqlite" else "; RETURN NULL"
     make_trigger(database.vendor, "live_tag", body, "BEFORE INSERT")
-    titles = lambda: list(Notebook.objects.values_list("title"))  # noqa: E731
+
+    def titles() -> Any:
+        return list(Notebook.objects.values_list("title"))
+
     assert story.wakes(titles, lambda: run_sql("INSERT INTO live_tag (name) VALUES ('moved')"))
     assert titles() == [("moved",)]
 

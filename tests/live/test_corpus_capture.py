@@ -60,7 +60,10 @@ def test_ca01c_expression_of_an_order_is_read(story: Story) -> None:
 
 def test_ca01d_many_to_many_inside_a_case_is_read(story: Story) -> None:
     kind = Case(When(tags__name="first", then=Value(1)), default=Value(0))
-    view = lambda: list(Note.objects.annotate(kind=kind))  # noqa: E731
+
+    def view() -> Any:
+        return list(Note.objects.annotate(kind=kind))
+
     assert story.wakes(view, tag_note)
     assert story.wakes(view, lambda: Tag.objects.update(name="x"))
 
@@ -75,10 +78,15 @@ def test_ca01e_nested_exists_is_read(story: Story) -> None:
 
 
 def test_ca02_note_does_not_wake_notebooks(story: Story) -> None:
-    write = lambda: Note.objects.create(text="b")  # noqa: E731
+    def write() -> Any:
+        return Note.objects.create(text="b")
+
     assert not story.wakes(lambda: list(Notebook.objects.all()), write)
     assert not story.wakes(lambda: list(Tag.objects.prefetch_related("note_set")), rename_room)
-    notes = lambda: list(Note.objects.prefetch_related("tags"))  # noqa: E731
+
+    def notes() -> Any:
+        return list(Note.objects.prefetch_related("tags"))
+
     assert not story.wakes(notes, lambda: Notebook.objects.create(title="x"))
 
 
@@ -91,7 +99,9 @@ def test_ca03_update_in_autocommit_is_told_when_it_is_done(
 
 
 def test_ca04a_case_of_raw_sql_does_not_matter(story: Story) -> None:
-    view = lambda: list(Mixed.objects.all())  # noqa: E731
+    def view() -> Any:
+        return list(Mixed.objects.all())
+
     table = '"Live_MixedCase"'
     assert story.wakes(view, lambda: run_sql(f"Insert Into {table} (text) Values ('b')"))
 
@@ -115,7 +125,9 @@ def test_ca04b_verb_is_seen(verb: str, story: Story) -> None:
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_ca04b_replace_is_seen(story: Story) -> None:
-    write = lambda: run_sql("REPLACE INTO live_tag (id, name) VALUES (1, 'x')")  # noqa: E731
+    def write() -> Any:
+        return run_sql("REPLACE INTO live_tag (id, name) VALUES (1, 'x')")
+
     assert story.wakes(lambda: list(Tag.objects.all()), write)
 
 
@@ -236,7 +248,9 @@ def test_ca09_write_after_a_lost_connection_is_told(
 def test_ca10_time_and_chance_are_for_the_view_to_name(
     story: Story, tracker: ChangeTracker
 ) -> None:
-    view = lambda: list(Tag.objects.annotate(at=Now()).order_by(Random()))  # noqa: E731
+    def view() -> Any:
+        return list(Tag.objects.annotate(at=Now()).order_by(Random()))
+
     assert story.wakes(view, create_tag)
     with tracker.reading() as reads:
         run_sql("SELECT CURRENT_TIMESTAMP")
@@ -315,13 +329,18 @@ def test_co07_row_of_select_related_is_read(story: Story) -> None:
 
 def test_co08_table_of_the_parent_is_read_and_written(story: Story) -> None:
     article = Article.objects.create(text="b", body="c")
-    view = lambda: Article.objects.get(pk=article.pk)  # noqa: E731
+
+    def view() -> Any:
+        return Article.objects.get(pk=article.pk)
+
     assert story.wakes(view, lambda: Note.objects.filter(pk=article.pk).update(text="d"))
     assert story.wakes(lambda: list(Note.objects.all()), article.save)
 
 
 def test_co09_raw_sql_is_seen(story: Story) -> None:
-    view = lambda: list(Tag.objects.raw("SELECT * FROM live_tag"))  # noqa: E731
+    def view() -> Any:
+        return list(Tag.objects.raw("SELECT * FROM live_tag"))
+
     assert story.wakes(view, lambda: run_sql("DELETE FROM live_tag"))
 
 
@@ -332,7 +351,10 @@ def test_co10_condition_in_a_subquery_is_read(story: Story) -> None:
 
 def test_co11_annotated_query_is_read(story: Story) -> None:
     count = Note.objects.filter(room=OuterRef("pk")).values("room").annotate(n=Count("pk"))
-    view = lambda: list(Room.objects.alias(n=count.values("n")).filter(n__gt=0))  # noqa: E731
+
+    def view() -> Any:
+        return list(Room.objects.alias(n=count.values("n")).filter(n__gt=0))
+
     assert story.wakes(view, lambda: Note.objects.create(text="b", room_id=1))
 
 
@@ -372,10 +394,15 @@ def test_co13_query_of_many_filters_is_parsed_once(story: Story) -> None:
 def test_co14_bulk_update_is_seen(story: Story) -> None:
     note = Note.objects.get()
     note.text = "b"
-    write = lambda: Note.objects.bulk_update([note], ["text"])  # noqa: E731
+
+    def write() -> Any:
+        return Note.objects.bulk_update([note], ["text"])
+
     assert story.wakes(lambda: list(Note.objects.all()), write)
 
 
 def test_co15_update_of_a_set_is_seen(story: Story) -> None:
-    write = lambda: Note.objects.filter(text="a").update(text="b")  # noqa: E731
+    def write() -> Any:
+        return Note.objects.filter(text="a").update(text="b")
+
     assert story.wakes(lambda: list(Note.objects.filter(text="b")), write)

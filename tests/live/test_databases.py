@@ -55,8 +55,12 @@ def test_second_alias_is_the_same_database(
 def test_schema_that_another_alias_changes_is_read_anew(
     database: Database, story: Story, tracker: ChangeTracker
 ) -> None:
-    rooms = lambda: list(Room.objects.values_list("name"))  # noqa: E731
-    rename = lambda: Tag.objects.update(name="x")  # noqa: E731
+    def rooms() -> Any:
+        return list(Room.objects.values_list("name"))
+
+    def rename() -> Any:
+        return Tag.objects.update(name="x")
+
     body = "UPDATE live_room SET name = 'by trigger'"
     with second_alias(database) as second:
         assert not story.wakes(rooms, rename)

@@ -162,13 +162,13 @@ def test_columns_that_can_be_compared(vendor: str) -> None:
 
 def test_column_with_a_collation_cannot_be_compared() -> None:
     class Folded(models.Model):
-        name = models.CharField(max_length=9, db_collation="nocase", primary_key=True)
+        name: Any = models.CharField(max_length=9, db_collation="nocase", primary_key=True)
 
         class Meta:
             app_label = "live"
 
     class Refers(models.Model):
-        to = models.ForeignKey(Folded, models.CASCADE)
+        to: Any = models.ForeignKey(Folded, models.CASCADE)
 
         class Meta:
             app_label = "live"

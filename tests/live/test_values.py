@@ -67,8 +67,13 @@ def test_member_of_an_enumeration_is_what_the_database_gets(kind: str, story: St
     for given in ("account", kind):
         run_sql("DELETE FROM live_account")
         Account.objects.create(kind=given, user=7)
-        view = lambda: list(Account.objects.filter(kind=kind, user=7, is_banned=False))  # noqa: E731
-        ban = lambda: Account.objects.filter(kind="account", user=7).update(is_banned=True)  # noqa: E731
+
+        def view() -> Any:
+            return list(Account.objects.filter(kind=kind, user=7, is_banned=False))
+
+        def ban() -> Any:
+            return Account.objects.filter(kind="account", user=7).update(is_banned=True)
+
         assert len(view()) == 1
         assert story.wakes(view, ban)
         assert view() == []
@@ -79,7 +84,10 @@ def test_member_of_an_enumeration_is_what_the_database_gets(kind: str, story: St
 
 def test_column_that_the_database_computes_does_not_narrow(story: Story) -> None:
     account = Account.objects.create(kind="A")
-    view = lambda: list(Account.objects.filter(label="a", user=0).values_list("pk"))  # noqa: E731
+
+    def view() -> Any:
+        return list(Account.objects.filter(label="a", user=0).values_list("pk"))
+
     assert view() == [(account.pk,)]
     assert story.wakes(view, lambda: Account.objects.filter(pk=account.pk).update(kind="B"))
     sql = "UPDATE live_account SET kind = %s WHERE label = %s"
@@ -139,7 +147,9 @@ def test_class_that_the_driver_adapts_is_any(
 
 
 def test_write_of_what_the_driver_adapts_is_any(database: Database, story: Story) -> None:
-    view = lambda: list(Note.objects.filter(text="OTHER").values_list("pk"))  # noqa: E731
+    def view() -> Any:
+        return list(Note.objects.filter(text="OTHER").values_list("pk"))
+
     with adapted(database, Shouting, lambda value: value.upper()):
         sql = "UPDATE live_note SET text = %s WHERE id = %s"
         assert story.wakes(view, lambda: run_sql(sql, Shouting("other"), 1))

@@ -42,7 +42,7 @@ def copy_in() -> None:
 
 
 def alter() -> None:
-    field = models.IntegerField(default=0)
+    field: models.Field[int, int] = models.IntegerField(default=0)
     field.set_attributes_from_name("added")
     with connections[ALIAS].schema_editor() as editor:
         editor.add_field(Tag, field)
@@ -262,7 +262,10 @@ def test_write_within_a_query_has_no_condition_of_the_query(
 ) -> None:
     first = Tag.objects.get()
     Tag.objects.create(name="y")
-    view = lambda: list(Tag.objects.filter(pk=first.pk))  # noqa: E731
+
+    def view() -> Any:
+        return list(Tag.objects.filter(pk=first.pk))
+
     for verb in ("UPDATE live_tag SET name = 'z'", "DELETE FROM live_tag"):
         assert story.wakes(
             view,

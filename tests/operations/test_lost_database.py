@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ KINDS: dict[str, dict[str, Any]] = {
         "OPTIONS": {"pool": {"min_size": 1, "max_size": 2, "timeout": 2}},
     },
 }
+
+
+def answers(client: Client) -> bool:
+    return client.get(URL).status == 200
 
 
 def statuses(client: Client, count: int) -> list[int]:
@@ -61,6 +66,7 @@ def assert_fails_as_over_http(server: Server, client: Client) -> None:
     assert client.get("/ready/").data == "ready"
 
 
+@pytest.mark.needs("postgresql")
 @pytest.mark.timeout(120)  # it starts PostgreSQL twice and as many servers as there are kinds
 def test_database_that_went_away_is_used_again_when_it_is_back(
     project_data: Path, serve: Callable[..., Server]
@@ -91,6 +97,6 @@ def test_database_that_went_away_is_used_again_when_it_is_back(
         with cluster.serve(port):
             for kind, client in clients.items():
                 if kind == "pool":  # it tries again after pauses that grow
-                    wait_until(lambda client=client: client.get(URL).status == 200, 20)
+                    wait_until(partial(answers, client), 20)
                 assert statuses(client, 3) == [200, 200, 200]
                 assert client.request("POST", ASYNC_URL).status == 201

@@ -196,9 +196,11 @@ def cascades_by_models_only() -> Iterator[None]:
         )
 
     with replacing(catalogs, "read_catalog", make):
-        installed().migrated("default")  # what a program before this one was told
+        tracker = installed()
+        assert tracker is not None
+        tracker.migrated("default")  # what a program before this one was told
         yield
-    installed().migrated("default")
+    tracker.migrated("default")
 
 
 # What was read.

@@ -186,7 +186,7 @@ def test_alias_of_the_same_store_and_an_own_object(viewers: Audience, backend: s
     with viewers.sees(live):
         made = caches.create_connection("default")
         made.set("number", 7)
-    cls = type(made)
+    cls: Any = type(made)
     parameters = {**caches.settings["default"]}
     parameters.pop("BACKEND")
     with viewers.sees(live):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -39,7 +40,7 @@ on_sqlite = pytest.mark.parametrize("vendor", ["sqlite"], indirect=True)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "live-corpus.md"
 
 
-def execute(text: object, parameters: object = None) -> None:
+def execute(text: Any, parameters: Any = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(text, parameters)
 
@@ -334,7 +335,7 @@ def test_co05_blocks_within_a_transaction_by_hand(viewers: Audience) -> None:
 def test_co06_relations_of_what_is_deleted(viewers: Audience) -> None:
     lives = [viewers.watch("/tagged/t1/"), viewers.watch("/prefetched/?kind=0")]
     with viewers.sees(lives[0]):
-        Book.objects.filter(tags__name="t1").first().delete()
+        Book.objects.filter(tags__name="t1")[0].delete()
     with viewers.sees(*lives):
         Tag.objects.get(name="t1").delete()
 

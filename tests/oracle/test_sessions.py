@@ -158,7 +158,7 @@ def test_save_that_is_undone_and_tried_again(
     cache.clear()  # where cached_db holds what was undone
     viewers.settle()
     session.save()
-    assert viewers.is_current(live) and b"5" in live.body
+    assert viewers.is_current(live) and b"5" in (live.body or b"")
     with viewers.runs(most=0):  # it is known what it holds
         session.save()
 
@@ -175,9 +175,9 @@ def test_session_ends_by_itself(
     session.save()
     with watching(visitor.cookie) as late:  # nobody has watched when it was saved
         live = late.watch("/cached/basket/")
-        assert b"1" in live.body
+        assert b"1" in (live.body or b"")
         time.sleep(3.5)
-        assert late.is_current(live) and b"1" not in live.body
+        assert late.is_current(live) and b"1" not in (live.body or b"1")
 
 
 @pytest.mark.parametrize("is_async", [False, True])

@@ -15,6 +15,7 @@ import psycopg
 import psycopg.sql
 from django.conf import settings
 from django.contrib.auth import get_user_model, login
+from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.core.management import call_command
 from django.core.management.color import no_style
@@ -129,14 +130,13 @@ OTHERS = (
 
 def fill() -> None:
     """Make all tables as they are at the begin of each program."""
-    user = get_user_model()
     names = [
         model._meta.db_table
         for model in (*TABLES, *OTHERS, models.Secret, models.Book.tags.through)
     ]
     names += [models.Note.about.through._meta.db_table, "django_session"]
-    names += [user._meta.db_table, user.groups.through._meta.db_table]
-    names += [user.user_permissions.through._meta.db_table]
+    names += [User._meta.db_table, User.groups.through._meta.db_table]
+    names += [User.user_permissions.through._meta.db_table]
     sql = connection.ops.sql_flush(no_style(), names, reset_sequences=True, allow_cascade=False)
     connection.ops.execute_sql_flush(sql)
     for alias in ("default", "table"):
@@ -144,7 +144,7 @@ def fill() -> None:
             caches[alias].clear()
     with transaction.atomic():
         for number, name in enumerate(USERS, 1):
-            user.objects.create(pk=number, username=name)
+            User.objects.create(pk=number, username=name)
         _fill_tables()
 
 

@@ -190,7 +190,8 @@ def tags_add(a: int, b: int, c: int) -> None:
 
 @write
 def tags_add_from_there(a: int, b: int, c: int) -> None:
-    Tag.objects.get(pk=a % 4 + 1).book_set.add(key(b))
+    tag: Any = Tag.objects.get(pk=a % 4 + 1)
+    tag.book_set.add(key(b))
 
 
 @write
@@ -205,7 +206,8 @@ def tags_set(a: int, b: int, c: int) -> None:
 
 @write
 def tags_clear(a: int, b: int, c: int) -> None:
-    Tag.objects.get(pk=a % 4 + 1).book_set.clear()
+    tag: Any = Tag.objects.get(pk=a % 4 + 1)
+    tag.book_set.clear()
 
 
 @write

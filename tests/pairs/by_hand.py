@@ -17,7 +17,7 @@ from wsrequest.live.tracking import connection as connection_module
 
 __all__ = ["PAIRS", "Pair"]
 
-Sql = tuple[str, Sequence[object]]
+Sql = tuple[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ PAIRS = (
         ("postgresql",),
         (("SELECT last_value, is_called FROM oracle_notebook_id_seq", []),),
         ("SELECT nextval('oracle_notebook_id_seq')", []),
-        lambda: mock.patch.dict(functions.WRITTEN_BY, clear=True),  # type: ignore[call-overload]  # a dict
+        lambda: mock.patch.dict(functions.WRITTEN_BY, clear=True),
     ),
     Pair(
         "query-in-a-text",

@@ -49,7 +49,7 @@ def _tables() -> tuple[str, ...]:
 class Query:
     """A text with its parameters, run again and again."""
 
-    def __init__(self, sql: str, params: Sequence[object]) -> None:
+    def __init__(self, sql: str, params: Sequence[Any]) -> None:
         self.name = f"sql {sql!r} {list(params)!r}"
         self._sql, self._params = sql, list(params)
 

@@ -29,6 +29,7 @@ def test_no_change_is_missed(vendor: str, kind: str) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.needs("postgresql")
 @pytest.mark.parametrize("way", ["--pool", "--psycopg2"])
 def test_no_change_is_missed_by_another_way_to_connect(way: str) -> None:
     command = [sys.executable, "-m", "tests.pairs.pairs", "--seconds", "5", "--seed", "suite", way]

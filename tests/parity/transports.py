@@ -149,7 +149,7 @@ class Socket:
                 open_socket(
                     f"ws://{host}/ws/",
                     sock=raw,
-                    origin=row.origin and Origin(row.origin),
+                    origin=Origin(row.origin) if row.origin else None,
                     subprotocols=[Subprotocol("wsrequest.v1")],
                     additional_headers=[*handshake.items(), *row.repeated],
                     user_agent_header=None,

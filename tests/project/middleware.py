@@ -12,21 +12,19 @@ class RecordingMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: Any) -> HttpResponse:
         request.recorded = ["request"]
         response = self.get_response(request)
         response["X-Recorded"] = " ".join([*request.recorded, "response"])
         response["X-Transport"] = "websocket" if hasattr(request, "websocket") else "http"
         return response
 
-    def process_view(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> None:
+    def process_view(self, request: Any, view: Callable[..., Any], *_: Any) -> None:
         request.recorded.append("view")
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+    def process_exception(self, request: Any, exception: Exception) -> None:
         request.recorded.append(type(exception).__name__)
 
-    def process_template_response(
-        self, request: HttpRequest, response: HttpResponse
-    ) -> HttpResponse:
+    def process_template_response(self, request: Any, response: HttpResponse) -> HttpResponse:
         request.recorded.append("template")
         return response

@@ -14,7 +14,7 @@ class Note(models.Model):
         ordering: ClassVar = ["pk"]
 
     def __str__(self) -> str:
-        return self.text
+        return str(self.text)
 
 
 class Mirror(models.Model):
@@ -26,13 +26,13 @@ class Mirror(models.Model):
         ordering: ClassVar = ["pk"]
 
     def __str__(self) -> str:
-        return self.text
+        return str(self.text)
 
 
 class MirrorRouter:
     """Keeps ``Mirror`` in ``other`` and everything else in ``default``."""
 
-    def _alias(self, name: str) -> str:
+    def _alias(self, name: str | None) -> str:
         return "other" if name == "mirror" else "default"
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str:

@@ -49,7 +49,7 @@ async def test_ticket_in_the_query_is_none() -> None:
         }
         wire = Wire(application, scope)
         assert status(await wire.ends()) == 426
-        asked = {"x_wsrequest_ticket": ticket, "origin": ORIGIN, "cookie": BROWSER}
+        asked: dict[str, Any] = {"x_wsrequest_ticket": ticket, "origin": ORIGIN, "cookie": BROWSER}
         redeemed = await call(application, "POST", **asked).ends()
         assert status(redeemed) == 204
 

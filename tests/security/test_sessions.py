@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth import SESSION_KEY, get_user_model, login
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth import SESSION_KEY, login
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
@@ -25,7 +25,7 @@ DB = "django.contrib.sessions.backends.db"
 def session(db: None, settings: Any) -> Iterator[SessionStore]:
     """The session of a user who has logged in."""
     settings.SESSION_ENGINE = DB
-    user = get_user_model().objects.create_user("ann", password="x")
+    user = User.objects.create_user("ann", password="x")
     request = HttpRequest()
     request.session = SessionStore()
     login(request, user)
@@ -43,7 +43,7 @@ def test_a_session_names_its_user_until_it_is_gone(session: SessionStore) -> Non
 @pytest.mark.parametrize("change", ["expired", "inactive", "password", "nobody"])
 def test_a_session_names_nobody_who_may_not_log_in(session: SessionStore, change: str) -> None:
     key = str(session.session_key)
-    user = get_user_model().objects.get()
+    user = User.objects.get()
     if change == "expired":
         session.set_expiry(-1)
         session.save()

@@ -59,7 +59,11 @@ async def test_unfinished_requests_of_many_connections_have_a_limit_together() -
 
 async def test_one_address_cannot_use_up_what_unfinished_requests_may_hold() -> None:
     """Bodies that are begun and never end: eight connections had all others refused."""
-    limits = {"process_bytes": 80_000, "body_bytes": 10_000, "message_bytes": 10_000}
+    limits: dict[str, Any] = {
+        "process_bytes": 80_000,
+        "body_bytes": 10_000,
+        "message_bytes": 10_000,
+    }
     upload: dict[str, Any] = {"method": "POST", "url": "/echo/a/"}
     async with pool_open() as pool:
         server = make_server(pool)

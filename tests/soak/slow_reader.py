@@ -44,7 +44,7 @@ async def ask(sock: ClientConnection, url: str) -> float:
 async def window(sockets: list[ClientConnection], seconds: float, dice: random.Random) -> float:
     """Have clients ask at random moments, not waiting for each other; return the p99."""
     end = time.perf_counter() + seconds
-    tasks = []
+    tasks: list[asyncio.Task[float]] = []
     idle = sockets.copy()
     dice.shuffle(idle)
     while time.perf_counter() < end:
@@ -146,8 +146,8 @@ def main() -> int:
         if len(os.sched_getaffinity(0)) > 1:
             for core, pids in enumerate((server.pids(), [os.getpid()])):
                 for pid in pids:  # threads come and go meanwhile, and then it grumbles
-                    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-                    subprocess.run(["taskset", "-a", "-p", "-c", str(core), str(pid)], **quiet)
+                    command = ["taskset", "-a", "-p", "-c", str(core), str(pid)]
+                    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return asyncio.run(
             rounds(server, given.clients, given.rounds, given.seconds, int(time.time()))
         )

@@ -1,5 +1,6 @@
 """OpenTelemetry: each message is a server span, and what is done for it stands below."""
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,11 @@ def target(mark: str) -> Any:
 def trace_of(span: dict[str, Any]) -> str:
     found: str = span["context"]["trace_id"]
     return found
+
+
+def is_select_of(span: dict[str, Any], found: dict[str, Any]) -> bool:
+    is_below: bool = found["parent_id"] == span["context"]["span_id"]
+    return is_below and found["name"] == "SELECT"
 
 
 def of_message(tool: Tool, mark: str) -> dict[str, Any]:
@@ -130,10 +136,5 @@ def test_all_sql_of_messages_stands_below_them(tool: Tool) -> None:
         client.get(f"/rows/async/?text={mark}-async")
     for which in (mark + "-async", mark):
         span = tool.wait_for("span", target(which))[0]
-        selects = tool.wait_for(
-            "span",
-            lambda found, span=span: (
-                found["name"] == "SELECT" and found["parent_id"] == span["context"]["span_id"]
-            ),
-        )
+        selects = tool.wait_for("span", partial(is_select_of, span))
         assert {trace_of(found) for found in selects} == {trace_of(span)}

@@ -99,6 +99,10 @@ class Peer:
                 await self._changed.wait()
             return found
 
+    async def until_answered(self, id: int | str | None, count: int) -> None:
+        """Wait until so many messages with an id have come."""
+        await self.until(lambda: len(self.of(id)) >= count)
+
     def of(self, id: int | str | None) -> list[Any]:
         """The messages with an id, so far."""
         return [message for message in self.messages if getattr(message, "id", None) == id]
@@ -227,7 +231,7 @@ async def connected(
         config or ConnectionConfig(Limits(**limits)),
     )
     peer.pool = server.pool
-    peer.task = asyncio.create_task(peer.connection.run(peer.receive))
+    peer.task = asyncio.ensure_future(peer.connection.run(peer.receive))
     try:
         yield peer
     finally:

@@ -46,7 +46,7 @@ class Wire:
         self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.events: list[dict[str, Any]] = []
         self._changed = asyncio.Event()
-        self.task = asyncio.create_task(application(scope, self.inbox.get, self.send))  # type: ignore[arg-type]
+        self.task = asyncio.create_task(application(scope, self.inbox.get, self.send))
 
     async def send(self, event: dict[str, Any]) -> None:
         self.events.append(event)
@@ -448,8 +448,8 @@ async def ticket_of(application: Application, origin: str = ORIGIN) -> str:
 
 
 async def redeem(application: Application, ticket: str, **headers: str) -> list[dict[str, Any]]:
-    headers = {"origin": ORIGIN, "cookie": BROWSER, **headers}
-    return await call(application, "POST", x_wsrequest_ticket=ticket, **headers).ends()
+    given: dict[str, Any] = {"origin": ORIGIN, "cookie": BROWSER, **headers}
+    return await call(application, "POST", x_wsrequest_ticket=ticket, **given).ends()
 
 
 def cookies_of(event: dict[str, Any]) -> list[str]:
@@ -529,13 +529,13 @@ async def hello_of(wire: Wire) -> Any:
 
 async def test_where_the_handshake_cannot_set_it_the_browser_fetches_its_cookie_by_http() -> None:
     """daphne knows no headers of an accepted handshake; granian leaves them out."""
-    v1 = {"subprotocols": ["wsrequest.v1"], "asgi": {"version": "3.0"}}
+    v1: dict[str, Any] = {"subprotocols": ["wsrequest.v1"], "asgi": {"version": "3.0"}}
     async with running() as application:
         wire = handshake(application, headers={"origin": ORIGIN}, **v1)
         assert "headers" not in await wire.until("websocket.accept")
         assert (await hello_of(wire))["tickets"] == "bind"
         await hang_up(wire)
-        asked = {"x_wsrequest_ticket": "", "origin": ORIGIN}
+        asked: dict[str, Any] = {"x_wsrequest_ticket": "", "origin": ORIGIN}
         events = await call(application, "POST", **asked).ends()
         assert status(events) == 204
         (line,) = cookies_of(events[0])
@@ -550,7 +550,7 @@ async def test_where_the_handshake_cannot_set_it_the_browser_fetches_its_cookie_
 async def test_a_page_of_another_site_is_told_that_it_gets_no_ticket(settings: Any) -> None:
     """A browser sends the cookie from no such page, so the ticket could not be redeemed."""
     settings.WSREQUEST_ALLOWED_ORIGINS = [foreign := "http://elsewhere.example"]
-    v1 = {"subprotocols": ["wsrequest.v1"]}
+    v1: dict[str, Any] = {"subprotocols": ["wsrequest.v1"]}
     async with running() as application:
         wire = handshake(application, headers={"origin": foreign}, **v1)
         assert (await hello_of(wire))["tickets"] == "no"
@@ -631,7 +631,7 @@ async def test_a_ticket_sets_the_cookies_of_the_browser_once() -> None:
 
 
 @pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {}])
-async def test_a_ticket_of_another_origin_is_refused(headers: dict[str, str]) -> None:
+async def test_a_ticket_of_another_origin_is_refused(headers: dict[str, Any]) -> None:
     async with running() as application:
         ticket = await ticket_of(application)
         events = await call(application, "POST", x_wsrequest_ticket=ticket, **headers).ends()
@@ -655,7 +655,7 @@ async def test_a_session_is_no_ticket() -> None:
     [("GET", {}), ("POST", {}), ("GET", {"x_wsrequest_ticket": "x"}), ("OPTIONS", {})],
 )
 async def test_http_at_the_path_of_the_socket_is_told_to_upgrade(
-    method: str, headers: dict[str, str]
+    method: str, headers: dict[str, Any]
 ) -> None:
     async with running() as application:
         events = await call(application, method, **headers).ends()
@@ -789,7 +789,7 @@ async def test_a_stream_of_events_is_none_for_a_page_elsewhere_that_embeds_it(
     """<script src=…> and <img> send cookies to another origin, and no Origin."""
     settings.WSREQUEST_ALLOWED_ORIGINS = ["https://listed.example"]
     async with running() as application:
-        asked = {"accept": "text/event-stream", **headers}
+        asked: dict[str, Any] = {"accept": "text/event-stream", **headers}
         wire = call(application, "GET", query=b"url=/nowhere/", **asked)
         start = (await wire.ends())[0]
         assert start["status"] == expected
@@ -849,7 +849,7 @@ async def test_a_page_of_a_listed_origin_may_redeem_its_ticket(settings: Any) ->
     """CORS: a preflight first, since the ticket is a header of its own."""
     settings.WSREQUEST_ALLOWED_ORIGINS = [ORIGIN.upper()]
     async with running() as application:
-        asked = {"origin": ORIGIN, "access_control_request_method": "POST"}
+        asked: dict[str, Any] = {"origin": ORIGIN, "access_control_request_method": "POST"}
         (start, _) = await call(application, "OPTIONS", **asked).ends()
         headers = dict(start["headers"])
         assert start["status"] == 204
@@ -870,7 +870,8 @@ async def test_a_page_of_another_origin_gets_no_leave_to_redeem() -> None:
             ("OPTIONS", "access_control_request_method"),
             ("POST", "x_wsrequest_ticket"),
         ]:
-            events = await call(application, method, origin=ORIGIN, **{name: "POST"}).ends()
+            asked: dict[str, Any] = {"origin": ORIGIN, name: "POST"}
+            events = await call(application, method, **asked).ends()
             assert status(events) in (426, 403)
             assert not [n for n, _ in events[0]["headers"] if n.startswith(b"access-control")]
 

@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import uvicorn
@@ -100,7 +100,7 @@ class Portal(APIView):
 class Deep:
     """A view that a header logs in to, below other URLs and decorated."""
 
-    views = SimpleNamespace(urlpatterns=[path("x/", never_cache(Portal.as_view()))])
+    views: Any = SimpleNamespace(urlpatterns=[path("x/", never_cache(Portal.as_view()))])
     urlpatterns = (path("api/", include((views, "deep"))),)
 
 
@@ -121,7 +121,7 @@ class OfAFunction:
 
 
 class PortalSet(ViewSet):
-    authentication_classes = []
+    authentication_classes: ClassVar[list[type]] = []
 
     @action(detail=False, authentication_classes=[PortalUserAuthentication])
     def one(self, request: HttpRequest) -> HttpResponse:

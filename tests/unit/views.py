@@ -271,9 +271,9 @@ def cookies(request: HttpRequest, name: str) -> HttpResponse:
     response = JsonResponse(request.COOKIES)
     for key, value in request.GET.items():
         if key == "line":
-            response["Set-Cookie"] = value
+            response["Set-Cookie"] = str(value)
         elif value:
-            response.set_cookie(key, value)
+            response.set_cookie(key, str(value))
         else:
             response.delete_cookie(key)
     return response

@@ -3,7 +3,7 @@
 Apart, because djangorestframework is an optional dependency and this module needs it.
 """
 
-from rest_framework.test import APIClient  # type: ignore[import-untyped]
+from rest_framework.test import APIClient
 
 from wsrequest.test.clients import OverWebSocket
 

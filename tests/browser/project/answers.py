@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.http import (
     HttpRequest,
@@ -123,14 +123,14 @@ def encoded(request: HttpRequest, encoding: str) -> HttpResponse:
     """A text that the view itself has encoded, whatever the client accepts."""
     plain = LINES.encode()
     deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    body = {
+    made: dict[str, Callable[[], bytes]] = {
         "gzip": lambda: gzip.compress(plain, mtime=0),
         "deflate": lambda: zlib.compress(plain),
         "raw": lambda: deflate.compress(plain) + deflate.flush(),
         "broken": lambda: gzip.compress(plain, mtime=0)[:100] + b"broken",
         "empty": lambda: b"",
-    }[encoding]()
-    response = HttpResponse(body, content_type="text/plain")
+    }
+    response = HttpResponse(made[encoding](), content_type="text/plain")
     response["Content-Encoding"] = {"raw": "deflate", "deflate": "deflate"}.get(encoding, "gzip")
     return response
 

@@ -71,7 +71,7 @@ class _Server:
         self.stash.data = _stash.data
 
 
-wpt_requests.Server = _Server  # type: ignore[misc]  # theirs wants a process of its own
+wpt_requests.Server = _Server  # theirs wants a process of its own
 
 
 class _Headers(HTTPMessage):

@@ -199,7 +199,8 @@ def slow(request: HttpRequest) -> HttpResponse:
 def prefetched(request: HttpRequest) -> HttpResponse:
     """Books of a kind with their tags and their good readers."""
     good = Prefetch("reading_set", Reading.objects.filter(stars__gte=1).select_related("person"))
-    books = Book.objects.filter(kind=int(request.GET["kind"])).prefetch_related("tags", good)
+    kind = int(request.GET["kind"])
+    books: Any = Book.objects.filter(kind=kind).prefetch_related("tags", good)
     return answer(
         [
             book.pk,
@@ -218,7 +219,7 @@ def team(request: HttpRequest, pk: int) -> HttpResponse:
 
 def shelf(request: HttpRequest, pk: int) -> HttpResponse:
     """What somebody reads, over the table between."""
-    person = get_object_or_404(Person, pk=pk)
+    person: Any = get_object_or_404(Person, pk=pk)
     return answer(
         (book.pk, book.title, book.stars)
         for book in person.reads.annotate(stars=F("reading__stars")).order_by("pk", "stars")
@@ -361,7 +362,7 @@ async def async_stream(request: HttpRequest) -> StreamingHttpResponse:
 
 
 class _ReadingSerializer(serializers.ModelSerializer[Reading]):
-    person = serializers.StringRelatedField(source="person.name")  # type: ignore[var-annotated]
+    person = serializers.StringRelatedField(source="person.name")
 
     class Meta:
         model = Reading
@@ -369,8 +370,8 @@ class _ReadingSerializer(serializers.ModelSerializer[Reading]):
 
 
 class _BookSerializer(serializers.ModelSerializer[Book]):
-    author = serializers.SlugRelatedField(slug_field="name", read_only=True)  # type: ignore[var-annotated]
-    tags = serializers.SlugRelatedField(slug_field="name", read_only=True, many=True)  # type: ignore[var-annotated]
+    author = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    tags = serializers.SlugRelatedField(slug_field="name", read_only=True, many=True)
     reading_set = _ReadingSerializer(many=True)
 
     class Meta:

@@ -30,7 +30,7 @@ class First:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: Any) -> Any:
         note("middleware", "First request", request.method, request.get_full_path())
         MARK.set("of the middleware")
         request.middleware_thread = threading.get_ident()
@@ -128,6 +128,7 @@ class Last:
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
         match = request.resolver_match
+        assert match is not None
         note("middleware", "Last process_view", view.__name__, args, kwargs, match.view_name)
         return self.do(request, "view")
 

@@ -17,7 +17,7 @@ from django.db.backends.signals import connection_created
 from django.db.models import signals as model_signals
 from django.template.base import Template
 from django.test.signals import template_rendered
-from django.test.utils import instrumented_test_render
+from django.test.utils import instrumented_test_render  # type: ignore[attr-defined]
 from django.utils import crypto
 
 EVENTS: list[list[str]] = []
@@ -77,10 +77,12 @@ class LogHandler(logging.Handler):
 
 def start() -> None:
     """Connect every receiver. Called once in each process."""
-    Template._render = instrumented_test_render
-    crypto.secrets = types.SimpleNamespace(
+    template: Any = Template
+    template._render = instrumented_test_render
+    module: Any = crypto
+    module.secrets = types.SimpleNamespace(
         choice=lambda letters: letters[next(_numbers) * 7 % len(letters)],
-        compare_digest=crypto.secrets.compare_digest,
+        compare_digest=module.secrets.compare_digest,
     )
     for signal, receiver in RECEIVERS:
         signal.connect(receiver, weak=False)

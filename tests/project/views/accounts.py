@@ -3,12 +3,12 @@
 from django.contrib import messages
 from django.contrib.auth import (
     authenticate,
-    get_user_model,
     login,
     logout,
     update_session_auth_hash,
 )
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.views.decorators.csrf import csrf_exempt
@@ -30,13 +30,13 @@ async def async_who(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Make a user of the name in the query, with the password that all of them have."""
-    get_user_model().objects.create_user(request.GET["user"], password=PASSWORD)
+    User.objects.create_user(request.GET["user"], password=PASSWORD)
     return JsonResponse({"user": request.GET["user"]}, status=201)
 
 
 @csrf_exempt
 def deactivate(request: HttpRequest) -> HttpResponse:
-    changed = get_user_model().objects.filter(username=request.GET["user"]).update(is_active=False)
+    changed = User.objects.filter(username=request.GET["user"]).update(is_active=False)
     return JsonResponse({"changed": changed})
 
 
@@ -59,6 +59,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     """Change the password and keep this session, as Django's own view does."""
     request.user.set_password(PASSWORD)  # a new salt, hence a new session hash
     request.user.save()
+    assert isinstance(request.user, User)
     update_session_auth_hash(request, request.user)
     return who(request)
 

@@ -148,7 +148,7 @@ def cookies(request: HttpRequest) -> HttpResponse:
     response = JsonResponse(request.COOKIES)
     for name, value in request.GET.items():
         if name not in ("path", "delete"):
-            response.set_cookie(name, value, path=request.GET.get("path", "/"))
+            response.set_cookie(name, str(value), path=request.GET.get("path", "/"))
     for name in request.GET.getlist("delete"):
         response.delete_cookie(name)
     return response

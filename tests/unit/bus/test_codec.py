@@ -38,16 +38,14 @@ def one(**row: Any) -> Commit:
     return Commit((TableChange("default", "message", (row,)),))
 
 
+KEPT: tuple[Any, ...] = (None, True, 0, -(2**63), 2**64 - 1, 1.0, "é", "1", b"\xff", SOME)
+UNKNOWN: tuple[Any, ...] = (2**64, -(2**63) - 1, Decimal(1), datetime.now(UTC), [1], {}, Length(1))
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
-    [
-        pytest.param(value, True, id=str(value))
-        for value in (None, True, 0, -(2**63), 2**64 - 1, 1.0, "é", "1", b"\xff", SOME)
-    ]
-    + [
-        pytest.param(value, False, id=repr(value))
-        for value in (2**64, -(2**63) - 1, Decimal(1), datetime.now(UTC), [1], {}, Length(1))
-    ],
+    [pytest.param(value, True, id=str(value)) for value in KEPT]
+    + [pytest.param(value, False, id=repr(value)) for value in UNKNOWN],
 )
 def test_value_comes_as_its_type_or_is_not_known(value: Any, kept: bool) -> None:
     (change,) = decode_commit(encode_commit(one(id=7, column=value))).changes

@@ -80,7 +80,7 @@ async def test_an_id_is_free_again_when_its_request_is_finished() -> None:
     async with opened() as peer:
         for count in range(1, 4):
             peer.say(id=1, url="/quick/a/")
-            await peer.until(lambda count=count: len(peer.of(1)) == count)
+            await peer.until_answered(1, count)
         assert all(message.status == 200 for message in peer.of(1))
 
 
@@ -206,7 +206,9 @@ async def test_other_connections_are_not_delayed_by_many_requests_of_one() -> No
 async def test_a_bad_frame_is_refused_and_the_connection_goes_on(
     frame: str | bytes, code: str, id: int | None
 ) -> None:
-    config = ConnectionConfig(Limits(message_bytes=2000), vouching_headers=frozenset({"x-kept"}))
+    config = ConnectionConfig(
+        Limits(message_bytes=2000), vouching_headers=HeaderNames(frozenset({"x-kept"}))
+    )
     async with opened(config=config) as peer:
         peer.say_raw(frame)
         assert await peer.code(id) == code

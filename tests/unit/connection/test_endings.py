@@ -163,7 +163,7 @@ async def test_streams_of_events_do_not_hold_up_the_next_for_good() -> None:
     async with opened(threads=1, max_threads=3, request_seconds=SOON) as peer:
         for name in "ab":
             peer.say(id=name, url=f"/ticking/{name}/", credit=10**6)
-            await peer.until(lambda name=name: len(peer.of(name)) > 2)
+            await peer.until_answered(name, 3)
         await others_run(peer)
         assert not any(isinstance(message, Refusal) for message in peer.messages)
 
@@ -400,7 +400,7 @@ async def test_calls_that_wait_are_not_begun_when_their_client_has_gone() -> Non
             peer.say(id=n, url="/quick/b/")
         await peer.obeyed()
         submit = peer.pool.submit
-        peer.pool.submit = lambda job, queue_key: begun.append(job) or submit(job, queue_key)  # type: ignore[method-assign,func-returns-value]
+        peer.pool.submit = lambda job, queue_key: begun.append(job) or submit(job, queue_key)  # type: ignore[method-assign]
         peer.vanish()
         await asyncio.wait_for(asyncio.shield(peer.task), SECONDS)
         STAGES["a"].go.set()
@@ -519,11 +519,11 @@ async def test_a_stream_waits_for_its_reader_in_spite_of_its_credit(view: str) -
 
 
 @pytest.mark.parametrize("frame", [{"credit": 10**7}, {}])
-async def test_a_stream_that_never_waits_leaves_others_their_turns(frame: dict[str, int]) -> None:
+async def test_a_stream_that_never_waits_leaves_others_their_turns(frame: dict[str, Any]) -> None:
     async with opened(part_bytes=1000, answer_bytes=10**7) as peer:
         sent: list[Any] = []
         send_queue = peer.connection.dispatcher._send_queue
-        send_queue.send_at_once = lambda frame: not sent.append(frame)  # type: ignore[func-returns-value]
+        send_queue.send_at_once = lambda frame: not sent.append(frame)
         peer.say(id=1, url="/aendless/a/", **frame)
         await peer.becomes(lambda: "a" in STAGES and STAGES["a"].pieces)
         peer.say(id=1, cancel=True)
@@ -591,7 +591,7 @@ async def test_a_cancel_of_the_server_s_own_is_not_swallowed() -> None:
             await peer.task
         assert (await peer.code(1), peer.closed and peer.closed[0]) == ("deadline_exceeded", 4004)
         assert peer.connection not in connections.open_sockets()
-        peer.task = asyncio.create_task(asyncio.sleep(0))  # type: ignore[arg-type]
+        peer.task = asyncio.create_task(asyncio.sleep(0))
 
 
 async def test_drain_answers_what_is_in_flight_and_closes() -> None:
@@ -764,7 +764,7 @@ async def is_waiting(peer: Peer) -> None:
     await peer.obeyed()
 
 
-async def is_uploading(peer: Peer) -> None:
+async def is_sending_its_body(peer: Peer) -> None:
     peer.say(b"part", id=1, method="POST", url="/echo/a/", more=True)
     await peer.obeyed()
 
@@ -779,7 +779,9 @@ def small_heap() -> Iterator[None]:
 
 @pytest.mark.parametrize("greeted", [True, False], ids=["greeted", "plain"])
 @pytest.mark.parametrize(
-    "state", [nothing, is_answered, is_waiting, is_uploading, *STATES], ids=lambda s: s.__name__
+    "state",
+    [nothing, is_answered, is_waiting, is_sending_its_body, *STATES],
+    ids=lambda s: s.__name__,
 )
 async def test_nothing_keeps_a_closed_connection(
     state: State, greeted: bool, small_heap: None

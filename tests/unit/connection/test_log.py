@@ -5,8 +5,9 @@ import logging
 import pytest
 
 from tests.unit.peer import base
-from wsrequest.connection.log import ConnectionLog, printable
+from wsrequest.connection.log import ConnectionLog
 from wsrequest.errors import Refused
+from wsrequest.server.refusals import printable
 
 ODD = "a\r\nERROR forged\x1b[31m\x85\u2028"
 

@@ -1,11 +1,11 @@
 """The clock of a connection, on a loop whose time the test tells."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from wsrequest.connection import timeouts
 from wsrequest.connection.timeouts import Timeouts
 from wsrequest.types import Limits
 
@@ -94,7 +94,7 @@ class Watched:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(timeouts.asyncio, "get_running_loop", lambda: clock)
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
     return clock
 
 

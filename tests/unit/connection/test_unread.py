@@ -214,7 +214,8 @@ async def left_unread(peer: Peer, id: int, size: int) -> None:
 @pytest.mark.asyncio
 async def test_unread_answers_count_and_those_are_cut_who_have_not_read_for_longest() -> None:
     """A client that read nothing held 32 to 240 MB on each connection, beside every limit."""
-    size, most = 1_000_000, {"process_bytes": 16_000_000}  # 2 MB of an address
+    size = 1_000_000
+    most: dict[str, Any] = {"process_bytes": 16_000_000}  # 2 MB of an address
     async with pool_open(4) as pool:
         server = make_server(pool)
         async with (
@@ -263,7 +264,7 @@ async def cut_off(server: ServerContext, cause: str) -> bool:
     limits = Limits(pong_seconds=0.01, slow_reader_seconds=0.01, process_bytes=1_000_000)
     connection = Connection(send, base(), None, server, ConnectionConfig(limits))
     connection.abort = aborted.set
-    task = asyncio.create_task(connection.run(inbox.get))
+    task = asyncio.ensure_future(connection.run(inbox.get))
     await asyncio.sleep(0)
     if cause == "time":
         connection.send_queue.put("x")

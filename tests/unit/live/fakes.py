@@ -111,6 +111,9 @@ class FakeSubscriber:
         job.is_shared = True
         return job
 
+    def learn(self, told: object, *, is_own: bool) -> None:
+        raise AssertionError("no run of these fakes tells anything of its subscriber")
+
     def show(self, version: int, result: Snapshot) -> None:
         # As a connection does: what is older than what was shown is not shown.
         if not self.shown or version > self.shown[-1][0]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from wsrequest.live.http_caching import fresh_seconds, shared_key
+from wsrequest.types import Headers
 
 PUBLIC = {"Cache-Control": "public"}
 
@@ -134,5 +135,5 @@ def test_an_answer_without_cache_control_says_nothing() -> None:
 
 
 def test_a_number_without_end_is_no_failure() -> None:
-    headers = PUBLIC | {"Cache-Control": "public, max-age=" + "9" * 10_000}
+    headers: Headers = {**PUBLIC, "Cache-Control": "public, max-age=" + "9" * 10_000}
     assert fresh_seconds(headers) == 2**31 and key(headers) == ()

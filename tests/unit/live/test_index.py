@@ -2,7 +2,7 @@
 
 import gc
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +26,7 @@ def read(table: str | None = "message", database: str = "default", **equals: Any
 
 
 def wrote(
-    *rows: dict[str, object], table: str | None = "message", database: str = "default"
+    *rows: Mapping[str, object], table: str | None = "message", database: str = "default"
 ) -> Commit:
     return Commit((TableChange(database, table, rows),))
 

@@ -86,6 +86,12 @@ def in_order(touched: Any) -> Any:
     return lambda changes: sorted(touched(changes), key=lambda query: str(query.key))
 
 
+def _key(subscriber: Any) -> tuple[str, str]:
+    """What this model makes keys of: a URL and a person."""
+    url, person = subscriber.key
+    return url, person
+
+
 class RegistryMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -196,7 +202,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def look(self) -> None:
         """Take up what the registry has begun."""
         for job in self.world.jobs[self.known :]:
-            url, person = job.subscriber.key  # type: ignore[misc]
+            url, person = _key(job.subscriber)
             person = "nobody" if job.is_shared else person
             self.again.append(Reading(job.run, url, person, job))
         self.known = len(self.world.jobs)
@@ -252,7 +258,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def check(self, subscriber: FakeSubscriber) -> None:
         versions = [version for version, _ in subscriber.shown]
         assert versions == sorted(set(versions))
-        url, person = subscriber.key  # type: ignore[misc]
+        url, person = _key(subscriber)
         since = getattr(subscriber, "shown_before", 0)
         for _, result in subscriber.shown[since:]:
             told = result.body.decode()

@@ -126,8 +126,8 @@ def test_views_that_wake_each_other_are_slowed_down(caplog: pytest.LogCaptureFix
         while ended < len(world.jobs):
             job = world.jobs[ended]
             ended += 1
-            world.commit(writes[job.subscriber.key], run=job.run)
-            reads = (read({"me": "a", "you": "b"}[job.subscriber.key]),)
+            world.commit(writes[str(job.subscriber.key)], run=job.run)
+            reads = (read({"me": "a", "you": "b"}[str(job.subscriber.key)]),)
             world.end(job, ok(str(ended).encode()), reads)
         world.clock.advance(0.1)
     assert MOST_ECHOES < ended < 80

@@ -25,7 +25,7 @@ def test_a_public_result_that_becomes_private_is_shown_to_nobody_else() -> None:
     assert [who.bodies for who in people] == [[b"one"]] * 3
     assert len(world.jobs) == 4  # each for itself
     for job in world.jobs[1:]:
-        world.end(job, ok(b"for " + job.subscriber.key.encode()))
+        world.end(job, ok(b"for " + str(job.subscriber.key).encode()))
     assert [who.body for who in people] == [b"for me", b"for you", b"for they"]
     assert len(world.manager) == 3
 
@@ -149,6 +149,7 @@ def test_nobody_is_shown_what_another_was_answered_although_it_was_public() -> N
     assert query.latest is None  # so there is nothing that it could catch up with
     assert world.jobs[-1].is_shared
     world.end(result=ok(b"one", "page"))
+    assert query.latest is not None
     assert query.latest.body == b"one" and attacker.body == b"one"
 
 

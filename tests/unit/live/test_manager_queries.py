@@ -54,7 +54,7 @@ def test_different_identities_never_share() -> None:
     world.commit("a")
     assert len(world.jobs) == 2
     for job in list(world.jobs):
-        world.end(job, ok(b"new " + job.subscriber.key.encode()))
+        world.end(job, ok(b"new " + str(job.subscriber.key).encode()))
     assert one.bodies == [b"mine", b"new me"] and two.bodies == [b"yours", b"new you"]
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from wsrequest.live import normalizing
 from wsrequest.live.normalizing import Ignored, Normalizer, ignored_of
 from wsrequest.live.snapshot import Snapshot
+from wsrequest.types import Headers
 
 SECRET, OTHER = "s" * 32, "o" * 32
-HTML = {"Content-Type": "text/html; charset=utf-8"}
+HTML: Headers = {"Content-Type": "text/html; charset=utf-8"}
 
 
 def masked(secret: str = SECRET) -> bytes:
@@ -30,7 +31,7 @@ def page(token: bytes, text: bytes = b"") -> bytes:
 
 
 def result(body: bytes, secret: str = SECRET, **headers: str) -> Snapshot:
-    return Snapshot(200, HTML | headers, body, None, Normalizer(secret))
+    return Snapshot(200, {**HTML, **headers}, body, None, Normalizer(secret))
 
 
 def normal(body: bytes, **kwargs: Any) -> bytes:
@@ -92,7 +93,7 @@ def test_the_applications_tag_stays_where_bodies_are_what_they_are() -> None:
 
 def test_nonces_are_equal_in_body_and_header() -> None:
     def of(nonce: str) -> Snapshot:
-        policy = {"Content-Security-Policy": f"script-src 'nonce-{nonce}'"}
+        policy: Headers = {"Content-Security-Policy": f"script-src 'nonce-{nonce}'"}
         body = f"<script nonce='{nonce}'></script>".encode()
         return Snapshot(200, HTML | policy, body, None, Normalizer(nonce=nonce))
 
@@ -151,7 +152,7 @@ def test_what_is_wrong_in_the_settings_is_logged_and_left_out(
         ({}, False),
     ],
 )
-def test_expressions_are_for_text(headers: dict[str, str], is_text: bool) -> None:
+def test_expressions_are_for_text(headers: Headers, is_text: bool) -> None:
     normalizer = Normalizer(ignored=ignored_of((r"\d",), ""))
     one, other = (Snapshot(200, headers, body, None, normalizer) for body in (b"a1", b"a2"))
     assert (one.digest == other.digest) is is_text

@@ -1,6 +1,7 @@
 """Whose turn it is: addresses in turn, of each its connections, of each the first to come."""
 
 from collections import deque
+from collections.abc import Hashable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ Steps = st.lists(st.tuples(st.sampled_from("apd"), st.integers(0, 3), st.integer
 @given(Steps)
 def test_nothing_is_lost_or_given_twice(steps: list[tuple[str, int, int]]) -> None:
     queue: FairTurns[tuple[int, int]] = FairTurns()
-    model: dict[int, deque[tuple[int, int]]] = {}
+    model: dict[Hashable, deque[tuple[int, int]]] = {}
     for step, address, number in steps:
         item, line = (address, number), model.setdefault(address, deque())
         if step == "a":

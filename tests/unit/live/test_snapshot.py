@@ -12,13 +12,14 @@ from wsrequest.live import snapshot as snapshot_module
 from wsrequest.live.snapshot import Snapshot, tag_matches
 from wsrequest.protocol.messages import Response
 from wsrequest.protocol.server_codec import decode_server, encode_version
+from wsrequest.types import Headers
 
-JSON = {"Content-Type": "application/json"}
+JSON: Headers = {"Content-Type": "application/json"}
 PAGE = [{"id": number, "title": f"number {number}"} for number in range(20)]
 
 
 def of(value: Any, status: int = 200, **headers: str) -> Snapshot:
-    return Snapshot(status, JSON | headers, json.dumps(value).encode())
+    return Snapshot(status, {**JSON, **headers}, json.dumps(value).encode())
 
 
 def sent(tail: Any) -> Response:
@@ -66,7 +67,8 @@ def test_headers_that_differ_in_each_run_are_no_difference(name: str) -> None:
 
 
 def test_the_case_and_order_of_names_are_no_difference() -> None:
-    one, two = {"X-A": "1", "x-b": "2"}, {"X-B": "2", "x-a": "1"}
+    one: Headers = {"X-A": "1", "x-b": "2"}
+    two: Headers = {"X-B": "2", "x-a": "1"}
     assert Snapshot(200, one, b"").digest == Snapshot(200, two, b"").digest
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.protocol.wire import FILES, TYPES, Case, cases
 from wsrequest.errors import CODES, Refused
 from wsrequest.protocol.content import data_of
-from wsrequest.protocol.messages import Response
+from wsrequest.protocol.messages import Refusal, Response
 from wsrequest.protocol.server_codec import (
     decode_server,
     encode_ending,
@@ -53,7 +53,7 @@ def test_frame_is_refused(case: Case) -> None:
     assert refused.detail
     # What it is answered with can be sent, and read.
     answer = decode_server(encode_refused(refused))
-    assert answer is not None
+    assert isinstance(answer, Refusal)
     assert (answer.code, answer.detail, answer.id) == (refused.code, refused.detail, refused.id)
 
 

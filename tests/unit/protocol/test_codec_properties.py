@@ -2,7 +2,7 @@
 
 import json
 import string
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 import pytest
@@ -64,7 +64,8 @@ urls = st.text("".join(set(map(chr, range(0x21, 0x7F))) - set("#\\")), max_size=
 )
 
 
-patch_kinds = st.none() | st.sampled_from(["json", "merge"])
+PATCH_KINDS: tuple[Literal["json", "merge"] | None, ...] = (None, "json", "merge")
+patch_kinds = st.sampled_from(PATCH_KINDS)
 
 
 @st.composite

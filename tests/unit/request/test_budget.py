@@ -228,16 +228,16 @@ async def test_equal_readers_hold_one_answer() -> None:
             for peer in (one, two):
                 await nth(peer, 4, 2)
             assert server.budget.live_bytes < 200_000
-            held = {
-                s.held for s in one.connection.dispatcher._subscriptions._subscriptions.values()
-            }  # type: ignore[union-attr]
+            subscriptions = one.connection.dispatcher._subscriptions
+            assert subscriptions is not None
+            held = {s.held for s in subscriptions._subscriptions.values()}
             assert len(held) == 1
 
 
 @pytest.mark.asyncio
 @pytest_live
 async def test_an_address_may_have_only_so_much_live() -> None:
-    most = {"live_bytes_per_address": 60_000}
+    most: dict[str, Any] = {"live_bytes_per_address": 60_000}
     async with service_open() as server:
         commit(**{name: name * 20_000 for name in "abc"})
         async with (
@@ -259,7 +259,7 @@ async def test_an_address_may_have_only_so_much_live() -> None:
 @pytest.mark.asyncio
 @pytest_live
 async def test_a_process_may_have_only_so_much_live() -> None:
-    most = {"live_bytes": 60_000}
+    most: dict[str, Any] = {"live_bytes": 60_000}
     async with service_open() as server:
         commit(**{name: name * 20_000 for name in "abc"})
         async with (

@@ -1,5 +1,6 @@
 """What a run saves to sessions, only that run sees, whichever engine stores them."""
 
+from collections.abc import Callable
 from contextvars import copy_context
 from importlib import import_module
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_session_that_a_run_begins_is_gone_with_it(store: Any) -> None:
 
 
 def test_a_store_of_the_projects_own_is_no_exception(store: Any) -> None:
-    class Own(store):  # type: ignore[misc]
+    class Own(store):
         def save(self, must_create: bool = False) -> None:
             self["stamped"] = True
             super().save(must_create)
@@ -221,11 +222,12 @@ def test_login_of_such_a_run_leaves_the_user_alone() -> None:
         user_logged_in.send(Visitor, user=user, request=None)
         assert user.last_login is not None and not user.saved
         context = copy_context()
-    for log_in in (
+    ways: tuple[Callable[[], Any], ...] = (
         lambda: user_logged_in.send(Visitor, user=user, request=None),
         # What the run has started and left behind.
         lambda: context.run(user_logged_in.send, Visitor, user=user, request=None),
-    ):
+    )
+    for log_in in ways:
         user.saved.clear()
         log_in()
         assert user.saved == [["last_login"]]

@@ -250,7 +250,7 @@ def signals_by_http(url: str) -> int:
     """How often Django tells of an exception when a WSGI server runs the same request."""
     before = LOG.count("exception")
     try:
-        WSGIHandler()(make(url).environ, lambda status, headers: None).close()
+        WSGIHandler()(make(url).environ, lambda status, headers, *_: print).close()
     except BaseException:  # it is the server's, which answers with a 500
         signals.request_finished.send(sender=WSGIHandler)
     count = LOG.count("exception") - before
@@ -402,7 +402,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     django = WSGIHandler.__call__
 
     def watching(self: WSGIHandler, environ: dict[str, Any], start_response: Any) -> Any:
-        def started(status: str, headers: list[tuple[str, str]]) -> Any:
+        def started(status: str, headers: list[tuple[str, str]], *_: Any) -> Any:
             seen.append(status)
             return start_response(status, [*headers, ("X-Tool", "1")])
 
@@ -438,7 +438,7 @@ def test_the_headers_are_those_that_django_lists(
         response.headers = Whispering(response.headers)
     found: list[Any] = []
 
-    def start_response(status: str, headers: list[tuple[str, str]]) -> Any:
+    def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Any:
         found.append((status, headers))
 
     monkeypatch.setattr(WSGIHandler, "get_response", lambda self, request: response)
@@ -485,6 +485,7 @@ def test_a_request_is_one_call_of_django_s_own_handler(
     watched: list[Any], url: str, heard: list[str]
 ) -> None:
     outcome = Handler().handle(make(url).environ, Caller())
+    assert outcome.response is not None
     assert watched == [(WSGIHandler, url), "200 OK"]
     assert outcome.status == 200 and ("X-Tool", "1") in outcome.headers
     content = b"".join(outcome.pieces(100)) if outcome.response.streaming else outcome.content
@@ -686,7 +687,8 @@ def test_a_thread_that_ends_closes_its_database_connections() -> None:
 
     def work() -> None:
         for alias in ("default", "other"):
-            connections[alias].close = lambda alias=alias: closed.append(alias)
+            one: Any = connections[alias]
+            one.close = partial(closed.append, alias)
         finish_thread()
 
     thread = threading.Thread(target=work)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth import get_user_model
 from django.contrib.auth.middleware import PersistentRemoteUserMiddleware, RemoteUserMiddleware
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.handlers.base import BaseHandler
@@ -81,7 +81,10 @@ def by_http(application: Any, *headers: tuple[bytes, bytes]) -> str:
         events = iter([{"type": "http.request", "body": b""}])
 
         async def receive() -> dict[str, Any]:
-            return next(events, None) or await asyncio.sleep(60)  # type: ignore[func-returns-value]
+            for event in events:
+                return event
+            await asyncio.sleep(60)
+            raise AssertionError("nobody waits that long")
 
         async def send(event: dict[str, Any]) -> None:
             sent.append(event)
@@ -165,7 +168,7 @@ def test_a_user_who_logged_in_otherwise_stays(client: Any) -> None:
     with chain(of(RemoteUserMiddleware)):
         handler = Handler()
         follow_http(handler, get_django_application())
-        user = get_user_model().objects.create_user("carl")
+        user = User.objects.create_user("carl")
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         cookie = client.cookies["sessionid"].value
         assert by_socket(handler, cookie=f"sessionid={cookie}").content == b"carl/"

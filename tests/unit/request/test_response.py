@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -123,7 +124,8 @@ def test_pieces_of_a_file_of_text_come_to_an_end() -> None:
 
 def test_pieces_of_a_file_that_a_middleware_rewrote_are_those_of_the_middleware() -> None:
     response = FileResponse(io.BytesIO(b"plain"))
-    response.streaming_content = (chunk.upper() for chunk in response.streaming_content)
+    plain: Any = response.streaming_content
+    response.streaming_content = (chunk.upper() for chunk in plain)
     assert b"".join(pieces(response, 1024)) == b"PLAIN"
     response.close()
 

@@ -1,6 +1,7 @@
 """Answers: whole, in parts as credit allows, or gathered."""
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -91,18 +92,20 @@ async def test_a_stream_too_large_to_be_gathered_is_refused(
 @pytest.mark.parametrize("view", ["pieces", "apieces"])
 async def test_a_stream_waits_for_credit_byte_by_byte(view: str) -> None:
     async with opened() as peer:
+
+        def came(count: int) -> bool:
+            return sum(len(m.body or b"") for m in peer.of(1)) == count
+
         peer.say(id=1, url=f"/{view}/a/", credit=0)
         await peer.first(1)
         for count in range(1, 5):
             peer.say(id=1, credit=1)
-            await peer.until(
-                lambda count=count: sum(len(m.body or b"") for m in peer.of(1)) == count
-            )
+            await peer.until(partial(came, count))
         assert await peer.body(1) == b"abcd"
 
 
 @pytest.mark.parametrize("head", [{}, {"credit": 100}], ids=["gathered", "parts"])
-async def test_an_async_body_is_made_in_the_context_of_its_request(head: dict[str, int]) -> None:
+async def test_an_async_body_is_made_in_the_context_of_its_request(head: dict[str, Any]) -> None:
     """As over HTTP, where what the view activated (a language, a tenant) holds for its body."""
     async with opened() as peer:
         peer.say(id=1, url="/in_language/de/", **head)
@@ -136,7 +139,7 @@ async def test_a_broken_stream_without_credit_is_an_error() -> None:
 
 @pytest.mark.parametrize("head", [{}, {"credit": 100}], ids=["gathered", "parts"])
 async def test_a_stream_that_is_cancelled_by_its_own_doing_ends_with_an_error(
-    head: dict[str, int],
+    head: dict[str, Any],
 ) -> None:
     async with opened() as peer:
         peer.say(id=1, url="/acancelled_stream/a/", **head)

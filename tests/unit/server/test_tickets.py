@@ -122,7 +122,7 @@ def test_a_ticket_in_the_cache_ends_by_itself(
     engine: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = Tickets(engine, 60).issue(some_cookies(), ORIGIN, BROWSER)
-    cache = caches["default"]
+    cache: Any = caches["default"]
     for key in list(cache._expire_info):  # as though a minute had passed
         cache._expire_info[key] -= 61
     assert Tickets(engine, 60).redeem(ticket, ORIGIN, BROWSER) is None
@@ -407,7 +407,8 @@ def test_a_ticket_that_takes_over_replays_nothing_older(path: str) -> None:
     for ticket in issued:
         post = "; ".join(map("=".join, browser.items())) if path == "/" else ""
         for line in made.redeem(ticket, ORIGIN, BROWSER, post) or ():
-            browser.update([line.partition(";")[0].split("=")])
+            name, _, value = line.partition(";")[0].partition("=")
+        browser[name] = value
     assert browser == {"lang": "NEW", **{f"x{n}": "1" for n in range(7)}}
 
 
@@ -488,7 +489,8 @@ def test_what_is_still_to_be_stored_is_not_taken_over(monkeypatch: pytest.Monkey
     """Its row would come after the one that should have taken it, and nobody would know of it."""
     unfetched = Unfetched()
     made = Tickets(None, 60, unfetched)
-    put, issued = made._store.put, []
+    put = made._store.put
+    issued: list[str] = []
 
     def late(key: str, record: Any, seconds: int) -> None:
         monkeypatch.undo()

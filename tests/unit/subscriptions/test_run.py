@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.backends.file import SessionStore as FileStore
-from django.core import signing
 
 from tests.unit.fixtures import _project as _project
 from tests.unit.live_views import DATABASE, commit
@@ -301,10 +300,10 @@ async def test_a_proof_is_good_for_a_day(monkeypatch: pytest.MonkeyPatch) -> Non
     async with identity(key) as peer:
         first = await goes_on(peer, url="/guess/a/")
         now = time.time()
-        monkeypatch.setattr(signing.time, "time", lambda: now + 86_300)
+        monkeypatch.setattr("django.core.signing.time.time", lambda: now + 86_300)
         await goes_on(peer, id=2, url="/guess/a/", rerun=first.rerun)
         assert held(key)["tries"] == 1
-        monkeypatch.setattr(signing.time, "time", lambda: now + 86_500)
+        monkeypatch.setattr("django.core.signing.time.time", lambda: now + 86_500)
         await goes_on(peer, id=3, url="/guess/a/", rerun=first.rerun)
         assert held(key)["tries"] == 2
 
@@ -377,7 +376,7 @@ async def test_a_form_that_appears_can_be_sent() -> None:
         async with connected(server) as one, connected(server) as two:
             for peer in (one, two):
                 first = await goes_on(peer, url="/form/a/?later=1")
-                assert b"form" not in first.body and not secret_of(peer)
+                assert b"form" not in (first.body or b"form") and not secret_of(peer)
             commit(a=1)
             for peer in (one, two):
                 await peer.until(lambda p=peer: can_be_sent(p, p.of(1)[-1].body))  # type: ignore[misc]

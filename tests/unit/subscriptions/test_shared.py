@@ -271,7 +271,7 @@ async def test_a_site_is_as_django_sees_it(settings: Any) -> None:
         "HTTP_HOST": "inside", "HTTP_X_FORWARDED_HOST": "a.example", "SERVER_PORT": "80",
         "HTTP_X_FORWARDED_PORT": "8443", "SCRIPT_NAME": "/app",
     }  # fmt: skip
-    request._get_scheme = lambda: "http"  # type: ignore[method-assign]  # as a server says
+    request._get_scheme = lambda: "http"  # type: ignore[attr-defined]  # as a server says
     assert site_of(request) == Site("http", "a.example", "8443", "/app")
     request.META["HTTP_X_FORWARDED_HOST"] = "evil.example"
     assert site_of(request) is None

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.handlers.wsgi import WSGIHandler
@@ -86,7 +85,7 @@ def test_client_sees_what_djangos_client_sees(
 
 
 def test_client_runs_the_whole_stack_over_the_socket(client: WebSocketClient) -> None:
-    response = client.get("/echo/")
+    response: Any = client.get("/echo/")
     assert response["X-Transport"] == "websocket"
     assert response["X-Recorded"] == "request view response"
     assert response.wsgi_request.websocket.subprotocol == "wsrequest.v1"
@@ -133,7 +132,7 @@ def test_defaults_of_the_client_count_for_each_request() -> None:
 
 
 def test_path_with_two_slashes_is_the_path_that_the_view_sees(client: WebSocketClient) -> None:
-    request = client.get("/", PATH_INFO="//echo/").wsgi_request
+    request: Any = client.get("/", PATH_INFO="//echo/").wsgi_request
     assert request.path_info == "//echo/"
     assert request.websocket  # it was not refused
 
@@ -191,7 +190,7 @@ def test_exception_of_the_view_is_raised(client: WebSocketClient) -> None:
 
 
 def test_exception_is_kept_where_it_is_not_raised() -> None:
-    response = WebSocketClient(raise_request_exception=False).get("/fault/raise/")
+    response: Any = WebSocketClient(raise_request_exception=False).get("/fault/raise/")
     assert response.status_code == 500
     assert response.exc_info[0] is RuntimeError
 
@@ -257,7 +256,7 @@ def test_streams_are_taken_as_the_test_reads_them(client: WebSocketClient) -> No
     del TAKEN[:]
     with override_settings(ROOT_URLCONF=__name__):
         finished = COUNTS["request_finished"]
-        response = client.get("/stream/")
+        response: Any = client.get("/stream/")
         pieces = iter(response.streaming_content)
         assert (next(pieces), TAKEN) == (b"one", [])
         assert (next(pieces), TAKEN) == (b"two", ["two"])
@@ -276,7 +275,7 @@ def test_stream_that_fails_raises_where_it_is_read(client: WebSocketClient) -> N
 @pytest.mark.django_db  # closing by hand closes old connections, with Django's client too
 def test_endless_stream_is_left_when_the_test_leaves_it(client: WebSocketClient) -> None:
     closed = CLOSED["left"]
-    response = client.get("/stream/endless/", {"name": "left"})
+    response: Any = client.get("/stream/endless/", {"name": "left"})
     assert next(response.streaming_content) == bytes(16 * 1024)
     response.close()
     assert CLOSED["left"] == closed + 1
@@ -310,7 +309,7 @@ def test_accept_encoding_is_not_passed_on(client: WebSocketClient) -> None:
 
 @pytest.mark.django_db
 def test_login_counts_for_the_requests_behind_it(client: WebSocketClient) -> None:
-    user = get_user_model().objects.create_user("ann", password=PASSWORD)
+    user = User.objects.create_user("ann", password=PASSWORD)
     assert not client.login(username="ann", password="another")
     assert client.login(username="ann", password=PASSWORD)
     assert told(client.get("/who/"))["user"] == "ann"
@@ -338,7 +337,7 @@ def test_request_runs_in_the_tests_own_transaction(client: WebSocketClient) -> N
 async def test_async_client_runs_on_the_tests_loop() -> None:
     client = AsyncWebSocketClient()
     headers = {"x-one": "eins"}
-    response = await client.post("/echo/grün?b=ü", {"a": "ä"}, secure=True, headers=headers)
+    response: Any = await client.post("/echo/grün?b=ü", {"a": "ä"}, secure=True, headers=headers)
     request = told(response)
     assert response["X-Transport"] == "websocket"
     assert (request["path"], request["query"]) == ("/echo/grün", {"b": ["ü"]})
@@ -366,7 +365,7 @@ async def test_async_client_goes_by_http_where_messages_do_not_reach() -> None:
 
 @pytest.mark.asyncio
 async def test_async_stream_is_read_by_an_async_test() -> None:
-    response = await AsyncWebSocketClient().get("/stream/async/", {"count": "2"})
+    response: Any = await AsyncWebSocketClient().get("/stream/async/", {"count": "2"})
     assert [piece async for piece in response.streaming_content] == [b"piece 0\n", b"piece 1\n"]
     assert response.closed
     assert (await AsyncWebSocketClient().trace("/echo/")).status_code == 501
@@ -409,7 +408,7 @@ def test_request_goes_through_the_door_that_tools_watch(
     request_started.connect(receiver)
     request_finished.connect(receiver)
     try:
-        response = client.get(url)
+        response: Any = client.get(url)
         if response.streaming and not response.is_async:
             assert b"".join(response.streaming_content)
         elif response.streaming:
@@ -428,7 +427,7 @@ async def test_async_request_goes_through_the_door_that_tools_watch(
     watching = Watching(monkeypatch)
     client = AsyncWebSocketClient()
     assert (await client.get("/text/")).status_code == 200
-    response = await client.get("/stream/async/")
+    response: Any = await client.get("/stream/async/")
     assert [chunk async for chunk in response.streaming_content]
     assert (watching.paths, watching.closes) == (["/text/", "/stream/async/"], 2)
 
@@ -453,9 +452,9 @@ def test_api_client_has_drfs_ways(client: WebSocketClient) -> None:
     assert told(api.get("/echo/"))["meta"]["HTTP_X_ONE"] == "eins"
 
 
-def run(case: type[TestCase]) -> TestCase:
+def run(case: type[TestCase]) -> Any:
     """Return a test of ``case`` as it is when it has been set up."""
-    test = case("shortDescription")
+    test: Any = case("shortDescription")
     test._pre_setup()
     test._post_teardown()
     return test
@@ -480,8 +479,8 @@ def test_mixin_keeps_the_client_of_its_test_case(
     case = type("Case", (WebSocketTestMixin, base), {})
     for kind in (case, type("Further", (case,), {})):
         test = run(kind)
-        assert isinstance(test.client, own)
         assert test.client.get("/echo/")["X-Transport"] == "websocket"
+        assert isinstance(test.client, own)
         assert isinstance(test.async_client, AsyncWebSocketClient)
         assert isinstance(test.async_client, AsyncClient)
     assert base.client_class is own

@@ -3,6 +3,7 @@
 import re
 import unittest
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_page_begins_with_three_lines_that_are_enough() -> None:
 @pytest.mark.parametrize("sample", SAMPLES)
 @pytest.mark.django_db
 def test_sample_runs(sample: str) -> None:
-    names = {"__name__": __name__}
+    names: dict[str, Any] = {"__name__": __name__}
     exec(compile(sample, str(PAGE), "exec"), names)
     suite = unittest.TestSuite(
         unittest.defaultTestLoader.loadTestsFromTestCase(case)

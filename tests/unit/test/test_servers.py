@@ -17,6 +17,7 @@ from django.http import HttpRequest, JsonResponse
 from django.test import override_settings
 from django.urls import path
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from tests.project.models import Note
 from tests.project.urls import urlpatterns as project_urls
@@ -65,8 +66,8 @@ class Served:
     def socket(self) -> Iterator[ClientConnection]:
         with connect(
             self.live_server_socket_url,
-            subprotocols=["wsrequest.v1"],  # type: ignore[list-item]
-            origin=self.live_server_url,  # type: ignore[arg-type]  # as a page of this server
+            subprotocols=[Subprotocol("wsrequest.v1")],
+            origin=Origin(self.live_server_url),  # as a page of this server
             open_timeout=10,
         ) as socket:
             assert "limits" in json.loads(socket.recv(timeout=10))["hello"]

@@ -909,7 +909,8 @@ async def test_results_are_taken_outside_of_the_context_of_a_job() -> None:
 async def test_a_result_that_cannot_be_taken_does_not_stop_the_next(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    loop, order = ListLoop(), []
+    loop = ListLoop()
+    order: list[object] = []
     pool = WorkerPool(loop, threads=1, max_threads=1)  # type: ignore[arg-type]
     pool.post(lambda: order.append(1 // 0))
     pool.post(lambda: order.append("taken"))

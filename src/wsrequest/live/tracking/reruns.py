@@ -4,9 +4,9 @@ Owns ``is_rerun`` and ``skip_on_rerun``, which projects call: for effects that o
 request may cause, and that wsrequest cannot see or take back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction
 
@@ -28,7 +28,17 @@ def is_rerun() -> bool:
     return reads is not None and reads.is_rerun
 
 
-def skip_on_rerun(function: Callable[_P, _R]) -> Callable[_P, _R | None]:
+@overload
+def skip_on_rerun(
+    function: Callable[_P, Coroutine[Any, Any, _R]],
+) -> Callable[_P, Coroutine[Any, Any, _R | None]]: ...
+
+
+@overload
+def skip_on_rerun(function: Callable[_P, _R]) -> Callable[_P, _R | None]: ...
+
+
+def skip_on_rerun(function: Callable[_P, Any]) -> Callable[_P, Any]:
     """Decorate a function, sync or async, that only the sender of a request may cause to run.
 
     While the server runs a live request again, the function is not called and None is returned.
@@ -40,10 +50,10 @@ def skip_on_rerun(function: Callable[_P, _R]) -> Callable[_P, _R | None]:
         async def askip(*args: _P.args, **kwargs: _P.kwargs) -> Any:
             return None if is_rerun() else await function(*args, **kwargs)
 
-        return cast("Callable[_P, _R | None]", askip)
+        return askip
 
     @wraps(function)
-    def skip(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+    def skip(*args: _P.args, **kwargs: _P.kwargs) -> Any:
         return None if is_rerun() else function(*args, **kwargs)
 
     return skip

@@ -54,7 +54,7 @@ def in_latin_1(request: HttpRequest) -> Any:
 
 
 def with_handlers(request: HttpRequest) -> Any:
-    request.upload_handlers = request.upload_handlers[1:]
+    request.upload_handlers = list(request.upload_handlers[1:])
     return dict(request.POST.lists())
 
 
@@ -65,6 +65,7 @@ def describe(request: HttpRequest, how: str) -> dict[str, Any]:
     """Everything that a view can see of a request."""
     read = attempt(lambda: READERS[how](request))
     match = request.resolver_match
+    assert match is not None
     files = []
     if request.method == "POST" and how in ("post", "body-post", "post-body", "handlers"):
         for field, found in request.FILES.lists():

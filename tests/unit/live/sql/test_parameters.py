@@ -217,7 +217,9 @@ def rows(sql: str, params: Any, many: bool = False) -> Any:
     ],
 )
 def test_write_knows_its_rows(sql: str, params: list[Any], expected: Any) -> None:
-    key = lambda row: sorted(row.items(), key=str)  # noqa: E731
+    def key(row: Any) -> Any:
+        return sorted(row.items(), key=str)
+
     found = rows(sql, params)
     assert found is not None
     assert sorted(map(key, found)) == sorted(map(key, expected))
