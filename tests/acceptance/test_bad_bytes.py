@@ -42,6 +42,7 @@ def closed_code(client: Client, *frames: bytes) -> int | None:
     return client.closed()
 
 
+@pytest.mark.documents("docs/bad-input.md", "text that is not UTF-8")
 @pytest.mark.parametrize(
     "frames",
     [
@@ -61,6 +62,7 @@ def test_text_that_is_not_utf_8_ends_its_connection_only(
     assert server.http("GET", "/ready/").body == b"ready"
 
 
+@pytest.mark.documents("docs/bad-input.md", "a frame over the limit of the ASGI server")
 def test_frame_over_the_limit_of_the_server_ends_its_connection_only(server: Server) -> None:
     """16 MiB by default; the tests give daphne 32."""
     with connect(server) as other, connect(server) as client:
@@ -70,6 +72,7 @@ def test_frame_over_the_limit_of_the_server_ends_its_connection_only(server: Ser
         assert peak_bytes(server) - before < 150 * MIB
 
 
+@pytest.mark.documents("docs/bad-input.md", "a WebSocket frame that is cut short")
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_frame_that_its_client_never_finishes_is_forgotten(server: Server, opcode: int) -> None:
     before = server.log().count(" closed")
@@ -82,6 +85,10 @@ def test_frame_that_its_client_never_finishes_is_forgotten(server: Server, opcod
         assert other.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents("docs/bad-input.md", "daphne, granian")
+@pytest.mark.documents("docs/bad-input.md", "uvicorn, wsproto")
+@pytest.mark.documents("docs/bad-input.md", "uvicorn, websockets-sansio")
+@pytest.mark.documents("docs/bad-input.md", "a compressed bomb over that limit")
 @pytest.mark.parametrize("frames", [1, 50], ids=["one frame", "fragments"])
 @pytest.mark.parametrize("server", MOST_BYTES, indirect=True)
 def test_bomb_is_cut_at_the_limit_of_the_server(server: Server, frames: int) -> None:
@@ -95,6 +102,9 @@ def test_bomb_is_cut_at_the_limit_of_the_server(server: Server, frames: int) -> 
         assert peak_bytes(server) - before < MOST_BYTES[server.kind]
 
 
+@pytest.mark.documents(
+    "docs/bad-input.md", "a compressed bomb over `WSREQUEST_MAX_MESSAGE_BYTES` only"
+)
 @pytest.mark.parametrize("server", DEFLATES, indirect=True)
 def test_bomb_over_our_limit_is_refused_by_name(server: Server) -> None:
     """8 MiB are more than WSREQUEST_MAX_MESSAGE_BYTES, and less than the server's limit."""
@@ -105,6 +115,7 @@ def test_bomb_over_our_limit_is_refused_by_name(server: Server) -> None:
         assert client.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents("docs/bad-input.md", "hypercorn")
 def test_bomb_is_held_by_hypercorn(serve: Callable[..., Server]) -> None:
     """Not ours to mend or to switch off. Should this fail, docs/deployment.md may say less."""
     server = serve("hypercorn")

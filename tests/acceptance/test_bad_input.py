@@ -92,6 +92,7 @@ def test_refusal_has_the_id_of_its_request(any_client: Client, frame: str) -> No
     assert any_client.receive().head["id"] == "a"
 
 
+@pytest.mark.documents("docs/bad-input.md", "what is just within each limit")
 def test_limits_are_inclusive(any_client: Client) -> None:
     assert any_client.get("/echo/" + "a" * 8184).status == 200
     assert any_client.get("/echo/?a=" + "ü" * 1363 + "abc").status == 200
@@ -110,6 +111,7 @@ def test_limits_are_inclusive(any_client: Client) -> None:
     assert any_client.receive().head == {"pong": "x" * 123}
 
 
+@pytest.mark.documents("docs/bad-input.md", "an `id` that is in use")
 def test_id_in_use_is_refused_without_id_and_the_first_goes_on(any_client: Client) -> None:
     for number, other in ((1, 1), ("a", "a")):
         any_client.send("GET", "/sleep/async/?seconds=0.2", id=number)
@@ -121,6 +123,7 @@ def test_id_in_use_is_refused_without_id_and_the_first_goes_on(any_client: Clien
         assert any_client.receive_for(number).head["data"] == {"slept": 0.2}
 
 
+@pytest.mark.documents("docs/bad-input.md", "escapes of half a surrogate pair or of NUL in JSON")
 def test_surrogates_and_null_characters_do_no_harm(any_client: Client) -> None:
     """JSON may escape what no UTF-8 can hold. Whatever it is answered, it is answered."""
     for n, text in enumerate(("\\ud800", "\\udfff\\ud800", "\\u0000", "\\ufffe")):
@@ -141,6 +144,7 @@ def test_surrogates_and_null_characters_do_no_harm(any_client: Client) -> None:
     assert any_client.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents("docs/bad-input.md", "hundreds of bad frames in a row")
 def test_many_bad_frames_in_a_row_do_no_harm(any_server: Server) -> None:
     with witness(any_server), connect(any_server) as client:
         for _ in range(500):

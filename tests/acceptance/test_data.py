@@ -60,6 +60,7 @@ def test_query_stays_without_data(any_client: Client, data: Any) -> None:
     assert any_client.get("/echo/?a=1", data=data).data["full_path"] == "/echo/?a=1"
 
 
+@pytest.mark.documents("docs/bad-input.md", "a URL with `..`, `//` after")
 @pytest.mark.parametrize(
     "url",
     [
@@ -80,6 +81,7 @@ def test_url_is_decoded_as_over_http(client: Client, server: Server, url: str) -
     assert {name: by_socket[name] for name in names} == {name: by_http[name] for name in names}
 
 
+@pytest.mark.documents("docs/bad-input.md", "the same, if no view is found")
 @pytest.mark.parametrize(
     "url",
     ["/../ready/", "/ready/..", "/./ready/", "/%2Fevil.example/", "/%2F%2Fevil", "/ready%00/"],
@@ -94,6 +96,7 @@ def test_url_that_leads_nowhere_leads_nowhere_as_over_http(
     assert answer.headers.get("location") == page.headers.get("location")
 
 
+@pytest.mark.documents("docs/bad-input.md", "a URL outside ASCII")
 def test_url_outside_ascii_is_taken_as_utf_8(client: Client) -> None:
     answer = client.get("/echo/grün/?q=straße")
     assert answer.data["path"] == "/echo/grün/"
@@ -121,6 +124,7 @@ def test_json_body_is_passed_on_byte_for_byte(client: Client, text: str) -> None
     assert answer.data["meta"]["CONTENT_LENGTH"] == str(len(text.encode()))
 
 
+@pytest.mark.documents("docs/bad-input.md", "a body with invalid JSON")
 @pytest.mark.parametrize("text", ['{"a":', "", "{'a':1}", '{"a":1}}', "\ufeff{}", "NaN", "\0"])
 def test_json_body_that_is_broken_is_the_views_to_judge(
     any_client: Client, any_server: Server, text: str

@@ -100,6 +100,7 @@ def test_pong_that_nobody_asked_for_is_ignored(any_client: Client) -> None:
     assert any_client.settle() == []
 
 
+@pytest.mark.documents("docs/bad-input.md", "it is silent")
 def test_silent_client_is_pinged_and_then_closed(kind: str, serve: Callable[..., Server]) -> None:
     server = serve(kind, PING_SECONDS=0.2, PONG_SECONDS=0.8)
     with connect(server) as client:

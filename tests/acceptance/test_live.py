@@ -99,6 +99,7 @@ def test_patch_makes_the_next_version_of_the_last(any_server: Server) -> None:
         assert found.head["data"] == [added]
 
 
+@pytest.mark.documents("docs/live.md", "a second cancel, or a cancel of what has ended")
 def test_cancelled_request_hears_no_more_and_its_id_is_free(any_server: Server) -> None:
     with connect(any_server) as client:
         id, _ = first(client, NOTES)
@@ -123,6 +124,7 @@ def test_what_the_client_holds_is_not_sent_twice(any_server: Server) -> None:
         assert other.head["status"] == 200
 
 
+@pytest.mark.documents("docs/live.md", "a URL that answers 4xx, 5xx or a redirect")
 @pytest.mark.parametrize(
     ("url", "status"), [("/fault/missing/", 404), ("/fault/raise/", 500), ("/redirect/", 302)]
 )
@@ -133,6 +135,8 @@ def test_another_answer_than_2xx_begins_nothing(any_server: Server, url: str, st
         assert client.answer(client.send("GET", "/text/", id=id)).status == 200
 
 
+@pytest.mark.documents("docs/live.md", "a view that read nothing whose changes wsrequest can see")
+@pytest.mark.documents("docs/live.md", "a stream of events")
 @pytest.mark.parametrize("url", ["/text/", "/events/", "/events/async/"])
 def test_what_cannot_be_live_is_refused(any_server: Server, url: str) -> None:
     with connect(any_server) as client:

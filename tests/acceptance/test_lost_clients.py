@@ -35,6 +35,7 @@ def narrow_line(server: Server) -> socket.socket:
     return line
 
 
+@pytest.mark.documents("docs/bad-input.md", "it vanishes while async views")
 def test_client_that_vanishes_ends_its_views_and_streams(server: Server) -> None:
     name = uuid4().hex
     with connect(server) as client:
@@ -49,6 +50,7 @@ def test_client_that_vanishes_ends_its_views_and_streams(server: Server) -> None
     wait_until(lambda: server.get_json(f"/stream/progress/?name={name}")["closed"] == 1)
 
 
+@pytest.mark.documents("docs/bad-input.md", "it vanishes while a synchronous view runs")
 def test_client_that_vanishes_leaves_a_sync_view_to_end_alone(server: Server) -> None:
     name = uuid4().hex
     with connect(server) as client, connect(server) as other:
@@ -61,6 +63,7 @@ def test_client_that_vanishes_leaves_a_sync_view_to_end_alone(server: Server) ->
         assert other.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents("docs/bad-input.md", "dozens vanish at once")
 def test_clients_that_vanish_by_the_dozen_leave_no_trace(any_server: Server) -> None:
     with connect(any_server) as witness:
         before = len(any_server.log())
@@ -74,6 +77,7 @@ def test_clients_that_vanish_by_the_dozen_leave_no_trace(any_server: Server) -> 
         assert "Traceback" not in any_server.log()[before:]
 
 
+@pytest.mark.documents("docs/bad-input.md", "it never reads")
 @pytest.mark.parametrize("kind", sorted(COMMANDS.keys() - BUFFERS_WITHOUT_LIMIT))
 @pytest.mark.parametrize("subprotocol", [None, "wsrequest.v1"], ids=["plain", "greeted"])
 def test_client_that_never_reads_is_not_worked_for(
@@ -120,6 +124,7 @@ def test_client_that_never_reads_is_closed_for_its_silence(
         assert other.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents("docs/bad-input.md", "it never reads a stream")
 def test_client_that_never_reads_a_stream_holds_no_thread(any_server: Server) -> None:
     names = [uuid4().hex for _ in range(20)]
     with connect(any_server) as other, connect(any_server) as deaf:
@@ -129,6 +134,7 @@ def test_client_that_never_reads_a_stream_holds_no_thread(any_server: Server) ->
             assert other.get(f"/stream/progress/?name={name}").data["produced"] <= 2
 
 
+@pytest.mark.documents("docs/bad-input.md", "a frame waits for `WSREQUEST_SLOW_READER_SECONDS`")
 def test_client_that_reads_too_slowly_is_closed(serve: Callable[..., Server]) -> None:
     server = serve(SLOW_READER_SECONDS=0.5, MAX_OUTBOUND_BYTES=4 * MIB)
     with (

@@ -66,6 +66,7 @@ def test_threads_are_as_many_as_the_setting_says(serve: Callable[..., Server]) -
         assert 1 <= len({client.answer(id).data["thread"] for id in ids}) <= 2
 
 
+@pytest.mark.documents("docs/bad-input.md", "exceeds `WSREQUEST_REQUEST_SECONDS`")
 def test_deadline_answers_504_and_the_connection_goes_on(
     kind: str, serve: Callable[..., Server]
 ) -> None:
@@ -96,6 +97,7 @@ def test_deadline_is_for_the_beginning_of_an_answer(serve: Callable[..., Server]
             assert answer.bytes.endswith(b"data: 39\n\n")
 
 
+@pytest.mark.documents("docs/bad-input.md", "never ends")
 def test_deadline_frees_what_views_that_never_end_have_taken(serve: Callable[..., Server]) -> None:
     """Each of them keeps its thread; requests go on being served, by others."""
     with connect(serve(THREADS=2, MAX_THREADS=20, REQUEST_SECONDS=1)) as client:
@@ -107,6 +109,7 @@ def test_deadline_frees_what_views_that_never_end_have_taken(serve: Callable[...
         client.get(f"/release/?name={name}")
 
 
+@pytest.mark.documents("docs/bad-input.md", "a body in parts whose next part does not come")
 def test_deadline_holds_between_the_parts_of_a_request(serve: Callable[..., Server]) -> None:
     with connect(serve(REQUEST_SECONDS=1)) as client:
         id = client.send("PUT", "/piecewise/", bytes=b"x", more=True)
@@ -115,6 +118,9 @@ def test_deadline_holds_between_the_parts_of_a_request(serve: Callable[..., Serv
         assert client.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents(
+    "docs/bad-input.md", "more requests than `WSREQUEST_MAX_IN_FLIGHT` and `_WAITING`"
+)
 def test_requests_past_the_queue_are_refused_as_temporary(
     kind: str, serve: Callable[..., Server]
 ) -> None:

@@ -60,6 +60,7 @@ def test_events_with_an_end_arrive_all(client: Client, url: str) -> None:
     assert answer.bytes == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
 
 
+@pytest.mark.documents("docs/bad-input.md", "streams events to such a client")
 @pytest.mark.parametrize("url", EVENTS)
 def test_events_need_credit(client: Client, url: str) -> None:
     answer = client.get(url)
@@ -153,6 +154,7 @@ def test_streams_do_not_wait_for_each_other(client: Client) -> None:
         client.send_frame(id=id, cancel=True)
 
 
+@pytest.mark.documents("docs/bad-input.md", "streams, and then fails")
 @pytest.mark.parametrize("url", ["/stream/broken/", "/stream/broken/async/"])
 def test_stream_that_fails_in_its_middle_says_so(client: Client, url: str) -> None:
     answer = client.get(url, credit=65536)
@@ -163,6 +165,7 @@ def test_stream_that_fails_in_its_middle_says_so(client: Client, url: str) -> No
     assert client.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents("docs/bad-input.md", "does so for a client without credit")
 @pytest.mark.parametrize("url", ["/stream/broken/", "/stream/broken/async/"])
 def test_stream_that_fails_is_no_answer_without_credit(client: Client, url: str) -> None:
     answer = client.get(url)
@@ -170,6 +173,9 @@ def test_stream_that_fails_is_no_answer_without_credit(client: Client, url: str)
     assert client.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents(
+    "docs/bad-input.md", "streams more than `WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES`"
+)
 def test_stream_over_the_limit_needs_credit(serve: Callable[..., Server]) -> None:
     with connect(serve(MAX_BUFFERED_RESPONSE_BYTES=50_000)) as client:
         assert len(client.get("/file/?bytes=50000").bytes) == 50_000

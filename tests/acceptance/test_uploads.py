@@ -124,6 +124,7 @@ def test_body_in_parts_that_is_cancelled_is_forgotten(client: Client) -> None:
     assert answer.data["length"] == 3
 
 
+@pytest.mark.documents("docs/bad-input.md", "a form larger than `DATA_UPLOAD_MAX_MEMORY_SIZE`")
 @pytest.mark.parametrize("count", [262_144, 262_145], ids=["at the limit", "one byte over"])
 def test_data_upload_max_memory_size_holds_as_over_http(
     server: Server, client: Client, count: int
@@ -148,6 +149,7 @@ def test_form_fields_count_and_files_do_not(any_server: Server, any_client: Clie
     assert any_client.request("POST", "/upload/", bytes=body, headers=FORM).status == 201
 
 
+@pytest.mark.documents("docs/bad-input.md", "a form that is cut short")
 @pytest.mark.parametrize("end", [0, 1, 30, 80, 900, -1, -10])
 def test_form_that_is_cut_short_is_judged_as_over_http(
     any_server: Server, any_client: Client, end: int
@@ -161,6 +163,7 @@ def test_form_that_is_cut_short_is_judged_as_over_http(
     assert any_client.get("/ready/").data == "ready"
 
 
+@pytest.mark.documents("docs/bad-input.md", "bodies of more than `WSREQUEST_MAX_BODY_BYTES`")
 def test_body_over_the_limit_is_refused(serve: Callable[..., Server]) -> None:
     with connect(serve(MAX_BODY_BYTES=100_000)) as client:
         body = content(100_000)

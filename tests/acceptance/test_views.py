@@ -79,6 +79,9 @@ def content_by_http(page: Page, answer: Answer) -> Any:
     return page.body.decode()
 
 
+@pytest.mark.documents(
+    "docs/bad-input.md", "raises, or returns None or a body that cannot be encoded"
+)
 @pytest.mark.parametrize("url", SAME)
 def test_view_answers_as_over_http(client: Client, server: Server, url: str) -> None:
     page, answer = server.http("GET", url), client.get(url)
@@ -92,6 +95,7 @@ def test_view_answers_as_over_http(client: Client, server: Server, url: str) -> 
         assert answer.headers.get(name) == expected.get(name), name
 
 
+@pytest.mark.documents("docs/bad-input.md", "returns invalid JSON")
 @pytest.mark.parametrize(
     ("url", "kind"),
     [
@@ -155,6 +159,7 @@ def test_failing_view_is_logged_with_its_traceback(any_client: Client, any_serve
     assert "RuntimeError: the view fails" in log
 
 
+@pytest.mark.documents("docs/bad-input.md", "leaves by `sys.exit`, or is cancelled by other code")
 @pytest.mark.parametrize(
     "url",
     ["/fault/exit/", "/fault/exit/async/", "/fault/cancelled/", "/fault/cancelled/async/"],
@@ -278,6 +283,7 @@ def test_big_answer_comes_whole(client: Client) -> None:
     assert answer.data[-1] == {"n": 39_999, "text": "x" * 80}
 
 
+@pytest.mark.documents("docs/bad-input.md", "returns more than the server sends")
 def test_answer_that_the_server_will_not_send_is_not_lost(serve: Callable[..., Server]) -> None:
     """Promise 3: it is answered otherwise, or the connection is closed with a code."""
     with connect(serve("daphne-limited")) as client:

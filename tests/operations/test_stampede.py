@@ -185,6 +185,7 @@ def peak(times: list[float], seconds: float) -> int:
     return max(sum(begin <= time < begin + seconds for time in times) for begin in times)
 
 
+@pytest.mark.documents("docs/operations.md", "Restarts")
 def test_restart_with_a_thousand_clients_does_not_stampede(serve: Callable[..., Server]) -> None:
     server, found = asyncio.run(restart(serve), debug=False)  # which would take its time
     assert found.codes == {RESTARTING}

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -37,8 +36,6 @@ from tests.oracle.project.models import (
 on_postgresql = pytest.mark.parametrize("vendor", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("vendor", ["sqlite"], indirect=True)
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "live-corpus.md"
-
 
 def execute(text: Any, parameters: Any = None) -> None:
     with connection.cursor() as cursor:
@@ -48,24 +45,30 @@ def execute(text: Any, parameters: Any = None) -> None:
 # cachalot.
 
 
+@pytest.mark.documents(
+    "docs/live-corpus.md", "tables in a Subquery annotation were missed (cachalot#137)"
+)
 def test_ca01a_subquery_annotation(viewers: Audience) -> None:
     live = viewers.watch("/subquery/")
     with viewers.sees(live):
         Book.objects.filter(pk=3).update(title="another")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "in Case and When (#194)")
 def test_ca01b_case_when(viewers: Audience) -> None:
     live = viewers.watch("/cases/")
     with viewers.sees(live):
         Person.objects.filter(pk=1).update(name="somebody")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "in an expression of `order_by` (#199)")
 def test_ca01c_order_by_expression(viewers: Audience) -> None:
     live = viewers.watch("/subquery/")
     with viewers.sees(live):
         Room.objects.filter(pk=1).update(name="z")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "many-to-many tables in a Case (#255, #259)")
 def test_ca01d_many_to_many_within_case(viewers: Audience) -> None:
     live = viewers.watch("/cases/")
     with viewers.sees(live):
@@ -76,6 +79,7 @@ def test_ca01d_many_to_many_within_case(viewers: Audience) -> None:
         Reading.objects.filter(book=2).update(person=1)
 
 
+@pytest.mark.documents("docs/live-corpus.md", "in `~Exists` and nested queries (#296)")
 @pytest.mark.parametrize("url", ["/exists/", "/exists/?not=1"])
 def test_ca01e_exists_and_not_exists(viewers: Audience, url: str) -> None:
     live = viewers.watch(url)
@@ -85,6 +89,7 @@ def test_ca01e_exists_and_not_exists(viewers: Audience, url: str) -> None:
         Reading.objects.update(stars=3 * F("stars") + 2)
 
 
+@pytest.mark.documents("docs/live-corpus.md", "`app_note` matched `app_notebook` (#295)")
 def test_ca02_name_that_begins_like_another(viewers: Audience) -> None:
     viewers.watch("/notes/")
     with viewers.runs(most=0):
@@ -106,6 +111,7 @@ def after(look: Callable[[], None]) -> Callable[..., object]:
     return wrapper
 
 
+@pytest.mark.documents("docs/live-corpus.md", "the cache was emptied before")
 def test_ca03_run_between_statement_and_its_effect(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     with viewers.sees(live), connection.execute_wrapper(after(viewers.rerun)):
@@ -114,6 +120,7 @@ def test_ca03_run_between_statement_and_its_effect(viewers: Audience) -> None:
         Notebook(pk=1, text="a third").save()
 
 
+@pytest.mark.documents("docs/live-corpus.md", "names of both cases in raw SQL")
 def test_ca04a_mixed_case_in_raw_sql(viewers: Audience) -> None:
     lives = [viewers.watch("/odd/"), viewers.watch("/cursor/mixed/")]
     with viewers.sees(lives[0]):
@@ -124,6 +131,7 @@ def test_ca04a_mixed_case_in_raw_sql(viewers: Audience) -> None:
         Mixed.objects.get(pk=99).delete()
 
 
+@pytest.mark.documents("docs/live-corpus.md", "verbs that are not INSERT, UPDATE or DELETE")
 @on_postgresql
 def test_ca04b_truncate(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
@@ -131,6 +139,7 @@ def test_ca04b_truncate(viewers: Audience) -> None:
         execute("TRUNCATE oracle_notebook")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "verbs that are not INSERT, UPDATE or DELETE")
 @on_postgresql
 def test_ca04b_copy(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
@@ -139,6 +148,7 @@ def test_ca04b_copy(viewers: Audience) -> None:
             copy.write_row((99, "copied"))
 
 
+@pytest.mark.documents("docs/live-corpus.md", "verbs that are not INSERT, UPDATE or DELETE")
 @on_sqlite
 def test_ca04b_replace(viewers: Audience) -> None:
     live = viewers.watch("/odd/")
@@ -146,6 +156,7 @@ def test_ca04b_replace(viewers: Audience) -> None:
         execute("REPLACE INTO oracle_legacy (id, name) VALUES (1, 'x')")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "verbs that are not INSERT, UPDATE or DELETE")
 @on_postgresql
 def test_ca04b_call(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
@@ -157,6 +168,7 @@ def test_ca04b_call(viewers: Audience) -> None:
         execute("CALL oracle_change('called')")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "verbs that are not INSERT, UPDATE or DELETE")
 @on_postgresql
 def test_ca04b_callproc(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
@@ -168,6 +180,7 @@ def test_ca04b_callproc(viewers: Audience) -> None:
         cursor.callproc("oracle_changed", ["by a function"])
 
 
+@pytest.mark.documents("docs/live-corpus.md", "verbs that are not INSERT, UPDATE or DELETE")
 @on_postgresql
 def test_ca04b_merge(viewers: Audience) -> None:
     live = viewers.watch("/odd/")
@@ -178,6 +191,7 @@ def test_ca04b_merge(viewers: Audience) -> None:
         )
 
 
+@pytest.mark.documents("docs/live-corpus.md", "psycopg's composed SQL")
 @on_postgresql
 def test_ca04c_composed_sql(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
@@ -197,6 +211,7 @@ def book_without_a_room() -> None:
         Book(pk=50, title="nowhere", room_id=4000).save()
 
 
+@pytest.mark.documents("docs/live-corpus.md", "a COMMIT that raised counted as not committed")
 def test_ca05_commit_that_raises(viewers: Audience) -> None:
     lives = [viewers.watch("/notebooks/"), viewers.watch("/rest/books/")]
     with pytest.raises(IntegrityError):
@@ -206,6 +221,9 @@ def test_ca05_commit_that_raises(viewers: Audience) -> None:
         Notebook.objects.filter(pk=1).update(text="another")
 
 
+@pytest.mark.documents(
+    "docs/live-corpus.md", "`set_autocommit(False)` and `commit()` were not seen"
+)
 def test_ca06a_transaction_by_hand(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     with viewers.sees(live):
@@ -218,6 +236,9 @@ def test_ca06a_transaction_by_hand(viewers: Audience) -> None:
             transaction.set_autocommit(True)
 
 
+@pytest.mark.documents(
+    "docs/live-corpus.md", "the stack of transactions was popped when empty (#81)"
+)
 def test_ca06b_ends_of_blocks_that_were_not_begun(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     connection.commit()
@@ -230,12 +251,14 @@ def test_ca06b_ends_of_blocks_that_were_not_begun(viewers: Audience) -> None:
         Notebook.objects.filter(pk=1).update(text="another")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "tables of unmanaged models (#183)")
 def test_ca07_unmanaged_table(viewers: Audience) -> None:
     live = viewers.watch("/odd/")
     with viewers.sees(live):
         Legacy.objects.filter(pk=1).update(name="another")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "clocks that differ (#27)")
 def test_ca08_clock_that_goes_back(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     with mock.patch.object(time, "time", lambda: 0.0), viewers.sees(live):
@@ -244,6 +267,7 @@ def test_ca08_clock_that_goes_back(viewers: Audience) -> None:
         Notebook.objects.filter(pk=1).update(text="a third")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "stale after the database was restarted (#269)")
 @on_postgresql
 def test_ca09_connections_that_were_cut(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
@@ -258,6 +282,7 @@ def test_ca09_connections_that_were_cut(viewers: Audience) -> None:
         Notebook.objects.filter(pk=1).update(text="a third")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "`Now()` and `random()` (#193)")
 def test_ca10_answer_that_is_never_the_same(viewers: Audience) -> None:
     live = viewers.watch("/chance/")
     first = live.versions
@@ -268,6 +293,7 @@ def test_ca10_answer_that_is_never_the_same(viewers: Audience) -> None:
     assert live.versions == first + 1
 
 
+@pytest.mark.documents("docs/live-corpus.md", "not meant for tables that change often")
 def test_ca11_hot_table(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     with viewers.sees(live), viewers.runs(most=20), viewers.deaf():
@@ -278,6 +304,7 @@ def test_ca11_hot_table(viewers: Audience) -> None:
 # cacheops.
 
 
+@pytest.mark.documents("docs/live-corpus.md", "cached again before the commit (cacheops#22)")
 def test_co01_run_before_the_commit(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     with viewers.sees(live), transaction.atomic():
@@ -285,6 +312,9 @@ def test_co01_run_before_the_commit(viewers: Audience) -> None:
         viewers.rerun()
 
 
+@pytest.mark.documents(
+    "docs/live-corpus.md", "announced after the user's `on_commit` hooks (#228, #230)"
+)
 def test_co02_hook_that_looks_at_what_is_shown(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     seen: list[bool] = []
@@ -294,6 +324,9 @@ def test_co02_hook_that_looks_at_what_is_shown(viewers: Audience) -> None:
     assert seen == [True]
 
 
+@pytest.mark.documents(
+    "docs/live-corpus.md", "announced after the user's `on_commit` hooks (#228, #230)"
+)
 def test_co02_hook_that_raises(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     with viewers.sees(live), pytest.raises(ZeroDivisionError), transaction.atomic():
@@ -301,6 +334,7 @@ def test_co02_hook_that_raises(viewers: Audience) -> None:
         Notebook.objects.filter(pk=1).update(text="another")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "an IntegrityError left the state dirty (#399)")
 def test_co03_integrity_error_leaves_nothing_behind(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -311,12 +345,14 @@ def test_co03_integrity_error_leaves_nothing_behind(viewers: Audience) -> None:
         Notebook.objects.filter(pk=1).update(text="another")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "the error of a commit was swallowed (#427)")
 def test_co04_error_of_a_commit_is_raised(viewers: Audience) -> None:
     viewers.watch("/notebooks/")
     with pytest.raises(IntegrityError):
         book_without_a_room()
 
 
+@pytest.mark.documents("docs/live-corpus.md", "`set_autocommit(False)` raised IndexError (#264)")
 def test_co05_blocks_within_a_transaction_by_hand(viewers: Audience) -> None:
     live = viewers.watch("/notebooks/")
     with viewers.sees(live):
@@ -332,6 +368,9 @@ def test_co05_blocks_within_a_transaction_by_hand(viewers: Audience) -> None:
             transaction.set_autocommit(True)
 
 
+@pytest.mark.documents(
+    "docs/live-corpus.md", "many-to-many rows that went with their instance (#407)"
+)
 def test_co06_relations_of_what_is_deleted(viewers: Audience) -> None:
     lives = [viewers.watch("/tagged/t1/"), viewers.watch("/prefetched/?kind=0")]
     with viewers.sees(lives[0]):
@@ -340,6 +379,7 @@ def test_co06_relations_of_what_is_deleted(viewers: Audience) -> None:
         Tag.objects.get(name="t1").delete()
 
 
+@pytest.mark.documents("docs/live-corpus.md", "rows that came by `select_related` (#295)")
 def test_co07_row_that_was_joined(viewers: Audience) -> None:
     live = viewers.watch("/detail/5/")
     with viewers.sees(live):
@@ -348,6 +388,7 @@ def test_co07_row_that_was_joined(viewers: Audience) -> None:
         Person.objects.filter(pk=5).update(boss=3)
 
 
+@pytest.mark.documents("docs/live-corpus.md", "multi-table inheritance")
 def test_co08_inheritance(viewers: Audience) -> None:
     parents, children = viewers.watch("/places/"), viewers.watch("/restaurants/")
     with viewers.sees(parents, children):
@@ -362,6 +403,7 @@ def test_co08_inheritance(viewers: Audience) -> None:
         Place.objects.get(pk=4).delete()
 
 
+@pytest.mark.documents("docs/live-corpus.md", "raw SQL was not seen")
 def test_co09_raw_sql(viewers: Audience) -> None:
     lives = [viewers.watch("/raw/"), viewers.watch("/cursor/")]
     with viewers.sees(*lives):
@@ -372,12 +414,14 @@ def test_co09_raw_sql(viewers: Audience) -> None:
         cursor.executemany("UPDATE oracle_book SET price = 0 WHERE id = %s", [(7,), (8,)])
 
 
+@pytest.mark.documents("docs/live-corpus.md", "conditions that are queries")
 def test_co10_condition_that_is_a_query(viewers: Audience) -> None:
     live = viewers.watch("/authors/?kind=1")
     with viewers.sees(live):
         Book.objects.filter(pk=2).update(kind=1)
 
 
+@pytest.mark.documents("docs/live-corpus.md", "a new Django version changed")
 def test_co11_query_as_a_value(viewers: Audience) -> None:
     live, condition = viewers.watch("/subquery/"), viewers.watch("/authors/?kind=1")
     with viewers.sees(live):
@@ -386,6 +430,9 @@ def test_co11_query_as_a_value(viewers: Audience) -> None:
         Tag.objects.update(name="p1")
 
 
+@pytest.mark.documents(
+    "docs/live-corpus.md", "a commit while the value was computed (#302, #424, #478)"
+)
 def test_co12_commit_while_a_view_runs(viewers: Audience) -> None:
     with closed_gate():
         beginning = viewers.begin("/gated/")
@@ -413,6 +460,7 @@ def closed_gate() -> Iterator[None]:
         views.GATE.is_open.set()
 
 
+@pytest.mark.documents("docs/live-corpus.md", "slow with many filters of one model")
 def test_co13_many_conditions_of_one_table(viewers: Audience) -> None:
     lives = [viewers.watch(f"/equal/?author={n}&kind={n % 4}&room=1") for n in range(1, 100)]
     with viewers.runs(most=2):
@@ -421,6 +469,7 @@ def test_co13_many_conditions_of_one_table(viewers: Audience) -> None:
     assert b"another" in (lives[4].body or b"")
 
 
+@pytest.mark.documents("docs/live-corpus.md", "`bulk_update` was not seen (#472)")
 def test_co14_bulk_update(viewers: Audience) -> None:
     live = viewers.watch("/equal/?kind=1")
     books = list(Book.objects.all())
@@ -430,18 +479,19 @@ def test_co14_bulk_update(viewers: Audience) -> None:
         Book.objects.bulk_update(books, ["kind"])
 
 
+@pytest.mark.documents("docs/live-corpus.md", "`QuerySet.update` was not seen (#141)")
 def test_co15_update_of_a_queryset(viewers: Audience) -> None:
     lives = [viewers.watch("/equal/?kind=1"), viewers.watch("/equal/?kind=2")]
     with viewers.sees(*lives):
         Book.objects.filter(kind=1).update(kind=2)
 
 
-# The page.
+# The whole.
 
 
-def test_corpus_is_whole_and_on_its_page() -> None:
+def test_corpus_is_whole() -> None:
+    """tests/test_documents.py compares it with its page."""
     tests = {name for name in globals() if re.match(r"test_c[ao]\d\d", name)}
     numbers = {name[5:9] for name in tests}
     wanted = {f"ca{n:02}" for n in range(1, 12)} | {f"co{n:02}" for n in range(1, 16)}
     assert numbers == wanted
-    assert set(re.findall(r"`(test_c[ao]\d\d\w*)`", PAGE.read_text())) == tests

@@ -454,6 +454,7 @@ async def test_nothing_more_is_begun_for_a_client_that_does_not_read() -> None:
         assert len(await peer.body(1)) == 2000
 
 
+@pytest.mark.documents("docs/bad-input.md", "the same, as long as it stays")
 async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
     """With the default limits, and all the requests that they allow; others are answered."""
     async with pool_open() as pool:
@@ -481,6 +482,7 @@ async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
             assert len(deaf.connection.dispatcher._session) > 100  # none is refused, the rest waits
 
 
+@pytest.mark.documents("docs/bad-input.md", "the same, with requests in flight")
 async def test_what_waits_for_a_thread_is_taken_back_from_a_client_that_does_not_read() -> None:
     """Or all that were in flight would be answered into the queue, however large it is by then."""
     async with opened(threads=1, outbound_bytes=10) as peer:
@@ -538,6 +540,7 @@ async def test_a_client_that_does_not_read_is_cut() -> None:
         assert (await peer.is_closed())[0] == 4001
 
 
+@pytest.mark.documents("docs/bad-input.md", "it never reads, but keeps sending requests")
 async def test_a_client_that_asks_without_reading_is_cut() -> None:
     async with opened(in_flight=1, waiting=1, pong_seconds=SOON) as peer:
         peer.reads.clear()

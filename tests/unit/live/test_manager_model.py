@@ -333,9 +333,9 @@ def forget_to_look_back(patch: pytest.MonkeyPatch) -> None:
 def forget_what_changed_while_running(patch: pytest.MonkeyPatch) -> None:
     queue = RerunScheduler.queue
 
-    def plant(self: RerunScheduler, query: Any) -> None:
+    def plant(self: RerunScheduler, query: Any, *, is_old: bool = False) -> None:
         if query.run is None:
-            queue(self, query)
+            queue(self, query, is_old=is_old)
 
     patch.setattr(RerunScheduler, "queue", plant)
     forget_to_look_back(patch)

@@ -44,6 +44,7 @@ def test_frame_is_decoded(case: Case) -> None:
     assert case.decode(case.frame) == case.message
 
 
+@pytest.mark.documents("docs/live.md", "`subscribe` with another method")
 @pytest.mark.parametrize("case", REFUSED, ids=named)
 def test_frame_is_refused(case: Case) -> None:
     with pytest.raises(Refused) as caught:

@@ -184,6 +184,7 @@ async def test_message_and_answer_count_as_long_as_the_request_is_live() -> None
 
 @pytest.mark.asyncio
 @pytest_live
+@pytest.mark.documents("docs/security.md", "Memory of a process")
 async def test_what_a_view_reads_counts_or_is_read_less_exactly() -> None:
     """However many rows and keys a stranger has a view read: 5,000 places took 1.7 MB each."""
     count, most = 20, 200_000

@@ -408,7 +408,7 @@ def test_a_ticket_that_takes_over_replays_nothing_older(path: str) -> None:
         post = "; ".join(map("=".join, browser.items())) if path == "/" else ""
         for line in made.redeem(ticket, ORIGIN, BROWSER, post) or ():
             name, _, value = line.partition(";")[0].partition("=")
-        browser[name] = value
+            browser[name] = value
     assert browser == {"lang": "NEW", **{f"x{n}": "1" for n in range(7)}}
 
 

@@ -232,6 +232,7 @@ async def test_who_holds_the_answer_is_told_so_and_goes_on() -> None:
         assert json.loads(message.body) == [{"op": "add", "path": "/100", "value": 100}]
 
 
+@pytest.mark.documents("docs/live.md", "`If-None-Match` with an unknown tag")
 @pytest.mark.parametrize("tag", ['"other"', "nonsense", "*", ",,", '"'])
 async def test_a_tag_that_names_nothing_is_answered_with_the_whole(tag: str) -> None:
     async with live() as peer:
@@ -309,6 +310,7 @@ async def test_more_than_may_be_held_is_refused() -> None:
         await goes_on(peer, id=3, url="/listed/a/")
 
 
+@pytest.mark.documents("docs/live.md", "live responses that together")
 async def test_what_grows_past_what_may_be_held_is_ended() -> None:
     async with live(answer_bytes=500) as peer:
         commit(a="x" * 200, b="x" * 200)
@@ -340,6 +342,7 @@ async def test_what_a_slow_reader_did_not_see_grow_is_ended() -> None:
         assert value_of(await nth(peer, 2, 2)) == 1
 
 
+@pytest.mark.documents("docs/live.md", "one more than `WSREQUEST_MAX_SUBSCRIPTIONS`")
 async def test_one_more_than_may_be_live_is_refused() -> None:
     async with live(subscriptions=2) as peer:
         await goes_on(peer, id=1, url="/table/a/")
@@ -373,6 +376,7 @@ async def test_live_requests_take_no_place_of_others() -> None:
         await nth(peer, 2, 2)
 
 
+@pytest.mark.documents("docs/live.md", "a server without live requests")
 async def test_a_server_without_live_requests_says_so() -> None:
     async with opened() as peer:
         peer.say(id=1, url="/table/a/", subscribe=True)
