@@ -5,12 +5,13 @@ Owns what a test says of a view: this write changes what it shows, that one does
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 
-from tests.oracle.client import SECONDS, LiveRequest, Socket, registry_of, served
+from tests.oracle.client import SECONDS, SETTLE_SECONDS, LiveRequest, Socket, registry_of, served
 from wsrequest.asgi import Application
 from wsrequest.protocol.messages import Response
 
@@ -57,11 +58,23 @@ class Audience:
         return live
 
     def settle(self) -> None:
-        """Wait until what was committed is shown."""
-        for _ in range(4):  # a view that failed is tried again later
-            if self._run(self._socket.settled()):
-                return
-        raise AssertionError("it does not settle")
+        """Wait until what was committed is shown.
+
+        The server gives up waiting after some seconds, so it is asked again: a view that failed,
+        say because SQLite was locked, is tried again later.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not self._run(self._socket.settled()):
+            assert time.monotonic() < deadline, f"it does not settle: {self.waits_for()}"
+
+    def waits_for(self) -> list[str]:
+        """Say which live queries are not current, and why, for a test that fails."""
+        return [
+            f"{query.path}: dirty={query.is_dirty} runs={query.run is not None} "
+            f"failures={query.failures} feedback_runs={query.feedback_runs}"
+            for query in list(registry_of(self._application)._queries.values())
+            if not query.is_current or query.timer is not None
+        ]
 
     def is_current(self, *lives: LiveRequest) -> bool:
         """Whether what it shows, when all is settled, is what a fresh GET gives."""

@@ -18,9 +18,10 @@ from wsrequest.protocol.messages import Refusal, Response
 from wsrequest.protocol.server_codec import decode_server
 from wsrequest.server.endpoint import not_found
 
-__all__ = ["SECONDS", "LiveRequest", "Socket", "registry_of", "served"]
+__all__ = ["SECONDS", "SETTLE_SECONDS", "LiveRequest", "Socket", "registry_of", "served"]
 
 SECONDS = 30.0  # far more than anything takes that goes well
+SETTLE_SECONDS = 45.0  # the same, with views that fail and are tried again
 
 Answer = Response | Refusal
 
