@@ -108,7 +108,8 @@ class Hub:
         peer.vanish()
         await asyncio.wait_for(peer.task, SECONDS)
         assert not connection.dispatcher._session and not connection.dispatcher._session.body_bytes
-        assert not connection.dispatcher._tasks and not list(connection.dispatcher._schedule)
+        assert not connection.dispatcher._tasks and not connection.dispatcher._waiting
+        assert not connection.dispatcher._running
         assert not connection.dispatcher._send_queue.waiting_bytes and not self._lane._blocked
 
     async def _settle(self, peer: Peer, ledger: Ledger) -> None:
@@ -119,7 +120,8 @@ class Hub:
                 peer.connection.dispatcher.receive(f'{{"id":{id},"credit":{PLENTY}}}')
         ledger.settle()
         async with asyncio.timeout(SECONDS):
-            while ledger.owed or list(peer.connection.dispatcher._schedule):
+            dispatcher = peer.connection.dispatcher
+            while ledger.owed or dispatcher._running or dispatcher._waiting:
                 for message in peer.messages:
                     ledger.came(message)
                 peer.messages.clear()

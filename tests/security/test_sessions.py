@@ -69,7 +69,7 @@ def test_a_store_that_cannot_answer_ends_no_session(
     db: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended: list[str] = []
-    asker = SimpleNamespace(session_ended=ended.append)
+    asker: Any = SimpleNamespace(session_ended=ended.append)
     check = SessionCheck(asker, "no.such.store", "a" * 32)
     check.run()
     check.deliver()

@@ -854,9 +854,9 @@ async def test_a_client_without_subprotocol_is_not_cut_while_it_is_live() -> Non
         await peer.first(1)
         timeouts = peer.connection.timeouts
         before = timeouts.last_frame_at
-        await peer.becomes(
-            lambda: timeouts.last_frame_at > before
-        )  # its patience ended, and was renewed
+        assert before is not None
+        # Its patience ended, and was renewed.
+        await peer.becomes(lambda: (timeouts.last_frame_at or 0.0) > before)
         commit(a=1)
         assert value_of(await nth(peer, 1, 2)) == 1
         peer.say(id=1, cancel=True)
