@@ -1,4 +1,4 @@
-"""Checks the prose of the documents, docstrings and comments.
+"""Checks the prose of the documents, and of the docstrings and comments in the code.
 
 Usage: scripts/prose.py            fail where a rule is broken
        scripts/prose.py --counts   print the words per sentence of each file
@@ -11,6 +11,7 @@ then take it off the list. Add no file to the list.
 
 import ast
 import io
+import math
 import re
 import sys
 import tokenize
@@ -161,6 +162,15 @@ CELL_END = re.compile(r"(?<!\\)\||<br>")
 SECTION = re.compile(r"^(?:Args|Raises|Returns|Yields|Attributes|Source|Note|Example):(?: |$)")
 MEMBER = re.compile(r"^[\w*`.]+(?: \([^)]*\))?: ")
 DIRECTIVE = re.compile(r"^#(?:!| type: | noqa| fmt: | pragma)")
+# Strings and regular expressions match first, so that no comment begins in them.
+TYPESCRIPT = re.compile(
+    r"""
+    "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' | `(?:\\.|[^`\\])*`
+    | /\*\*?(?P<doc>.*?)\*/ | //\ ?(?P<line>[^\n]*)
+    | /(?![\s=])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def pages() -> list[Path]:
@@ -171,14 +181,15 @@ def pages() -> list[Path]:
 
 def modules() -> list[Path]:
     """Return the modules whose docstrings and comments the rules are for."""
-    return sorted((ROOT / "src/wsrequest").rglob("*.py"))
+    python = (ROOT / "src/wsrequest").rglob("*.py")
+    return [*sorted(python), *sorted((ROOT / "client/src").glob("*.ts"))]
 
 
 def blocks(path: Path) -> list[str]:
     """Return the paragraphs, list items, table cells, docstrings and comments of a file."""
     text = path.read_text(encoding="utf-8")
-    found = python_blocks(text) if path.suffix == ".py" else markdown_blocks(text)
-    return [block for block in found if block]
+    read = {".py": python_blocks, ".ts": typescript_blocks}.get(path.suffix, markdown_blocks)
+    return [block for block in read(text) if block]
 
 
 def markdown_blocks(text: str) -> Iterator[str]:
@@ -208,18 +219,40 @@ def python_blocks(text: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             yield from docstring_blocks(ast.get_docstring(node) or "")
-    comment: list[str] = []
-    last_line = 0
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type != tokenize.COMMENT or DIRECTIVE.match(token.string):
-            continue
-        stands_alone = not token.line[: token.start[1]].strip()
-        if comment and not (stands_alone and token.start[0] == last_line + 1):
-            yield plain(" ".join(comment))
-            comment = []
-        comment.append(re.split(r"#:? ?", token.string, maxsplit=1)[1])
-        last_line = token.start[0] if stands_alone else 0
-    yield plain(" ".join(comment))
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    comments = [each for each in tokens if each.type == tokenize.COMMENT]
+    yield from joined(
+        (each.start[0], each.line[: each.start[1]], re.split(r"#:? ?", each.string, maxsplit=1)[1])
+        for each in comments
+        if not DIRECTIVE.match(each.string)
+    )
+
+
+def typescript_blocks(text: str) -> Iterator[str]:
+    """Yield the paragraphs of the doc comments and comments of a module of the client."""
+    comments = []
+    for match in TYPESCRIPT.finditer(text):
+        if match["doc"]:
+            doc = re.sub(r"@default .*", "", match["doc"])
+            yield from docstring_blocks(re.sub(r"^ *\* ?", "", doc, flags=re.MULTILINE).strip())
+        elif match["line"]:
+            before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            comments.append((text.count("\n", 0, match.start()), before, match["line"]))
+    yield from joined(comments)
+
+
+def joined(comments: Iterable[tuple[int, str, str]]) -> Iterator[str]:
+    """Join comments on consecutive lines. Each has its line, the code before it and its text."""
+    block: list[str] = []
+    last_line: float = -1
+    for line, before, text in comments:
+        stands_alone = not before.strip()
+        if block and not (stands_alone and line == last_line + 1):
+            yield plain(" ".join(block))
+            block = []
+        block.append(text)
+        last_line = line if stands_alone else math.inf
+    yield plain(" ".join(block))
 
 
 def docstring_blocks(text: str) -> Iterator[str]:

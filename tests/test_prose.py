@@ -112,6 +112,27 @@ def test_module_is_read_by_its_docstrings_and_comments() -> None:
     ]
 
 
+def test_module_of_the_client_is_read_by_its_comments() -> None:
+    source = (
+        "/**\n * A module.\n *\n * - `one`: an item\n * - another\n */\n"
+        'const a = "// no; comment"; // Beside it.\n// One line\n  // goes on.\n\n// Another.\n'
+        "const b = /[\"'/]*/.test(`/* no; comment */`) ? 4 / 2 : 1; // b / 2\n"
+        '/** An option. @default "a; b" */\n'
+    )
+    assert sorted(text for text in prose.typescript_blocks(source) if text) == sorted(
+        [
+            "A module.",
+            "`code`: an item",
+            "another",
+            "Beside it.",
+            "One line goes on.",
+            "Another.",
+            "b / 2",
+        ]
+        + ["An option."]
+    )
+
+
 def test_list_of_files_that_do_not_pass_has_no_other() -> None:
     """A file that passes, or is gone, has to leave the list."""
     paths = [ROOT / name for name in prose.PENDING]

@@ -70,7 +70,7 @@ function reasonOf({ response, code }: Partial<RequestFailed>): EndReason {
 export function startLive(context: LiveContext, subscription: Subscription, isWatched: () => boolean, ...[url, ...rest]: LiveCall): LiveRequest {
   const { client, socket, http, tokens, socketUrl, baseUrl } = context;
   const { openTimeoutMs = 2000 } = context.options;
-  // If the last argument is a callback, it has none of these members.
+  // The last argument may be a callback, which lacks these members.
   const { headers = {}, signal: pageSignal, patch = "json", held, keep } = (rest.at(-1) ?? {}) as LiveOptions;
   const request = new Request(new URL(url, baseUrl), { headers });
   const condition = request.headers.get("if-none-match"); // each try has its own, so it is not a header of the request

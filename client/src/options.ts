@@ -26,7 +26,7 @@ export interface Options {
   csrfHeaderName?: string;
   /** The `Referrer-Policy` header of the page, which scripts cannot read. @default "strict-origin-when-cross-origin" */
   referrerPolicy?: ReferrerPolicy;
-  /** The WebSocket class. Node 20 has none of its own, so pass one there. @default globalThis.WebSocket */
+  /** The WebSocket class. Node 20 lacks one, so pass one there. @default globalThis.WebSocket */
   WebSocket?: unknown;
   /** The function that sends requests over HTTP. @default globalThis.fetch */
   fetch?: typeof globalThis.fetch;

@@ -1,4 +1,4 @@
-/** The reason phrases of HTTP (RFC 9110, section 15, and IANA's registry). Responses over the socket have none. */
+/** The reason phrases of HTTP (RFC 9110, section 15, and IANA's registry). A response over the socket does not include one. */
 
 // From x00 on, and empty where a status has no phrase. The numbers of all statuses would fill much of client.js.
 const PHRASES = [
@@ -14,5 +14,5 @@ const PHRASES = [
     "Variant Also Negotiates,Insufficient Storage,Loop Detected,,Not Extended,Network Authentication Required",
 ].map((phrases) => phrases.split(","));
 
-/** The phrase of a status from 200 to 599, or "" if it has none. */
+/** The phrase of a status from 200 to 599, or "" if there is no phrase. */
 export const phraseOf = (status: number): string => PHRASES[Math.floor(status / 100) - 2]?.[status % 100] ?? "";

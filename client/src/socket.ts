@@ -22,7 +22,7 @@ export interface Socket {
   /** Connect now, unless the socket is open or opening. */
   open(): void;
   close(): void;
-  /** Get the session. Null if there is none `timeoutMs` after connecting started. */
+  /** Get the session, or null if the socket has not opened within `timeoutMs` of connecting. */
   ready(timeoutMs: number, signal: AbortSignal): Promise<Session | null>;
 }
 
