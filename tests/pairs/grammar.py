@@ -11,7 +11,7 @@ from django.db import connection
 
 from tests.oracle.programs import Dice
 
-__all__ = ["Query", "draw_query", "draw_change"]
+__all__ = ["Query", "draw_change", "draw_change_text", "draw_query"]
 
 # Each table with columns of whole numbers, of which the first is its key.
 _NUMBERS = {
@@ -51,11 +51,11 @@ class Query:
 
     def __init__(self, sql: str, params: Sequence[Any]) -> None:
         self.name = f"sql {sql!r} {list(params)!r}"
-        self._sql, self._params = sql, list(params)
+        self.sql, self._params = sql, list(params)
 
     def read(self) -> object:
         with connection.cursor() as cursor:
-            cursor.execute(self._sql, self._params or None)
+            cursor.execute(self.sql, self._params or None)
             return sorted(map(repr, cursor.fetchall()))
 
 
@@ -170,20 +170,25 @@ def draw_query(dice: Dice) -> Query:
 
 
 def draw_change(dice: Dice) -> tuple[str, Callable[[], object]]:
-    """An INSERT, UPDATE or DELETE, and what goes with it."""
-    text = _Text(dice)
-    table = dice.choice(_tables())
-    kind = dice.choice(("insert", "insert", "update", "update", "update", "delete"))
-    sql = _CHANGES[kind](text, table)
-    if dice.random() < 0.2:
-        sql += " RETURNING *"
-    params: list[Any] = text.params
+    """What runs an INSERT, UPDATE or DELETE, with its name."""
+    kind, sql, params = draw_change_text(dice)
 
     def run() -> None:
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
 
     return f"sql {kind}", run
+
+
+def draw_change_text(dice: Dice) -> tuple[str, str, list[Any]]:
+    """The kind of an INSERT, UPDATE or DELETE, its text and its parameters."""
+    text = _Text(dice)
+    table = dice.choice(_tables())
+    kind = dice.choice(("insert", "insert", "update", "update", "update", "delete"))
+    sql = _CHANGES[kind](text, table)
+    if dice.random() < 0.2:
+        sql += " RETURNING *"
+    return kind, sql, text.params
 
 
 def _insert(text: _Text, table: str) -> str:
