@@ -1,9 +1,30 @@
 """Aliases and frozen values that several layers share. Pure: standard library only."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["TableChange", "Commit", "Frame", "Headers", "Id", "Limits", "ReadPredicate", "Row"]
+__all__ = [
+    "ASGI",
+    "Commit",
+    "Frame",
+    "Headers",
+    "Id",
+    "Limits",
+    "ReadPredicate",
+    "Receive",
+    "Row",
+    "Scope",
+    "Send",
+    "TableChange",
+]
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+ASGI = Callable[[Scope, Receive, Any], Awaitable[None]]
+"""An application (ASGI specification)."""
+
 
 Id = int | str
 """What a client may call a request by (PROTOCOL.md 2.3)."""

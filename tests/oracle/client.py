@@ -250,6 +250,6 @@ async def served() -> AsyncIterator[Application]:
 
 def registry_of(application: Application) -> LiveQueryManager:
     """The live requests of an application that has been connected to."""
-    server = application._server
+    server = application._wiring._server
     assert server is not None and server.live is not None
     return server.live.manager

@@ -19,7 +19,7 @@ from tests.unit.test_asgi import (
     status,
     ticket_of,
 )
-from wsrequest import asgi
+from wsrequest import wiring
 from wsrequest.asgi import get_websocket_application
 
 
@@ -60,7 +60,7 @@ async def test_cookie_that_could_split_a_response_is_left_out() -> None:
     lines = ["a=1; Path=/x\r\nX-Evil: 1", "b=1; Path=/\x85", "c=1; Path=/€", "d=1; Path=/fine"]
     async with running() as application:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(asgi, "_redeem", lambda *asked: lines)
+            patch.setattr(wiring, "_redeem", lambda *asked: lines)
             wire = call(application, "POST", x_wsrequest_ticket="t", origin=ORIGIN)
             events = await wire.ends()
     set_cookies = [value for name, value in events[0]["headers"] if name == b"set-cookie"]

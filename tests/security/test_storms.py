@@ -210,7 +210,7 @@ async def test_an_ipv6_client_has_only_so_many_sockets_whatever_address_it_takes
         wires.append(await accepted(handshake(application, address="2001:db8:0:1::1")))
         for wire in wires:
             await hang_up(wire)
-        assert not application._door._by_place
+        assert not application._wiring.admission._by_place
 
 
 async def test_a_silent_client_without_pings_is_cut_once_it_is_idle_for_long() -> None:

@@ -84,7 +84,7 @@ async def test_a_flood_of_tickets_has_one_turn(settings: Any) -> None:
             call(application, "POST", x_wsrequest_ticket=f"none-{n}", origin=ORIGIN)
             for n in range(50)
         ]
-        pool = application._get_server().pool
+        pool = application._wiring.get_server().pool
         await asyncio.sleep(0)
         mark = pool.call(int, queue_key=QueueKey())
         order: list[str] = []

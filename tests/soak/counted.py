@@ -19,7 +19,7 @@ MOST: Counter[str] = Counter()
 
 
 def counts() -> dict[str, int]:
-    budget = project._get_server().budget
+    budget = project._wiring.get_server().budget
     return {name: getattr(budget, name) for name in COUNTS}
 
 

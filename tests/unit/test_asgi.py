@@ -317,7 +317,7 @@ async def test_one_address_has_only_so_many_sockets(settings: Any) -> None:
         wires.append(await accepted(handshake(application)))
         for wire in (*wires, other):
             await hang_up(wire)
-        assert not application._door._by_place
+        assert not application._wiring.admission._by_place
 
 
 async def test_sockets_of_unknown_addresses_are_not_counted_as_one_s(settings: Any) -> None:
@@ -336,7 +336,7 @@ async def test_a_process_has_only_so_many_sockets(settings: Any) -> None:
         assert status(await handshake(application, address="203.0.113.8").ends()) == 503
         await hang_up(first)
         await hang_up(await accepted(handshake(application)))
-        assert not application._door._by_place
+        assert not application._wiring.admission._by_place
 
 
 @pytest.mark.parametrize("end", ["refused", "disconnected", "closed", "cancelled", "accept fails"])
@@ -364,7 +364,7 @@ async def test_the_count_falls_back_to_zero(end: str) -> None:
             wire = await accepted(handshake(application))
             say(wire, id=1, url="/ahold/a/")
             assert await asyncio.to_thread(STAGES["a"].begun.wait, SECONDS)
-            assert application._door._by_place.total() == 1
+            assert application._wiring.admission._by_place.total() == 1
             if end == "disconnected":
                 await hang_up(wire)
             elif end == "closed":
@@ -375,7 +375,7 @@ async def test_the_count_falls_back_to_zero(end: str) -> None:
                 wire.task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await wire.task
-        assert not application._door._by_place
+        assert not application._wiring.admission._by_place
 
 
 def handshake_only() -> "asyncio.Queue[dict[str, Any]]":
@@ -605,7 +605,7 @@ async def test_cookies_that_nobody_fetches_are_deleted(settings: Any) -> None:
     settings.WSREQUEST_TICKET_SECONDS = 1
     async with running() as application:
         await ticket_of(application)
-        sweep, unfetched = application._sweep, application._unfetched
+        sweep, unfetched = application._wiring._sweep, application._wiring._unfetched
         assert sweep is not None and len(unfetched) == 1
         async with asyncio.timeout(SECONDS):
             while len(unfetched):  # noqa: ASYNC110  # nothing tells of it
@@ -699,11 +699,11 @@ async def test_a_probe_learns_whether_the_process_is_ready(method: str, query: b
     async with running() as application:
         events = await call(application, method, host="10.0.0.7", query=query).ends()
         assert (status(events), events[1]["body"]) == (200, b"ready\n")
-        application._drain._since = 1.0  # as when SIGTERM has come
+        application._wiring.drain._since = 1.0  # as when SIGTERM has come
         events = await call(application, method, query=query).ends()
         assert (status(events), events[1]["body"]) == (503, b"draining\n")
         assert (b"cache-control", b"no-store") in events[0]["headers"]
-        application._drain._since = None
+        application._wiring.drain._since = None
 
 
 @pytest.mark.parametrize(
@@ -731,7 +731,7 @@ async def test_a_handshake_too_many_is_told_when_to_come_again(settings: Any) ->
         events = await handshake(application).ends()
         assert status(events) == 429  # they are of one address
         assert (b"retry-after", b"4") in events[0]["headers"]
-        application._door.release()
+        application._wiring.admission.release()
         for wire in wires:
             await hang_up(await accepted(wire))
 
@@ -745,7 +745,7 @@ async def test_an_address_in_a_hurry_leaves_the_door_to_others(settings: Any) ->
         for _ in range(10):  # turns of the event loop, and no wait
             await asyncio.sleep(0)
         assert [event["type"] for event in other.events] == ["websocket.accept"]
-        application._door.release()
+        application._wiring.admission.release()
         for wire in [*wires, other]:
             await hang_up(await accepted(wire))
 
@@ -768,7 +768,7 @@ async def test_streams_of_events_that_are_refused_cost_others_nothing(
         for _ in range(10):
             await asyncio.sleep(0)
         assert waits.events == []
-        application._door.release()
+        application._wiring.admission.release()
         await hang_up(await accepted(waits))
 
 
@@ -821,7 +821,7 @@ async def test_a_handshake_that_waits_when_the_server_is_to_end_is_refused(setti
     async with running() as application:
         wires = [await accepted(handshake(application)), handshake(application)]
         await asyncio.sleep(0)
-        application._drain._since = 0.0  # the signal has come
+        application._wiring.drain._since = 0.0  # the signal has come
         await asyncio.wait_for(application.drain(), SECONDS)
         assert (await wires[0].until("websocket.close"))["code"] == 4004
         events = await wires[1].ends()

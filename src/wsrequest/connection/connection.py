@@ -24,7 +24,7 @@ from wsrequest.request.environ import Base, WebSocketInfo, takes_referrer
 from wsrequest.request.task import RequestTask
 from wsrequest.server import connections
 from wsrequest.server.context import ConnectionConfig, ServerContext
-from wsrequest.types import Frame
+from wsrequest.types import Frame, Receive, Send
 
 __all__ = ["SUBPROTOCOL", "Connection", "TokenBucket"]
 
@@ -69,9 +69,6 @@ SUBPROTOCOL = "wsrequest.v1"
 SILENT, NO_REQUEST, RESTART, FAILED = 4000, 4002, 4004, 4005
 
 FAREWELL_SECONDS = 0.5  # a round trip, and a client that is not the fastest
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Connection:

@@ -13,14 +13,13 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
-from wsrequest.types import Frame
+from wsrequest.types import Frame, Send
 from wsrequest.workers.loop_callbacks import adopt
 
 __all__ = ["SendQueue"]
 
 logger = logging.getLogger("wsrequest.connection")
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _UNSEEN_BYTES = 2**16  # of each connection; most answers never count
 

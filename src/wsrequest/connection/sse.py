@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Callable, Container
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -34,7 +34,7 @@ from wsrequest.server.endpoint import NOT_EMBEDDED
 from wsrequest.server.write_buffer import ResponseBuffer
 from wsrequest.subscriptions.run import LiveTask
 from wsrequest.subscriptions.subscription import Subscriptions
-from wsrequest.types import Frame
+from wsrequest.types import Frame, Receive, Send
 from wsrequest.workers.queue import QueueKey
 
 __all__ = ["SSEResponse", "event_of", "request_of"]
@@ -47,8 +47,6 @@ _PROOF_TAG = re.compile(f'"{_PROOF}([^"]*)"')
 _ALIVE = b": alive\n\n"  # a comment; proxies cut what is silent
 
 Header = tuple[bytes, bytes]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class SSEResponse:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from wsrequest.asgi import ASGI, Receive, Scope, Send
+from wsrequest.types import ASGI, Receive, Scope, Send
 
 __all__ = ["log_access"]
 

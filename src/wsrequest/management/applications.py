@@ -17,7 +17,8 @@ from asgiref.sync import iscoroutinefunction
 from django.utils.functional import LazyObject, Promise
 from django.utils.module_loading import import_string
 
-from wsrequest.asgi import ASGI, Application
+from wsrequest.asgi import Application
+from wsrequest.types import ASGI
 
 __all__ = ["Found", "find_socket", "is_asgi_3", "look_up"]
 

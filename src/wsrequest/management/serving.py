@@ -12,9 +12,9 @@ from typing import Any
 
 import uvicorn
 
-from wsrequest.asgi import ASGI
 from wsrequest.conf import conf
 from wsrequest.management.listening import listen_tcp
+from wsrequest.types import ASGI
 
 __all__ = ["DevelopmentServer", "make_config"]
 

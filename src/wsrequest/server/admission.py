@@ -61,7 +61,7 @@ def check_handshake(
     base: Base,
     *,
     allowed_origins: Iterable[str],
-    allow_no_origin: bool,
+    allow_missing_origin: bool,
     needs_tls: bool = False,
     secure_header: tuple[str, str] | None = None,
 ) -> None:
@@ -70,7 +70,7 @@ def check_handshake(
     Args:
         base: of the handshake.
         allowed_origins: further origins, each whole (scheme, host and port, as browsers send it).
-        allow_no_origin: whether a handshake without Origin, which no browser sends, is accepted.
+        allow_missing_origin: whether a handshake without Origin is accepted. No browser sends one.
         needs_tls: whether HTTP without TLS would be redirected, which no WebSocket can be.
         secure_header: SECURE_PROXY_SSL_HEADER, for the sentence that says what is amiss.
 
@@ -92,7 +92,7 @@ def check_handshake(
         hint = _proxy_hint(base, secure_header)
         raise HandshakeRefused(403, f"{_TLS} (SECURE_SSL_REDIRECT). {hint}")
     if base.origin is None:
-        if not allow_no_origin:
+        if not allow_missing_origin:
             raise HandshakeRefused(
                 403, "a WebSocket needs an Origin here (WSREQUEST_ALLOW_MISSING_ORIGIN is False)"
             )
@@ -190,7 +190,7 @@ class AdmissionController:
         max_connections: int,
         max_connections_per_address: int,
         allowed_origins: Iterable[str],
-        allow_no_origin: bool,
+        allow_missing_origin: bool,
         needs_tls: bool,
         secure_header: tuple[str, str] | None = None,
     ) -> str:
@@ -202,7 +202,7 @@ class AdmissionController:
             max_connections: how many may be open.
             max_connections_per_address: how many of them from one place.
             allowed_origins: see ``check_handshake``, like the others.
-            allow_no_origin: see there.
+            allow_missing_origin: see there.
             needs_tls: see there.
             secure_header: see there.
 
@@ -225,7 +225,7 @@ class AdmissionController:
         check_handshake(
             base,
             allowed_origins=allowed_origins,
-            allow_no_origin=allow_no_origin,
+            allow_missing_origin=allow_missing_origin,
             needs_tls=needs_tls,
             secure_header=secure_header,
         )

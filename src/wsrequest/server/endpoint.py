@@ -5,13 +5,13 @@ worth ``tickets``'.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 
 from wsrequest.errors import HandshakeRefused
 from wsrequest.protocol.headers import is_allowed_value
 from wsrequest.request.environ import Base, make_base
 from wsrequest.server.admission import check_handshake
 from wsrequest.server.browser_binding import recognize, set_cookie_line
+from wsrequest.types import Receive, Scope, Send
 
 __all__ = [
     "NOT_EMBEDDED",
@@ -25,9 +25,6 @@ __all__ = [
     "wants_events",
 ]
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 Redeem = Callable[[str, Base], Awaitable[list[str] | None]]
 
 NOT_EMBEDDED = (
@@ -100,7 +97,7 @@ async def answer_socket_path(
     base = make_base(scope)
     try:
         check_handshake(
-            base, allowed_origins=allowed_origins, allow_no_origin=False, needs_tls=needs_tls
+            base, allowed_origins=allowed_origins, allow_missing_origin=False, needs_tls=needs_tls
         )
     except HandshakeRefused as refused:
         await _respond(send, refused.status, shared, refused.detail)

@@ -22,11 +22,12 @@ from django.test.testcases import LiveServerThread
 from django.utils.functional import classproperty
 from django.views.static import serve
 
-from wsrequest.asgi import ASGI, Application
+from wsrequest.asgi import Application
 from wsrequest.conf import conf
 from wsrequest.management.applications import look_up
 from wsrequest.management.listening import listen_tcp
 from wsrequest.management.serving import make_config
+from wsrequest.types import ASGI
 
 __all__ = ["StaticWebSocketLiveServerTestCase", "WebSocketLiveServerTestCase"]
 

@@ -85,7 +85,7 @@ HANDSHAKE = (
         (6,),
         "a handshake without Origin is refused if the setting says so",
         SRC + "server/admission.py",
-        (("if not allow_no_origin:", "if False:"),),
+        (("if not allow_missing_origin:", "if False:"),),
         (
             UNIT + "server/test_handshake.py"
             "::test_without_origin_a_handshake_is_refused_where_the_setting_says_so",

@@ -452,7 +452,7 @@ IDENTITY = (
     Defence(
         (21, 37),
         "tickets and session checks take one turn among the connections",
-        SRC + "asgi.py",
+        SRC + "wiring.py",
         (("queue_key=server.chores", "queue_key=type(server.chores)()"),),
         (SECURITY + "test_threads.py::test_a_flood_of_tickets_has_one_turn",),
     ),

@@ -189,7 +189,7 @@ LIVE = (
         (6, 29),
         "a stream of events is not for pages of other origins",
         SRC + "asgi.py",
-        (("place = self._check_door(scope, base, allow_no_origin=True)", 'place = ""'),),
+        (("place = self._admit(scope, base, allow_missing_origin=True)", 'place = ""'),),
         (ACCEPTANCE + "test_live.py::test_events_are_not_for_foreign_pages",),
     ),
     Defence(

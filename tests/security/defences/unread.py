@@ -26,7 +26,7 @@ UNREAD = (
     Defence(
         (24, 34),
         "they count with deflate, with wsproto, and for a message before the 101 too",
-        SRC + "asgi.py",
+        SRC + "wiring.py",
         (("        buffer.serve(connection)\n", ""),),
         (
             CUT + "[deflate-uvloop]",

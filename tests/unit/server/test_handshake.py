@@ -28,8 +28,8 @@ def handshake(
     return make_base({**members, "headers": found})
 
 
-def check(base: Base, *allowed: str, allow_no_origin: bool = True) -> None:
-    check_handshake(base, allowed_origins=allowed, allow_no_origin=allow_no_origin)
+def check(base: Base, *allowed: str, allow_missing_origin: bool = True) -> None:
+    check_handshake(base, allowed_origins=allowed, allow_missing_origin=allow_missing_origin)
 
 
 def refusal(base: Base, *allowed: str, **kwargs: bool) -> HandshakeRefused:
@@ -120,7 +120,7 @@ def test_without_origin_a_handshake_is_accepted() -> None:
 
 
 def test_without_origin_a_handshake_is_refused_where_the_setting_says_so() -> None:
-    refused = refusal(handshake(), allow_no_origin=False)
+    refused = refusal(handshake(), allow_missing_origin=False)
     assert refused.status == 403
     assert "WSREQUEST_ALLOW_MISSING_ORIGIN" in refused.detail
 
@@ -157,7 +157,7 @@ def test_the_scheme_of_a_proxy_that_ends_tls_counts(settings: Any) -> None:
 def test_the_scheme_of_a_proxy_may_be_that_of_the_socket(settings: Any, value: bytes) -> None:
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     base = handshake("https://example.com", "example.com", (b"x-forwarded-proto", value))
-    check_handshake(base, allowed_origins=(), allow_no_origin=True, needs_tls=True)
+    check_handshake(base, allowed_origins=(), allow_missing_origin=True, needs_tls=True)
     assert base.is_same_origin
 
 
@@ -184,7 +184,7 @@ def test_a_refusal_says_what_is_amiss_with_the_scheme(
         check_handshake(
             handshake("https://example.com", "example.com", *headers),
             allowed_origins=(),
-            allow_no_origin=True,
+            allow_missing_origin=True,
             needs_tls=needs_tls,
             secure_header=secure_header,
         )
@@ -207,7 +207,9 @@ def test_rfc_6455_is_accepted(headers: list[tuple[bytes, bytes]]) -> None:
 @pytest.mark.parametrize("origin", [None, "http://example.com"])
 def test_a_handshake_without_tls_is_refused_where_it_must(origin: str | None) -> None:
     with pytest.raises(HandshakeRefused) as caught:
-        check_handshake(handshake(origin), allowed_origins=(), allow_no_origin=True, needs_tls=True)
+        check_handshake(
+            handshake(origin), allowed_origins=(), allow_missing_origin=True, needs_tls=True
+        )
     assert caught.value.status == 403
     assert "SECURE_SSL_REDIRECT" in caught.value.detail
 
@@ -218,7 +220,7 @@ def test_a_handshake_by_tls_is_accepted_where_it_must_be(settings: Any) -> None:
         handshake("https://example.com", scheme="wss"),
         handshake("https://example.com", "example.com", (b"x-forwarded-proto", b"https")),
     ):
-        check_handshake(base, allowed_origins=(), allow_no_origin=False, needs_tls=True)
+        check_handshake(base, allowed_origins=(), allow_missing_origin=False, needs_tls=True)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +247,6 @@ def test_a_page_is_of_the_same_site_where_a_browser_sends_cookies_from_it(
     if sec_fetch_site is not None:
         headers.append((b"sec-fetch-site", sec_fetch_site.encode()))
     base = make_base({"type": "websocket", "scheme": "wss", "headers": headers})
-    check_handshake(base, allowed_origins=[origin], allow_no_origin=True)
+    check_handshake(base, allowed_origins=[origin], allow_missing_origin=True)
     assert base.is_same_site is expected
     assert base.is_secure

@@ -56,8 +56,8 @@ class Server:
 
     @property
     def budget(self) -> Budget:
-        assert self.application._server is not None
-        return self.application._server.budget
+        assert self.application._wiring._server is not None
+        return self.application._wiring._server.budget
 
     def is_free(self) -> bool:
         """Whether nothing is left of any client."""

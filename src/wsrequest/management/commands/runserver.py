@@ -11,11 +11,12 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.contrib.staticfiles.management.commands.runserver import Command as WithStaticFiles
 from django.core.management.commands.runserver import Command as WithoutStaticFiles
 
-from wsrequest.asgi import ASGI, Application, get_asgi_application
+from wsrequest.asgi import Application, get_asgi_application
 from wsrequest.conf import conf
 from wsrequest.management.access import log_access
 from wsrequest.management.applications import look_up
 from wsrequest.management.serving import DevelopmentServer
+from wsrequest.types import ASGI
 
 __all__ = ["Command"]
 

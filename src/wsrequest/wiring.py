@@ -1,0 +1,201 @@
+"""Creates the parts of one application and connects them: the only module that does.
+
+It reads the settings at each handshake. A connection keeps those that it was opened with.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from django.apps import apps
+from django.db import close_old_connections
+
+from wsrequest.bus.codec import CHANGES
+from wsrequest.conf import conf
+from wsrequest.connection.connection import Connection
+from wsrequest.live.manager import LiveQueryManager
+from wsrequest.live.normalizing import ignored_of
+from wsrequest.live.tracking.sessions import IGNORED_TABLES
+from wsrequest.live.tracking.tracker import ActiveManagers
+from wsrequest.request.environ import Base
+from wsrequest.request.handler import Handler, finish_thread, prepare_thread
+from wsrequest.request.remote_user import follow_http
+from wsrequest.server.admission import AdmissionController
+from wsrequest.server.context import ConnectionConfig, Live, ServerContext
+from wsrequest.server.drain import Drain
+from wsrequest.server.refusals import Refusals
+from wsrequest.server.ticket_sweep import TicketSweep
+from wsrequest.server.tickets import Tickets, Unfetched
+from wsrequest.server.uvicorn import FastPath, UncompressedSender
+from wsrequest.server.uvicorn_shutdown import UvicornShutdown
+from wsrequest.server.write_buffer import WriteBuffer
+from wsrequest.subscriptions.change_feed import ChangeFeed
+from wsrequest.types import ASGI, Receive, Send
+from wsrequest.workers.pool import WorkerPool
+from wsrequest.workers.queue import QueueKey
+
+__all__ = ["Wiring", "has_live"]
+
+
+class Wiring:
+    """The parts of one application, which live as long as it does or as its event loop does.
+
+    Args:
+        http: what answers plain HTTP. Requests of the socket go through its middleware, where it
+            has some that Django does not.
+        on_drain: called when the process is about to end.
+
+    Attributes:
+        handler: runs the requests of the socket.
+        admission: decides which handshakes are accepted.
+        refusals: logs the others.
+        drain: knows whether the process is about to end.
+        shutdown: begins that on uvicorn without a signal.
+    """
+
+    def __init__(self, http: ASGI, on_drain: Callable[[], Awaitable[None]]) -> None:
+        self.handler = Handler()
+        follow_http(self.handler, http)
+        self.drain = Drain(on_drain)
+        self.shutdown = UvicornShutdown(self.drain)
+        self.admission = AdmissionController(self.drain)
+        self.refusals = Refusals()
+        self._server: ServerContext | None = None
+        self._config: ConnectionConfig | None = None
+        self._change_feed: ChangeFeed | None = None
+        self._unfetched = Unfetched()
+        self._sweep: TicketSweep | None = None
+
+    def get_config(self) -> ConnectionConfig:
+        """The settings as they are now. One object for all connections with the same settings."""
+        limits = conf.limits()
+        if self.get_server().live is None:
+            limits = replace(limits, subscriptions=0)
+        config = ConnectionConfig(
+            limits,
+            conf.TOKEN_SCHEME,
+            conf.vouching_headers,
+            conf.per_request_headers,
+            conf.excluded_paths,
+            conf.session_cookie_name,
+            conf.session_engine,
+            conf.file_upload_max_memory_bytes,
+            conf.file_upload_directory,
+            conf.csrf_cookie,
+            ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER),
+            conf.hides_csrf_token,
+        )
+        if config != self._config:
+            self._config = config
+        assert self._config is not None
+        return self._config
+
+    def get_server(self) -> ServerContext:
+        """What the connections of the running event loop share."""
+        loop = asyncio.get_running_loop()
+        if self._server is None or self._server.pool.loop is not loop:
+            self.stop()
+            pool = WorkerPool(
+                loop,
+                threads=conf.THREADS,
+                max_threads=conf.MAX_THREADS,
+                prepare=prepare_thread,
+                finish=finish_thread,
+            )
+            live, self._change_feed = _make_live(loop, pool)
+            chores = QueueKey()
+            sweep = TicketSweep(pool, chores, self._tickets, conf.TICKET_SECONDS + 1)
+            self._unfetched, self._sweep = Unfetched(sweep.begin), sweep
+            self._server = ServerContext(
+                self.handler, pool, self._tickets, chores=chores, live=live
+            )
+        return self._server
+
+    def _tickets(self) -> Tickets:
+        return Tickets(conf.session_engine, conf.TICKET_SECONDS, self._unfetched)
+
+    async def redeem(self, ticket: str, base: Base) -> list[str] | None:
+        """The Set-Cookie lines that a ticket stands for. None if it is not valid."""
+        server = self.get_server()
+        return await server.pool.call(
+            _redeem, server.tickets, ticket, base, queue_key=server.chores
+        )
+
+    def connect(
+        self, connection: Connection, receive: Receive, send: Send, buffer: WriteBuffer | None
+    ) -> WriteBuffer | None:
+        """Connect a connection with the server's transport.
+
+        Args:
+            connection: accepted just now.
+            receive: the ASGI callable.
+            send: the other.
+            buffer: what counts the bytes before the transport so far.
+
+        Returns:
+            What counts them from now on.
+        """
+        if conf.UVICORN_FAST_PATH:
+            seconds = connection.config.limits.slow_reader_seconds
+            line = FastPath.attach(receive, send, seconds, connection)
+            if line is not None:
+                connection.send_queue.send_at_once, connection.abort = line.send, line.abort
+                return line
+            if (sender := UncompressedSender.attach(send)) is not None:
+                connection.send_queue.send_at_once = sender.send
+        if buffer is not None:
+            buffer.serve(connection)
+            connection.abort = buffer.abort
+        return buffer
+
+    def stop(self) -> None:
+        """End what belongs to the event loop. Safe to call twice."""
+        if self._change_feed is not None:
+            self._change_feed.stop()
+            self._change_feed = None
+        if self._server is not None:
+            if self._server.live is not None:
+                self._server.live.manager.stop()
+            if self._sweep is not None:
+                self._sweep.stop()
+            self._server.pool.stop()
+            self._server = None
+
+
+def has_live() -> bool:
+    """Whether GETs can be subscribed to."""
+    return apps.is_installed("wsrequest") and conf.MAX_SUBSCRIPTIONS > 0
+
+
+def _make_live(
+    loop: asyncio.AbstractEventLoop, pool: WorkerPool
+) -> tuple[Live, ChangeFeed] | tuple[None, None]:
+    """What the live requests of one event loop share. None if they are turned off."""
+    if not has_live():
+        return None, None
+    app: Any = apps.get_app_config("wsrequest")
+    managers: ActiveManagers = app.live.managers
+
+    def activate(is_active: bool) -> None:
+        (managers.add if is_active else managers.discard)(manager)
+
+    manager = LiveQueryManager(
+        loop,
+        max_runs=conf.LIVE_MAX_CONCURRENT_RUNS,
+        least_seconds=conf.LIVE_INTERVAL_SECONDS,
+        run_seconds=conf.REQUEST_SECONDS,
+        replica_seconds=conf.LIVE_REPLICA_SECONDS,
+        recheck_seconds=conf.LIVE_RECHECK_SECONDS,
+        ignored_tables=IGNORED_TABLES,
+        activate=activate,
+    )
+    change_feed = ChangeFeed(app.live.bus, CHANGES, manager, pool.post)
+    return Live(manager, change_feed.when_heard, share_key=conf.live_share_key), change_feed
+
+
+def _redeem(tickets: Callable[[], Tickets], ticket: str, base: Base) -> list[str] | None:
+    try:
+        return tickets().redeem(ticket, base.origin or "", base.browser, base.cookie)
+    finally:
+        close_old_connections()
