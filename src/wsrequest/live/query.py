@@ -215,7 +215,11 @@ class LiveQuery:
                 away from one, ends the pause for echoes at once, for somebody waits for it.
         """
         self.replica_retries = 0
-        self.feedback_runs = 0 if writer is None else writer.feedback_runs + 1
+        feedback_runs = 0 if writer is None else writer.feedback_runs + 1
+        # The next run is for all that came since the last began: what somebody waits for counts.
+        self.feedback_runs = (
+            min(feedback_runs, self.feedback_runs) if self.is_dirty else feedback_runs
+        )
         if self.feedback_runs <= MOST_ECHOES and self.quiet_until:
             self.quiet_until = 0.0
             self._stop_timer()
