@@ -79,6 +79,7 @@ class Untouched(TestCase):
 """
 
 
+@pytest.mark.slow  # each starts a test run of its own
 @pytest.mark.parametrize(
     "command",
     [
@@ -166,6 +167,7 @@ class OnOurs(WebSocketRunner):
 """
 
 
+@pytest.mark.slow  # each starts a test run of its own
 @pytest.mark.parametrize(
     ("runner", "options", "said"),
     [
