@@ -19,6 +19,7 @@ from wsrequest.protocol.framing import (
     ping_value,
     refused_for,
 )
+from wsrequest.protocol.headers import check_headers
 from wsrequest.protocol.messages import (
     Cancel,
     ClientMessage,
@@ -163,7 +164,7 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
     method = "GET" if head.method is UNSET else validation.check_method(head.method)
     url = validation.check_url(url)
     if head.headers:
-        validation.check_headers(head.headers)
+        check_headers(head.headers)
     if head.token is not None:
         validation.check_token(head.token, head.headers)
     referrer = None if head.referrer is UNSET else validation.check_referrer(head.referrer)

@@ -8,19 +8,13 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from wsrequest.errors import Refused
-from wsrequest.protocol.headers import (
-    MAX_HEADER_CHARACTERS,
-    check_headers,
-    is_allowed_value,
-    is_forbidden,
-)
+from wsrequest.protocol.headers import MAX_HEADER_CHARACTERS, is_allowed_value
 from wsrequest.types import Frame, Id
 
 __all__ = [
     "MAX_ID_CHARACTERS",
     "MAX_INTEGER",
     "METHODS",
-    "check_headers",
     "check_id",
     "check_method",
     "check_token",
@@ -28,7 +22,6 @@ __all__ = [
     "encode_query",
     "id_anywhere",
     "id_at_start",
-    "is_forbidden",
     "need_id",
     "readable_id",
 ]

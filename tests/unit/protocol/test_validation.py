@@ -1,4 +1,4 @@
-"""What ``fields``, ``headers``, ``ids`` and ``frames`` promise to callers other than the codec."""
+"""What ``validation``, ``headers`` and ``framing`` promise to callers other than the codecs."""
 
 import gc
 import sys
@@ -37,7 +37,7 @@ def test_token_is_judged_without_headers_too() -> None:
 
 @pytest.mark.parametrize("name", sorted(headers.FORBIDDEN))
 def test_name_that_fetch_or_a_proxy_keeps_is_forbidden(name: str) -> None:
-    assert validation.is_forbidden(name)
+    assert headers.is_forbidden(name)
     for spelling in (name, name.title(), name.upper()):
         with pytest.raises(Refused, match="cannot be set by a message"):
             headers.check_headers({spelling: "x"})
@@ -45,7 +45,7 @@ def test_name_that_fetch_or_a_proxy_keeps_is_forbidden(name: str) -> None:
 
 @pytest.mark.parametrize("prefix", headers.FORBIDDEN_PREFIXES)
 def test_name_with_a_prefix_that_is_kept_is_forbidden(prefix: str) -> None:
-    assert validation.is_forbidden(prefix + "any")
+    assert headers.is_forbidden(prefix + "any")
     for spelling in (prefix, prefix.title(), prefix.upper()):
         with pytest.raises(Refused, match="cannot be set by a message"):
             headers.check_headers({spelling + "Any": "x"})
