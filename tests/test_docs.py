@@ -11,7 +11,7 @@ import wsrequest.faults
 from wsrequest.bus import delivery
 from wsrequest.conf import SETTINGS
 from wsrequest.errors import CODES
-from wsrequest.live import commit_log, kept
+from wsrequest.live import commit_log, retained_reads
 from wsrequest.live.sql.predicates import MAX_ROWS_OF_A_TEXT
 from wsrequest.live.sql.statement_cache import MAX_BYTES
 from wsrequest.live.sql.tokenizer import MAX_CHARACTERS, MAX_TOKENS
@@ -103,12 +103,12 @@ def test_memory_of_a_process_names_the_limits_that_are_fixed() -> None:
     for number in (MAX_CHARACTERS, MAX_TOKENS, MAX_ROWS_OF_A_TEXT):
         assert f" {number:,} " in texts
     assert texts.endswith(f" {MAX_BYTES // 2**20} MiB |")
-    assert logged.endswith(f" {commit_log._MOST_BYTES // 2**20} MiB |")
+    assert logged.endswith(f" {commit_log._MAX_BYTES // 2**20} MiB |")
     assert (
-        f" {commit_log._MOST_COMMITS:,} commits" in logged
-        and f" {commit_log._MOST_TABLES:,} at most" in logged
+        f" {commit_log._MAX_COMMITS:,} commits" in logged
+        and f" {commit_log._MAX_TABLES:,} at most" in logged
     )
-    assert remembered.endswith(f" {kept._MOST_BYTES // 2**20} MiB |")
+    assert remembered.endswith(f" {retained_reads._MAX_BYTES // 2**20} MiB |")
     assert f"Above {delivery._LIGHTEN_ABOVE_BYTES // 2**20} MiB" in waiting
     assert waiting.endswith(f" {delivery._MAX_BYTES // 2**20} MiB |")
 

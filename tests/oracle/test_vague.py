@@ -12,7 +12,7 @@ from django.db import connection
 
 from tests.oracle.audience import Audience
 from tests.oracle.project.models import Note, Tag
-from wsrequest.live.query import MOST_VAGUE
+from wsrequest.live.query import MAX_UNKNOWN_WRITES
 
 KINDS = [("sqlite", "table"), ("postgresql", "table"), ("postgresql", "call"), ("postgresql", "do")]
 QUIET_SECONDS = 40.0  # by then the pause for echoes alone would be of a minute, with no end
@@ -53,7 +53,7 @@ def test_views_that_write_what_cannot_be_told_do_not_run_each_other_without_end(
     until_all_rest(viewers)
     for n in range(3):
         # Each view runs for the commit, and as often as the others may wake it.
-        with viewers.runs(most=3 + 2 * MOST_VAGUE * 2):
+        with viewers.runs(most=3 + 2 * MAX_UNKNOWN_WRITES * 2):
             Tag.objects.filter(pk=1).update(name=f"another {n}")
             until_all_rest(viewers)
         assert viewers.is_current(*writing, reader)
@@ -61,8 +61,8 @@ def test_views_that_write_what_cannot_be_told_do_not_run_each_other_without_end(
         with viewers.sees(reader):
             Note.objects.create(text=f"new {n}")
             viewers.settle()
-    told = [r.getMessage() for r in caplog.records if "cannot be told" in r.getMessage()]
-    paths = [line.partition("model): ")[2].partition(". ")[0] for line in told]
+    told = [r.getMessage() for r in caplog.records if "cannot determine" in r.getMessage()]
+    paths = [line.partition("again: ")[2].partition(". ")[0] for line in told]
     # Once each; runs that come together leave one of them below the limit.
     assert paths and len(set(paths)) == len(paths)
     assert set(paths) <= {f"/vague/{kind}/{n}/" for n in (1, 2)}

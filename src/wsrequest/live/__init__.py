@@ -1,6 +1,6 @@
-"""Live GET: which rows a request read, which a commit wrote, and whom that concerns.
+"""Live requests: which rows a run read, which a commit wrote, and which views must run again.
 
-For projects: what a view reads that no statement shows, and when that has changed.
+Projects import from here what tells wsrequest about dependencies that no statement shows.
 """
 
 from wsrequest.live.tracking.api import depends_on, invalidate

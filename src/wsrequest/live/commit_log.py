@@ -1,7 +1,7 @@
-"""What was committed while views ran, for the look back at the end of each run.
+"""Keeps the commits that arrive while views run, to compare each run with them at its end.
 
-Owns positions: how many commits were heard of when a run began. A run is out of date when one
-behind its position wrote what it read. When that is not known any longer, it is out of date.
+Each run has a position: the number of commits that had arrived when it began. A run is out of date
+if a later commit wrote what it read, or if that is no longer known.
 """
 
 from collections import deque
@@ -13,27 +13,28 @@ from wsrequest.types import Commit, ReadPredicate
 
 __all__ = ["CommitLog"]
 
-# While views run. Of older commits only the tables are kept, and when each was written last.
-_MOST_COMMITS = 10_000
-_MOST_BYTES = 2**22
-_MOST_TABLES = 10_000
+# While views run. Of older commits only the tables are kept, with the last position of each.
+_MAX_COMMITS = 10_000
+_MAX_BYTES = 2**22
+_MAX_TABLES = 10_000
 
 _LOST = -1  # the position of a run that cannot know what it missed
 
 
 class CommitLog:
-    """Commits that were heard of while some run was open. ``len`` counts them.
+    """The commits that arrived while some run was open. ``len`` counts them.
 
     Attributes:
-        position: how many commits were heard of.
+        position: how many commits have arrived.
     """
 
     def __init__(self) -> None:
         self.position = 0
         self._open: set[Run] = set()
-        self._commits: deque[tuple[int, Commit, int]] = deque()  # the oldest first; with weights
+        self._commits: deque[tuple[int, Commit, int]] = deque()  # the oldest first, with weights
         self._bytes = 0
-        # Of older ones: when a table was written last, and by which run if by one only.
+        # Of older commits: the last position that wrote a table, and the run that wrote it, if only
+        # one did.
         self._tables: dict[tuple[str, str | None], tuple[int, object | None]] = {}
 
     def __len__(self) -> int:
@@ -41,32 +42,32 @@ class CommitLog:
 
     @property
     def is_needed(self) -> bool:
-        """Whether some run is open."""
+        """Whether any run is open."""
         return bool(self._open)
 
-    def add(self, changes: Commit) -> None:
-        """A transaction was committed."""
+    def add(self, commit: Commit) -> None:
+        """Add the commit of a transaction."""
         self.position += 1
         if not self._open:
             return
-        weight = changes.weight_bytes()
-        self._commits.append((self.position, changes, weight))
+        weight = commit.weight_bytes()
+        self._commits.append((self.position, commit, weight))
         self._bytes += weight
-        while len(self._commits) > _MOST_COMMITS or self._bytes > _MOST_BYTES:
+        while len(self._commits) > _MAX_COMMITS or self._bytes > _MAX_BYTES:
             position, oldest, weight = self._commits.popleft()
             self._bytes -= weight
             self._keep_tables(position, oldest)
-        if len(self._tables) > _MOST_TABLES:  # they may be keys, of which there is no end
+        if len(self._tables) > _MAX_TABLES:  # they may be keys, whose number is unlimited
             self._forget()
 
-    def _keep_tables(self, position: int, changes: Commit) -> None:
-        for change in changes.changes:
+    def _keep_tables(self, position: int, commit: Commit) -> None:
+        for change in commit.changes:
             place = change.database, change.table
-            _, run = self._tables.get(place, (0, changes.run))
-            self._tables[place] = position, changes.run if run is changes.run else None
+            _, run = self._tables.get(place, (0, commit.run))
+            self._tables[place] = position, commit.run if run is commit.run else None
 
     def lose(self) -> None:
-        """Commits may have been missed: whatever runs now is out of date."""
+        """Record that commits may have been missed: every open run is out of date."""
         self.position += 1
         self._forget()
 
@@ -81,20 +82,20 @@ class CommitLog:
         self._bytes = 0
 
     def open(self, run: Run) -> None:
-        """Take the position, before anything is read."""
+        """Open a run: give it its position, before it reads anything."""
         run.position = self.position
         self._open.add(run)
 
     def close(self, run: Run, reads: Iterable[ReadPredicate]) -> bool:
-        """End a run.
+        """Close a run.
 
         Args:
-            run: that was opened; safe to call twice.
+            run: an open run. Safe to call twice.
             reads: what it read.
 
         Returns:
-            Whether that is out of date: it was written since, by another than the run itself, or
-            nobody knows, since the run was closed before.
+            Whether it is out of date. It is if another writer changed what it read, or if nobody
+                knows because the run was closed before.
         """
         if run not in self._open:
             return True
@@ -109,7 +110,7 @@ class CommitLog:
         return is_late
 
     def close_all(self) -> list[Run]:
-        """End all runs that are open; return them."""
+        """Close all open runs, and return them."""
         runs = list(self._open)
         self._open.clear()
         self._clear()
@@ -122,9 +123,9 @@ class CommitLog:
         for (database, table), (position, writer) in self._tables.items():
             if position > run.position and writer is not run and matcher.reads(database, table):
                 return True
-        for position, changes, _ in reversed(self._commits):
+        for position, commit, _ in reversed(self._commits):
             if position <= run.position:
                 return False
-            if changes.run is not run and matcher.touched(changes):
+            if commit.run is not run and matcher.touched(commit):
                 return True
         return False

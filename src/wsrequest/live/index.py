@@ -1,10 +1,9 @@
-"""Which readers a commit concerns.
+"""Finds the readers that a commit concerns.
 
-Owns the index from reads to readers. Its cost for one commit grows with the sets of columns that
-the readers of a table narrow by, not with the readers. What is not known matches: a reader that
-is woken for nothing runs once more, one that is not woken shows what is no longer so.
-Whoever makes reads and rows names columns only where the database compares as Python does.
-Pure: standard library only.
+The cost of one commit grows with the sets of columns that the readers of a table narrow by, not
+with the number of readers. Whatever is unknown matches. A false match costs an extra run, but a
+missed one leaves a view out of date. Callers name columns in reads and rows only where the database
+compares values as Python does. Pure: standard library only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,30 +28,30 @@ __all__ = [
 
 T = TypeVar("T")
 
-# A reader stands under each combination of its values. A page of 100 objects fetched by their keys
-# still narrows; above it a column more is not looked at.
+# A reader is stored under each combination of its values. A page of 100 objects that were fetched
+# by their keys still narrows. Above this limit, a further column is ignored.
 MAX_COMBINATIONS = 100
 
 MAX_LOOKS = 10_000
-"""How often a row is compared with a set of columns, and one that is known in part with a place.
+"""How many times a row is compared with a set of columns, or a partly known row with a place.
 
-A look takes about 0.6 us. Where it would go on for longer than 10 ms, everybody who reads the table
-is concerned: it is the event loop that waits.
+A comparison takes about 0.6 us. If all of them would take longer than 10 ms, the change concerns
+everyone who reads the table, because the event loop waits for the result.
 """
 
-# Of a read, of each of its columns, places and values: what CPython takes for them in sets of reads
+# The memory that CPython takes for a read, for each of its columns, places and values, in read sets
 # and in the index.
 _READ_BYTES, _COLUMN_BYTES, _PLACE_BYTES, _VALUE_BYTES = 260, 300, 360, 64
 
 _UNKNOWN = object()
 _Equals = tuple[tuple[str, frozenset[object]], ...]
 _Values = tuple[object, ...]
-# Columns, and of which kind their values are: 5 and "5" are one to a database, but not to a dict.
+# Columns, and the kinds of their values: to a database 5 and "5" may be equal, but not to a dict.
 _Scheme = tuple[tuple[str, ...], tuple[type, ...]]
 
 
 class Index(Generic[T]):
-    """Readers by what they read. For one thread, but for ``columns``.
+    """The readers, by what they read. For one thread, except for ``columns``.
 
     A reader is any hashable object. ``len`` counts them.
     """
@@ -60,19 +59,20 @@ class Index(Generic[T]):
     def __init__(self) -> None:
         self._reads: dict[T, frozenset[ReadPredicate]] = {}
         self._databases: dict[str, dict[str | None, _Table[T]]] = {}
-        # Replaced and never changed, so that threads may look.
+        # Replaced, never changed, so that other threads may read it.
         self._columns: dict[tuple[str, str | None], frozenset[tuple[str, ...]]] = {}
 
     def __len__(self) -> int:
         return len(self._reads)
 
     def add(self, owner: T, reads: Iterable[ReadPredicate]) -> None:
-        """Let ``owner`` be found by these reads, besides those that it was added with before."""
+        """Let ``owner`` be found by these reads, in addition to its earlier ones."""
         held = self._reads.get(owner, frozenset())
-        # 1 and 1.0 are equal but of two kinds: the second would stand in the index, yet not here.
-        found = frozenset(reads) - held
-        self._reads[owner] = held | found
-        for read in found:
+        # 1 and 1.0 are equal but of two kinds. The second would be in the index, but not in this
+        # set.
+        new = frozenset(reads) - held
+        self._reads[owner] = held | new
+        for read in new:
             tables = self._databases.setdefault(read.database, {})
             table = tables.get(read.table)
             if table is None:
@@ -81,7 +81,7 @@ class Index(Generic[T]):
             self._note_columns(read, table)
 
     def remove(self, owner: T) -> None:
-        """Forget a reader. One that is not there is none already."""
+        """Remove a reader. Does nothing if it is not registered."""
         for read in self._reads.pop(owner, frozenset()):
             tables = self._databases.get(read.database, {})
             table = tables.get(read.table)
@@ -97,43 +97,43 @@ class Index(Generic[T]):
     def replace(self, owner: T, reads: Iterable[ReadPredicate]) -> None:
         """Let ``owner`` be found by these reads only.
 
-        The work is that of the difference, and of what the owner reads in the tables of which it
-        does not read something any more.
+        The work is that of the difference, plus what the owner still reads in the tables from which
+        a read was removed.
         """
-        found, held = frozenset(reads), self._reads.get(owner, frozenset())
-        gone = held - found
+        wanted, held = frozenset(reads), self._reads.get(owner, frozenset())
+        gone = held - wanted
         if gone:
             stays = held - gone
             self._reads[owner] = gone
             self.remove(owner)
             places = {(read.database, read.table) for read in gone}
-            # Two reads of one table may share a place, which has gone with the first of them.
+            # Two reads of one table may share a place, which was removed with the first of them.
             again = [read for read in stays if (read.database, read.table) in places]
             self._reads[owner] = stays.difference(again)
             self.add(owner, again)
-        if self._reads.get(owner) != found:  # most runs read what the last one read
-            self.add(owner, found)
+        if self._reads.get(owner) != wanted:  # most runs read what the last one read
+            self.add(owner, wanted)
 
-    def touched(self, changes: Commit) -> set[T]:
-        """Return the readers that a commit concerns, as ``touches`` would tell of each."""
-        found: set[T] = set()
-        for change in changes.changes:
+    def touched(self, commit: Commit) -> set[T]:
+        """Return the readers that a commit concerns. It agrees with ``touches`` for each reader."""
+        readers: set[T] = set()
+        for change in commit.changes:
             if change.database == "*":
                 return set(self._reads)
             tables = self._databases.get(change.database, {})
             if change.table is None:
                 for table in tables.values():
-                    table.find_all(found)
+                    table.find_all(readers)
             elif change.rows != ():
                 for name in (None, change.table):
                     if name in tables:
-                        tables[name].find(change.rows, found)
-        return found
+                        tables[name].find(change.rows, readers)
+        return readers
 
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
-        """Return the sets of columns that readers of a table narrow by; from any thread.
+        """Return the sets of columns that readers of a table narrow by. From any thread.
 
-        None of them: rows need not be known, since a change concerns all readers or nobody.
+        An empty set means that rows need not be known: a change concerns all readers or none.
         """
         return self._columns.get((database, table), frozenset())
 
@@ -150,7 +150,7 @@ class _Table(Generic[T]):
     """The readers of one table.
 
     Attributes:
-        readers: those that read all of it.
+        readers: those that read the whole table.
         schemes: the others, by columns and kinds, then by values.
     """
 
@@ -176,11 +176,11 @@ class _Table(Generic[T]):
             if not owners and places.pop(values, None) is not None and not places:
                 del self.schemes[scheme]
 
-    def find(self, rows: Sequence[Row] | None, found: set[T]) -> None:
+    def find(self, rows: Sequence[Row] | None, readers: set[T]) -> None:
         if rows is None or len(rows) * len(self.schemes) > MAX_LOOKS:
-            self.find_all(found)
+            self.find_all(readers)
             return
-        found |= self.readers
+        readers |= self.readers
         looks = 0
         for (columns, kinds), places in self.schemes.items():
             for row in rows:
@@ -188,31 +188,31 @@ class _Table(Generic[T]):
                 if values is None:
                     is_any = True
                 elif _UNKNOWN not in values:
-                    found |= places.get(values, set())
+                    readers |= places.get(values, set())
                     continue
-                else:  # of one row that is known in part each place is looked at
+                else:  # a row that is known in part: check every place
                     looks += len(places)
                     is_any = looks > MAX_LOOKS or len(values) == 1
                 if is_any:
-                    found.update(*places.values())
+                    readers.update(*places.values())
                     break
                 for place, owners in places.items():
                     if _may_be(values, place):
-                        found |= owners
+                        readers |= owners
 
-    def find_all(self, found: set[T]) -> None:
-        found |= self.readers
+    def find_all(self, readers: set[T]) -> None:
+        readers |= self.readers
         for places in self.schemes.values():
-            found.update(*places.values())
+            readers.update(*places.values())
 
 
 class Matcher:
-    """What one reader read, to be compared with many commits.
+    """The reads of one reader, for comparison with many commits.
 
-    For the look back after a run, at what was written meanwhile.
+    It is used at the end of a run, for what was written during it.
 
     Attributes:
-        work: how often a row was compared with a set of columns.
+        work: how many times a row was compared with a set of columns.
     """
 
     def __init__(self, reads: Iterable[ReadPredicate]) -> None:
@@ -224,9 +224,9 @@ class Matcher:
             place = read.database, read.table
             self._tables.setdefault(place, _Table()).add(None, _narrowing(read))
 
-    def touched(self, changes: Commit) -> bool:
-        """Whether a commit concerns the reader; it does when that took too much work."""
-        return any(map(self._is_touched, changes.changes))
+    def touched(self, commit: Commit) -> bool:
+        """Whether a commit concerns the reader. True, too, once that took too much work."""
+        return any(map(self._is_touched, commit.changes))
 
     def reads(self, database: str, table: str | None) -> bool:
         """Whether any write of a table concerns the reader."""
@@ -264,13 +264,13 @@ class Matcher:
         return False
 
 
-def touches(reads: Iterable[ReadPredicate], changes: Commit) -> bool:
-    """Whether what a commit wrote concerns somebody who read this."""
-    return Matcher(reads).touched(changes)
+def touches(reads: Iterable[ReadPredicate], commit: Commit) -> bool:
+    """Whether a commit concerns a reader with these reads."""
+    return Matcher(reads).touched(commit)
 
 
 def narrowed(read: ReadPredicate) -> ReadPredicate:
-    """Return the read with only those of its conditions that are looked at."""
+    """Return the read with only those of its conditions that the index uses."""
     equals = _narrowing(read)
     return (
         read
@@ -280,7 +280,7 @@ def narrowed(read: ReadPredicate) -> ReadPredicate:
 
 
 def weight_bytes(reads: Iterable[ReadPredicate]) -> int:
-    """Return about how much memory one reader's reads take, with its places in the index."""
+    """Return about how much memory the reads of one reader take, with its places in the index."""
     total = 0
     for read in reads:
         total += _READ_BYTES + len(read.table or "")
@@ -291,13 +291,13 @@ def weight_bytes(reads: Iterable[ReadPredicate]) -> int:
 
 
 def combination_count(read: ReadPredicate) -> int:
-    """Return in how many places a reader stands for this read; 0 for one of all rows."""
+    """Return in how many places a reader is stored for this read. 0 for one of all rows."""
     equals = _narrowing(read)
     return prod(len(values) for _, values in equals) if equals else 0
 
 
 def _narrowing(read: ReadPredicate) -> _Equals:
-    """The conditions of a read that are looked at: as many as make few enough combinations."""
+    """Return the conditions of a read that the index uses, within ``MAX_COMBINATIONS``."""
     kept, count = [], 1
     for column, values in sorted(read.equals, key=lambda equal: (len(equal[1]), equal[0])):
         count *= len(values)
@@ -308,7 +308,7 @@ def _narrowing(read: ReadPredicate) -> _Equals:
 
 
 def _combinations(equals: _Equals) -> Iterable[tuple[_Scheme, _Values]]:
-    """Under which scheme and values a reader stands; nowhere when it reads all rows."""
+    """Yield the schemes and values under which a reader is stored. Nothing if it reads all rows."""
     if equals:
         columns = tuple(column for column, _ in equals)
         for values in product(*(values for _, values in equals)):
@@ -318,22 +318,22 @@ def _combinations(equals: _Equals) -> Iterable[tuple[_Scheme, _Values]]:
 def _values_of(
     row: Mapping[str, object], columns: tuple[str, ...], kinds: tuple[type, ...]
 ) -> _Values | None:
-    """The values of a row to look up in a scheme; ``_UNKNOWN`` where only a database knows.
+    """Return the values of a row to look up in a scheme, or None if that is impossible.
 
-    None where nobody can tell.
+    A value that only the database knows is ``_UNKNOWN``.
     """
     values: list[object] = []
     for column, kind in zip(columns, kinds, strict=True):
         value = row.get(column, _UNKNOWN)
-        # NULL is like nothing else, whatever a column holds.
+        # NULL is equal to nothing else, whatever the type of the column.
         is_known = value is None or kind is NoneType or _kind(value) is kind
         values.append(value if is_known else _UNKNOWN)
-    found = tuple(values)
+    result = tuple(values)
     try:
-        hash(found)
+        hash(result)
     except TypeError:
         return None
-    return found
+    return result
 
 
 def _may_be(values: _Values | None, place: _Values) -> bool:
@@ -344,7 +344,7 @@ def _may_be(values: _Values | None, place: _Values) -> bool:
 
 
 def _kind(value: object) -> type:
-    """What can be compared with ``value`` in Python with the outcome that a database has."""
+    """Return the type that stands for all values that Python compares as a database does."""
     if isinstance(value, int):  # True is 1 in most databases
         return int
     return str if isinstance(value, str) else type(value)

@@ -1,8 +1,8 @@
-"""The live requests of one process: who hears of a commit, and who is shown what.
+"""Manages the live queries of one event loop, and keeps their subscribers up to date.
 
-Owns the order that makes them never stale (live-lessons L1): take the position, run, register
-what was read, check what was committed since. Runs themselves are the subscribers', and when
-they are due is ``scheduler``'.
+A run must never be out of date unnoticed. Therefore each run has a fixed order: it takes its
+position in the commit log, runs the view, registers what was read, and checks what was committed
+since the position (live-lessons L1). Subscribers make the runs, and the scheduler decides when.
 """
 
 import asyncio
@@ -13,41 +13,41 @@ from typing import TypeGuard
 
 from wsrequest.errors import Refused
 from wsrequest.live.commit_log import CommitLog
+from wsrequest.live.feedback import FeedbackGuard
 from wsrequest.live.http_caching import Sharing
 from wsrequest.live.index import Index, weight_bytes
-from wsrequest.live.kept import KeptCommits, coarser
-from wsrequest.live.query import MOST_ECHOES, LiveQuery, Run, Subscriber
+from wsrequest.live.query import LiveQuery, Run, Subscriber, Wait
+from wsrequest.live.retained_reads import RetainedCommits, coarser
 from wsrequest.live.scheduler import RerunScheduler
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.live.waits import Wait
 from wsrequest.types import Commit, ReadPredicate
 
 __all__ = ["LiveQueryManager"]
 
 logger = logging.getLogger("wsrequest.live")
 
-_MOST_CHASES = 3  # 1, 2 and 4 times ``replica_seconds`` behind each other
-_MOST_WARNINGS = 32  # paths that are named in the log, each once
-_FREE_BYTES = 2048  # of a group's reads, which count with the live request itself
-_SLICE = 100  # subscribers that are shown a result before the loop has a turn for others
+_MAX_REPLICA_RETRIES = 3  # 1, 2 and 4 times ``replica_seconds`` after each other
+_FREE_BYTES = 2048  # of a query's reads, which count with the live request itself
+_SLICE = 100  # subscribers that are sent a snapshot before the event loop does other work
 _FAILED, _LATE = Snapshot(500, {}, b""), Snapshot(504, {}, b"")
 
 
 class LiveQueryManager:
-    """Groups of subscribers, by what their last run read. Used on one event loop.
+    """The live queries of one event loop, by what their last runs read.
 
     Args:
         loop: the event loop.
-        max_runs: how many views run again at the same time; live work never starves requests.
-        least_seconds: between the begins of two runs of one group.
+        max_runs: how many reruns may be under way. Live work never starves requests.
+        least_seconds: between the starts of two runs of one query.
         run_seconds: how long a run may take.
-        replica_seconds: by when a replica should have caught up. What was read from one is read
-            again then, and two more times later.
-        recheck_seconds: how old a result may become, for what other processes write; 0: any age.
-        ignored_tables: those in which views write that only run again, of sessions that is, and
-            databases of keys: what such a run writes there wakes nobody else.
-        activate: told when the first begins to read and when the last has left, so that nobody
-            writes for nothing.
+        replica_seconds: when a replica should have caught up. What was read from one is read again
+            then, and two more times later.
+        recheck_seconds: the maximum age of a snapshot, to find what other processes wrote. 0 for
+            any age.
+        ignored_tables: tables that views write only because they run again, such as sessions, and
+            databases of keys. What a rerun writes there triggers no other query.
+        activate: called with True when the first view begins to read, and with False when the last
+            subscriber has left. While inactive, the process need not publish its writes.
     """
 
     def __init__(
@@ -65,64 +65,42 @@ class LiveQueryManager:
         self._loop, self._activate = loop, activate
         self._least_seconds, self._run_seconds = least_seconds, run_seconds
         self._replica_seconds, self._recheck_seconds = replica_seconds, recheck_seconds
-        self._quiet_tables = ignored_tables
-        self._log, self._remembered = CommitLog(), KeptCommits()
+        self._log, self._retained_commits = CommitLog(), RetainedCommits()
+        self._feedback = FeedbackGuard(ignored_tables)
         self._index: Index[LiveQuery] = Index()
         self._scheduler = RerunScheduler(loop, max_runs, self._start)
         self._queries: dict[Hashable, LiveQuery] = {}
         self._version = 0
         self._is_active = False
-        self._commits = 0  # that no rerun made
-        self._warned_of_echoes: set[str] = set()
-        self._warned_of_vagueness: set[str] = set()
         self._sharing = Sharing(loop.time)
 
     def __len__(self) -> int:
-        """How many groups there are."""
+        """Return the number of live queries."""
         return len(self._queries)
 
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
-        """The sets of columns by which readers narrow a table; from any thread."""
+        """Return the sets of columns by which readers narrow a table. From any thread."""
         return self._index.columns(database, table)
 
     # Changes.
 
-    def receive(self, changes: Commit) -> None:
-        """A transaction was committed. Called in the order in which they were published."""
-        if _is_rerun(changes.run):
-            changes = self._written_by_rerun(changes, changes.run)
+    def receive(self, commit: Commit) -> None:
+        """Take the commit of a transaction. Called in the order in which commits were published."""
+        if _is_rerun(commit.run):
+            commit = self._feedback.allowed(commit, commit.run)
         else:
-            self._commits += 1
-        self._log.add(changes)
-        commit = None
-        for query in self._index.touched(changes):
-            commit = commit or self._remembered.add(changes)
-            query.kept.wrote(commit)
-            self._touch(query, changes.run)
-
-    def _written_by_rerun(self, changes: Commit, run: Run) -> Commit:
-        """Leave away what may not wake others, since nobody but the server asked for this run."""
-        changes = changes.without(self._quiet_tables)
-        query = run.query
-        assert query is not None  # only first runs have none
-        is_vague = any(change.table is None for change in changes.changes)
-        if is_vague and not query.may_be_vague(run, self._commits):
-            known = tuple(change for change in changes.changes if change.table is not None)
-            changes = Commit(known, run)
-            self._warn(
-                self._warned_of_vagueness,
-                query.path,
-                "a live view writes each time it runs again, by statements whose tables cannot be "
-                "told (CALL, DO, tables without a model): %s. From now on these wake no other "
-                "view until something else is committed. Write on requests that are not live, or "
-                "skip it with wsrequest.live.is_rerun()",
-            )
-        return changes
+            self._feedback.count_commit()
+        self._log.add(commit)
+        retained = None
+        for query in self._index.touched(commit):
+            retained = retained or self._retained_commits.add(commit)
+            query.retained.wrote(retained)
+            self._touch(query, commit.run)
 
     def lost(self) -> None:
-        """KeptCommits may have been missed: everything may have changed."""
+        """Take the notice that commits may have been missed: everything may have changed."""
         self._log.lose()
-        self._commits += 1
+        self._feedback.count_commit()
         if self._queries:
             logger.warning(
                 "commits may have been missed: all %s live views run again", len(self._queries)
@@ -132,42 +110,34 @@ class LiveQueryManager:
 
     def _touch(self, query: LiveQuery, writer: object) -> None:
         if isinstance(writer, Run) and writer.query is query:
-            return  # a view that writes what it reads would run for ever
-        query.hear(writer if _is_rerun(writer) else None)
-        if query.feedback_runs > MOST_ECHOES:
-            text = "live views run each other without end, and are slowed down, %s for one"
-            self._warn(self._warned_of_echoes, query.path, text)
+            return  # a view that writes what it reads would run forever
+        query.note_commit(writer if _is_rerun(writer) else None)
+        self._feedback.check(query)
         self._scheduler.queue(query)
 
-    def _warn(self, warned: set[str], path: str, text: str) -> None:
-        """Log a warning once for each path."""
-        if path not in warned and len(warned) < _MOST_WARNINGS:
-            warned.add(path)
-            logger.warning(text, path)
-
-    # First runs, and who comes and goes.
+    # First runs, and subscribers that come and go.
 
     def begin(self) -> Run:
-        """Take the position before a view runs first. ``join`` or ``abandon`` follows."""
+        """Take the position before a first run. A call of ``join`` or ``abandon`` follows."""
         return self._open(None)
 
     def abandon(self, run: Run) -> None:
-        """A first run has ended without a subscriber. Safe to call twice."""
+        """End a first run that has no subscriber. Safe to call twice."""
         self._log.close(run, ())
-        self._look_who_reads()
+        self._update_active()
 
     def join(
         self, subscriber: Subscriber, run: Run, result: Snapshot, reads: Iterable[ReadPredicate],
         *, expires_seconds: float | None = None,
     ) -> None:  # fmt: skip
-        """Take a subscriber in whose first run has ended, and show it the result.
+        """Add a subscriber whose first run has ended, and send it the snapshot.
 
         Args:
-            subscriber: new, or one that has left.
+            subscriber: a new one, or one that has left.
             run: its first run.
-            result: what that gave.
-            reads: what that read.
-            expires_seconds: from now on, when the view is to run again whatever is written.
+            result: the snapshot that it gave.
+            reads: what it read.
+            expires_seconds: when the view must run again whatever is written, from now.
         """
         reads = frozenset(reads)
         is_late = self._log.close(run, reads)
@@ -175,26 +145,27 @@ class LiveQueryManager:
         result.forget_frames()
 
     def leave(self, subscriber: Subscriber) -> None:
-        """Forget a subscriber. Safe to call twice."""
+        """Remove a subscriber. Safe to call twice."""
         query, subscriber.query = subscriber.query, None
         self._depart(subscriber, query)
 
     def move(self, subscriber: Subscriber) -> None:
-        """The key of a subscriber is another: show it what others of that key are shown."""
+        """Move a subscriber whose key has changed to the query of that key."""
         left, query = self._enter(subscriber, subscriber.key)
         if query.latest is not None and (query.is_current or query.failures):
-            # Under a version of its own: it may have been shown a greater one where it was.
+            # Under a new version, because the subscriber may have been sent a higher one in its old
+            # query.
             self._version += 1
             query.version = self._version
             subscriber.show(query.version, query.latest)
         elif query.is_new:
             self._scheduler.queue(query)
         else:
-            query.position = -1  # whatever it has shown, it has shown nothing to this one
+            query.position = -1  # whatever the query has sent, this subscriber has received nothing
         self._depart(subscriber, left)
 
     def settle(self, wait: Wait, subscribers: Iterable[Subscriber]) -> None:
-        """Begin a wait: it ends once these subscribers were shown what is known to have changed."""
+        """Begin a wait, which ends when these subscribers were sent all that is known to change."""
         wait.begin(subscribers, self._log.position)
 
     def stop(self) -> None:
@@ -204,24 +175,24 @@ class LiveQueryManager:
                 self.leave(subscriber)
         for run in self._log.close_all():
             run.end()
-        self._look_who_reads()
+        self._update_active()
 
     def _place(
         self, subscriber: Subscriber, run: Run, result: Snapshot, reads: frozenset[ReadPredicate],
         expires_seconds: float | None, is_late: bool,
     ) -> None:  # fmt: skip
-        """Show a subscriber a result, among all those who may be shown it."""
+        """Send a subscriber a snapshot, in the query of all who may be sent it."""
         left, query = self._enter(subscriber, self._key(subscriber, result))
         run.query = query
         self._version += 1
         if query.is_new:
             query.latest, query.version, query.position = result, self._version, run.position
         elif query.latest is None or query.latest.digest != result.digest:
-            is_late = True  # one of the two is older; both are shown what a run gives now
-            query.position = min(query.position, run.position)  # that is all both were shown
+            is_late = True  # one of the two is older: a new run decides what both are sent
+            query.position = min(query.position, run.position)  # both were sent nothing newer
             if query.is_public:
-                query.latest = None  # or it is what one of them alone is answered
-        self._read_by(query, query.kept.join(query.reads, reads))
+                query.latest = None  # it may be what only one of them is answered
+        self._set_reads(query, query.retained.join(query.reads, reads))
         self._expire(query, run, expires_seconds)
         subscriber.show(self._version, result)
         if query.latest is not None and query.latest.digest == result.digest:
@@ -231,10 +202,10 @@ class LiveQueryManager:
         if query.failures:
             self._scheduler.hurry(query)
         self._depart(subscriber, left)
-        self._look_who_reads()
+        self._update_active()
 
     def _enter(self, subscriber: Subscriber, key: Hashable) -> tuple[LiveQuery | None, LiveQuery]:
-        """Put a subscriber into the group of a key; ``_depart`` from the other one follows."""
+        """Add a subscriber to the query of a key. ``_depart`` from its other query follows."""
         left, query = subscriber.query, self._queries.get(key)
         if query is None:
             query = self._queries[key] = LiveQuery(key, subscriber.path)
@@ -248,25 +219,25 @@ class LiveQueryManager:
         del query.subscribers[subscriber]
         if query.payer is subscriber:
             count = query.pay_no_more()
-            if query.subscribers and not query.pay(count):  # the next one does
-                self._read_by(query, query.reads)
+            if query.subscribers and not query.pay(count):  # the next subscriber pays
+                self._set_reads(query, query.reads)
         if not query.subscribers:
             self._index.remove(query)
             del self._queries[query.key]
             self._scheduler.leave(query)
             query.stop()
             if not self._queries:
-                self._remembered.clear()
-            self._look_who_reads()
+                self._retained_commits.clear()
+            self._update_active()
 
-    def _look_who_reads(self) -> None:
+    def _update_active(self) -> None:
         is_active = bool(self._queries) or self._log.is_needed
         if is_active != self._is_active:
             self._is_active = is_active
             self._activate(is_active)
 
-    def _read_by(self, query: LiveQuery, reads: frozenset[ReadPredicate]) -> None:
-        """Let a group be woken by reads, or by more where their memory may not be held."""
+    def _set_reads(self, query: LiveQuery, reads: frozenset[ReadPredicate]) -> None:
+        """Let a query be triggered by reads, or by wider ones if there is no memory for them."""
         if reads != query.reads or query.payer is None:
             for wider in chain((reads,), coarser(reads)):
                 if query.pay(max(0, weight_bytes(wider) - _FREE_BYTES)):
@@ -274,7 +245,7 @@ class LiveQueryManager:
             else:
                 query.pay(0)
             if wider is not reads:
-                query.kept.widen(wider)
+                query.retained.widen(wider)
             reads = wider
         query.reads = reads
         self._index.replace(query, reads)
@@ -289,19 +260,19 @@ class LiveQueryManager:
     def _open(self, query: LiveQuery | None) -> Run:
         run = Run(self._loop.time(), query)
         self._log.open(run)
-        self._look_who_reads()
+        self._update_active()
         return run
 
     def _start(self, query: LiveQuery) -> None:
-        query.kept.begin()
+        query.retained.begin()
         run = query.run = self._open(query)
-        run.watchdog = self._loop.call_later(self._run_seconds, self._is_overdue, run)
+        run.watchdog = self._loop.call_later(self._run_seconds, self._overdue, run)
         subscriber = next(iter(query.subscribers))
         run.subscriber = None if query.is_public else subscriber
         run.job = subscriber.start_shared(run) if query.is_public else subscriber.start(run)
 
-    def _is_overdue(self, run: Run) -> None:
-        job = run.job  # its end forgets it
+    def _overdue(self, run: Run) -> None:
+        job = run.job  # dropped when the run ends
         assert job is not None and run.query is not None  # set when it began
         logger.warning("a live view did not answer in time: %s", run.query.path)
         run.query.stuck = run
@@ -310,51 +281,51 @@ class LiveQueryManager:
 
     def finished(
         self, run: Run, result: Snapshot | Refused | None, reads: Iterable[ReadPredicate],
-        *, expires_seconds: float | None = None, told: object = None, is_moot: bool = False,
+        *, expires_seconds: float | None = None, observed: object = None, is_moot: bool = False,
     ) -> None:  # fmt: skip
         """Take the end of a run that ``Subscriber.start`` began. Late ends change nothing.
 
         Args:
-            run: that has ended.
-            result: what it gave; why that cannot be sent, which ends those whom it is for; None
-                when the server failed.
+            run: the run that has ended.
+            result: its snapshot. A refusal if it cannot be sent, which ends its subscribers. None
+                if the server failed.
             reads: what it read.
-            expires_seconds: from now on, when it is to run again whatever is written.
-            told: what it tells of those whom it is for, for ``Subscriber.learn``.
-            is_moot: whether its result is for nobody; those who are left are run again.
+            expires_seconds: when it must run again whatever is written, from now.
+            observed: what the run revealed about its subscribers, for ``Subscriber.learn``.
+            is_moot: its result is for no subscriber. Those that are left run again.
         """
         query, reads = run.query, frozenset(reads)
-        assert query is not None  # only first runs have none
+        assert query is not None  # only first runs lack a query
         if run.is_over:
-            self._has_come_back(run, query)
+            self._returned(run, query)
             return
         runner = run.subscriber
         run.end()
         is_late = self._log.close(run, reads)
         query.run = None
         query.is_dirty |= is_late
-        if told is not None and runner is not None:
-            self._learn(query, runner, told)
+        if observed is not None and runner is not None:
+            self._learn(query, runner, observed)
         if is_moot:
             query.is_dirty = True
         elif isinstance(result, Refused) and query.subscribers:
             self._refuse(query, result)
         elif query.subscribers and not isinstance(result, Refused):
-            self._take(query, run, result or _FAILED, reads, expires_seconds)
+            self._accept(query, run, result or _FAILED, reads, expires_seconds)
         self._scheduler.ended(query)
         if query.subscribers and query.is_dirty:
             self._scheduler.queue(query)
-        self._look_who_reads()
+        self._update_active()
 
-    def _learn(self, query: LiveQuery, runner: Subscriber, told: object) -> None:
-        """Part those whose answer is another's, by what a run of one of them tells of all.
+    def _learn(self, query: LiveQuery, runner: Subscriber, observed: object) -> None:
+        """Separate the subscribers that must not share, by what a run of one of them revealed.
 
-        The group stays with the one who was run, and with those who are equal to it still.
+        The query stays with the subscriber that was run, and with those that are still equal to it.
         """
         if not query.subscribers or query.is_public:
             return
         for subscriber in query.subscribers:
-            subscriber.learn(told, is_own=subscriber is runner)
+            subscriber.learn(observed, is_own=subscriber is runner)
         if all(subscriber.key == query.key for subscriber in query.subscribers):
             return
         stays = runner.query is query and runner.key not in self._queries
@@ -366,20 +337,20 @@ class LiveQueryManager:
             if not stays or subscriber.key != query.key:
                 self.move(subscriber)
 
-    def _has_come_back(self, run: Run, query: LiveQuery) -> None:
+    def _returned(self, run: Run, query: LiveQuery) -> None:
         if query.stuck is run:
             query.stuck = None
             if query.subscribers and query.is_dirty:
                 self._scheduler.queue(query)
 
-    # What a run gave.
+    # Results of runs.
 
-    def _take(
+    def _accept(
         self, query: LiveQuery, run: Run, result: Snapshot, reads: frozenset[ReadPredicate],
         expires_seconds: float | None,
     ) -> None:  # fmt: skip
         if query.is_public and result.shared_key != query.key:
-            self._part(query)
+            self._separate(query)
             return
         if result.is_success and self._sharing.may_share(result.shared_key, query.key):
             for subscriber in list(query.subscribers):
@@ -388,15 +359,15 @@ class LiveQueryManager:
         if not result.is_success and not result.passes:
             self._end(query, result)
             return
-        # A failed run may have ended before it read all.
+        # A failed run may have ended before it read everything.
         before = query.reads
-        take = query.kept.take if result.is_success else query.kept.join
-        self._read_by(query, take(before, reads))
+        take = query.retained.take if result.is_success else query.retained.join
+        self._set_reads(query, take(before, reads))
         self._pace(query, run, result)
         self._expire(query, run, expires_seconds)
         self._version += 1
         if query.latest is not None and query.latest.digest == result.digest:
-            result = query.latest  # which its subscribers hold already
+            result = query.latest  # which its subscribers already hold
         query.latest, query.version, query.is_showing = result, self._version, True
         self._show(query, result, list(query.subscribers))
 
@@ -405,7 +376,7 @@ class LiveQueryManager:
             self._scheduler.expire_in(query, self._recheck_seconds)
         if seconds is not None:
             self._scheduler.expire_in(query, seconds)
-        if run.lags and query.replica_retries < _MOST_CHASES:
+        if run.lags and query.replica_retries < _MAX_REPLICA_RETRIES:
             seconds = self._replica_seconds * 2**query.replica_retries
             self._scheduler.expire_in(query, seconds, is_awaited=True)
             query.replica_retries += 1
@@ -421,12 +392,12 @@ class LiveQueryManager:
 
     def _refuse(self, query: LiveQuery, refused: Refused) -> None:
         if query.subscribers and query.is_public:
-            self._part(query)
+            self._separate(query)
         else:
             self._end(query, refused)
 
-    def _part(self, query: LiveQuery) -> None:
-        """Part those who shared a result: it is public no longer, and each runs for itself."""
+    def _separate(self, query: LiveQuery) -> None:
+        """Separate subscribers of a response that is no longer public: each runs for itself."""
         self._sharing.stop(query.key)
         for subscriber in list(query.subscribers):
             self.move(subscriber)
@@ -438,7 +409,7 @@ class LiveQueryManager:
 
     def _show(self, query: LiveQuery, result: Snapshot, subscribers: list[Subscriber]) -> None:
         if query.latest is not result:
-            return  # a newer one is being shown to all
+            return  # a newer one is being sent to all
         for subscriber in subscribers[:_SLICE]:
             if subscriber.query is query:
                 subscriber.show(query.version, result)

@@ -1,50 +1,58 @@
-"""Subscribers that one run of a view is for, and when it is to run again.
+"""Keeps the state of one live query: its subscribers, its latest snapshot and its pace.
 
-Owns what is known of one group: its last result, whether that may be out of date, and its pace.
-Which groups run is the registry's.
+The manager and the scheduler decide which queries run.
 """
 
 import asyncio
 import random
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol
 
 from wsrequest.errors import Refused
-from wsrequest.live.kept import Kept
-from wsrequest.live.queues import Turn
+from wsrequest.live.retained_reads import RetainedReads
+from wsrequest.live.round_robin import Turn
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.live.waits import Wait
 from wsrequest.types import ReadPredicate
 
-__all__ = ["MOST_ECHOES", "MOST_VAGUE", "LiveQuery", "Job", "Run", "Subscriber"]
+__all__ = [
+    "MAX_FEEDBACK_RUNS",
+    "MAX_UNKNOWN_WRITES",
+    "Job",
+    "LiveQuery",
+    "Run",
+    "Subscriber",
+    "Wait",
+]
 
-_MOST_RETRY_SECONDS = 60.0
-MOST_ECHOES = 4  # runs in a row that other live runs had called for, until they are slowed down
-MOST_VAGUE = 3  # reruns in a row that may wake others by "any table"
+_MAX_RETRY_SECONDS = 60.0
+MAX_FEEDBACK_RUNS = 4  # runs in a row that other reruns triggered, before they are slowed down
+MAX_UNKNOWN_WRITES = 3  # reruns in a row that may trigger others by a write to "any table"
 
 
 class Job(Protocol):
     """A view that is being run."""
 
     def give_up(self) -> None:
-        """Nobody waits for it any more; on the event loop, safe to call twice."""
+        """Stop waiting for it. On the event loop. Safe to call twice."""
 
 
 class Run:
     """One run of a view, from before its first read to its end.
 
-    What a commit tells of the run that made it is one of these, so its identity matters.
+    A commit names the run that made it, so the identity of these objects matters.
 
     Attributes:
-        position: of the log, before anything was read.
-        query: whom it is for; None for a first run, until its subscriber joins one.
+        position: of the commit log, before anything was read.
+        query: the query that the run is for. None for a first run, until its subscriber joins one.
         began: loop time.
-        subscriber: as whom it is made, until it is over; None for a first run, and a shared one.
-        job: what runs it, until it is over; None for a first run, which belongs to its connection.
-        is_rerun: whether the registry began it, and no client.
+        subscriber: whose request is run, until the run is over. None for a first run and a shared
+            one.
+        job: the running view, until the run is over. None for a first run, which its connection
+            owns.
+        is_rerun: whether the manager started it, and not a client.
         is_over: its result is no longer wanted.
         lags: it read from a replica.
-        feedback_runs: of its group, when it began.
+        feedback_runs: of its query, when the run began.
     """
 
     __slots__ = (
@@ -63,9 +71,9 @@ class Run:
         self.watchdog: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
-        """Its result is there, or wanted no longer. Safe to call twice."""
+        """End the run: its result is there, or no longer wanted. Safe to call twice."""
         self.is_over = True
-        # A commit that is remembered names its run: that keeps nobody's connection alive.
+        # A retained commit names its run, which must not keep a connection alive.
         self.job = self.subscriber = None
         if self.watchdog is not None:
             self.watchdog.cancel()
@@ -73,86 +81,154 @@ class Run:
 
 
 class Subscriber(Protocol):
-    """One live request, as the registry sees it. Called on the event loop."""
+    """One live request, as the manager sees it. Called on the event loop."""
 
     key: Hashable
-    """Equal for those whose requests are equal, whoever answers: URL, headers, identity."""
+    """Equal for subscribers with equal requests: URL, headers and identity."""
     query: "LiveQuery | None"
     turn: Turn
-    """In whose turn its view runs again."""
+    """The turn in which its view runs again."""
 
     @property
     def path(self) -> str:
-        """Of its URL, for a line of the log."""
+        """The path of its URL, for the log."""
 
     def start(self, run: Run) -> Job:
-        """Run the view again; ``Registry.finished`` follows, with this run."""
+        """Run the view again. A call of ``LiveQueryManager.finished`` with this run follows."""
 
     def start_shared(self, run: Run) -> Job:
-        """The same with nothing that is its own: for all who share the result of ``run.query``."""
+        """Run the view with nothing of its own, for all who share the snapshot of ``run.query``."""
 
-    def learn(self, told: object, *, is_own: bool) -> None:
-        """Take what a run of its group tells of it, which may make ``key`` another.
+    def learn(self, observed: object, *, is_own: bool) -> None:
+        """Take what a run of its query revealed about it, which may change ``key``.
 
         Args:
-            told: as ``Registry.finished`` was given it.
-            is_own: whether the run was made as this one.
+            observed: as passed to ``LiveQueryManager.finished``.
+            is_own: whether the run was made for this subscriber.
         """
 
     def show(self, version: int, result: Snapshot) -> None:
-        """Send a result, unless the client has the same."""
+        """Send a snapshot, unless the client already has it."""
 
     def keep(self, result: Snapshot) -> None:
-        """Hold this one instead of an equal one of its own, so that all of a group hold one."""
+        """Hold this snapshot in place of an equal one: all subscribers then hold one object."""
 
     def end(self, why: Snapshot | Refused) -> None:
-        """Send the last that is to be said; the registry forgets the subscriber."""
+        """Send the last message. The manager forgets the subscriber."""
 
     def take(self, count: int) -> bool:
-        """Count so many bytes more for what is read. False where that is too much."""
+        """Count more bytes for its read set. False if that is too much."""
 
     def give(self, count: int) -> None:
-        """Count so many bytes less."""
+        """Count fewer bytes."""
+
+
+class Wait:
+    """A response that waits until some subscribers were sent what had changed.
+
+    Used on the event loop only.
+    It can be cancelled: the response may belong to a connection that is gone by then, and nothing
+    may keep that alive.
+
+    Args:
+        then: called once, when the wait is over, unless it was cancelled.
+
+    Attributes:
+        position: of the commit log. What was committed up to there must have been sent. Below 0
+            until the wait begins.
+    """
+
+    __slots__ = ("__weakref__", "_query", "_left", "_then", "position")
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then: Callable[[], None] | None = then
+        self._left: list[Subscriber] = []  # not checked yet. The next one is the last
+        self._query: LiveQuery | None = None  # the one whose waits contain this wait
+        self.position = -1
+
+    def begin(self, subscribers: Iterable["Subscriber"], position: int) -> None:
+        """Wait for these subscribers from now on.
+
+        A renewed wait keeps its position: it does not include later commits.
+        """
+        if self._then is None:
+            return  # cancelled before it began
+        self._left = list(subscribers)[::-1]
+        if self.position < 0:
+            self.position = position
+        self.look()
+
+    def look(self) -> None:
+        """Go on to the next subscriber that lacks something, or end the wait.
+
+        Each subscriber is passed once. One that was sent what had changed by then is done, even if
+        it moves to another query later.
+        """
+        self._query = None
+        while self._left:
+            query = self._left[-1].query
+            if query is not None and not query.has_shown(self.position):
+                self._query = query
+                query.waits[self] = None
+                return
+            self._left.pop()
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def renew(self, then: Callable[[], None]) -> None:
+        """Wait again. Called from ``then``, and followed by ``begin``."""
+        self._then = then
+
+    def cancel(self) -> None:
+        """Cancel the wait: ``then`` is not called, nothing is kept alive. Safe to call twice."""
+        self._then = None
+        self._left.clear()
+        if self._query is not None:
+            self._query.waits.pop(self, None)
+            self._query = None
 
 
 class LiveQuery:
-    """Subscribers who are shown the same.
+    """The subscribers that are sent the same snapshots.
 
     Attributes:
-        key: ``Subscriber.key``, or what those have in common who may share.
+        key: ``Subscriber.key``, or what subscribers who may share have in common.
         path: of the URL of all of them.
-        subscribers: never empty while the registry knows the group; in the order of joining.
-        latest: the last result; None until the first run of this group has ended.
+        subscribers: in the order of joining. Never empty while the manager knows the query.
+        latest: the last snapshot. None until the first run of this query has ended.
         version: of ``latest``.
         position: of the run that gave the last success.
-        reads: by what it is woken: what the runs behind ``latest`` read, and what is kept.
-        kept: what runs before them read that may still count.
-        payer: the subscriber in whose account the memory of ``reads`` counts; None for none.
-        paid_bytes: what counts there.
+        reads: what triggers it: the reads of the runs behind ``latest``, and those that are
+            retained.
+        retained: what earlier runs read that may still count.
+        payer: the subscriber whose account covers the memory of ``reads``, or None.
+        paid_bytes: how much is counted there.
         is_dirty: what was read may have changed since.
-        is_awaited: it is to run for another reason than its age alone.
-        is_showing: some of the subscribers are still to be shown ``latest``.
-        run: that is going on.
-        stuck: a run that did not end in time; there is no other before it has come back.
-        not_before: loop time of the next run, by the pace of its view or of its failures.
-        quiet_until: the same, because live runs only answer each other.
-        timer: until then.
-        expiry: until the result is too old by what the view said.
-        failures: in a row.
-        replica_retries: how often it ran since the last change only because a replica may have
-            lagged.
-        feedback_runs: how many live runs called for each other, one by one, before it was called
-            for; 0 when somebody else was the reason to run.
-        vague: how many of its reruns wrote any table since ``vague_since``, and the last of them.
-        vague_since: how many commits there had been that no rerun made.
-        waits: those that end once the subscribers were shown what was committed up to a position.
+        is_awaited: it must run for a reason other than its age.
+        is_showing: some of the subscribers have not been sent ``latest`` yet.
+        run: the current run.
+        stuck: a run that did not end in time. No other run starts before it returns.
+        not_before: loop time of the next run, by the pace of the view or after failures.
+        paused_until: the same, because reruns only trigger each other.
+        timer: for the later of these two.
+        expiry: the timer for the age of the snapshot.
+        failures: how many in a row.
+        replica_retries: how many runs since the last change had the only reason that a replica may
+            lag.
+        feedback_runs: how many reruns triggered each other in a row before this query was
+            triggered. 0 if anything else was the reason to run.
+        unknown_writes: how many of its reruns wrote to unknown tables since ``unknown_since``,
+            and the last one.
+        unknown_since: how many commits there were then that no rerun had made.
+        waits: the settled responses that wait for this query.
     """
 
     __slots__ = (
         "expiry", "failures", "feedback_runs", "is_awaited", "is_dirty", "is_showing",
-        "kept", "key", "latest", "not_before", "paid_bytes", "path", "payer", "position",
-        "quiet_until", "reads", "replica_retries", "run", "stuck", "subscribers", "timer",
-        "vague", "vague_since", "version", "waits",
+        "retained", "key", "latest", "not_before", "paid_bytes", "path", "payer", "position",
+        "paused_until", "reads", "replica_retries", "run", "stuck", "subscribers", "timer",
+        "unknown_writes", "unknown_since", "version", "waits",
     )  # fmt: skip
 
     def __init__(self, key: Hashable, path: str) -> None:
@@ -161,74 +237,75 @@ class LiveQuery:
         self.latest: Snapshot | None = None
         self.version, self.position = 0, -1
         self.reads: frozenset[ReadPredicate] = frozenset()
-        self.kept = Kept()
+        self.retained = RetainedReads()
         self.payer: Subscriber | None = None
         self.paid_bytes = 0
         self.is_dirty = self.is_awaited = self.is_showing = False
         self.run: Run | None = None
         self.stuck: Run | None = None
-        self.not_before = self.quiet_until = 0.0
+        self.not_before = self.paused_until = 0.0
         self.timer: asyncio.TimerHandle | None = None
         self.expiry: asyncio.TimerHandle | None = None
-        self.failures = self.feedback_runs = self.replica_retries = self.vague_since = 0
-        self.vague: tuple[int, Run | None] = 0, None
+        self.failures = self.feedback_runs = self.replica_retries = self.unknown_since = 0
+        self.unknown_writes: tuple[int, Run | None] = 0, None
         self.waits: dict[Wait, None] = {}  # an ordered set
 
     @property
     def is_new(self) -> bool:
-        """Whether there is no result, and nothing was done for one."""
+        """Whether there is no snapshot, and no run for one has started."""
         return self.latest is None and not self.is_dirty and self.run is None
 
     @property
     def is_current(self) -> bool:
-        """Whether the last result is what a run would give now, as far as is known."""
+        """Whether the last snapshot is what a run would give now, as far as is known."""
         return self.latest is not None and not self.is_dirty and self.run is None
 
     @property
     def is_public(self) -> bool:
-        """Whether different identities share its result. It must have subscribers."""
+        """Whether different identities share its snapshots. Needs a subscriber."""
         return self.key != next(iter(self.subscribers)).key
 
     def has_shown(self, position: int) -> bool:
-        """Whether all were shown what was committed up to a position."""
+        """Whether all subscribers were sent what was committed up to a position."""
         return not self.is_showing and (self.is_current or position <= self.position)
 
     def rest(self, began: float, ended: float, least_seconds: float) -> None:
-        """Set the pace behind a run: half of the time for others, at least.
+        """Set the pace after a run: at least half of the time is left to others.
 
         Args:
-            began: loop time of the run's begin.
-            ended: of its end.
-            least_seconds: between the begins of two runs.
+            began: loop time of the start of the run.
+            ended: loop time of its end.
+            least_seconds: between the starts of two runs.
         """
         self.not_before = max(began + least_seconds, ended + (ended - began))
-        if self.feedback_runs > MOST_ECHOES:
-            pause = min(_MOST_RETRY_SECONDS, 0.1 * 2 ** (self.feedback_runs - MOST_ECHOES))
-            self.quiet_until = ended + pause
+        if self.feedback_runs > MAX_FEEDBACK_RUNS:
+            pause = min(_MAX_RETRY_SECONDS, 0.1 * 2 ** (self.feedback_runs - MAX_FEEDBACK_RUNS))
+            self.paused_until = ended + pause
 
-    def hear(self, writer: Run | None) -> None:
-        """A commit concerns it.
+    def note_commit(self, writer: Run | None) -> None:
+        """Record a commit that concerns the query.
 
         Args:
-            writer: the live run that alone made it, if any. Only those that call for each other
-                without end are slowed down: a commit that somebody else made, or that is few runs
-                away from one, ends the pause for echoes at once, for somebody waits for it.
+            writer: the rerun that alone made the commit, or None. Only queries that trigger each
+                other without end are slowed down. A commit that someone else made, or that is only
+                a few runs away from one, ends the pause at once, because somebody waits for it.
         """
         self.replica_retries = 0
         feedback_runs = 0 if writer is None else writer.feedback_runs + 1
-        # The next run is for all that came since the last began: what somebody waits for counts.
+        # The next run covers every commit since the last one began. The one that somebody waits
+        # for counts.
         self.feedback_runs = (
             min(feedback_runs, self.feedback_runs) if self.is_dirty else feedback_runs
         )
-        if self.feedback_runs <= MOST_ECHOES and self.quiet_until:
-            self.quiet_until = 0.0
+        if self.feedback_runs <= MAX_FEEDBACK_RUNS and self.paused_until:
+            self.paused_until = 0.0
             self._stop_timer()
 
     def pay(self, count: int) -> bool:
-        """Count the memory of what it reads in the account of its oldest subscriber.
+        """Count the memory of its reads in the account of its oldest subscriber.
 
         Args:
-            count: bytes, instead of those that counted before.
+            count: bytes, in place of those that were counted before.
 
         Returns:
             Whether the account allows it. If not, nothing has changed.
@@ -243,43 +320,43 @@ class LiveQuery:
         return True
 
     def pay_no_more(self) -> int:
-        """Count nothing for what it reads. Returns how many bytes counted."""
+        """Stop counting its reads. Returns how many bytes were counted."""
         count, self.paid_bytes = self.paid_bytes, 0
         if self.payer is not None:
             self.payer.give(count)
             self.payer = None
         return count
 
-    def may_be_vague(self, run: Run, commits: int) -> bool:
-        """Whether one of its reruns may wake others by a write that cannot be told.
+    def may_write_unknown(self, run: Run, commits: int) -> bool:
+        """Whether one of its reruns may trigger others by a write to unknown tables.
 
         Args:
-            run: that wrote any table. All that it writes counts as one.
-            commits: how many there were that no rerun made. Each begins the count anew, for what
-                it wrote may be what the rerun passes on.
+            run: the rerun that made the write. All that it writes counts as one write.
+            commits: how many commits there were that no rerun made. Each restarts the count,
+                because the rerun may pass on what that commit wrote.
         """
-        if commits != self.vague_since:
-            self.vague_since, self.vague = commits, (0, None)
-        count, last = self.vague
+        if commits != self.unknown_since:
+            self.unknown_since, self.unknown_writes = commits, (0, None)
+        count, last = self.unknown_writes
         if last is not run:
             count += 1
-            self.vague = count, run
-        return count <= MOST_VAGUE
+            self.unknown_writes = count, run
+        return count <= MAX_UNKNOWN_WRITES
 
-    def retry(self, ended: float, told_seconds: float | None) -> None:
-        """Set the pace behind a failure: what it asks for, or longer each time.
+    def retry(self, ended: float, retry_after_seconds: float | None) -> None:
+        """Set the pace after a failure: what the response asks for, or a pause that grows.
 
         Args:
             ended: loop time.
-            told_seconds: of Retry-After.
+            retry_after_seconds: of Retry-After, or None.
         """
         self.failures += 1
-        most = min(_MOST_RETRY_SECONDS, 2.0**self.failures)
-        # With jitter: many groups may have failed for the same reason in the same moment.
-        self.not_before = ended + (told_seconds or most * random.uniform(0.5, 1.0))
+        most = min(_MAX_RETRY_SECONDS, 2.0**self.failures)
+        # With jitter, because many queries may have failed for the same reason at the same moment.
+        self.not_before = ended + (retry_after_seconds or most * random.uniform(0.5, 1.0))
 
     def forgive(self) -> None:
-        """What failed may succeed now: the pause is over."""
+        """End the pause after failures: a run may succeed now."""
         self.failures, self.not_before = 0, 0.0
         self._stop_timer()
 
@@ -289,20 +366,25 @@ class LiveQuery:
             self.timer = None
 
     def stop(self) -> None:
-        """Nobody is left: end what is going on, and keep nothing. Safe to call twice."""
+        """End what is going on and drop everything: no subscriber is left. Safe to call twice."""
         for timer in (self.timer, self.expiry):
             if timer is not None:
                 timer.cancel()
         if self.run is not None and self.run.job is not None:
             self.run.job.give_up()
-        # Its runs name it, for as long as commits name them.
-        self.latest, self.reads, self.kept, self.vague = None, frozenset(), Kept(), (0, None)
+        # Commits may name its runs for a long time, and the runs name the query.
+        self.latest, self.reads, self.retained, self.unknown_writes = (
+            None,
+            frozenset(),
+            RetainedReads(),
+            (0, None),
+        )
         waits, self.waits = self.waits, {}
         for wait in waits:
             wait.look()
 
     def settle(self) -> None:
-        """End the waits for no more than was shown."""
+        """End the waits that the latest snapshot settles."""
         waits, self.waits = self.waits, {}
         due: list[Wait] = []
         for wait in waits:

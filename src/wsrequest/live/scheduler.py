@@ -1,8 +1,7 @@
-"""Which groups run their view, and when.
+"""Decides which live query runs next, and when.
 
-Owns the cap on runs, so that live work never starves requests, the turns of those who wait for
-one, and the timers of each group: its pace, and the age of its result. What a run gives is the
-registry's.
+It limits concurrent reruns, so that live work never starves requests. It also manages the turns of
+waiting queries and the timers of each query: for its pace, and for the age of its snapshot.
 """
 
 import asyncio
@@ -10,25 +9,25 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 
 from wsrequest.live.query import LiveQuery
-from wsrequest.live.queues import FairTurns, Turn
+from wsrequest.live.round_robin import RoundRobin, Turn
 
 __all__ = ["RerunScheduler"]
 
-# While others wait, so many of their runs begin for each one that is made for age alone.
+# While both kinds wait, how many awaited reruns start for each rechecked one.
 _AHEAD = 3
 
 
 class RerunScheduler:
-    """The groups that are to run. Used on the event loop only.
+    """The queries that must run. Used on the event loop only.
 
-    Those that somebody waits for, after a commit above all, come first. Those whose result is
-    merely old have a quarter of the turns while others wait, and what is idle.
+    Queries that somebody waits for, above all after a commit, come first. Queries whose snapshot is
+    merely old get a quarter of the turns while others wait, and all idle capacity.
 
     Args:
         loop: the event loop.
-        max_runs: how many run at the same time. One address may have all but one of them, and so
-            may those that are merely old: a run of another then begins at once.
-        start: called for each group whose turn it is; ``ended`` follows.
+        max_runs: how many reruns may be under way. One address may have all but one of them, and so
+            may merely old queries. The rerun of another then starts at once.
+        start: called for each query when it is its turn. A call of ``ended`` follows.
     """
 
     def __init__(
@@ -36,24 +35,26 @@ class RerunScheduler:
     ) -> None:
         self._loop, self._max_runs, self._start = loop, max_runs, start
         self._most = max(1, max_runs - 1)  # of one kind, or of one address
-        self._awaited: FairTurns[LiveQuery] = FairTurns()
-        self._old: FairTurns[LiveQuery] = FairTurns()
-        self._running: dict[LiveQuery, tuple[Turn, bool]] = {}  # in whose turn, and whether for age
-        self._by_address: Counter[Hashable] = Counter()  # of those
-        self._ahead = 0  # how many began since the last for age, while one of those waited
+        self._awaited: RoundRobin[LiveQuery] = RoundRobin()
+        self._old: RoundRobin[LiveQuery] = RoundRobin()
+        # each with its turn, and whether it runs for its age
+        self._running: dict[LiveQuery, tuple[Turn, bool]] = {}
+        self._by_address: Counter[Hashable] = Counter()  # how many are running
+        # how many awaited ones started since the last old one, while an old one waited
+        self._ahead = 0
 
     def queue(self, query: LiveQuery, *, is_old: bool = False) -> None:
-        """Have a group run, as soon as its pace and the others allow.
+        """Have a query run as soon as its pace and the others allow.
 
         Args:
-            query: whose result may be out of date.
-            is_old: it is merely old; nobody knows that anything has changed.
+            query: its snapshot may be out of date.
+            is_old: it is merely old. Nothing is known to have changed.
         """
         query.is_dirty = True
         query.is_awaited |= not is_old
         if query.run is not None or query.stuck is not None or query.timer is not None:
-            return  # looked at again when that is over
-        due = max(query.not_before, query.quiet_until)
+            return  # checked again when that is over
+        due = max(query.not_before, query.paused_until)
         if due > self._loop.time():
             query.timer = self._loop.call_at(due, self._is_due, query)
             return
@@ -65,18 +66,18 @@ class RerunScheduler:
         self._fill()
 
     def leave(self, query: LiveQuery) -> None:
-        """Nobody is left of a group. Safe to call twice."""
+        """Remove a query without subscribers. Safe to call twice."""
         self._awaited.discard(query)
         self._old.discard(query)
 
     def hurry(self, query: LiveQuery) -> None:
-        """Do not wait until a failure is to be tried again."""
+        """Stop waiting for the retry after a failure."""
         query.forgive()
         if query.is_dirty:
             self.queue(query)
 
     def ended(self, query: LiveQuery) -> None:
-        """The run of a group has ended: it is another's turn."""
+        """Record the end of a query's run, and start the next one."""
         turn, _ = self._running.pop(query)
         self._by_address[turn.address] -= 1
         if not self._by_address[turn.address]:
@@ -84,12 +85,12 @@ class RerunScheduler:
         self._fill()
 
     def expire_in(self, query: LiveQuery, seconds: float, *, is_awaited: bool = False) -> None:
-        """Have a group run in ``seconds``, unless it is to run earlier.
+        """Have a query run in ``seconds``, unless it runs earlier.
 
         Args:
-            query: whose result is too old by then.
-            seconds: from now on.
-            is_awaited: it is known that something has changed.
+            query: its snapshot is too old by then.
+            seconds: from now.
+            is_awaited: something is known to have changed.
         """
         due = self._loop.time() + seconds
         if query.expiry is not None:
@@ -100,16 +101,17 @@ class RerunScheduler:
 
     def _is_due(self, query: LiveQuery) -> None:
         query.timer = None
-        self.queue(query, is_old=True)  # or awaited, as was noted when the timer was set
+        # is_awaited, which was set with the timer, overrides this
+        self.queue(query, is_old=True)
 
     def _is_old(self, query: LiveQuery, is_awaited: bool) -> None:
         query.expiry = None
         self.queue(query, is_old=not is_awaited)
 
-    def _add(self, queue: FairTurns[LiveQuery], query: LiveQuery) -> None:
-        """Let a group wait in the turn of one of its subscribers: of one who has no other waiting.
+    def _add(self, queue: RoundRobin[LiveQuery], query: LiveQuery) -> None:
+        """Let a query wait in the turn of a subscriber, if possible one with nothing else waiting.
 
-        Who shares a page with somebody greedy has it in a turn of his own.
+        A subscriber who shares a page with a greedy client thus gets it in a turn of its own.
         """
         if query in queue:
             return
@@ -135,7 +137,7 @@ class RerunScheduler:
             self._start(query)
 
     def _take(self) -> tuple[LiveQuery, Turn, bool] | None:
-        """The next group, its turn, and whether it is to run for its age alone."""
+        """Return the next query, its turn, and whether it runs for its age only."""
         for is_old in (True, False) if self._ahead >= _AHEAD else (False, True):
             if is_old and sum(old for _, old in self._running.values()) >= self._most:
                 continue

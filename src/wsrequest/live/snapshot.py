@@ -36,7 +36,7 @@ _TAG = re.compile(r'(?:^|,)\s*(?:W/)?("[^"]*"|[^\s,"]+)\s*(?=,|$)')
 _OVERHEAD_BYTES = 1024  # of an object with its headers, without their text
 _SMALL_BYTES = 2**16  # encoding such a body, or making a patch of it, takes about a millisecond
 # Nearly all subscribers have the same older snapshot. Only those that read slowly have others.
-_MOST_PATCHES = 8
+_MAX_PATCHES = 8
 
 
 class Snapshot:
@@ -176,7 +176,7 @@ class Snapshot:
             is_small = max(len(old.body), len(self.body)) <= _SMALL_BYTES
             return self._make_patch_tail(old) if is_small else None
         if old.digest not in self._patches:
-            if len(self._patches) >= _MOST_PATCHES:
+            if len(self._patches) >= _MAX_PATCHES:
                 return None
             self._patches[old.digest] = self._make_patch_tail(old)
         return self._patches[old.digest]

@@ -9,7 +9,7 @@ from collections import Counter
 from itertools import takewhile
 
 from wsrequest.errors import HandshakeRefused
-from wsrequest.live.queues import FairTurns, Turn
+from wsrequest.live.round_robin import RoundRobin, Turn
 
 __all__ = ["SLICE_SECONDS", "WAIT_SECONDS", "HandshakeRateLimiter"]
 
@@ -36,7 +36,7 @@ class HandshakeRateLimiter:
     def _forget(self) -> None:
         self._count = 0  # how many came in during this slice
         self._by_place: Counter[str] = Counter()  # of those
-        self._waiting: FairTurns[_Waiter] = FairTurns()
+        self._waiting: RoundRobin[_Waiter] = RoundRobin()
         # By place, who waits since when. The first is the oldest.
         self._queues: dict[str, dict[_Waiter, float]] = {}
 

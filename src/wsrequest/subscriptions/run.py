@@ -391,7 +391,7 @@ class Rerun:
             task.result or task.refusal,
             task.reads,
             expires_seconds=task.expires_seconds,
-            told=Told(task.cookie_names, task.cookie, task.is_personal),
+            observed=Told(task.cookie_names, task.cookie, task.is_personal),
         )
         self._on_end()
 

@@ -13,10 +13,9 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from wsrequest.errors import Refused
-from wsrequest.live.query import LiveQuery, Run
-from wsrequest.live.queues import Turn
+from wsrequest.live.query import LiveQuery, Run, Wait
+from wsrequest.live.round_robin import Turn
 from wsrequest.live.snapshot import Snapshot, tag_matches
-from wsrequest.live.waits import Wait
 from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.server_codec import encode_refused, encode_server, encode_version
 from wsrequest.protocol.session import Key
@@ -134,19 +133,19 @@ class Subscription:
         ask_anew = None if self.is_anew else partial(home.ask_anew, self, run)
         return Rerun(home.line, self.message, cookie, run, home.live, on_end, ask_anew)
 
-    def learn(self, told: object, *, is_own: bool) -> None:
+    def learn(self, observed: object, *, is_own: bool) -> None:
         """A run of its group has read what nobody knew to count: who differs in that?"""
-        assert isinstance(told, Told)
+        assert isinstance(observed, Told)
         names = self.cookie_names
-        is_known = names is None or (told.names is not None and told.names <= names)
-        if is_known and self.is_personal >= told.is_personal:
+        is_known = names is None or (observed.names is not None and observed.names <= names)
+        if is_known and self.is_personal >= observed.is_personal:
             return
-        self.is_personal |= told.is_personal
+        self.is_personal |= observed.is_personal
         if names is not None:
-            self.cookie_names = None if told.names is None else names | told.names
+            self.cookie_names = None if observed.names is None else names | observed.names
         home = self._home
         # The one who was run was answered for the cookies of the run.
-        home.identify(self, told.cookie if is_own else home.line.cookie_for(self.message.url))
+        home.identify(self, observed.cookie if is_own else home.line.cookie_for(self.message.url))
 
     def start_shared(self, run: Run) -> Rerun:
         """Run the view again as nobody, for all who share its public answer."""

@@ -17,7 +17,7 @@ from django.db import connections
 from wsrequest.bus.codec import CHANGES
 from wsrequest.conf import conf
 from wsrequest.live.index import Index
-from wsrequest.live.kept import Kept, KeptCommit
+from wsrequest.live.retained_reads import RetainedCommit, RetainedReads
 from wsrequest.live.tracking.connection import tap_of
 from wsrequest.live.tracking.reads import ReadSet
 from wsrequest.live.tracking.sessions import IGNORED_TABLES
@@ -65,7 +65,7 @@ class ChangeFeed:
         parts: Any = apps.get_app_config("wsrequest")
         self._tracker, self._managers = tracker, parts.live.managers
         self._index: Index[ChangeFeed] = Index()
-        self._kept = Kept()
+        self._retained = RetainedReads()
         self._reads: frozenset[ReadPredicate] = frozenset()
         self._run: object | None = None
         self._posted: deque[Callable[[], None]] = deque()
@@ -95,12 +95,12 @@ class ChangeFeed:
             run: as ``Changes.run`` names it.
         """
         self._run, self.is_dirty = run, False
-        self._kept.begin()
+        self._retained.begin()
 
     def took(self, reads: frozenset[ReadPredicate], *, is_success: bool) -> None:
         """Take what the run has read. One that failed may have ended before it read all."""
         before = self._reads
-        self._reads = self._kept.take(before, reads) if is_success else before | reads
+        self._reads = self._retained.take(before, reads) if is_success else before | reads
         self._index.replace(self, self._reads)
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class ChangeFeed:
         if isinstance(writer, ReadSet) and writer.is_rerun:
             changes = changes.without(IGNORED_TABLES)
         if self._index.touched(changes):
-            self._kept.wrote(KeptCommit(changes))
+            self._retained.wrote(RetainedCommit(changes))
             self.is_dirty = True
 
     def _lost(self) -> None:

@@ -50,14 +50,14 @@ CHANGES = (
         (33,),
         "the rows of commits that are kept while views run have a limit in bytes",
         SRC + "live/commit_log.py",
-        ((" or self._bytes > _MOST_BYTES:", ":"),),
+        ((" or self._bytes > _MAX_BYTES:", ":"),),
         (_LOG + "test_rows_of_many_commits_do_not_pile_up_while_a_view_runs",),
     ),
     Defence(
         (33,),
         "the names that are kept of older commits have a limit",
         SRC + "live/commit_log.py",
-        (("if len(self._tables) > _MOST_TABLES:", "if False:"),),
+        (("if len(self._tables) > _MAX_TABLES:", "if False:"),),
         (_LOG + "test_keys_without_end_are_forgotten",),
     ),
     Defence(

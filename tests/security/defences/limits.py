@@ -469,11 +469,13 @@ LIMITS = (
     Defence(
         (33, 34),
         "the commits that the live queries of a process remember have a common limit in bytes",
-        SRC + "live/kept.py",
-        (("while self._bytes > _MOST_BYTES:", "while False:"),),
+        SRC + "live/retained_reads.py",
+        (("while self._bytes > _MAX_BYTES:", "while False:"),),
         (
-            UNIT + "live/test_kept.py::test_the_commits_of_all_groups_are_bounded_together",
-            UNIT + "live/test_kept.py::test_what_was_read_counts_on_where_the_commit_was_forgotten",
+            UNIT
+            + "live/test_retained_reads.py::test_the_commits_of_all_groups_are_bounded_together",
+            UNIT + "live/test_retained_reads.py"
+            "::test_what_was_read_counts_on_where_the_commit_was_forgotten",
         ),
     ),
     Defence(
@@ -500,7 +502,7 @@ LIMITS = (
         (33, 34),
         "what wsrequest knows of a query does not outlive its last subscriber",
         SRC + "live/query.py",
-        (("self.latest, self.reads, self.kept, self.vague =", "_ ="),),
+        (("self.latest, self.reads, self.retained, self.unknown_writes =", "_ ="),),
         (
             UNIT + "live/test_manager_leftovers.py"
             "::test_a_commit_that_is_remembered_keeps_nothing_of_its_run",
@@ -546,12 +548,12 @@ LIMITS = (
     Defence(
         (33, 34),
         "subscribers that join a shared page, and runs that fail, add bounded reads",
-        SRC + "live/kept.py",
-        (("_fewer(self._added.union(found))", "self._added.union(found)"),),
+        SRC + "live/retained_reads.py",
+        (("self._limited(self._added.union(new))", "self._added.union(new)"),),
         (
-            UNIT + "live/test_kept.py::test_what_joins_adds_no_more_than_a_run_keeps",
-            UNIT + "live/test_kept.py::test_a_run_that_fails_adds_no_more_either",
-            UNIT + "live/test_kept.py"
+            UNIT + "live/test_retained_reads.py::test_what_joins_adds_no_more_than_a_run_keeps",
+            UNIT + "live/test_retained_reads.py::test_a_run_that_fails_adds_no_more_either",
+            UNIT + "live/test_retained_reads.py"
             "::test_a_crowd_that_joins_a_shared_page_is_held_by_bounded_reads",
         ),
     ),
@@ -559,15 +561,15 @@ LIMITS = (
         (33,),
         "only new reads are added to the index when a reader reads more",
         SRC + "live/index.py",
-        (("        gone = held - found\n", "        gone = held if held != found else set()\n"),),
+        (("        gone = held - wanted\n", "        gone = held if held != wanted else set()\n"),),
         (UNIT + "live/test_index.py::test_a_reader_that_reads_more_costs_the_difference",),
     ),
     Defence(
         (33,),
         "the search for earlier reads that no longer matter is bounded",
-        SRC + "live/kept.py",
-        (("if len(old) * len(tried) > _MOST_LOOKS:", "if False:"),),
-        (UNIT + "live/test_kept.py::test_looking_what_is_moot_is_bounded",),
+        SRC + "live/retained_reads.py",
+        (("if len(old) * len(tried) > _MAX_LOOKS:", "if False:"),),
+        (UNIT + "live/test_retained_reads.py::test_looking_what_is_moot_is_bounded",),
     ),
     Defence(
         (33, 34),

@@ -129,7 +129,7 @@ LIVE = (
         (13,),
         "subscribers that differ in a cookie stop sharing a run when a view reads that cookie",
         SRC + "live/manager.py",
-        (("            self._learn(query, runner, told)\n", "            pass\n"),),
+        (("            self._learn(query, runner, observed)\n", "            pass\n"),),
         (_WHOSE + "test_a_cookie_that_is_read_later_parts_who_differ_in_it",),
     ),
     Defence(
@@ -521,7 +521,7 @@ LIVE = (
         (37,),
         "a response to one reader is not kept for those who share the page",
         SRC + "live/manager.py",
-        (("                query.latest = None  # or", "                pass  # or"),),
+        (("                query.latest = None  # it", "                pass  # it"),),
         (
             _MANAGER
             + "public.py::test_nobody_is_shown_what_another_was_answered_although_it_was_public",
@@ -542,7 +542,7 @@ LIVE = (
         (33,),
         "a limited number of pages is remembered as not shared",
         SRC + "live/http_caching.py",
-        (("self._until[first] > now and len(self._until) < _MOST_APART", "True"),),
+        (("self._until[first] > now and len(self._until) < _MAX_UNSHARED", "True"),),
         (_MANAGER + "public.py::test_only_so_many_pages_are_remembered_as_not_shared",),
     ),
     Defence(

@@ -1,6 +1,6 @@
-"""A registry in the hands of a test: its clock, and subscribers that note what comes.
+"""A manager under the control of a test: its clock, and subscribers that record what they get.
 
-Owns no rule of the registry. Nothing happens by itself: a test lets time pass, and ends runs.
+Nothing happens by itself: a test lets time pass and ends runs.
 """
 
 from collections.abc import Callable, Hashable
@@ -8,10 +8,9 @@ from typing import Any
 
 from wsrequest.errors import Refused
 from wsrequest.live.manager import LiveQueryManager
-from wsrequest.live.query import LiveQuery, Run
-from wsrequest.live.queues import Turn
+from wsrequest.live.query import LiveQuery, Run, Wait
+from wsrequest.live.round_robin import Turn
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.live.waits import Wait
 from wsrequest.types import Commit, ReadPredicate, TableChange
 
 
@@ -29,7 +28,7 @@ class Handle:
 
 
 class Clock:
-    """What the registry uses of an event loop, where time passes by ``advance`` only."""
+    """What the manager uses of an event loop, where time passes by ``advance`` only."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -149,7 +148,7 @@ class FakeSubscriber:
 
 
 class World:
-    """A registry with a clock, and the jobs of all its subscribers in the order of their begin."""
+    """A manager with a clock, and the jobs of all its subscribers in the order of their begin."""
 
     def __init__(self, **kwargs: Any) -> None:
         self.clock = Clock()
@@ -207,17 +206,17 @@ class World:
 
 
 class Waiter:
-    """Notes how often it was told that subscribers are settled, and what they were shown then."""
+    """Counts how often its wait ended, and records what the subscribers had been sent by then."""
 
     def __init__(self, world: World, *subscribers: FakeSubscriber) -> None:
-        self.is_told = 0
+        self.ended_count = 0
         self.seen: list[bytes] = []
         self._subscribers = subscribers
-        self.wait = Wait(self.tell)
+        self.wait = Wait(self.end)
         world.manager.settle(self.wait, subscribers)
 
-    def tell(self) -> None:
-        self.is_told += 1
+    def end(self) -> None:
+        self.ended_count += 1
         self.seen = [who.body for who in self._subscribers]
 
 

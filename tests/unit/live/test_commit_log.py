@@ -1,4 +1,4 @@
-"""What is kept of commits while views run: bounded, and looked through with bounded work."""
+"""The commit log: what it keeps while views run is bounded, and so is comparing with it."""
 
 import tracemalloc
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ def test_rows_of_many_commits_do_not_pile_up_while_a_view_runs() -> None:
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held < 2 * log_module._MOST_BYTES
+    assert held < 2 * log_module._MAX_BYTES
     assert log.close(run, [ROOM_1])  # the rows of the older ones are not known any more
     assert not len(log)
     assert log._bytes == 0
@@ -79,10 +79,10 @@ def test_what_was_written_before_a_run_began_does_not_count_behind_the_bound() -
 def test_keys_without_end_are_forgotten() -> None:
     log = CommitLog()
     run = opened(log)
-    for number in range(3 * log_module._MOST_TABLES):
+    for number in range(3 * log_module._MAX_TABLES):
         log.add(Commit((TableChange("", f"key {number}"),)))
-        assert len(log._tables) <= log_module._MOST_TABLES
-        assert len(log) <= log_module._MOST_COMMITS
+        assert len(log._tables) <= log_module._MAX_TABLES
+        assert len(log) <= log_module._MAX_COMMITS
     assert log.close(run, [ReadPredicate("default", "tag")])  # nobody knows
 
 

@@ -1,4 +1,4 @@
-"""Which responses everybody may be shown, by the rules for caches, and for how long."""
+"""Which responses may be shared, by HTTP's caching rules, and for how long."""
 
 from typing import Any
 
@@ -101,8 +101,8 @@ def test_what_varies_by_anything_is_one_visitors(vary: Any) -> None:
 
 
 def test_how_vary_is_written_is_no_matter() -> None:
-    told = [["Accept", "Cookie"], "Cookie, Accept", "cookie,,ACCEPT ,cookie"]
-    assert len({key(PUBLIC | {"Vary": vary}, HTTP_COOKIE="a") for vary in told}) == 1
+    varies = [["Accept", "Cookie"], "Cookie, Accept", "cookie,,ACCEPT ,cookie"]
+    assert len({key(PUBLIC | {"Vary": vary}, HTTP_COOKIE="a") for vary in varies}) == 1
 
 
 def test_a_value_cannot_pass_for_that_of_another_header() -> None:

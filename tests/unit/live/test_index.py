@@ -1,4 +1,4 @@
-"""Whom a commit concerns: the index against the definition, and what it leaves behind."""
+"""Which readers a commit concerns: the index against its definition, and what it leaves behind."""
 
 import gc
 import tracemalloc

@@ -1,4 +1,4 @@
-"""What runs again although nothing was written: old results, and those of replicas."""
+"""What runs again although nothing was written: old snapshots, and those read from replicas."""
 
 from tests.unit.live.fakes import World, ok
 

@@ -103,7 +103,7 @@ def test_commits_that_were_missed_may_have_changed_everything() -> None:
 
 
 def test_of_a_log_that_is_full_the_tables_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_log, "_MOST_COMMITS", 3)
+    monkeypatch.setattr(commit_log, "_MAX_COMMITS", 3)
     world = World()
     me, run = world.subscriber(), world.manager.begin()
     other, its_run = world.subscriber("other"), world.manager.begin()

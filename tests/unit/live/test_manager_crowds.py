@@ -1,4 +1,4 @@
-"""What many subscribers of one group are shown: in slices, and never an older result."""
+"""What many subscribers of one query are sent: in slices, and never an older snapshot."""
 
 from tests.unit.live.fakes import FakeSubscriber, Waiter, World, ok
 
@@ -41,7 +41,7 @@ def test_settled_waits_until_the_last_slice_was_shown() -> None:
     before = Waiter(world, people[-1])
     world.end(result=ok(b"two"))
     behind = Waiter(world, people[-1])
-    assert not before.is_told and not behind.is_told
+    assert not before.ended_count and not behind.ended_count
     world.clock.advance(1.0)
     assert before.seen == behind.seen == [b"two"]
 

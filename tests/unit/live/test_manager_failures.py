@@ -1,4 +1,4 @@
-"""Which answers pass, are shown and tried again, and which end a live request."""
+"""Which failures are sent and retried, and which end a live request."""
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_a_failed_run_leaves_the_reads_of_the_one_before() -> None:
 
 
 def test_a_join_that_succeeds_ends_the_pause_of_a_failure() -> None:
-    """Who joins was not told of the failure, so it must not be left behind."""
+    """Who joins did not receive the failure, so it must not be left behind."""
     world = World()
     one = world.subscribe(b"one")
     world.commit("a")

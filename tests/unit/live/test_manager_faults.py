@@ -1,4 +1,4 @@
-"""The tests of the registry are themselves tested, with planted faults."""
+"""The tests of the manager find planted faults."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is left of those who have left: nothing, and nobody notes writes for them."""
+"""Subscribers that left leave nothing behind, and nobody records writes for them."""
 
 import gc
 from weakref import ref
@@ -89,14 +89,14 @@ def test_a_commit_that_is_remembered_keeps_nothing_of_its_run() -> None:
     world.commit("b", run=job.run)
     run, query, gone = job.run, job.run.query, ref(job)
     assert other.query is not None and query is not None
-    kept = other.query.kept
-    written = [commit.changes for commit in kept._written + kept._tried]
+    retained = other.query.retained
+    written = [commit.commit for commit in retained._written + retained._tried]
     assert written and all(changes is None or changes.run is None for changes in written)
     world.end(job, ok(b"two"))
     assert query.latest is not None and run.job is None and run.subscriber is None
     world.manager.leave(writer)
     assert len(world.manager._log)  # it names the run
-    assert query.latest is None and not query.reads and not len(query.kept)
+    assert query.latest is None and not query.reads and not len(query.retained)
     world.jobs.clear()
     gc.disable()
     try:

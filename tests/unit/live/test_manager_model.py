@@ -1,4 +1,4 @@
-"""The registry against a database: whatever comes in whatever order, it ends with what is so.
+"""The manager against a model database: whatever the order of events, it ends in the right state.
 
 After quiescence each subscriber was shown what a run gives now, nobody was ever shown what another
 identity may see, versions grew, and nothing is left of those who have left.
@@ -21,16 +21,15 @@ from hypothesis.stateful import (
 from tests.unit.live.fakes import FakeSubscriber, Job, World, wrote
 from wsrequest.live import commit_log
 from wsrequest.live.manager import LiveQueryManager
-from wsrequest.live.query import Run
+from wsrequest.live.query import Run, Wait
 from wsrequest.live.scheduler import RerunScheduler
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.live.waits import Wait
 from wsrequest.types import Commit, ReadPredicate
 
 TABLES = ["pointer", "zero", "one", "visits", "rights"]
 URLS = ["followed", "page", "mine", "counted", "fragile"]
 PEOPLE = ["ann", "bob"]
-HEARD = ["now", "now", "later", "later", "never"]
+DELIVERY = ["now", "now", "later", "later", "never"]
 
 tables = st.sampled_from(TABLES)
 urls = st.sampled_from(URLS)
@@ -57,20 +56,20 @@ class Database:
     def _answer(self, url: str, person: str, value: Any) -> Snapshot:
         shared: Any = None
         if url == "followed":  # what it reads depends on what it read
-            told = value("zero" if value("pointer") % 2 == 0 else "one")
+            shown = value("zero" if value("pointer") % 2 == 0 else "one")
         elif url == "page":  # public, and at times not
-            told, is_public = value("one"), value("rights") % 3 != 1
+            shown, is_public = value("one"), value("rights") % 3 != 1
             shared = "page" if is_public else None
         elif url == "mine":
             if value("rights") % 4 == 3 and person == "bob":
                 return Snapshot(403, {}, b"bob may not")
-            told = value("zero")
+            shown = value("zero")
         elif url == "counted":  # a view that writes, but not what it reads
-            told = value("one")
+            shown = value("one")
         else:
-            told = value("visits")
+            shown = value("visits")
         who = "all" if shared else person
-        return Snapshot(200, {}, f"{url} {told} for {who}".encode(), shared)
+        return Snapshot(200, {}, f"{url} {shown} for {who}".encode(), shared)
 
 
 class Reading:
@@ -92,14 +91,14 @@ def _key(subscriber: Any) -> tuple[str, str]:
     return url, person
 
 
-class RegistryMachine(RuleBasedStateMachine):
+class ManagerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(max_runs=2, least_seconds=0.05, run_seconds=5.0)
         self.manager = self.world.manager
         self.manager._index.touched = in_order(self.manager._index.touched)  # type: ignore[method-assign]
         self.database = Database()
-        self.unheard: list[Commit] = []
+        self.undelivered: list[Commit] = []
         self.first: list[Reading] = []
         self.again: list[Reading] = []
         self.live: list[FakeSubscriber] = []
@@ -112,25 +111,25 @@ class RegistryMachine(RuleBasedStateMachine):
             for person in PEOPLE:
                 self.subscribe(url, person)
 
-    # What is committed, and heard of.
+    # Commits, and their delivery.
 
-    @rule(written=st.sets(tables, min_size=1, max_size=2), heard=st.sampled_from(HEARD))
-    def commit(self, written: set[str], heard: str) -> None:
+    @rule(written=st.sets(tables, min_size=1, max_size=2), delivery=st.sampled_from(DELIVERY))
+    def commit(self, written: set[str], delivery: str) -> None:
         self.write(*sorted(written))
-        if heard == "now":
-            self.hear()
-        elif heard == "never":
-            self.unheard.clear()
+        if delivery == "now":
+            self.deliver()
+        elif delivery == "never":
+            self.undelivered.clear()
             self.manager.lost()
 
-    def hear(self) -> None:
-        while self.unheard:
-            self.manager.receive(self.unheard.pop(0))
+    def deliver(self) -> None:
+        while self.undelivered:
+            self.manager.receive(self.undelivered.pop(0))
 
     def write(self, *written: str, run: Run | None = None) -> None:
         for table in written:
             self.database.values[table] += 1
-        self.unheard.append(wrote(*written, run=run))
+        self.undelivered.append(wrote(*written, run=run))
 
     # Who comes and goes.
 
@@ -184,11 +183,11 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule()
     def wait_until_settled(self) -> None:
         """What is so now must be shown before it is said to be."""
-        self.hear()
-        told: list[str] = []
+        self.deliver()
+        settled: list[str] = []
         before = dict(self.database.values)
-        self.waiting.append((list(self.live), before, told))
-        self.manager.settle(Wait(lambda: told.append("settled")), list(self.live))
+        self.waiting.append((list(self.live), before, settled))
+        self.manager.settle(Wait(lambda: settled.append("settled")), list(self.live))
 
     # Runs.
 
@@ -200,7 +199,7 @@ class RegistryMachine(RuleBasedStateMachine):
         return reading.read
 
     def look(self) -> None:
-        """Take up what the registry has begun."""
+        """Take up what the manager has begun."""
         for job in self.world.jobs[self.known :]:
             url, person = _key(job.subscriber)
             person = "nobody" if job.is_shared else person
@@ -261,9 +260,9 @@ class RegistryMachine(RuleBasedStateMachine):
         url, person = _key(subscriber)
         since = getattr(subscriber, "shown_before", 0)
         for _, result in subscriber.shown[since:]:
-            told = result.body.decode()
-            assert not told or told.startswith(url) or told.startswith(person), told
-            assert not told or told.endswith("for all") or person in told, told
+            shown = result.body.decode()
+            assert not shown or shown.startswith(url) or shown.startswith(person), shown
+            assert not shown or shown.endswith("for all") or person in shown, shown
 
     def check_settled(self, waiting: Any) -> None:
         """No table that was read for what is shown is older than when it was asked."""
@@ -271,7 +270,7 @@ class RegistryMachine(RuleBasedStateMachine):
         for subscriber in subscribers:
             if subscriber not in self.live or not subscriber.shown[-1][1].is_success:
                 continue
-            url, told = subscriber.body.decode().split()[:2]
+            url, shown = subscriber.body.decode().split()[:2]
             least = {
                 "followed": min(before["zero"], before["one"]),
                 "page": before["one"],
@@ -279,22 +278,22 @@ class RegistryMachine(RuleBasedStateMachine):
                 "counted": before["one"],
                 "fragile": before["visits"],
             }[url]
-            assert int(told) >= least, (url, told, before)
+            assert int(shown) >= least, (url, shown, before)
 
     # Quiescence.
 
     def teardown(self) -> None:
         for _ in range(400):
-            self.hear()
+            self.deliver()
             while self.first:
                 self.manager.abandon(self.first.pop().run)
             self.all_is_well()
             for reading in list(self.again):
                 # A run that had read before is answered with what was so then.
                 self.answer(reading)
-                self.hear()
+                self.deliver()
             self.look()
-            if not self.again and not self.world.clock.waiting and not self.unheard:
+            if not self.again and not self.world.clock.waiting and not self.undelivered:
                 break
             self.world.clock.advance(0.5)
         else:
@@ -312,7 +311,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
 def run(examples: int, **kwargs: Any) -> None:
     run_state_machine_as_test(
-        RegistryMachine,
+        ManagerMachine,
         settings=settings(max_examples=examples, stateful_step_count=30, deadline=None, **kwargs),
     )
 
@@ -357,20 +356,20 @@ def take_late_ends(patch: pytest.MonkeyPatch) -> None:
 
 
 def share_without_identity(patch: pytest.MonkeyPatch) -> None:
-    take = LiveQueryManager._take
+    accept = LiveQueryManager._accept
 
     def plant(self: LiveQueryManager, query: Any, run: Run, result: Snapshot, *rest: Any) -> None:
         result.shared_key = query.key
-        take(self, query, run, result, *rest)
+        accept(self, query, run, result, *rest)
 
-    patch.setattr(LiveQueryManager, "_take", plant)
+    patch.setattr(LiveQueryManager, "_accept", plant)
     patch.setattr(
         LiveQueryManager, "_key", lambda self, subscriber, result: ("all", subscriber.key[0])
     )
 
 
 def share_what_is_private_now(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(LiveQueryManager, "_part", lambda self, query: None)
+    patch.setattr(LiveQueryManager, "_separate", lambda self, query: None)
 
 
 def drop_what_was_lost(patch: pytest.MonkeyPatch) -> None:

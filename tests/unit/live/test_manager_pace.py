@@ -1,11 +1,11 @@
-"""How many views run at a time, and how often one does, whatever is written."""
+"""How many views run at a time, and how often each one does, whatever is written."""
 
 import logging
 
 import pytest
 
 from tests.unit.live.fakes import World, failed, ok, read
-from wsrequest.live.query import MOST_ECHOES
+from wsrequest.live.query import MAX_FEEDBACK_RUNS
 
 # How many, and how often.
 
@@ -130,10 +130,10 @@ def test_views_that_wake_each_other_are_slowed_down(caplog: pytest.LogCaptureFix
             reads = (read({"me": "a", "you": "b"}[str(job.subscriber.key)]),)
             world.end(job, ok(str(ended).encode()), reads)
         world.clock.advance(0.1)
-    assert MOST_ECHOES < ended < 80
-    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert len(told) == 2 and all("slowed down" in line for line in told)  # once for each
-    assert {line.split()[-3] for line in told} == {"/me/", "/you/"}
+    assert MAX_FEEDBACK_RUNS < ended < 80
+    messages = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(messages) == 2 and all("slowed down" in line for line in messages)  # once for each
+    assert {line.split()[-1] for line in messages} == {"/me/", "/you/"}
 
 
 def test_a_view_that_was_slowed_down_is_at_its_pace_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -143,7 +143,7 @@ def test_a_view_that_was_slowed_down_is_at_its_pace_again(caplog: pytest.LogCapt
     world.commit("b")
     other = world.jobs[0]
     world.end(other, ok(b"two"), (read("b"),))
-    for count in range(2, MOST_ECHOES + 5):
+    for count in range(2, MAX_FEEDBACK_RUNS + 5):
         other.run.feedback_runs = count  # as where the two call for each other
         world.commit("a", run=other.run)
         world.until_begun(count)
@@ -162,7 +162,7 @@ def test_a_view_that_was_slowed_down_is_at_its_pace_again(caplog: pytest.LogCapt
     assert world.clock.now - before < 1.0
 
 
-def let_echo(world: World, seconds: float) -> None:
+def let_feedback_run(world: World, seconds: float) -> None:
     """Let two views run for a time, each of which writes what the other reads."""
     writes, known = {"me": "b", "you": "a"}, 0
     reads = {"me": (read("a"),), "you": (read("b"),), "they": (read("a"), read("c"))}
@@ -178,14 +178,14 @@ def let_echo(world: World, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("key, table", [("me", "a"), ("they", "c")])
-def test_a_real_commit_ends_the_pause_for_echoes_at_once(key: str, table: str) -> None:
+def test_a_real_commit_ends_the_pause_for_feedback_at_once(key: str, table: str) -> None:
     """It was shown after 44 s beside two views that wake each other, also by one that is not."""
     world = World()
     world.subscribe(key="me", reads=(read("a"),))
     world.subscribe(key="you", reads=(read("b"),))
     world.subscribe(key="they", reads=(read("a"), read("c")))
     world.commit("a")
-    let_echo(world, 60.0)
+    let_feedback_run(world, 60.0)
     count = len(world.jobs)
     assert not [job for job in world.jobs if not job.run.is_over]
     world.commit(table)
@@ -199,7 +199,7 @@ def test_a_view_that_only_hears_what_a_live_run_writes_is_not_slowed_down(
     world = World()
     world.subscribe(key="writer", reads=(read("a"),))
     world.subscribe(key="me", reads=(read("b"),))
-    for number in range(5 * MOST_ECHOES):
+    for number in range(5 * MAX_FEEDBACK_RUNS):
         world.commit("a")
         writer = world.jobs[-1]
         world.commit("b", run=writer.run)
@@ -210,13 +210,13 @@ def test_a_view_that_only_hears_what_a_live_run_writes_is_not_slowed_down(
     assert not caplog.records
 
 
-def test_what_a_commit_made_another_view_write_ends_the_pause_for_echoes() -> None:
+def test_what_a_commit_made_another_view_write_ends_the_pause_for_feedback() -> None:
     world = World()
     world.subscribe(key="me", reads=(read("a"),))
     world.subscribe(key="you", reads=(read("b"),))
     world.subscribe(key="they", reads=(read("c"),))
     world.commit("a")
-    let_echo(world, 60.0)
+    let_feedback_run(world, 60.0)
     world.commit("c")
     count, writer = len(world.jobs), world.jobs[-1]
     assert writer.subscriber.key == "they"
@@ -230,7 +230,7 @@ def test_a_real_commit_ends_no_pause_of_a_slow_view_or_a_failure() -> None:
     world.subscribe(key="other", reads=(read("other"),))
     world.commit("other")
     rerun = world.jobs[0].run
-    for count in range(2, MOST_ECHOES + 4):
+    for count in range(2, MAX_FEEDBACK_RUNS + 4):
         rerun.feedback_runs = count
         world.commit("a", run=rerun)
         world.until_begun(count)
@@ -248,23 +248,23 @@ def test_a_real_commit_ends_no_pause_of_a_slow_view_or_a_failure() -> None:
     assert len(world.jobs) == count + 1
 
 
-@pytest.mark.parametrize("echoes", [0, 2])
-def test_a_real_commit_while_the_view_runs_leaves_no_pause_for_echoes(echoes: int) -> None:
-    """An echo behind the commit put its response off, by up to a minute."""
+@pytest.mark.parametrize("feedback_runs", [0, 2])
+def test_a_real_commit_while_the_view_runs_leaves_no_pause_for_feedback(feedback_runs: int) -> None:
+    """A feedback run after the commit delayed its response by up to a minute."""
     world = World()
     world.subscribe(key="me", reads=(read("a"),))
     world.subscribe(key="other", reads=(read("other"),))
     world.commit("other")
     rerun = world.jobs[0].run
     world.end(result=ok(b"two"), reads=(read("other"),))
-    for count in range(2, MOST_ECHOES + 6):
+    for count in range(2, MAX_FEEDBACK_RUNS + 6):
         rerun.feedback_runs = count
         world.commit("a", run=rerun)
         world.until_begun(count)
-        if count < MOST_ECHOES + 5:
+        if count < MAX_FEEDBACK_RUNS + 5:
             world.end(result=ok(str(count).encode()))
     world.commit("a")
-    for _ in range(echoes):
+    for _ in range(feedback_runs):
         world.commit("a", run=rerun)
     count = len(world.jobs)
     world.end(result=ok(b"three"))
@@ -272,16 +272,16 @@ def test_a_real_commit_while_the_view_runs_leaves_no_pause_for_echoes(echoes: in
     assert len(world.jobs) == count + 1
 
 
-def test_a_warning_of_echoes_is_logged_once_for_a_path(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_of_feedback_is_logged_once_for_a_path(caplog: pytest.LogCaptureFixture) -> None:
     """It was logged 218 times in a minute: each real commit begins the count anew."""
     world = World()
     world.subscribe(key="me", reads=(read("a"),))
     world.subscribe(key="you", reads=(read("b"),))
     for _ in range(20):
         world.commit("a")
-        let_echo(world, 5.0)
-    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert sorted(line.split()[-3] for line in told) == ["/me/", "/you/"]
+        let_feedback_run(world, 5.0)
+    messages = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert sorted(line.split()[-1] for line in messages) == ["/me/", "/you/"]
 
 
 def test_tables_that_are_quiet_wake_nobody_when_a_view_runs_again() -> None:

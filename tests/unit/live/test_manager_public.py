@@ -1,4 +1,4 @@
-"""Who is shown a public result, and what becomes of them when it is public no longer."""
+"""Who is sent a public snapshot, and what happens when it is no longer public."""
 
 import pytest
 

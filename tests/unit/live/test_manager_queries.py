@@ -1,4 +1,4 @@
-"""Who is in a group and shares its runs: who joins, leaves, or becomes another."""
+"""Who belongs to a query and shares its runs: subscribers that join, leave, or change their key."""
 
 from tests.unit.live.fakes import World, failed, ok, read
 

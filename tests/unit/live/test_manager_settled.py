@@ -1,4 +1,4 @@
-"""When a subscriber has been shown what had changed by then."""
+"""When a subscriber has been sent what had changed by a moment."""
 
 import gc
 from weakref import ref
@@ -6,13 +6,13 @@ from weakref import ref
 import pytest
 
 from tests.unit.live.fakes import Waiter, World, failed, ok, read
-from wsrequest.live.waits import Wait
+from wsrequest.live.query import Wait
 
 
 def test_settled_is_at_once_where_nothing_has_changed() -> None:
     world = World()
-    assert Waiter(world, world.subscribe()).is_told == 1
-    assert Waiter(world).is_told == 1
+    assert Waiter(world, world.subscribe()).ended_count == 1
+    assert Waiter(world).ended_count == 1
 
 
 def test_settled_waits_for_each_of_the_subscribers() -> None:
@@ -22,11 +22,11 @@ def test_settled_waits_for_each_of_the_subscribers() -> None:
     waiter = Waiter(world, one, two)
     jobs = {job.subscriber: job for job in world.jobs}
     world.end(jobs[two], ok(b"two"))
-    assert not waiter.is_told
+    assert not waiter.ended_count
     world.end(jobs[one], ok(b"two"))
-    assert waiter.is_told == 1 and waiter.seen == [b"two", b"two"]
+    assert waiter.ended_count == 1 and waiter.seen == [b"two", b"two"]
     world.end(jobs[other], ok(b"two"))
-    assert waiter.is_told == 1
+    assert waiter.ended_count == 1
 
 
 def test_settled_waits_for_a_run_that_began_before() -> None:
@@ -36,7 +36,7 @@ def test_settled_waits_for_a_run_that_began_before() -> None:
     world.commit("a")
     waiter = Waiter(world, me)
     world.end(result=ok(b"two"))
-    assert not waiter.is_told
+    assert not waiter.ended_count
     world.end(result=ok(b"three"))
     assert waiter.seen == [b"three"]
 
@@ -49,9 +49,9 @@ def test_settled_does_not_wait_for_what_is_committed_later() -> None:
     waiter = Waiter(world, me)
     world.commit("a")
     world.end(result=ok(b"two"))
-    assert waiter.is_told == 1
+    assert waiter.ended_count == 1
     world.end(result=ok(b"three"))
-    assert waiter.is_told == 1
+    assert waiter.ended_count == 1
 
 
 def test_settled_waits_while_a_failure_is_tried_again() -> None:
@@ -60,10 +60,10 @@ def test_settled_waits_while_a_failure_is_tried_again() -> None:
     world.commit("a")
     waiter = Waiter(world, me)
     world.end(result=failed())
-    assert not waiter.is_told
+    assert not waiter.ended_count
     world.until_begun(2)
     world.end(result=ok(b"two"))
-    assert waiter.is_told == 1
+    assert waiter.ended_count == 1
 
 
 def test_settled_waits_for_the_end_of_those_that_end() -> None:
@@ -83,9 +83,9 @@ def test_settled_does_not_wait_for_those_who_left() -> None:
     world.commit("a")
     waiter = Waiter(world, me, other)
     world.manager.leave(me)
-    assert not waiter.is_told
+    assert not waiter.ended_count
     world.manager.leave(other)
-    assert waiter.is_told == 1
+    assert waiter.ended_count == 1
 
 
 def test_settled_waits_for_those_who_became_another() -> None:
@@ -94,7 +94,7 @@ def test_settled_waits_for_those_who_became_another() -> None:
     world.commit("a")
     waiter = Waiter(world, me)
     world.move(me, "you")
-    assert not waiter.is_told
+    assert not waiter.ended_count
     world.end(result=ok(b"yours"))
     assert waiter.seen == [b"yours"]
 
@@ -106,7 +106,7 @@ def test_settled_waits_for_those_whose_public_result_became_private() -> None:
     world.commit("a")
     waiter = Waiter(world, one, two)
     world.end(result=ok(b"private"))
-    assert not waiter.is_told
+    assert not waiter.ended_count
     for job in world.jobs[1:]:
         world.end(job, ok(b"two"))
     assert waiter.seen == [b"two", b"two"]
@@ -219,7 +219,7 @@ def test_settled_waits_for_who_moves_to_a_group_that_is_running() -> None:
     world.clock.advance(10.0)  # both run again for their age
     world.move(me, "you")
     waiter = Waiter(world, me)
-    assert not waiter.is_told
+    assert not waiter.ended_count
     (job,) = (job for job in world.jobs if job.subscriber is other)
     world.end(job, ok(b"yours"))
     assert waiter.seen == [b"yours"]
@@ -234,7 +234,7 @@ def test_settled_waits_for_who_joins_with_an_older_result() -> None:
     world.end(result=ok(b"two"))
     world.manager.join(two, run, ok(), {read("a")})
     waiter = Waiter(world, one, two)
-    assert not waiter.is_told
+    assert not waiter.ended_count
     world.end(result=ok(b"two"))
     assert waiter.seen == [b"two", b"two"]
 
@@ -243,9 +243,9 @@ def test_a_renewed_wait_is_for_no_later_change() -> None:
     """One who subscribes all the time to what changes all the time would never be settled."""
     world = World()
     me = world.subscribe()
-    told: list[bytes] = []
-    wait = Wait(lambda: wait.renew(lambda: told.append(me.body)))
+    bodies: list[bytes] = []
+    wait = Wait(lambda: wait.renew(lambda: bodies.append(me.body)))
     world.manager.settle(wait, [me])
     world.commit("a")
     world.manager.settle(wait, [me])
-    assert told == [b"one"]
+    assert bodies == [b"one"]

@@ -1,4 +1,4 @@
-"""What a group reads counts in the account of its oldest subscriber, or is read less exactly."""
+"""The reads of a query count in the account of its oldest subscriber, or become less exact."""
 
 from tests.unit.live.fakes import FakeSubscriber, World, ok, read
 from wsrequest.live.index import weight_bytes

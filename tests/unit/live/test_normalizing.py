@@ -1,4 +1,4 @@
-"""What differs in two bodies and means the same, and what does not."""
+"""Which differences between two bodies have no meaning, and which have one."""
 
 import secrets
 import time

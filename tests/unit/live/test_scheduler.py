@@ -1,7 +1,7 @@
-"""Whose view runs again first: nobody waits for all that another has asked for."""
+"""Which view runs again first: no client waits for everything that another asked for."""
 
 from tests.unit.live.fakes import FakeSubscriber, World, ok, read
-from wsrequest.live.queues import Turn
+from wsrequest.live.round_robin import Turn
 
 
 def of(address: str, connection: int = 0) -> Turn:

@@ -1,4 +1,4 @@
-"""When two results are the same, which tags name them, and the frames that subscribers share."""
+"""When two snapshots are equal, which tags name them, and the frames that subscribers share."""
 
 import json
 from typing import Any
@@ -103,7 +103,7 @@ def test_only_a_200_has_a_tag(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "etag", "matches"),
+    ("value", "etag", "matches"),
     [
         ('"a"', '"a"', True),
         ('W/"a"', '"a"', True),
@@ -127,13 +127,13 @@ def test_only_a_200_has_a_tag(status: int) -> None:
         ("mine", "mine", True),  # as an application may write it
     ],
 )
-def test_tags_are_compared_weakly(told: str, etag: str | None, matches: bool) -> None:
-    assert tag_matches(told, etag) == matches
+def test_tags_are_compared_weakly(value: str, etag: str | None, matches: bool) -> None:
+    assert tag_matches(value, etag) == matches
 
 
-@given(told=st.text(), etag=st.text())
-def test_any_tag_can_be_compared(told: str, etag: str) -> None:
-    assert tag_matches(told, etag) in (True, False)
+@given(value=st.text(), etag=st.text())
+def test_any_tag_can_be_compared(value: str, etag: str) -> None:
+    assert tag_matches(value, etag) in (True, False)
 
 
 # What kind of answer it is.
@@ -153,7 +153,7 @@ def test_a_status_says_whether_it_goes_on(status: int, is_success: bool, passes:
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("value", "seconds"),
     [
         ("5", 5.0),
         ("0", 0.0),
@@ -163,8 +163,8 @@ def test_a_status_says_whether_it_goes_on(status: int, is_success: bool, passes:
         ("", None),
     ],
 )
-def test_how_long_to_wait_is_told_in_seconds(told: str, seconds: float | None) -> None:
-    assert Snapshot(503, {"retry-after": told}, b"").retry_after_seconds == seconds
+def test_how_long_to_wait_is_given_in_seconds(value: str, seconds: float | None) -> None:
+    assert Snapshot(503, {"retry-after": value}, b"").retry_after_seconds == seconds
 
 
 def test_who_is_told_nothing_need_not_wait() -> None:
@@ -231,6 +231,6 @@ def test_few_patches_are_made_however_many_old_results_are_held() -> None:
         tails = [new.patch_tail(of([*PAGE, number])) for number in range(50)]
     finally:
         patch.undo()
-    assert len(made) == snapshot_module._MOST_PATCHES
+    assert len(made) == snapshot_module._MAX_PATCHES
     assert all(tails[: len(made)]) and not any(tails[len(made) :])
     assert new.patch_tail(of([*PAGE, 0])) is tails[0]  # what was made stays

@@ -20,7 +20,7 @@ _logger = logging.getLogger("wsrequest.live")
 
 REFRESH_SECONDS = 60.0  # another process may have migrated
 _WAIT_SECONDS = 1.0
-_MOST_RETRY_SECONDS = 60.0
+_MAX_RETRY_SECONDS = 60.0
 _ASKED = frozenset({"sqlite", "postgresql"})
 _MARK = "_wsrequest_is_asking"
 
@@ -135,7 +135,7 @@ class Catalogs:
     def _failed(self, entry: _Entry, alias: str, error: Exception) -> None:
         with self._lock:
             entry.failures += 1
-            entry.due = time.monotonic() + min(_MOST_RETRY_SECONDS, 2.0**entry.failures)
+            entry.due = time.monotonic() + min(_MAX_RETRY_SECONDS, 2.0**entry.failures)
             is_first = entry.failures == 1
         if is_first:
             _logger.warning(

@@ -34,7 +34,7 @@ _logger = logging.getLogger("wsrequest.live")
 ATTRIBUTE = "_wsrequest_tap"
 _NONE: frozenset[str] = frozenset()
 _DEFINING = frozenset({"create", "alter", "drop", "rename"})
-_MOST_COLLECTED = 10_000  # they may be keys, of which there is no end
+_MAX_COLLECTED = 10_000  # they may be keys, of which there is no end
 _IDLE, _ACTIVE, _FAILED = 0, 1, 3  # of libpq's PQTRANS_: IDLE, ACTIVE and INERROR
 _OPEN = (_ACTIVE, 2, _FAILED)  # 2 is INTRANS
 
@@ -130,7 +130,7 @@ class ConnectionTracker:
         self._collected |= {
             (change.database, change.table) for change in self.pending.look().changes
         }
-        if len(self._collected) > _MOST_COLLECTED:
+        if len(self._collected) > _MAX_COLLECTED:
             self._collected = {("*", None)}
         self.publish()
 

@@ -3,14 +3,19 @@
 import pytest
 
 from tests.unit.live.fakes import World, failed, ok, read, wrote
-from wsrequest.live import kept as kept_module
+from wsrequest.live import retained_reads as retained_module
 from wsrequest.live.index import touches
-from wsrequest.live.kept import MAX_KEPT, Kept, KeptCommit, KeptCommits
+from wsrequest.live.retained_reads import (
+    MAX_RETAINED,
+    RetainedCommit,
+    RetainedCommits,
+    RetainedReads,
+)
 from wsrequest.types import Commit, ReadPredicate, TableChange
 
 
-def committed(table: str) -> KeptCommit:
-    return KeptCommit(wrote(table))
+def committed(table: str) -> RetainedCommit:
+    return RetainedCommit(wrote(table))
 
 
 def row(table: str, key: int) -> ReadPredicate:
@@ -43,13 +48,13 @@ def test_what_was_written_and_not_read_again_is_moot() -> None:
 
 
 def test_write_during_a_run_is_for_the_next_one_to_read() -> None:
-    kept = Kept()
+    retained = RetainedReads()
     before = frozenset({read("a"), read("b")})
-    kept.begin()
-    kept.wrote(committed("a"))
-    assert kept.take(before, frozenset({read("b")})) == before
-    kept.begin()
-    assert kept.take(before, frozenset({read("b")})) == {read("b")}
+    retained.begin()
+    retained.wrote(committed("a"))
+    assert retained.take(before, frozenset({read("b")})) == before
+    retained.begin()
+    assert retained.take(before, frozenset({read("b")})) == {read("b")}
 
 
 def test_failed_run_proves_nothing() -> None:
@@ -64,45 +69,47 @@ def test_failed_run_proves_nothing() -> None:
 
 
 def test_table_that_is_read_needs_no_rows_of_it() -> None:
-    kept = Kept()
+    retained = RetainedReads()
     reads = frozenset({read("a")})
-    assert kept.take(frozenset({row("a", 1)}) | reads, reads) == reads
+    assert retained.take(frozenset({row("a", 1)}) | reads, reads) == reads
     anything = frozenset({ReadPredicate("default", None)})
-    assert kept.take(frozenset({row("a", 1), read("b")}), anything) == anything
+    assert retained.take(frozenset({row("a", 1), read("b")}), anything) == anything
 
 
 def test_many_rows_are_the_table_and_many_tables_the_database() -> None:
-    kept = Kept()
-    rows = frozenset(row("a", n) for n in range(MAX_KEPT)) | {row("b", 1)}
-    assert kept.take(rows, frozenset()) == {read("a"), row("b", 1)}
-    tables = frozenset(read(f"t{n}") for n in range(MAX_KEPT + 1)) | {ReadPredicate("other", "x")}
-    assert kept.take(tables, frozenset()) == {
+    retained = RetainedReads()
+    rows = frozenset(row("a", n) for n in range(MAX_RETAINED)) | {row("b", 1)}
+    assert retained.take(rows, frozenset()) == {read("a"), row("b", 1)}
+    tables = frozenset(read(f"t{n}") for n in range(MAX_RETAINED + 1)) | {
+        ReadPredicate("other", "x")
+    }
+    assert retained.take(tables, frozenset()) == {
         ReadPredicate("default", None),
         ReadPredicate("other", "x"),
     }
-    assert len(kept) == 2
+    assert len(retained) == 2
 
 
 def test_so_many_databases_that_nothing_can_be_made_of_them_are_all_kept() -> None:
-    databases = frozenset(ReadPredicate(f"db{n}", None) for n in range(MAX_KEPT + 1))
-    assert Kept().take(databases, frozenset()) == databases
+    databases = frozenset(ReadPredicate(f"db{n}", None) for n in range(MAX_RETAINED + 1))
+    assert RetainedReads().take(databases, frozenset()) == databases
 
 
 @pytest.mark.once
 def test_what_joins_adds_no_more_than_a_run_keeps() -> None:
     """By 1,000 who joined a shared page until its next run, what woke it grew without a limit."""
-    kept = Kept()
+    retained = RetainedReads()
     base = frozenset(row("a", n) for n in range(100))
-    reads = kept.join(frozenset(), base)
+    reads = retained.join(frozenset(), base)
     assert reads == base  # of the first one
     for n in range(1000):
-        reads = kept.join(reads, base | {row("b", n), row("c", n)})
-        assert base < reads and len(reads) <= len(base) + MAX_KEPT
+        reads = retained.join(reads, base | {row("b", n), row("c", n)})
+        assert base < reads and len(reads) <= len(base) + MAX_RETAINED
         assert all(touches(reads, concerned(table, n)) for table in "bc")
     assert reads == base | {read("b"), read("c")}
-    assert kept.join(reads, base | {row("b", 1)}) is reads  # no work where nothing is new
+    assert retained.join(reads, base | {row("b", 1)}) is reads  # no work where nothing is new
     fresh = base | {row("c", 1)}
-    assert kept.take(reads, fresh) == fresh | {read("b"), read("c")}
+    assert retained.take(reads, fresh) == fresh | {read("b"), read("c")}
 
 
 def test_a_run_that_fails_adds_no_more_either() -> None:
@@ -143,7 +150,7 @@ def drive(world: World, *reads: ReadPredicate) -> None:
 def test_the_whole_table_counts_on_where_one_row_of_many_was_written() -> None:
     """What stands for many rows is not moot because one of them was read no more, or alone."""
     world = World()
-    me = world.subscribe(reads=(read("a"), *(row("b", n) for n in range(MAX_KEPT + 1))))
+    me = world.subscribe(reads=(read("a"), *(row("b", n) for n in range(MAX_RETAINED + 1))))
     world.commit("a")
     drive(world, read("a"))  # answered by what it remembers of b
     assert me.query is not None and me.query.reads == {read("a"), read("b")}
@@ -192,14 +199,14 @@ def test_what_could_not_be_held_counts_on() -> None:
 
 
 def test_what_stands_for_more_is_forgotten_with_what_it_stands_for() -> None:
-    kept = Kept()
-    kept.widen(frozenset({read("a")}))
+    retained = RetainedReads()
+    retained.widen(frozenset({read("a")}))
     before = frozenset({read("a"), read("b")})
-    assert kept.take(before, frozenset({ReadPredicate("default", None)})) == {
+    assert retained.take(before, frozenset({ReadPredicate("default", None)})) == {
         ReadPredicate("default", None)
     }
-    assert kept._wide == {ReadPredicate("default", None)}
-    assert kept.take(frozenset(), frozenset()) == frozenset() == kept._wide
+    assert retained._wide == {ReadPredicate("default", None)}
+    assert retained.take(frozenset(), frozenset()) == frozenset() == retained._wide
 
 
 def test_joiner_that_fills_again_what_was_thrown_away_makes_nothing_moot() -> None:
@@ -219,26 +226,26 @@ def test_looking_what_is_moot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     """5,000 rows that a run no longer reads, beside 100 commits, were 500,000 looks on the loop."""
     looks: list[Commit] = []
     monkeypatch.setattr(
-        kept_module,
+        retained_module,
         "touches",
         lambda reads, changes: looks.append(changes) or touches(reads, changes),
     )
-    kept = Kept()
+    retained = RetainedReads()
     for n in range(100):
-        kept.wrote(KeptCommit(concerned("x", n)))
-    kept.begin()
+        retained.wrote(RetainedCommit(concerned("x", n)))
+    retained.begin()
     rows = frozenset(row("a", n) for n in range(5000))
-    assert kept.take(rows, frozenset()) == {read("a")}
-    assert len(looks) <= kept_module._MOST_LOOKS
+    assert retained.take(rows, frozenset()) == {read("a")}
+    assert len(looks) <= retained_module._MAX_LOOKS
 
 
 def test_nobody_keeps_all_commits() -> None:
-    kept = Kept()
+    retained = RetainedReads()
     for n in range(1000):
-        kept.wrote(committed(f"t{n}"))
-    kept.begin()
+        retained.wrote(committed(f"t{n}"))
+    retained.begin()
     reads = frozenset({read("t0"), read("t999")})
-    assert kept.take(reads, frozenset()) == {read("t999")}  # of which nothing is known
+    assert retained.take(reads, frozenset()) == {read("t999")}  # of which nothing is known
 
 
 def large(table: str, key: int) -> Commit:
@@ -248,13 +255,13 @@ def large(table: str, key: int) -> Commit:
 
 def test_the_commits_of_all_groups_are_bounded_together() -> None:
     """100 of each group had stayed, whatever they weighed, beside the log's 4 MiB."""
-    commits = KeptCommits()
+    commits = RetainedCommits()
     every = [commits.add(large("a", n)) for n in range(20)]
-    known = [commit for commit in every if commit.changes is not None]
+    known = [commit for commit in every if commit.commit is not None]
     assert 1 < len(known) == len(commits) <= 4 and known == every[-len(known) :]
     commits.add(Commit((TableChange("default", "a", ({"text": "x" * 2**21},)),)))
     assert not len(commits)  # which alone is too large
-    assert all(commit.changes is None for commit in every)
+    assert all(commit.commit is None for commit in every)
 
 
 def test_what_was_read_counts_on_where_the_commit_was_forgotten() -> None:
@@ -267,6 +274,6 @@ def test_what_was_read_counts_on_where_the_commit_was_forgotten() -> None:
     world.end(result=ok(b"two"), reads=(read("b"),))
     world.end(result=ok(b"three"), reads=(read("b"),))
     assert me.query is not None and row("a", 1) in me.query.reads
-    assert len(world.manager._remembered) <= 4
+    assert len(world.manager._retained_commits) <= 4
     world.manager.leave(me)
-    assert not len(world.manager._remembered)
+    assert not len(world.manager._retained_commits)

@@ -1,4 +1,4 @@
-"""Reruns that write what nobody can tell wake others only a few times, until something commits."""
+"""Reruns that write to unknown tables trigger others a few times, until something commits."""
 
 import logging
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from tests.unit.live.fakes import Job, World, ok, read
-from wsrequest.live.query import MOST_ECHOES, MOST_VAGUE
+from wsrequest.live.query import MAX_FEEDBACK_RUNS, MAX_UNKNOWN_WRITES
 from wsrequest.types import Commit, TableChange
 
-MORE = MOST_VAGUE + 3
+MORE = MAX_UNKNOWN_WRITES + 3
 
 
-def vague(world: World, job: Job, *tables: str) -> None:
-    """A run commits what cannot be told, and what can."""
+def write_unknown(world: World, job: Job, *tables: str) -> None:
+    """A run commits a write to unknown tables, and to known ones."""
     changes = [TableChange("default", None), *(TableChange("default", table) for table in tables)]
     world.manager.receive(Commit(tuple(changes), job.run))
 
@@ -37,14 +37,14 @@ def woken(world: World, *tables: str, commits: int = 1) -> bool:
     assert job.subscriber.key == "me"
     before = len(world.jobs)
     for _ in range(commits):
-        vague(world, job, *tables)
+        write_unknown(world, job, *tables)
     world.end(job, ok(b"two"))
     rest(world)
     return len(world.jobs) > before
 
 
 def rest(world: World) -> None:
-    """Let a minute pass, more than any pause for echoes, and end all runs that begin."""
+    """Let a minute pass, more than any pause for feedback runs, and end all runs that begin."""
     reads = {"me": "a", "reader": "b"}
     for _ in range(130):
         for job in world.jobs:
@@ -55,13 +55,13 @@ def rest(world: World) -> None:
 
 def test_any_table_wakes_others_only_a_few_times() -> None:
     world, _ = made()
-    assert [woken(world) for _ in range(MORE)] == [True] * MOST_VAGUE + [False] * 3
+    assert [woken(world) for _ in range(MORE)] == [True] * MAX_UNKNOWN_WRITES + [False] * 3
 
 
 def test_what_one_run_writes_counts_once() -> None:
     world, _ = made()
     found = [woken(world, commits=5) for _ in range(MORE)]
-    assert found == [True] * MOST_VAGUE + [False] * 3
+    assert found == [True] * MAX_UNKNOWN_WRITES + [False] * 3
 
 
 def test_a_table_that_is_named_wakes_others_as_ever() -> None:
@@ -77,7 +77,7 @@ def test_a_commit_of_anything_else_begins_the_count_anew(table: str) -> None:
         woken(world)
     world.commit(table)
     rest(world)
-    assert [woken(world) for _ in range(MORE)] == [True] * MOST_VAGUE + [False] * 3
+    assert [woken(world) for _ in range(MORE)] == [True] * MAX_UNKNOWN_WRITES + [False] * 3
 
 
 def test_commits_that_may_have_been_missed_begin_the_count_anew() -> None:
@@ -105,7 +105,7 @@ def test_a_run_that_goes_on_is_not_out_of_date_by_it() -> None:
         woken(world)
     job = age(world)
     run = world.manager.begin()
-    vague(world, job)
+    write_unknown(world, job)
     new = world.subscriber("new")
     world.manager.join(new, run, ok(), {read("c")})
     assert new.query is not None and new.query.is_current
@@ -120,7 +120,7 @@ def test_views_that_write_so_end_with_one_warning(caplog: pytest.LogCaptureFixtu
     for _ in range(3):
         known = len(world.jobs)
         world.commit("a")
-        ends = known + 1 + 3 * 2 * MOST_VAGUE
+        ends = known + 1 + 3 * 2 * MAX_UNKNOWN_WRITES
         for _ in range(6000):  # ten minutes
             while known < len(world.jobs):
                 job = world.jobs[known]
@@ -128,20 +128,20 @@ def test_views_that_write_so_end_with_one_warning(caplog: pytest.LogCaptureFixtu
                 known += 1
                 assert known <= ends
                 if key != "reader":
-                    vague(world, job)
+                    write_unknown(world, job)
                 world.end(job, ok(str(known).encode()), (read(keys[key]),))
             world.clock.advance(0.1)
         assert not [handle for handle in world.clock.waiting]
-    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    told = [line for line in told if "cannot be told" in line]
-    assert [line.partition("model): ")[2].partition(". ")[0] for line in told] == ["/me/"]
+    messages = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    messages = [line for line in messages if "cannot determine" in line]
+    assert [line.partition("again: ")[2].partition(". ")[0] for line in messages] == ["/me/"]
 
 
 def test_a_real_commit_is_seen_at_once_beside_them() -> None:
     world = World()
     keys = {"me": "a", "you": "b", "reader": "c"}
     shown = {key: world.subscribe(key=key, reads=(read(t),)) for key, t in keys.items()}
-    for number in range(MOST_ECHOES + 2):
+    for number in range(MAX_FEEDBACK_RUNS + 2):
         begun = len(world.jobs)
         world.commit("c")
         assert [job.subscriber for job in world.jobs[begun:]] == [shown["reader"]]
@@ -153,6 +153,6 @@ def test_a_real_commit_is_seen_at_once_beside_them() -> None:
                 job = world.jobs[known]
                 known += 1
                 if job.subscriber.key != "reader":
-                    vague(world, job)
+                    write_unknown(world, job)
                 world.end(job, ok(str(known).encode()), (read(keys[str(job.subscriber.key)]),))
             world.clock.advance(0.1)

@@ -1,4 +1,4 @@
-"""Whose turn it is: addresses in turn, of each its connections, of each the first to come."""
+"""Turns: addresses in turn, the connections of each in turn, and the first item of each."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -6,22 +6,22 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsrequest.live.queues import FairTurns, Turn
+from wsrequest.live.round_robin import RoundRobin, Turn
 
 
-def filled(*scheduler: tuple[str, str, int]) -> FairTurns[str]:
-    queue: FairTurns[str] = FairTurns()
-    for address, connection, count in scheduler:
+def filled(*turns: tuple[str, str, int]) -> RoundRobin[str]:
+    queue: RoundRobin[str] = RoundRobin()
+    for address, connection, count in turns:
         for number in range(count):
             queue.add(f"{connection}{number}", Turn(address, connection))
     return queue
 
 
-def emptied(queue: FairTurns[str]) -> list[str]:
+def emptied(queue: RoundRobin[str]) -> list[str]:
     found = []
     while (taken := queue.pop()) is not None:
         found.append(taken[0])
-    assert not len(queue) and not queue._addresses and not queue._scheduler
+    assert not len(queue) and not queue._addresses and not queue._turns
     return found
 
 
@@ -64,7 +64,7 @@ Steps = st.lists(st.tuples(st.sampled_from("apd"), st.integers(0, 3), st.integer
 
 @given(Steps)
 def test_nothing_is_lost_or_given_twice(steps: list[tuple[str, int, int]]) -> None:
-    queue: FairTurns[tuple[int, int]] = FairTurns()
+    queue: RoundRobin[tuple[int, int]] = RoundRobin()
     model: dict[Hashable, deque[tuple[int, int]]] = {}
     for step, address, number in steps:
         item, line = (address, number), model.setdefault(address, deque())
