@@ -1,12 +1,12 @@
-"""Every error of the package, and the table of refusal codes.
+"""Define the package's errors and the table of refusal codes.
 
     Error
-    ├── Refused            one message is refused; the connection goes on
-    │   └── (one class; its code is a key of CODES)
-    ├── HandshakeRefused   no connection comes about; knows its HTTP status
-    └── AnswerDropped      nobody waits for this answer any more
+    ├── Refused            a message is refused, and the connection stays open
+    │   └── (one class, whose code is a key of CODES)
+    ├── HandshakeRefused   a handshake is refused, with an HTTP status
+    └── AnswerDropped      nobody waits for this response any more
 
-Codes, statuses and ``temporary`` are those of PROTOCOL.md section 5.2.
+Codes, statuses and ``temporary`` follow PROTOCOL.md section 5.2.
 """
 
 __all__ = ["CODES", "AnswerDropped", "Error", "HandshakeRefused", "Refused"]
@@ -40,16 +40,16 @@ class Error(Exception):
 
 
 class Refused(Error):
-    """A message is refused; its sender is told ``code`` and ``detail``.
+    """Raised for a message that is refused. Its sender gets ``code`` and ``detail``.
 
     Args:
         code: a key of ``CODES``.
         detail: a sentence for the developer at the other end.
-        id: the id of the refused message, where it could be read.
+        id: the id of the refused message, if it could be read.
     """
 
     def __init__(self, code: str, detail: str, id: int | str | None = None) -> None:
-        super().__init__(code, detail, id)  # args stay the facts, so the error pickles
+        super().__init__(code, detail, id)  # args keep the values, so the error can be pickled
         self.code, self.detail, self.id = code, detail, id
 
     @property
@@ -67,12 +67,12 @@ class Refused(Error):
 
 
 class HandshakeRefused(Error):
-    """A WebSocket is refused before it is open.
+    """Raised for a handshake that is refused before the WebSocket opens.
 
     Args:
-        status: the HTTP status of the answer.
-        detail: the text of the answer, and of the log line.
-        retry_after_seconds: whole seconds, where trying again can help by then.
+        status: the HTTP status of the response.
+        detail: the text of the response and of the log line.
+        retry_after_seconds: whole seconds after which another attempt can succeed, if it can.
     """
 
     def __init__(self, status: int, detail: str, retry_after_seconds: int | None = None) -> None:
@@ -85,4 +85,4 @@ class HandshakeRefused(Error):
 
 
 class AnswerDropped(Error):
-    """The answer was cancelled, timed out or lost its reader; producing it should stop."""
+    """Raised to stop producing a response that was cancelled, timed out or lost its reader."""

@@ -1,4 +1,4 @@
-"""Aliases and frozen values that several layers share. Pure: standard library only."""
+"""Type aliases and frozen values that several layers share. Standard library only."""
 
 from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ ASGI = Callable[[Scope, Receive, Any], Awaitable[None]]
 
 
 Id = int | str
-"""What a client may call a request by (PROTOCOL.md 2.3)."""
+"""The id by which a client refers to a request (PROTOCOL.md 2.3)."""
 
 Headers = dict[str, str | list[str]]
-"""Header names to values; a list where a name occurs more than once."""
+"""Header names to values. A name that occurs more than once has a list."""
 
 Frame = str | bytes
-"""One WebSocket message: str is a text frame, bytes a binary one."""
+"""One WebSocket message: a text frame as str, a binary frame as bytes."""
 
 Row = Mapping[str, object]
-"""A row by those of its columns that are known: folded name to value, as the database got it."""
+"""The known columns of a row: folded name to value, as the database received it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class ReadPredicate:
     """What a run read in one table.
 
     Attributes:
-        database: which database; "" where ``table`` is a key that a view named.
-        table: its folded name; None for any table of the database.
-        equals: the rows for which every named column has one of these values, sorted by column;
-            without any, all rows of the table.
+        database: its alias, or "" if ``table`` is a key that a view named.
+        table: its folded name, or None for any table of the database.
+        equals: narrows to the rows for which every named column has one of these values, sorted
+            by column. Empty for all rows of the table.
     """
 
     database: str
@@ -60,10 +60,10 @@ class TableChange:
     """What one commit wrote in one table.
 
     Attributes:
-        database: which database; "" where ``table`` is a key that a view named, and "*" for
-            any, when nobody knows what was written.
-        table: its folded name; None for any table of the database.
-        rows: every row that was written, as it was and as it is; None for any row.
+        database: its alias, "" if ``table`` is a key that a view named, or "*" for any database
+            if it is unknown what was written.
+        table: its folded name, or None for any table of the database.
+        rows: every written row, before and after the write, or None for any row.
     """
 
     database: str
@@ -73,34 +73,34 @@ class TableChange:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What one commit wrote.
+    """The table changes of one committed transaction.
 
     Attributes:
         changes: one or more for each table.
-        run: the live run that wrote it, None for any other code. Known in its process only.
+        run: the live run that wrote it, or None for any other code. Not sent to other processes.
     """
 
     changes: tuple[TableChange, ...]
     run: object | None = None
 
     def weight_bytes(self) -> int:
-        """Return about how much memory it takes."""
+        """Return roughly how much memory it takes."""
         return sum(
             _CHANGE_BYTES + sum(map(_row_bytes, change.rows or ())) for change in self.changes
         )
 
     def without(self, names: Container[str]) -> "Commit":
-        """Return the same but for some tables and databases."""
+        """Return the same commit without some tables and databases."""
         changes = tuple(c for c in self.changes if c.table not in names and c.database not in names)
         return Commit(changes, self.run)
 
     def without_rows(self) -> "Commit":
-        """Return the same of any rows, which takes less."""
+        """Return the same commit for any rows, which takes less memory."""
         changes = tuple(TableChange(change.database, change.table) for change in self.changes)
         return Commit(changes, self.run)
 
 
-_CHANGE_BYTES, _ROW_BYTES, _VALUE_BYTES = 200, 250, 60  # of CPython
+_CHANGE_BYTES, _ROW_BYTES, _VALUE_BYTES = 200, 250, 60  # in CPython
 
 
 def _row_bytes(row: Row) -> int:
@@ -112,9 +112,9 @@ def _row_bytes(row: Row) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one connection may use. The fields are settings, see docs/settings.md.
+    """The limits of one connection. Each field is a setting of docs/settings.md.
 
-    Sizes are bytes, times are seconds, the rest are counts.
+    Sizes are in bytes, times in seconds, and the rest are counts.
     """
 
     message_bytes: int = 2**20

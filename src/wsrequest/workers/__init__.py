@@ -1,1 +1,1 @@
-"""A fair pool of worker threads. Knows nothing of Django."""
+"""A fair pool of worker threads, independent of Django."""

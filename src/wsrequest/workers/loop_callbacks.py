@@ -1,4 +1,4 @@
-"""What crosses from a worker thread to the event loop: callbacks, and context variables."""
+"""Carry callbacks and context variables from worker threads to the event loop."""
 
 import asyncio
 import logging
@@ -12,58 +12,57 @@ from asgiref.sync import _restore_context
 
 __all__ = ["LoopCallbacks", "adopt"]
 
-# Not documented. Without it asgiref's own crossings would not work either;
-# tests/unit/workers/test_contexts.py holds it on the oldest and the newest asgiref.
+logger = logging.getLogger("wsrequest.workers")
+
+# asgiref does not document _restore_context, but its own sync and async bridges depend on it.
+# tests/unit/workers/test_contexts.py checks it on the oldest and the newest asgiref.
 
 
 def adopt(context: Context) -> None:
-    """Set all that another context holds in the context that the calling thread is in.
+    """Set all variables of another context in the current context of the calling thread.
 
-    From 3.12 on asgiref ties the storage of a ``Local`` to its thread: in a context that was
-    copied on one thread and is used on another, Django's language, time zone, script prefix and
-    URLconf look as if nobody had set them. This makes them the calling thread's.
+    From Python 3.12 on, asgiref ties the storage of a ``Local`` to its thread. If a context is
+    copied on one thread and used on another, Django's language, time zone, script prefix and
+    URLconf look unset. This function makes them belong to the calling thread.
 
     Args:
-        context: copied on any thread. It may be the one that the caller is in.
+        context: copied on any thread. It may be the caller's current context.
     """
     _restore_context(context)
 
 
-logger = logging.getLogger("wsrequest.workers")
-
-
 class LoopCallbacks:
-    """Calls on one event loop, asked for by threads.
+    """Callbacks that threads post to one event loop.
 
-    Where the system has event descriptors the loop is woken by one: the thread lets go of the
-    interpreter while it writes, so the loop need not wait for it. ``call_soon_threadsafe`` wakes a
-    loop that cannot go on yet, and each request would cost two more changes of threads.
+    Where the system has event descriptors, one of them wakes the loop. The thread releases the
+    interpreter while it writes, so the loop does not have to wait for it. ``call_soon_threadsafe``
+    instead wakes a loop that cannot continue yet, which costs two more thread switches per request.
 
     Args:
-        loop: where the calls are made.
+        loop: runs the callbacks.
 
     Attributes:
-        waiting: the calls that are to be made. Empty when there is nothing to wake the loop for.
+        waiting: callbacks that have not run yet. While it is empty, the loop need not be woken.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.waiting: deque[Callable[[], None]] = deque()
-        self._is_due = False  # the loop has been woken, and has not taken them yet
-        self._context = Context()  # results are nobody's, or they would inherit a job's
+        self._is_due = False  # the loop was woken, and has not run the callbacks yet
+        self._context = Context()  # an empty one, or callbacks would inherit a job's context
         self._descriptor = self._opened = self._open()
 
     def post(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called on the event loop soon; from any thread, in order of posting."""
+        """Run ``callback`` on the event loop soon, in order. Any thread may call this."""
         self.waiting.append(callback)
         self.wake()
 
     def add(self, callback: Callable[[], None]) -> None:
-        """Like ``post``, but leave it to ``wake`` or ``take`` when; one of them must follow."""
+        """Like ``post``, but without waking the loop. ``wake`` or ``take`` must follow."""
         self.waiting.append(callback)
 
     def wake(self) -> None:
-        """See to it that the event loop takes what waits; from any thread."""
+        """Make the event loop run the waiting callbacks. Any thread may call this."""
         if self._is_due or not self.waiting:
             return
         self._is_due = True
@@ -73,30 +72,30 @@ class LoopCallbacks:
             return
         try:
             self._loop.call_soon_threadsafe(self.take, context=self._context)
-        except RuntimeError:  # the loop is closed: the server has ended, nobody listens
-            logger.debug("a result came after the event loop had closed")
+        except RuntimeError:  # the loop is closed, so the server has ended
+            logger.debug("a result arrived after the event loop had closed")
 
     def take(self) -> None:
-        """Make the calls that wait. On the event loop, in no job's context."""
-        self._is_due = False  # first, so that whoever posts from now on wakes again
+        """Run the waiting callbacks. Call it on the event loop, outside any job's context."""
+        self._is_due = False  # first, so that a thread that posts from now on wakes the loop again
         waiting = self.waiting
         while waiting:
             callback = waiting.popleft()
             try:
                 callback()
             except Exception:
-                logger.exception("taking a result failed")
+                logger.exception("a callback from a worker thread failed")
 
     def close(self) -> None:
-        """Give back the descriptor's place in the loop; results still come, by the other way."""
+        """Unregister the descriptor from the loop. Later callbacks use ``call_soon_threadsafe``."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None and not self._loop.is_closed():
             self._loop.remove_reader(descriptor)
-            # Who was about to write has put its result here before.
+            # A thread that was about to write has already added its callback.
             self._loop.call_soon_threadsafe(self.take, context=self._context)
 
     def __del__(self) -> None:
-        # Only now: a thread that wrote to a closed descriptor might meet another file.
+        # Not earlier: the number of a closed descriptor may already belong to another file.
         if getattr(self, "_opened", None) is not None:
             os.close(self._opened)  # type: ignore[arg-type] # not None
 
@@ -106,13 +105,13 @@ class LoopCallbacks:
         descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
             self._context.run(self._loop.add_reader, descriptor, self._read)
-        except (AttributeError, NotImplementedError, RuntimeError):  # a loop without, or closed
+        except (AttributeError, NotImplementedError, RuntimeError):  # no add_reader, or closed
             os.close(descriptor)
             return None
         return descriptor
 
     def _read(self) -> None:
         if self._descriptor is not None:
-            with suppress(BlockingIOError):  # somebody has read it already
+            with suppress(BlockingIOError):  # already read
                 os.eventfd_read(self._descriptor)
             self.take()

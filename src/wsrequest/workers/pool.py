@@ -1,8 +1,7 @@
-"""Worker threads for synchronous code.
+"""The worker pool: threads that run synchronous code.
 
-Owns the threads: how many there are, how many of them work, and when they end. Whose turn it is
-says ``waiting``, how many are of use ``tempo``; what a job does is its own business: nothing here
-knows of Django, requests or WebSockets.
+The pool decides when threads start, work, rest and end. ``queue`` decides which job is next, and
+``scaling`` how many threads are useful. Nothing here depends on Django, requests or WebSockets.
 """
 
 import asyncio
@@ -27,22 +26,22 @@ T = TypeVar("T")
 
 logger = logging.getLogger("wsrequest.workers")
 
-_LINGER_SECONDS = 10.0  # a thread beyond the usual number stays so long, for the next burst
+_LINGER_SECONDS = 10.0  # how long a thread beyond the usual number stays, for the next burst
 
 
 class WorkerPool:
     """Persistent threads that run jobs and hand the results to one event loop.
 
-    No more of them work than keep the interpreter busy, and the one that rested last is called
-    first: its connections are open, its caches are warm. A thread that only waits can be parked;
-    another then takes its place, up to ``max_threads``, of which each source has its share.
+    Only as many threads work as keep the interpreter busy. The thread that rested last is woken
+    first, because its connections are open and its caches are warm. While a thread is blocked,
+    another takes its place, up to ``max_threads``. Each queue key gets a fair share of these.
 
     Args:
         loop: the event loop on which ``submit`` and ``Job.deliver`` are called.
-        threads: how many jobs run at the same time, at most.
-        max_threads: how many threads there may be, with the parked ones.
+        threads: the maximum number of jobs that run at the same time.
+        max_threads: the maximum number of threads, including blocked ones.
         prepare: called first in every new thread.
-        finish: called last in every thread, to give back what it holds.
+        finish: called last in every thread, to release its resources.
     """
 
     def __init__(
@@ -59,50 +58,50 @@ class WorkerPool:
         self._max_threads = max(threads, max_threads)
         self._prepare, self._finish = prepare, finish
         self._callbacks = LoopCallbacks(loop)
-        self.post = self._callbacks.post  # from any thread: have this called on the event loop
-        self._lock = threading.Lock()  # of everything that follows
+        self.post = self._callbacks.post  # run a callback on the event loop, from any thread
+        self._lock = threading.Lock()  # guards all that follows
         self._queue = FairQueue(self._max_threads)
-        self._resting: list[threading.Lock] = []  # each is held until its thread is called up
+        self._resting: list[threading.Lock] = []  # each is held until its thread is woken
         self._alive = 0
-        self._working = 0  # those that do not rest, with the parked ones
+        self._working = 0  # threads that do not rest, including blocked ones
         self._blocked = 0
         self._stopped = False
-        self._is_exhausted = False  # and that was logged
-        self._is_refused = False  # a thread, by the system, and that was logged
-        self._begun = 0.0  # when a job was last begun, or a thread called up for one
+        self._is_exhausted = False  # every thread is blocked, and that was logged
+        self._is_refused = False  # the system refused a new thread, and that was logged
+        self._begun = 0.0  # when a job last started, or a thread was woken for one
         self._is_pacing = False
-        self._is_one_too_many = False  # the next thread that ends a job is to rest
+        self._is_one_too_many = False  # the next thread that finishes a job rests
         self._scaler = PoolScaler()
 
     def submit(self, job: Job, queue_key: QueueKey) -> None:
-        """Queue a job behind the others of its source."""
+        """Queue a job behind the other jobs of its queue key."""
         with self._lock:
             working = self._working - self._blocked
             is_late = not self._is_pacing and perf_counter() - self._begun > LOOK_SECONDS
             if working < self._threads and (is_late or not working):
                 self._call_up()
-            elif not self._is_pacing:  # else the next look will tell whether one more is of use
+            elif not self._is_pacing:  # else the next look decides whether one more would help
                 self._is_pacing = True
                 self._begin_looking()
-            self._queue.add(job, queue_key)  # a thread that was called up waits for the lock
+            self._queue.add(job, queue_key)  # a woken thread still waits for the lock
 
     async def call(self, function: Callable[..., T], *args: object, queue_key: QueueKey) -> T:
-        """Run a function in a worker thread and return its result, or raise what it raises.
+        """Run a function in a worker thread and return its result, or raise its exception.
 
-        It has the caller's context variables, as with ``asyncio.to_thread``.
+        The function sees the caller's context variables, as with ``asyncio.to_thread``.
         """
         job: FunctionCall[T] = FunctionCall(function, args, self.loop.create_future())
         self.submit(job, queue_key)
         return await job.future
 
     def withdraw(self, job: Job, queue_key: QueueKey) -> bool:
-        """Take back a job that no thread has begun. False when it is too late."""
+        """Take back a job that has not started. Return False if it is too late."""
         with self._lock:
             return self._queue.withdraw(job, queue_key)
 
     @contextmanager
     def blocked(self) -> Iterator[None]:
-        """While inside, the calling worker thread only waits, and another may run."""
+        """Count the calling worker thread as blocked inside, so that another may run."""
         self.block()
         try:
             yield
@@ -113,21 +112,21 @@ class WorkerPool:
         """Count one thread as blocked, until ``unblock``: it waits, or its view never ends."""
         with self._lock:
             self._blocked += 1
-            if self._queue and not self._is_pacing:  # else a look will come
+            if self._queue and not self._is_pacing:  # else a look follows anyway
                 self._call_up()
 
     def unblock(self) -> None:
-        """Count a parked thread in again."""
+        """Count a blocked thread as working again."""
         with self._lock:
             self._blocked -= 1
             if self._queue.release(self._blocked):
                 self._look_at_released()
             if self._is_exhausted and self._max_threads - self._blocked >= self._threads:
                 self._is_exhausted = False
-                logger.warning("threads have come back, jobs are begun again")
+                logger.warning("threads have come back: jobs start again")
 
     def stop(self) -> None:
-        """Let every thread end when it finds no job. Safe to call twice."""
+        """End every thread as soon as it finds no job. Safe to call twice."""
         with self._lock:
             self._stopped = True
             self._working += len(self._resting)
@@ -143,7 +142,7 @@ class WorkerPool:
             self.post(self._begin_looking)
 
     def _call_up(self) -> None:
-        self._begun = perf_counter()  # or all would be called up before the first has begun
+        self._begun = perf_counter()  # or all would be woken before the first has started its job
         if self._resting:
             self._working += 1
             self._resting.pop().release()
@@ -152,21 +151,21 @@ class WorkerPool:
         elif self._blocked >= self._max_threads and not self._is_exhausted:
             self._is_exhausted = True
             logger.error(
-                "all %s threads (WSREQUEST_MAX_THREADS) wait or are lost in their jobs: "
+                "all %s threads (WSREQUEST_MAX_THREADS) are blocked or lost: "
                 "further jobs wait until one comes back",
                 self._max_threads,
             )
 
     def _begin_thread(self) -> None:
-        # Daemons, since a view that never ends must not keep the process from exiting.
+        # Daemon threads, because a view that never ends must not keep the process from exiting.
         thread = threading.Thread(target=self._live, name="wsrequest-worker", daemon=True)
         try:
-            # Nobody's: tools hand the starter's context on to a thread, which would keep it.
+            # An empty context: tools pass the starter's context to a thread, which would keep it.
             Context().run(thread.start)
-        except RuntimeError as error:  # so many threads has the process, the user or the container
+        except RuntimeError as error:  # a limit of the process, the user or the container
             if not self._is_refused:
                 self._is_refused = True
-                logger.error("no thread could be begun beside %s: %s", self._alive, error)
+                logger.error("could not start a worker thread (%s running): %s", self._alive, error)
             if not self._is_pacing:  # the next look tries again
                 self._is_pacing = True
                 self.post(self._begin_looking)
@@ -177,8 +176,8 @@ class WorkerPool:
 
     def _call_up_more(self) -> None:
         working = self._working - self._blocked
-        # While some work, whether one more helps will show. When all wait, for async views say, and
-        # the loop has nothing to do, they will wait on.
+        # While some threads work, the next look shows whether one more helps. If all are blocked,
+        # for example by async views, and the loop is idle, they stay blocked.
         for _ in range(min(1, self._threads - working) if working else self._threads):
             self._call_up()
 
@@ -203,20 +202,20 @@ class WorkerPool:
     # In a worker thread.
 
     def _live(self) -> None:
-        # asgiref looks here for the loop on which async code called from this thread belongs.
-        # Not documented; tests/unit/workers/test_pool.py holds it.
+        # asgiref looks here for the event loop that runs async code called from this thread.
+        # This is not documented. tests/unit/workers/test_pool.py checks it.
         SyncToAsync.threadlocal.main_event_loop = self.loop
         SyncToAsync.threadlocal.main_event_loop_pid = os.getpid()
-        own = Context()  # not the thread's, in which a tool may have left something
+        own = Context()  # not the thread's context, in which a tool may have left something
         try:
             own.run(self._prepare)
         except Exception:
-            logger.exception("preparing a thread failed")
-        seat = _Seat()
+            logger.exception("preparing a worker thread failed")
+        worker = _Worker()
         try:
-            while (job := self._next(seat)) is not None:
+            while (job := self._next(worker)) is not None:
                 try:
-                    # What a job sets in its context ends with it; what prepare() set stays.
+                    # What a job sets in its context ends with it. What prepare() set stays.
                     own.copy().run(job.run)
                 except BaseException:
                     logger.exception("a job failed")
@@ -226,14 +225,15 @@ class WorkerPool:
             try:
                 own.run(self._finish)
             except Exception:
-                logger.exception("finishing a thread failed")
+                logger.exception("cleaning up a worker thread failed")
 
-    def _next(self, seat: "_Seat") -> Job | None:
-        """End the last job, wait for another, and take it. None when the thread is to end."""
+    def _next(self, worker: "_Worker") -> Job | None:
+        """Finish the last job, wait for the next and take it. Return None if the thread ends."""
         while True:
-            # In one piece: every job passes here, and the calls would cost more than they do.
+            # One function, because every job passes here and more calls would cost more than
+            # the work that they do.
             with self._lock:
-                ended, seat.queue_key = seat.queue_key, None
+                ended, worker.queue_key = worker.queue_key, None
                 if ended is not None and self._queue.give_back(ended, self._blocked):
                     self._look_at_released()
                 working = self._working - self._blocked
@@ -246,33 +246,33 @@ class WorkerPool:
                     else self._queue.take(self._blocked)
                 )
                 if taken is not None:
-                    job, seat.queue_key = taken
+                    job, worker.queue_key = taken
                     self._begun = perf_counter()
-                    may_wait = self._is_pacing  # the next look takes the results, too
+                    may_wait = self._is_pacing  # the next look collects the results, too
                 else:
                     self._working -= 1
                     is_over = self._stopped
                     if not is_over:
-                        self._resting.append(seat.gate)
+                        self._resting.append(worker.gate)
             if not may_wait and self._callbacks.waiting:
                 self._callbacks.wake()
             if job is not None or is_over:
                 return job
             ended = taken = None  # a thread that rests keeps no connection alive
-            while not seat.gate.acquire(timeout=_LINGER_SECONDS):
+            while not worker.gate.acquire(timeout=_LINGER_SECONDS):
                 with self._lock:
-                    if seat.gate in self._resting and self._alive - self._blocked > self._threads:
-                        self._resting.remove(seat.gate)
+                    if worker.gate in self._resting and self._alive - self._blocked > self._threads:
+                        self._resting.remove(worker.gate)
                         self._alive -= 1
                         return None
 
 
-class _Seat:
-    """One thread of a lane.
+class _Worker:
+    """The state of one worker thread.
 
     Attributes:
-        gate: held until the thread is called up.
-        queue_key: of the job that it has; none while it rests, which would keep a connection alive.
+        gate: held until the thread is woken.
+        queue_key: that of its job. None while it rests, or it would keep a connection alive.
     """
 
     __slots__ = ("gate", "queue_key")

@@ -1,9 +1,10 @@
-"""Jobs that wait for a worker thread: in turn among their sources, each within its share.
+"""Queue jobs for the worker threads: fair turns, and a fair share of threads.
 
-A thread that waits, for an async view or a slow reader, cannot be taken back, and nothing tells
-beforehand whether a job will wait. So a key is limited by how many threads its jobs hold, and the
-limit shrinks with what is left: of n threads, f of them free, it is f²/n. While none waits, that is
-all of them. Jobs of a key that has used up its share are held, in their order.
+A blocked thread, which waits for an async view or a slow reader, cannot be taken back. Nothing
+shows beforehand whether a job will block. So a queue key is limited by how many threads its jobs
+hold, and the limit shrinks as threads run out. With n threads, f of them free, the limit is f²/n.
+While none are blocked, that is all of them. Jobs of a key that has used up its share are held, in
+their order.
 """
 
 import asyncio
@@ -20,9 +21,16 @@ __all__ = ["FairQueue", "FairShare", "FunctionCall", "Job", "QueueKey", "QuotaGr
 
 T = TypeVar("T")
 
+logger = logging.getLogger("wsrequest.workers")
+
+# All keys of a quota group together may hold this many times the share of one key. A key that
+# holds no thread still gets one, up to the second factor. Otherwise greedy neighbors would shut
+# it out.
+_GROUP, _GROUP_FOR_A_FIRST = 4, 8
+
 
 class Job(Protocol):
-    """Work for a lane."""
+    """Work for the worker pool."""
 
     def run(self) -> None:
         """Do the work, in a worker thread, in a context of its own. Must not raise."""
@@ -32,30 +40,30 @@ class Job(Protocol):
 
 
 class QuotaGroup:
-    """Keys that share one share of the threads, for example the connections of an address.
+    """Queue keys that share one quota of threads, such as all connections of an address.
 
     Attributes:
         name: for the log.
-        taken: how many threads they hold.
-        is_told: it was logged that they hold all that they may.
+        taken: the number of threads that they hold.
+        is_logged: whether it was logged that they hold their whole quota.
     """
 
-    __slots__ = ("__weakref__", "is_told", "name", "taken")
+    __slots__ = ("__weakref__", "is_logged", "name", "taken")
 
     def __init__(self, name: str = "") -> None:
         self.name = name
         self.taken = 0
-        self.is_told = False
+        self.is_logged = False
 
 
 class QuotaGroups:
-    """The groups of one process by their names, each as long as it has sources."""
+    """The quota groups of one process by name. Each lasts as long as a queue key uses it."""
 
     def __init__(self) -> None:
         self._groups: WeakValueDictionary[str, QuotaGroup] = WeakValueDictionary()
 
     def of(self, name: str) -> QuotaGroup:
-        """The group of a name; one of its own for each that has none."""
+        """Return the group of a name, or a new group if the name is empty."""
         group = self._groups.get(name) if name else None
         if group is None:
             group = QuotaGroup(name or "no address")
@@ -65,33 +73,33 @@ class QuotaGroups:
 
 
 class QueueKey:
-    """Where jobs come from. Sources with waiting jobs are served in turn, one job each.
+    """Takes one turn in the fair queue, such as a connection. Each turn is one job.
 
     Args:
-        group: of sources that may hold only so many threads together; None for one of its own.
+        group: the quota group that it belongs to. None for a group of its own.
 
     Attributes:
-        taken: how many threads its jobs hold.
+        taken: the number of threads that its jobs hold.
     """
 
     __slots__ = ("group", "is_queued", "jobs", "taken")
 
     def __init__(self, group: QuotaGroup | None = None) -> None:
         self.group = group or QuotaGroup()
-        # No deque, which takes 700 bytes also when it is empty, and most are. At most
-        # WSREQUEST_MAX_IN_FLIGHT stand in it, so that taking the first costs little.
+        # Not a deque, which takes 700 bytes even when empty, as most are. The list has at most
+        # WSREQUEST_MAX_IN_FLIGHT entries, so taking the first costs little.
         self.jobs: list[Job] = []
-        self.is_queued = False  # or held
+        self.is_queued = False  # true also while its jobs are held
         self.taken = 0
 
 
 class FunctionCall(Generic[T]):
-    """A job that is one function call, with the context variables of who makes it.
+    """A job that calls one function, with the context variables of its creator.
 
     Args:
         function: called in a worker thread.
         args: its arguments.
-        future: gets what it returns or raises.
+        future: receives the result or the exception.
     """
 
     def __init__(
@@ -103,19 +111,19 @@ class FunctionCall(Generic[T]):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Call it."""
+        """Call the function."""
         try:
             adopt(self._context)
             self.result = self.function(*self.args)
-        except StopIteration as error:  # no future can hold one
+        except StopIteration as error:  # a future cannot hold it
             self.error = RuntimeError("the function raised StopIteration")
             self.error.__cause__ = error
         except BaseException as error:
             self.error = error
 
     def deliver(self) -> None:
-        """Tell whoever waits."""
-        if self.future.done():  # whoever waited was cancelled
+        """Set the future."""
+        if self.future.done():  # the caller was cancelled
             return
         if self.error is not None:
             self.future.set_exception(self.error)
@@ -123,21 +131,14 @@ class FunctionCall(Generic[T]):
             self.future.set_result(self.result)
 
 
-logger = logging.getLogger("wsrequest.workers")
-
-# So many times what one source may hold may all of its group. When they do, one that holds none
-# still gets a thread up to the second number, or greedy neighbours would shut it out.
-_GROUP, _GROUP_FOR_A_FIRST = 4, 8
-
-
 class FairShare:
-    """The shares of one lane.
+    """The fair shares of one worker pool.
 
     Args:
-        threads: how many there may be.
+        threads: the maximum number of threads.
 
     Attributes:
-        held: the sources whose jobs wait for their share, the first to wait first.
+        held: the queue keys whose jobs wait for their fair share, the longest wait first.
     """
 
     def __init__(self, threads: int) -> None:
@@ -145,15 +146,15 @@ class FairShare:
         self.held: list[QueueKey] = []
 
     def has_room(self, queue_key: QueueKey, blocked: int) -> bool:
-        """Whether a source may hold one thread more.
+        """Whether a queue key may hold one more thread.
 
         k greedy groups, however large, leave about n/(1 + 4k) threads free, and a group that holds
-        none may always have one. Of 256 threads there is one for it until a dozen others have taken
-        all they may, or thirty that are one source each.
+        no thread may always have one. Of 256 threads, one is free for it until a dozen other
+        groups, or thirty that consist of one key each, have taken all that they may.
 
         Args:
-            queue_key: whose.
-            blocked: how many threads wait.
+            queue_key: the key that has a job.
+            blocked: the number of blocked threads.
         """
         taken, free = queue_key.group.taken, max(0, self._threads - blocked)
         share = free * free / self._threads
@@ -162,17 +163,17 @@ class FairShare:
         return queue_key.taken < share and taken < _GROUP * share
 
     def hold(self, queue_key: QueueKey, blocked: int) -> None:
-        """Let the jobs of a source wait, until ``release`` returns it.
+        """Hold the jobs of a queue key, until ``release`` returns it.
 
         Args:
-            queue_key: one for which there is no room.
-            blocked: how many threads wait, for the log.
+            queue_key: a key whose share is used up.
+            blocked: the number of blocked threads, for the log.
         """
-        if not queue_key.group.is_told:  # once for each, or a client could fill the log
-            queue_key.group.is_told = True
+        if not queue_key.group.is_logged:  # once per group, or a client could fill the log
+            queue_key.group.is_logged = True
             logger.warning(
-                "%a holds its share of the threads, of which %s of %s (WSREQUEST_MAX_THREADS) wait "
-                "or are lost: its further jobs wait until one of them ends",
+                "%a holds its share of the threads, of which %s of %s (WSREQUEST_MAX_THREADS) are "
+                "blocked or lost: its further jobs wait until one of them ends",
                 queue_key.group.name,
                 blocked,
                 self._threads,
@@ -180,7 +181,7 @@ class FairShare:
         self.held.append(queue_key)
 
     def release(self, blocked: int) -> list[QueueKey]:
-        """Return the sources that there is room for by now; those without jobs are let go."""
+        """Return the held keys that now have room, and forget those without jobs."""
         held, self.held, released = self.held, [], []
         for queue_key in held:
             if not queue_key.jobs:
@@ -193,12 +194,12 @@ class FairShare:
 
 
 class FairQueue:
-    """The jobs of one lane that no thread has begun.
+    """The jobs of one worker pool that have not started.
+
+    It is true while a queue key is ready for its turn.
 
     Args:
-        max_threads: how many threads there may be, for the shares.
-
-    True while there is a source whose turn has come.
+        max_threads: the maximum number of threads, for the fair shares.
     """
 
     def __init__(self, max_threads: int) -> None:
@@ -209,14 +210,14 @@ class FairQueue:
         return bool(self._ready)
 
     def add(self, job: Job, queue_key: QueueKey) -> None:
-        """Put a job behind the others of its source."""
+        """Put a job behind the other jobs of its queue key."""
         queue_key.jobs.append(job)
         if not queue_key.is_queued:
             queue_key.is_queued = True
             self._ready.append(queue_key)
 
     def withdraw(self, job: Job, queue_key: QueueKey) -> bool:
-        """Take a job back. False when it was taken."""
+        """Take a job back. Return False if a thread has already taken it."""
         try:
             queue_key.jobs.remove(job)
         except ValueError:
@@ -224,17 +225,19 @@ class FairQueue:
         return True
 
     def take(self, blocked: int) -> tuple[Job, QueueKey] | None:
-        """Take the next job; None when there is none, or none whose source may have a thread more.
+        """Take the next job. Return None if no queue key with jobs may have another thread.
+
+        ``give_back`` must follow when the job has ended.
 
         Args:
-            blocked: how many threads wait. ``give_back`` must follow.
+            blocked: the number of blocked threads.
         """
         while self._ready:
             queue_key = self._ready.popleft()
             if blocked and not self.fair_share.has_room(queue_key, blocked):
                 self.fair_share.hold(queue_key, blocked)
                 continue
-            job = queue_key.jobs.pop(0) if queue_key.jobs else None  # they can be withdrawn
+            job = queue_key.jobs.pop(0) if queue_key.jobs else None  # jobs can be withdrawn
             if queue_key.jobs:
                 self._ready.append(queue_key)
             else:
@@ -246,13 +249,13 @@ class FairQueue:
         return None
 
     def give_back(self, queue_key: QueueKey, blocked: int) -> bool:
-        """A job of a source has ended; as ``release``."""
+        """End a job of a queue key, and release held keys as ``release`` does."""
         queue_key.taken -= 1
         queue_key.group.taken -= 1
         return bool(self.fair_share.held) and self.release(blocked)
 
     def release(self, blocked: int) -> bool:
-        """Let those go on for whom there is room by now. Whether there were any."""
+        """Queue the held keys that have room again. Return whether there were any."""
         if not self.fair_share.held:
             return False
         released = self.fair_share.release(blocked)

@@ -1,51 +1,51 @@
-"""How many threads are of use while jobs wait, told from what the process has done with its time.
+"""Decide how many threads are useful, from how the process spent its time.
 
-Owns the judgement. Who is called up, and who rests, is the lane's.
+The pool acts on the decision: it wakes threads and lets them rest.
 """
 
 from time import perf_counter, process_time
 
 __all__ = ["LOOK_SECONDS", "PoolScaler"]
 
-# Threads share one interpreter. One more helps while those at work wait for something, and costs
-# where they do not: so it is called up when the process left this share of its time unused, or when
-# no job was begun for so long. That is the interval at which Python makes a busy thread let others
-# go on (sys.setswitchinterval).
+# Threads share one interpreter. One more helps while the running ones wait for something, and
+# otherwise only costs. So a thread is added if the process left this share of its time unused, or
+# if no job started for this long. That is the interval after which Python makes a busy thread let
+# others run (sys.setswitchinterval).
 _UNUSED_SHARE = 0.3
 _PATIENCE_SECONDS = 0.005
-# Several that use no more than one processor together only take turns: one of them is let off.
+# Several threads that together use no more than one processor only take turns: let one rest.
 _ONE_PROCESSOR = 1.1
-# The interval is doubled while jobs are begun all the time and the process is busy: a thread that
-# is interrupted for a look, and for the results that are taken with it, comes back to cold caches.
-# So long a result may wait there.
+# The interval doubles while jobs start all the time and the process is busy. A thread that is
+# interrupted for a look, and for the results that are collected with it, returns to cold caches.
+# A result may wait for as long as the interval.
 LOOK_SECONDS, _LONGEST_SECONDS = 0.001, 0.010
 
 
 class PoolScaler:
-    """Looks at the process from time to time, while jobs wait.
+    """Measures the process from time to time, while jobs are queued.
 
     Attributes:
-        seconds: from one look to the next.
+        seconds: the time until the next look.
     """
 
     def __init__(self) -> None:
         self.seconds = LOOK_SECONDS
-        self._then = (0.0, 0.0)  # time, and processor time of the process, at the last look
+        self._then = (0.0, 0.0)  # clock time and processor time of the process at the last look
 
     def begin(self) -> None:
-        """Jobs wait, and did not before."""
+        """Start measuring: jobs are queued now, and none were before."""
         self.seconds = LOOK_SECONDS
         self._then = perf_counter(), process_time()
 
     def look(self, begun: float, working: int) -> int:
-        """Judge what has been done since the last look.
+        """Evaluate the time since the last look.
 
         Args:
-            begun: when a job was last begun.
-            working: how many threads have one, without those that are known to wait.
+            begun: when a job last started.
+            working: the number of threads that run a job and are not blocked.
 
         Returns:
-            1 when one more would be of use, -1 when one is too many, else 0.
+            1 if one more thread would help, -1 if there is one too many, and otherwise 0.
         """
         (then, used_then), now, used = self._then, perf_counter(), process_time()
         self._then = now, used

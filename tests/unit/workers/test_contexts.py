@@ -1,4 +1,4 @@
-"""What a context holds is there on another thread, with every asgiref."""
+"""Context variables carry over to another thread, with every asgiref."""
 
 import threading
 from contextvars import Context, ContextVar, copy_context

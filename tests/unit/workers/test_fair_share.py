@@ -1,4 +1,4 @@
-"""Shares: who may hold one thread more, as threads are taken that never come back."""
+"""Fair shares: which queue keys may hold one more thread when threads never come back."""
 
 import gc
 import logging

@@ -1,4 +1,4 @@
-"""Lanes: who is served when, by which thread, and how results reach the event loop."""
+"""The worker pool: which job runs when, on which thread, and how results reach the loop."""
 
 import asyncio
 import gc
@@ -916,7 +916,7 @@ async def test_a_result_that_cannot_be_taken_does_not_stop_the_next(
     pool.post(lambda: order.append("taken"))
     loop.turn()
     assert order == ["taken"]
-    assert "taking a result failed" in caplog.text
+    assert "a callback from a worker thread failed" in caplog.text
 
 
 async def test_post_after_the_loop_was_closed_is_dropped() -> None:
@@ -1067,7 +1067,9 @@ async def test_jobs_are_run_when_the_system_refused_a_thread_for_a_while(
         pool.submit(work, QueueKey())
         await done(work)
     assert left == [0]
-    assert caplog.messages == ["no thread could be begun beside 0: can't start new thread"]
+    assert caplog.messages == [
+        "could not start a worker thread (0 running): can't start new thread"
+    ]
 
 
 async def test_exhaustion_is_logged_when_the_last_thread_is_parked(
