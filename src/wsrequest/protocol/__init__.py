@@ -1,1 +1,1 @@
-"""The wire: frames to messages and back, and which of them may come when. Sans-I/O."""
+"""The wire protocol, sans-I/O: frames to messages and back, and which message may come when."""

@@ -1,7 +1,7 @@
-"""The frames of the client: to messages for the server, and from messages for clients.
+"""Decode and encode the frames that clients send: Request, Part, Cancel and Credit.
 
-Owns the shapes of Request, Part, Cancel and Credit (PROTOCOL.md 4.1, 4.3 to 4.5). What url,
-headers and query may hold is in ``fields``; what a message means at its moment in ``session``.
+Implements PROTOCOL.md 4.1 and 4.3 to 4.5. ``validation`` and ``headers`` check the members of a
+message, and ``session`` checks whether it may come now.
 """
 
 import msgspec
@@ -38,16 +38,16 @@ __all__ = ["decode_client", "encode_client"]
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = (
-    "text/plain;charset=UTF-8"  # what fetch gives a string (Fetch standard, "extract a body")
+    "text/plain;charset=UTF-8"  # fetch's type for a string (Fetch standard, "extract a body")
 )
 _WHITE_SPACE = b" \t\r\n"
 
-# By these an application takes a GET for another method, and what is live is run again and again.
+# With these headers, an application treats a GET as another method. Reruns would repeat its effect.
 _METHOD_OVERRIDES = frozenset("x-http-method x-http-method-override x-method-override".split())
 
 
 class _Head(Struct, omit_defaults=True):
-    """Whatever a client's frame may hold, in the order in which it is printed."""
+    """All members that a client's frame may have, in the order in which they are printed."""
 
     id: Id | UnsetType = UNSET
     method: str | UnsetType = UNSET
@@ -71,8 +71,8 @@ class _Head(Struct, omit_defaults=True):
 _head = msgspec.json.Decoder(_Head)
 _encode = msgspec.json.Encoder().encode
 
-# Only for the text of a refusal, which names the member of a wrong type. msgspec says which one it
-# is in its own words, and they are not part of its interface.
+# Only for the text of a refusal, which names the member that has the wrong type. msgspec names it
+# in its own words, which are not part of its interface.
 _MUST_BE = {
     **dict.fromkeys(("method", "url", "body", "token", "referrer"), "a string"),
     **dict.fromkeys(("more", "cancel", "subscribe", "settled"), "true or false"),
@@ -93,14 +93,14 @@ _raw_head = msgspec.json.Decoder(
 
 
 def decode_client(frame: Frame, *, max_bytes: int = 2**20) -> ClientMessage:
-    """Return the message that a client's frame carries, checked for its shape.
+    """Return the message that a client's frame carries, after checking its shape.
 
     Args:
         frame: a text frame as str, a binary frame as bytes.
         max_bytes: the largest frame accepted, in bytes (of UTF-8 in a text frame).
 
     Raises:
-        Refused: with the id, where one could be read, and the code of section 5.2.
+        Refused: with the id, if it could be read, and a code of section 5.2.
 
     Source: PROTOCOL.md sections 2.6, 3 and 4.
     """
@@ -110,7 +110,7 @@ def decode_client(frame: Frame, *, max_bytes: int = 2**20) -> ClientMessage:
     try:
         if isinstance(frame, bytes):
             head_text, body = head_and_body(frame)
-        if len(head_text) > MAX_NESTING:  # else it cannot be deep, and most frames are short
+        if len(head_text) > MAX_NESTING:  # most frames are shorter, and so cannot be deeper
             check_nesting(head_text)
         head = _head.decode(head_text)
     except UNREADABLE as error:
@@ -142,7 +142,7 @@ def _explain(head: Frame) -> str:
 
 
 def _other(head: _Head, body: bytes | None) -> ClientMessage:
-    """The message of a head that has no url."""
+    """Return the message of a head without a url."""
     if head.method is not UNSET:
         raise Refused("missing_url", "the message has a method and no url")
     if head.ping is not UNSET:
@@ -196,11 +196,11 @@ def _check_subscribe(head: _Head, method: str, id: Id | None) -> None:
     if head.more or head.credit is not UNSET:
         raise Refused("bad_message", "subscribe is answered whole, without credit and more")
     if head.referrer is not UNSET:
-        raise Refused("bad_message", "a live request has no referrer: it is made again by itself")
+        raise Refused("bad_message", "a live request has no referrer, because it is run again")
 
 
 def _content(head: _Head, method: str, body: bytes | None) -> tuple[str, bytes | None, str | None]:
-    """The query, the body and the type that the body has when no header says so."""
+    """Return the query, the body, and the type of a body if no header states it."""
     data, text = head.data, head.body
     if (data is not UNSET) + (text is not UNSET) + (body is not None) > 1:
         raise Refused(
@@ -219,7 +219,7 @@ def _content(head: _Head, method: str, body: bytes | None) -> tuple[str, bytes |
 
 
 def encode_client(message: ClientMessage) -> Frame:
-    """Return the frame for a message of the client; a body of JSON or text goes as such."""
+    """Return the frame for a client's message, in text if its body is JSON or text."""
     if isinstance(message, Request):
         return _encode_request(message)
     if isinstance(message, Part):
@@ -258,7 +258,7 @@ def _encode_request(message: Request) -> Frame:
 
 
 def _put_body(head: _Head, body: bytes, content_type: str | None) -> bool:
-    """Put a body into the head of a text frame, if that carries it to the byte."""
+    """Put a body into the head of a text frame if that preserves every byte of it."""
     if head.more:
         return False
     try:
@@ -267,7 +267,7 @@ def _put_body(head: _Head, body: bytes, content_type: str | None) -> bool:
         return False
     if content_type == TEXT_TYPE:
         head.body = text
-    # White space around a JSON value is no part of it, and would be lost.
+    # White space around a JSON value is not part of it, and would be lost.
     elif content_type == JSON_TYPE and body.strip(_WHITE_SPACE) == body and is_json(body):
         head.data = Raw(body)
     else:

@@ -1,7 +1,7 @@
-"""Which bodies a text frame can carry as ``data``, and as what.
+"""Decide which bodies a text frame can carry as ``data``, and in which form.
 
-Owns the rule of PROTOCOL.md 4.2 that tells JSON, text and bytes apart by the
-headers. Every answer passes here, so what follows from names and types alone is kept.
+Implements the rule of PROTOCOL.md 4.2 by which the headers tell JSON, text and bytes apart. Every
+response passes here, so what follows from header names and types alone is cached.
 """
 
 import re
@@ -17,7 +17,7 @@ from wsrequest.types import Headers
 
 __all__ = ["body_of", "data_of", "is_json"]
 
-# Text that is not text/*: what a browser's developer tools show as text.
+# Text other than text/*: the types that the developer tools of browsers show as text.
 _TEXT = re.compile(r"text/.+|application/(xml|javascript|x-www-form-urlencoded)|.+/.+\+xml")
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^\s";]*)', re.IGNORECASE)
 
@@ -37,9 +37,9 @@ _string = msgspec.json.Decoder(str)
 def is_json(body: bytes) -> bool:
     """Whether ``body`` is one JSON value that a text frame can carry as ``data``.
 
-    That it is UTF-8 is not looked at.
+    Whether it is UTF-8 is not checked.
     """
-    # The frame around it is a level, too. A short body cannot be deep, and most are short.
+    # The surrounding frame is a level, too. Most bodies are short, and so cannot be deep.
     if len(body) >= MAX_NESTING and nests_deeper(body, MAX_NESTING - 1):
         return False
     try:
@@ -50,12 +50,12 @@ def is_json(body: bytes) -> bool:
 
 
 def data_of(headers: Headers, body: bytes) -> Raw | str | None:
-    """Return what carries ``body`` exactly: JSON, a string, or None where only bytes can.
+    """Return ``data`` that represents ``body`` exactly: JSON, a string, or None if it needs bytes.
 
     Args:
-        headers: of the response that the body belongs to, in any case.
-        body: not empty. JSON of the right shape may still not be UTF-8; who makes the text frame
-            finds that out without another pass.
+        headers: of the response that has the body, their names in any case.
+        body: not empty. JSON of the right shape may still not be UTF-8. Encoding the text frame
+            detects that without another pass.
     """
     name = _type_name(tuple(headers))
     media_type = None if name is None else headers[name]
@@ -73,10 +73,10 @@ def data_of(headers: Headers, body: bytes) -> Raw | str | None:
 
 
 def body_of(headers: Headers, data: Raw) -> bytes:
-    """Return the body that ``data`` of a text frame stands for: ``data_of`` undone.
+    """Return the body that the ``data`` of a text frame represents, the reverse of ``data_of``.
 
     Raises:
-        Refused: ``bad_message``; it is no string, where the type says that it is text.
+        Refused: ``bad_message``. The type says that it is text, and it is not a string.
     """
     if any(
         name.lower() == "content-type" and isinstance(value, str) and _is_json_type(value)
@@ -91,7 +91,7 @@ def body_of(headers: Headers, data: Raw) -> bytes:
 
 @lru_cache(maxsize=512)
 def _type_name(names: tuple[str, ...]) -> str | None:
-    """The name under which the one Content-Type stands; None for a body that is coded, too."""
+    """Return the name of the one Content-Type header, or None, also if the body is encoded."""
     lower = [name.lower() for name in names]
     if "content-encoding" in lower or lower.count("content-type") != 1:
         return None
@@ -107,7 +107,7 @@ def _kind(media_type: str) -> _Kind:
     return _Kind.TEXT if _TEXT.fullmatch(_essence(media_type)) else _Kind.BYTES
 
 
-# A view may answer with the type that its client named, so only short ones are kept.
+# A view may use a type that its client chose, so only short ones are cached.
 _kind_of_short = lru_cache(maxsize=512)(_kind)
 
 

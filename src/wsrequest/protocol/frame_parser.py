@@ -1,8 +1,8 @@
-"""Bytes of a WebSocket cut into frames, of which the plain ones are read here.
+"""Split the bytes of a WebSocket into frames, and decode the plain ones.
 
-Owns as much of RFC 6455 section 5.2 as tells where a frame ends. A plain frame is a whole message
-of moderate size; nearly all that clients send are. Every other one, and whatever is wrong, is left
-as it came to a full implementation.
+Implements the part of RFC 6455 section 5.2 that shows where a frame ends. A plain frame is a whole
+message of moderate size, as nearly all frames of clients are. All other frames, and all invalid
+bytes, are left unchanged for a full implementation.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from wsrequest.types import Frame
 
 __all__ = ["MAX_PLAIN_BYTES", "FrameParser", "join"]
 
-# Beyond that, reading a frame is little beside what it asks for. A frame that comes in pieces is
-# put together anew with each piece, so this also bounds what many tiny pieces cost.
+# Above this size, decoding a frame costs little compared with handling it. A frame that arrives in
+# pieces is joined again for each piece, so this also bounds the cost of many tiny pieces.
 MAX_PLAIN_BYTES = 16384
 
 _TEXT, _BINARY = 0x81, 0x82  # whole messages (FIN) without an extension (RSV)
@@ -20,12 +20,13 @@ _MASKED = 0x80
 
 
 class FrameParser:
-    """Frames of one client, from the first byte behind its handshake on.
+    """Parses the frames of one client, from the first byte after its handshake.
 
     Args:
-        max_bytes: of a plain frame's payload, at most ``MAX_PLAIN_BYTES``.
-        take: called with the message of each plain frame; false when it cannot be taken now.
-        leave: called with the bytes of everything else, in order, as they come.
+        max_bytes: the largest payload of a plain frame, at most ``MAX_PLAIN_BYTES``.
+        take: called with the message of each plain frame. It returns False if it cannot take
+            the message now.
+        leave: called with the bytes of everything else, in order, as they arrive.
     """
 
     __slots__ = ("_is_fragmented", "_is_lost", "_kept", "_leave", "_max_bytes", "_owed", "_take")
@@ -35,13 +36,13 @@ class FrameParser:
     ) -> None:
         self._max_bytes = min(max_bytes, MAX_PLAIN_BYTES)
         self._take, self._leave = take, leave
-        self._kept = b""  # the beginning of a frame
-        self._owed = 0  # how many bytes of a frame that is left are still to come
+        self._kept = b""  # the start of an incomplete frame
+        self._owed = 0  # how many bytes of a frame for ``leave`` have not arrived yet
         self._is_fragmented = False  # a message in several frames has begun
-        self._is_lost = False  # the client broke the rules: nothing more can be told apart
+        self._is_lost = False  # the client broke the protocol: no more frames can be recognized
 
     def receive(self, data: bytes) -> None:
-        """Take what has come: pieces of any size, with any number of frames."""
+        """Parse the bytes that arrived: pieces of any size, with any number of frames."""
         if self._kept:
             data, self._kept = self._kept + data, b""
         start = 0
@@ -71,7 +72,7 @@ class FrameParser:
                     self._leave(data[start:end])
                 start = end
             else:
-                if first & 0x0F < 8:  # else a control frame, which may come between others
+                if first & 0x0F < 8:  # else a control frame, which may come between fragments
                     self._is_fragmented = not first & 0x80
                 self._owed = max(0, end - len(data))
                 self._leave(data[start:end])
@@ -81,7 +82,7 @@ class FrameParser:
 
 
 def _payload(data: bytes, start: int) -> tuple[int, int] | None:
-    """Where the payload of the frame at ``start`` begins and ends; None when that has not come."""
+    """Return the start and end of the payload of the frame at ``start``, or None if unknown yet."""
     left = len(data) - start
     if left < 2:
         return None
@@ -97,10 +98,10 @@ def _payload(data: bytes, start: int) -> tuple[int, int] | None:
 
 
 def _read(first: int, data: bytes, begin: int, end: int) -> Frame | None:
-    """The message of a plain frame; None for text that is not UTF-8."""
+    """Return the message of a plain frame, or None for text that is not UTF-8."""
     length = end - begin
     mask = data[begin - 4 : begin] * (length // 4 + 1)
-    # One operation on integers of any size takes off the mask of all bytes (RFC 6455 5.3).
+    # One operation on integers of any size unmasks all bytes at once (RFC 6455 5.3).
     bits = int.from_bytes(data[begin:end], "little") ^ int.from_bytes(mask[:length], "little")
     payload = bits.to_bytes(length, "little")
     if first == _BINARY:
@@ -112,7 +113,7 @@ def _read(first: int, data: bytes, begin: int, end: int) -> Frame | None:
 
 
 def join(message: Frame) -> bytes:
-    """Return the frame of a server for a message: whole, without a mask."""
+    """Return the server's frame for a message: unfragmented and unmasked."""
     first, payload = (_BINARY, message) if isinstance(message, bytes) else (_TEXT, message.encode())
     length = len(payload)
     if length < 126:

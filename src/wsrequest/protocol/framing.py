@@ -1,7 +1,7 @@
-"""What the frames of both sides have in common: size, head and body, pings, refusals.
+"""Handle what the frames of both sides share: size, head and body, pings and refusals.
 
-Implements PROTOCOL.md 2.1, 2.2 and 3.2. ``client_codec`` and ``server_codec`` have the members of
-a head.
+Implements PROTOCOL.md 2.1, 2.2 and 3.2. ``client_codec`` and ``server_codec`` define the members
+of a head.
 """
 
 from collections.abc import Callable
@@ -26,19 +26,19 @@ __all__ = [
 ]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What decoding a head can raise.
+"""The exceptions that decoding a head can raise.
 
-RecursionError means that the stack was almost full. ``nesting`` has refused what is too deep for
-an empty one.
+RecursionError means that the stack was almost full. ``nesting`` has refused what would be too deep
+for an empty one.
 """
 
-MAX_PING_BYTES = 125  # RFC 6455 5.5: what a control frame may carry
+MAX_PING_BYTES = 125  # RFC 6455 5.5: the limit of a control frame
 
 _json = msgspec.json.Decoder(Raw)
 
 
 def check_size(frame: Frame, max_bytes: int) -> None:
-    """Check the size of a frame, in bytes (of UTF-8 in a text frame).
+    """Check the size of a frame in bytes (of UTF-8 in a text frame).
 
     Raises:
         Refused: ``message_too_large``, with the id that the frame begins with.
@@ -58,9 +58,9 @@ def head_and_body(frame: bytes) -> tuple[str, bytes]:
     """Split a binary frame at its first line feed (2.2).
 
     Raises:
-        Refused: ``bad_json``; there is no line feed, so no head.
-        UnicodeDecodeError: the head is not UTF-8. Without this check a member that is kept as it
-            came, the value of a ping, would be sent on in a text frame.
+        Refused: ``bad_json``. Without a line feed there is no head.
+        UnicodeDecodeError: the head is not UTF-8. Without this check, the value of a ping would
+            be sent back in a text frame as it came.
     """
     end = frame.find(b"\n")
     if end < 0:
@@ -85,8 +85,8 @@ def refused_for(error: Exception, frame: Frame, explain: Callable[[Frame], str])
             # The decoder stopped at the first wrong member. What follows need not be JSON.
             _json.decode(frame)
             return Refused("bad_message", explain(frame), id_anywhere(frame))
-    except UNREADABLE as found:
-        error = found
+    except UNREADABLE as head_error:
+        error = head_error
     if isinstance(error, RecursionError):
         detail = "the JSON nests too deeply"
     elif isinstance(error, UnicodeError):
@@ -97,10 +97,10 @@ def refused_for(error: Exception, frame: Frame, explain: Callable[[Frame], str])
 
 
 def check_credit(count: int) -> int:
-    """Return a ``credit`` that may be given (4.4).
+    """Return a ``credit`` after checking that it is valid (4.4).
 
     Raises:
-        Refused: ``bad_message``; it is no count of bytes.
+        Refused: ``bad_message``. It is not a valid count of bytes.
     """
     if not 0 <= count <= MAX_INTEGER:
         raise Refused("bad_message", "credit is a count of bytes, 0 or more, of at most 53 bits")
@@ -108,10 +108,10 @@ def check_credit(count: int) -> int:
 
 
 def ping_value(value: Raw) -> Raw:
-    """Return the value of a ping or pong as one of its own, so that its frame can go.
+    """Return a copy of the value of a ping or pong, so that its frame can be freed.
 
     Raises:
-        Refused: ``bad_message``; it is too long.
+        Refused: ``bad_message``. The value is too long.
     """
     raw = bytes(value)
     if len(raw) > MAX_PING_BYTES:
@@ -120,6 +120,6 @@ def ping_value(value: Raw) -> Raw:
 
 
 def encode_ping(message: Ping | Pong) -> str:
-    """Return the frame of a ping or pong, its value printed as it came."""
+    """Return the frame of a ping or pong, with its value exactly as it came."""
     name = "ping" if isinstance(message, Ping) else "pong"
     return f'{{"{name}":{bytes(message.value).decode()}}}'

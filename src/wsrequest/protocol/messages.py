@@ -1,6 +1,7 @@
-"""One frozen class per message, named as in PROTOCOL.md.
+"""Define one frozen class per message, with the names of PROTOCOL.md.
 
-Owns shapes only: the bytes are ``codec``'s, what may come when is ``session``'s.
+The classes have only a shape. The codecs turn them into bytes, and ``session`` decides when they
+may come.
 """
 
 from enum import StrEnum
@@ -28,11 +29,11 @@ __all__ = [
 ]
 
 PatchKind = Literal["json", "merge"]
-"""What a client may ask for (4.7): RFC 6902, or RFC 7396, for which whole bodies are sent."""
+"""The patches that a client may ask for (4.7): RFC 6902, or RFC 7396, which sends whole bodies."""
 
 
 class LiveState(StrEnum):
-    """How a live request stands, as clients say it (4.10). Only what is live is current."""
+    """The state of a live request in client terms (4.10). Only ``live`` means current."""
 
     CONNECTING = "connecting"
     LIVE = "live"
@@ -43,19 +44,19 @@ class LiveState(StrEnum):
 
 
 class Ping(Struct, frozen=True):
-    """Asks the other side for a sign of life (3.2). ``value``: any JSON, at most 125 bytes."""
+    """Asks the other side for a sign of life (3.2). ``value`` is JSON of at most 125 bytes."""
 
     value: Raw
 
 
 class Pong(Struct, frozen=True):
-    """Answers a Ping with its value (3.2)."""
+    """Answers a Ping with the same value (3.2)."""
 
     value: Raw
 
 
 class HelloLimits(Struct, frozen=True, omit_defaults=True):
-    """The limits that a client must keep to (3.1): bytes and counts."""
+    """The limits that a client must respect (3.1), in bytes and counts."""
 
     message_bytes: int
     body_bytes: int
@@ -67,9 +68,10 @@ class HelloLimits(Struct, frozen=True, omit_defaults=True):
 
 
 class Hello(Struct, frozen=True, omit_defaults=True):
-    """Greets a client that offered the subprotocol (3.1). ``tickets`` is None where it has them.
+    """The first message to a client that negotiated the subprotocol (3.1).
 
-    ``referrer``: whether its messages may have one.
+    ``tickets`` is set if the connection cannot use tickets, or not yet. ``referrer`` says whether
+    messages may have one.
     """
 
     protocol: str
@@ -80,14 +82,13 @@ class Hello(Struct, frozen=True, omit_defaults=True):
 
 
 class Request(Struct, frozen=True):
-    """A request (4.1), checked and with its body told apart.
+    """A request (4.1), checked, with its body extracted.
 
-    ``query`` is what ``data`` adds to the query string of a GET or HEAD, encoded.
-    ``headers`` hold the names as sent; ``token`` is not among them. ``body`` is
-    None where the request has none, which is another thing than an empty one.
-    ``patch``: the kind of patches that a subscriber can apply (4.7). ``rerun``: what an earlier
-    answer to this live request had as its ``rerun``; the client sends it again by itself.
-    ``referrer`` is the Referer, which is not among ``headers``.
+    ``query`` is the encoded text that ``data`` adds to the query string of a GET or HEAD.
+    ``headers`` has the names as sent, without ``token`` and ``referrer``. ``referrer`` becomes the
+    Referer header. Without a body, ``body`` is ``None``, which differs from an empty one.
+    ``patch`` is the kind of patch that a subscriber can apply (4.7). ``rerun`` is the proof of an
+    earlier response to this live request, which the client now resumes.
     """
 
     method: str
@@ -108,20 +109,20 @@ class Request(Struct, frozen=True):
 
 
 class Cancel(Struct, frozen=True):
-    """Ends a request from the client's side (4.5)."""
+    """Gives up a request (4.5)."""
 
     id: Id
 
 
 class Credit(Struct, frozen=True):
-    """Allows the sender of a body so many bytes more (4.4)."""
+    """Allows the sender of a body to send ``count`` more bytes (4.4)."""
 
     id: Id
     count: int
 
 
 class Part(Struct, frozen=True):
-    """A piece of a body behind the frame that began it (4.3); the last has not ``more``."""
+    """A later piece of a body that an earlier frame began (4.3). The last is without ``more``."""
 
     id: Id
     body: bytes
@@ -129,13 +130,13 @@ class Part(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """An answer, or with ``more`` its first frame (4.2).
+    """A response, or its first frame if ``more`` is set (4.2).
 
-    ``body`` is raw; ``codec`` chooses the frame that carries it. None: no body.
-    With ``version`` it is one of several (4.7); with ``patch`` its ``body`` is no body, but JSON
-    that changes the one before. ``settled`` is None where nobody asked (4.8).
-    ``csrf`` is a CSRF token for requests by HTTP (6.5). ``rerun`` proves that it was answered, for
-    when the client takes it up again (4.7).
+    ``body`` is raw, or ``None`` without a body. The codec chooses the frame that carries it.
+    With ``version`` it is one of several responses (4.7). With ``patch``, its ``body`` is JSON that
+    changes the previous body. ``settled`` is set only if the client asked for it (4.8).
+    ``csrf`` is a CSRF token for requests over HTTP (6.5). ``rerun`` is the proof with which the
+    client can resume the live request (4.7).
     """
 
     status: int
@@ -152,10 +153,10 @@ class Response(Struct, frozen=True):
 
 
 class Refusal(Struct, frozen=True):
-    """A message that never reached the application, or an answer that failed (5).
+    """A message that never reached the application, or a response that failed (5).
 
-    ``status`` is None for an answer that failed behind its first frame (4.3).
-    ``about`` is the id that ``id_in_use`` names without belonging to it.
+    A response that failed after its first frame has no ``status`` (4.3).
+    ``about`` is the id that an ``id_in_use`` refusal names without belonging to it.
     """
 
     code: str

@@ -1,6 +1,6 @@
-"""The frames of the server: messages to frames, and back for clients.
+"""Decode and encode the frames that the server sends: Hello, Response, Part, Credit and Refusal.
 
-Owns the shapes of Hello, Response, Part, Credit and Refusal (PROTOCOL.md 3.1, 4.2 to 4.4, 5).
+Implements PROTOCOL.md 3.1, 4.2 to 4.4, and 5.
 """
 
 from typing import Literal
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class _ResponseHead(Struct, omit_defaults=True):
-    """What a Response has on the wire, in the order in which it is printed: ``data`` last."""
+    """The members of a Response, in the order in which they are printed: ``data`` last."""
 
     id: Id | UnsetType
     version: int | UnsetType
@@ -67,7 +67,7 @@ class _Failure(Struct, omit_defaults=True):
 
 
 class _Head(Struct, omit_defaults=True):
-    """Whatever a server's frame may hold; one msgspec pass reads it."""
+    """All members that a server's frame may have, so that msgspec reads it in one pass."""
 
     id: Id | UnsetType = UNSET
     status: int | UnsetType = UNSET
@@ -92,7 +92,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode_server(message: ServerMessage) -> Frame:
-    """Return the frame for a message of the server; text where the body allows it (4.2)."""
+    """Return the frame for a message of the server, in text if the body allows it (4.2)."""
     if isinstance(message, Response):
         return encode_response(message)
     if isinstance(message, Part):
@@ -110,11 +110,11 @@ def encode_server(message: ServerMessage) -> Frame:
 
 
 def encode_refused(refused: Refused, *, has_begun: bool = False) -> Frame:
-    """Return the frame that tells of an error (5).
+    """Return the frame that reports an error (5).
 
     Args:
-        refused: the error; its id is that of the request, but for ``id_in_use``.
-        has_begun: the answer failed behind its first frame, so there is no status (4.3).
+        refused: the error. Its id is that of the request, except for ``id_in_use``.
+        has_begun: whether the response failed after its first frame, so there is no status (4.3).
     """
     is_foreign = refused.code == "id_in_use"
     return encode_server(
@@ -133,9 +133,9 @@ def encode_version(id: Id | None, version: int, tail: Frame) -> Frame:
     """Return the frame of one version for one subscriber (4.7).
 
     Args:
-        id: that of the live request; None for server-sent events, which need none.
-        version: greater than each before it.
-        tail: the frame of a Response that has neither, the same for all subscribers.
+        id: that of the live request. None for server-sent events, which need no id.
+        version: greater than all earlier ones.
+        tail: the frame of a Response without id and version, the same for all subscribers.
     """
     head = b"{" if id is None else b'{"id":' + _encode(id) + b","
     head += b'"version":%d,' % version
@@ -143,11 +143,11 @@ def encode_version(id: Id | None, version: int, tail: Frame) -> Frame:
 
 
 def encode_ending(data: Raw | str | None, body: bytes) -> Frame:
-    """Return what the frame of a whole answer ends with, for ``encode_whole``.
+    """Return the end of the frame of a whole response, for ``encode_whole``.
 
     Args:
-        data: ``data_of`` the answer. To find it out takes longest.
-        body: of the answer, not empty.
+        data: the result of ``data_of``, which takes the longest to compute.
+        body: of the response, not empty.
     """
     if data is None:
         return b"\n" + body
@@ -159,11 +159,11 @@ def encode_ending(data: Raw | str | None, body: bytes) -> Frame:
 
 
 def encode_whole(message: Response, ending: Frame) -> Frame:
-    """Return the frame of an answer whose body was encoded before; the same as all at once.
+    """Return the frame of a response whose body is already encoded, as ``encode_response`` would.
 
     Args:
         message: without its body.
-        ending: of ``encode_ending``.
+        ending: the result of ``encode_ending``.
     """
     head = encode_response(message)
     assert isinstance(head, str)  # it has no body
@@ -171,7 +171,7 @@ def encode_whole(message: Response, ending: Frame) -> Frame:
 
 
 def encode_response(message: Response) -> Frame:
-    """Return the frame for a response, as ``encode_server``."""
+    """Return the frame for a response, as ``encode_server`` does."""
     id, body = message.id, message.body
     head = _ResponseHead(
         UNSET if id is None else id,
@@ -209,16 +209,16 @@ def _or_unset(id: Id | None) -> Id | UnsetType:
 def _explain(head: Frame) -> str:
     if head.lstrip()[:1] not in ("{", b"{"):
         return "a frame is a JSON object"
-    return "the frame is not a message of the server as PROTOCOL.md has it"
+    return "the frame is not a message of the server (PROTOCOL.md)"
 
 
 def decode_server(frame: Frame) -> ServerMessage | None:
-    """Return the message that a server's frame carries; None for one to be ignored (2.6).
+    """Return the message that a server's frame carries, or None for one to ignore (2.6).
 
-    How large a frame may be is the client's transport to say.
+    The client's transport limits the size of a frame.
 
     Raises:
-        Refused: ``bad_json`` or ``bad_message``; the peer does not speak this protocol.
+        Refused: ``bad_json`` or ``bad_message``. The peer does not speak this protocol.
     """
     head_text, body = frame, None
     try:

@@ -1,8 +1,8 @@
-"""Which message may come when: ids, bodies, cancelling, and how many at once.
+"""Decide which message may come when: ids, bodies, cancels, and how many requests at once.
 
-Owns the server's side of one connection as a table of (state, message). It
-decides and counts only; running views is ``connection``'s. Sans-I/O: it has
-no clock, and does not know where bodies are kept.
+The session is the server's view of one connection, a table of (state, message). It only decides
+and counts. The connection runs the views. The session is sans-I/O, has no clock, and does not
+store bodies.
 """
 
 from enum import Enum
@@ -16,11 +16,11 @@ from wsrequest.types import Id, Limits
 __all__ = ["Key", "Session", "State"]
 
 Key = Id | object
-"""What a connection knows a request by: its id, or an object of its own for one without."""
+"""How a connection identifies a request: by its id, or by a new object if it has no id."""
 
 
 class State(Enum):
-    """What an unfinished request is doing."""
+    """The state of an unfinished request."""
 
     UPLOADING = 1
     RUNNING = 2
@@ -34,24 +34,27 @@ class _Entry(Struct):
 
 
 class Session:
-    """The unfinished requests of one connection, seen from the server.
+    """The unfinished requests of one connection, as the server sees them.
 
-    ========== ====================== ================== ======= ========
-    state      Request                Part               Credit  Cancel
-    ========== ====================== ================== ======= ========
-    none       UPLOADING with more,   ignored            ignored ignored
-               else RUNNING
-    UPLOADING  id_in_use              stays with more,   taken   finished
-                                      else RUNNING
-    RUNNING    id_in_use              ignored            taken   finished
-    LIVE       id_in_use              ignored            ignored finished
-    ========== ====================== ================== ======= ========
+    The table of states and messages::
 
-    A request with ``subscribe`` that was answered becomes LIVE by ``go_live``.
+        ========== ====================== ================== ======= ========
+        state      Request                Part               Credit  Cancel
+        ========== ====================== ================== ======= ========
+        none       UPLOADING with more,   ignored            ignored ignored
+                   else RUNNING
+        UPLOADING  id_in_use              stays with more,   taken   finished
+                                          else RUNNING
+        RUNNING    id_in_use              ignored            taken   finished
+        LIVE       id_in_use              ignored            ignored finished
+        ========== ====================== ================== ======= ========
+
+    ``go_live`` makes a request with ``subscribe`` LIVE after its first response.
 
     Args:
-        limits: ``in_flight`` + ``waiting`` bound the unfinished requests but for the LIVE ones,
-            ``subscriptions`` those with ``subscribe``, ``body_bytes`` the bodies of all together.
+        limits: ``in_flight`` + ``waiting`` bound the unfinished requests that are not LIVE.
+            ``subscriptions`` bounds those with ``subscribe``, and ``body_bytes`` all their bodies
+            together.
     """
 
     __slots__ = ("_entries", "_limits", "_live", "_subscribed", "body_bytes")
@@ -63,11 +66,11 @@ class Session:
         self.body_bytes = 0
 
     def __len__(self) -> int:
-        """How many requests are unfinished."""
+        """Return the number of unfinished requests."""
         return len(self._entries)
 
     def state(self, key: Key) -> State | None:
-        """The state of a request, None when it is finished or was never begun."""
+        """Return the state of a request, or None if it is finished or was never begun."""
         entry = self._entries.get(key)
         return None if entry is None else entry.state
 
@@ -75,11 +78,11 @@ class Session:
         """Take a message of the client.
 
         Returns:
-            The key of the request that the message acts on; None when there is
-            nothing to do, because it came late or is no request's (2.4).
+            The key of the request that the message acts on. None if there is nothing to do,
+            because the message came late or names an unknown request (2.4).
 
         Raises:
-            Refused: it may not come now. A refused Part finishes its request.
+            Refused: the message may not come now. A refused Part finishes its request.
         """
         if isinstance(message, Request):
             return self.begin(message)
@@ -101,14 +104,14 @@ class Session:
         return message.id
 
     def go_live(self, key: Key) -> None:
-        """A request with ``subscribe`` was answered, and goes on until it is cancelled or ended."""
+        """Keep a request with ``subscribe`` after its response, until it is cancelled or ends."""
         entry = self._entries[key]
         if entry.state is not State.LIVE:
             entry.state = State.LIVE
             self._live += 1
 
     def finish(self, key: Key) -> bool:
-        """Forget a request: it was answered, refused or cancelled. False if it was before."""
+        """Forget a request that was answered, refused or cancelled. Return False if unknown."""
         entry = self._entries.pop(key, None)
         if entry is None:
             return False

@@ -1,4 +1,4 @@
-"""Which ids, methods, URLs and other fields of a message are valid."""
+"""Check the ids, methods, URLs and other members of messages."""
 
 import re
 from collections.abc import Iterable
@@ -26,16 +26,28 @@ __all__ = [
     "readable_id",
 ]
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MAX_ID_CHARACTERS = 64
-MAX_INTEGER = 2**53 - 1  # what JavaScript holds exactly
+MAX_INTEGER = 2**53 - 1  # the largest that JavaScript represents exactly
+MAX_REFERRER_CHARACTERS = 4096
+MAX_URL_CHARACTERS = 8190  # as Apache's LimitRequestLine (nginx and gunicorn accept 4 to 8 KiB)
+# Encoding takes time for each value, on the event loop. uvicorn accepts no longer HTTP requests.
+MAX_QUERY_DATA_BYTES = 65536
 
-# In bytes, since what is behind the id may not be UTF-8 at all. A character of an id takes six
-# bytes at most, printed as \u0041, and the window leaves room for white space.
+# In bytes, because what follows the id may not be UTF-8. A character of an id takes at most six
+# bytes, printed as \u0041, and the window leaves room for white space.
 _WINDOW_BYTES = 512
 _ID_AT_START = re.compile(
     rb'[ \t\r\n]*\{[ \t\r\n]*"id"[ \t\r\n]*:[ \t\r\n]*'
     rb'(-?[0-9]+|"(?:[^"\\]|\\.)*")[ \t\r\n]*[,}]'
 )
+
+# An HTTP request line cannot contain a raw space or control character (RFC 9112 3.2). Browsers read
+# a backslash as a slash. A fragment is never sent (RFC 9110 4.2.5). A lone surrogate has no UTF-8.
+_BAD_IN_URL = re.compile(r"[\x00-\x20\x7f\\#\ud800-\udfff]")
+_PLAIN_URL = re.compile(r"/(?!/)[\x21\x22\x24-\x5b\x5d-\x7e]*")  # valid, and in ASCII
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_REFERRER = re.compile(r"https?://[\w.:\[\]-]+/[!-\"$-~]*", re.ASCII)
 
 
 class _Named(Struct):
@@ -44,13 +56,16 @@ class _Named(Struct):
 
 _named = msgspec.json.Decoder(_Named)
 _id = msgspec.json.Decoder(Id)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_text = msgspec.json.Decoder(str)
 
 
 def check_id(id: Id | UnsetType) -> Id | None:
-    """Return an id that may be used, None for an absent one.
+    """Return a valid id, or None if it is absent.
 
     Raises:
-        Refused: ``bad_message``; it is too long, or no integer that JavaScript holds exactly.
+        Refused: ``bad_message``. It is too long, or an integer that JavaScript cannot represent.
     """
     if isinstance(id, int):
         if not -MAX_INTEGER <= id <= MAX_INTEGER:
@@ -63,10 +78,10 @@ def check_id(id: Id | UnsetType) -> Id | None:
 
 
 def need_id(id: Id | None, member: str) -> Id:
-    """Return the id of a message that is about a request.
+    """Return the id of a message that concerns a request.
 
     Raises:
-        Refused: ``bad_message``; there is none.
+        Refused: ``bad_message``. The id is absent.
     """
     if id is None:
         raise Refused("bad_message", f"{member} needs the id of a request")
@@ -74,7 +89,7 @@ def need_id(id: Id | None, member: str) -> Id:
 
 
 def readable_id(id: Id | UnsetType) -> Id | None:
-    """Return an id that can be answered with, None for one that is absent or itself wrong."""
+    """Return an id that a refusal can name, or None if it is absent or invalid."""
     try:
         return check_id(id)
     except Refused:
@@ -82,7 +97,7 @@ def readable_id(id: Id | UnsetType) -> Id | None:
 
 
 def id_anywhere(head: Frame) -> Id | None:
-    """Return the id of a head that is JSON of a wrong shape, wherever the id stands."""
+    """Return the id of a head that is JSON of a wrong shape, wherever the id is."""
     try:
         return readable_id(_named.decode(head).id)
     except (msgspec.ValidationError, RecursionError):
@@ -90,44 +105,29 @@ def id_anywhere(head: Frame) -> Id | None:
 
 
 def id_at_start(frame: Frame) -> Id | None:
-    """Return the id that begins a frame which cannot be read as a whole (2.5)."""
+    """Return the id at the start of a frame that cannot be decoded as a whole (2.5)."""
     start = frame[:_WINDOW_BYTES]
-    found = _ID_AT_START.match(
+    match = _ID_AT_START.match(
         start.encode("utf-8", "surrogatepass") if isinstance(start, str) else start
     )
-    if found is None:
+    if match is None:
         return None
     try:
-        return readable_id(_id.decode(found[1]))
+        return readable_id(_id.decode(match[1]))
     except (msgspec.DecodeError, UnicodeError):
         return None  # 01, a raw control character, half a surrogate pair
-
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-MAX_REFERRER_CHARACTERS = 4096
-_REFERRER = re.compile(r"https?://[\w.:\[\]-]+/[!-\"$-~]*", re.ASCII)
-MAX_URL_CHARACTERS = 8190  # Apache's LimitRequestLine; nginx and gunicorn take 4 to 8 KiB
-# Encoding it takes time for each value, on the event loop. uvicorn takes no longer request by HTTP.
-MAX_QUERY_DATA_BYTES = 65536
-
-# A raw space or control character cannot stand in an HTTP request line (RFC 9112 3.2); a backslash
-# is read as a slash by browsers; a fragment is never sent (RFC 9110 4.2.5). A lone surrogate has no
-# UTF-8.
-_BAD_IN_URL = re.compile(r"[\x00-\x20\x7f\\#\ud800-\udfff]")
-_PLAIN_URL = re.compile(r"/(?!/)[\x21\x22\x24-\x5b\x5d-\x7e]*")  # good, and in ASCII
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def check_method(method: str) -> str:
     """Return ``method`` in upper case.
 
     Raises:
-        Refused: ``unknown_method``; it is none of the seven.
+        Refused: ``unknown_method``. It is not in ``METHODS``.
     """
     if method in METHODS:
         return method
     upper = method.upper()
-    # Outside ASCII there are letters whose upper case is an ASCII one: "po\u017ft" is no POST.
+    # Some letters outside ASCII have an ASCII upper case: "po\u017ft" is not POST.
     if upper not in METHODS or not method.isascii():
         raise Refused(
             "unknown_method", f"method {method[:20]!r} is none of {', '.join(sorted(METHODS))}"
@@ -136,7 +136,7 @@ def check_method(method: str) -> str:
 
 
 def check_url(url: str) -> str:
-    """Return a path with optional query (PROTOCOL.md 4.1), in ASCII, as a browser would send it.
+    """Return a path with optional query (PROTOCOL.md 4.1), in ASCII, as a browser sends it.
 
     Raises:
         Refused: ``bad_url``.
@@ -150,10 +150,10 @@ def check_url(url: str) -> str:
             "bad_url",
             "url must be a path that starts with exactly one slash, without scheme or host",
         )
-    found = _BAD_IN_URL.search(url)
-    if found:
+    bad = _BAD_IN_URL.search(url)
+    if bad:
         raise Refused(
-            "bad_url", f"url holds {found[0]!r}; percent-encode it, and leave out fragments"
+            "bad_url", f"url holds {bad[0]!r}; percent-encode it, and leave out fragments"
         )
     url = quote(url, safe=_PRINTABLE)
     if len(url) > MAX_URL_CHARACTERS:
@@ -169,11 +169,11 @@ def _too_long(url: str) -> Refused:
 
 
 def check_token(token: str, headers: Iterable[str] = ()) -> None:
-    """Check that a token can stand in the header that it becomes.
+    """Check that a token can stand in the Authorization header.
 
     Args:
-        token: what follows the scheme.
-        headers: names of the message's headers, which must not have that one, too.
+        token: the text after the scheme.
+        headers: names of the message's headers, which must not include Authorization.
 
     Raises:
         Refused: ``bad_header``.
@@ -187,12 +187,12 @@ def check_token(token: str, headers: Iterable[str] = ()) -> None:
 
 
 def check_referrer(referrer: str) -> str:
-    """Check that a referrer has the shape of one: an http or https URL in ASCII, without fragment.
+    """Check the shape of a referrer: an http or https URL in ASCII, without fragment.
 
-    Whose page it may name is checked where the Origin is known.
+    ``request.exclusions`` checks whose page it names, because that depends on the Origin.
 
     Args:
-        referrer: as the message has it.
+        referrer: as sent in the message.
 
     Raises:
         Refused: ``bad_header``.
@@ -209,22 +209,17 @@ def check_referrer(referrer: str) -> str:
     return referrer
 
 
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
-_items = msgspec.json.Decoder(list[msgspec.Raw])
-_text = msgspec.json.Decoder(str)
-
-
 def encode_query(data: msgspec.Raw) -> str:
-    """Return the query string that the ``data`` of a GET or HEAD stands for.
+    """Return the query string for the ``data`` of a GET or HEAD.
 
-    Numbers are passed on as they are written (1.0 stays 1.0), so nothing is rounded.
+    Numbers keep their notation (1.0 stays 1.0), so nothing is rounded.
 
     Args:
-        data: JSON that was read before, so of a depth that can be read.
+        data: JSON that was decoded before, so its depth is acceptable.
 
     Raises:
-        Refused: ``bad_message``; it is no object, or a value is null, an object or a nested list,
-            or there is too much of it.
+        Refused: ``bad_message``. It is not an object, is too long, or has a value that is null,
+            an object or a nested list.
     """
     if len(bytes(data)) > MAX_QUERY_DATA_BYTES:
         raise Refused(
@@ -242,7 +237,7 @@ def encode_query(data: msgspec.Raw) -> str:
         raise Refused(
             "bad_message", "data of a GET or HEAD must be an object, it becomes the query"
         ) from None
-    except RecursionError:  # at the very edge of what could be read before
+    except RecursionError:  # at the edge of what could be decoded before
         raise Refused("bad_json", "the JSON nests too deeply") from None
 
 

@@ -1,4 +1,4 @@
-"""What must hold of any frame that arrives: property tests and the fuzz targets ask the same.
+"""What must hold for any frame that arrives. The property tests and fuzz targets share it.
 
 Owns the oracle only; where frames come from is ``test_codec_properties``' and ``tests.fuzz``'.
 """

@@ -1,4 +1,4 @@
-"""Every case of ``tests/wire``, and that the tables say what they should."""
+"""Every case of ``tests/wire``, and the completeness of its tables."""
 
 import json
 from collections import Counter

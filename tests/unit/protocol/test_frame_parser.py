@@ -1,4 +1,4 @@
-"""Frames cut from the line, beside a full implementation of RFC 6455."""
+"""The frame parser, compared with a full implementation of RFC 6455."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""How deep JSON may nest, by a scan that is slow and plain."""
+"""The limit on nested JSON, compared with a slow and simple scan."""
 
 import json
 import tracemalloc

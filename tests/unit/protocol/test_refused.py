@@ -1,4 +1,4 @@
-"""How errors become frames, and that they keep their facts on the way."""
+"""How errors become frames, and that they lose no facts on the way."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Reads ``tests/wire/*.json``; the format is told in the README there."""
+"""Reads ``tests/wire/*.json``. The README there describes the format."""
 
 import json
 from base64 import b64decode
