@@ -167,7 +167,7 @@ MESSAGES = (
         (31,),
         "url has no backslash, fragment or control character",
         SRC + "protocol/validation.py",
-        (("    found = _BAD_IN_URL.search(url)\n", "    found = None\n"),),
+        (("    bad = _BAD_IN_URL.search(url)\n", "    bad = None\n"),),
         (of_frame("a fragment in the URL-'/ready/#top'"),),
     ),
     Defence(
