@@ -11,7 +11,8 @@ from wsrequest.connection.connection import SUBPROTOCOL, Connection
 from wsrequest.connection.sse import SSEResponse, request_of
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
-from wsrequest.request.environ import Base, check_excluded, make_base
+from wsrequest.request.environ import Base, make_base
+from wsrequest.request.exclusions import check_excluded
 from wsrequest.request.handler import Handler
 from wsrequest.server import connections
 from wsrequest.server.admission import check_embedding

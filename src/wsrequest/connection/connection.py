@@ -20,7 +20,8 @@ from wsrequest.connection.timeouts import Timeouts
 from wsrequest.connection.unread import Unread
 from wsrequest.protocol.messages import Ping
 from wsrequest.protocol.server_codec import encode_server
-from wsrequest.request.environ import Base, WebSocketInfo, takes_referrer
+from wsrequest.request.environ import Base, WebSocketInfo
+from wsrequest.request.exclusions import takes_referrer
 from wsrequest.request.task import RequestTask
 from wsrequest.server import connections
 from wsrequest.server.context import ConnectionConfig, ServerContext

@@ -21,12 +21,10 @@ from wsrequest.request.browser_cookies import BrowserCookies
 from wsrequest.request.environ import (
     Base,
     WebSocketInfo,
-    check_excluded,
-    check_overrides,
-    check_referrer,
     request_attributes,
 )
-from wsrequest.request.sender import FlowController
+from wsrequest.request.exclusions import check_excluded, check_overrides, check_referrer
+from wsrequest.request.flow import FlowController
 from wsrequest.request.task import RequestTask
 from wsrequest.request.upload import Body
 from wsrequest.subscriptions.barrier import Barrier, told

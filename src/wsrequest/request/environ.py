@@ -11,21 +11,17 @@ from django.core.handlers.wsgi import get_script_name
 
 from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Request
-from wsrequest.request.exclusions import ExcludedPaths
 from wsrequest.request.upload import Body
 
 __all__ = [
     "Base",
     "LiveWebSocketInfo",
     "WebSocketInfo",
-    "check_excluded",
-    "check_overrides",
-    "check_referrer",
     "make_base",
     "make_environ",
+    "path_info_of",
     "request_attributes",
     "split_url",
-    "takes_referrer",
 ]
 
 Environ = dict[str, Any]
@@ -189,12 +185,6 @@ def _as_fetch(environ: Environ, *, is_browser: bool) -> None:
         environ["HTTP_SEC_FETCH_DEST"] = "empty"
 
 
-# Headers of the handshake that fetch, too, sets for each request anew.
-_REPLACEABLE = frozenset(
-    "accept accept-language authorization cache-control pragma user-agent".split()
-)
-
-
 class WebSocketInfo:
     """What ``request.websocket`` is: the connection that a request came by.
 
@@ -256,84 +246,6 @@ class LiveWebSocketInfo(WebSocketInfo):
 _PERSONAL = frozenset(("connection_id", "is_resumed", "subprotocol"))
 
 
-def check_overrides(message: Request, base: Base, vouching: Container[str]) -> None:
-    """Refuse headers that this server, or this handshake, keeps to itself (PROTOCOL.md 4.6).
-
-    A header that a proxy added to the handshake is thereby out of a message's reach. A token
-    becomes a header too.
-
-    Args:
-        message: its headers were checked by ``protocol``.
-        base: of its connection.
-        vouching: names, in lower case, that only a proxy may set.
-
-    Raises:
-        Refused: ``bad_header``.
-    """
-    if message.token is not None and "authorization" in vouching:
-        raise Refused(
-            "bad_header", "a message cannot give a token: it would set the header Authorization"
-        )
-    for name in message.headers:
-        lower = name.lower()
-        if lower in vouching:
-            raise Refused("bad_header", f"header {name} cannot be set by a message")
-        if lower in base.header_names and lower not in _REPLACEABLE:
-            raise Refused(
-                "bad_header", f"header {name} came with the handshake and cannot be replaced"
-            )
-
-
-def takes_referrer(base: Base, vouching: Container[str]) -> bool:
-    """Whether messages of a connection may name their referrer (PROTOCOL.md 3.1).
-
-    Only a browser's handshake says whose page it is, and a Referer that came with it is a proxy's.
-
-    Args:
-        base: of the connection.
-        vouching: names, in lower case, that only a proxy may set.
-    """
-    return (
-        base.origin is not None and "referer" not in base.header_names and "referer" not in vouching
-    )
-
-
-def check_referrer(referrer: str, base: Base, vouching: Container[str]) -> None:
-    """Refuse a referrer that is no page of the handshake's own Origin (PROTOCOL.md 4.1).
-
-    A page can name any page of its origin to ``fetch``, too, and none of another.
-
-    Args:
-        referrer: of the message; its shape was checked by ``protocol``.
-        base: of its connection.
-        vouching: names, in lower case, that only a proxy may set.
-
-    Raises:
-        Refused: ``bad_header``.
-    """
-    if not takes_referrer(base, vouching):
-        raise Refused("bad_header", "a message of this connection cannot name its referrer")
-    if not referrer.startswith(f"{base.origin}/"):
-        raise Refused(
-            "bad_header", f"referrer must be a URL of the handshake's own Origin, {base.origin}"
-        )
-
-
-def check_excluded(url: str, base: Base, excluded: ExcludedPaths) -> None:
-    """Refuse a path that the project keeps for HTTP (PROTOCOL.md 5.2).
-
-    Args:
-        url: of the message.
-        base: of its connection.
-        excluded: of WSREQUEST_EXCLUDED_PATHS.
-
-    Raises:
-        Refused: ``use_http``.
-    """
-    if excluded and excluded.covers(_path_info(split_url(url)[0], base.environ["SCRIPT_NAME"])):
-        raise Refused("use_http", "this path is served by HTTP only")
-
-
 def split_url(url: str) -> tuple[str, str]:
     """The path and the query of a message's url, both still percent-encoded."""
     path, _, query = url.partition("?")
@@ -368,7 +280,7 @@ def make_environ(
         query = f"{query}&{message.query}" if query else message.query
     environ = base.environ.copy()
     is_plain = "%" not in path and not environ["SCRIPT_NAME"]
-    environ["PATH_INFO"] = path if is_plain else _path_info(path, environ["SCRIPT_NAME"])
+    environ["PATH_INFO"] = path if is_plain else path_info_of(path, environ["SCRIPT_NAME"])
     target = f"{path}?{query}" if message.query else message.url
     if not target.isascii():
         query, target = _latin(query), _latin(target)
@@ -411,7 +323,7 @@ def request_attributes(base: Base, websocket: WebSocketInfo) -> dict[str, object
     return attributes
 
 
-def _path_info(path: str, script_name: str) -> str:
+def path_info_of(path: str, script_name: str) -> str:
     """PATH_INFO of a path that is still percent-encoded, as PEP 3333 has it."""
     path_info = unquote_to_bytes(path).decode("latin1") if "%" in path else path
     is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")

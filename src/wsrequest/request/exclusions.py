@@ -5,15 +5,23 @@ internal redirects do not happen to them. So the project names such paths, and a
 addressed to a proxy never leave.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
-__all__ = ["INTERNAL", "ExcludedPaths", "internal_header"]
+from wsrequest.errors import Refused
+from wsrequest.protocol.messages import Request
+from wsrequest.request.environ import Base, path_info_of, split_url
 
-# nginx, Apache and lighttpd (X-Sendfile), LiteSpeed, Perlbal: each tells a proxy what to send
-# instead of the answer, and so names what lies behind it.
-INTERNAL = frozenset(
-    "x-accel-redirect x-sendfile x-sendfile2 x-lighttpd-send-file x-litespeed-location "
-    "x-reproxy-url x-reproxy-file".split()
+__all__ = [
+    "ExcludedPaths",
+    "check_excluded",
+    "check_overrides",
+    "check_referrer",
+    "takes_referrer",
+]
+
+# Headers of the handshake that fetch, too, sets for each request anew.
+_REPLACEABLE = frozenset(
+    "accept accept-language authorization cache-control pragma user-agent".split()
 )
 
 
@@ -48,10 +56,79 @@ class ExcludedPaths(tuple[str, ...]):
         return any(path_info.startswith(path) or slashed == path for path in self)
 
 
-def internal_header(names: Iterable[str]) -> str | None:
-    """Return the header by which a response asks a proxy for something else, None without.
+def check_excluded(url: str, base: Base, excluded: ExcludedPaths) -> None:
+    """Refuse a path that the project keeps for HTTP (PROTOCOL.md 5.2).
 
     Args:
-        names: of the headers, in any case.
+        url: of the message.
+        base: of its connection.
+        excluded: of WSREQUEST_EXCLUDED_PATHS.
+
+    Raises:
+        Refused: ``use_http``.
     """
-    return next((name for name in names if name.lower() in INTERNAL), None)
+    if excluded and excluded.covers(path_info_of(split_url(url)[0], base.environ["SCRIPT_NAME"])):
+        raise Refused("use_http", "this path is served by HTTP only")
+
+
+def check_overrides(message: Request, base: Base, vouching: Container[str]) -> None:
+    """Refuse headers that this server, or this handshake, keeps to itself (PROTOCOL.md 4.6).
+
+    A header that a proxy added to the handshake is thereby out of a message's reach. A token
+    becomes a header too.
+
+    Args:
+        message: its headers were checked by ``protocol``.
+        base: of its connection.
+        vouching: names, in lower case, that only a proxy may set.
+
+    Raises:
+        Refused: ``bad_header``.
+    """
+    if message.token is not None and "authorization" in vouching:
+        raise Refused(
+            "bad_header", "a message cannot give a token: it would set the header Authorization"
+        )
+    for name in message.headers:
+        lower = name.lower()
+        if lower in vouching:
+            raise Refused("bad_header", f"header {name} cannot be set by a message")
+        if lower in base.header_names and lower not in _REPLACEABLE:
+            raise Refused(
+                "bad_header", f"header {name} came with the handshake and cannot be replaced"
+            )
+
+
+def takes_referrer(base: Base, vouching: Container[str]) -> bool:
+    """Whether messages of a connection may name their referrer (PROTOCOL.md 3.1).
+
+    Only a browser's handshake says whose page it is, and a Referer that came with it is a proxy's.
+
+    Args:
+        base: of the connection.
+        vouching: names, in lower case, that only a proxy may set.
+    """
+    return (
+        base.origin is not None and "referer" not in base.header_names and "referer" not in vouching
+    )
+
+
+def check_referrer(referrer: str, base: Base, vouching: Container[str]) -> None:
+    """Refuse a referrer that is no page of the handshake's own Origin (PROTOCOL.md 4.1).
+
+    A page can name any page of its origin to ``fetch``, too, and none of another.
+
+    Args:
+        referrer: of the message; its shape was checked by ``protocol``.
+        base: of its connection.
+        vouching: names, in lower case, that only a proxy may set.
+
+    Raises:
+        Refused: ``bad_header``.
+    """
+    if not takes_referrer(base, vouching):
+        raise Refused("bad_header", "a message of this connection cannot name its referrer")
+    if not referrer.startswith(f"{base.origin}/"):
+        raise Refused(
+            "bad_header", f"referrer must be a URL of the handshake's own Origin, {base.origin}"
+        )

@@ -10,7 +10,6 @@ from django.http.response import HttpResponseBase
 from msgspec import Struct
 
 from wsrequest.request import response as response_module
-from wsrequest.request.exclusions import INTERNAL, internal_header
 from wsrequest.types import Headers
 
 __all__ = [
@@ -20,13 +19,20 @@ __all__ = [
     "cookie_lines",
     "has_body",
     "headers_of",
+    "internal_header",
     "is_endless",
     "pieces",
     "sent_headers",
     "split",
 ]
 
-_RARE = INTERNAL | {"set-cookie"}
+# nginx, Apache and lighttpd (X-Sendfile), LiteSpeed, Perlbal: each tells a proxy what to send
+# instead of the answer, and so names what lies behind it.
+_INTERNAL = frozenset(
+    "x-accel-redirect x-sendfile x-sendfile2 x-lighttpd-send-file x-litespeed-location "
+    "x-reproxy-url x-reproxy-file".split()
+)
+_RARE = _INTERNAL | {"set-cookie"}
 """Headers, in lower case, whose answers need a closer look."""
 
 
@@ -70,6 +76,15 @@ def sent_headers(
         if show_cookies:
             headers["Set-Cookie"] = cookies if len(cookies) > 1 else cookies[0]
     return headers, internal_header(headers)
+
+
+def internal_header(names: Iterable[str]) -> str | None:
+    """Return the header by which a response asks a proxy for something else, None without.
+
+    Args:
+        names: of the headers, in any case.
+    """
+    return next((name for name in names if name.lower() in _INTERNAL), None)
 
 
 def cookie_lines(response: HttpResponseBase) -> list[str]:

@@ -21,8 +21,9 @@ from wsrequest.protocol.session import Key
 from wsrequest.request.browser_cookies import BrowserCookies
 from wsrequest.request.budget import Account
 from wsrequest.request.environ import Base, WebSocketInfo, make_environ, split_url
+from wsrequest.request.flow import FlowController
 from wsrequest.request.handler import Handler
-from wsrequest.request.sender import FlowController, ResponseSender
+from wsrequest.request.sender import ResponseSender
 from wsrequest.request.upload import Body
 from wsrequest.types import Frame, Limits
 from wsrequest.workers.loop_callbacks import adopt

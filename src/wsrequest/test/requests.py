@@ -23,10 +23,10 @@ from wsrequest.protocol.validation import MAX_INTEGER
 from wsrequest.request.environ import (
     Base,
     WebSocketInfo,
-    check_overrides,
     make_environ,
     request_attributes,
 )
+from wsrequest.request.exclusions import check_overrides
 from wsrequest.request.response import split
 from wsrequest.test.runs import LiveRun
 from wsrequest.types import Frame, Limits

@@ -285,7 +285,7 @@ LIMITS = (
     Defence(
         (24,),
         "a response is limited by its credit",
-        SRC + "request/sender.py",
+        SRC + "request/flow.py",
         (
             (
                 "count = min(wanted, self._credit, self._window_bytes",

@@ -243,7 +243,7 @@ MESSAGES = (
     Defence(
         (30,),
         "a message cannot replace a header that the handshake had",
-        SRC + "request/environ.py",
+        SRC + "request/exclusions.py",
         (("if lower in base.header_names and lower not in _REPLACEABLE:", "if False:"),),
         (
             UNIT + "request/test_requests.py::test_a_header_of_the_handshake_cannot_be_replaced",
@@ -254,7 +254,7 @@ MESSAGES = (
     Defence(
         (30,),
         "a header that the project forbids is refused",
-        SRC + "request/environ.py",
+        SRC + "request/exclusions.py",
         (("        if lower in vouching:\n", "        if False:\n"),),
         (
             UNIT + "request/test_requests.py::test_a_header_that_the_project_keeps_cannot_be_set",
@@ -265,7 +265,7 @@ MESSAGES = (
     Defence(
         (30,),
         "a token is refused if the project forbids Authorization",
-        SRC + "request/environ.py",
+        SRC + "request/exclusions.py",
         (('if message.token is not None and "authorization" in vouching:', "if False:"),),
         (
             UNIT + "request/test_requests.py::test_a_token_is_a_header_that_the_project_keeps",
@@ -333,7 +333,7 @@ MESSAGES = (
     Defence(
         (7, 30),
         "a message cannot name a referrer of another origin than its page's",
-        SRC + "request/environ.py",
+        SRC + "request/exclusions.py",
         (('    if not referrer.startswith(f"{base.origin}/"):\n', "    if False:\n"),),
         (
             UNIT + "request/test_requests.py"
@@ -345,7 +345,7 @@ MESSAGES = (
     Defence(
         (7, 30),
         "a message names no referrer without a browser's Origin, or if a proxy sets it",
-        SRC + "request/environ.py",
+        SRC + "request/exclusions.py",
         (("    if not takes_referrer(base, vouching):\n", "    if False:\n"),),
         (
             UNIT + "request/test_requests.py"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wsrequest.request.exclusions import ExcludedPaths, internal_header
+from wsrequest.request.exclusions import ExcludedPaths
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,3 @@ def test_a_path_is_excluded_as_a_proxy_guards_it(excluded: str, path: str, cover
 
 def test_without_paths_nothing_is_excluded() -> None:
     assert not ExcludedPaths() and not ExcludedPaths.of(()).covers("/admin/")
-
-
-@pytest.mark.parametrize("name", ["X-Accel-Redirect", "x-sendfile", "X-LIGHTTPD-send-file"])
-def test_a_header_for_a_proxy_is_found_in_any_case(name: str) -> None:
-    assert internal_header(["Content-Type", name]) == name
-    assert internal_header(["Content-Type", "X-Accel-Buffering", "X-Sendfile-Type"]) is None

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.fixtures import _project as _project
 from wsrequest.errors import AnswerDropped
-from wsrequest.request.sender import FlowController
+from wsrequest.request.flow import FlowController
 
 SECONDS = 5.0
 

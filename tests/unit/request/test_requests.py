@@ -18,14 +18,12 @@ from wsrequest.protocol.messages import Request
 from wsrequest.request.environ import (
     Base,
     WebSocketInfo,
-    check_overrides,
-    check_referrer,
     make_base,
     make_environ,
     request_attributes,
     split_url,
-    takes_referrer,
 )
+from wsrequest.request.exclusions import check_overrides, check_referrer, takes_referrer
 
 ORIGIN = "http://testserver"
 FORM = "application/x-www-form-urlencoded"

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
 
-from wsrequest.request.response import apieces, has_body, headers_of, is_endless, pieces, split
+from wsrequest.request.response import (
+    apieces,
+    has_body,
+    headers_of,
+    internal_header,
+    is_endless,
+    pieces,
+    split,
+)
 
 
 def test_headers_of_keeps_names_as_the_application_wrote_them() -> None:
@@ -152,3 +160,9 @@ def test_apieces_are_cut_as_pieces_are() -> None:
         return [piece async for piece in apieces(StreamingHttpResponse(walk()), 4)]
 
     assert asyncio.run(gather()) == [b"ab", b"cdef", b"gh"]
+
+
+@pytest.mark.parametrize("name", ["X-Accel-Redirect", "x-sendfile", "X-LIGHTTPD-send-file"])
+def test_a_header_for_a_proxy_is_found_in_any_case(name: str) -> None:
+    assert internal_header(["Content-Type", name]) == name
+    assert internal_header(["Content-Type", "X-Accel-Buffering", "X-Sendfile-Type"]) is None
