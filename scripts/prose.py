@@ -97,7 +97,6 @@ PENDING: tuple[str, ...] = (
     "src/wsrequest/subscriptions/resumption.py",
     "src/wsrequest/subscriptions/run.py",
     "src/wsrequest/subscriptions/shared.py",
-    "src/wsrequest/subscriptions/subscription.py",
     "src/wsrequest/templatetags/wsrequest.py",
     "src/wsrequest/test/clients.py",
     "src/wsrequest/test/feed.py",

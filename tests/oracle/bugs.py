@@ -29,10 +29,11 @@ from wsrequest.live.tracking.connection_state import ConnectionState
 from wsrequest.live.tracking.keys import Keys
 from wsrequest.live.tracking.sessions import Sessions, _Contents
 from wsrequest.live.tracking.tracker import installed
-from wsrequest.subscriptions import change_feed
+from wsrequest.subscriptions import change_feed, subscription_set
 from wsrequest.subscriptions import run as run_module
 from wsrequest.subscriptions import subscription as subscription_module
-from wsrequest.subscriptions.subscription import Subscription, Subscriptions
+from wsrequest.subscriptions.subscription import Subscription
+from wsrequest.subscriptions.subscription_set import SubscriptionSet
 from wsrequest.types import Headers
 
 __all__ = ["BUGS", "overflowing"]
@@ -392,7 +393,7 @@ def run_only_once() -> AbstractContextManager[Any]:
 @bug(*(f"/slow/?kind={n}" for n in range(4)))
 def settled_at_once() -> AbstractContextManager[Any]:
     """An answer says that its effect was sent, and does not wait for that."""
-    return put(Subscriptions, "when_settled", lambda found, then: then(True))
+    return put(SubscriptionSet, "when_settled", lambda found, then: then(True))
 
 
 # Who is shown what.
@@ -405,7 +406,7 @@ def wrong_identity() -> AbstractContextManager[Any]:
     def make(key: Any) -> Any:
         return lambda message, names, pairs, identity: key(message, None, (), b"")
 
-    return replacing(subscription_module, "_key", make)
+    return replacing(subscription_set, "_key", make)
 
 
 def _sharing(change: Callable[[Headers], Headers]) -> AbstractContextManager[Any]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from tests.unit.views import STAGES
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
+from wsrequest.connection.live_requests import LiveRequests
 from wsrequest.protocol.messages import Part, Refusal, Response
 from wsrequest.protocol.server_codec import decode_server
 from wsrequest.request.environ import Base, make_base
@@ -75,6 +76,13 @@ class Peer:
         self._changed.set()
 
     # For the test.
+
+    @property
+    def live_requests(self) -> LiveRequests:
+        """The live requests of the connection, which has had one."""
+        found = self.connection.dispatcher._live
+        assert found is not None
+        return found
 
     def say(self, _body: bytes | None = None, **frame: Any) -> None:
         """Send a frame; with ``_body`` a binary one."""

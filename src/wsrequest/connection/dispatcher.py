@@ -8,9 +8,8 @@ import logging
 from contextvars import Context
 from typing import Protocol
 
-import msgspec
-
 from wsrequest.connection.identity import ConnectionIdentity, Host
+from wsrequest.connection.live_requests import LiveRequests
 from wsrequest.connection.send_queue import SendQueue
 from wsrequest.errors import Refused
 from wsrequest.protocol.client_codec import decode_client
@@ -27,12 +26,12 @@ from wsrequest.request.exclusions import check_excluded, check_overrides, check_
 from wsrequest.request.flow import FlowController
 from wsrequest.request.task import RequestTask
 from wsrequest.request.upload import Body
-from wsrequest.subscriptions.barrier import Barrier, told
+from wsrequest.subscriptions.barrier import with_settled
 from wsrequest.subscriptions.run import LiveTask
-from wsrequest.subscriptions.subscription import Subscriptions, too_large_to_subscribe
+from wsrequest.subscriptions.subscription import too_large_to_subscribe
 from wsrequest.types import Frame
 
-__all__ = ["SLOW_READER", "Dispatcher", "Line"]
+__all__ = ["SLOW_READER", "Dispatcher", "DispatcherHost"]
 
 logger = logging.getLogger("wsrequest.connection")
 
@@ -42,7 +41,7 @@ _TASK_BYTES = 1536
 """What an unfinished request takes besides its frames: measured with an upload of no byte."""
 
 
-class Line(Host, Protocol):
+class DispatcherHost(Host, Protocol):
     """The connection that a dispatcher serves."""
 
     send_queue: SendQueue
@@ -66,28 +65,27 @@ class Dispatcher:
     """
 
     __slots__ = (
-        "_account", "_barrier", "_identity", "_is_draining", "_last_look", "_line", "_loop",
-        "_queue_key", "_running", "_send_queue", "_session", "_subscriptions", "_tasks",
-        "_timeouts", "_waiting", "base", "config", "info", "request_attributes", "server",
+        "_account", "_give_up_timer", "_host", "_identity", "_is_draining", "_live", "_loop",
+        "_queue_key", "_running", "_send_queue", "_session", "_tasks", "_timeouts", "_waiting",
+        "base", "config", "info", "request_attributes", "server",
     )  # fmt: skip
 
-    def __init__(self, line: Line, base: Base, info: WebSocketInfo) -> None:
-        self._line, self._send_queue, self._identity = line, line.send_queue, line.identity
-        self._timeouts = line.timeouts
-        self.server, self.config, self.base, self.info = line.server, line.config, base, info
+    def __init__(self, host: DispatcherHost, base: Base, info: WebSocketInfo) -> None:
+        self._host, self._send_queue, self._identity = host, host.send_queue, host.identity
+        self._timeouts = host.timeouts
+        self.server, self.config, self.base, self.info = host.server, host.config, base, info
         self.request_attributes = request_attributes(base, info)
-        self._loop = line.server.pool.loop
-        self._session = Session(line.config.limits)
-        self._account = line.server.account_of(base)
-        self._queue_key = line.server.queue_key_of(base)
+        self._loop = host.server.pool.loop
+        self._session = Session(host.config.limits)
+        self._account = host.server.account_of(base)
+        self._queue_key = host.server.queue_key_of(base)
         self._tasks: dict[Key, RequestTask] = {}  # unfinished for the client
         self._running: dict[RequestTask, None] = {}  # an ordered set, for tasks end in any order
         # A list, for an empty deque takes 700 bytes. At most WSREQUEST_MAX_WAITING are in it.
         self._waiting: list[RequestTask] = []
-        self._subscriptions: Subscriptions | None = None  # made for the first
-        self._barrier: Barrier | None = None
+        self._live: LiveRequests | None = None  # made for the first
         self._is_draining = False
-        self._last_look: asyncio.TimerHandle | None = None  # for tasks that outlive the connection
+        self._give_up_timer: asyncio.TimerHandle | None = None  # for tasks left at the end
 
     # What the client sends.
 
@@ -154,8 +152,8 @@ class Dispatcher:
         elif key is not None and not isinstance(message, Pong):
             if key in self._tasks:
                 self._receive_for_task(self._tasks[key], message)
-            elif self._subscriptions is not None:
-                self._subscriptions.cancel(key)  # nothing else concerns a live request
+            elif self._live is not None:
+                self._live.subscriptions.cancel(key)  # nothing else concerns a live request
 
     def _receive_for_task(self, task: RequestTask, message: Part | Credit | Cancel) -> None:
         # Only progress gives a task more time. Otherwise a client could hold its memory for ever.
@@ -176,8 +174,8 @@ class Dispatcher:
     def _make_live_task(self, key: Key, message: Request) -> LiveTask:
         live = self.server.live
         assert live is not None  # else _check_subscribe has refused it
-        if self._subscriptions is None:
-            self._subscriptions = Subscriptions(self, live)
+        if self._live is None:
+            self._live = LiveRequests(self, self._send_queue, self._identity, live)
         return LiveTask(self, key, message)
 
     def _write_body(self, task: RequestTask, part: bytes, more: bool) -> None:
@@ -197,12 +195,12 @@ class Dispatcher:
             self._reply(encode_server(Credit(id, len(part))))
 
     def _refuse(self, refused: Refused) -> None:
-        self._line.log.refused(refused)
+        self._host.log.refused(refused)
         if refused.code != "id_in_use" and refused.id is not None:
             task = self._tasks.get(refused.id)
             if task is not None:  # a refusal with an id finishes that request (5.1)
                 self._drop(task)
-            elif self._subscriptions is not None and self._subscriptions.cancel(refused.id):
+            elif self._live is not None and self._live.subscriptions.cancel(refused.id):
                 self._session.finish(refused.id)
         self._reply(encode_refused(refused))
 
@@ -211,7 +209,7 @@ class Dispatcher:
         limits = self.config.limits
         if self._send_queue.count > 2 * (limits.in_flight + limits.waiting):
             self._send_queue.discard()
-            self._line.close(SLOW_READER, "too much waits to be read")
+            self._host.close(SLOW_READER, "too much waits to be read")
         else:
             self._send_queue.put(frame)
 
@@ -229,8 +227,8 @@ class Dispatcher:
             self._running[task] = None
             task.is_in_pool = True
             task.cookie = self._identity.cookies.header(task.message.url)
-            if self._subscriptions is not None and isinstance(task, LiveTask):
-                self._subscriptions.begin(task)
+            if self._live is not None and isinstance(task, LiveTask):
+                self._live.subscriptions.begin(task)
             self.server.pool.submit(task, self._queue_key)
 
     def _hold(self) -> None:
@@ -257,8 +255,8 @@ class Dispatcher:
         for task in self._running:
             if task.flow is not None:
                 task.flow.wake()
-        if self._subscriptions is not None:
-            self._subscriptions.go_on()
+        if self._live is not None:
+            self._live.subscriptions.go_on()
 
     # The owner of its tasks.
 
@@ -283,21 +281,22 @@ class Dispatcher:
     def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
         """Send the last frame of a task that is back from its thread."""
         self._running.pop(task, None)
-        if self._last_look is not None and not self._running:
-            self._last_look.cancel()  # it would keep all this alive
+        if self._give_up_timer is not None and not self._running:
+            self._give_up_timer.cancel()  # it would keep all this alive
         if not task.is_dropped:
             if task.set_cookies is not None or task.user is not None:
                 self._learn(task)
-            if isinstance(task, LiveTask):
-                self._live_answered(task, frame)
+            if self._live is not None and isinstance(task, LiveTask):
+                self._live.answered(task, frame)
             elif frame is not None and task.message.settled and not task.has_begun:
                 self._settle(task, frame)
             else:
-                self._answer(task, frame)
+                self.answer(task, frame)
         if self._waiting:
             self._fill()
 
-    def _answer(self, task: RequestTask, frame: Frame | None) -> None:
+    def answer(self, task: RequestTask, frame: Frame | None) -> None:
+        """Finish a task with its last frame."""
         self._forget(task)
         if frame is not None:
             self._send_queue.put(frame, task.context)
@@ -305,67 +304,30 @@ class Dispatcher:
                 self._hold()
 
     def _learn(self, task: RequestTask) -> None:
-        if self._identity.learn(task) and self._subscriptions is not None:
-            self._subscriptions.refresh()
+        if self._identity.learn(task) and self._live is not None:
+            self._live.subscriptions.refresh()
 
     # Live requests.
 
-    def _live_answered(self, task: LiveTask, frame: Frame | None) -> None:
-        assert self._subscriptions is not None  # made with the task
-        if task.needs_sender:  # its body was made where it could not run once more
-            self._subscriptions.abandon(task)
-            self._begin_with_effects(task)
-            return
-        if task.result is not None:
-            frame = self._subscriptions.answered(task)
-        else:
-            self._subscriptions.abandon(task)
-        if task.result is None or frame is not None:
-            self._answer(task, frame)
-        elif self._tasks.pop(task.key, None) is task:
-            self._session.go_live(task.key)
-            self._look_whether_answered()
-        self._subscriptions.renewed(task)
-
-    def _begin_with_effects(self, before: LiveTask) -> None:
-        """Run the first run of a live request once more, as one that the client has sent."""
-        message = msgspec.structs.replace(before.shown_message, rerun="")
-        self._begin_again(LiveTask(self, before.key, message))
-
-    def begin_anew(self, key: Key, message: Request) -> None:
-        """Run a live request that goes on once more as one that the client has sent."""
-        task = LiveTask(self, key, message)
-        task.is_anew = True
-        self._begin_again(task)
-
-    def _begin_again(self, task: LiveTask) -> None:
+    def begin_again(self, task: LiveTask) -> None:
+        """Run the task of a live request that was begun before."""
         task.since = self._loop.time()
         self._tasks[task.key] = task
         self._timeouts.schedule(task.since + self.config.limits.request_seconds)
         self._waiting.append(task)
         self._fill()
 
+    def went_live(self, task: LiveTask) -> None:
+        """Keep the id of a request that its first run has not finished."""
+        if self._tasks.pop(task.key, None) is task:
+            self._session.go_live(task.key)
+            self._check_drained()
+
     def _settle(self, task: RequestTask, frame: Frame) -> None:
-        if self._subscriptions is None or self._is_draining:
-            self._answer(task, told(frame, is_settled=self._subscriptions is None))
-            return
-        if self._barrier is None:
-            self._barrier = Barrier(
-                self._loop, self._answer, self._subscriptions.account, self.config.limits
-            )
-        self._barrier.hold(task, frame, self._subscriptions.when_settled)
-
-    def cookie_for(self, url: str) -> str:
-        """The Cookie header that a request to ``url`` would have now."""
-        return self._identity.cookies.header(url)
-
-    def cookies_end(self) -> float | None:
-        """Epoch seconds at which the first of its cookies expires. None if none does."""
-        return self._identity.cookies.next_end()
-
-    def has_room(self) -> bool:
-        """Whether less waits than may be sent to the client at once."""
-        return self._send_queue.has_room()
+        if self._live is None or self._is_draining:
+            self.answer(task, with_settled(frame, is_settled=self._live is None))
+        else:
+            self._live.settle(task, frame)
 
     def put(self, frame: Frame, context: Context | None = None) -> None:
         """Send a frame behind those that wait; in a context, or in that of the connection."""
@@ -373,18 +335,14 @@ class Dispatcher:
         if self._send_queue.waiting_bytes >= self._send_queue.max_bytes:
             self._hold()
 
-    def show(self, frame: Frame, tag: str | None) -> None:
-        """Send a frame of a live request behind those that wait."""
-        self.put(frame)
-
     def finished(self, key: Key) -> None:
         """A live request has ended; its id is free."""
         self._session.finish(key)
 
     def logged_out(self) -> None:
         """The session's user is gone."""
-        if self._subscriptions is not None:
-            self._subscriptions.logged_out()
+        if self._live is not None:
+            self._live.subscriptions.logged_out()
 
     # How tasks end.
 
@@ -393,11 +351,11 @@ class Dispatcher:
             del self._tasks[task.key]
             self._session.finish(task.key)
         if self._is_draining:
-            self._look_whether_answered()
+            self._check_drained()
 
-    def _look_whether_answered(self) -> None:
+    def _check_drained(self) -> None:
         if self._is_draining and not self._tasks:
-            self._line.all_is_answered()
+            self._host.all_is_answered()
 
     def _drop(self, task: RequestTask) -> bool:
         """Send no more of a task, and end it as soon as that can be.
@@ -408,12 +366,8 @@ class Dispatcher:
         self._forget(task)
         was_dropped = task.is_dropped  # then its id may be another's by now
         task.drop()
-        if self._barrier is not None:
-            self._barrier.drop(task)
-        if isinstance(task, LiveTask) and self._subscriptions is not None:
-            self._subscriptions.abandon(task)
-            if not was_dropped:
-                self._subscriptions.renewed(task)
+        if self._live is not None:
+            self._live.dropped(task, is_first_time=not was_dropped)
         is_untouched = self._withdraw(task)
         if is_untouched:
             task.discard()
@@ -431,7 +385,7 @@ class Dispatcher:
 
     def is_busy(self) -> bool:
         """Whether the client has something to wait for."""
-        return bool(self._tasks) or bool(self._subscriptions)
+        return bool(self._tasks) or (self._live is not None and bool(self._live.subscriptions))
 
     @property
     def has_tasks(self) -> bool:
@@ -455,8 +409,8 @@ class Dispatcher:
         Args:
             endless_only: leave those alone whose answers end by themselves.
         """
-        if self._barrier is not None:
-            self._barrier.flush()
+        if self._live is not None:
+            self._live.flush()
         for task in list(self._tasks.values()):
             if endless_only and not task.is_endless:
                 continue
@@ -471,14 +425,14 @@ class Dispatcher:
     def end(self) -> None:
         """Drop all tasks, for the connection has ended. Safe to call twice."""
         self._waiting.clear()
-        if self._subscriptions is not None:
-            self._subscriptions.end()
+        if self._live is not None:
+            self._live.subscriptions.end()
         for task in list(self._tasks.values()):
             self._drop(task)
         left = [task for task in self._running if task.is_in_pool]
         if left:  # they end by themselves, or their threads are replaced as of any late task
             seconds = self.config.limits.request_seconds
-            self._last_look = self._loop.call_later(seconds, _give_up, left)
+            self._give_up_timer = self._loop.call_later(seconds, _give_up, left)
 
 
 def _give_up(tasks: list[RequestTask]) -> None:

@@ -33,7 +33,7 @@ from wsrequest.server.context import ConnectionConfig, Live, ServerContext
 from wsrequest.server.endpoint import NOT_EMBEDDED
 from wsrequest.server.write_buffer import ResponseBuffer
 from wsrequest.subscriptions.run import LiveTask
-from wsrequest.subscriptions.subscription import Subscriptions
+from wsrequest.subscriptions.subscription_set import SubscriptionSet
 from wsrequest.types import Frame, Receive, Send
 from wsrequest.workers.queue import QueueKey
 
@@ -96,7 +96,7 @@ class SSEResponse:
         )  # fmt: skip
         self._unread: Unread | None = None  # made for the first client that leaves much
         self._live: Live = server.live
-        self._subscriptions = Subscriptions(self, server.live)
+        self._subscriptions = SubscriptionSet(self, server.live)
 
     async def run(self, receive: Receive, message: Request) -> None:
         """Serve it until either side ends it."""
@@ -249,7 +249,7 @@ class SSEResponse:
         """Send a frame as an event."""
         self._send_queue.put(event_of(frame, tag, self._proof))
 
-    def begin_anew(self, key: Key, message: Request) -> None:
+    def restart(self, key: Key, message: Request) -> None:
         """End the stream: a response that has begun can set no cookie, the next one can."""
         self._is_over.set()
 

@@ -15,7 +15,7 @@ from wsrequest.request.budget import Account
 from wsrequest.request.task import RequestTask
 from wsrequest.types import Frame, Limits
 
-__all__ = ["Barrier", "told"]
+__all__ = ["Barrier", "with_settled"]
 
 SETTLE_SECONDS = 5.0  # more than a view should take to run again, less than a person waits for
 
@@ -76,7 +76,7 @@ class Barrier:
         """
         task.has_begun = True  # its view has answered, so no deadline holds any more
         if not self._has_taken(getsizeof(frame)):
-            self._send(task, told(frame, is_settled=False))
+            self._send(task, with_settled(frame, is_settled=False))
             return
         # Only its view needed the rest, which nobody counts.
         task.message = Request(task.message.method, "", task.message.id)
@@ -116,10 +116,10 @@ class Barrier:
     def _end(self, task: RequestTask, is_settled: bool) -> None:
         held = self._pop(task)
         if held is not None:
-            self._send(task, told(held.frame, is_settled=is_settled))
+            self._send(task, with_settled(held.frame, is_settled=is_settled))
 
 
-def told(frame: Frame, *, is_settled: bool) -> Frame:
+def with_settled(frame: Frame, *, is_settled: bool) -> Frame:
     """The frame of a response with the member ``settled``."""
     member = '{"settled":true,' if is_settled else '{"settled":false,'
     return member + frame[1:] if isinstance(frame, str) else member.encode() + frame[1:]

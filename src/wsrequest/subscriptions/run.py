@@ -7,10 +7,9 @@ registry's and the subscriber's.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Container
+from collections.abc import Collection, Container
 from contextlib import AbstractContextManager, nullcontext
-from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
@@ -24,24 +23,20 @@ from wsrequest.live.tracking.reads import ReadSet, reading
 from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
 from wsrequest.request.discarding import Discarded, discarding
-from wsrequest.request.environ import Base, LiveWebSocketInfo, WebSocketInfo, request_attributes
+from wsrequest.request.environ import LiveWebSocketInfo
 from wsrequest.request.response import Outcome
 from wsrequest.request.secrets import csp_nonce, csrf_secret, held_secrets
 from wsrequest.request.sender import ResponseSender
 from wsrequest.request.task import Owner, RequestTask
-from wsrequest.server.context import ConnectionConfig, Live, ServerContext
+from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.subscriptions.cookie_reads import CookieReads, note_cookies
 from wsrequest.subscriptions.resumption import digest_of_cookies, digest_of_request, prove, proven
-from wsrequest.subscriptions.shared import SharedKey, Site, site_of, told_by
-from wsrequest.types import Frame, ReadPredicate
+from wsrequest.subscriptions.shared import SharedKey, Site, evaluate_share_key, site_of
+from wsrequest.types import ReadPredicate
 
 __all__ = [
     "LiveTask",
-    "Place",
-    "Rerun",
-    "Told",
     "check_live",
-    "identity_of",
     "unconditional",
     "without",
 ]
@@ -52,11 +47,9 @@ logger = logging.getLogger("wsrequest.live")
 _CONDITIONAL = frozenset(
     "if-none-match if-modified-since if-match if-unmodified-since if-range range".split()
 )
-# Of one connection or request only: who is at its other end they do not tell.
-_NOBODYS = frozenset(("REMOTE_PORT", "wsgi.input", "wsgi.errors"))
 
 
-class _LiveAnswer(ResponseSender):
+class _LiveSender(ResponseSender):
     __slots__ = ()
     _task: "LiveTask"
     _encodes = False
@@ -76,7 +69,7 @@ class _LiveAnswer(ResponseSender):
         whole, self._whole = self._whole, None
         try:
             if whole is not None:
-                self._task.took(msgspec.structs.replace(whole, body=None), whole.body or b"")
+                self._task.receive(msgspec.structs.replace(whole, body=None), whole.body or b"")
         except Exception as error:
             self.failed(error)
 
@@ -91,7 +84,7 @@ class _LiveAnswer(ResponseSender):
 
     def _begin_head(self, outcome: Outcome) -> None:
         super()._begin_head(outcome)
-        self._task.look_whether_public(self._head())
+        self._task.set_shared_key(self._head())
 
     def _end_whole(self, body: bytes | None) -> None:
         self._whole = msgspec.structs.replace(self._head(), body=body)
@@ -133,7 +126,7 @@ class LiveTask(RequestTask):
         by_session: whether it was answered for a user whom a session named.
         sets_cookies: whether its answer does; a browser's connection is not shown them.
         cookies: which of them it read.
-        is_anew: whether it takes the place of a rerun that could not be sent.
+        is_restart: whether it takes the place of a rerun that could not be sent.
         needs_sender: its body has tokens of a CSRF secret that the visitor does not have, for what
             a run sets is discarded. It is not to be sent.
         discarded: what it wrote to sessions, when that is not to be kept; None when it is.
@@ -142,10 +135,10 @@ class LiveTask(RequestTask):
 
     __slots__ = (
         "_info", "_is_by_http", "_is_stream", "_proven", "_reads", "_request", "_shared_key",
-        "_site", "_uses_token", "by_session", "cookies", "discarded", "head", "is_anew", "live_run",
-        "needs_sender", "proof", "refusal", "result", "sets_cookies", "shown_message",
+        "_site", "_uses_token", "by_session", "cookies", "discarded", "head", "is_restart",
+        "live_run", "needs_sender", "proof", "refusal", "result", "sets_cookies", "shown_message",
     )  # fmt: skip
-    _answer_class = _LiveAnswer
+    _answer_class = _LiveSender
     owner: LiveOwner
 
     def __init__(
@@ -165,7 +158,7 @@ class LiveTask(RequestTask):
         self._is_stream = False
         self._reads = ReadSet()
         self.cookies: CookieReads | None = None
-        self._uses_token = self.needs_sender = self.is_anew = False
+        self._uses_token = self.needs_sender = self.is_restart = False
         self._request: WSGIRequest | None = None
         self._info: LiveWebSocketInfo | None = None
         self._site: Site | None = None
@@ -191,11 +184,11 @@ class LiveTask(RequestTask):
     @property
     def expires_seconds(self) -> float | None:
         """When to run it again, whatever is written; None: never for that reason alone."""
-        told = self._reads.expires_seconds
+        declared = self._reads.expires_seconds
         # A cache may have answered, which nobody sees, even where a middleware in front of it has
         # read something: by HTTP, too, the answer is good for so long.
         fresh = fresh_seconds(self.result.headers) if self.result is not None else None
-        return min((s for s in (told, fresh) if s is not None), default=None)
+        return min((s for s in (declared, fresh) if s is not None), default=None)
 
     def run(self) -> None:
         """Run the request; every statement is looked at."""
@@ -245,7 +238,7 @@ class LiveTask(RequestTask):
             self.live_run.lags = self._reads.lags
         super()._end()
 
-    def took(self, head: Response, body: bytes) -> None:
+    def receive(self, head: Response, body: bytes) -> None:
         """The whole answer is there. In a thread, for its work grows with the body."""
         request, self._request = self._request, None
         assert request is not None  # who has an answer had a request
@@ -267,7 +260,7 @@ class LiveTask(RequestTask):
         if self.result.is_success and not self._reads.is_rerun:
             self.proof = prove(self._digest_of_request(), self._digest_of_cookies())
 
-    def look_whether_public(self, head: Response) -> None:
+    def set_shared_key(self, head: Response) -> None:
         """Note who else may be shown the answer; in the thread that runs the request."""
         request, live = self._request, self.owner.server.live
         assert request is not None and live is not None  # it has a response
@@ -275,12 +268,12 @@ class LiveTask(RequestTask):
         if varying is None or self._site is None or self.sets_cookies:
             return
         try:
-            told = told_by(live.share_key, request)
+            share_key = evaluate_share_key(live.share_key, request)
         except Exception:
             logger.exception("WSREQUEST_LIVE_SHARE_KEY failed: %s is not shared", self.path)
         else:
             message = self.message
-            self._shared_key = SharedKey(self._site, message.url, message.query, told, varying)
+            self._shared_key = SharedKey(self._site, message.url, message.query, share_key, varying)
 
     def prepare(self, request: WSGIRequest) -> None:
         """Watch what the view reads of its connection."""
@@ -289,111 +282,6 @@ class LiveTask(RequestTask):
         request.websocket = self._info  # type: ignore[attr-defined]  # ours
         self._request, self._site = request, site_of(request)
         self.cookies = note_cookies(request)
-
-
-class Told(NamedTuple):
-    """What a run tells of those whom it was for.
-
-    Attributes:
-        names: of the cookies that count for the answer; None for all.
-        cookie: the Cookie header that it had.
-        is_personal: whether the answer is of one connection only.
-    """
-
-    names: frozenset[str] | None
-    cookie: str
-    is_personal: bool
-
-
-class Place(Protocol):
-    """Where a live request is sent from: a connection, or a stream of events."""
-
-    server: ServerContext
-    config: ConnectionConfig
-    base: Base
-    info: WebSocketInfo
-
-
-class Rerun:
-    """A view that is run again, for whoever shares its result. A job of the registry.
-
-    Args:
-        place: of the subscriber whose identity it has.
-        message: its request.
-        cookie: the Cookie header that the subscriber has now.
-        run: the registry's.
-        live: of the service.
-        on_end: called when the registry knows of the end.
-        ask_anew: called instead of sending what only a run with effects can give.
-    """
-
-    __slots__ = (
-        "_ask_anew", "_live", "_on_end", "_run", "_task", "base", "config", "info",
-        "request_attributes", "server",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        place: Place,
-        message: Request,
-        cookie: str,
-        run: Run,
-        live: Live,
-        on_end: Callable[[], None] = lambda: None,
-        ask_anew: Callable[[], None] | None = None,
-    ) -> None:
-        self._on_end, self._ask_anew = on_end, ask_anew
-        self.server, self.config, self.base = place.server, place.config, place.base
-        self.info: WebSocketInfo = place.info.of_live(is_rerun=True)
-        self.request_attributes = request_attributes(self.base, self.info)
-        self._run, self._live = run, live
-        task = LiveTask(self, None, message)
-        self._task: LiveTask | None = task  # until it has ended: it knows this one, too
-        task.discarded = Discarded()
-        task.live_run, task.cookie, task.is_in_pool = run, cookie, True
-        self.server.pool.submit(task, live.queue_key)
-
-    def give_up(self) -> None:
-        """Nobody waits for it any more. Its thread counts as lost until it comes back."""
-        task = self._task
-        if task is None:
-            return
-        if task.withdraw(self._live.queue_key):
-            self._task = None
-            self._live.manager.finished(self._run, None, ())
-            return
-        task.drop()
-        task.give_up()
-
-    # The owner of its call.
-
-    @property
-    def browser_cookies(self) -> None:
-        """None: it issues no tickets."""
-
-    def news_of(self, task: RequestTask) -> list[str]:
-        """None: nobody is there to take what it sets."""
-        return []
-
-    def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
-        """Nothing comes in parts."""
-
-    def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
-        """Tell the registry."""
-        assert isinstance(task, LiveTask)
-        self._task = None
-        if task.needs_sender and self._ask_anew is not None:
-            self._ask_anew()
-            self._live.manager.finished(self._run, None, (), is_moot=True)
-            return
-        self._live.manager.finished(
-            self._run,
-            task.result or task.refusal,
-            task.reads,
-            expires_seconds=task.expires_seconds,
-            observed=Told(task.cookie_names, task.cookie, task.is_personal),
-        )
-        self._on_end()
 
 
 def check_live(reads: Collection[ReadPredicate], expires_seconds: float | None) -> None:
@@ -425,10 +313,3 @@ def without(message: Request, names: Container[str]) -> Request:
     if len(headers) == len(message.headers):
         return message
     return msgspec.structs.replace(message, headers=headers)
-
-
-def identity_of(base: Base) -> bytes:
-    """A digest of all that the handshake says of whoever is at the other end, but the cookies."""
-    told = sorted((key, str(value)) for key, value in base.environ.items() if key not in _NOBODYS)
-    told.append(("origin", str(base.origin)))
-    return blake2b(repr(told).encode(), digest_size=16).digest()

@@ -16,7 +16,15 @@ from wsrequest.protocol.messages import Request
 from wsrequest.request.environ import Base, WebSocketInfo
 from wsrequest.server.context import ConnectionConfig, ServerContext
 
-__all__ = ["ShareKey", "SharedKey", "SharedPlace", "Site", "message_of", "site_of", "told_by"]
+__all__ = [
+    "ShareKey",
+    "SharedKey",
+    "SharedRunContext",
+    "Site",
+    "message_of",
+    "site_of",
+    "evaluate_share_key",
+]
 
 logger = logging.getLogger("wsrequest.live")
 
@@ -52,7 +60,7 @@ class SharedKey(NamedTuple):
     site: Site
     url: str
     query: str
-    told: Hashable
+    share_key: Hashable
     varying: tuple[tuple[str, str | None], ...]
 
 
@@ -65,7 +73,7 @@ def site_of(request: HttpRequest) -> Site | None:
     return Site(request.scheme or "", host, request.get_port(), request.META["SCRIPT_NAME"])
 
 
-def told_by(share_key: ShareKey | None, request: HttpRequest) -> Hashable:
+def evaluate_share_key(share_key: ShareKey | None, request: HttpRequest) -> Hashable:
     """What the project's callable says of a request that its middleware has seen.
 
     Args:
@@ -76,12 +84,12 @@ def told_by(share_key: ShareKey | None, request: HttpRequest) -> Hashable:
         TypeError: it returned what cannot be a key.
         Exception: whatever the callable raises.
     """
-    told = None if share_key is None else share_key(request)
-    hash(told)
-    return told
+    value = None if share_key is None else share_key(request)
+    hash(value)
+    return value
 
 
-class SharedPlace:
+class SharedRunContext:
     """Where a shared run seems to be sent from: nobody's connection.
 
     Args:

@@ -669,7 +669,7 @@ LIMITS = (
     Defence(
         (33,),
         "the cookies of a connection are read once for all its live requests",
-        SRC + "subscriptions/subscription.py",
+        SRC + "subscriptions/subscription_set.py",
         (("        if cookie != self._pairs[0]:\n", "        if True:\n"),),
         (UNIT + "subscriptions/test_loop_work.py::test_the_cookies_of_a_connection_are_read_once",),
     ),

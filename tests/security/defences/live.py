@@ -18,7 +18,7 @@ LIVE = (
     Defence(
         (9,),
         "a rerun saves nothing to a session, and extends none",
-        SRC + "subscriptions/run.py",
+        SRC + "subscriptions/rerun.py",
         (("        task.discarded = Discarded()\n", ""),),
         (
             _RERUNS + "test_a_token_that_is_shown_once_waits_for_the_visitor",
@@ -110,7 +110,7 @@ LIVE = (
     Defence(
         (13,),
         "subscribers that differ only by connection are separated when a view reads the connection",
-        SRC + "subscriptions/subscription.py",
+        SRC + "subscriptions/subscription_set.py",
         (("        if subscription.is_personal:\n", "        if False:\n"),),
         (_SHARED + "test_who_reads_what_its_connection_has_shares_with_nobody[&private]",),
     ),
@@ -195,7 +195,7 @@ LIVE = (
     Defence(
         (10,),
         "a logout ends the user's live requests",
-        SRC + "subscriptions/subscription.py",
+        SRC + "subscriptions/subscription_set.py",
         (("[s for s in self._subscriptions.values() if s.by_session]", "[]"),),
         (_LIVE + "test_a_logout_on_the_own_connection_ends_what_was_answered_for_the_user",),
     ),
@@ -212,7 +212,7 @@ LIVE = (
     Defence(
         (33,),
         "the responses of a connection's live requests have a limit at every version",
-        SRC + "subscriptions/subscription.py",
+        SRC + "subscriptions/subscription_set.py",
         (("if self._held_bytes + _body_bytes(results) > limits.answer_bytes:", "if False:"),),
         (
             _LIVE + "test_what_grows_past_what_may_be_held_is_ended",
@@ -287,7 +287,7 @@ LIVE = (
     Defence(
         (33, 34),
         "what a live request holds counts as long as the request lives",
-        SRC + "subscriptions/subscription.py",
+        SRC + "subscriptions/subscription_set.py",
         (("        self.account.exchange((), results, limits)\n", ""),),
         (_BUDGET + "test_message_and_answer_count_as_long_as_the_request_is_live",),
     ),
@@ -295,7 +295,7 @@ LIVE = (
         (33, 34),
         "what waits for a slow reader of a live request counts",
         SRC + "subscriptions/subscription.py",
-        (("self._home.hold(self, *((result,) if sent is None else (sent, result)))", "pass"),),
+        (("self._owner.hold(self, *((result,) if sent is None else (sent, result)))", "pass"),),
         (_BUDGET + "test_what_waits_for_a_slow_reader_counts_besides_what_it_was_sent",),
     ),
     Defence(
@@ -444,7 +444,7 @@ LIVE = (
     Defence(
         (37,),
         "a live request shares no run with another identity",
-        SRC + "subscriptions/subscription.py",
+        SRC + "subscriptions/subscription_set.py",
         (("headers, message.token, names, pairs, identity", "headers"),),
         (
             _LIVE + "test_visitors_of_different_cookies_never_share",
@@ -456,7 +456,7 @@ LIVE = (
         (37,),
         "a rerun has the identity that the cookies name by then",
         SRC + "connection/dispatcher.py",
-        (("            self._subscriptions.refresh()\n", "            pass\n"),),
+        (("            self._live.subscriptions.refresh()\n", "            pass\n"),),
         (_LIVE + "test_a_cookie_that_an_answer_sets_makes_it_run_as_whom_it_names",),
     ),
     Defence(
@@ -465,7 +465,7 @@ LIVE = (
         SRC + "subscriptions/subscription.py",
         (
             (
-                "        cookie = home.line.cookie_for(self.message.url)\n",
+                "        cookie = owner.host.cookie_for(self.message.url)\n",
                 "        cookie = self.cookie\n",
             ),
         ),
@@ -474,7 +474,7 @@ LIVE = (
     Defence(
         (32, 37),
         "a live request gets a new identity when one of its cookies expires",
-        SRC + "subscriptions/subscription.py",
+        SRC + "subscriptions/subscription_set.py",
         (("loop.call_later(seconds, self.refresh)", "loop.call_later(seconds, int)"),),
         (_LIVE + "test_a_cookie_that_has_ended_is_sent_no_more",),
     ),

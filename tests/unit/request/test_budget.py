@@ -229,8 +229,7 @@ async def test_equal_readers_hold_one_answer() -> None:
             for peer in (one, two):
                 await nth(peer, 4, 2)
             assert server.budget.live_bytes < 200_000
-            subscriptions = one.connection.dispatcher._subscriptions
-            assert subscriptions is not None
+            subscriptions = one.live_requests.subscriptions
             held = {s.held for s in subscriptions._subscriptions.values()}
             assert len(held) == 1
 
@@ -296,7 +295,7 @@ async def test_what_waits_for_a_slow_reader_counts_besides_what_it_was_sent() ->
         await goes_on(peer, 1, "/listed/a/")
         peer.reads.clear()
         peer.say(id=3, url="/listed/b/")
-        await peer.becomes(lambda: not peer.connection.dispatcher.has_room())
+        await peer.becomes(lambda: not peer.connection.dispatcher._send_queue.has_room())
         for letter in "xyz":
             commit(a=letter * 30_000)
         await peer.becomes(lambda: server.budget.live_bytes > 30_000)
@@ -355,7 +354,7 @@ async def held(peer: Peer) -> None:
 
 
 def settling(peer: Peer) -> Any:
-    return peer.connection.dispatcher._barrier
+    return peer.live_requests._barrier
 
 
 @pytest.mark.asyncio

@@ -15,11 +15,12 @@ from tests.unit.fixtures import _project as _project
 from tests.unit.live_views import DATABASE, commit, live_service
 from tests.unit.peer import SECONDS, Peer, connected, happens, opened, pool_open
 from tests.unit.views import STAGES
+from wsrequest.connection.dispatcher import Dispatcher
 from wsrequest.protocol.messages import Refusal, Request, Response
 from wsrequest.protocol.server_codec import decode_server, encode_server
 from wsrequest.request.task import RequestTask
 from wsrequest.subscriptions import barrier
-from wsrequest.subscriptions.barrier import told
+from wsrequest.subscriptions.barrier import with_settled
 
 pytestmark = pytest.mark.asyncio
 
@@ -29,6 +30,12 @@ def _views(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.unit.live_views"
 
 
+def waiting(dispatcher: Dispatcher) -> Any:
+    """The responses that the barrier of a connection holds back."""
+    barrier = None if dispatcher._live is None else dispatcher._live._barrier
+    return {} if barrier is None else barrier._waiting
+
+
 @asynccontextmanager
 async def live(**kwargs: Any) -> AsyncIterator[Peer]:
     async with pool_open(4) as pool, live_service(pool) as server:
@@ -36,7 +43,7 @@ async def live(**kwargs: Any) -> AsyncIterator[Peer]:
             yield peer
         dispatcher = peer.connection.dispatcher
         assert not dispatcher._tasks and not dispatcher._session
-        assert dispatcher._barrier is None or not dispatcher._barrier._waiting
+        assert not waiting(dispatcher)
 
 
 async def goes_on(peer: Peer, id: Any, url: str) -> None:
@@ -51,7 +58,7 @@ def write(peer: Peer, name: str, id: Any = 9, **message: Any) -> None:
 async def is_held(peer: Peer) -> None:
     """Wait until an answer waits."""
     dispatcher = peer.connection.dispatcher
-    await peer.becomes(lambda: dispatcher._barrier is not None and dispatcher._barrier._waiting)
+    await peer.becomes(lambda: waiting(dispatcher))
 
 
 async def goes_on_and_is_held(peer: Peer) -> None:
@@ -276,7 +283,7 @@ async def test_a_connection_that_is_lost_waits_for_no_first_run() -> None:
         await is_held(peer)
         peer.vanish()
         await asyncio.wait([peer.task])
-        assert not peer.connection.dispatcher._barrier._waiting  # type: ignore[union-attr]
+        assert not waiting(peer.connection.dispatcher)
         STAGES["a"].go.set()
 
 
@@ -297,9 +304,9 @@ async def test_it_says_so_where_what_changed_had_no_room() -> None:
         peer.say(id=8, url="/hold/b/", settled=True)
         await happens(STAGES["b"].begun)
         peer.say(id=3, url="/blob/c/?size=1000")
-        await peer.becomes(lambda: not peer.connection.dispatcher.has_room())
+        await peer.becomes(lambda: not peer.connection.dispatcher._send_queue.has_room())
         commit(a=1)
-        live_requests = peer.connection.dispatcher._subscriptions
+        live_requests = peer.live_requests.subscriptions
         assert live_requests is not None
         (changed,) = live_requests._subscriptions.values()
         await peer.becomes(lambda: changed.is_behind)  # the view has run again, for no room
@@ -340,7 +347,7 @@ async def test_a_cancelled_answer_is_not_sent() -> None:
         await goes_on_and_is_held(peer)
         peer.say(id=9, cancel=True)
         await peer.obeyed()
-        assert not peer.connection.dispatcher._barrier._waiting  # type: ignore[union-attr]
+        assert not waiting(peer.connection.dispatcher)
         STAGES["a"].go.set()
         await peer.until(lambda: len(peer.of(1)) == 2)
         await peer.obeyed()
@@ -362,7 +369,7 @@ async def test_a_connection_that_is_lost_waits_for_nothing() -> None:
         await goes_on_and_is_held(peer)
         peer.vanish()
         await asyncio.wait([peer.task])
-        assert not peer.connection.dispatcher._barrier._waiting  # type: ignore[union-attr]
+        assert not waiting(peer.connection.dispatcher)
         STAGES["a"].go.set()
 
 
@@ -398,7 +405,7 @@ async def test_an_answer_that_waits_does_not_hold_its_request() -> None:
         await goes_on_and_is_held(peer)
         write(peer, "b", 10, data="x" * 1000, headers={"X-Long": "y" * 1000})
         await peer.becomes(lambda: waits() == 2)
-        held = peer.connection.dispatcher._barrier._waiting  # type: ignore[union-attr]
+        held = waiting(peer.connection.dispatcher)
         assert [call.message for call in held] == [Request("POST", "", 9), Request("POST", "", 10)]
         assert [call.cookie for call in held] == ["", ""]
         STAGES["a"].go.set()
@@ -481,7 +488,7 @@ async def test_an_answer_in_parts_does_not_wait() -> None:
 )
 @pytest.mark.parametrize("is_settled", [True, False])
 async def test_any_response_can_say_it(message: Response, is_settled: bool) -> None:
-    found = decode_server(told(encode_server(message), is_settled=is_settled))
+    found = decode_server(with_settled(encode_server(message), is_settled=is_settled))
     assert isinstance(found, Response) and not isinstance(found, Refusal)
     assert found.settled is is_settled
     assert (found.id, found.status, found.headers, found.body) == (

@@ -12,7 +12,7 @@ from tests.unit.peer import connected, pool_open
 from wsrequest.live import snapshot as snapshot_module
 from wsrequest.protocol import server_codec
 from wsrequest.request.cookies import cookie_pairs
-from wsrequest.subscriptions import subscription
+from wsrequest.subscriptions import subscription_set
 
 pytestmark = pytest.mark.asyncio
 
@@ -63,7 +63,7 @@ async def test_the_cookies_of_a_connection_are_read_once(monkeypatch: pytest.Mon
     """64 KiB of them were taken apart and sorted for each live request, and for each run."""
     read: list[str] = []
     monkeypatch.setattr(
-        subscription, "cookie_pairs", lambda header: read.append(header) or cookie_pairs(header)
+        subscription_set, "cookie_pairs", lambda header: read.append(header) or cookie_pairs(header)
     )
     cookie = "; ".join(f"name{n}=value" for n in range(1000))
     async with (
@@ -81,4 +81,4 @@ async def test_the_cookies_of_a_connection_are_read_once(monkeypatch: pytest.Mon
         for id in range(10):
             peer.say(id=id, cancel=True)
         await peer.obeyed()
-        assert peer.connection.dispatcher._subscriptions._pairs == ("", {})  # type: ignore[union-attr]
+        assert peer.live_requests.subscriptions._pairs == ("", {})

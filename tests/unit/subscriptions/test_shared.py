@@ -236,7 +236,7 @@ async def test_the_project_tells_apart_who_may_not_share() -> None:
     async with readers(one, two, {}, {}, share_key=tenant) as peers:
         for peer in peers:
             await goes_on(peer)
-        keys = {key.told for key in DATABASE[0].manager._queries if isinstance(key, SharedKey)}
+        keys = {key.share_key for key in DATABASE[0].manager._queries if isinstance(key, SharedKey)}
         assert keys == {"one", "two", ""}
         before = STAGES["a"].count
         commit(a=1)
@@ -244,7 +244,7 @@ async def test_the_project_tells_apart_who_may_not_share() -> None:
             await newest(peer, 1)
         # Nobody's run is of no tenant, so it stands for those who have none; the others part.
         assert STAGES["a"].count - before == 1 + 2 + 2
-        keys = {key.told for key in DATABASE[0].manager._queries if isinstance(key, SharedKey)}
+        keys = {key.share_key for key in DATABASE[0].manager._queries if isinstance(key, SharedKey)}
         assert keys == {""}
 
 

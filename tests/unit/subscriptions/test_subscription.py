@@ -222,8 +222,7 @@ async def test_who_holds_the_answer_is_told_so_and_goes_on() -> None:
         )
         assert again.status == 304 and again.body is None and again.headers["ETag"] == tag
         assert "Content-Length" not in again.headers
-        subscriptions = peer.connection.dispatcher._subscriptions
-        assert subscriptions is not None
+        subscriptions = peer.live_requests.subscriptions
         # Nobody counts them, and only the first version asks.
         assert [s._tags for s in subscriptions._subscriptions.values()] == ["", ""]
         commit(a=list(range(101)))
@@ -334,7 +333,7 @@ async def test_what_a_slow_reader_did_not_see_grow_is_ended() -> None:
         await goes_on(peer, id=2, url="/table/c/")
         peer.reads.clear()
         peer.say(id=3, url="/listed/b/")
-        await peer.becomes(lambda: not peer.connection.dispatcher.has_room())
+        await peer.becomes(lambda: not peer.connection.dispatcher._send_queue.has_room())
         commit(a="x" * 2000, c=1)
         await quiet(peer)
         peer.reads.set()
@@ -633,9 +632,9 @@ async def test_a_run_has_the_cookies_of_its_own_time() -> None:
     async with live() as peer:
         peer.connection.identity.cookies.update(["who=ann; Path=/; Max-Age=60"], "/")
         await goes_on(peer, url="/table/a/")
-        subscriptions = peer.connection.dispatcher._subscriptions
-        assert subscriptions is not None and subscriptions._ending is not None
-        subscriptions._ending.cancel()  # it is late
+        subscriptions = peer.live_requests.subscriptions
+        assert subscriptions._expiry_timer is not None
+        subscriptions._expiry_timer.cancel()  # it is late
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cookies, "time", lambda: time.time() + 61)
             commit(a=1)
@@ -648,8 +647,8 @@ async def test_no_timer_outlives_the_live_requests_that_it_is_for() -> None:
         await goes_on(peer, url="/table/a/")
         peer.say(id=1, cancel=True)
         await peer.obeyed()
-        subscriptions = peer.connection.dispatcher._subscriptions
-        assert subscriptions is not None and subscriptions._ending is None
+        subscriptions = peer.live_requests.subscriptions
+        assert subscriptions._expiry_timer is None
 
 
 async def test_visitors_share_a_run_in_whatever_order_their_cookies_come() -> None:
@@ -669,8 +668,7 @@ async def test_a_cookie_that_is_set_again_moves_nothing() -> None:
         for line in ("csrftoken=abc; Path=/; Max-Age=60", "who=ann; Path=/"):
             name, _, value = line.partition(";")[0].partition("=")
             assert not peer.connection.identity.cookies.update([line], "/"), (name, value)
-        subscriptions = peer.connection.dispatcher._subscriptions
-        assert subscriptions is not None
+        subscriptions = peer.live_requests.subscriptions
         subscriptions.refresh()
         await quiet(peer)
         assert STAGES["a"].count == runs
@@ -805,11 +803,11 @@ async def test_a_slow_reader_is_sent_nothing_for_what_is_again_as_it_was() -> No
         commit(b="x" * 1000)
         peer.reads.clear()
         peer.say(id=2, url="/listed/b/")
-        await peer.becomes(lambda: not peer.connection.dispatcher.has_room())
+        await peer.becomes(lambda: not peer.connection.dispatcher._send_queue.has_room())
         for number in (1, 0):
             commit(a=number)
             await quiet(peer)
-        held = peer.connection.dispatcher._subscriptions
+        held = peer.live_requests.subscriptions
         assert held is not None and not any(s.is_behind for s in held._subscriptions.values())
         peer.reads.set()
         await peer.obeyed()
@@ -822,7 +820,7 @@ async def test_patches_of_a_slow_reader_are_of_what_it_was_sent() -> None:
         held = json.loads((await goes_on(peer, url="/listed/a/", patch="json")).body or b"")
         peer.reads.clear()
         peer.say(id=2, url="/listed/b/")
-        await peer.becomes(lambda: not peer.connection.dispatcher.has_room())
+        await peer.becomes(lambda: not peer.connection.dispatcher._send_queue.has_room())
         for number in (301, 302, 303):
             commit(a=list(range(number)))
             await quiet(peer)

@@ -1,0 +1,345 @@
+"""The live requests of one connection, and what they hold together."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable
+from hashlib import blake2b
+from time import time
+from weakref import WeakKeyDictionary
+
+from wsrequest.errors import Refused
+from wsrequest.live.query import Run, Wait
+from wsrequest.live.round_robin import Turn
+from wsrequest.live.snapshot import Snapshot
+from wsrequest.protocol.messages import Request
+from wsrequest.protocol.server_codec import encode_refused
+from wsrequest.protocol.session import Key
+from wsrequest.request.cookies import cookie_pairs
+from wsrequest.request.environ import Base
+from wsrequest.server.admission import place_of
+from wsrequest.server.context import Live
+from wsrequest.subscriptions.run import LiveTask, check_live
+from wsrequest.subscriptions.subscription import Subscription, SubscriptionHost
+from wsrequest.types import Frame
+
+__all__ = ["SubscriptionSet"]
+
+_LATE_SECONDS = 0.01  # a timer may fire slightly early by the clock that cookies expire by
+_MAX_DELAY_SECONDS = 86_400.0  # that clock may be set, and a loop accepts only so long a delay
+
+# A live request without its texts and its response, in a live query of its own with a few reads.
+_OVERHEAD_BYTES = 4096
+
+# These belong to one connection or request, and do not identify a client.
+_NOT_IDENTITY = frozenset(("REMOTE_PORT", "wsgi.input", "wsgi.errors"))
+
+_Pairs = tuple[tuple[str, str], ...]
+
+
+class SubscriptionSet:
+    """The live requests of one connection. Used on the event loop only.
+
+    Args:
+        host: the connection.
+        live: what the live requests of the process share.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_expiry_timer",
+        "_held_bytes",
+        "_identity",
+        "_pairs",
+        "_restarted",
+        "_subscriptions",
+        "_waits",
+        "account",
+        "host",
+        "live",
+        "turn",
+    )
+
+    def __init__(self, host: SubscriptionHost, live: Live) -> None:
+        self.host, self.live = host, live
+        self._subscriptions: dict[Key, Subscription] = {}
+        self._identity = _identity_of(host.base)
+        address = place_of(host.base.environ.get("REMOTE_ADDR", ""))
+        self.turn = Turn(address or self, self)  # behind a Unix socket there are no addresses
+        self.account = host.server.budget.account_of(address)
+        self._held_bytes = 0  # of the bodies of all held snapshots
+        # Of the last Cookie header: all its cookies, and those with some names.
+        self._pairs: tuple[str, dict[frozenset[str] | None, _Pairs]] = ("", {})
+        self._expiry_timer: asyncio.TimerHandle | None = None  # for the cookie that expires next
+        # The requests whose first runs are under way. What such a run read may be older than a
+        # change made since it began, so that change is not settled before the run is answered.
+        self._begun: set[Key] = set()
+        # The requests that are being restarted. Nothing is settled before they are answered.
+        self._restarted: frozenset[Key] = frozenset()
+        # In order. The caller holds its wait, so a canceled one disappears by itself.
+        self._waits: WeakKeyDictionary[Wait, None] | None = None
+
+    def __len__(self) -> int:
+        """How many are live."""
+        return len(self._subscriptions)
+
+    def begin(self, task: LiveTask) -> None:
+        """Take the position before the first run of a live request. Safe to call twice."""
+        if task.live_run is None:
+            task.live_run = self.live.manager.begin()
+            self._begun.add(task.key)
+
+    def answered(self, task: LiveTask) -> Frame | None:
+        """Take the end of a first run that was not dropped.
+
+        Returns:
+            The frame that ends the request. None if the request is live and its first version
+            was sent.
+        """
+        run, result, head = task.live_run, task.result, task.head
+        assert run is not None  # begin() was called before it ran
+        refused = None
+        if result is not None and head is not None and result.is_success:
+            try:
+                self._go_live(task, result)
+            except Refused as error:
+                refused = error
+                refused.id = task.message.id
+            else:
+                return None
+        self.live.manager.abandon(run)
+        if refused is not None:
+            return encode_refused(refused)
+        if result is None or head is None:
+            return None
+        return result.frame(head)
+
+    def hold(self, subscription: Subscription, *results: Snapshot) -> bool:
+        """Count what a subscription holds from now on. False if it is too much, which ends it."""
+        if subscription.held == results:
+            return True
+        try:
+            self._exchange(subscription, results)
+        except Refused as refused:
+            self._end_all([subscription], refused)
+            return False
+        return True
+
+    def _exchange(self, subscription: Subscription, results: tuple[Snapshot, ...]) -> None:
+        limits = self.host.config.limits
+        before, subscription.held = subscription.held, ()
+        self._held_bytes -= _body_bytes(before)
+        self.account.exchange(before, (), limits)
+        if self._held_bytes + _body_bytes(results) > limits.answer_bytes:
+            most = limits.answer_bytes
+            raise Refused("answer_too_large", f"live answers may have {most} bytes together")
+        self.account.exchange((), results, limits)
+        subscription.held = results
+        self._held_bytes += _body_bytes(results)
+
+    def _go_live(self, task: LiveTask, result: Snapshot) -> None:
+        check_live(task.reads, task.expires_seconds)
+        subscription = Subscription(self, task)
+        self._exchange(subscription, (result,))
+        try:
+            count = _message_bytes(subscription.message, task.cookie)
+            self.account.take(count, self.host.config.limits)
+        except Refused:
+            self._exchange(subscription, ())
+            raise
+        subscription.message_bytes = count
+        self._subscriptions[task.key] = subscription
+        # With the identity that the response was made for. The connection may have another by
+        # now, because this response or one in between set cookies.
+        self.identify(subscription, task.cookie)
+        assert task.live_run is not None
+        self.live.manager.join(
+            subscription, task.live_run, result, task.reads, expires_seconds=task.expires_seconds
+        )
+        self._refresh(subscription)
+        self._watch_cookies()
+
+    def abandon(self, task: LiveTask) -> None:
+        """Drop a first run. Safe to call twice."""
+        if task.live_run is not None:
+            self.live.manager.abandon(task.live_run)
+
+    def cancel(self, key: Key) -> bool:
+        """End a live request that the client has canceled. False if it is not live."""
+        subscription = self._forget(key)
+        if subscription is None:
+            return False
+        self.live.manager.leave(subscription)
+        return True
+
+    def ended(self, subscription: Subscription, frame: Frame, tag: str | None) -> None:
+        """Send the last frame of a request that the server ends, with the ETag of the frame."""
+        if self._forget(subscription.session_key) is not None:
+            self.host.show(frame, tag)
+            self.host.finished(subscription.session_key)
+
+    def go_on(self) -> None:
+        """Send what had no room, since the client has read."""
+        for subscription in list(self._subscriptions.values()):
+            if subscription.is_behind and self.host.has_room():
+                subscription.catch_up()
+
+    def refresh(self) -> None:
+        """Identify all subscriptions again, since the cookies of the connection have changed."""
+        for subscription in list(self._subscriptions.values()):
+            self._refresh(subscription)
+        self._watch_cookies()
+
+    def _watch_cookies(self) -> None:
+        """Refresh once a cookie expires, since a request without it has another identity."""
+        if self._expiry_timer is not None:
+            self._expiry_timer.cancel()
+            self._expiry_timer = None
+        end = self.host.cookies_end() if self._subscriptions else None
+        if end is not None:
+            seconds = min(max(0.0, end - time()) + _LATE_SECONDS, _MAX_DELAY_SECONDS)
+            loop = self.host.server.pool.loop
+            self._expiry_timer = loop.call_later(seconds, self.refresh)
+
+    def run_with_effects(self, subscription: Subscription, run: Run) -> None:
+        """Begin a live request again, as if the client had sent it now.
+
+        Its reruns need what only a run with effects can set. Does nothing if the subscription has
+        moved to another live query.
+        """
+        if subscription.query is not run.query or subscription.query is None:
+            return
+        self._restarted |= {subscription.session_key}
+        self._forget(subscription.session_key)
+        self.live.manager.leave(subscription)
+        self.host.restart(subscription.session_key, subscription.message)
+
+    def first_run_over(self, task: LiveTask) -> None:
+        """Let the waits go on: a first run, or a restart, was answered or dropped."""
+        self._begun.discard(task.key)
+        self._restarted -= {task.key}
+        if self._waits is not None:
+            waits, self._waits = list(self._waits), None
+            for wait in waits:
+                self.live.manager.settle(wait, self._subscriptions.values())
+
+    def update_identity(self, subscription: Subscription) -> None:
+        """Identify a subscription again after a run, since the cookies may have changed."""
+        if subscription.query is not None:
+            self._refresh(subscription)
+
+    def _refresh(self, subscription: Subscription) -> None:
+        before = subscription.key
+        self.identify(subscription, self.host.cookie_for(subscription.message.url))
+        if subscription.key != before:
+            self.live.manager.move(subscription)
+
+    def logged_out(self) -> None:
+        """End what was answered for the session's user, who has logged out."""
+        self._end_all(
+            [s for s in self._subscriptions.values() if s.by_session],
+            Refused("session_ended", "the user has logged out"),
+        )
+
+    def end(self) -> None:
+        """Forget all of them, since the connection has ended. Safe to call twice."""
+        for key in list(self._subscriptions):
+            self.cancel(key)
+            self.host.finished(key)
+
+    def when_settled(self, then: Callable[[bool], None]) -> Wait:
+        """Call ``then`` once the client was sent all changes that are known now.
+
+        Args:
+            then: gets whether all of it had room.
+
+        Returns:
+            The wait, which can be canceled. Changes that are still on their way keep only the
+            wait alive.
+        """
+        subscriptions, manager = self._subscriptions, self.live.manager
+        begun = frozenset(self._begun)  # a run that begins later sees the changes
+
+        def check() -> None:
+            if self._restarted or not begun.isdisjoint(self._begun):
+                wait.renew(check)
+                if self._waits is None:
+                    self._waits = WeakKeyDictionary()
+                self._waits[wait] = None
+            else:
+                then(not any(s.is_behind for s in subscriptions.values()))
+
+        wait = Wait(check)
+        self.live.when_heard(lambda: manager.settle(wait, subscriptions.values()))
+        return wait
+
+    def _forget(self, key: Key) -> Subscription | None:
+        subscription = self._subscriptions.pop(key, None)
+        if subscription is not None:
+            self._exchange(subscription, ())
+            self.account.give(subscription.message_bytes)
+            subscription.message_bytes = 0
+        if not self._subscriptions:
+            self._pairs = ("", {})
+            if self._expiry_timer is not None:
+                self._expiry_timer.cancel()
+                self._expiry_timer = None
+        return subscription
+
+    def _end_all(self, subscriptions: Iterable[Subscription], why: Refused) -> None:
+        for subscription in subscriptions:
+            subscription.end(why)
+            self.live.manager.leave(subscription)
+
+    def identify(self, subscription: Subscription, cookie: str) -> None:
+        """Set the key of a subscription from all that can change its response."""
+        names = subscription.cookie_names
+        pairs = self._pairs_of(cookie, names)
+        identity: Hashable = self._identity
+        if subscription.is_personal:
+            identity = self._identity, self.host.info.connection_id
+        subscription.key = _key(subscription.message, names, pairs, identity)
+
+    def _pairs_of(self, cookie: str, names: frozenset[str] | None) -> _Pairs:
+        """Return the cookies of a header that the view has read.
+
+        A header may have 64 KiB, and each run needs its cookies, so it is parsed once.
+        """
+        if cookie != self._pairs[0]:
+            self._pairs = (cookie, {})
+        known = self._pairs[1]
+        if names not in known:
+            if None not in known:
+                known[None] = cookie_pairs(cookie)
+            if names is not None:
+                known[names] = tuple(pair for pair in known[None] if pair[0] in names)
+        return known[names]
+
+
+def _body_bytes(results: Iterable[Snapshot]) -> int:
+    return sum(len(result.body) for result in results)
+
+
+def _message_bytes(message: Request, cookie: str) -> int:
+    """Return what a live request takes besides its response, with what is stored under its key."""
+    texts = [message.url, message.query, message.token or "", cookie]
+    for name, value in message.headers.items():
+        texts += (name, value)
+    return _OVERHEAD_BYTES + 2 * sum(map(len, texts))  # once in the message, once in its key
+
+
+def _identity_of(base: Base) -> bytes:
+    """Return a digest of all that the handshake says about its client, except the cookies."""
+    facts = sorted(
+        (key, str(value)) for key, value in base.environ.items() if key not in _NOT_IDENTITY
+    )
+    facts.append(("origin", str(base.origin)))
+    return blake2b(repr(facts).encode(), digest_size=16).digest()
+
+
+def _key(
+    message: Request,
+    names: frozenset[str] | None,
+    pairs: _Pairs,
+    identity: Hashable,
+) -> Hashable:
+    headers = tuple(sorted((n.lower(), v) for n, v in message.headers.items()))
+    return message.url, message.query, headers, message.token, names, pairs, identity
