@@ -119,7 +119,7 @@ def test_page_about_the_client_s_source_names_each_module_and_no_other() -> None
 
 
 def test_states_of_a_live_request_are_the_same_everywhere() -> None:
-    """client/tests/polling.test.ts compares those of the client with docs/client.md."""
+    """client/tests/documentation.test.ts compares those of the client with docs/client.md."""
     section = document("PROTOCOL.md").partition("\n4.10 ")[2].partition("\n## ")[0]
     states = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert states == [*LiveState]

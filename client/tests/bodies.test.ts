@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import "../src/upload.js"; // so that it is there at once when it is needed
 import { sendRequest } from "../src/request.js";
 import { begin, byHttp, client, connect, eachAlone, sent, settled, turn } from "./connected.js";
-import { FakeSocket, LIMITS } from "./server.js";
+import { FakeSocket, LIMITS } from "./fakeSocket.js";
 
 eachAlone();
 
@@ -230,35 +230,35 @@ describe("bodies", () => {
       ["an empty body", () => "", [], 1],
     ])("of %s is what the server has taken", async (_, make, expected, frames) => {
       const socket = await connect();
-      const told = vi.fn();
-      const call = client.fetch("/", { method: "POST", body: make(), onUploadProgress: told });
+      const onUploadProgress = vi.fn();
+      const call = client.fetch("/", { method: "POST", body: make(), onUploadProgress });
       await acknowledged(socket, frames);
       await call;
-      expect(told.mock.calls).toEqual(expected);
+      expect(onUploadProgress.mock.calls).toEqual(expected);
     });
 
     test("by HTTP comes with the response", async () => {
       const socket = await connect();
-      const told = vi.fn();
-      const init = { method: "POST", onUploadProgress: told };
+      const onUploadProgress = vi.fn();
+      const init = { method: "POST", onUploadProgress };
       await client.fetch("/", { ...init, body: new Uint8Array(1_000_001) });
       client.close();
       await client.fetch("/", init);
-      expect([socket.sent, told.mock.calls]).toEqual([[], [[1_000_001, 1_000_001]]]);
+      expect([socket.sent, onUploadProgress.mock.calls]).toEqual([[], [[1_000_001, 1_000_001]]]);
     });
 
     test("ends with the call", async () => {
       const socket = await connect();
       const controller = new AbortController();
-      const told = vi.fn();
-      const init = { method: "POST", body: new Uint8Array(150_000), signal: controller.signal, onUploadProgress: told };
+      const onUploadProgress = vi.fn();
+      const init = { method: "POST", body: new Uint8Array(150_000), signal: controller.signal, onUploadProgress };
       const checked = expect(client.fetch("/", init)).rejects.toMatchObject({ name: "AbortError" });
       await sent(socket, 3);
       controller.abort();
       await checked;
       socket.text({ id: 1, credit: 65_536 });
       await settled();
-      expect(told).not.toHaveBeenCalled();
+      expect(onUploadProgress).not.toHaveBeenCalled();
     });
 
     test("may be a function that throws: the call goes on, and the page is told", async () => {

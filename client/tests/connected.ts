@@ -1,7 +1,7 @@
 /** A client with the other end of its socket in the test's own hand, and HTTP that is answered here. */
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { Client, type Options } from "../src/index.js";
-import { FakeSocket } from "./server.js";
+import { FakeSocket } from "./fakeSocket.js";
 
 export const BASE = "http://example.com";
 export const OTHER = "https://other.example";

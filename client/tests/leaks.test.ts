@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { Client } from "../src/index.js";
 import "../src/upload.js"; // so that it is there at once when it is needed
-import { FakeSocket } from "./server.js";
+import { FakeSocket } from "./fakeSocket.js";
 
 const CALLS = 100; // a round, on one connection
 const ROUNDS = 10; // and half as many before

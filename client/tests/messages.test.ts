@@ -22,10 +22,10 @@ test("the tables are read", () => {
 });
 
 test.each(fromServer.filter((each) => !each.refused))("frame is decoded: $name", ({ frame, message }: Case) => {
-  const found = tabled(decode(received(frame)));
+  const decoded = tabled(decode(received(frame)));
   // Members and limits that are not known yet may stay, unlike in any other message.
-  if (found?.["type"] === "Hello") expect(found).toMatchObject(message!);
-  else expect(found).toEqual(message);
+  if (decoded?.["type"] === "Hello") expect(decoded).toMatchObject(message!);
+  else expect(decoded).toEqual(message);
 });
 
 test.each(fromServer.filter((each) => each.refused))("frame is refused: $name", ({ frame, refused }: Case) => {

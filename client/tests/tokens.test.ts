@@ -1,8 +1,8 @@
-/** The token: which call bears it, when it is asked for anew, and when it is forgotten. */
+/** The token: which call has it, when the client gets a new one, and when the client forgets it. */
 import { describe, expect, test, vi } from "vitest";
 import "../src/upload.js"; // so that it is there at once when it is needed
 import { OTHER, begin, byHttp, client, connect, eachAlone, sent, turn } from "./connected.js";
-import { FakeSocket } from "./server.js";
+import { FakeSocket } from "./fakeSocket.js";
 
 eachAlone();
 
@@ -89,17 +89,17 @@ describe("the token of a former visitor", () => {
   });
 
   test("is not put back by a call that asked for it before", async () => {
-    const asked: ((token: string) => void)[] = [];
-    const socket = await connect({ token: () => new Promise<string>((resolve) => asked.push(resolve)) });
+    const resolvers: ((token: string) => void)[] = [];
+    const socket = await connect({ token: () => new Promise<string>((resolve) => resolvers.push(resolve)) });
     const early = client.fetch("/");
-    while (!asked.length) await turn();
+    while (!resolvers.length) await turn();
     socket.drop(4003);
-    asked[0]!("ann");
+    resolvers[0]!("ann");
     await early; // of the visitor that there was; by HTTP, while the socket comes back
     await reopened(socket);
     const late = borne();
-    while (asked.length < 2) await turn();
-    asked[1]!("bob");
+    while (resolvers.length < 2) await turn();
+    resolvers[1]!("bob");
     expect(await late).toBe("bob");
   });
 

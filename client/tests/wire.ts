@@ -1,4 +1,4 @@
-/** Reads tests/wire/*.json; the format is told in the README there. */
+/** Reads tests/wire/*.json; the README there describes the format. */
 import { readdirSync, readFileSync } from "node:fs";
 import { encode, pingFrame, type Bytes, type ClientMessage, type Frame, type ServerMessage } from "../src/messages.js";
 
@@ -52,7 +52,7 @@ function replaced(value: unknown, item: string): unknown {
   if (typeof value === "string") return value.replaceAll("<each>", () => item);
   if (Array.isArray(value)) return value.map((element) => replaced(element, item));
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, found]) => [replaced(name, item), replaced(found, item)]));
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [replaced(name, item), replaced(each, item)]));
 }
 
 function caseOf(file: string, spec: Spec): Case {
@@ -81,8 +81,8 @@ export function cases(): Case[] {
 }
 
 /** What the client decoded, in the words of the tables; null: it is to be ignored. */
-export function tabled(found: ServerMessage): Spec | null {
-  const { id, ping, pong, hello, credit, error, status, body, headers, more, cookies, csrf, version, patch, settled, rerun } = found;
+export function tabled(message: ServerMessage): Spec | null {
+  const { id, ping, pong, hello, credit, error, status, body, headers, more, cookies, csrf, version, patch, settled, rerun } = message;
   if (ping !== undefined) return { type: "Ping", value: ping };
   if (pong !== undefined) return { type: "Pong", value: pong };
   if (hello) return { type: "Hello", ...hello };
@@ -91,13 +91,13 @@ export function tabled(found: ServerMessage): Spec | null {
     const { code, detail, temporary, id: about } = error;
     return { type: "Refusal", id, status, code, detail, temporary: temporary === true, about };
   }
-  const told = { id, ...(more && { more }) };
+  const common = { id, ...(more && { more }) };
   if (status !== undefined) {
     const live = { version, patch: version === undefined ? undefined : patch, settled, rerun };
     const bytes = body?.length ? body : undefined;
-    return { type: "Response", ...told, status, headers, body: bytes, cookies: cookies ?? undefined, csrf: csrf ?? undefined, ...live };
+    return { type: "Response", ...common, status, headers, body: bytes, cookies: cookies ?? undefined, csrf: csrf ?? undefined, ...live };
   }
-  return body && id !== undefined ? { type: "Part", ...told, body } : null;
+  return body && id !== undefined ? { type: "Part", ...common, body } : null;
 }
 
 /** The frame that the client makes of a message of the tables; what is the default it does not write. */

@@ -1,7 +1,7 @@
 /** How a live request begins with what a page shows, and ends: who hears of an error, and what stays after a logout. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Page } from "playwright-core";
-import { startDemo } from "../../client/tests/live.js";
+import { startDemo } from "../../client/tests/demo.js";
 import { useBrowser, useClient } from "./visits.js";
 
 const BUILT = "/static/wsrequest/client.js";

@@ -1,7 +1,7 @@
 /** Live requests in pages of a real browser: what one creates the other shows, by the socket and without one. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Page } from "playwright-core";
-import { startDemo } from "../../client/tests/live.js";
+import { startDemo } from "../../client/tests/demo.js";
 import { reaches, useBrowser, useClient } from "./visits.js";
 
 const BUILT = "/static/wsrequest/client.js";

@@ -2,7 +2,7 @@
 import { request, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BrowserContext, Cookie } from "playwright-core";
-import { startDemo } from "../../client/tests/live.js";
+import { startDemo } from "../../client/tests/demo.js";
 import { Server } from "./servers.js";
 import { useBrowser, useClient } from "./visits.js";
 

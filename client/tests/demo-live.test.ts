@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import type { Client } from "../src/index.js";
-import { startDemo } from "./live.js";
+import { startDemo } from "./demo.js";
 
 interface Page {
   count: number;

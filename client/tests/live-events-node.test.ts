@@ -1,9 +1,9 @@
-/** Live requests by server-sent events, from a real HTTP server in Node; what the client sees of it in detail is in subscriptions.test.ts. */
+/** Live requests by server-sent events, from a real HTTP server in Node; what the client sees of it in detail is in live-events.test.ts. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Client } from "../src/index.js";
-import { FakeSocket } from "./server.js";
+import { FakeSocket } from "./fakeSocket.js";
 
 const requests: IncomingMessage[] = [];
 let answers: ((response: ServerResponse) => void)[];

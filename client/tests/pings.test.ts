@@ -1,7 +1,7 @@
 /** A line that is dead is noticed: within 5 s of use, at a sign of the browser, and within a bound without either. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Client } from "../src/index.js";
-import { FakeSocket } from "./server.js";
+import { FakeSocket } from "./fakeSocket.js";
 
 let client: Client;
 const page = new EventTarget(); // what the browser tells a page of the network and of itself
