@@ -1,1 +1,1 @@
-"""What a process reads and writes, as the project's code does it."""
+"""Records what the project's code reads and writes in this process."""

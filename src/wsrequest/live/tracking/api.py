@@ -1,7 +1,7 @@
-"""What SQL does not show: views say what else their answer depends on, and that it changed.
+"""The functions that views and tasks call to declare what SQL does not show.
 
-Views and tasks call ``depends_on`` and ``invalidate``. Outside of a run, and in a process that
-watches nothing, they do nothing.
+They name further dependencies, report changes, and leave out effects in a rerun. Outside of a run,
+and in a process that tracks nothing, they do nothing.
 """
 
 from decimal import Decimal
@@ -25,17 +25,17 @@ def depends_on(
     seconds: float | Decimal | None = None,
     using: str | None = None,
 ) -> None:
-    """Say that what is being answered depends on more than the statements it ran.
+    """Declare that the current response depends on more than the statements that were run.
 
     Args:
-        tables: models, or names of tables; the request is answered anew when they are written.
-        key: a name of the project's own choice; ``invalidate(key)`` triggers a rerun.
-        seconds: answer anew after this time, for what changes with the clock or cannot tell.
-        using: the alias of the tables' database; that by which Django reads a model, and
-            "default" for a name.
+        tables: models, or names of tables. A write to one of them triggers a rerun.
+        key: a name of the project's own choice. ``invalidate(key)`` triggers a rerun.
+        seconds: run again after this time, for what changes with the clock or cannot be detected.
+        using: the alias of the tables' database. The default is the one from which Django reads a
+            model, and "default" for a name.
 
     Raises:
-        TypeError: ``seconds`` is no real number, or is True or False.
+        TypeError: ``seconds`` is not a real number, or is True or False.
         ValueError: ``seconds`` is not above zero.
     """
     if seconds is not None:
@@ -55,10 +55,10 @@ def depends_on(
 
 
 def invalidate(*keys: str, using: str = DEFAULT_DB_ALIAS) -> None:
-    """Say that something changed that requests depend on by ``depends_on(key=…)``.
+    """Report a change of what requests depend on by ``depends_on(key=…)``.
 
-    Within a transaction of the database ``using`` it is told after the commit, and not at all
-    after a rollback; else at once.
+    Within a transaction of the database ``using``, the change is published after the commit, and
+    not at all after a rollback. Outside of one it is published at once.
     """
     tracker = installed()
     if tracker is None or not keys:
@@ -72,7 +72,8 @@ def invalidate(*keys: str, using: str = DEFAULT_DB_ALIAS) -> None:
 
 
 def _above_zero(seconds: object) -> float:
-    # A Decimal is no Real, since it does not mix with floats; a bool is one by mere descent.
+    # A Decimal is not a Real, because it does not mix with floats. A bool is one by inheritance
+    # only.
     if isinstance(seconds, bool) or not isinstance(seconds, Real | Decimal):
         raise TypeError(f"seconds must be a number, not {seconds!r}")
     if not float(seconds) > 0:

@@ -1,8 +1,8 @@
-"""Calls of a cache's methods: which keys they are for, and for how long they keep a value.
+"""Describes calls of cache methods: which keys they are for, and how long they keep a value.
 
-Owns the operations by name, Django's and those that other packages add, and where their arguments
-stand. Looks at arguments only, and never raises for them: a call that it cannot read is for any
-key.
+It lists the operations by name, those of Django and those that other packages add, with the
+positions of their arguments. It looks at arguments only, and never raises because of them: a call
+that it cannot read is for any key.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,18 +13,18 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 
 __all__ = ["KEEPING", "OPERATIONS", "TELLING", "Call", "Operation"]
 
-_UNKNOWN_SECONDS = 60.0  # of a time that is no number
+_UNKNOWN_SECONDS = 60.0  # for a timeout that is not a number
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a method does, and where its arguments stand behind ``self``.
+    """What a method does, and the positions of its arguments after ``self``.
 
     Attributes:
-        reads, writes: whether it does. Both: it returns what it found or made.
-        names: what the first argument is called, where it is given by name; none: any key.
-        many: whether that is several keys, or a dict of them.
-        version, timeout: positions; None where it takes none.
+        reads, writes: whether it does so. With both, it returns what it found or made.
+        names: the keyword names of the first argument. Empty: the call is for any key.
+        many: the first argument holds several keys, or is a dict of them.
+        version, timeout: positions. None if the method has no such argument.
     """
 
     reads: bool = False
@@ -51,10 +51,10 @@ OPERATIONS: dict[str, Operation] = {
     "set_many": Operation(writes=True, names=("data",), many=True, timeout=1, version=2),
     "delete_many": Operation(writes=True, names=("keys",), many=True, version=1),
     "clear": Operation(writes=True, names=_ANY),
-    # They move a key to another version, so more than one is written.
+    # They move a key to another version, so that they write more than one.
     "incr_version": Operation(reads=True, writes=True, names=_ANY),
     "decr_version": Operation(reads=True, writes=True, names=_ANY),
-    # What Django's own backends throw away when they are full.
+    # What Django's own backends discard when they are full.
     "_cull": Operation(writes=True, names=_ANY),
     # Of other packages.
     "delete_pattern": Operation(writes=True, names=_ANY),
@@ -87,7 +87,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
 }
 KEEPING = frozenset({"set", "add", "get_or_set", "set_many", "touch"})  # for a time
-TELLING = frozenset({"add", "touch", "delete"})  # by False that nothing was changed
+TELLING = frozenset({"add", "touch", "delete"})  # they return False if nothing changed
 
 
 class Call:
@@ -99,7 +99,7 @@ class Call:
         args, kwargs: of the call, without ``self``.
 
     Attributes:
-        args, kwargs: the same, with keys that can be walked twice.
+        args, kwargs: the same, with keys that can be iterated twice.
     """
 
     __slots__ = ("args", "cache", "kwargs", "name", "operation")
@@ -115,18 +115,18 @@ class Call:
         self.args, self.kwargs = args, kwargs
 
     def keys(self) -> list[tuple[str, str]] | None:
-        """Each key as it was given and as the store knows it; None for any."""
+        """Return each key as it was given and as the store knows it. None for any key."""
         try:
             version = self._argument(self.operation.version, "version", None)
             first = self._first()
             given = first if self.operation.many else (first,)
             return [(str(key), str(self.cache.make_key(key, version=version))) for key in given]
-        except Exception:  # the call itself will fail, or knows more than we do
+        except Exception:  # the call itself will fail, or understands more than this code
             return None
 
     @property
     def seconds(self) -> float | None:
-        """How long it keeps a value; None for ever."""
+        """How long it keeps a value. None without a limit."""
         given = self._argument(self.operation.timeout, "timeout", DEFAULT_TIMEOUT)
         if given is DEFAULT_TIMEOUT:
             given = getattr(self.cache, "default_timeout", _UNKNOWN_SECONDS)
@@ -149,6 +149,6 @@ class Call:
 
 
 def _listed(keys: Any) -> Any:
-    """Keys that can be walked twice."""
+    """Return keys that can be iterated twice."""
     is_passing = isinstance(keys, Iterable) and not isinstance(keys, Collection)
     return list(keys) if is_passing else keys

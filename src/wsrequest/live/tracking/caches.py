@@ -1,9 +1,9 @@
-"""Django's caches: which keys a run reads, which keys anybody writes, and when they end.
+"""Tracks Django's caches: the keys that a run reads, all keys that are written, and their expiry.
 
-Owns the backends' classes: their methods are looked at where they are defined, so those of other
-packages are seen too. What Django's ``BaseCache`` does itself is made of them, and stays as it is.
-A cache is written at once, but for the rows of Django's DatabaseCache: these are written with the
-transaction that they are part of.
+It wraps the methods of the backend classes where they are defined, so that backends of other
+packages are tracked, too. Methods that ``BaseCache`` builds from others are left alone. A cache
+write is published at once. Only the rows of Django's DatabaseCache are published with their
+transaction.
 """
 
 import re
@@ -35,20 +35,20 @@ from wsrequest.live.tracking.wrapping import Wrapping
 __all__ = ["THROTTLES", "Caches", "session_places", "store_of"]
 
 THROTTLES = (*COUNTERS, "axes-*")
-"""Keys that are no dependency: counters of throttles, and of django-axes."""
+"""Keys that are not dependencies: counters of throttles, and of django-axes."""
 
 _COUNTING = ("get_or_set", "incr")
 
 _ATTRIBUTE = "_wsrequest_store"
 _LOCAL = f"{CACHES}local:"
-_FAILED = object()  # instead of a result
-_LONG_AGO_SECONDS = -3600.0  # what ended then is gone in any store
+_FAILED = object()  # what expired then is gone in any store
+_LONG_AGO_SECONDS = -3600.0  # what expired then is gone in any store
 
 _Places = list[tuple[str, str | None]]
 
 
 def store_of(settings: Mapping[str, Any], backend: type) -> str:
-    """Return the name of the store behind one of Django's CACHES; aliases may share it.
+    """Return the name of the store behind an entry of CACHES. Several aliases may share a store.
 
     Args:
         settings: of the alias.
@@ -56,7 +56,7 @@ def store_of(settings: Mapping[str, Any], backend: type) -> str:
     """
     places = settings.get("LOCATION", "")
     if isinstance(places, str) and not issubclass(backend, FileBasedCache):
-        places = re.split("[;,]", places)  # as Django's Redis and memcached do
+        places = re.split("[;,]", places)  # as Django's Redis and memcached backends do
     elif not isinstance(places, list | tuple):
         places = (places,)
     found = [str(place) for place in places]
@@ -70,8 +70,8 @@ def session_places(cache: Any, key: str) -> list[str]:
     """Return what stands for the key under which a cache keeps a session, for ``keys.inside``.
 
     Args:
-        cache: of the session's store.
-        key: as the store gives it to the cache.
+        cache: of the session store.
+        key: as the store passes it to the cache.
     """
     name = hashed(str(cache.make_key(key)))
     return [_session_place(store, name) for store in _stores(cache)]
@@ -82,11 +82,11 @@ def _session_place(store: str, key: str) -> str:
 
 
 class Caches:
-    """Watches what goes through ``django.core.cache``.
+    """Tracks what goes through ``django.core.cache``.
 
     Args:
-        keys: where it is noted.
-        ignored: patterns of keys that are no dependency, as the project names them: without
+        keys: records the keys.
+        ignored: patterns of keys that are not dependencies, as the project names them: without
             prefix and version. ``*`` stands for anything.
     """
 
@@ -98,7 +98,7 @@ class Caches:
         self._created: Callable[[str], Any] | None = None
 
     def install(self) -> None:
-        """Watch each cache from its making on, and those of this context that are made."""
+        """Track each cache from its creation, and the existing caches of this context."""
         create = caches.create_connection
 
         def created(alias: str) -> Any:
@@ -109,20 +109,20 @@ class Caches:
 
         self._created = created
         vars(caches)["create_connection"] = created
-        made = vars(caches)["_connections"]  # ``all`` does not say which is which
+        made = vars(caches)["_connections"]  # ``all`` does not say which alias is which
         for alias in caches:
             if hasattr(made, alias):
                 self._watch(alias, caches[alias])
 
     def uninstall(self) -> None:
-        """Leave all classes as they were."""
+        """Restore all classes."""
         if vars(caches).get("create_connection") is self._created:
             del vars(caches)["create_connection"]
         self._created = None
         self._wrapping.undo()
 
     def tables(self) -> dict[str, str]:
-        """The tables of Django's DatabaseCache, each with the store that it is."""
+        """Return the tables of Django's DatabaseCache, each with its store."""
         return {
             folded(settings.get("LOCATION", "")): store_of(settings, BaseDatabaseCache)
             for settings in caches.settings.values()
@@ -131,14 +131,14 @@ class Caches:
 
     def _watch(self, alias: str, cache: Any) -> None:
         if isinstance(cache, DummyCache):
-            return  # keeps nothing
+            return  # it keeps nothing
         try:
             setattr(cache, _ATTRIBUTE, store_of(caches.settings[alias], type(cache)))
         except AttributeError:
-            pass  # no place for it: what it does counts for all stores
+            pass  # the attribute cannot be set, so its calls count for all stores
         for name, operation in OPERATIONS.items():
             if name == "_cull" and isinstance(cache, FileBasedCache):
-                continue  # it only looks whether there is anything to throw away
+                continue  # it only checks whether there is anything to discard
             around = partial(self._around, name)
             late = partial(self._late, name) if operation.writes else None
             for method in (name, f"a{name}"):
@@ -188,7 +188,7 @@ class Caches:
     def _in_database(
         self, original: Any, reads: ReadSet | None, cache: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """Its table is read and written by keys here, not as a whole."""
+        """Run an operation of a database cache, whose table is read and written by keys."""
         stores = _stores(cache)
         if reads is None:
             with inside(*stores):
@@ -201,7 +201,7 @@ class Caches:
             reads.merge(inner, without=frozenset({folded(cache._table)}))
 
     def _late(self, name: str, cache: Any, args: Any, kwargs: Any) -> None:
-        """Somebody has subscribed while it was written."""
+        """Record a write during which the first subscriber arrived."""
         call = Call(name, cache, args, kwargs)
         self._wrote(call, self._places(call), _FAILED)
 
@@ -213,7 +213,7 @@ class Caches:
         written: dict[str, list[str | None]] = {}
         for store, key in places:
             is_sooner = is_kept and key is not None and self._keys.set_end(store, key, seconds)
-            # What is only kept longer is the same to its readers.
+            # For its readers, a value that is only kept longer is the same.
             if call.name != "touch" or is_sooner or result is _FAILED:
                 written.setdefault(store, []).append(key)
         is_session = is_inside(SESSIONS)
@@ -223,7 +223,7 @@ class Caches:
             self._keys.wrote(store, keys, _alias(call.cache))
 
     def _places(self, call: Call) -> _Places:
-        """The stores and keys that a call is for."""
+        """Return the stores and keys that a call is for."""
         keys = call.keys()
         found: list[str | None] = [None]
         if keys is not None:
@@ -232,7 +232,7 @@ class Caches:
 
 
 def _counted(name: str, original: Any, cache: Any, args: Any, kwargs: Any) -> Any:
-    """A call of what ``BaseCache`` makes of a read and a write: a rerun counts for itself only."""
+    """Run a method that ``BaseCache`` builds from others. A rerun counts only for itself."""
     reads = current()
     if reads is not None and reads.is_rerun and not isinstance(cache, DummyCache):
         call = Call(name, cache, args, kwargs)
@@ -247,7 +247,7 @@ def _instead(scratch: Scratch, call: Call, original: Any) -> Any:
 
 
 def _scratch(call: Call, reads: ReadSet) -> Scratch | None:
-    """What stands in for the cache where a rerun counts; None where the call is for the cache."""
+    """Return the stand-in for the cache where a rerun counts. None if the call is for the cache."""
     keys = call.keys()
     if keys is None or not are_counters(given for given, _ in keys):
         return None
@@ -260,20 +260,20 @@ def _scratch(call: Call, reads: ReadSet) -> Scratch | None:
 
 
 def _read(cache: Any, key: Any, version: int | None, default: Any) -> Any:
-    """What a cache holds, for a run that has nothing to do with it."""
+    """Return what a cache holds. The read does not count for the current run."""
     with reading(ReadSet()):
         return cache.get(key, default, version)
 
 
 def _alias(cache: Any) -> str | None:
-    """The database whose transactions a cache's writes are part of."""
+    """Return the database whose transactions include a cache's writes."""
     if isinstance(cache, BaseDatabaseCache):
         return router.db_for_write(cache.cache_model_class)
     return None
 
 
 def _may_lag(cache: Any) -> bool:
-    """Whether it reads from replicas: Django's Redis backend, where there are several servers."""
+    """Whether it reads from replicas: Django's Redis backend with several servers."""
     servers = getattr(cache, "_servers", ())
     return len(servers) > 1 and not isinstance(cache, BaseMemcachedCache)
 
@@ -284,11 +284,11 @@ def _stores(cache: Any) -> Collection[str]:
 
 
 def _all_stores() -> set[str]:
-    """Of a cache that Django did not make: it may be any of them."""
+    """Return all stores, for a cache that Django did not create: it may be any of them."""
     found = set()
     for settings in caches.settings.values():
         try:
             found.add(store_of(settings, import_string(settings["BACKEND"])))
         except ImportError:
-            continue  # Django says so when it is used
+            continue  # Django reports it when the cache is used
     return found

@@ -1,8 +1,8 @@
-"""What a database says of its tables, which the models need not know.
+"""Reads from a database what the models need not know about its tables.
 
-Owns the questions to the catalogs of SQLite and PostgreSQL: types and collations of columns, what
-foreign keys do, which tables are parts of others, what triggers and views name. Asks through a
-cursor of the driver, and knows neither Django nor the project's tables.
+It queries the catalogs of SQLite and PostgreSQL: types and collations of columns, actions of
+foreign keys, partitions and inheritance, and the names in triggers and views. It uses a cursor of
+the driver, and knows neither Django nor the project's tables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from wsrequest.live.sql.tokenizer import NAME, SIGN, WORD, Token, Unparsable, to
 __all__ = ["Catalog", "read_catalog"]
 
 Graph = Mapping[str, frozenset[str]]
-"""Folded names of tables, each with others."""
+"""Folded names of tables, each with other tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,20 @@ class Catalog:
     """The tables of one database at one time. All names are folded, and without schemas.
 
     Attributes:
-        kinds: for each table its columns that are compared as Python compares, and as what:
-            "int", "text", "uuid" or "bool". No generated columns.
+        kinds: for each table, the columns that compare as in Python, each with its kind: "int",
+            "text", "uuid" or "bool". No generated columns.
         referring: each table with those that have a foreign key to it.
-        deleted_with: with those whose rows are changed by the database when some of its own go.
-        updated_with: with those whose rows are changed when one of these columns is: pairs of a
-            column and a table.
-        families: with the tables that hold rows of it, or whose rows it holds: partitions and
-            children by inheritance, parents, and those of the same parents.
-        triggers: tables with triggers, with all words of their texts; None where they cannot be
-            known, since they run what is not written down.
-        views: views, with the words of their text.
-        temporary_is_first: a temporary table is meant where another has its name, as long as a
-            connection does not choose another order of schemas.
+        deleted_with: each table with those whose rows the database changes when rows of it are
+            deleted.
+        updated_with: each table with pairs of a column and a table: the database changes rows of
+            that table when the column changes.
+        families: each table with those that hold rows of it, or whose rows it holds: partitions,
+            children by inheritance, parents, and other children of the same parents.
+        triggers: tables with triggers, with all words of their texts. None if the words cannot be
+            known, because the trigger runs what is not written in it.
+        views: views, with the words of their texts.
+        temporary_is_first: a temporary table is meant where another has the same name, unless a
+            connection chooses another order of schemas.
     """
 
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -48,10 +49,10 @@ class Catalog:
 
 
 def read_catalog(vendor: str, cursor: Any) -> Catalog:
-    """Ask a database.
+    """Query a database.
 
     Args:
-        vendor: as Django calls it, "sqlite" or "postgresql"; of any other nothing is asked.
+        vendor: as Django calls it: "sqlite" or "postgresql". Any other is not queried.
         cursor: of the driver, outside of a transaction.
     """
     if vendor == "sqlite":
@@ -65,7 +66,7 @@ def _rows(cursor: Any, sql: str) -> list[Any]:
 
 
 class _Draft:
-    """A catalog in the making."""
+    """Collects the parts of a catalog."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, dict[str, str]] = {}
@@ -78,7 +79,7 @@ class _Draft:
         self._views: dict[str, set[str]] = {}
 
     def column(self, table: str, column: str, kind: str) -> None:
-        """Add a column; "" for one that cannot be compared. Schemas may have tables of one name."""
+        """Add a column, with "" if it cannot be compared. Schemas may have tables of one name."""
         place = table.casefold(), column.casefold()
         before = self._kinds.setdefault(place[0], {}).setdefault(place[1], kind)
         if before != kind:
@@ -137,7 +138,7 @@ def _frozen(graph: Mapping[str, set[str]]) -> Graph:
 
 
 def _words(text: str, vendor: str) -> set[str] | None:
-    """The words and names of a text; None where they cannot be told."""
+    """Return the words and names of a text. None if they cannot be determined."""
     try:
         return {token.text for token in tokenize(text, vendor) if token.kind in (WORD, NAME)}
     except Unparsable:
@@ -180,16 +181,16 @@ def _read_sqlite(cursor: Any) -> Catalog:
 
 
 def _affinity(declared: str) -> str:
-    """sqlite.org/datatype3.html, 3.1."""
+    """Return the kind of a declared type, by sqlite.org/datatype3.html, 3.1."""
     if "INT" in declared:
         return "int"
     if any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
         return "text"
-    return "bool" if "BOOL" in declared else ""  # a number, of which 0 and 1 are told apart
+    return "bool" if "BOOL" in declared else ""  # a number, where 0 and 1 are distinct
 
 
 def _collated(sql: str) -> set[str] | None:
-    """The columns for which CREATE TABLE names a collation; None where that cannot be told."""
+    """Return the columns for which CREATE TABLE names a collation. None if that is uncertain."""
     try:
         tokens = tokenize(sql, "sqlite")
     except Unparsable:
@@ -204,7 +205,7 @@ def _collated(sql: str) -> set[str] | None:
         if token.kind == WORD and token.text == "collate":
             found.add(column)
         if depth == 0 and token.kind == WORD and token.text == "virtual":
-            return None  # a module of its own compares
+            return None  # its own module compares the values
     return found
 
 
@@ -267,27 +268,27 @@ def _read_postgresql(cursor: Any) -> Catalog:
     triggers = _rows(cursor, _TRIGGERS)
     functions = _Functions(_rows(cursor, _FUNCTIONS) if triggers else ())
     for table, function, language in triggers:
-        # Of those that are written in C, extensions' mostly, the row itself is what they change.
+        # A trigger function in C, usually of an extension, changes the row itself.
         draft.trigger(table, () if language in ("c", "internal") else functions.words(function))
-    # A role, a database and a connection's options may put temporary tables behind others.
+    # A role, a database and connection options may put temporary tables behind others.
     ((path,),) = _rows(cursor, "SELECT current_setting('search_path')")
     return replace(draft.done(), temporary_is_first="pg_temp" not in path.casefold())
 
 
 class _Functions:
-    """The functions of a project's own, by what their texts name."""
+    """The project's own functions, with the names in their texts."""
 
     def __init__(self, found: Iterable[Any]) -> None:
         self._words: dict[int, set[str] | None] = {}
         self._by_name: dict[str, list[int]] = {}
         for oid, name, language, source in found:
             words = _words(source, "postgresql") if language in ("plpgsql", "sql") else None
-            # A text of standard SQL is kept as a tree, and has no source.
+            # A body in standard SQL is stored as a tree, and has no source.
             self._words[oid] = words if words and "execute" not in words else None
             self._by_name.setdefault(name.casefold(), []).append(oid)
 
     def words(self, function: int) -> set[str] | None:
-        """All words of a function, and of those that it may call; None where one is not known."""
+        """Return all words of a function and of those it may call. None if one is not known."""
         result: set[str] = set()
         waiting, seen = [function], {function}
         while waiting:

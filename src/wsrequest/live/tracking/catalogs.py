@@ -1,7 +1,7 @@
-"""The catalogs of the project's databases, as they were when they were last asked.
+"""Caches the catalogs of the project's databases, and refreshes them.
 
-Owns when a database is asked, and by whom: a thread with a connection of its own, so that neither
-the event loop nor a transaction of the project is touched. Until it has answered, nothing is known.
+A database is queried in a thread with a connection of its own, so that neither the event loop nor a
+transaction of the project is affected. Until the answer arrives, nothing is known.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _MARK = "_wsrequest_is_asking"
 
 
 def is_asking(connection: Any) -> bool:
-    """Whether a connection is one by which a catalog is read."""
+    """Whether a connection is one that reads a catalog."""
     return _MARK in vars(connection)
 
 
@@ -35,9 +35,10 @@ class _Entry:
 
     Attributes:
         catalog: None while it is not known.
-        due: monotonic time from which it is to be asked (again).
-        version: grows with each change of the schema; an answer to an older one does not count.
-        loading: set when the thread that asks has ended; None when nobody asks.
+        due: monotonic time of the next query.
+        failures: how many in a row.
+        version: grows with each change of the schema. An answer for an older one does not count.
+        loading: set when the querying thread has ended. None while there is no such thread.
     """
 
     __slots__ = ("catalog", "due", "failures", "loading", "version")
@@ -50,7 +51,7 @@ class _Entry:
 
 
 class Catalogs:
-    """What the databases say, by Django's aliases. From any thread."""
+    """The catalogs of the databases, by Django's aliases. From any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -59,13 +60,13 @@ class Catalogs:
     def of(
         self, connection: BaseDatabaseWrapper, alias: str, *, may_ask: bool, may_wait: bool
     ) -> Catalog | None:
-        """Return what is known of a connection's database, None for nothing.
+        """Return what is known of a connection's database, or None.
 
         Args:
-            connection: any that is open.
+            connection: any open connection to it.
             alias: of its database.
-            may_ask: ask the database, if that is due.
-            may_wait: wait a moment for its answer when nothing is known, but not on an event loop.
+            may_ask: query the database if that is due.
+            may_wait: wait a moment for the answer if nothing is known, but not on an event loop.
         """
         entry = self._entries.get(alias)
         if entry is not None and entry.catalog is not None:
@@ -82,7 +83,7 @@ class Catalogs:
         return entry.catalog
 
     def forget(self, alias: str | None = None) -> None:
-        """Know nothing until a database, or each of them, was asked again: it was migrated."""
+        """Forget one catalog or all of them, because the tables have changed."""
         with self._lock:
             for name, entry in self._entries.items():
                 if alias in (None, name):
@@ -104,7 +105,7 @@ class Catalogs:
                 )
                 try:
                     thread.start()
-                except RuntimeError:  # the system has none, or Python is about to end
+                except RuntimeError:  # the system has no more threads, or Python is about to end
                     entry.loading = None
             return entry, entry.loading
 
@@ -129,7 +130,7 @@ class Catalogs:
             if entry.version == version:
                 entry.failures = 0
                 entry.due = time.monotonic() + REFRESH_SECONDS
-                if entry.catalog != catalog:  # else what was made of it stays
+                if entry.catalog != catalog:  # otherwise what was derived from it stays valid
                     entry.catalog = catalog
 
     def _failed(self, entry: _Entry, alias: str, error: Exception) -> None:
@@ -158,14 +159,15 @@ def _is_on_a_loop() -> bool:
 
 
 def _answer(connection: BaseDatabaseWrapper) -> Catalog:
-    """Ask by a connection of this thread's own."""
+    """Query the database, with a connection of this thread's own."""
     own: Any = connection.copy()
     vars(own)[_MARK] = True
-    # Not one of a pool: the project may hold all of those, and wait for the answer.
+    # Not one from a pool: the project may hold all of those and wait for the answer.
     own.settings_dict.get("OPTIONS", {}).pop("pool", None)
     try:
         own.ensure_connection()
-        cursor = own.connection.cursor()  # the driver's: it is no query of the project's
+        # the driver's cursor, so that it does not count as a query of the project
+        cursor = own.connection.cursor()
         try:
             return read_catalog(own.vendor, cursor)
         finally:

@@ -1,8 +1,8 @@
-"""What one database connection reads and writes, and when its writes are committed.
+"""Tracks one database connection: what it reads and writes, and when its writes are committed.
 
-Owns the execute wrapper and what is put around the connection's own transaction methods, as
-attributes of the instance, so that other connections and Django stay as they are. Whoever puts
-something around the same methods later keeps it.
+It adds an execute wrapper, and wraps the connection's own transaction methods. The wrappers are
+attributes of the instance, so that other connections and Django stay unchanged. Later wrappers of
+other code around the same methods are kept.
 """
 
 import logging
@@ -34,24 +34,24 @@ _logger = logging.getLogger("wsrequest.live")
 ATTRIBUTE = "_wsrequest_tap"
 _NONE: frozenset[str] = frozenset()
 _DEFINING = frozenset({"create", "alter", "drop", "rename"})
-_MAX_COLLECTED = 10_000  # they may be keys, of which there is no end
+_MAX_COLLECTED = 10_000  # they may be keys, whose number is unlimited
 _IDLE, _ACTIVE, _FAILED = 0, 1, 3  # of libpq's PQTRANS_: IDLE, ACTIVE and INERROR
 _OPEN = (_ACTIVE, 2, _FAILED)  # 2 is INTRANS
 
 
 def tap_of(connection: Any) -> "ConnectionTracker | None":
-    """Return the tap of one of Django's connections."""
+    """Return the tracker of one of Django's connections, or None."""
     found: ConnectionTracker | None = vars(connection).get(ATTRIBUTE)
     return found
 
 
 class ConnectionTracker:
-    """Tells a capture what one of Django's connections does.
+    """Reports to a change tracker what one of Django's connections does.
 
     Args:
-        tracker: whom.
+        tracker: the change tracker.
         connection: one of ``django.db.connections``, open.
-        database: the alias that its tables are known by, that of the primary for a replica.
+        database: the alias that its tables are known by. For a replica, that of its primary.
         is_replica: what is read from it may be older than what was written.
     """
 
@@ -64,7 +64,7 @@ class ConnectionTracker:
         # A copy of a connection may have any alias.
         self._alias = connection.alias if connection.alias in connections else database
         self._schema = tracker.schema_of(connection, self._alias, may_wait=False)
-        self._has_defined = False  # tables, by what is pending
+        self._has_defined = False  # tables, in the pending writes
         self.pending = TransactionWrites()
         self.is_running = False  # a statement that the execute wrapper has seen
         self._has_begun = False  # by a statement, on a driver that does not tell
@@ -72,11 +72,11 @@ class ConnectionTracker:
         self._wrapped: dict[str, Any] = {}
         self._passes: Passes = as_it_is
         self._state = ConnectionState()
-        # Of the transaction of a TestCase, which goes on: what was told as committed.
+        # For the transaction of a TestCase, which goes on: what was already published as committed.
         self._collected: set[tuple[str, str | None]] = set()
 
     def attach(self) -> None:
-        """Begin; again after the connection was opened anew, which ends what was under way."""
+        """Start tracking, also after a reconnection, which ends any open transaction."""
         connection = self._connection
         if tap_of(connection) is not self:
             setattr(connection, ATTRIBUTE, self)
@@ -93,7 +93,7 @@ class ConnectionTracker:
             if connection.vendor == "sqlite":
                 self._wrap_create_cursor()
         if self._execute not in connection.execute_wrappers:
-            # First is outermost. Django's execute_wrapper() takes the last away again.
+            # The first one is the outermost. Django's execute_wrapper() removes the last one.
             connection.execute_wrappers.insert(0, self._execute)
         listen(connection.connection, self)
         self._passes = passes_of(connection.vendor, connection.connection)
@@ -102,7 +102,7 @@ class ConnectionTracker:
         self.publish()
 
     def detach(self) -> None:
-        """End. What was put around ours meanwhile stays, and ours passes on."""
+        """Stop tracking. Wrappers that other code put around ours stay, and ours pass calls on."""
         connection = self._connection
         while self._execute in connection.execute_wrappers:
             connection.execute_wrappers.remove(self._execute)
@@ -114,7 +114,7 @@ class ConnectionTracker:
         self.pending.clear()
 
     def publish(self) -> None:
-        """Tell what was written so far."""
+        """Publish what was written so far."""
         self._was_open = False
         if self._has_defined:
             self._has_defined = False
@@ -126,7 +126,7 @@ class ConnectionTracker:
                 self.pending.clear()
 
     def collect(self) -> None:
-        """Tell what was written so far within the transaction of a TestCase, as if committed."""
+        """Publish what the transaction of a TestCase has written, as if it were committed."""
         self._collected |= {
             (change.database, change.table) for change in self.pending.look().changes
         }
@@ -135,18 +135,18 @@ class ConnectionTracker:
         self.publish()
 
     def add_keys(self, keys: Iterable[str | None], database: str = "") -> None:
-        """Tell at the next commit that keys have changed; at once when there is none to come.
+        """Publish at the next commit that keys have changed, or at once if none is to come.
 
         Args:
-            keys: their names; None for any of the database.
-            database: that stands for what they are keys of.
+            keys: their names. None for any key of the database.
+            database: stands for the store of the keys.
         """
         self.pending.add_keys(database, keys, running())
         self._settle()
 
     @property
     def is_open(self) -> bool:
-        """Whether a transaction may be open, so that what was written is not committed yet."""
+        """Whether a transaction may be open, so that its writes are not committed yet."""
         try:
             return not self._is_idle()
         except Exception:  # the driver cannot say
@@ -161,9 +161,9 @@ class ConnectionTracker:
         self._put(name, wrapped)
 
     def _wrap_close_if_obsolete(self) -> None:
-        # Django calls this before and behind each request: what sqlite3's or psycopg2's own
-        # commit() did is told then at the latest. A request that has written nothing pays for it,
-        # too, so it is one call around the original.
+        # Django calls this before and after each request. It is the last moment to notice a
+        # commit() of sqlite3 or psycopg2 themselves. Requests without writes pay for it, too, so it
+        # is one call around the original.
         original, written = self._connection.close_if_unusable_or_obsolete, self.pending.tables
 
         def close_if_obsolete() -> None:
@@ -188,7 +188,7 @@ class ConnectionTracker:
         setattr(self._connection, name, wrapped)
 
     def ran(self, sql: Any, *, is_done: bool = False) -> None:
-        """Take note of what no execute wrapper has seen; None for a text that is not known."""
+        """Record what no execute wrapper has seen. None for an unknown text."""
         if self._tracker.is_active:
             self._look_up_schema()
         statement = ANYTHING if sql is None else self._statement(sql)
@@ -198,7 +198,7 @@ class ConnectionTracker:
         self._settle(statement, sql)
 
     def ended(self, *, may_be_undone: bool) -> None:
-        """Look whether what is pending was committed by the driver."""
+        """Check whether the driver has committed the pending writes."""
         self._catch_up()
         if may_be_undone:
             self._state.forget()
@@ -209,7 +209,10 @@ class ConnectionTracker:
     def _execute(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
-        """The execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/)."""
+        """Run a statement and record it.
+
+        This is the execute wrapper (docs.djangoproject.com/en/stable/topics/db/instrumentation/).
+        """
         if self._tracker.is_active:
             self._look_up_schema()
         if self._state.is_unsettled:
@@ -240,7 +243,7 @@ class ConnectionTracker:
             return result
         finally:
             self.is_running = was_running
-            # Also after an error: part of it may have been done, and telling too much is safe.
+            # Also after an error: part of it may have been done, and publishing too much is safe.
             self._note(statement, params, many, done)
             self._note_state(statement, is_done=done is not None and not is_undone)
             self._settle(statement, sql)
@@ -251,11 +254,11 @@ class ConnectionTracker:
         tells_key = statement.written is not None and bool(statement.written.returning)
         return tells_key or self._is_idle()
 
-    # Noting raises nothing: the statement is the project's, and so is its error.
+    # Recording raises nothing: the statement is the project's, and so is its error.
 
     def _look_up_schema(self) -> None:
         try:
-            # The answer may be waiting for this very thread, when it has written.
+            # The catalog may be waiting for this thread, if it has written.
             may_wait = not self.pending
             self._schema = self._tracker.schema_of(self._connection, self._alias, may_wait=may_wait)
         except Exception:
@@ -276,12 +279,12 @@ class ConnectionTracker:
             if temporary:
                 statement = shared_cache.parse(sql, vendor, names, temporary)
             return state.meant(statement)
-        except Exception:  # bytes, a text that nests too deep for us
+        except Exception:  # bytes, or a text that is nested too deeply for the parser
             return ANYTHING
 
     def _may_hide(self) -> bool:
-        """Whether a temporary table is meant where another has its name."""
-        # What the driver has prepared before may go on with the other one.
+        """Whether a temporary table is meant where another table has the same name."""
+        # A statement that the driver prepared earlier may still use the other table.
         prepares = getattr(self._connection.connection, "prepare_threshold", None) is not None
         return self._schema.temporary_is_first and not (self._state.is_path_set or prepares)
 
@@ -290,7 +293,7 @@ class ConnectionTracker:
         return names.get(self._connection.vendor) or names[""]
 
     def _look_at_state(self) -> None:
-        """Forget what was made in a transaction that has ended, where nobody has seen how."""
+        """Forget what was made in a transaction that has ended unobserved."""
         try:
             if not self._is_in_transaction():
                 self._state.forget()
@@ -298,24 +301,24 @@ class ConnectionTracker:
             self._state.forget()
 
     def _note_state(self, statement: Statement, *, is_done: bool) -> None:
-        """Take note of what a statement did to what only the connection has."""
+        """Record what a statement did to the state of the connection."""
         try:
             state, effects = self._state, statement.effects
             if effects:
-                # In a pipeline it is not known yet what was done.
+                # In a pipeline, it is not known yet what was done.
                 is_done = is_done and not is_piped(self._connection.connection)
                 state.note(statement, is_done)
                 if is_done and state.is_unsettled and not self._is_in_transaction():
                     state.settled()
             if not is_done and state.is_used and (effects or self._status() == _FAILED):
-                state.forget()  # the transaction cannot be committed any more
+                state.forget()  # the transaction can no longer be committed
         except Exception:  # the driver cannot say
             self._state.forget()
 
     def _rolls_back(self) -> bool:
-        """Whether PostgreSQL makes a rollback of a commit, since the transaction has failed.
+        """Whether PostgreSQL turns a commit into a rollback, because the transaction has failed.
 
-        It does not say so.
+        It does not report that.
         """
         try:
             return self._state.is_used and self._status() == _FAILED
@@ -323,7 +326,7 @@ class ConnectionTracker:
             return True
 
     def _is_in_transaction(self) -> bool:
-        """Whether the driver has one open. Unlike ``_is_idle`` it takes no note of that."""
+        """Whether the driver has a transaction open. Unlike ``_is_idle``, it records nothing."""
         connection = self._connection
         driver = connection.connection
         if connection.vendor == "sqlite":
@@ -347,10 +350,13 @@ class ConnectionTracker:
             reads.add(self.database, None)
 
     def _note(self, statement: Statement, params: Any, many: bool, done: Any | None = None) -> None:
-        """Add what a statement wrote to what is pending.
+        """Add what a statement wrote to the pending writes.
 
         Args:
-            done: the driver's cursor, where the database has done it.
+            statement: the statement.
+            params: as the cursor got them.
+            many: it ran once for each item of ``params``.
+            done: the driver's cursor, if the database has executed the statement.
         """
         if statement.writes == _NONE:
             return
@@ -377,11 +383,11 @@ class ConnectionTracker:
         """Whether no row was there to write, as when save() tries UPDATE before INSERT."""
         if not statement.counts or getattr(done, "rowcount", -1) != 0:
             return False
-        # A trigger may write for a statement of no rows, or in place of it.
+        # A trigger may write for a statement without rows, or in place of it.
         return not self._schema.triggered & (statement.writes or _NONE)
 
     def _note_stores(self, tables: Iterable[str], run: object | None) -> None:
-        """Rows of these tables are read by keys, and nobody says which were written."""
+        """Record writes to tables whose rows are read by keys: any key may be written."""
         for table in tables:
             store = self._tracker.stores[table]
             if not is_own_write(store):
@@ -390,7 +396,7 @@ class ConnectionTracker:
     def _rows(
         self, statement: Statement, table: str, params: Any, many: bool, done: Any | None
     ) -> tuple[Row, ...] | None:
-        """The rows that a statement wrote in its table, None for any."""
+        """Return the rows that a statement wrote in its table. None for any row."""
         tracker, written = self._tracker, statement.written
         if written is None or not tracker.is_active:
             return None
@@ -406,18 +412,18 @@ class ConnectionTracker:
         return None
 
     def _catch_up(self) -> None:
-        """Publish what is in a transaction no longer, since the driver has committed by itself."""
+        """Publish what is no longer in a transaction: the driver has committed by itself."""
         try:
             if self.pending and self._is_idle():
                 self.publish()
-        except Exception:  # what the driver cannot say counts as committed
+        except Exception:  # the driver does not know: the writes count as committed
             self.publish()
 
     def _settle(self, statement: Statement | None = None, sql: Any = None) -> None:
         """Publish what is committed."""
         try:
             self._look(statement, sql)
-        except Exception:  # what the driver cannot say counts as committed
+        except Exception:  # the driver does not know: the writes count as committed
             self.publish()
 
     def _look(self, statement: Statement | None, sql: Any) -> None:
@@ -432,60 +438,60 @@ class ConnectionTracker:
         if self._is_idle():
             self.publish()
         elif statement is not None and (statement.commits or _may_commit(statement, sql)):
-            self._publish_so_far()  # and it began again, in the same text
+            self._publish_so_far()  # it began again, in the same text
         elif statement is not None and self._is_under_way():
-            self._publish_so_far()  # of COPY … TO nobody may ever read the end
+            self._publish_so_far()  # the end of COPY … TO may never be read
         elif connection.in_atomic_block:
             blocks = connection.atomic_blocks
             is_collected = self._tracker.collectors or not self._tracker.is_active
             if blocks and blocks[0]._from_testcase and not is_collected:
                 # Django's TestCase never commits, but captureOnCommitCallbacks() runs what was
-                # registered within its block. One for each write, so that none is missing where
-                # a savepoint takes some away.
+                # registered within its block. One hook for each write, so that none is missing if a
+                # savepoint discards some.
                 connection.on_commit(self.publish)
 
     def _publish_so_far(self) -> None:
-        """Tell what was written, and tell it again later: it may be committed only then."""
+        """Publish the writes now and again later: they may be committed only then."""
         if self._tracker.is_active:
             self._tracker.tell(self.pending.look())
 
     def _status(self) -> int:
-        """The transaction status of libpq; -1 where the driver has none."""
+        """Return the transaction status of libpq, or -1 without one."""
         driver = self._connection.connection
         if driver is None or self._connection.vendor != "postgresql":
             return -1
         return int(driver.info.transaction_status)
 
     def _is_idle(self) -> bool:
-        """Whether the database has no transaction open, as far as the driver can tell."""
+        """Whether the database has no transaction open, as far as the driver can say."""
         connection = self._connection
         driver = connection.connection
         if driver is None:
             return True
         if connection.vendor == "sqlite":
-            # Also in an atomic block: where set_autocommit(False) began no transaction, its
+            # Also in an atomic block: after set_autocommit(False) no transaction was begun, so its
             # savepoint is one, and RELEASE commits.
             return not driver.in_transaction
         if connection.vendor == "postgresql":
-            # What is unknown counts as ended, but within a pipeline nobody knows it yet.
+            # An unknown status counts as ended, but within a pipeline it is not known yet.
             if self._status() in _OPEN or is_piped(driver):
                 self._was_open = True
                 return False
-            # The driver begins a transaction of Django's with its first statement only. One that
+            # The driver begins a transaction of Django's only with its first statement. One that
             # was open before was ended by a COMMIT that Django does not know of.
             is_begun = connection.in_atomic_block or not connection.autocommit
             return self._was_open or not is_begun
         return connection.autocommit and not connection.in_atomic_block and not self._has_begun
 
     def _is_under_way(self) -> bool:
-        """Whether rows of a statement are still to come, which PostgreSQL may have committed."""
+        """Whether a statement has more rows to come. PostgreSQL may have committed it already."""
         connection = self._connection
         if connection.in_atomic_block or not connection.autocommit:
             return False
         return self._status() == _ACTIVE and not is_piped(connection.connection)
 
     def _can_roll_back(self) -> bool:
-        # Where it cannot roll back DDL, a DDL statement commits what was written before it.
+        # Without rollback of DDL, a DDL statement commits what was written before it.
         return bool(self._connection.features.can_rollback_ddl)
 
     def _commit(self, commit: Callable[[], None]) -> None:
@@ -517,7 +523,7 @@ class ConnectionTracker:
 
     def _savepoint_rollback(self, rollback: Callable[[str], None], savepoint: str) -> None:
         rollback(savepoint)
-        # What was told of it as committed is taken back.
+        # Undo what was already published as committed.
         for database, table in self._collected:
             self.pending.add(database, table, None, None)
         self._collected.clear()
@@ -538,11 +544,11 @@ class ConnectionTracker:
 
     def _set_autocommit(self, set_autocommit: Callable[[bool], None], autocommit: bool) -> None:
         set_autocommit(autocommit)
-        # SQLite's driver commits what is open when it goes back to autocommit.
+        # SQLite's driver commits an open transaction when it returns to autocommit.
         if autocommit and self.pending and self._is_idle():
             self.publish()
 
 
 def _may_commit(statement: Statement, sql: Any) -> bool:
-    """A text that cannot be read: COMMIT may be among its statements, and BEGIN behind it."""
+    """Whether an unreadable text may contain a COMMIT, with a BEGIN after it."""
     return statement is ANYTHING and "commit" in str(sql).casefold()

@@ -1,10 +1,10 @@
-"""What only one database connection has: its temporary tables, cursors and prepared statements.
+"""Records the state that only one connection has: temporary tables, cursors, prepared statements.
 
-Owns what statements that name those mean on this connection. A temporary table concerns nobody
-else, and hides a table of the project that has its name. What the connection may have lost, by a
-rollback for example, is forgotten: then such a name is the project's table again, or any table,
-which is only more work. A temporary view or trigger is the other way round: it may show or write
-any table, so its name is odd for as long as it may be there. Pure.
+It says what statements with such names mean on this connection. A temporary table concerns no other
+connection, and hides a table of the project with the same name. What the connection may have lost,
+for example by a rollback, is forgotten. Such a name then means the project's table or any table,
+which only causes more work. For a temporary view or trigger the safe side is the opposite: it may
+show or write any table, so its name is odd for as long as it may exist. Pure.
 """
 
 from dataclasses import replace
@@ -15,18 +15,18 @@ __all__ = ["ConnectionState"]
 
 _MOST = 100  # of each kind
 _NONE: frozenset[str] = frozenset()
-# What is temporary may be there after these, whether they were done or not: "forget" stands for
-# what cannot be read, too.
+# After these, something temporary may exist, whether they succeeded or not. "forget" also stands
+# for what cannot be parsed.
 _MAKING = frozenset({"table", "table until commit", "view", "odd", "trigger", "forget"})
 
 
 class ConnectionState:
-    """Of one connection of the driver's, from its opening on.
+    """The state of one connection of the driver, from its opening on.
 
     Attributes:
-        is_used: anything is here by which a name could mean something else.
-        is_unsettled: something was made or dropped in a transaction that is not known to have
-            been committed.
+        is_used: something is recorded that can change the meaning of a name.
+        is_unsettled: something was made or dropped in a transaction that is not known to be
+            committed.
         is_path_set: the connection may have put temporary tables behind others.
     """
 
@@ -51,21 +51,21 @@ class ConnectionState:
     def _begin(self) -> None:
         self._tables: dict[str, bool] = {}  # by exact name: whether the commit drops it
         self._views: set[str] = set()
-        self._cursors: dict[str, tuple[Tables, bool]] = {}  # what is read, whether it is held
+        self._cursors: dict[str, tuple[Tables, bool]] = {}  # what is read, and whether it is held
         self._prepared: dict[str, Statement] = {}
         # By folded name: whether it ends when the name is dropped.
         self._odd: dict[str, bool] = {}
-        self._leaving: set[str] = set()  # odd ones, until their drop is committed
+        self._leaving: set[str] = set()  # odd names, until their drop is committed
         self._is_all_odd = self._has_made = self._has_views = False
         self.is_used = self.is_unsettled = self.is_path_set = False
 
     def temporary(self, statement: Statement, may_hide: bool) -> frozenset[str]:
-        """Return the names in a statement that stand for temporary tables here.
+        """Return the names in a statement that mean temporary tables here.
 
         Args:
-            statement: as it is where nothing is temporary.
-            may_hide: whether a temporary table is meant where another has its name. That other
-                one need not be of a model: then the name is any table.
+            statement: as it is without temporary tables.
+            may_hide: whether a temporary table is meant where another has the same name. That other
+                table need not belong to a model: then the name means any table.
         """
         if not may_hide or not statement.unqualified or not (self._tables or self._views):
             return _NONE
@@ -77,7 +77,7 @@ class ConnectionState:
         )
 
     def meant(self, statement: Statement) -> Statement:
-        """Return what a statement does here: its names may be odd, or not of tables."""
+        """Return what a statement does here: its names may be odd, or not be those of tables."""
         statement = self._resolved(statement)
         if not self._odd and not self._is_all_odd:
             return statement
@@ -89,7 +89,7 @@ class ConnectionState:
         return statement
 
     def _resolved(self, statement: Statement) -> Statement:
-        """What a statement does that fetches from a cursor or executes what is prepared."""
+        """Return what a FETCH from a cursor or an EXECUTE of a prepared statement does."""
         name = statement.executes
         if statement.verb == "fetch" and name in self._cursors:
             return replace(statement, reads=self._cursors[name][0])
@@ -98,11 +98,12 @@ class ConnectionState:
         return statement
 
     def note(self, statement: Statement, is_done: bool) -> None:
-        """A statement was run.
+        """Record a statement that was run.
 
         Args:
             statement: with effects.
-            is_done: the database did it. What failed has made nothing, but may have dropped.
+            is_done: whether the database executed it. A failed statement has made nothing, but may
+                have dropped something.
         """
         for kind, name in statement.effects:
             self.is_unsettled = True
@@ -133,7 +134,7 @@ class ConnectionState:
                 if is_done and kind == "view":
                     self._views.add(name)
             elif kind == "shown":
-                # PostgreSQL makes a view temporary by itself when it shows what is temporary.
+                # PostgreSQL makes a view temporary by itself if it shows something temporary.
                 if self._has_made:
                     self._has_views = True
                     self._be_odd(name.casefold(), ends=True)
@@ -145,14 +146,14 @@ class ConnectionState:
         self._look()
 
     def committed(self) -> None:
-        """The transaction is over, and with it its cursors and some tables."""
+        """Record the end of a transaction, and with it of its cursors and some tables."""
         if self._cursors:
             self._cursors = {name: held for name, held in self._cursors.items() if held[1]}
         if self._tables:
             self._tables = {name: goes for name, goes in self._tables.items() if not goes}
 
     def settled(self) -> None:
-        """No transaction is open, and the last one was committed."""
+        """Record that no transaction is open, and that the last one was committed."""
         self.committed()
         for name in self._leaving:
             self._odd.pop(name, None)
@@ -160,7 +161,7 @@ class ConnectionState:
         self.is_unsettled = False
 
     def forget(self) -> None:
-        """Any of it may be gone, but for what is odd, and what was dropped may be back."""
+        """Record that any of it may be gone, except odd names. What was dropped may be back."""
         for each in (self._tables, self._views, self._cursors, self._prepared, self._leaving):
             each.clear()
         self.is_unsettled = False

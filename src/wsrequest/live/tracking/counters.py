@@ -1,11 +1,11 @@
-"""Counters of throttles during a rerun: each rerun has its own, which end with it.
+"""Gives each rerun its own throttle counters, which end with it.
 
-Owns which cache keys are such counters, and the cache that stands in for the real one. A visitor's
-throttle counts what the visitor sends; a rerun is nobody's request, and strangers' writes could
-use the throttle up. How often a view runs again is limited by the registry's pace.
+A visitor's throttle counts what the visitor sends. A rerun is not such a request, and other users'
+writes could use the throttle up. How often a view runs again is limited by the live query's pace.
+Therefore a cache of the run replaces the real one for the keys of throttles.
 
-What else a project keeps under such a key, a ban say, still holds for a rerun: a key that the run
-has not written is read from the real cache. Only histories and counts begin empty.
+Other values that a project keeps under such a key, for example a ban, still apply to a rerun: a key
+that the run has not written is read from the real cache. Only histories and counts begin empty.
 """
 
 import re
@@ -18,7 +18,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 __all__ = ["COUNTERS", "Scratch", "are_counters"]
 
 COUNTERS = ("throttle*", "rl:*")
-"""Keys of REST framework's throttles and django-ninja's, and of django-ratelimit."""
+"""Keys of the throttles of REST framework and django-ninja, and of django-ratelimit."""
 
 _is_counter = re.compile("|".join(translate(pattern) for pattern in COUNTERS)).match
 _MISSING = object()
@@ -31,14 +31,15 @@ def are_counters(keys: Iterable[str]) -> bool:
 
 
 class Scratch(BaseCache):
-    """A cache of one run, which shows the real one where the run has written nothing.
+    """A cache of one run, which shows the real cache where the run has written nothing.
 
-    REST framework and django-ninja read a history, a list of times, and write a longer one.
-    django-ratelimit, and projects that count by themselves, add or increment. Neither finds what
-    the visitor has used up.
+    REST framework and django-ninja read a history, which is a list of times, and write a longer
+    one. django-ratelimit, and projects that count by themselves, add or increment. Neither sees
+    what the visitor has used up.
 
     Args:
-        read: returns what the real cache holds of a key and version, or the default given last.
+        read: returns what the real cache holds for a key and version, or the default, its last
+            argument.
     """
 
     def __init__(self, read: Callable[[Any, int | None, Any], Any]) -> None:
@@ -48,7 +49,7 @@ class Scratch(BaseCache):
         self._is_cleared = False
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        """Return a value of the run, or else of the real cache, unless that is a history."""
+        """Return a value of the run, or else of the real cache, unless it is a history."""
         name = self.make_key(key, version)
         if name in self._held:
             value = self._held[name]
@@ -61,16 +62,16 @@ class Scratch(BaseCache):
     def get_or_set(
         self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> Any:
-        """Return a value of the run, and begin one without."""
+        """Return a value of the run, and set it if it does not exist."""
         if not self._has(key, version):
             self.set(key, default() if callable(default) else default, timeout, version)
         return self._held[self.make_key(key, version)]
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> Any:
-        """Count on from a value of the run.
+        """Increment a value of the run.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there is no such value.
         """
         if not self._has(key, version):
             raise ValueError(f"Key '{key}' not found")
@@ -79,17 +80,17 @@ class Scratch(BaseCache):
         return self._held[name]
 
     async def aget_or_set(self, *args: Any, **kwargs: Any) -> Any:
-        """The same for ``aget_or_set``."""
+        """See ``get_or_set``."""
         return self.get_or_set(*args, **kwargs)
 
     async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> Any:
-        """The same for ``aincr``."""
+        """See ``incr``."""
         return self.incr(key, delta, version)
 
     def set(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> None:
-        """Keep a value. The run ends before any time-out."""
+        """Keep a value. The run ends before any timeout."""
         self._held[self.make_key(key, version)] = value
 
     def add(
@@ -102,7 +103,7 @@ class Scratch(BaseCache):
         return True
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Say whether there is a value."""
+        """Return whether there is a value."""
         return self._has(key, version)
 
     def delete(self, key: Any, version: int | None = None) -> bool:
@@ -112,7 +113,7 @@ class Scratch(BaseCache):
         return is_there
 
     def clear(self) -> None:
-        """Forget all, for this run."""
+        """Forget all values, for this run."""
         self._held.clear()
         self._is_cleared = True
 

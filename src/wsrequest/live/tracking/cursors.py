@@ -1,8 +1,8 @@
-"""Cursors that tell of what Django's execute wrappers do not see.
+"""Reports what Django's execute wrappers do not see, by wrapping cursors of the drivers.
 
-Owns the rows that SQLite has to give before it commits, what a connection of psycopg 3 runs and
-commits by its own methods, and SQLite's ``executescript``. Other drivers' ``callproc``, psycopg2's
-copy methods and a cursor that was made from another driver's connection itself go unseen.
+That is: rows that SQLite returns before it commits, what a connection of psycopg 3 runs and commits
+by its own methods, and SQLite's ``executescript``. Not seen are ``callproc`` of other drivers, the
+copy methods of psycopg2, and cursors that are made directly from another driver's connection.
 """
 
 from collections.abc import Iterator
@@ -17,30 +17,31 @@ _COPY_OUT = 3  # of libpq's PGRES_
 
 
 class Listener(Protocol):
-    """Who is told. Its methods raise nothing."""
+    """Receives the reports. Its methods raise nothing."""
 
     is_running: bool
-    """Whether what runs now is known already."""
+    """Whether the statement that runs now is already being recorded."""
 
     def ran(self, sql: Any, *, is_done: bool = False) -> None:
-        """A text was run; None when the text is not known.
+        """Record a text that was run. None if the text is unknown.
 
-        It is told twice where rows come one by one: with the first, by which the database may have
-        committed what the text writes, and after the last.
+        It is called twice where rows arrive one by one. With the first row, the database may have
+        committed what the text writes. The second call comes after the last row.
 
         Args:
-            is_done: the database has said that it did it.
+            sql: the text.
+            is_done: the database has confirmed that it executed the text.
         """
 
     def ended(self, *, may_be_undone: bool) -> None:
-        """A transaction may have ended, with or without what was done in it."""
+        """Record that a transaction may have ended, with or without its writes."""
 
 
 class Fetched:
-    """A cursor of SQLite whose rows are fetched already.
+    """A cursor of SQLite whose rows are already fetched.
 
-    In autocommit INSERT … RETURNING is committed when its last row is fetched, which is after
-    every execute wrapper has come back.
+    In autocommit, INSERT … RETURNING is committed when its last row is fetched. That is after every
+    execute wrapper has returned.
     """
 
     def __init__(self, cursor: Any) -> None:
@@ -59,7 +60,7 @@ class Fetched:
         return next(self._cursor if self._rows is None else self._rows)
 
     def execute(self, *args: Any) -> "Fetched":
-        """Run another statement, whose rows are the driver's affair again."""
+        """Run another statement, whose rows come from the driver again."""
         self._rows = None
         self._cursor.execute(*args)
         return self
@@ -71,7 +72,7 @@ class Fetched:
         return self
 
     def fetchone(self) -> Any:
-        """Return the next row, None after the last."""
+        """Return the next row, or None after the last."""
         return next(self, None)
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
@@ -80,15 +81,15 @@ class Fetched:
         return [row for _, row in zip(range(count), self, strict=False)]
 
     def fetchall(self) -> list[Any]:
-        """Return all rows that are left."""
+        """Return all remaining rows."""
         return list(self)
 
 
 def first_row(cursor: Any) -> Any:
-    """Return the only row that a driver's cursor has to give, and leave it there; else None."""
+    """Return the only row of a driver's cursor without consuming it, or None."""
     if isinstance(cursor, Fetched):
         return cursor.first
-    # The rows of psycopg's cursors are here already, and can be gone back to.
+    # The rows of psycopg's cursors are already here, and the cursor can be moved back.
     if cursor.rowcount != 1 or not hasattr(cursor, "scroll"):
         return None
     row = cursor.fetchone()
@@ -97,11 +98,11 @@ def first_row(cursor: Any) -> Any:
 
 
 def listen(connection: Any, listener: Listener) -> None:
-    """Let a psycopg 3 connection tell what is run without Django, and what ends by its own means.
+    """Make a psycopg 3 connection report what runs without Django, and what its own methods end.
 
     Args:
-        connection: the driver's; any other is left as it is.
-        listener: is told, instead of whoever was told before.
+        connection: of the driver. Any other kind is left alone.
+        listener: receives the reports, in place of the previous one.
     """
     factory = getattr(connection, "cursor_factory", None)
     if not (isinstance(factory, type) and hasattr(factory, "copy")):
@@ -116,12 +117,12 @@ def listen(connection: Any, listener: Listener) -> None:
 
 
 def is_piped(connection: Any) -> bool:
-    """Whether a connection of psycopg 3 is in a pipeline, so that nobody knows yet what is done."""
+    """Whether a connection of psycopg 3 is in a pipeline, where it is unknown what is done."""
     return bool(getattr(getattr(connection, "pgconn", None), "pipeline_status", 0))
 
 
 def listen_to_cursor(cursor: Any, listener: Listener) -> None:
-    """Let a cursor of SQLite tell what its ``executescript`` ran."""
+    """Make a cursor of SQLite report what its ``executescript`` ran."""
     cls: Any = type(cursor)
     if hasattr(cls, "executescript"):
         cursor.__class__ = _telling_script(cls)
@@ -155,7 +156,7 @@ def _telling(factory: Any) -> Any:
     if getattr(factory, ATTRIBUTE, False):
         return factory
 
-    class TellingCursor(factory):  # type: ignore[misc]  # a class of the driver's
+    class TellingCursor(factory):  # type: ignore[misc]  # a class of the driver
         def execute(self, query: Any, *args: Any, **options: Any) -> Any:
             listener = getattr(self.connection, ATTRIBUTE)
             if listener.is_running:  # by Django's cursor, and so by the execute wrapper
@@ -211,7 +212,7 @@ def _telling(factory: Any) -> Any:
 
 @lru_cache
 def _telling_script(cls: Any) -> Any:
-    class TellingCursor(cls):  # type: ignore[misc]  # a class of the driver's
+    class TellingCursor(cls):  # type: ignore[misc]  # a class of the driver
         def executescript(self, script: Any) -> Any:
             try:
                 return super().executescript(script)

@@ -1,7 +1,7 @@
-"""Which of Django's aliases are one database.
+"""Finds out which of Django's aliases are the same database.
 
-Owns what DATABASES tell of that: where a file lies, or where a server listens. Two names of one
-host cannot be told to be one, which is what check W018 is for.
+It compares what DATABASES says: the place of a file, or the address of a server. It cannot know
+that two names of a host are the same. Check W018 covers that case.
 """
 
 import os
@@ -14,7 +14,7 @@ __all__ = ["are_likely_copies", "place_of"]
 
 _LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _PORTS = {"postgresql": "5432", "mysql": "3306", "oracle": "1521"}
-# By what the engine's path holds: GIS and the engines of other packages have names of their own.
+# Matched within the engine's path: GIS and engines of other packages have their own names.
 _KINDS = {"sqlite": "sqlite", "spatialite": "sqlite", "mysql": "mysql", "oracle": "oracle"}
 _KINDS |= {"postgresql": "postgresql", "postgis": "postgresql", "psycopg": "postgresql"}
 
@@ -22,10 +22,12 @@ Place = tuple[str, ...]
 
 
 def place_of(parameters: Mapping[str, Any]) -> Place | None:
-    """Return where a database is; equal for two of DATABASES that are one. None: nowhere else.
+    """Return the place of a database. None if no other alias can share it.
+
+    The places of two aliases are equal if both are the same database.
 
     Args:
-        parameters: one of Django's DATABASES, with its defaults.
+        parameters: an entry of Django's DATABASES, with its defaults.
     """
     name, kind = str(parameters.get("NAME") or ""), _kind(parameters)
     if kind == "sqlite":
@@ -38,7 +40,7 @@ def place_of(parameters: Mapping[str, Any]) -> Place | None:
 
 
 def are_likely_copies(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two databases have one name on two servers, as a primary and its replica have."""
+    """Whether two databases have the same name on two servers, like a primary and its replica."""
     places = place_of(one), place_of(other)
     if None in places or places[0] == places[1]:
         return False

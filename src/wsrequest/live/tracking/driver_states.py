@@ -1,7 +1,7 @@
-"""What is known of each of a driver's connections, also while none of Django's has it.
+"""Keeps the state of each of a driver's connections, also while Django does not use it.
 
-Owns which state belongs to which connection. A pool hands one connection to request after request.
-What a request has made there by SQL, and has not taken away, is there for the next one.
+A pool hands one connection to request after request. What a request has made there by SQL, and has
+not removed, is there for the next one.
 """
 
 from typing import Any
@@ -24,36 +24,36 @@ class DriverStates:
         self._states: WeakKeyDictionary[Any, ConnectionState] = WeakKeyDictionary()
 
     def take(self, driver: Any) -> ConnectionState:
-        """Return the state of a connection that one of Django's connections has got.
+        """Return the state of a driver's connection that one of Django's connections has got.
 
         Args:
-            driver: a connection of the driver's. Nobody else uses it.
+            driver: a connection of the driver. No other code uses it at this time.
         """
         try:
             state = self._states.setdefault(driver, ConnectionState())
-        except TypeError:  # sqlite3's take no weak reference
+        except TypeError:  # the connections of sqlite3 cannot be weakly referenced
             return ConnectionState()
-        # A pool may have reset it unseen: what is certain of a temporary table is so no longer.
+        # A pool may have reset it unseen: what was certain about temporary tables no longer is.
         state.forget()
         return state
 
     def clear(self) -> None:
-        """Nobody watches the connections any more, so nothing is known of them."""
+        """Forget all states, because nobody tracks the connections any more."""
         self._states = WeakKeyDictionary()
 
 
 def leave(driver: Any, state: ConnectionState) -> None:
-    """One of Django's connections is about to close a connection, or to give it to its pool.
+    """Prepare for the moment when Django closes a connection, or gives it to its pool.
 
     Args:
-        driver: a connection of the driver's.
-        state: of that. What else is run there is noted in it.
+        driver: a connection of the driver.
+        state: of that connection. What else runs there is recorded in it.
     """
     listen(driver, _Left(state))
 
 
 class _Left:
-    """Listens to a connection that none of Django's has: to a pool's ``reset``, for example."""
+    """Listens to a connection that Django does not use, for example to a pool's ``reset``."""
 
     is_running = False
 
@@ -61,12 +61,12 @@ class _Left:
         self._state = state
 
     def ran(self, sql: Any, *, is_done: bool = False) -> None:
-        """A text was run."""
+        """Record a text that was run."""
         try:
             text = sql if isinstance(sql, str) else sql.as_string(None)
             self._state.note(shared_cache.parse(text, "postgresql", _NO_NAMES), is_done)
-        except Exception:  # bytes, a text that nests too deep for us
+        except Exception:  # bytes, or a text that is nested too deeply for the parser
             self._state.forget()
 
     def ended(self, *, may_be_undone: bool) -> None:
-        """A transaction may have ended. The next one to take the connection expects nothing."""
+        """Ignore the end of a transaction: the next user of the connection expects nothing."""

@@ -1,8 +1,9 @@
-"""Keys of stores that are no tables: caches, sessions, what Django remembers in the process.
+"""Tracks keys of stores that are not tables: caches, sessions, and caches of Django's models.
 
-Owns how a key is named in ``Read`` and ``TableChange``, which keys any live run of this process has
-read, and when a written key is told: at once, or with the transaction that writes it. Which
-operations read and write keys is known to ``caches``, ``sessions`` and ``remembered``.
+It defines how a key is named in ``ReadPredicate`` and ``TableChange``, remembers which keys any
+live run of this process has read, and decides when a written key is published: at once, or with its
+transaction. The operations that read and write keys are wrapped in ``caches``, ``sessions`` and
+``model_caches``.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,21 +33,21 @@ __all__ = [
 ]
 
 CACHES = "cache:"
-"""The databases of cache keys begin so; the name of the store follows."""
+"""The databases of cache keys begin with this. The name of the store follows."""
 SESSIONS = "session:"
-"""The database of session keys, whatever keeps the sessions."""
+"""The database of session keys, whatever stores the sessions."""
 REMEMBERED = "remembered:"
-"""The database of what Django keeps in a process. Its tables are those of the models."""
+"""The database of what Django caches of its models in the process."""
 
-_MAX_KNOWN = 50_000  # keys that runs have read; from then on any key counts as read
-_MAX_DEADLINES = 10_000  # keys whose end is known, in each of two generations
-_UNKNOWN_SECONDS = 60.0  # until a key is looked at again that may end without a write
-_LATE_SECONDS = 2.0  # by which a store may keep a key longer: some count in whole seconds
+_MAX_KNOWN = 50_000  # keys that runs have read. Above it, any key counts as read
+_MAX_DEADLINES = 10_000  # keys whose expiry is known, in each of two generations
+_UNKNOWN_SECONDS = 60.0  # until a key that may expire without a write is checked again
+_LATE_SECONDS = 2.0  # how much longer a store may keep a key: some count in whole seconds
 _NEVER = float("inf")
 
 
 class _Operation:
-    """One on stores; in whatever threads it goes on."""
+    """One operation on stores, in all threads that take part in it."""
 
     __slots__ = ("stores", "writes_left")
 
@@ -58,7 +59,7 @@ _inside: ContextVar[tuple[_Operation, ...]] = ContextVar("wsrequest.live.trackin
 
 
 class Watching(Protocol):
-    """What notes the writes of a process; ``capture.Capture``."""
+    """Publishes the writes of a process: ``ChangeTracker``."""
 
     is_active: bool
 
@@ -66,21 +67,21 @@ class Watching(Protocol):
         """Publish what was written."""
 
     def tap(self, alias: str) -> Any:
-        """The tap of this thread's connection to a database."""
+        """Return the tracker of this thread's connection to a database."""
 
 
 def hashed(key: str) -> str:
-    """Return a name of one length for a key. Two keys of one name are woken together."""
+    """Return a name of fixed length for a key. Two keys with the same name trigger together."""
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @contextmanager
 def inside(*stores: str, writes: int | None = None) -> Iterator[None]:
-    """An operation on stores is under way, and tells by itself what it writes there.
+    """Run an operation on stores, which itself publishes what it writes there.
 
     Args:
         stores: the databases that stand for them.
-        writes: how many statements it writes their tables by; None for any number.
+        writes: how many statements it uses to write their tables. None for any number.
     """
     token = _inside.set((*_inside.get(), _Operation(stores, writes)))
     try:
@@ -95,10 +96,10 @@ def is_inside(store: str) -> bool:
 
 
 def is_own_write(store: str) -> bool:
-    """Whether a write to the table of a store is one that an operation on that makes, and tells.
+    """Whether an operation on a store makes and publishes a write to its table.
 
-    Ask once for each write: those beyond the operation's own are of somebody else, of a receiver
-    of a signal for example. Which of them it is does not matter, since one more is told.
+    Call it once for each write. Writes beyond the operation's own come from other code, such as a
+    signal receiver. Which of the writes these are does not matter, because one more is published.
     """
     for operation in reversed(_inside.get()):
         if store in operation.stores:
@@ -112,38 +113,38 @@ def is_own_write(store: str) -> bool:
 class Keys:
     """The keys that the live runs of one process read. From any thread.
 
-    A run notes a key before it reads it, and a write is told after it was made. So a key that no
-    run has noted by then was read by no run in its old state, and is not told. What is written in
-    a transaction is not made yet, so it is told whoever has read it.
+    A run records a key before it reads it, and a write is published after it was made. A key that
+    no run has recorded by then was read by no run in its old state, so it is not published. A write
+    within a transaction is not visible yet, so it is always published.
 
     Args:
-        watching: what publishes changes.
+        tracker: publishes commits.
 
     Attributes:
-        is_active: whether anybody wants to know, as ``watching`` knows it. A plain attribute,
-            since each call of a cache looks at it.
+        is_active: whether any manager is active, as in ``tracker``. A plain attribute, because each
+            call of a cache reads it.
     """
 
     def __init__(self, watching: Watching) -> None:
         self._watching = watching
         self.is_active = watching.is_active
-        self._lock = Lock()  # of what is replaced; sets and dicts are changed without
+        self._lock = Lock()  # for replacing them. Sets and dicts are changed without it
         self._known: set[tuple[str, str | None]] = set()
         self._deadlines: dict[tuple[str, str], float] = {}
         self._older: dict[tuple[str, str], float] = {}
 
     def forget(self) -> None:
-        """Nobody is subscribed any more."""
+        """Forget all keys, because no subscriber is left."""
         with self._lock:
             self._known, self._deadlines, self._older = set(), {}, {}
 
     def note(self, store: str, key: str | None, *, ends: bool = False) -> None:
-        """Note that the run of this context is about to read a key.
+        """Record that the run of this context is about to read a key.
 
         Args:
             store: the database that stands for it.
-            key: as ``hashed`` gives it; None for any of the store.
-            ends: whether the key may end without a write.
+            key: as returned by ``hashed``. None for any key of the store.
+            ends: whether the key may expire without a write.
         """
         reads = current()
         if reads is None:
@@ -173,10 +174,10 @@ class Keys:
             reads.end_at(now + 1.0)
 
     def set_end(self, store: str, key: str, seconds: float | None) -> bool:
-        """Note when a key ends that was set; None for never.
+        """Record when a key expires that was set. None for never.
 
         Returns:
-            Whether readers of it may have been told a later time.
+            Whether readers of the key may expect a later time.
         """
         place = store, key
         now = monotonic()
@@ -189,12 +190,13 @@ class Keys:
         return deadline < before
 
     def wrote(self, store: str, keys: Iterable[str | None], alias: str | None = None) -> None:
-        """Tell that keys were written, if any run has read them by when they are committed.
+        """Publish that keys were written, if any run has read them by the time of their commit.
 
         Args:
-            store: the database that stands for it.
-            keys: as ``hashed`` gives them; None for any of the store.
-            alias: of a database, when the keys are rows of it: they are told with its transaction.
+            store: the database that stands for them.
+            keys: as returned by ``hashed``. None for any key of the store.
+            alias: of a database, if the keys are rows of it. They are published with its
+                transaction.
         """
         if not self.is_active:
             return
@@ -204,13 +206,13 @@ class Keys:
             if told:
                 self._watching.tell(Commit(told, running()))
         elif tap.is_open:
-            # Until it commits, a run may note one of them and read it in its old state.
+            # Until it commits, a run may record one of them and read it in its old state.
             tap.add_keys(_few(keys), store)
         elif found := self._read(store, keys):
             tap.add_keys(found, store)
 
     def is_open(self, alias: str | None) -> bool:
-        """Whether this thread has a transaction open in a database; none has no transactions."""
+        """Whether this thread has a transaction open in a database. False without an alias."""
         tap = self._tap(alias)
         return tap is not None and bool(tap.is_open)
 
@@ -220,7 +222,7 @@ class Keys:
         return self._watching.tap(alias)
 
     def _read(self, store: str, keys: Iterable[str | None]) -> list[str | None]:
-        """Those of written keys that any run has read."""
+        """Return the written keys that any run has read."""
         return _few(key for key in keys if self._is_known(store, key))
 
     def _is_known(self, store: str, key: str | None) -> bool:

@@ -1,7 +1,7 @@
-"""What one run read, while it runs.
+"""Collects what one run reads, while it runs.
 
-Owns the collector and the context variable by which statements find theirs. It flows into what
-asgiref starts and into copies of the context, but not into a thread that the view starts itself.
+Statements find their read set through a context variable. It flows into what asgiref starts and
+into copies of the context, but not into a thread that the view starts itself.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,11 +18,11 @@ from wsrequest.types import ReadPredicate
 
 __all__ = ["ReadSet", "current", "reading", "running"]
 
-# A run that fetches objects one by one, of more than this many, reads the table.
+# A run that fetches more than this many objects one by one reads the whole table.
 MAX_CONDITIONS = 100
 
-# A run stands in so many places of the index at most; what it reads beyond is whole tables. They
-# are filled on the event loop, a thousand in about a millisecond.
+# The maximum number of places of a run in the index. What it reads beyond counts as whole tables.
+# The places are filled on the event loop, a thousand in about a millisecond.
 MAX_PLACES = 5000
 
 _Equals = tuple[tuple[str, frozenset[object]], ...]
@@ -32,15 +32,15 @@ class ReadSet:
     """Collects what a run reads. Any thread may add to it.
 
     Args:
-        run: what ``Changes.run`` shall be for what the run writes.
+        run: the value of ``Commit.run`` for what the run writes.
 
     Attributes:
-        is_rerun: whether no client has sent the request that is run.
-        seconds: after how long the run is to be made again though nothing was written, the
-            shortest that was asked for; None for never.
+        is_rerun: whether no client has sent the request.
+        seconds: the shortest time after which the run must be repeated even if nothing was written.
+            None for never.
         is_open: whether the run goes on.
-        deadline: when something that was read ends by itself, by the monotonic clock.
-        scratches: what stands in for caches where throttles count, by the id of the cache.
+        deadline: when something that was read expires, by the monotonic clock.
+        scratches: the caches of the run that replace real ones for throttle counters, by their ids.
         lags: whether some of it was read from a replica, which may not have caught up.
     """
 
@@ -58,7 +58,7 @@ class ReadSet:
         return len(self._found)
 
     def add(self, database: str, table: str | None, equals: _Equals = ()) -> None:
-        """Note a read, as ``ReadPredicate`` describes it."""
+        """Record a read, as ``ReadPredicate`` describes it."""
         place = database, table
         if not equals:
             self._found[place] = None
@@ -71,7 +71,7 @@ class ReadSet:
             self._found[place] = None
 
     def add_key(self, store: str, key: str | None, most: int) -> None:
-        """Note the read of a key; from ``most`` on it is any key of the store."""
+        """Record the read of a key. Above ``most`` keys, it is any key of the store."""
         if (store, None) in self._found or (store, key) in self._found:
             return
         count = self._keys[store] = self._keys.get(store, 0) + 1
@@ -82,23 +82,23 @@ class ReadSet:
         self._found[store, key] = None
 
     def end_at(self, deadline: float) -> None:
-        """Something that was read ends then, by the monotonic clock."""
+        """Record when something that was read expires, by the monotonic clock."""
         self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
 
     @property
     def expires_seconds(self) -> float | None:
-        """From now on, when the run is to be made again; None for never."""
+        """When the run must be repeated, from now. None for never."""
         left = None if self.deadline is None else max(0.01, self.deadline - monotonic())
         return min((s for s in (self.seconds, left) if s is not None), default=None)
 
     def part(self) -> "ReadSet":
-        """A collector for a part of the run, to be merged."""
+        """Return a read set for a part of the run, to be merged later."""
         part = ReadSet(self.run)
         part.is_rerun, part.scratches = self.is_rerun, self.scratches
         return part
 
     def merge(self, other: "ReadSet", without: frozenset[str] = frozenset()) -> None:
-        """Take what another collector has noted, but for some tables."""
+        """Add what another read set has recorded, except for some tables."""
         for (database, table), found in list(other._found.items()):
             if table in without:
                 continue
@@ -119,7 +119,7 @@ class ReadSet:
         params: object,
         passes: Passes = as_it_is,
     ) -> None:
-        """Note what a statement reads."""
+        """Record what a statement reads."""
         if statement.reads is None:
             self.add(database, None)
             return
@@ -133,12 +133,12 @@ class ReadSet:
                 self.add(database, table)
 
     def result(self) -> frozenset[ReadPredicate]:
-        """Return all that was read so far."""
+        """Return everything that was read so far."""
         result: set[ReadPredicate] = set()
         left = MAX_PLACES
         for (database, table), found in list(self._found.items()):
             reads = [
-                # Narrowed, or the values of the others would be kept.
+                # Narrowed, because otherwise the values of ignored columns would be kept.
                 narrowed(ReadPredicate(database, table, equals))
                 for equals in ([()] if found is None else _merged(list(found)))
             ]
@@ -150,7 +150,7 @@ class ReadSet:
 
 
 def _merged(found: Sequence[_Equals]) -> Iterable[_Equals]:
-    """Objects that were fetched one by one are one read of several keys."""
+    """Merge objects that were fetched one by one into one read of several keys."""
     single: dict[str, frozenset[object]] = {}
     for equals in found:
         if len(equals) == 1:
@@ -166,25 +166,25 @@ _CURRENT: ContextVar[ReadSet | None] = ContextVar("wsrequest.live.tracking.reads
 
 
 def current() -> ReadSet | None:
-    """Return where this context's reads are to be noted, None outside of a run."""
+    """Return the read set of this context, or None outside of a run."""
     reads = _CURRENT.get()
     return reads if reads is not None and reads.is_open else None
 
 
 def running() -> object | None:
-    """Return the run that this context is part of."""
+    """Return the run that this context is part of, or None."""
     reads = current()
     return None if reads is None else reads.run
 
 
 @contextmanager
 def reading(reads: ReadSet) -> Iterator[ReadSet]:
-    """Collect in ``reads`` what this context reads; may be entered again, while a body streams."""
+    """Collect in ``reads`` what this context reads. May be entered again, while a body streams."""
     before = _CURRENT.set(reads)
     reads.is_open = True
     try:
         yield reads
     finally:
-        # What the run started and did not wait for is not the run any more.
+        # What the run started without waiting for it is not part of the run any more.
         reads.is_open = False
         _CURRENT.reset(before)

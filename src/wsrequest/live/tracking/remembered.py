@@ -1,7 +1,7 @@
-"""What Django itself remembers in a process: the sites and the content types.
+"""Tracks what Django caches of the database in the process: sites and content types.
 
-Owns the two managers' methods. A run that is answered from there reads the table all the same, and
-what was remembered is another when it was cleared.
+It wraps the methods of the two managers. A run that is answered from such a cache counts as reading
+the table all the same, and clearing the cache counts as a write.
 """
 
 from functools import partial
@@ -27,11 +27,11 @@ _MANAGERS = (
 
 
 class Remembered:
-    """Watches what Django keeps of the database in the process.
+    """Tracks the caches of Django's own models.
 
     Args:
-        keys: where it is noted.
-        primary: gives the alias that a database's tables are known by.
+        keys: records the keys.
+        primary: returns the alias that a database's tables are known by.
     """
 
     def __init__(self, keys: Keys, primary: Any) -> None:
@@ -39,7 +39,7 @@ class Remembered:
         self._wrapping = Wrapping()
 
     def install(self) -> None:
-        """Watch the managers of the applications that are installed."""
+        """Wrap the managers of the installed applications."""
         for name, label, model_name, readers in _MANAGERS:
             if not apps.is_installed(name):
                 continue
@@ -53,7 +53,7 @@ class Remembered:
             self._wrapping.wrap(manager, "clear_cache", cleared, late, of=self._keys)
 
     def uninstall(self) -> None:
-        """Leave the classes as they were."""
+        """Restore the classes."""
         self._wrapping.undo()
 
     def _read(

@@ -1,7 +1,7 @@
-"""Which code is part of a run that no client has sent, and what such a run leaves out.
+"""Tells projects whether their code is part of a rerun, and leaves out effects in it.
 
-Owns ``is_rerun`` and ``skip_on_rerun``, which projects call: for effects that only the sender of a
-request may cause, and that wsrequest cannot see or take back.
+Use it for effects that only the sender of a request may cause, and that wsrequest cannot see or
+undo.
 """
 
 from collections.abc import Callable, Coroutine
@@ -19,10 +19,10 @@ _R = TypeVar("_R")
 
 
 def is_rerun() -> bool:
-    """Whether the calling code is part of a live request that the server runs again.
+    """Whether the calling code is part of a rerun: a live request that the server runs again.
 
-    ``request.websocket.is_rerun`` says the same where there is a request. Like ``depends_on``, it
-    does not reach threads that the view starts by itself.
+    ``request.websocket.is_rerun`` has the same value where there is a request. Like ``depends_on``,
+    it does not reach threads that the view starts by itself.
     """
     reads = current()
     return reads is not None and reads.is_rerun
@@ -39,10 +39,11 @@ def skip_on_rerun(function: Callable[_P, _R]) -> Callable[_P, _R | None]: ...
 
 
 def skip_on_rerun(function: Callable[_P, Any]) -> Callable[_P, Any]:
-    """Decorate a function, sync or async, that only the sender of a request may cause to run.
+    """Decorate a function, sync or async, that must not run in a rerun.
 
-    While the server runs a live request again, the function is not called and None is returned.
-    It fits a counter of visits, a last-seen stamp, a row of an audit log, a receiver of a signal.
+    In a rerun the function is not called, and None is returned. Use it for effects that only the
+    sender of a request may cause and that wsrequest cannot see or undo: a counter of visits, a
+    last-seen time, a row of an audit log, or a signal receiver.
     """
     if iscoroutinefunction(function):
 

@@ -1,7 +1,8 @@
-"""The project's tables, as Django's models, the operator and the database tell of them.
+"""Combines what models, settings and the database say about the project's tables.
 
-Owns which names are known, which columns the database compares as Python does, and which tables
-change when another does without any statement that says so. Made anew when the models change.
+The result says which names are known, which columns the database compares as Python does, and which
+tables change with another one although no statement names them. It is built again when the models
+change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,22 +26,22 @@ _INTEGERS = frozenset(
 )
 _BASES = {"key": "int"}
 _TEXTS = frozenset({"CharField", "SlugField", "TextField"})
-# Those of Django 6.1 which leave the children to the database.
+# The on_delete classes of Django 6.1 that leave the children to the database.
 _IN_DATABASE: Any = getattr(deletion, "DatabaseOnDelete", ())
 
-# Migrations keep their own book, by a model that no application has.
+# Migrations keep their record in a table whose model belongs to no application.
 _ALWAYS = frozenset({"django_migrations"})
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What the models do not tell.
+    """What the models do not say.
 
     Attributes:
-        tables: names that may stand in SQL besides those of models: views, tables of others.
-        ignored: tables whose writes are not told, and whose reads are not noted.
-        written_by: what the database writes by itself (triggers), or shows (views), when a table
-            is written; a table under its own name has a trigger that changes its rows.
+        tables: further names in SQL: views, and tables without a model.
+        ignored: tables whose writes are not published, and whose reads are not recorded.
+        written_by: what the database itself writes (triggers) or shows (views) when a table is
+            written. A table under its own name has a trigger that changes its rows.
         functions: functions of the database that write, with the tables that they write.
     """
 
@@ -58,19 +59,19 @@ class Schema:
     """All tables at one time.
 
     Attributes:
-        names: for each vendor; under "" for any other.
+        names: for each vendor. Under "" for any other vendor.
         ignored: see ``Extras``.
-        deleted_with: tables, with those that the database changes when rows of them go.
+        deleted_with: tables, with those that the database changes when rows of them are deleted.
         referring: tables, with those that refer to them, over any number of steps.
-        written_by: see ``Extras``; with the triggers and views that the database tells of. As in
-            the other graphs, some of the names may be of tables that no model has.
-        updated_with: tables, with those that the database changes when one of these columns is.
+        written_by: see ``Extras``, plus the triggers and views that the database reports. As in the
+            other graphs, some names may be those of tables without a model.
+        updated_with: tables, with the columns whose change makes the database change another table.
         families: tables, with those that share rows with them.
         written_through: views, with the tables that a write to one of them changes.
-        unreadable: tables that have a trigger of which nobody knows what it writes.
-        is_blind: the database was not asked yet: a write may be of any table.
+        unreadable: tables with a trigger whose writes are unknown.
+        is_blind: the database has not been queried yet: a write may be to any table.
         triggered: tables and views that have a trigger, or are written through to such a table.
-        temporary_is_first: see ``Catalog``; nobody knows while the database was not asked.
+        temporary_is_first: see ``Catalog``. False while the database has not been queried.
     """
 
     names: Mapping[str, Names]
@@ -89,11 +90,11 @@ class Schema:
     _changed_by: dict[Any, "Changed | None"] = field(default_factory=dict)
 
     def changed_by(self, statement: Statement) -> "Changed | None":
-        """Return the tables that a statement changes, itself and by what it makes happen.
+        """Return the tables that a statement changes, itself and by what it causes.
 
-        Each with whether its rows may be told from the statement. None for any table.
+        Each comes with whether its rows may be known from the statement. None for any table.
         """
-        # Not by the statement: the long ones of bulk_create are all different, and not to be kept.
+        # Not by the statement: long ones of bulk_create all differ, and should not be kept.
         does = (
             *(statement.writes, statement.deletes, statement.cascades),
             *(statement.written is None, self._keys_set(statement)),
@@ -105,7 +106,7 @@ class Schema:
             return found
 
     def _keys_set(self, statement: Statement) -> frozenset[str | None] | None:
-        """Of the columns that others refer to, those that a statement may set; None for any."""
+        """Return which of the columns that others refer to a statement may set. None for any."""
         if not self.updated_with or not statement.writes:
             return frozenset()
         keys = {
@@ -123,8 +124,8 @@ class Schema:
             return None if writes - self.ignored else ()
         family = self._family(writes)
         also = self._changed_with(statement, writes | family)
-        # What the database changes by itself makes it change more, in whatever way it did that,
-        # and be it by tables that no model has.
+        # What the database changes by itself causes further changes, whatever way it took, even
+        # through tables without a model.
         waiting = [*writes, *family, *also]
         while waiting:
             table = waiting.pop()
@@ -138,7 +139,7 @@ class Schema:
         everything = writes | also | family
         if everything & self.unreadable:
             return None
-        # The trigger of a part may have changed a row that was written through the whole.
+        # A trigger of a partition may have changed a row that was written through the parent.
         odd = also | (writes if also & family else frozenset())
         can_tell = statement.written is not None
         return tuple(
@@ -150,7 +151,7 @@ class Schema:
         return frozenset().union(*(self.families.get(table, ()) for table in writes)) - writes
 
     def _changed_with(self, statement: Statement, writes: frozenset[str]) -> set[str]:
-        """The tables that the database itself changes when these are written so."""
+        """Return the tables that the database itself changes when these are written so."""
         also: set[str] = set()
         keys = self._keys_set(statement)
         for table in writes:
@@ -166,7 +167,7 @@ class Schema:
 
 
 def _columns_set(statement: Statement) -> frozenset[str | None] | None:
-    """The columns to which a statement gives values in rows that are there; None for any."""
+    """Return the columns that a statement sets in existing rows. None for any."""
     if statement.written is None:
         return frozenset() if statement.verb in ("delete", "truncate", "copy") else None
     if not statement.written.found:  # INSERT
@@ -176,7 +177,7 @@ def _columns_set(statement: Statement) -> frozenset[str | None] | None:
 
 
 def folded(table: str) -> str:
-    """Return the name of a table as it is compared; ``Meta.db_table`` may hold a schema."""
+    """Return the name of a table for comparison. ``Meta.db_table`` may hold a schema."""
     if '"' not in table:
         return table.casefold()
     return [token for token in tokenize(table, "") if token.kind != SIGN][-1].text
@@ -185,13 +186,13 @@ def folded(table: str) -> str:
 def load_schema(
     extras: Extras, catalog: Catalog | None = None, *, is_blind: bool = False
 ) -> Schema:
-    """Ask the models for their tables. Before all are loaded nothing is known.
+    """Build the schema from the models. Before all models are loaded, nothing is known.
 
     Args:
-        extras: what neither models nor the database tell.
-        catalog: what the database tells; rows are told apart only by columns that it knows as the
-            models do. By the models alone when None.
-        is_blind: the database was not asked yet.
+        extras: what neither models nor the database say.
+        catalog: what the database says. Rows are distinguished only by columns that it knows as the
+            models do. If None, the models alone decide.
+        is_blind: the database has not been queried yet.
     """
     found = list(_models())
     told = catalog or Catalog()
@@ -219,7 +220,7 @@ def load_schema(
         told.updated_with,
         told.families,
         _closed(told.views, nodes),
-        # Whoever names the table in the settings says what its trigger writes.
+        # If the settings name the table, they say what its trigger writes.
         frozenset(t for t, words in told.triggers.items() if words is None) - frozenset(said),
         is_blind,
         _triggered(told, frozenset(said)),
@@ -228,7 +229,7 @@ def load_schema(
 
 
 def _nodes(told: Catalog) -> frozenset[str]:
-    """All names from which the database goes on by itself, or that it comes to, but for words."""
+    """Return all names that cause changes in the database or are changed, except words."""
     graphs = (told.referring, told.updated_with, told.families, told.triggers, told.views)
     return frozenset().union(*graphs, *told.referring.values())
 
@@ -240,12 +241,12 @@ def _triggered(told: Catalog, said: frozenset[str]) -> frozenset[str]:
 
 
 def _written(told: Catalog, nodes: frozenset[str]) -> dict[str, set[str]]:
-    """What changes with each table: what its triggers name, and the views that name it."""
+    """Return what changes with each table: what its triggers name, and the views that name it."""
     graph: dict[str, set[str]] = {}
     through = _closed(told.views, nodes)
     for table, words in told.triggers.items():
         named = nodes & (words or frozenset())
-        # Of what shows a table the database goes on to nothing, but a trigger writes through it.
+        # A change of what shows a table causes nothing more, but a trigger writes through it.
         graph[table] = {table, *named}.union(*(through.get(name, ()) for name in named))
     for view, words in told.views.items():
         for word in words - {view}:
@@ -263,7 +264,7 @@ def _joined(
 
 
 def _cache_tables() -> Iterable[str]:
-    """The tables of Django's DatabaseCache, which have no models."""
+    """Yield the tables of Django's DatabaseCache, which have no models."""
     for settings in caches.settings.values():
         if settings["BACKEND"].endswith(".DatabaseCache"):
             yield folded(settings.get("LOCATION", ""))
@@ -278,13 +279,13 @@ def _models() -> Iterable[type[models.Model]]:
 def _kinds(
     found: Iterable[type[models.Model]], vendor: str, catalog: Catalog | None
 ) -> dict[str, dict[str, str]]:
-    """The columns that can be compared, where all models of a table and the database agree."""
+    """Return the comparable columns, where all models of a table and the database agree."""
     kinds: dict[str, dict[str, str]] = {}
     for model in found:
         if model._meta.proxy or vendor == "":
             continue
         table = folded(model._meta.db_table)
-        # Of a table that Django has not made the database alone knows.
+        # Only the database knows a table that Django has not made.
         own = _kinds_of(model, vendor) if model._meta.managed or catalog is not None else {}
         if catalog is not None:
             told = catalog.kinds.get(table, {})
@@ -305,13 +306,13 @@ def _kinds_of(model: type[models.Model], vendor: str) -> dict[str, str]:
 
 
 def _kind(found: Any, vendor: str) -> str | None:
-    """How the values of a field compare, None where only the database knows."""
+    """Return how the values of a field compare. None if only the database knows."""
     is_key = found.primary_key
     while found.remote_field is not None and isinstance(found, models.ForeignKey):
         found = found.target_field
     if getattr(found, "generated", False):  # the database computes it from the other columns
         return None
-    # A class of somebody else's may have a type, and so a comparison, of its own.
+    # A field class of other code may have a type, and so a comparison, of its own.
     if not type(found).__module__.startswith("django.db.models.fields"):
         return None
     name = found.get_internal_type()
@@ -327,7 +328,7 @@ def _kind(found: Any, vendor: str) -> str | None:
 
 
 def _references(found: Iterable[type[models.Model]], in_database: bool) -> dict[str, set[str]]:
-    """For each table those with a foreign key to it."""
+    """Return for each table those with a foreign key to it."""
     graph: dict[str, set[str]] = {}
     for model in found:
         for each in model._meta.local_fields:
@@ -343,7 +344,7 @@ def _references(found: Iterable[type[models.Model]], in_database: bool) -> dict[
 
 
 def _closed(graph: Mapping[str, Iterable[str]], known: frozenset[str]) -> dict[str, frozenset[str]]:
-    """Each with all known ones that it leads to."""
+    """Return each node with all known ones that it leads to."""
     closed = {}
     for begin in graph:
         reached: set[str] = set()

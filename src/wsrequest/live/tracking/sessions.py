@@ -1,8 +1,9 @@
-"""Sessions, whatever keeps them: which one a run reads, and when somebody has changed it.
+"""Tracks sessions, whatever stores them: which session a run reads, and when it changes.
 
-Owns the store's class: ``load``, ``save`` and ``delete`` are operations on one key, in place of the
-rows and cache keys that they touch on the way. A save that changes nothing is told to nobody, or
-``SESSION_SAVE_EVERY_REQUEST`` would run a visitor's lists at each of their requests.
+It wraps the class of the session store. ``load``, ``save`` and ``delete`` count as operations on
+one key, in place of the rows and cache keys that they touch. A save that changes nothing is not
+published. Otherwise ``SESSION_SAVE_EVERY_REQUEST`` would rerun a visitor's lists with each of their
+requests.
 """
 
 import logging
@@ -28,21 +29,21 @@ from wsrequest.live.tracking.wrapping import Wrapping
 __all__ = ["IGNORED_TABLES", "Sessions"]
 
 IGNORED_TABLES = frozenset({"django_session", SESSIONS})
-"""What a rerun writes there concerns nobody."""
+"""What a rerun writes there triggers no other query."""
 
 _MAX_CONTENTS = 10_000  # sessions whose content is known, in each of two generations
 _GONE = b""
 _UNKNOWN = None
-_UNSURE = b"?"  # a save may have been undone; stays until another one is known to be done
+_UNSURE = b"?"  # a save may have been undone. Stays until a later one is known to be done
 
 logger = logging.getLogger("wsrequest.live")
 
 
 class Sessions:
-    """Watches a project's session store.
+    """Tracks a project's session store.
 
     Args:
-        keys: where it is noted.
+        keys: records the keys.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -52,12 +53,12 @@ class Sessions:
         self._store: Any = None
 
     def install(self, engine: str | None) -> None:
-        """Watch the stores of an engine: a dotted path as in SESSION_ENGINE, None for none."""
+        """Wrap the stores of an engine: a dotted path as in SESSION_ENGINE, or None."""
         try:
             store = None if engine is None else import_module(engine).SessionStore
         except Exception:
             logger.debug("the session engine cannot be loaded", exc_info=True)
-            return  # Django says so when it is used
+            return  # Django reports it when the engine is used
         self._store = store
         if store is None or store.__module__ == "django.contrib.sessions.backends.signed_cookies":
             return  # the cookie is the session
@@ -72,12 +73,12 @@ class Sessions:
             self._wrapping.wrap(store, method, _row, of=self._keys, below=SessionBase)
 
     def uninstall(self) -> None:
-        """Leave the classes as they were."""
+        """Restore the classes."""
         self._store = None
         self._wrapping.undo()
 
     def tables(self) -> dict[str, str]:
-        """The table of a store that keeps sessions in the database."""
+        """Return the table of a store that keeps sessions in the database."""
         model = _model(self._store)
         return {} if model is None else {folded(model._meta.db_table): SESSIONS}
 
@@ -177,7 +178,7 @@ class Sessions:
             self._tell(store, name)
 
     def _late(self, store: Any, args: Any, kwargs: Any) -> None:
-        """Somebody has subscribed while it was saved."""
+        """Record a save during which the first subscriber arrived."""
         self._saved(store)
 
     def _late_delete(self, store: Any, args: Any, kwargs: Any) -> None:
@@ -193,11 +194,12 @@ class Sessions:
 
 
 class _Contents:
-    """What sessions hold as far as this process has seen, as digests.
+    """The contents of sessions as far as this process has seen them, as digests.
 
-    A save that is equal to it changes nothing. Where a save was made while the session was read,
-    nobody knows which of the two came first: then it is not known, and the next save counts. The
-    same holds for a save that failed, or in a transaction: it may be undone.
+    A save with the same digest changes nothing. If a save was made while the session was read, it
+    is unknown which of the two came first. The content is then unknown, and the next save counts.
+    The same is true for a save that failed or that is part of a transaction, because it may be
+    undone.
     """
 
     def __init__(self) -> None:
@@ -206,20 +208,20 @@ class _Contents:
         self._older: dict[str, tuple[bytes | None, object]] = {}
 
     def reading(self, name: str) -> Callable[[bytes | None], None]:
-        """A session is about to be read; call what this returns with what it holds."""
+        """Prepare to read a session. Call what this returns with its content."""
         before = self._get(name)[1]
 
         def read(content: bytes | None) -> None:
             with self._lock:
                 known, token = self._get(name)
-                # Also its own transaction's, which may be undone.
+                # Also one of its own transaction, which may be undone.
                 if known != _UNSURE:
                     self._put(name, content if token is before else _UNKNOWN)
 
         return read
 
     def wrote(self, name: str, content: bytes | None) -> bool:
-        """A session was written; returns whether it may have changed."""
+        """Record a write of a session, and return whether it may have changed."""
         with self._lock:
             before = self._get(name)[0]
             self._put(name, content)
@@ -235,7 +237,7 @@ class _Contents:
 
 
 def _row(original: Any, store: Any, args: Any, kwargs: Any) -> Any:
-    """Read the row of a session: it says when that ends."""
+    """Read the row of a session, which says when it expires."""
     reads = current()
     if iscoroutinefunction(original):
         return _arow(original, store, args, kwargs, reads)
@@ -253,16 +255,16 @@ async def _arow(original: Any, store: Any, args: Any, kwargs: Any, reads: ReadSe
 
 
 def _end(store: Any, data: Any, reads: ReadSet | None) -> None:
-    """Have a run that has read a session be made again when that ends: nobody writes it then.
+    """Make a run that has read a session run again when it expires, which is not a write.
 
-    Its row, or its key in a cache, may say an earlier time, which then counts.
+    Its row, or its key in a cache, may have an earlier time, which then counts.
     """
     if reads is None or not data:
         return
     try:
-        find = getattr(store, "_expiry_date", None)  # of Django's files
+        find = getattr(store, "_expiry_date", None)  # of Django's file-based store
         expiry = data.get("_session_expiry") if find is None else find(data)
-    except Exception:  # the file is gone, or it is no dict
+    except Exception:  # the file is gone, or the content is not a dict
         return
     _end_at(store, expiry, reads)
 
@@ -289,11 +291,11 @@ def _within(inner: ReadSet | None, own: Sequence[str]) -> Iterator[None]:
 
 
 def _own(store: Any, key: str | None) -> Sequence[str]:
-    """What an operation on a session tells by itself: no other key that is written meanwhile."""
+    """Return what an operation on a session publishes itself: no other key written during it."""
     try:
         if key is not None and getattr(store, "_cache", None) is not None:
             return [SESSIONS, *session_places(store._cache, store.cache_key_prefix + key)]
-    except Exception:  # a store of another package names its keys another way
+    except Exception:  # a store of another package names its keys differently
         pass
     return [SESSIONS]
 
@@ -307,13 +309,13 @@ def _deleted(store: Any, args: Any, kwargs: Any) -> str | None:
 def _digest(store: Any, data: Any) -> bytes | None:
     try:
         content: bytes = store.serializer().dumps(data)
-    except Exception:  # its own save fails on it, or has another way
+    except Exception:  # its own save fails on it, or works differently
         return _UNKNOWN
     return blake2b(content, digest_size=16).digest()
 
 
 def _alias(store: Any) -> str | None:
-    """The database whose transactions the saves of a store are part of."""
+    """Return the database whose transactions include the saves of a store."""
     model = _model(type(store))
     return None if model is None else router.db_for_write(model)
 

@@ -33,10 +33,10 @@ __all__ = ["ActiveManagers", "ChangeTracker", "Hearer", "Watcher", "installed"]
 
 
 class Hearer(Protocol):
-    """Who wants to hear of commits: a registry."""
+    """Knows the columns by which its readers narrow: a live query manager, or a test's feed."""
 
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
-        """The sets of columns by which it narrows what is read of a table; from any thread."""
+        """Return the sets of columns by which it narrows reads of a table. From any thread."""
 
 
 class Watcher(Protocol):
@@ -46,7 +46,7 @@ class Watcher(Protocol):
 
 
 class ActiveManagers:
-    """The registries of one process. From any thread."""
+    """The live query managers of one process that have subscribers. From any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -54,23 +54,23 @@ class ActiveManagers:
         self._watcher: Watcher | None = None
 
     def watch_by(self, watcher: Watcher) -> None:
-        """Have it watch while there is anybody."""
+        """Activate this tracker while any manager is active."""
         with self._lock:
             self._watcher = watcher
             watcher.is_active = bool(self._registries)
 
     def add(self, manager: Hearer) -> None:
-        """The first subscriber of a registry is about to read."""
+        """Add a manager whose first subscriber is about to read."""
         with self._lock:
             self._set((*self._registries, manager))
 
     def discard(self, manager: Hearer) -> None:
-        """The last subscriber of a registry has left. Safe to call twice."""
+        """Remove a manager whose last subscriber has left. Safe to call twice."""
         with self._lock:
             self._set(tuple(other for other in self._registries if other is not manager))
 
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
-        """The sets of columns by which anybody narrows what is read of a table."""
+        """Return the sets of columns by which any manager narrows reads of a table."""
         found = [manager.columns(database, table) for manager in self._registries]
         return found[0] if len(found) == 1 else frozenset().union(*found)
 
@@ -89,29 +89,29 @@ _NO_EXTRAS = Extras()
 
 
 def installed() -> "ChangeTracker | None":
-    """Return the capture of this process."""
+    """Return the change tracker of this process, or None."""
     return _installed[-1] if _installed else None
 
 
 class ChangeTracker:
-    """Watches all connections of ``django.db.connections``.
+    """Tracks all connections of ``django.db.connections``.
 
     Args:
-        publish: is called with what a transaction wrote, in the thread that committed it and after
-            that; it must be quick, and leave the connection alone. What it raises is logged.
-        extras: what the models do not tell.
+        publish: called with what a transaction wrote, after the commit and in its thread. It must
+            be quick, and leave the connection alone. What it raises is logged.
+        extras: what the models do not say.
         replica_of: aliases of replicas, each with that of its primary. ``TEST["MIRROR"]`` of an
-            alias says the same.
-        wanted: for a database and a table the sets of columns that somebody narrows by
-            (``matching.Index.columns``), so that no other values are looked at; all columns that
-            can be compared when None. Called from any thread.
-        ignored_keys: patterns of keys of caches that are no dependency.
-        session_engine: dotted path of the module of the session store; None without sessions.
+            alias does the same.
+        wanted: returns the sets of columns that readers of a table narrow by
+            (``ActiveManagers.columns``), so that no other values are examined. If None, all
+            comparable columns are. Called from any thread.
+        ignored_keys: patterns of cache keys that are not dependencies.
+        session_engine: dotted path of the module of the session store. None without sessions.
 
     Attributes:
-        collectors: how many publish by themselves what the transaction of a TestCase holds
+        collectors: how many feeds themselves publish what the transaction of a TestCase holds
             (``wsrequest.test``).
-        states: what each of the drivers' connections has for itself.
+        states: the state of each of the drivers' connections.
     """
 
     def __init__(
@@ -145,10 +145,10 @@ class ChangeTracker:
 
     @property
     def is_active(self) -> bool:
-        """Whether anybody wants to know.
+        """Whether any manager is active.
 
-        False spares looking at rows and publishing; it must be True before the first run begins
-        whose reads shall count.
+        While it is False, rows are not examined and nothing is published. It must be True before
+        the first run begins whose reads count.
         """
         return self._is_active
 
@@ -175,14 +175,14 @@ class ChangeTracker:
         return schema
 
     def install(self, everywhere: bool = False) -> None:
-        """Watch each connection from its opening on, and those of this thread that are open.
+        """Track each connection from its opening on, and the open ones of this thread.
 
         Args:
-            everywhere: and those that other threads have opened already, which takes a look at
+            everywhere: also track connections that other threads have already opened. This looks at
                 all objects of the process.
 
         Raises:
-            RuntimeError: another capture is installed.
+            RuntimeError: another change tracker is installed.
         """
         with _lock:
             if self._is_installed:
@@ -203,7 +203,7 @@ class ChangeTracker:
         self._remembered.install()
 
     def uninstall(self) -> None:
-        """Leave all connections as they were; what is not committed is not told."""
+        """Restore all connections. What is not committed is not published."""
         with _lock:
             if not self._is_installed:
                 return
@@ -224,8 +224,8 @@ class ChangeTracker:
         """Collect what is read in this context.
 
         Args:
-            run: what ``Changes.run`` is of what is written meanwhile; the collector when None.
-            reads: a collector to go on with, while a body is rendered or streams.
+            run: the value of ``Commit.run`` for what is written here. The read set itself if None.
+            reads: a read set to continue, while a body is rendered or streams.
         """
         return reading(ReadSet(run) if reads is None else reads)
 
@@ -241,7 +241,7 @@ class ChangeTracker:
     def database_of(self, connection: Any) -> tuple[str, bool]:
         """Return the alias that a connection's database is known by, and whether it is a replica.
 
-        A copy of a connection has an alias of its own choice, but not a database.
+        A copy of a connection may have any alias, but not any database.
         """
         alias, parameters = connection.alias, connection.settings_dict
         primary = self._primary_of(alias)
@@ -251,7 +251,7 @@ class ChangeTracker:
         return (alias, False) if first is None else (self.primary(first), self._is_replica(first))
 
     def _primary_of(self, alias: str) -> str | None:
-        """The alias of which another is said to be a copy."""
+        """Return the alias of which another one is declared to be a copy."""
         mirrored = connections.settings[alias]["TEST"]["MIRROR"] if alias in connections else None
         return self._replica_of.get(alias) or mirrored or None
 
@@ -259,12 +259,13 @@ class ChangeTracker:
         return self._primary_of(alias) is not None
 
     def schema_of(self, connection: Any, alias: str, *, may_wait: bool) -> Schema:
-        """Return the tables of one database, as its own catalog knows them, too.
+        """Return the tables of one database, including what its own catalog says.
 
         Args:
-            connection: any to that database.
+            connection: any connection to that database.
             alias: of the database.
-            may_wait: for its answer, when it was not asked yet. Until then all of it is one.
+            may_wait: wait for the catalog if it is not known yet. Until then, a write is to any
+                table.
         """
         catalog = self._catalogs.of(connection, alias, may_ask=self.is_active, may_wait=may_wait)
         known = self._schemas.get(alias)
@@ -274,14 +275,14 @@ class ChangeTracker:
         return known[1]
 
     def migrated(self, alias: str) -> None:
-        """The tables of a database have changed, whatever alias that was told of."""
+        """Forget the catalogs of a database whose tables have changed, under all its aliases."""
         primary = self.primary(alias)
         for each in {alias, primary, *connections}:
             if each == alias or self.primary(each) == primary:
                 self._catalogs.forget(each)
 
     def wanted_kinds(self, names: Names, database: str, table: str) -> Mapping[str, str]:
-        """Return the columns whose values are worth looking at, with their kinds."""
+        """Return the columns whose values are worth examining, with their kinds."""
         kinds = names.kinds.get(table, {})
         if self._wanted is None:
             return kinds
@@ -289,7 +290,7 @@ class ChangeTracker:
         return {column: kind for column, kind in kinds.items() if column in columns}
 
     def tell(self, changes: Commit) -> None:
-        """Publish what a connection wrote. Never raises: the transaction is done."""
+        """Publish what a connection wrote. Never raises, because the transaction is done."""
         if not (self.is_active and self._is_installed):
             return
         try:
@@ -298,7 +299,7 @@ class ChangeTracker:
             _logger.exception("What a transaction wrote could not be published")
 
     def tap(self, alias: str) -> ConnectionTracker | None:
-        """Return the tap of this thread's connection to a database, None while it is closed."""
+        """Return the tracker of this thread's connection to a database. None while it is closed."""
         return tap_of(connections[alias])
 
     def _connected(self, connection: Any, **kwargs: Any) -> None:
@@ -329,7 +330,7 @@ class ChangeTracker:
 
 
 def _first_alias(parameters: Any) -> str | None:
-    """The first of the aliases that name the same database as these parameters."""
+    """Return the first of the aliases that name the same database as these parameters."""
     place = place_of(parameters)
     if place is None:
         return None
@@ -339,15 +340,15 @@ def _first_alias(parameters: Any) -> str | None:
 
 
 def _all_connections() -> Iterator[BaseDatabaseWrapper]:
-    """The connections of all threads, which Django keeps apart."""
+    """Yield the connections of all threads, which Django keeps apart."""
     for each in gc.get_objects():
-        # Not isinstance(), which has a lazy object of Django's do its work.
+        # Not isinstance(), which makes a lazy object of Django's evaluate itself.
         if issubclass(type(each), BaseDatabaseWrapper):
             yield each
 
 
 def _connect_first(signal: Signal, receiver: Callable[..., None], uid: object) -> None:
-    """Connect a receiver before all others: what one of those raises keeps the later ones away."""
+    """Connect a receiver before all others, because an error in one of them skips later ones."""
     signal.connect(receiver, dispatch_uid=uid)
     with signal.lock:
         signal.receivers.insert(0, signal.receivers.pop())

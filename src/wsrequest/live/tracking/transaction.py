@@ -1,7 +1,4 @@
-"""What a connection wrote and has not told yet.
-
-Owns how the writes of one transaction are joined into ``Commit``. Pure.
-"""
+"""Collects the writes of one transaction until they are published as a commit. Pure."""
 
 from collections.abc import Iterable
 
@@ -10,15 +7,15 @@ from wsrequest.types import Commit, Row, TableChange
 
 __all__ = ["MAX_KEYS", "TransactionWrites"]
 
-MAX_KEYS = 1000  # of one database of keys; more of them are any key
+MAX_KEYS = 1000  # of one database of keys. More of them are any key
 
 
 class TransactionWrites:
-    """The writes of one transaction; those of a savepoint that was rolled back stay among them.
+    """The writes of one transaction, including those of savepoints that were rolled back.
 
     Attributes:
-        tables: database and table, or key, to the rows that were written; None for any. Always the
-            same dict: who asks with each request whether it is empty can keep it.
+        tables: database and table (or key), with the rows that were written. None for any row.
+            Always the same dict, so that code that checks it in each request can keep a reference.
     """
 
     __slots__ = ("_has_run", "_key_counts", "_run", "tables")
@@ -49,8 +46,8 @@ class TransactionWrites:
         """Add writes of keys, and the run that made them.
 
         Args:
-            database: that stands for what they are keys of.
-            keys: their names; None for any of them.
+            database: stands for the store of the keys.
+            keys: their names. None for any of them.
             run: as ``Commit`` describes it.
         """
         for key in keys:
@@ -65,13 +62,13 @@ class TransactionWrites:
             self.add(database, key, None, run)
 
     def take(self) -> Commit:
-        """Return everything, and forget it."""
+        """Return all writes, and forget them."""
         found = self.look()
         self.clear()
         return found
 
     def look(self) -> Commit:
-        """Return everything, and keep it."""
+        """Return all writes, and keep them."""
         changes = tuple(
             TableChange(database, table, None if rows is None else tuple(rows))
             for (database, table), rows in self.tables.items()
@@ -79,7 +76,7 @@ class TransactionWrites:
         return Commit(changes, self._run)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all writes."""
         self.tables.clear()
         self._key_counts.clear()
         self._run, self._has_run = None, False

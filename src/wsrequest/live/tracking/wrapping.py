@@ -1,7 +1,7 @@
-"""Puts something around methods of classes, and takes it away again.
+"""Wraps methods of classes, and removes the wrappers again.
 
-Owns where a method is defined. It is replaced there, so that subclasses which call it by
-``super()``, instances made elsewhere, and those that were made before are seen too.
+A method is replaced where it is defined. That also covers subclasses which call it by ``super()``,
+and instances that were made elsewhere or earlier.
 """
 
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from typing import Any, Protocol
 __all__ = ["Active", "Around", "Late", "Wrapping"]
 
 Around = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
-"""Called with the method, the instance and the arguments, instead of the method."""
+"""Called in place of the method, with the method, the instance and the arguments."""
 Late = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
-"""Called with the instance and the arguments, behind the method."""
+"""Called after the method, with the instance and the arguments."""
 
 
 class Active(Protocol):
-    """Says whether calls are looked at."""
+    """Says whether calls are tracked."""
 
     is_active: bool
 
@@ -39,15 +39,15 @@ class Wrapping:
         of: Active,
         below: type = object,
     ) -> None:
-        """Put ``around`` around each definition of a method among the bases of a class.
+        """Wrap each definition of a method among the bases of a class.
 
         Args:
             cls: the class.
-            name: of the method; one that nobody defines is left out.
-            around: what is called instead; awaited when the method is a coroutine function.
-            late: what is called behind the method, where calls were looked at only then.
-            of: while it is not active, the method is called as it is.
-            below: bases from this one on stay as they are.
+            name: of the method. A method that no base defines is left out.
+            around: called in place of the method. Awaited if the method is a coroutine function.
+            late: called after the method, if tracking became active only during the call.
+            of: while it is not active, the method is called directly.
+            below: bases from this one on are left alone.
         """
         for base in cls.__mro__:
             if base is below:
@@ -61,7 +61,7 @@ class Wrapping:
             self._replaced[base, name] = original, wrapper
 
     def undo(self) -> None:
-        """Leave the classes as they were. What was put around ours since stays."""
+        """Restore the classes. Wrappers that other code put around ours since then stay."""
         for (base, name), (original, wrapper) in self._replaced.items():
             if vars(base).get(name) is wrapper:
                 setattr(base, name, original)
