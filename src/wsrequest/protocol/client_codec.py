@@ -82,6 +82,7 @@ _MUST_BE = {
     "patch": '"json" or "merge"',
     "rerun": "a string or a boolean",
 }
+_MAX_EXPLAINED_BYTES = 2**16  # of a member: longer headers would take milliseconds once more
 _decoders = {
     field.name: msgspec.json.Decoder(field.type)
     for field in msgspec.structs.fields(_Head)
@@ -133,7 +134,7 @@ def _explain(head: Frame) -> str:
     for name, decoder in _decoders.items():
         value = getattr(members, name)
         try:
-            if value is not UNSET:
+            if value is not UNSET and len(bytes(value)) <= _MAX_EXPLAINED_BYTES:
                 decoder.decode(value)
         except msgspec.ValidationError:
             hint = ": leave it out instead of null" if bytes(value) == b"null" else ""

@@ -41,6 +41,12 @@ def test_a_member_of_a_wrong_type_is_named_with_what_it_must_be(frame: str, deta
     assert detail_of(frame) == detail
 
 
+def test_long_headers_are_not_decoded_again_to_name_what_is_wrong() -> None:
+    long = f'"A":"{"b" * 2**16}"'
+    assert detail_of(f'{{"url":1,"headers":{{{long}}}}}') == "url must be a string"
+    assert detail_of(f'{{"url":"/","headers":{{{long},"B":1}}}}') == "a member has a wrong type"
+
+
 def test_each_member_has_a_sentence_for_a_value_of_a_wrong_type() -> None:
     for name in client_codec._Head.__struct_fields__:
         if name not in ("data", "ping", "pong"):  # any JSON
