@@ -1,1 +1,1 @@
-"""One request through Django's stack, from a message to the frames of its answer."""
+"""One request through Django's stack, from a message to the frames of its response."""

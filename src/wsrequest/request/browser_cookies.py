@@ -1,10 +1,10 @@
-"""What a connection believes its browser to hold, so that a ticket changes nothing newer.
+"""Track what a connection's browser is believed to hold, so that a ticket overwrites nothing newer.
 
-A connection starts with the cookies that its handshake showed. The browser goes on by HTTP and over
-other sockets: it logs in, it logs out. A cookie that an answer sets on the connection must not undo
-that. So each line of a ticket comes with the values that the browser may hold if nobody else has
-changed the cookie: compare and set. What the request that redeems a ticket really shows is
-compared in ``is_expected``.
+A connection starts with the cookies of its handshake. The browser then continues over HTTP and
+other sockets, where it may log in or log out. A cookie that a response sets on the connection must
+not undo that. So each line of a ticket comes with the values that the browser may hold if nobody
+else has changed the cookie, as in compare-and-set. ``is_expected`` compares them with the request
+that redeems the ticket.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -18,23 +18,23 @@ from wsrequest.request.set_cookie import Cookie
 __all__ = ["BrowserCookies", "Issue", "ShownCookies", "is_expected"]
 
 _MAX_NAMES = 100
-"""Cookies by name that are looked after at a time. The one set first gives way to one more."""
+"""How many cookie names are tracked. A new name replaces the one that was set first."""
 _MAX_VALUES = 8
-"""Values of one cookie that may be expected: those it started with, and the last ones."""
+"""How many values of one cookie may be expected: those it started with, and the latest."""
 _ABSENT = "-"
 
 
 class Issue:
-    """One ticket, as far as later ones need to know of it.
+    """The facts about one ticket that later tickets need.
 
     Attributes:
         key: in the store.
         holder: the browser and origin that it is for.
         ends: epoch seconds.
         cookies: hashes of the keys of the cookies that it sets.
-        is_stored: whether its record lies in the store by now.
-        is_over: whether it was redeemed, or its time is over.
-        trail: leads to the ticket by which its lines can be had.
+        is_stored: whether its record is in the store already.
+        is_over: whether it was redeemed or has expired.
+        trail: leads to the ticket that has its lines now.
     """
 
     __slots__ = ("cookies", "ends", "holder", "is_over", "is_stored", "key", "trail")
@@ -46,16 +46,16 @@ class Issue:
         self.trail = Trail(self)
 
     def take_over(self, earlier: "Issue") -> None:
-        """The lines of an earlier ticket can be had by this one from now on."""
+        """Take over the lines of an earlier ticket."""
         self.trail = earlier.trail.join(self.trail, self)
 
 
 class Trail:
-    """Where the lines of a ticket can be had now, and of all that gave way to one another.
+    """Leads from a ticket to the one that has its lines now, after any number of take-overs.
 
-    Whoever asked for the first of them asks for the last. What they keep is this, and not the
-    tickets between: a browser that fetches none makes thousands of those (a forest of disjoint
-    sets, whose trees stay low because the lower one always goes under the higher).
+    Holders keep a trail instead of the tickets in between. A browser that fetches none makes
+    thousands of those. The trails form a disjoint-set forest, whose trees stay low because the
+    lower tree always goes under the higher one.
 
     Args:
         issue: the ticket.
@@ -69,14 +69,14 @@ class Trail:
 
     @property
     def last(self) -> Issue:
-        """The ticket by which the lines can be had now."""
-        found = self._leads_to
-        while isinstance(found, Trail):
-            found = found._leads_to
-        return found
+        """The ticket that has the lines now."""
+        target = self._leads_to
+        while isinstance(target, Trail):
+            target = target._leads_to
+        return target
 
     def join(self, other: "Trail", issue: Issue) -> "Trail":
-        """Return the trail that this one and another are from now on; it leads to ``issue``."""
+        """Merge this trail and another, and return the result. It leads to ``issue``."""
         upper, lower = self._root(), other._root()
         if upper._height < lower._height:
             upper, lower = lower, upper
@@ -95,14 +95,14 @@ class Trail:
 
 
 class ShownCookies:
-    """The values that a Cookie header shows for some cookies, as digests.
+    """The values that a Cookie header has for some cookies, as digests.
 
-    The header is read once, and not before the first question: it may hold thousands of cookies,
-    and a ticket has up to 64 lines.
+    The header is parsed once, when a value is first needed. It may hold thousands of cookies, and a
+    ticket has up to 64 lines.
 
     Args:
-        header: of a request, "" without.
-        names: of all cookies that ``values`` will be asked for.
+        header: of a request, or "".
+        names: of all cookies that ``values`` will be called for.
     """
 
     __slots__ = ("_header", "_names", "_values")
@@ -112,7 +112,7 @@ class ShownCookies:
         self._values: dict[str, list[str]] | None = None
 
     def values(self, name: str) -> list[str]:
-        """The values of a cookie, in their order; of one that is not shown what stands for that."""
+        """Return the values of a cookie in order, or a marker if the header does not have it."""
         if self._values is None:
             self._values = {}
             for shown, value in cookie_pairs(self._header):
@@ -125,7 +125,7 @@ class _Given(NamedTuple):
     """What was last done to the cookies of one name."""
 
     expected: str  # digests of what the browser may have held before
-    values: str  # digests of what it holds once it has redeemed the ticket
+    values: str  # digests of what it holds after it has redeemed the ticket
     trail: Trail
 
 
@@ -133,7 +133,7 @@ class BrowserCookies:
     """The values that the browser of one connection may hold. Thread-safe.
 
     Args:
-        header: the Cookie header of the handshake, "" without.
+        header: the Cookie header of the handshake, or "".
         path: of the handshake. Cookies that a browser does not send there cannot be compared.
     """
 
@@ -152,25 +152,26 @@ class BrowserCookies:
         Args:
             cookies: of its lines.
             issue: the ticket.
-            is_waiting: whether the last of earlier ones may still be redeemed. It may ask a store.
+            is_waiting: whether the latest of earlier tickets may still be redeemed. It may query a
+                store.
 
         Returns:
-            For each cookie the digests of the values that the browser may hold for it to be set;
-            None where any will do, since the request that redeems does not show the cookie.
+            For each cookie, the digests of the values that the browser may hold for it to be set.
+            None if any will do, because the request that redeems does not show the cookie.
         """
         by_name: dict[str, list[str]] = {}
-        found: list[str | None] = []
+        names: list[str | None] = []
         for cookie in cookies:
             if path_matches(self._path, cookie.path):
                 has_ended = cookie.expires is not None and cookie.age <= 0
                 value = _ABSENT if has_ended else _digest(cookie.value)
-                found.append(cookie.name)
+                names.append(cookie.name)
                 by_name.setdefault(cookie.name, []).append(value)
             else:
-                found.append(None)
+                names.append(None)
         with self._lock:
             givens = [g for name in by_name if (g := self._given.get(_digest(name))) is not None]
-        # The store is not asked under the lock, and once for each ticket.
+        # The store is queried outside the lock, and once per ticket.
         lasts = {given.trail: given.trail.last for given in givens}
         waiting = {last: is_waiting(last) for last in set(lasts.values())}
         over = {id(given) for given in givens if not waiting[lasts[given.trail]]}
@@ -180,7 +181,7 @@ class BrowserCookies:
                 name: self._give(name, values, issue, over, shown)
                 for name, values in by_name.items()
             }
-        return [None if name is None else expected[name] for name in found]
+        return [None if name is None else expected[name] for name in names]
 
     def _give(
         self, name: str, values: list[str], issue: Issue, over: set[int], shown: ShownCookies
@@ -192,7 +193,7 @@ class BrowserCookies:
             if len(self._given) >= _MAX_NAMES:
                 del self._given[next(iter(self._given))]
         elif id(given) in over:
-            expected = given.values  # the browser has them, unless somebody else has changed them
+            expected = given.values  # the browser has them, unless somebody else changed them
         else:
             known = dict.fromkeys(f"{given.expected} {given.values}".split())
             expected = " ".join([*list(known)[:1], *list(known)[1:][1 - _MAX_VALUES :]])
@@ -205,12 +206,12 @@ def is_expected(name: str, expected: str, shown: ShownCookies) -> bool:
 
     Args:
         name: of the cookie.
-        expected: of ``BrowserCookies.expect``.
+        expected: the result of ``BrowserCookies.expect``.
         shown: the cookies of the request that redeems a ticket.
     """
     return set(shown.values(name)) <= set(expected.split())
 
 
 def _digest(text: str) -> str:
-    # A record shows no value that its browser had, and none of any length.
+    # A record reveals no value of a browser, and each digest is short.
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

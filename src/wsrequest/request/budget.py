@@ -1,7 +1,7 @@
-"""What the connections of a process hold together: unfinished and live requests, unread answers.
+"""Count the bytes that all connections of a process hold, in memory and in files.
 
-Owns the counts of bytes, in memory and in files. What one connection may hold is ``session``'s
-limit; many connections of an attacker, each within its own, would be a flood all the same.
+They hold unfinished requests, live requests and unread responses. ``session`` limits what one
+connection may hold. This budget stops an attacker with many connections, each within its limit.
 """
 
 from collections import Counter
@@ -14,9 +14,9 @@ from wsrequest.types import Id, Limits
 
 __all__ = ["Account", "Budget", "Holding", "Reader"]
 
-# Of what a process may hold: unread answers. The rest is for requests, of which half may be live.
+# The fraction of a process's limit that unread responses may take: in all, and per address.
 _UNREAD_SHARE, _UNREAD_SHARE_OF_ADDRESS = 4, 8
-# Of the same: the unfinished requests of one address.
+# The fraction of the same limit that the unfinished requests of one address may take.
 _UNFINISHED_SHARE_OF_ADDRESS = 4
 
 
@@ -25,27 +25,27 @@ class Holding(Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """What it takes; always the same."""
+        """Its size, which never changes."""
 
     def __hash__(self) -> int:
         """By identity."""
 
 
 class Reader(Protocol):
-    """A client that leaves answers unread."""
+    """A client that leaves responses unread."""
 
     def cut(self) -> None:
-        """End its connection. What it leaves counts no more when this returns."""
+        """End its connection, and stop counting its bytes before returning."""
 
 
 class Budget:
     """The counts of one process. Used on the event loop only.
 
     Attributes:
-        held_bytes: taken and not given back.
-        live_bytes: what of that live requests hold, and answers that wait for them.
-        unread_bytes: what of that waits for clients that do not read it.
-        unread: the same by client; who has not read for longest comes first.
+        held_bytes: all bytes that were taken and not given back.
+        live_bytes: the part of them for live requests, and for responses that wait for these.
+        unread_bytes: the part of them that waits for clients that do not read it.
+        unread: the unread bytes by client, the client that has not read for longest first.
     """
 
     __slots__ = ("_accounts", "holdings", "held_bytes", "live_bytes", "unread", "unread_bytes")
@@ -57,15 +57,15 @@ class Budget:
         self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
 
     def take(self, count: int, max_bytes: int, id: Id | None) -> None:
-        """Hold ``count`` bytes more. What nobody reads gives way to them.
+        """Hold ``count`` more bytes. Unread responses give way to them.
 
         Args:
             count: bytes.
-            max_bytes: what may be held in all.
+            max_bytes: the limit of the process.
             id: of the request that needs them.
 
         Raises:
-            Refused: ``too_many_requests``, which passes.
+            Refused: ``too_many_requests``, which is temporary.
         """
         if not self.make_room(count, max_bytes):
             raise Refused(
@@ -74,12 +74,12 @@ class Budget:
         self.held_bytes += count
 
     def make_room(self, count: int, max_bytes: int) -> bool:
-        """Cut those who have not read for longest, until ``count`` bytes more may be held.
+        """Disconnect the clients that have not read for longest, until ``count`` bytes fit.
 
-        Nobody is cut where that would not be enough.
+        No client is disconnected if that would not be enough.
 
         Returns:
-            Whether they may be held.
+            Whether the bytes may be held.
         """
         if self.held_bytes - self.unread_bytes + count > max_bytes:
             return False
@@ -88,11 +88,11 @@ class Budget:
         return True
 
     def give(self, count: int) -> None:
-        """Hold so many bytes less."""
+        """Hold ``count`` fewer bytes."""
         self.held_bytes -= count
 
     def account_of(self, address: str) -> "Account":
-        """The account of an address, as long as somebody has it; a new one where there is none."""
+        """Return the account of an address, or a new one. It lasts as long as it is in use."""
         account = self._accounts.get(address) if address else None
         if account is None:
             account = Account(self)
@@ -102,15 +102,15 @@ class Budget:
 
 
 class Account:
-    """What the requests of one address hold. Used on the event loop only.
+    """The bytes that the requests of one address hold. Used on the event loop only.
 
     Args:
-        budget: of the process, which is charged, too.
+        budget: that of the process, which counts the same bytes.
 
     Attributes:
-        held_bytes: taken and not given back, by live requests.
-        unfinished_bytes: taken and not given back, by unfinished requests.
-        unread_bytes: what waits for its clients.
+        held_bytes: bytes taken and not given back, by live requests.
+        unfinished_bytes: bytes taken and not given back, by unfinished requests.
+        unread_bytes: bytes that wait for its clients.
     """
 
     __slots__ = (
@@ -126,10 +126,10 @@ class Account:
         self.held_bytes = self.unfinished_bytes = 0
 
     def begin(self, count: int, limits: Limits, id: Id | None) -> None:
-        """Hold ``count`` bytes more for an unfinished request.
+        """Hold ``count`` more bytes for an unfinished request.
 
-        An address has a quarter of what the process may hold, so that one cannot keep out all
-        others. That is never less than one connection needs to send the largest body.
+        An address may hold a quarter of the process's limit, so that it cannot keep out all others.
+        That is never less than one connection needs to send the largest body.
 
         Args:
             count: bytes.
@@ -137,7 +137,7 @@ class Account:
             id: of the request.
 
         Raises:
-            Refused: ``too_many_requests``, which passes.
+            Refused: ``too_many_requests``, which is temporary.
         """
         wanted = self.unfinished_bytes + count
         if (
@@ -154,24 +154,24 @@ class Account:
         self.unfinished_bytes = wanted
 
     def end(self, count: int) -> None:
-        """Hold ``count`` bytes less for unfinished requests."""
+        """Hold ``count`` fewer bytes for unfinished requests."""
         self._budget.give(count)
         self.unfinished_bytes -= count
 
     def take(self, count: int, limits: Limits) -> None:
-        """Hold ``count`` bytes more.
+        """Hold ``count`` more bytes.
 
         Raises:
-            Refused: ``too_many_subscriptions``, which passes.
+            Refused: ``too_many_subscriptions``, which is temporary.
         """
         self._check(count, count, limits)
         self._add(count, count)
 
     def spare(self, count: int, limits: Limits) -> bool:
-        """Hold ``count`` bytes more for what can be done without.
+        """Hold ``count`` more bytes for something optional.
 
         Returns:
-            Whether they are held: they are unless that would leave less than half for the rest.
+            Whether they are held. They are not if less than half would be left for the rest.
         """
         budget = self._budget
         if (
@@ -184,19 +184,19 @@ class Account:
         return True
 
     def give(self, count: int) -> None:
-        """Hold so many bytes less."""
+        """Hold ``count`` fewer bytes."""
         self._add(-count, -count)
 
     def exchange(self, before: Iterable[Holding], after: Iterable[Holding], limits: Limits) -> None:
-        """Hold other things than before. What is held more than once counts once.
+        """Replace what is held. A holding that is held more than once counts once.
 
         Args:
-            before: is held no longer, also when this raises.
-            after: is held from now on, unless this raises.
+            before: no longer held, even if this raises.
+            after: held from now on, unless this raises.
             limits: of the connection.
 
         Raises:
-            Refused: ``too_many_subscriptions``, which passes.
+            Refused: ``too_many_subscriptions``, which is temporary.
         """
         for holding in before:
             mine = _remove(self._holdings, holding)
@@ -217,20 +217,20 @@ class Account:
             held.append(holding)
 
     def leave(self, reader: Reader, count: int, limits: Limits) -> None:
-        """Count what waits for a client, instead of what counted so far.
+        """Set the number of bytes that wait for a client.
 
-        Where that is too much, those are cut who have not read for longest: of the address, or of
-        all. Who has read something, and still leaves some, is the last of them.
+        If that is too much, clients are disconnected, those that have not read for longest first:
+        of this address, or of all. A client that has read something becomes the last of them.
 
         Args:
             reader: the client.
-            count: bytes, all that wait.
+            count: all bytes that wait for it.
             limits: of the connection.
         """
         budget = self._budget
         more = count - self._unread.get(reader, 0)
         for unread in (self._unread, budget.unread):
-            if more < 0:  # it has read, and goes behind those who have not
+            if more < 0:  # it has read, so it goes behind those that have not
                 unread.pop(reader, None)
             if count:
                 unread[reader] = count
@@ -263,7 +263,7 @@ class Account:
 
 
 def _remove(holdings: Counter[Holding], holding: Holding) -> bool:
-    """Count one holder less. Whether it was the last."""
+    """Count one holder less. Return whether it was the last."""
     holdings[holding] -= 1
     is_last = not holdings[holding]
     if is_last:

@@ -1,7 +1,7 @@
-"""The cookies of one connection: those of the handshake, changed by what responses set.
+"""The cookies of one connection: those of its handshake, updated by the cookies of responses.
 
-Owns the storage model of RFC 6265 section 5, as far as one host needs it. What one line of
-``Set-Cookie`` means is ``set_cookie``'s.
+This is the storage model of RFC 6265 section 5, as far as one host needs it. ``set_cookie`` parses
+each line of ``Set-Cookie``.
 """
 
 from collections.abc import Iterable
@@ -13,17 +13,17 @@ from wsrequest.request.set_cookie import Cookie, Key, is_news, parse_set_cookie
 
 __all__ = ["CookieJar", "cookie_pairs", "path_matches"]
 
-_MAX_COOKIES = 180  # RFC 6265 6.1 asks browsers for at least 50 a domain; Chromium keeps 180
+_MAX_COOKIES = 180  # RFC 6265 6.1 asks browsers for at least 50 per domain. Chromium keeps 180.
 _MAX_BYTES = 65_536
-"""Of all cookies that a connection keeps. Views may set cookies from what they are sent."""
+"""The limit of all cookies of a connection. Views may set cookies from what clients send them."""
 _UNKNOWN_PATH = ""  # of a cookie of the handshake
 
 
 class _Held(NamedTuple):
-    """A cookie as the connection sends it, and as the browser was last shown it."""
+    """A cookie as the connection sends it, and as the browser last received it."""
 
     cookie: Cookie
-    shown: Cookie | None  # None for one of the handshake: only its value is known
+    shown: Cookie | None  # None for a cookie of the handshake, of which only the value is known
 
 
 _Cookies = dict[Key, _Held]
@@ -33,8 +33,8 @@ class CookieJar:
     """Cookies by name, domain and path. Updated on the event loop, read in any thread.
 
     Args:
-        header: the Cookie header of the handshake, "" when there was none. Its
-            cookies count as set for every path: the browser did not say which.
+        header: the Cookie header of the handshake, or "". Its cookies count as set for every
+            path, because the browser did not say for which.
         path: of the handshake. A browser may hold cookies of other paths, which it did not send.
     """
 
@@ -42,15 +42,15 @@ class CookieJar:
 
     def __init__(self, header: str, path: str = "/") -> None:
         self._path = path
-        # Hashes of the keys that were deleted, though nobody had seen them here: a key has no
-        # small limit.
+        # Hashes of the keys of cookies that were deleted but never seen here. Hashes, because a key
+        # can be long.
         self._gone: frozenset[int] = frozenset()
-        self._plain: str | None = header  # what to send, while no cookie depends on path or time
-        # Replaced as a whole by update(), never changed, since other threads may be reading it.
+        self._plain: str | None = header  # the header, while no cookie depends on path or time
+        # update() replaces it as a whole and never changes it, because other threads may read it.
         self._cookies: _Cookies | None = None
 
     def header(self, url: str) -> str:
-        """The Cookie header for a request to a path, with its query or without; "" for none."""
+        """Return the Cookie header for a request to a path, with or without its query, or ""."""
         if self._plain is not None:
             return self._plain
         path, now = url.partition("?")[0], time()
@@ -59,43 +59,43 @@ class CookieJar:
             for held in self._all().values()
             if path_matches(path, held.cookie.path) and not held.cookie.has_ended(now)
         ]
-        # RFC 6265 5.4: longer paths first, and among equals the one that was created first.
+        # RFC 6265 5.4: longer paths first, and among equal lengths the oldest cookie first.
         fitting.sort(key=lambda cookie: -len(cookie.path))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
     def get(self, name: str) -> str | None:
-        """The value of a cookie as ``request.COOKIES`` has it, whatever its path; None without."""
+        """Return a cookie as ``request.COOKIES`` has it, whatever its path, or None."""
         now = time()
-        found = [
+        candidates = [
             held.cookie
             for held in self._all().values()
             if held.cookie.name == name and not held.cookie.has_ended(now)
         ]
-        if not found:
+        if not candidates:
             return None
-        # Of several Django takes the last of the header, which is the one of the shortest path.
-        return str(_unquote(min(reversed(found), key=lambda cookie: len(cookie.path)).value))
+        # Of several, Django takes the last in the header, which has the shortest path.
+        return str(_unquote(min(reversed(candidates), key=lambda cookie: len(cookie.path)).value))
 
     def next_end(self) -> float | None:
-        """Epoch seconds at which the next cookie ends by itself; None when none does."""
+        """Return the epoch seconds at which the next cookie expires, or None if none will."""
         ends = [held.cookie.expires for held in self._all().values() if held.cookie.expires]
         now = time()
         return min((end for end in ends if end > now), default=None)
 
     def news(self, lines: Iterable[str], path: str) -> list[str]:
-        """The lines by which the browser would store something else; each names its path.
+        """Return the lines that would change what the browser stores, each with its path.
 
         Args:
-            lines: of Set-Cookie, of one response.
-            path: of the URL that the response is of.
+            lines: of Set-Cookie, from one response.
+            path: of the URL of the response.
         """
         return self._merge(lines, path)[2]
 
     def update(self, lines: Iterable[str], path: str) -> bool:
-        """Take the cookies that a response sets; expired ones are taken away.
+        """Store the cookies that a response sets, and remove expired ones.
 
         Returns:
-            Whether any Cookie header is another than before.
+            Whether any Cookie header changes.
         """
         before = self._all()
         stored, gone, _ = self._merge(lines, path)
@@ -107,7 +107,7 @@ class CookieJar:
         return _sent(before) != _sent(stored)
 
     def _merge(self, lines: Iterable[str], path: str) -> tuple[_Cookies, frozenset[int], list[str]]:
-        """What is stored and what is gone after these lines, and which of them are news."""
+        """Return what is stored and what is gone after these lines, and the lines that are new."""
         now = time()
         stored = {k: held for k, held in self._all().items() if not held.cookie.has_ended(now)}
         gone, news = self._gone, []
@@ -117,7 +117,7 @@ class CookieJar:
             if cookie is None:
                 continue
             key, unknown = cookie.key, (cookie.name, "", _UNKNOWN_PATH)
-            # The same cookie came with the handshake, perhaps: it gives way to what is known.
+            # The same cookie may have come with the handshake. What is known now replaces it.
             if unknown in stored:
                 stored = {key if k == unknown else k: held for k, held in stored.items()}
             held = stored.get(key)
@@ -134,7 +134,7 @@ class CookieJar:
             shown = None if held is None else held.shown
             if is_new := is_news(shown, cookie):
                 news.append(cookie.line)
-            # It stays where it is: replacing does not change when it was created (5.3, step 11).
+            # It keeps its place: a replaced cookie keeps its creation time (5.3, step 11).
             kept = cookie._replace(line="")
             new = _Held(kept, kept if is_new else shown)
             needed = _size(new) - (0 if held is None else _size(held))
@@ -144,20 +144,20 @@ class CookieJar:
         return stored, gone, news
 
     def _all(self) -> "_Cookies":
-        plain = self._plain  # before the cookies: update() replaces it after them
+        plain = self._plain  # read before the cookies, because update() replaces it after them
         if self._cookies is not None:
             return self._cookies
-        found: _Cookies = {}
+        cookies: _Cookies = {}
         for name, value in _pairs(plain or ""):
             cookie = Cookie(name, value, "", "/", None, 0.0, frozenset(), "")
-            found[name, "", _UNKNOWN_PATH] = _Held(cookie, None)
-        return found
+            cookies[name, "", _UNKNOWN_PATH] = _Held(cookie, None)
+        return cookies
 
 
 def _size(held: _Held) -> int:
     cookie, shown = held
     size = sum(map(len, cookie.key)) + len(cookie.value)
-    # As a rule it is the same object. Else the same value came again, with another end.
+    # Usually both are the same object. Otherwise the same value came again with another expiry.
     return size if shown is None or shown is cookie else 2 * size
 
 
@@ -166,9 +166,9 @@ def _sent(cookies: _Cookies) -> list[tuple[str, str, str]]:
 
 
 def cookie_pairs(header: str) -> tuple[tuple[str, str], ...]:
-    """The names and values of a Cookie header, the same for headers that differ in order only.
+    """Return the names and values of a Cookie header, in an order that does not depend on its own.
 
-    Several of one name keep their order, since it decides which one a view sees.
+    Cookies of the same name keep their order, because it decides which one a view sees.
     """
     return tuple(sorted(_pairs(header), key=lambda pair: pair[0]))
 

@@ -1,13 +1,13 @@
-"""Sessions of a run whose writes are discarded: what it saves, only the run itself sees.
+"""Discard what a run writes to sessions, so that only the run itself sees it.
 
-Owns the session stores that are made while ``discarding`` is in force. They hold for any engine
-that stores sessions by their keys, however the project gets one: as ``request.session`` or by
-calling ``SessionStore(key)``. An engine that keeps the data in the cookie has nothing to discard.
-Owns, too, that a login in such a run leaves ``last_login`` alone: its session is discarded, so it
-logs in each time.
+While ``discarding`` is in force, session stores keep writes to themselves. This works for every
+engine that stores sessions by key, whether the project uses ``request.session`` or calls
+``SessionStore(key)``. An engine that keeps the data in the cookie has nothing to discard. A login
+in such a run also leaves ``last_login`` alone. Because its session is discarded, each run would log
+in again.
 
-A run can start a task that goes on after it, for other visitors. Such a task inherits the context,
-so its stores, and those that it took from the run, write as usual once the run has ended.
+A run can start a task that continues after it, for other users. Such a task inherits the context.
+So its stores, and those that it took from the run, write as usual once the run has ended.
 """
 
 import copy
@@ -34,9 +34,9 @@ class Discarded:
     """What one run has written to sessions, for itself to read.
 
     Attributes:
-        stored: the data of each session that the run has written, by key; None for a deleted one.
-        loaded: the first data that the run got for each session from its real store, by key.
-        is_open: whether the run goes on.
+        stored: the data of each session that the run wrote, by key. None for a deleted session.
+        loaded: the first data that the run loaded for each session from its real store, by key.
+        is_open: whether the run has not ended.
     """
 
     __slots__ = ("is_open", "loaded", "stored")
@@ -49,16 +49,16 @@ class Discarded:
 
 _CURRENT: ContextVar[Discarded | None] = ContextVar("wsrequest.request.discarding", default=None)
 _lock = Lock()
-_LAST_LOGIN = "update_last_login"  # as Django calls its receiver
+_LAST_LOGIN = "update_last_login"  # Django's id of its receiver
 _REPLACING = f"wsrequest.{_LAST_LOGIN}"
 
 
 @contextmanager
 def discarding(discarded: Discarded) -> Iterator[Discarded]:
-    """Discard what this context writes to sessions. May be entered again, while a body streams.
+    """Discard what this context writes to sessions. May be entered again while a body streams.
 
     Args:
-        discarded: collects it.
+        discarded: collects the writes.
     """
     _install()
     token = _CURRENT.set(discarded)
@@ -66,16 +66,16 @@ def discarding(discarded: Discarded) -> Iterator[Discarded]:
     try:
         yield discarded
     finally:
-        # What the run started and did not wait for is not the run any more.
+        # A task that the run started and did not wait for is not part of the run any more.
         discarded.is_open = False
         _CURRENT.reset(token)
 
 
 def _while_open(method: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Make a method of ``_DiscardingStore``, sync or async, the store's own when the run is over.
+    """Make a method of ``_DiscardingStore``, sync or async, call the real store after the run.
 
     Args:
-        method: of the same name as the store's.
+        method: has the same name as that of the store.
     """
     name = method.__name__
 
@@ -91,10 +91,10 @@ def _while_open(method: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 class _DiscardingStore(SessionBase):
-    """Stands before the store of an engine. Reads go there, writes do not."""
+    """Wraps the store of an engine: reads reach it, writes do not."""
 
-    _discarded = Discarded()  # of none that goes on
-    # Of SessionBase, and not in the stubs.
+    _discarded = Discarded()  # closed, so that everything reaches the store
+    # Of SessionBase, but missing in the stubs.
     _get_session: Callable[..., dict[str, Any]]
     _aget_session: Callable[..., Awaitable[dict[str, Any]]]
     _get_new_session_key: Callable[[], str]
@@ -185,16 +185,16 @@ class _DiscardingStore(SessionBase):
 
 @cache
 def _discarding_class(store: type[SessionBase]) -> type[SessionBase]:
-    # Under the store's own names: Django makes the salt of a signature from __qualname__.
+    # With the store's own names, because Django derives the salt of a signature from __qualname__.
     names = {"__module__": store.__module__, "__qualname__": store.__qualname__}
     return type(store.__name__, (_DiscardingStore, store), names)
 
 
 def _install() -> None:
-    """Make session stores ask whether they are made for such a run. Safe to call twice.
+    """Make session stores check whether they are made in such a run. Safe to call twice.
 
     One hook in the base class reaches all engines, their subclasses in the project, and all ways to
-    make one. Replacing ``request.session`` would miss those that a view makes for itself.
+    make a store. Replacing ``request.session`` would miss those that a view makes itself.
     """
     with _lock:
         before = SessionBase.__new__
@@ -221,7 +221,7 @@ def _hooked(before: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _replace_last_login() -> None:
-    """Put ours in the place of Django's receiver, under its id, so that a project finds it."""
+    """Replace Django's receiver under its own id, so that a project can still find it."""
     from django.contrib.auth.models import update_last_login  # needs the applications
 
     def update(sender: Any, user: Any, **kwargs: Any) -> None:
@@ -231,7 +231,7 @@ def _replace_last_login() -> None:
         else:
             user.last_login = now()
 
-    # Two at a time rather than none: another thread may log somebody in.
+    # For a moment both are connected, never neither: another thread may log a user in.
     if any(key[0] == _LAST_LOGIN for key, *_ in user_logged_in.receivers):
         user_logged_in.connect(update, weak=False, dispatch_uid=_REPLACING)
         user_logged_in.disconnect(dispatch_uid=_LAST_LOGIN)
@@ -240,5 +240,5 @@ def _replace_last_login() -> None:
 
 
 def _make(before: Callable[..., Any], cls: Any, args: Any, kwargs: Any) -> Any:
-    # object.__new__ takes no arguments from a class that replaces it.
+    # object.__new__ accepts no arguments from a class that overrides it.
     return before(cls) if before is object.__new__ else before(cls, *args, **kwargs)

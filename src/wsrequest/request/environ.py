@@ -1,4 +1,4 @@
-"""A message and the environ of its connection make a WSGI environ, and that a Django request."""
+"""Build the WSGI environ of a request from its message and the handshake of its connection."""
 
 import io
 import sys
@@ -26,44 +26,44 @@ __all__ = [
 
 Environ = dict[str, Any]
 
-# Of this hop only (RFC 9110 7.6.1, RFC 6455 4.1), or about a body that the handshake has not.
-# Accept-Encoding, since a message's body is not coded: the WebSocket compresses by itself.
+# Headers of this hop only (RFC 9110 7.6.1, RFC 6455 4.1), or about a body, which the handshake does
+# not have. Accept-Encoding, because the WebSocket itself compresses the bodies of messages.
 _LEFT_OUT = frozenset(
     "connection upgrade keep-alive te trailer transfer-encoding content-length content-type "
     "accept-encoding cookie origin".split()
 )
 
-# Where a proxy tells the scheme that a client used. Traefik says wss of a handshake where it says
-# https of a request.
+# Headers in which a proxy states the client's scheme. For a handshake, Traefik writes wss where it
+# writes https for a request.
 _SCHEME_HEADERS = frozenset(
     "x-forwarded-proto x-forwarded-protocol x-forwarded-scheme x-scheme x-url-scheme".split()
 )
 _SCHEMES_OF_HTTP = {"ws": "http", "wss": "https"}
 
-# A browser behind a proxy sends some 25 headers; the longest registered name has 44 characters.
+# A browser behind a proxy sends about 25 headers. The longest registered name has 44 characters.
 _SHORT_CHARACTERS = 64
 _USUAL_NAMES = 48
-_USUAL_CHARACTERS = 1024  # of all names of a handshake together
+_USUAL_CHARACTERS = 1024  # of all header names of a handshake together
 
-_NO_BODY = io.BytesIO()  # of the handshake; each request has its own
+_NO_BODY = io.BytesIO()  # of the handshake. Each request has its own.
 
 
 class Base:
-    """One connection's share of every request.
+    """What every request of one connection takes from its handshake.
 
     Attributes:
         environ: the WSGI environ that each request gets a copy of.
-        header_names: lower-case names of the headers that the handshake had, but for those that
-            ended with it.
-        origin: its Origin header, None without.
-        cookie: its Cookie header, "" without.
-        path: of the handshake.
-        is_same_origin: whether ``origin`` is the server's own; set by ``handshake``.
-        is_same_site: whether a browser sends cookies of the server from a page of ``origin``.
-        is_secure: whether it came by TLS, as Django sees it.
-        browser: digests of the cookies that tie tickets to one browser; set by ``browsers``.
-        tickets: whether the connection can have tickets; "bind": once the browser has fetched
-            its cookie by HTTP.
+        header_names: lower-case names of the headers of the handshake, without those that ended
+            with it.
+        origin: its Origin header, or None.
+        cookie: its Cookie header, or "".
+        path: that of the handshake.
+        is_same_origin: whether ``origin`` is the server's own. ``check_handshake`` sets it.
+        is_same_site: whether a browser sends the server's cookies from a page of ``origin``.
+        is_secure: whether it came over TLS, as Django sees it.
+        browser: digests of the cookies that bind tickets to one browser. ``recognize`` sets it.
+        tickets: whether the connection can have tickets. With "bind", it can once the browser has
+            fetched its cookie over HTTP.
     """
 
     __slots__ = (
@@ -101,13 +101,12 @@ def make_base(
     """Translate the scope of a WebSocket handshake.
 
     Args:
-        scope: of type "websocket"; ``scheme``, ``client``, ``server`` and
-            ``root_path`` may be missing, as daphne leaves them out. Or of type "http": the request
-            for a stream of events.
+        scope: of type "websocket". ``scheme``, ``client``, ``server`` and ``root_path`` may be
+            missing, because daphne leaves them out. Or of type "http", for an SSE response.
         per_request: lower-case names of the headers that end with a handshake.
-        scheme_header: lower-case name of the header by which Django is told the scheme.
+        scheme_header: lower-case name of the header from which Django takes the scheme.
 
-    Source: ASGI specification, WebSocket connection scope; PEP 3333.
+    Source: ASGI specification, WebSocket connection scope. PEP 3333.
     """
     client, server = scope.get("client"), scope.get("server") or ("unknown", "0")
     is_secure = scope.get("scheme") in ("wss", "https")
@@ -137,7 +136,7 @@ def make_base(
         joint = "; " if name == "cookie" else ","
         found[name] = found[name] + joint + value if name in found else value
     for name, value in found.items():
-        # An underscore would pass for a hyphen in META (CVE-2026-3902).
+        # In META, an underscore would look like a hyphen (CVE-2026-3902).
         if name not in _LEFT_OUT and not name.startswith("sec-websocket-") and "_" not in name:
             if name in _SCHEME_HEADERS or name == scheme_header:
                 value = _as_http(value)
@@ -155,10 +154,9 @@ def _make_meta_key(name: str) -> str:
     return "HTTP_" + name.upper().replace("-", "_")
 
 
-# Clients of one kind send the same names, so what follows from them is kept once for all of them.
-# This happens before the Origin check, so a stranger chooses the names. A cache bounds how many it
-# holds, not how long they are. The lengths are checked first, and together both caches stay
-# below 1 MiB.
+# Clients of one kind send the same names, so what follows from them is cached for all of them. This
+# happens before the Origin check, so any stranger can choose the names. A cache limits their number
+# but not their length. So lengths are checked first, and both caches together stay below 1 MiB.
 _meta_key = lru_cache(maxsize=512)(_make_meta_key)
 
 
@@ -168,34 +166,34 @@ def _names(names: tuple[str, ...]) -> frozenset[str]:
 
 
 def _as_http(schemes: str) -> str:
-    """A list of schemes, one for each proxy, as it is for a request."""
+    """Return a list of schemes, one for each proxy, in the form that a request has."""
     return ",".join(
         _SCHEMES_OF_HTTP.get(scheme.strip().lower(), scheme) for scheme in schemes.split(",")
     )
 
 
 def _as_fetch(environ: Environ, *, is_browser: bool) -> None:
-    """A handshake calls itself a WebSocket; its messages are what ``fetch`` sends."""
-    if is_browser:  # browsers put both into every handshake, and into no fetch by themselves
+    """Turn the environ of a WebSocket handshake into that of the requests that ``fetch`` sends."""
+    if is_browser:  # browsers add both to every handshake, and to no fetch unless asked
         environ.pop("HTTP_PRAGMA", None)
         environ.pop("HTTP_CACHE_CONTROL", None)
-        environ.setdefault("HTTP_ACCEPT", "*/*")  # fetch sends it, a handshake has none
+        environ.setdefault("HTTP_ACCEPT", "*/*")  # sent by fetch, and not with a handshake
     if "HTTP_SEC_FETCH_MODE" in environ:
         environ["HTTP_SEC_FETCH_MODE"] = "cors"
         environ["HTTP_SEC_FETCH_DEST"] = "empty"
 
 
 class WebSocketInfo:
-    """What ``request.websocket`` is: the connection that a request came by.
+    """The value of ``request.websocket``: the connection that a request came through.
 
     Attributes:
         connection_id: unique among the connections of all processes.
-        subprotocol: "wsrequest.v1", or None when the client offered none.
-        is_live: whether the client has subscribed: the answer is sent again when it changes
-            (docs/live.md).
-        is_rerun: whether no client has sent this request now: a live one is answered again.
-        is_resumed: whether the client takes up a live request again, after a lost connection for
-            example. It has proven that the request was answered before.
+        subprotocol: "wsrequest.v1", or None if the client offered none.
+        is_live: whether the client has subscribed, so that the response is sent again when it
+            changes (docs/live.md).
+        is_rerun: whether this is a rerun of a live request, which no client has sent.
+        is_resumed: whether the client resumes a live request, for example after a lost connection.
+            It has proven that the request was answered before.
     """
 
     __slots__ = ("connection_id", "is_live", "is_rerun", "is_resumed", "subprotocol")
@@ -224,11 +222,11 @@ class WebSocketInfo:
 
 
 class LiveWebSocketInfo(WebSocketInfo):
-    """What ``request.websocket`` is in a run of a live request.
+    """The value of ``request.websocket`` in a run of a live request.
 
     Attributes:
-        is_personal: whether anything was read that another connection has otherwise. The answer is
-            of this connection only then.
+        is_personal: whether the run read a value that differs between connections. Its response
+            is then for this connection only.
     """
 
     __slots__ = ("is_personal",)
@@ -247,7 +245,7 @@ _PERSONAL = frozenset(("connection_id", "is_resumed", "subprotocol"))
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """The path and the query of a message's url, both still percent-encoded."""
+    """Return the path and the query of a message's url, both still percent-encoded."""
     path, _, query = url.partition("?")
     return path, query
 
@@ -260,20 +258,20 @@ def make_environ(
     token_scheme: str,
     upload: Body | None = None,
 ) -> dict[str, Any]:
-    """Build the environ that a WSGI server would have built from the same call by HTTP.
+    """Build the environ that a WSGI server would build for the same request over HTTP.
 
     Args:
-        message: checked by ``protocol``; its headers passed ``check_overrides``.
+        message: checked by ``protocol``, with headers that passed ``check_overrides``.
         base: of its connection.
-        cookie: the Cookie header, "" for none.
+        cookie: the Cookie header, or "".
         token_scheme: the word before the token in Authorization.
-        upload: the body, where it came in parts; else it is the message's.
+        upload: the body if it came in parts. Otherwise the body is in the message.
 
     Raises:
-        Refused: ``bad_header``; both a token and an Authorization header.
+        Refused: ``bad_header``. The message has both a token and an Authorization header.
 
-    Source: PEP 3333; for RAW_URI gunicorn, for REQUEST_URI uWSGI and Apache, which monitoring
-        tools read the request target from.
+    Source: PEP 3333. RAW_URI as in gunicorn, and REQUEST_URI as in uWSGI and Apache, from which
+        monitoring tools read the request target.
     """
     path, _, query = message.url.partition("?")
     if message.query:
@@ -309,29 +307,29 @@ def make_environ(
 
 
 def request_attributes(base: Base, websocket: WebSocketInfo) -> dict[str, object]:
-    """What each request of a connection has besides Django's own attributes.
+    """Return the attributes that each request of a connection has besides Django's own.
 
     Args:
         base: of the connection.
-        websocket: what ``request.websocket`` is.
+        websocket: the value of ``request.websocket``.
     """
     attributes: dict[str, object] = {"websocket": websocket}
     if base.origin is not None:
-        # The Origin of the handshake was checked, which is more than the token proves (Django's
-        # own flag, also heeded by DRF and django-ninja). Without Origin Django's check applies.
+        # The Origin of the handshake was checked, which proves more than the token. The flag is
+        # Django's own, and DRF and django-ninja respect it. Without Origin, Django's check applies.
         attributes["_dont_enforce_csrf_checks"] = True
     return attributes
 
 
 def path_info_of(path: str, script_name: str) -> str:
-    """PATH_INFO of a path that is still percent-encoded, as PEP 3333 has it."""
+    """Return PATH_INFO (PEP 3333) for a path that is still percent-encoded."""
     path_info = unquote_to_bytes(path).decode("latin1") if "%" in path else path
     is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")
     return path_info[len(script_name) :] if is_below else path_info
 
 
 def _latin(text: str) -> str:
-    """A text whose UTF-8 a WSGI server would have read as Latin-1."""
+    """Return a text as a WSGI server has it, with its UTF-8 read as Latin-1."""
     return text.encode().decode("latin1")
 
 

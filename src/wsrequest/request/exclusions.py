@@ -1,8 +1,7 @@
-"""What must go by HTTP, through the proxy: paths that it guards, and files that it serves.
+"""Check what a message may not reach or set: excluded paths, reserved headers, foreign referrers.
 
-A proxy's rules for paths (allowed addresses, basic authentication) do not see messages, and its
-internal redirects do not happen to them. So the project names such paths, and answers that are
-addressed to a proxy never leave.
+A proxy's rules for paths, such as allowed addresses or basic authentication, do not see messages.
+So the project excludes such paths, and clients request them over HTTP.
 """
 
 from collections.abc import Container, Iterable
@@ -19,50 +18,51 @@ __all__ = [
     "takes_referrer",
 ]
 
-# Headers of the handshake that fetch, too, sets for each request anew.
+# Headers of the handshake that fetch also sets for each request.
 _REPLACEABLE = frozenset(
     "accept accept-language authorization cache-control pragma user-agent".split()
 )
 
 
 class ExcludedPaths(tuple[str, ...]):
-    """Paths that no message reaches. Empty: there are none."""
+    """Paths that no message reaches. Empty if all can be reached."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> "ExcludedPaths":
-        """Return those of a setting.
+        """Return the excluded paths of a setting.
 
         Args:
-            paths: each begins with a slash. One that ends with a slash is excluded with all that
-                is below it, and without its slash; any other with all that begins with it.
+            paths: each begins with a slash. A path that ends with a slash excludes everything
+                below it, and itself without the slash. Any other path excludes everything that
+                begins with it.
         """
-        # As WSGI has a path: the bytes of UTF-8, read as Latin-1.
+        # In the form of WSGI: the bytes of UTF-8, read as Latin-1.
         return cls(path.encode().decode("latin1") for path in paths)
 
     def covers(self, path_info: str) -> bool:
         """Whether a path is excluded.
 
         Args:
-            path_info: PATH_INFO of the environ: decoded, without the script name. That is what
-                Django resolves, so ``/%61dmin/`` is no way around ``/admin/``.
+            path_info: PATH_INFO of the environ: decoded, without the script name. Django resolves
+                the same text, so ``/%61dmin/`` does not get around ``/admin/``.
 
         Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#location, whose prefixes
-            are plain beginnings. So are those of most proxies: ``/api/notes`` guards
-            ``/api/notes.json``, too.
+            are plain text. So are those of most proxies: ``/api/notes`` also guards
+            ``/api/notes.json``.
         """
         slashed = path_info + "/"
         return any(path_info.startswith(path) or slashed == path for path in self)
 
 
 def check_excluded(url: str, base: Base, excluded: ExcludedPaths) -> None:
-    """Refuse a path that the project keeps for HTTP (PROTOCOL.md 5.2).
+    """Refuse a path that the project serves over HTTP only (PROTOCOL.md 5.2).
 
     Args:
         url: of the message.
         base: of its connection.
-        excluded: of WSREQUEST_EXCLUDED_PATHS.
+        excluded: those of WSREQUEST_EXCLUDED_PATHS.
 
     Raises:
         Refused: ``use_http``.
@@ -72,15 +72,15 @@ def check_excluded(url: str, base: Base, excluded: ExcludedPaths) -> None:
 
 
 def check_overrides(message: Request, base: Base, vouching: Container[str]) -> None:
-    """Refuse headers that this server, or this handshake, keeps to itself (PROTOCOL.md 4.6).
+    """Refuse headers that this server or the handshake reserves (PROTOCOL.md 4.6).
 
-    A header that a proxy added to the handshake is thereby out of a message's reach. A token
-    becomes a header too.
+    So no message can set a header that a proxy added to the handshake. A token becomes a header
+    too.
 
     Args:
-        message: its headers were checked by ``protocol``.
+        message: ``protocol`` has checked its headers.
         base: of its connection.
-        vouching: names, in lower case, that only a proxy may set.
+        vouching: lower-case names of headers that only a trusted proxy may set.
 
     Raises:
         Refused: ``bad_header``.
@@ -102,11 +102,12 @@ def check_overrides(message: Request, base: Base, vouching: Container[str]) -> N
 def takes_referrer(base: Base, vouching: Container[str]) -> bool:
     """Whether messages of a connection may name their referrer (PROTOCOL.md 3.1).
 
-    Only a browser's handshake says whose page it is, and a Referer that came with it is a proxy's.
+    Only a browser's handshake names the page that it comes from. A Referer that came with it is
+    from a proxy.
 
     Args:
         base: of the connection.
-        vouching: names, in lower case, that only a proxy may set.
+        vouching: lower-case names of headers that only a trusted proxy may set.
     """
     return (
         base.origin is not None and "referer" not in base.header_names and "referer" not in vouching
@@ -114,14 +115,14 @@ def takes_referrer(base: Base, vouching: Container[str]) -> bool:
 
 
 def check_referrer(referrer: str, base: Base, vouching: Container[str]) -> None:
-    """Refuse a referrer that is no page of the handshake's own Origin (PROTOCOL.md 4.1).
+    """Refuse a referrer that is not a page of the handshake's own Origin (PROTOCOL.md 4.1).
 
-    A page can name any page of its origin to ``fetch``, too, and none of another.
+    With ``fetch``, too, a page can name any page of its own origin, and none of another origin.
 
     Args:
-        referrer: of the message; its shape was checked by ``protocol``.
+        referrer: of the message. ``protocol`` has checked its shape.
         base: of its connection.
-        vouching: names, in lower case, that only a proxy may set.
+        vouching: lower-case names of headers that only a trusted proxy may set.
 
     Raises:
         Refused: ``bad_header``.

@@ -1,8 +1,8 @@
-"""The project's middleware chain, URLconf and views, called as a WSGI server calls them.
+"""Call the project's middleware chain, URLconf and views, as a WSGI server does.
 
-Owns how Django is called: each request is one call of ``WSGIHandler.__call__``, the door that
-monitoring tools watch. It runs in a worker thread; async views are sent to the event loop by
-whoever ``carry`` is given. Knows nothing of WebSockets.
+Each request is one call of ``WSGIHandler.__call__``, the entry point that monitoring tools watch.
+It runs in a worker thread. The caller's ``carry`` sends async views to the event loop. Nothing here
+depends on WebSockets.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ __all__ = ["Caller", "Handler", "finish_thread", "prepare_thread", "seen_user"]
 
 logger = logging.getLogger("django.request")
 
-_CLIENT_CLOSED_REQUEST = 499  # nginx's, which monitoring tools know
+_CLIENT_CLOSED_REQUEST = 499  # as in nginx, so that monitoring tools recognize it
 
 
 class Caller(Protocol):
-    """Who has a request run."""
+    """The one that has a request run."""
 
     @property
     def is_dropped(self) -> bool:
@@ -42,14 +42,14 @@ class Caller(Protocol):
 
     @property
     def request_attributes(self) -> Mapping[str, object]:
-        """Attributes that the request gets as soon as it exists."""
+        """The attributes that the request gets as soon as it exists."""
 
     @property
     def prepare(self) -> Callable[[WSGIRequest], None] | None:
-        """Called with the request before any middleware, if set."""
+        """Called with the request before any middleware, if it is set."""
 
     def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-        """Make an async view a sync callable, as ``asgiref.sync.async_to_sync`` does."""
+        """Turn an async view into a sync callable, as ``asgiref.sync.async_to_sync`` does."""
 
 
 OnResponse = Callable[[Outcome], None]
@@ -62,7 +62,7 @@ class _Turn(NamedTuple):
 
 
 class _Running(threading.local):
-    # Not a context variable: whatever an async view begins would keep it, and the request with it.
+    # Not a context variable: whatever an async view starts would keep it, and so the request.
     turn: _Turn | None = None
 
 
@@ -70,10 +70,10 @@ _running = _Running()
 
 
 class Handler:
-    """Calls Django's WSGI handler for requests that come by another way than a WSGI server's.
+    """Calls Django's WSGI handler for requests that do not come from a WSGI server.
 
-    The handler is Django's own class, not one derived from it: tools replace the methods of
-    that class, and the senders of signals are told by it. What differs is set on the instance.
+    The handler is Django's own class, not a subclass, because tools replace the methods of that
+    class and it is the sender of signals. What differs is set on the instance.
     """
 
     def __init__(self) -> None:
@@ -97,20 +97,19 @@ class Handler:
     ) -> Outcome:
         """Run a request through the whole stack, in the calling thread.
 
-        Sends ``request_started`` before; ``request_finished`` follows when the
-        caller closes the outcome, as under WSGI.
+        Sends ``request_started`` before. ``request_finished`` follows when the caller closes the
+        outcome, as under WSGI.
 
         Args:
             environ: made for this call alone.
-            caller: who has it run, and carries async views.
-            on_response: called when Django has made ``outcome.response`` and its handler has not
-                returned yet: a tool counts what it does among what the request did. It must not
-                raise.
-            request: that was made of the environ already, if any.
+            caller: has the request run, and carries async views.
+            on_response: called when Django has made ``outcome.response``, before its handler
+                returns, so that tools count its work as part of the request. It must not raise.
+            request: the request if one was already made of the environ.
 
         Returns:
-            What came of it, whatever went wrong: what Django cannot turn into a response
-            becomes a plain 500, since no WSGI server stands behind to do so.
+            The outcome, whatever went wrong. What Django cannot turn into a response becomes a
+            plain 500, because there is no WSGI server to do so.
 
         Raises:
             Exception: no request can be made of the environ.
@@ -132,14 +131,14 @@ class Handler:
         finally:
             _running.turn = outer
             if outcome.response is not None:
-                vars(outcome.response).pop("items", None)  # by _ease_items()
+                vars(outcome.response).pop("items", None)  # set by _ease_items()
         return outcome
 
     def release_thread(self) -> None:
-        """Give back what the calling thread holds for a response that goes on elsewhere."""
+        """Release what the calling thread holds for a response that continues elsewhere."""
         close_old_connections()
 
-    # Set on Django's handler. Each asks the class, where tools put theirs.
+    # Set on Django's handler. Each calls the method of the class, which tools may have replaced.
 
     def _get_response(self, request: WSGIRequest) -> HttpResponseBase:
         assert _running.turn is not None  # by handle()
@@ -150,7 +149,7 @@ class Handler:
         except asyncio.CancelledError:
             if not caller.is_dropped:
                 raise
-            # Tools would report an error of the view, where a client has gone or timed out.
+            # The client is gone or timed out. Tools would report an error of the view.
             outcome.is_cancelled = True
             response = HttpResponse(status=_CLIENT_CLOSED_REQUEST, reason="Client Closed Request")
             response._resource_closers.append(request.close)
@@ -165,7 +164,7 @@ class Handler:
         return response  # type: ignore[no-any-return] # Django's, without a type
 
     def _make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        """Django's hook around every view; here async views learn where to run."""
+        """Hook into Django's step around every view, to choose where async views run."""
         assert _running.turn is not None  # by handle()
         caller, outcome, _ = _running.turn
         outcome.context = copy_context()
@@ -182,8 +181,8 @@ class Handler:
 def _ease_items(response: Any) -> None:
     """Let Django's handler list the headers without looking each of them up by its name.
 
-    ``items()`` comes to 25 calls of Python for six headers. What it gives is there already; it is
-    not documented, so a test compares. ``handle`` takes this away again.
+    ``items()`` costs 25 Python calls for six headers. The mapping has the same pairs ready. This is
+    not documented, so a test compares both. ``handle`` removes the shortcut again.
     """
     kind = type(response)
     if kind.items is HttpResponseBase.items and type(response.headers) is ResponseHeaders:
@@ -191,9 +190,9 @@ def _ease_items(response: Any) -> None:
 
 
 def _is_coroutine_function(view: Any) -> TypeGuard[Callable[..., Awaitable[Any]]]:
-    """``iscoroutinefunction``, which takes ten calls of Python to see that a function is none."""
+    """Call ``iscoroutinefunction``, but skip its ten Python calls for a plain function."""
     if type(view) is FunctionType and not view.__code__.co_flags & CO_COROUTINE:
-        marks = view.__dict__  # of asgiref.s markcoroutinefunction()
+        marks = view.__dict__  # set by asgiref's markcoroutinefunction()
         if "_is_coroutine_marker" not in marks and "_is_coroutine" not in marks:
             return False
     return iscoroutinefunction(view)
@@ -214,19 +213,19 @@ def _make_request(environ: dict[str, Any]) -> WSGIRequest:
 
 
 def seen_user(request: HttpRequest) -> tuple[object, bool] | None:
-    """The user that the project found a request to be from. Does not query a database itself.
+    """Return the user that the project authenticated for a request, without a database query.
 
-    Knows Django's own authentication, and REST framework's by the attribute that both set. Decides
-    nothing: the project's stack authenticates each message.
+    It reads the attribute that both Django's authentication and REST framework's set. It decides
+    nothing, because the project's stack authenticates each message.
 
     Returns:
-        The primary key of the user, and whether a session named it. None for an anonymous request,
-        and if no code of the project looked.
+        The primary key of the user, and whether the session named that user. None for an anonymous
+        request, or if no code of the project accessed the user.
     """
     attributes = request.__dict__
     user = attributes.get("user")
     by_session = attributes.get("_cached_user") or attributes.get("_acached_user")
-    if isinstance(user, LazyObject):  # AuthenticationMiddleware's: it became that, if anything
+    if isinstance(user, LazyObject):  # of AuthenticationMiddleware, evaluated only if accessed
         user = by_session
     key = getattr(user, "pk", None)
     return None if key is None else (key, user is by_session)
@@ -242,12 +241,12 @@ def _finish(outcome: Outcome) -> None:
 def _last_resort(environ: dict[str, Any], outcome: Outcome) -> None:
     request, failed = outcome.request, outcome.response
     path = str(environ.get("PATH_INFO")) if request is None else request.path
-    # Decoded, a path can hold line feeds; Django's log_response() escapes them in this way.
+    # A decoded path can hold line feeds. Django's log_response() escapes them in the same way.
     path = path.encode("unicode_escape").decode("ascii")
     logger.error("Internal Server Error: %s", path, exc_info=sys.exc_info())
     response: Any = HttpResponseServerError("Internal Server Error", content_type="text/plain")
     response._handler_class = WSGIHandler
-    if failed is not None:  # a tool failed behind Django
+    if failed is not None:  # a tool failed after Django
         response._resource_closers.extend(failed._resource_closers)  # type: ignore[attr-defined]
     elif request is not None:
         response._resource_closers.append(request.close)
@@ -257,21 +256,21 @@ def _last_resort(environ: dict[str, Any], outcome: Outcome) -> None:
 
 
 def prepare_thread() -> None:
-    """Make the calling thread's cache objects, for its requests to share with their connections.
+    """Make the calling thread's cache objects, so that its requests share their connections.
 
-    Django keeps them in the context; a request's own context ends with the request.
+    Django keeps them in the context, and a request's own context ends with the request.
     """
     for alias in caches.settings:
         try:
             caches[alias]
-        except Exception as error:  # as over HTTP it is the error of the view that asks for it
+        except Exception as error:  # as over HTTP, the view that uses it gets the error
             logger.debug("cache %r cannot be made: %r", alias, error)
 
 
 def finish_thread() -> None:
-    """Close the calling thread's database connections, before it ends.
+    """Close the calling thread's database connections before it ends.
 
-    They are parts of reference cycles: left to themselves they would stay open, on the server too,
-    until Python happens to look for those.
+    They are parts of reference cycles. Otherwise they would stay open, on the database server too,
+    until Python's garbage collector finds them.
     """
     connections.close_all()

@@ -1,10 +1,10 @@
-"""Users whom a proxy names, by a middleware of Django's RemoteUserMiddleware kind.
+"""Make messages and HTTP agree on a proxy's user, for middleware like RemoteUserMiddleware.
 
-Owns where the middleware of our chain looks for the name. Messages run through Django's WSGI side,
-where the server's own variable REMOTE_USER counts. A process that serves the project's HTTP by
-ASGI has no such variable, so there the same middleware reads the header Remote-User. A message
-must name the user that HTTP of the same process would name, and nobody else: a proxy takes
-Remote-User out of what clients send only where it knows that the header counts.
+Messages run through Django's WSGI side, which reads the server's own variable REMOTE_USER. A
+process that serves the project's HTTP over ASGI has no such variable, so there the same middleware
+reads the header Remote-User. A message must get exactly the user that HTTP of the same process
+would get. A proxy removes Remote-User from what clients send only if it knows that the header
+counts.
 """
 
 import functools
@@ -20,47 +20,47 @@ from django.http import HttpRequest
 __all__ = ["follow_http", "has_remote_user"]
 
 _MODULE = "django.contrib.auth.middleware"
-_MAX_OBJECTS = 2000  # that are looked through for the middleware of a chain
+_MAX_OBJECTS = 2000  # how many are searched for the middleware of a chain
 
 
 def follow_http(ours: object, http: object = None) -> None:
-    """Have the middleware of one handler name the users that it names in another.
+    """Make the middleware of one handler find users where it finds them in another.
 
-    Where a message has no name in the place that its middleware looks at, it is nobody's, but its
-    session goes on. Django would end it, since an HTTP request without the header tells that the
-    proxy no longer knows the user. A message never has headers of its own from a proxy.
+    If a message has no name there, it is anonymous, but its session continues. Django would end the
+    session, because an HTTP request without the header shows that the proxy no longer knows the
+    user. A message never has headers of its own from a proxy.
 
     Args:
-        ours: a handler of Django's, whose middleware is loaded, for messages.
-        http: what serves the HTTP of this process, or a handler of the kind that does; another
-            object, or None, where no handler of Django's does.
+        ours: a Django handler for messages, with its middleware loaded.
+        http: what serves the HTTP of this process, or a handler of the same kind. Another object,
+            or None, if no Django handler does.
     """
-    found = list(_middleware_of(ours))
-    theirs = list(_middleware_of(http)) if found else []
-    for middleware in found:
+    remote_users = list(_middleware_of(ours))
+    theirs = list(_middleware_of(http)) if remote_users else []
+    for middleware in remote_users:
         same = next((one for one in theirs if type(one) is type(middleware)), None)
         if same is not None:
             theirs.remove(same)
             middleware.header = _read_by(same)
-        # Bound to the instance, which our chain alone has.
+        # Set on the instance, which belongs to our chain alone.
         middleware._remove_invalid_user = functools.partial(
             _leave_out, middleware, middleware._remove_invalid_user
         )
 
 
 def has_remote_user(handler: object) -> bool:
-    """Whether the middleware of a handler of Django's names users by what a proxy says."""
+    """Whether the middleware of a Django handler takes users from a proxy."""
     return next(_middleware_of(handler), None) is not None
 
 
 def _leave_out(middleware: Any, remove: Callable[[HttpRequest], None], request: Any) -> None:
-    """Take a user whom a proxy named off a request; end the session if it names another now."""
+    """Remove a proxy's user from a request. End the session if the proxy now names another."""
     if middleware.header in request.META:
         remove(request)
         return
     try:
         backend = auth.load_backend(request.session.get(auth.BACKEND_SESSION_KEY, ""))
-    except ImportError:  # a backend that is gone vouches for nobody
+    except ImportError:  # a backend that no longer exists authenticates nobody
         pass
     else:
         if not isinstance(backend, sys.modules[_MODULE].RemoteUserBackend):
@@ -74,12 +74,12 @@ def _leave_out(middleware: Any, remove: Callable[[HttpRequest], None], request: 
 
 
 def _read_by(middleware: Any) -> str:
-    """The key of request.META by which a middleware of an ASGI handler knows the user."""
+    """Return the key of request.META from which a middleware of an ASGI handler takes the user."""
     kind, base = type(middleware), sys.modules[_MODULE].RemoteUserMiddleware
     header = str(middleware.header)
-    if hasattr(base, "get_username"):  # since Django 6.1 it asks for the class of the request
+    if hasattr(base, "get_username"):  # since Django 6.1, it depends on the class of the request
         is_asgi = kind.get_username is base.get_username and header == base.header
-    else:  # before, its asynchronous half reads another key
+    else:  # before, its async half reads another key
         has_own_half = kind.process_request is not base.process_request
         is_asgi = middleware.is_async and (
             not has_own_half or kind.aprocess_request is not base.aprocess_request
@@ -88,8 +88,8 @@ def _read_by(middleware: Any) -> str:
 
 
 def _middleware_of(handler: object) -> Iterator[Any]:
-    """Each middleware of the kind that a handler's chain goes through, the outermost first."""
-    module = sys.modules.get(_MODULE)  # it needs models, which need not be installed
+    """Yield each such middleware in a handler's chain, the outermost first."""
+    module = sys.modules.get(_MODULE)  # importing it needs models, which may not be installed
     if module is None:
         return
     kind = module.RemoteUserMiddleware
@@ -106,7 +106,7 @@ def _middleware_of(handler: object) -> Iterator[Any]:
 
 
 def _held_by(holder: Any) -> Iterator[object]:
-    """What a middleware, or what Django puts between two, may call."""
+    """Yield what a middleware, or what Django puts between two of them, may call."""
     if isinstance(holder, functools.partial):
         yield from (holder.func, *holder.args, *holder.keywords.values())
     elif isinstance(holder, MethodType):

@@ -1,4 +1,4 @@
-"""What one call of Django's WSGI handler returned, as status, headers and body."""
+"""Convert what a call of Django's WSGI handler returned: status, headers and body."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
@@ -26,22 +26,22 @@ __all__ = [
     "split",
 ]
 
-# nginx, Apache and lighttpd (X-Sendfile), LiteSpeed, Perlbal: each tells a proxy what to send
-# instead of the answer, and so names what lies behind it.
+# Headers by which nginx, Apache and lighttpd (X-Sendfile), LiteSpeed and Perlbal learn what to send
+# in place of the response. They reveal what is behind the proxy.
 _INTERNAL = frozenset(
     "x-accel-redirect x-sendfile x-sendfile2 x-lighttpd-send-file x-litespeed-location "
     "x-reproxy-url x-reproxy-file".split()
 )
 _RARE = _INTERNAL | {"set-cookie"}
-"""Headers, in lower case, whose answers need a closer look."""
+"""Headers, in lower case, whose responses need a closer look."""
 
 
 def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
-    """The headers of a response, names as the application wrote them.
+    """Return the headers of a response, with names as the application wrote them.
 
     Args:
-        response: any of Django's.
-        show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
+        response: any of Django's responses.
+        show_cookies: whether to include Set-Cookie, which a browser's scripts must not read.
     """
     cookies = [("Set-Cookie", morsel.OutputString()) for morsel in response.cookies.values()]
     headers, _ = sent_headers(
@@ -53,21 +53,21 @@ def headers_of(response: HttpResponseBase, *, show_cookies: bool) -> Headers:
 def sent_headers(
     status: int, pairs: list[tuple[str, str]], *, show_cookies: bool
 ) -> tuple[Headers, str | None]:
-    """The headers that ``start_response`` was given, as the wire wants them.
+    """Return the headers for the wire that ``start_response`` received.
 
     Args:
         status: of the response.
-        pairs: as PEP 3333 has them.
-        show_cookies: whether Set-Cookie is among them; a browser's scripts must not read it.
+        pairs: as in PEP 3333.
+        show_cookies: whether to include Set-Cookie, which a browser's scripts must not read.
 
     Returns:
-        The headers, and the name of one that is addressed to a proxy; None without such.
+        The headers, and the name of the one that is addressed to a proxy, or None.
     """
     headers: Headers = dict(pairs)
     if len(headers) != len(pairs):
         headers = _gathered(pairs)
     if status == 204:
-        headers.pop("Content-Length", None)  # RFC 9110 8.6; by HTTP the server takes it away
+        headers.pop("Content-Length", None)  # RFC 9110 8.6. Over HTTP, the server removes it.
     if _RARE.isdisjoint(map(str.lower, headers)):
         return headers, None
     by_hand = [name for name in headers if name.lower() == "set-cookie"]
@@ -79,7 +79,7 @@ def sent_headers(
 
 
 def internal_header(names: Iterable[str]) -> str | None:
-    """Return the header by which a response asks a proxy for something else, None without.
+    """Return the header by which a response asks a proxy to send something else, or None.
 
     Args:
         names: of the headers, in any case.
@@ -88,7 +88,7 @@ def internal_header(names: Iterable[str]) -> str | None:
 
 
 def cookie_lines(response: HttpResponseBase) -> list[str]:
-    """The ``Set-Cookie`` lines of a response, also one that the view wrote as a header."""
+    """Return the ``Set-Cookie`` lines of a response, also one that the view set as a header."""
     if not response.cookies and "set-cookie" not in response.headers._store:
         return []
     by_hand = response.headers.get("Set-Cookie")
@@ -108,17 +108,17 @@ def _values(value: str | list[str]) -> list[str]:
 
 
 def has_body(method: str, status: int) -> bool:
-    """Whether an answer may have a body (RFC 9110 section 6.4.1)."""
+    """Whether a response may have a body (RFC 9110 section 6.4.1)."""
     return method != "HEAD" and status not in (204, 304) and status >= 200
 
 
 def is_endless(response: HttpResponseBase) -> bool:
-    """Whether a streamed response is one that does not end by itself."""
+    """Whether a streamed response does not end on its own."""
     return str(response.headers.get("Content-Type", "")).startswith("text/event-stream")
 
 
 def split(chunk: bytes, size: int) -> Iterator[bytes]:
-    """Cut a chunk into pieces of at most ``size`` bytes; nothing for an empty one."""
+    """Split a chunk into pieces of at most ``size`` bytes. An empty one yields nothing."""
     if len(chunk) <= size:
         if chunk:
             yield chunk
@@ -128,13 +128,14 @@ def split(chunk: bytes, size: int) -> Iterator[bytes]:
 
 
 def pieces(response: Any, size: int) -> Iterator[bytes]:
-    """The body of a streamed response with a sync iterator, in pieces of at most ``size`` bytes.
+    """Yield the body of a streamed response with a sync iterator.
 
-    A file is read in pieces of that size; what a generator yields is passed on as it comes.
+    A file is read in pieces of ``size`` bytes. The chunks of a generator are passed on as they
+    come, unless they are larger.
     """
     file = getattr(response, "file_to_stream", None)
     if file is not None:
-        while chunk := file.read(size):  # a file of text ends with "", which is not b""
+        while chunk := file.read(size):  # a text file ends with "", which is not b""
             yield chunk
         return
     for chunk in response.streaming_content:
@@ -142,7 +143,7 @@ def pieces(response: Any, size: int) -> Iterator[bytes]:
 
 
 async def apieces(response: Any, size: int) -> AsyncGenerator[bytes, None]:
-    """The body of a streamed response with an async iterator, as ``pieces``."""
+    """Yield the body of a streamed response with an async iterator, as ``pieces`` does."""
     async with aclosing(response.streaming_content) as chunks:
         async for chunk in chunks:
             for piece in split(chunk, size):
@@ -151,26 +152,26 @@ async def apieces(response: Any, size: int) -> AsyncGenerator[bytes, None]:
 
 async def aclose_body(response: Any) -> None:
     """Close the async iterator of a streamed response, which Django leaves to the collector."""
-    # What the application gave; ``streaming_content`` is a new wrapper at each access.
+    # The application's own iterator. ``streaming_content`` is a new wrapper at each access.
     close = getattr(getattr(response, "_iterator", None), "aclose", None)
     if close is not None:
         await close()
 
 
 class Outcome(Struct, eq=False):
-    """One call of ``WSGIHandler.__call__``.
+    """The outcome of one call of ``WSGIHandler.__call__``.
 
     Attributes:
-        request: that Django made; None when it could not be made, or a tool did not ask Django.
-        response: Django's own; None likewise.
-        result: what the call returned: ``response``, or what a tool wrapped around it. Whoever
-            is done with the outcome closes this, once.
-        status: as ``start_response`` was given it.
-        headers: likewise.
-        context: as the view saw it, with the spans and scopes of all middleware; as the
-            response left the middleware, when no view was called.
-        body_context: as the response left the middleware; None unless its body is asynchronous.
-        user: as ``handler.seen_user`` found it.
+        request: the one that Django made. None if it could not, or if a tool did not call Django.
+        response: Django's own response, or None for the same reasons.
+        result: what the call returned: ``response``, or what a tool wrapped around it. It must be
+            closed once, after the outcome was used.
+        status: as passed to ``start_response``.
+        headers: as passed to ``start_response``.
+        context: as the view saw it, with the spans and scopes of all middleware. If no view was
+            called, as the response left the middleware.
+        body_context: as the response left the middleware. None unless its body is async.
+        user: the result of ``handler.seen_user``.
         is_no_request: whether the request could not be made.
         is_cancelled: whether the view was cancelled because nobody waits for it any more.
     """
@@ -195,13 +196,13 @@ class Outcome(Struct, eq=False):
 
     @property
     def is_async(self) -> bool:
-        """Whether the body has an async iterator, so that ``response`` is to be iterated."""
+        """Whether the body has an async iterator, so that ``response`` must be iterated."""
         response: Any = self.response
         return response is not None and response.streaming and response.is_async
 
     @property
     def content(self) -> bytes:
-        """The whole body of a response that is not streamed."""
+        """Return the whole body of a response that is not streamed."""
         response: Any = self.response
         if self.result is not response:
             return b"".join(self.result)
@@ -209,25 +210,26 @@ class Outcome(Struct, eq=False):
         return content
 
     def pieces(self, size: int) -> Iterator[bytes]:
-        """The body of a streamed response that is not asynchronous, as ``responses.pieces``."""
+        """Yield the body of a streamed response that is not async, as the function ``pieces``."""
         response: Any = self.response
         if self.result is response:
             return response_module.pieces(response, size)
         if getattr(response, "file_to_stream", None) is not None:
-            response.block_size = size  # FileResponse's own is small
+            response.block_size = size  # that of FileResponse is small
         return _split(self.result, size)
 
     def close(self) -> None:
-        """End the request. As it may raise: a tool's or the application's own error."""
+        """End the request. May raise an error of a tool or of the application."""
         close = getattr(self.result, "close", None)
         if close is not None:
             close()
 
     def unwrap(self) -> None:
-        """Close what a tool wrapped around a response whose body goes on elsewhere.
+        """Close what a tool wrapped around a response whose body continues elsewhere.
 
-        In the thread of the call: agents keep their transaction by thread, and would count the
-        next request to this one. The response itself is closed by ``close``, at its end.
+        This happens in the thread of the call. Monitoring agents keep their transaction per thread,
+        and would count the next request as part of this one. ``close`` closes the response itself,
+        at its end.
         """
         response: Any = self.response
         if self.result is response:

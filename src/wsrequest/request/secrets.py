@@ -1,7 +1,4 @@
-"""What Django makes of chance for one request: the secret behind its CSRF tokens, its CSP nonce.
-
-Owns where they are found on a request that was answered.
-"""
+"""Read the random values that Django made for one request: its CSRF secret and its CSP nonce."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,19 +14,19 @@ __all__ = ["csp_nonce", "csrf_secret", "csrf_token", "held_secrets"]
 
 
 def csrf_secret(request: HttpRequest) -> str | None:
-    """Return the secret that the CSRF tokens of the answer hold; None when no token was made."""
+    """Return the secret behind the CSRF tokens of the response, or None if no token was made."""
     meta = request.META
-    # get_token() sets the second, which stays there when the cookie has been set.
-    found = meta.get("CSRF_COOKIE") if "CSRF_COOKIE_NEEDS_UPDATE" in meta else None
-    return None if found is None else str(found)
+    # get_token() sets the second key, which stays when the cookie has been set.
+    secret = meta.get("CSRF_COOKIE") if "CSRF_COOKIE_NEEDS_UPDATE" in meta else None
+    return None if secret is None else str(secret)
 
 
 def csrf_token(request: HttpRequest) -> str | None:
-    """Return a token, masked as Django does, of the secret that the answer made or used."""
+    """Return a token, masked as in Django, of the secret that the response made or used."""
     secret = csrf_secret(request)
     if secret is None:
         return None
-    bare = HttpRequest()  # get_token() marks the request, which is done
+    bare = HttpRequest()  # get_token() would mark the finished request
     bare.META["CSRF_COOKIE"] = secret
     return get_token(bare)
 
@@ -37,15 +34,15 @@ def csrf_token(request: HttpRequest) -> str | None:
 def held_secrets(
     request: WSGIRequest, discarded: Discarded, session_cookie_name: str
 ) -> Iterable[str]:
-    """The values among which a visitor's CSRF secret is, plain or masked, as it was before a run.
+    """Yield values that include the CSRF secret before a run, plain or masked.
 
     Args:
         request: of the run.
         discarded: by the run, with what its sessions held before.
-        session_cookie_name: of the session whose data is in the cookie itself.
+        session_cookie_name: of the cookie that may hold the session's data itself.
     """
     cookies: dict[str, Any] = request.COOKIES
-    yield from dict.values(cookies)  # whoever reads them in this way does not count
+    yield from dict.values(cookies)  # bypasses the tracking of cookies that are read
     sessions = list(discarded.loaded.values())
     if isinstance(getattr(request, "session", None), CookieStore):
         sessions.append(CookieStore(dict.get(cookies, session_cookie_name)).load())
@@ -54,9 +51,9 @@ def held_secrets(
 
 
 def csp_nonce(request: HttpRequest) -> str | None:
-    """Return the nonce that the answer has used; None when nobody asked for it.
+    """Return the nonce that the response used, or None if no code used it.
 
     Django's ContentSecurityPolicyMiddleware keeps it under this name, and so does django-csp.
     """
-    found = getattr(request, "_csp_nonce", None)
-    return str(found) if found else None  # Django's lazy object is false until it was used
+    nonce = getattr(request, "_csp_nonce", None)
+    return str(nonce) if nonce else None  # Django's lazy object is false until it is used

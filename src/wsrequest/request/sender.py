@@ -1,7 +1,6 @@
-"""How one response is sent: whole, in parts as credit allows, or gathered.
+"""Turn Django's response into frames and send them: whole, in parts, or gathered.
 
-Covers everything between a Django response and the frames of its answer, on both sides of the
-hand-over: a worker thread, or the event loop for an async body.
+This covers both sides of the hand-over: a worker thread, and the event loop for an async body.
 """
 
 import asyncio
@@ -31,25 +30,25 @@ __all__ = ["ResponseSender"]
 
 logger = logging.getLogger("wsrequest.connection")
 
-_PIECES_A_TURN = 16  # a turn of the loop costs about as much as a piece
+_PIECES_A_TURN = 16  # a turn of the event loop costs about as much as a piece
 
 
 class ResponseSender:
     """Sends one response.
 
-    ``learn`` and ``send`` run in a worker thread; ``finish_async`` on the event loop, if
-    something is ``unfinished``.
+    ``learn`` and ``send`` run in a worker thread. ``finish_async`` runs on the event loop if there
+    is an ``unfinished`` outcome.
 
     Attributes:
-        last_frame: what ends the answer; None when nothing is to be sent.
-        unfinished: what has an async body, which is still to be iterated on the event loop.
+        last_frame: the frame that ends the response, or None if there is nothing to send.
+        unfinished: the outcome whose async body must still be iterated on the event loop.
     """
 
     __slots__ = (
         "_csrf_token", "_headers", "_status", "_task", "_ticket", "_whole", "last_frame",
         "unfinished",
     )  # fmt: skip
-    _encodes = True  # a whole answer, when the response is closed
+    _encodes = True  # encode a whole response after closing it
 
     def __init__(self, task: "RequestTask") -> None:
         self._task = task
@@ -60,14 +59,14 @@ class ResponseSender:
         self._whole: Response | None = None
 
     def learn(self, outcome: Outcome) -> None:
-        """Take what a response says of the connection: its user and its cookies. Never raises."""
+        """Take the user and the cookies that a response sets for the connection. Never raises."""
         task, response = self._task, outcome.response
         assert outcome.request and response  # the handler calls this with both
         try:
             task.user = outcome.user
             if lines := cookie_lines(response):
                 self._learn_cookies(lines, outcome)
-            # What a live request reads counts, and it makes no token for a page.
+            # What a live request reads is tracked, and it makes no token for a page.
             if task.owner.config.hides_csrf_token and not task.message.subscribe:
                 self._learn_csrf_token(outcome.request)
         except BaseException as error:
@@ -75,13 +74,13 @@ class ResponseSender:
 
     def _learn_cookies(self, lines: list[str], outcome: Outcome) -> None:
         assert outcome.context is not None  # it has a response
-        # As the view saw it: what it takes to make a ticket, tools count to the request.
+        # In the view's context, so that tools count the work for a ticket as part of the request.
         outcome.context.run(self._set_cookies, lines)
 
     def _learn_csrf_token(self, request: HttpRequest) -> None:
         """Take the token for a page that cannot read its cookie (PROTOCOL.md 6.5)."""
         base = self._task.owner.base
-        # Another origin must not make requests by HTTP in the name of this one's pages.
+        # A page of another origin must not send HTTP requests on behalf of this origin's pages.
         if base.origin is not None and base.is_same_origin:
             self._csrf_token = csrf_token(request)
 
@@ -89,7 +88,7 @@ class ResponseSender:
         task, owner = self._task, self._task.owner
         task.set_cookies = lines
         if owner.base.origin is not None and (news := owner.news_of(task)):
-            self._ticket = ""  # they cannot become the browser's (PROTOCOL.md 6.4)
+            self._ticket = ""  # the cookies cannot reach the browser (PROTOCOL.md 6.4)
             if owner.base.browser:
                 tickets = owner.server.tickets()
                 self._ticket = tickets.issue(
@@ -97,7 +96,7 @@ class ResponseSender:
                 )
 
     def send(self, outcome: Outcome) -> None:
-        """Send what Django's handler returned, and close it; never raises."""
+        """Send what Django's handler returned, and close it. Never raises."""
         if self.last_frame is None and not outcome.is_cancelled:
             try:
                 self._send(outcome)
@@ -118,10 +117,10 @@ class ResponseSender:
             self._task.owner.server.handler.release_thread()
 
     async def finish_async(self) -> None:
-        """Send the rest of an async body and close the response; raises only when cancelled."""
+        """Send the rest of an async body and close the response. Raises only when cancelled."""
         outcome = self.unfinished
         assert outcome is not None
-        # Sync code that the body calls gets a thread of its own, as in Django's ASGI handler.
+        # Sync code that the body calls gets its own thread, as in Django's ASGI handler.
         async with ThreadSensitiveContext():
             try:
                 await self._send_async(outcome.response)
@@ -131,7 +130,7 @@ class ResponseSender:
                 self.unfinished = None
                 try:
                     await response_module.aclose_body(outcome.response)
-                except BaseException:  # the view's own; the response is closed all the same
+                except BaseException:  # an error of the view. The response is closed anyway.
                     logger.exception("ending the body of %s failed", self._task.path)
                 await sync_to_async(self._close_and_disconnect)(outcome)
 
@@ -164,7 +163,7 @@ class ResponseSender:
                 gathered.add(piece)
             self._end_whole(gathered.body)
         elif task.is_endless:
-            # Its thread waits for events nearly all the time, so it is none of those that run.
+            # Its thread waits for events nearly all the time, so it does not count as working.
             task.is_in_pool = False
             with task.owner.server.pool.blocked():
                 self._send_parts(outcome.pieces(limits.part_bytes))
@@ -178,7 +177,7 @@ class ResponseSender:
         self.last_frame = self._end_of_parts()
 
     def _begin_head(self, outcome: Outcome) -> None:
-        """Take the status and the headers; may raise what ``failed`` is for."""
+        """Take the status and the headers. ``failed`` handles what this raises."""
         self._status = outcome.status
         self._headers, internal = response_module.sent_headers(
             outcome.status, outcome.headers, show_cookies=self._task.owner.base.origin is None
@@ -187,9 +186,9 @@ class ResponseSender:
             raise self._internal(internal)
 
     def _internal(self, name: str) -> Refused:
-        """What becomes of an answer for a proxy: its header names a file or a URL behind that."""
+        """Return the refusal for a response whose header names a file or URL behind a proxy."""
         message = self._task.message
-        if message.method in ("GET", "HEAD"):  # safe, so the client can ask again by HTTP
+        if message.method in ("GET", "HEAD"):  # safe, so the client can send it again over HTTP
             return Refused("use_http", "this answer is completed by the HTTP server")
         logger.error(
             "%s %s was answered with %s, which only a proxy can act on: have clients send it by "
@@ -208,8 +207,8 @@ class ResponseSender:
         async with aclosing(response_module.apieces(response, limits.part_bytes)) as pieces:
             count_since_turn = 0
             async for piece in pieces:
-                # A body that is in memory never waits, nor does a server whose client reads fast:
-                # without a turn from here, all others would wait until the credit is used up.
+                # A body in memory never waits, nor does a server whose client reads fast. Without
+                # this turn, all others would wait until the credit is used up.
                 count_since_turn += 1
                 if count_since_turn >= _PIECES_A_TURN:
                     count_since_turn = 0
@@ -252,9 +251,9 @@ class ResponseSender:
         self._post(encode_response(self._head(more=True)), 0)
 
     def _send_piece(self, piece: bytes) -> None:
-        """Send a piece of the body from a worker thread, parked while there is no credit."""
+        """Send a piece of the body from a worker thread, which is blocked without credit."""
         flow, pool = self._task.flow, self._task.owner.server.pool
-        assert flow is not None  # parts are sent to a client that gave credit
+        assert flow is not None  # parts are sent only to a client that gave credit
         while piece:
             count = flow.try_take(len(piece))
             if not count:
@@ -277,7 +276,7 @@ class ResponseSender:
             raise AnswerDropped
 
     def failed(self, error: BaseException) -> None:
-        """Answer with an error in place of what is left of the answer."""
+        """Send an error in place of the rest of the response."""
         task = self._task
         self.last_frame = self._whole = None
         if task.is_dropped and isinstance(error, AnswerDropped | asyncio.CancelledError):
@@ -296,11 +295,11 @@ class ResponseSender:
 
     def _close_and_disconnect(self, outcome: Outcome) -> None:
         self._close(outcome.close)
-        connections.close_all()  # this thread was made for the body and ends with it
+        connections.close_all()  # this thread exists for the body only, and ends with it
 
 
 class _Gathered:
-    """The pieces of a streamed body for a client that takes whole answers only."""
+    """Collects the pieces of a streamed body for a client that accepts only whole responses."""
 
     def __init__(self, max_bytes: int) -> None:
         self._pieces: list[bytes] = []

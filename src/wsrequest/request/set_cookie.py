@@ -1,7 +1,7 @@
-"""One ``Set-Cookie`` line, read as a browser reads it, and whether it is news to that browser.
+"""Parse a ``Set-Cookie`` line as a browser does, and decide whether it changes the browser.
 
-Owns the only definition of a changed cookie: a browser that follows RFC 6265 section 5.3 would
-store something else than it holds.
+A cookie has changed if a browser that follows RFC 6265 section 5.3 would store something else than
+it holds. This module has the only definition of that.
 """
 
 import string
@@ -13,30 +13,30 @@ from urllib.parse import quote
 __all__ = ["Cookie", "Key", "anywhere", "default_path", "is_news", "parse_set_cookie"]
 
 RENEWAL_SHARE = 0.1
-"""A cookie whose end only moves is passed on once it has moved by this share of its age."""
+"""If only the expiry of a cookie moves, it is passed on after moving by this share of its age."""
 _SLACK_SECONDS = 1.0  # Expires has whole seconds
 
 MAX_PAIR_BYTES = 4096
 MAX_ATTRIBUTE_BYTES = 1024
 _MAX_LINE_BYTES = 8192
-"""Of a whole line. No RFC says it; the number of attributes has no other limit."""
+"""The limit of a whole line. It is not in any RFC, but nothing else limits the attributes."""
 
 Key = tuple[str, str, str]
 
 
 class Cookie(NamedTuple):
-    """What a browser stores of one line.
+    """What a browser stores for one line.
 
     Attributes:
         name: exact, like the path.
-        value: as it stands in the line, with its quotes if it has any.
-        domain: lower-case and without a leading dot; "" for a cookie of the host alone.
-        path: the directory of the URL where the line names none.
-        expires: epoch seconds, None for a cookie that ends with the browser's session.
-        age: seconds from when it was set until then, 0 without ``expires``.
+        value: as in the line, including any quotes.
+        domain: lower-case, without a leading dot. "" for a cookie of the host alone.
+        path: the directory of the URL if the line has no path.
+        expires: epoch seconds, or None for a cookie that ends with the browser's session.
+        age: seconds from when it was set until it expires, 0 without ``expires``.
         flags: Secure, HttpOnly and SameSite, lower-case.
-        line: the same ``Set-Cookie`` line with its path, so that it means the same wherever the
-            browser gets it from.
+        line: the same ``Set-Cookie`` line with its path, so that it means the same whichever URL
+            the browser gets it from.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Cookie(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What a browser replaces a cookie by (RFC 6265 5.3, step 11)."""
+        """The key by which a browser replaces a cookie (RFC 6265 5.3, step 11)."""
         return self.name, self.domain, self.path
 
     def has_ended(self, now: float) -> bool:
@@ -59,7 +59,7 @@ class Cookie(NamedTuple):
 
 
 def parse_set_cookie(line: str, url_path: str, now: float) -> Cookie | None:
-    """Read a line as a browser would that got it from a URL.
+    """Parse a line as a browser does that gets it from a URL.
 
     Args:
         line: the value of one ``Set-Cookie`` header.
@@ -67,43 +67,43 @@ def parse_set_cookie(line: str, url_path: str, now: float) -> Cookie | None:
         now: epoch seconds.
 
     Returns:
-        None for a line that browsers ignore, or that is larger than what is kept of any.
+        None for a line that browsers ignore, or that exceeds our size limit.
 
-    Source: RFC 6265 sections 5.2 and 5.3; RFC 6265bis section 5.6 for the sizes.
+    Source: RFC 6265 sections 5.2 and 5.3. RFC 6265bis section 5.6 for the sizes.
     """
     pair, _, rest = line.partition(";")
     name, separator, value = pair.partition("=")
     name, value = name.strip(), value.strip()
     if not separator or not name or len(name) + len(value) > MAX_PAIR_BYTES:
         return None
-    if len(rest) > MAX_ATTRIBUTE_BYTES:  # else none of them can be too long
+    if len(rest) > MAX_ATTRIBUTE_BYTES:  # otherwise, no single attribute can be too long
         attributes = [part for part in rest.split(";") if _is_read(part)]
         rest, line = ";".join(attributes), ";".join([pair, *attributes])
         if len(line) > _MAX_LINE_BYTES:
             return None
-    # A later attribute of the same name wins, unless it cannot be read.
+    # The last attribute of a name wins, unless it is invalid.
     domain = path = ""
     max_age: float | None = None
     expires: float | None = None
     flags: dict[str, str] = {}
     for attribute in rest.split(";") if rest else ():
-        key, _, said = attribute.partition("=")
-        key, said = key.strip().lower(), said.strip()
+        key, _, text = attribute.partition("=")
+        key, text = key.strip().lower(), text.strip()
         if key == "path":
-            path = said if said.startswith("/") else ""
+            path = text if text.startswith("/") else ""
         elif key == "domain":
-            domain = said.removeprefix(".").lower() or domain
+            domain = text.removeprefix(".").lower() or domain
         elif key == "max-age":
-            found = _max_age(said)
-            max_age = max_age if found is None else found
+            seconds = _max_age(text)
+            max_age = max_age if seconds is None else seconds
         elif key == "expires":
-            found = _date(said)
-            expires = expires if found is None else found
+            date = _date(text)
+            expires = expires if date is None else date
         elif key in ("secure", "httponly"):
             flags[key] = key
         elif key == "samesite":
-            flags[key] = f"samesite={said.lower()}"
-    if max_age is not None:  # goes before Expires
+            flags[key] = f"samesite={text.lower()}"
+    if max_age is not None:  # takes precedence over Expires
         expires = now + max_age
     if not path:
         path = default_path(url_path)
@@ -115,20 +115,21 @@ def parse_set_cookie(line: str, url_path: str, now: float) -> Cookie | None:
 
 
 def anywhere(line: str, url_path: str) -> str:
-    """The same line for a response of another URL: a path that it leaves open is named."""
+    """Return the line with its path, so that a response of another URL can have it."""
     cookie = parse_set_cookie(line, url_path, 0.0)
     return line if cookie is None else cookie.line
 
 
 def is_news(shown: Cookie | None, cookie: Cookie) -> bool:
-    """Whether a browser that was shown one cookie would store something else by another.
+    """Whether a cookie changes what a browser stores, given the one that it last received.
 
-    A sliding session sets its cookie with every answer, and each time only its end moves. To pass
-    that on each time would cost an HTTP request per answer, so it waits for ``RENEWAL_SHARE``.
+    A sliding session sets its cookie with every response, and each time only its expiry moves.
+    Passing that on each time would cost an HTTP request per response, so it waits for
+    ``RENEWAL_SHARE``.
 
     Args:
-        shown: of the same key, None where it is not known what the browser holds.
-        cookie: that has not ended.
+        shown: has the same key. None if it is unknown what the browser holds.
+        cookie: has not expired.
     """
     if shown is None or (shown.value, shown.flags) != (cookie.value, cookie.flags):
         return True
@@ -141,8 +142,8 @@ def is_news(shown: Cookie | None, cookie: Cookie) -> bool:
 
 
 def default_path(url_path: str) -> str:
-    """The path of a cookie that names none: the directory of its URL (RFC 6265 5.1.4)."""
-    if ";" in url_path:  # no line can say such a path: the directory above
+    """Return the path of a cookie without one: the directory of its URL (RFC 6265 5.1.4)."""
+    if ";" in url_path:  # a line cannot express such a path, so take the directory above
         url_path = url_path[: url_path.index(";")]
     directory = url_path.rpartition("/")[0]
     return quote(directory, safe=string.punctuation) if directory.startswith("/") else "/"
@@ -155,8 +156,8 @@ def _is_read(attribute: str) -> bool:
 def _max_age(text: str) -> float | None:
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
-        return None  # RFC 6265 5.2: an attribute that cannot be read is ignored
-    # Longer than any browser keeps a cookie, and no limit of Python's on digits is met.
+        return None  # RFC 6265 5.2: an invalid attribute is ignored
+    # Twelve digits exceed any browser's limit, and stay below Python's own limit on digits.
     return 0.0 if text.startswith("-") else float(int(digits[:12]))
 
 

@@ -1,8 +1,7 @@
-"""One request of one connection, from its message to its last frame.
+"""Run one request of a connection, from its message to its last frame.
 
-Owns the way through a worker thread: build the request, run the stack, close
-the response; and in which context what is done for it belongs. How the body is sent is
-``answers``', which calls run is ``schedule``'s.
+A request task makes the request in a worker thread, runs Django's stack and closes the response, in
+the context that belongs to it. ``sender`` sends the body. The dispatcher decides when a task runs.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ class Config(Protocol):
 
     @property
     def limits(self) -> Limits:
-        """Sizes and seconds."""
+        """The limits of sizes and times."""
 
     @property
     def token_scheme(self) -> str:
@@ -52,7 +51,7 @@ class Config(Protocol):
 
 
 class TicketIssuer(Protocol):
-    """Sets cookies aside for a browser."""
+    """Stores cookies for a browser to fetch."""
 
     def issue(
         self,
@@ -69,23 +68,23 @@ class Process(Protocol):
 
     @property
     def handler(self) -> Handler:
-        """Calls Django."""
+        """The handler that calls Django."""
 
     @property
     def pool(self) -> WorkerPool:
-        """Runs the task."""
+        """The pool that runs the task."""
 
     @property
     def tickets(self) -> Callable[[], TicketIssuer]:
-        """Called for each ticket, since settings are live."""
+        """Returns the issuer. Called for each ticket, because settings can change."""
 
 
 class Owner(Protocol):
     """The connection of a task.
 
     Attributes:
-        base: of its handshake.
-        info: what ``request.websocket`` is.
+        base: from its handshake.
+        info: the value of ``request.websocket``.
     """
 
     base: Base
@@ -93,11 +92,11 @@ class Owner(Protocol):
 
     @property
     def request_attributes(self) -> Mapping[str, object]:
-        """As ``environ.request_attributes`` makes them."""
+        """The result of ``environ.request_attributes``."""
 
     @property
     def server(self) -> Process:
-        """The process."""
+        """The process that serves the connection."""
 
     @property
     def config(self) -> Config:
@@ -105,32 +104,34 @@ class Owner(Protocol):
 
     @property
     def browser_cookies(self) -> BrowserCookies | None:
-        """What its browser is believed to hold; None without a browser that redeems tickets."""
+        """What its browser is believed to hold. None if no browser redeems its tickets."""
 
     def news_of(self, task: "RequestTask") -> list[str]:
-        """The lines of its Set-Cookie that a browser must be told; from any thread."""
+        """Return the Set-Cookie lines that its browser does not have. Any thread may call this."""
 
     def part_ready(self, task: "RequestTask", frame: Frame, body_bytes: int) -> None:
-        """A frame of an answer that goes on; on the event loop."""
+        """Send a frame of a response that goes on. Called on the event loop."""
 
     def task_ended(self, task: "RequestTask", frame: Frame | None) -> None:
-        """The last frame, None when there is nothing to send; on the event loop."""
+        """End the task with its last frame, if any. Called on the event loop."""
 
 
 class RequestTask:
-    """A request that was taken and not yet answered to its end. A job for a lane.
+    """A request that was accepted and is not yet fully answered. A job for the worker pool.
+
+    It alone keeps track of whether it holds a thread.
 
     Attributes:
-        account: what ``held_bytes`` counts in; None where nothing is held.
-        context: what its frames are sent in, as its view saw it; None before it was run.
-        held_bytes: what it makes the process hold until it ends.
+        account: counts ``held_bytes``. None while nothing is held.
+        context: the context in which its frames are sent, as its view saw it. None before it ran.
+        held_bytes: the bytes that the process holds for it until it ends.
         since: loop time of its last progress, for its deadline.
 
     Args:
         owner: its connection.
-        key: what the session knows it by.
+        key: identifies it in the session.
         message: the request.
-        flow: meters its answer; None when it is to be sent whole.
+        flow: limits its response to its credit. None if the response is to be sent whole.
     """
 
     __slots__ = (
@@ -152,32 +153,32 @@ class RequestTask:
         self.body: Body | None = None
         self.cookie = ""
         self.set_cookies: list[str] | None = None  # lines of Set-Cookie
-        self.user: tuple[object, bool] | None = None  # as ``seen_user`` says
-        self.has_begun = False  # the first frame of its answer is on its way
-        self.is_endless = False  # its answer does not end by itself
+        self.user: tuple[object, bool] | None = None  # the result of ``seen_user``
+        self.has_begun = False  # the first frame of its response was sent
+        self.is_endless = False  # its response does not end on its own
         self.is_dropped = False  # cancelled, timed out, or its client is gone
-        self.is_in_pool = False  # queued there, or in a thread
-        self.is_lost = False  # its thread counts as parked, for it did not come back in time
+        self.is_in_pool = False  # queued there, or running in a thread
+        self.is_lost = False  # its thread counts as blocked, because it exceeded its deadline
         self._answer: ResponseSender | None = None
         self._body_context: Context | None = None
         self.context: Context | None = None
-        self._asyncio_task: asyncio.Task[Any] | None = None  # what a drop cancels
+        self._asyncio_task: asyncio.Task[Any] | None = None  # cancelled by ``drop``
         self._stream: asyncio.Task[None] | None = None
 
     @property
     def is_stalled(self) -> bool:
-        """Whether its client has not seen any of the answer, or does not let the rest come."""
+        """Whether its client has seen nothing of the response, or gives no credit for the rest."""
         return not self.has_begun or (self.flow is not None and self.flow.is_starved)
 
     @property
     def path(self) -> str:
-        """The path for a line of a log: a query may hold what is nobody's to read."""
+        """The path for log lines. The query is left out, because it may be confidential."""
         return split_url(self.message.url)[0]
 
     # On the event loop.
 
     def drop(self) -> None:
-        """Nobody waits for it any more: stop what can be stopped. Safe to call twice."""
+        """Stop what can be stopped, because nobody waits for it any more. Safe to call twice."""
         self.is_dropped = True
         if self.flow is not None:
             self.flow.drop()
@@ -185,20 +186,20 @@ class RequestTask:
             self._asyncio_task.cancel()
 
     def withdraw(self, queue_key: QueueKey) -> bool:
-        """Take it back from the pool. False if a thread has begun it: it ends by itself."""
+        """Take it back from the pool. Return False if it has started, and so ends on its own."""
         if not self.owner.server.pool.withdraw(self, queue_key):
             return False
         self.is_in_pool = False
         return True
 
     def give_up(self) -> None:
-        """It holds a thread beyond its time: let another take its place until it ends."""
+        """Count its thread as blocked, because it exceeds its deadline, so another may run."""
         if self.is_in_pool and not self.is_lost:
             self.is_lost = True
             self.owner.server.pool.block()
 
     def discard(self) -> None:
-        """Give back what it holds. Safe to call twice."""
+        """Release what it holds. Safe to call twice."""
         if self.account is not None:
             self.account.end(self.held_bytes)
         self.account, self.held_bytes = None, 0
@@ -206,7 +207,7 @@ class RequestTask:
             self.body.close()
 
     def deliver(self) -> None:
-        """Take the result of ``run``: the last frame, or a body that goes on here."""
+        """Take the result of ``run``: the last frame, or a body that continues on this loop."""
         self.is_in_pool = False
         if self.is_lost:
             self.is_lost = False
@@ -220,30 +221,31 @@ class RequestTask:
             self._end()
 
     async def _go_on(self, answer: ResponseSender) -> None:
-        adopt(copy_context())  # which was copied in a worker thread
+        adopt(copy_context())  # the context was copied in a worker thread
         await self._finish(answer)
 
     async def _finish(self, answer: ResponseSender) -> None:
-        # Not cancelled before it has begun, or the body would never be closed: hence _task.
+        # It must not be cancelled before it has started, or the body would never be closed. So
+        # ``drop`` can cancel it only from here on.
         self._asyncio_task = asyncio.current_task()
         try:
             await answer.finish_async()
         except asyncio.CancelledError:
-            pass  # by drop(); or the server ends its loop, and then nobody waits for this task
+            pass  # by drop(), or because the server ends its loop and nobody waits for this task
         finally:
             self._asyncio_task = self._stream = None
             self._end()
 
     def _end(self) -> None:
         self.discard()
-        # They know each other: kept, they would wait for Python's full collection with all of it.
+        # They refer to each other: kept, all of it would stay until Python's full collection.
         answer, self._answer = self._answer, None
         self.owner.task_ended(self, answer.last_frame if answer else None)
 
     # In a worker thread.
 
     def run(self) -> None:
-        """Run the request; the answer waits for ``deliver``, or is posted as it comes."""
+        """Run the request. The response waits for ``deliver``, or is posted piece by piece."""
         if self.is_dropped:
             return
         owner = self.owner
@@ -258,13 +260,13 @@ class RequestTask:
             )
             outcome = owner.server.handler.handle(environ, self, answer.learn)
         except Exception as error:
-            if not isinstance(error, Refused):  # Django cannot make one, of an unknown charset say
+            if not isinstance(error, Refused):  # Django failed, for example on an unknown charset
                 logger.exception("no request for %s", self.path)
                 error = Refused("internal_error", "no request can be made of this message")
             error.id = self.message.id
             answer.last_frame = encode_refused(error)
         except BaseException:
-            # A view may be cancelled by its own doing; then its client waits for an answer.
+            # A view may cancel itself. Its client still waits for a response.
             logger.exception("running %s %s failed", self.message.method, self.path)
             failed = Refused("internal_error", "the view did not return", self.message.id)
             answer.last_frame = encode_refused(failed)
@@ -275,7 +277,7 @@ class RequestTask:
     # For the handler.
 
     def carry(self, view: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-        """Run an async view on the server's loop; meanwhile the thread waits, parked."""
+        """Run an async view on the server's loop, while the thread waits and counts as blocked."""
 
         async def run(*args: Any, **kwargs: Any) -> Any:
             if self.is_dropped:

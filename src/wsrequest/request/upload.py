@@ -1,4 +1,4 @@
-"""A request body that comes in parts: kept in memory, from a size on in a file."""
+"""Store a request body that comes in parts, in memory and from a certain size on in a file."""
 
 from contextlib import suppress
 from tempfile import SpooledTemporaryFile
@@ -8,15 +8,16 @@ __all__ = ["Body"]
 
 
 class Body:
-    """A body on its way in.
+    """A body that is being received.
 
     Attributes:
-        size: bytes so far.
-        is_complete: whether its last part has come; set by whoever writes it.
+        size: the bytes received so far.
+        is_complete: whether its last part has come. The writer sets it.
 
     Args:
-        max_memory_bytes: from here on it is kept in a temporary file, as by Django's ASGI handler.
-        directory: where that file is made; None for the system's directory.
+        max_memory_bytes: above this size it is kept in a temporary file, as in Django's ASGI
+            handler.
+        directory: where that file is made. None for the system's directory.
     """
 
     __slots__ = ("_file", "is_complete", "size")
@@ -30,17 +31,17 @@ class Body:
         """Add a part.
 
         Raises:
-            OSError: the disk is full; the body is lost.
+            OSError: the disk is full, and the body is lost.
         """
         self._file.write(part)
         self.size += len(part)
 
     def open(self) -> IO[bytes]:
-        """The whole body, at its start."""
+        """Return the whole body, positioned at its start."""
         self._file.seek(0)
         return cast(IO[bytes], self._file)
 
     def close(self) -> None:
-        """Give back memory and file. Safe to call twice."""
-        with suppress(OSError):  # what it still had to write has no room; nobody wants it now
+        """Release memory and file. Safe to call twice."""
+        with suppress(OSError):  # there is no room for unwritten data, which nobody needs now
             self._file.close()
