@@ -809,6 +809,20 @@ def test_find_socket_evaluates_no_lazy_object_that_code_names() -> None:
     assert find_socket(module_of(text)(lazy(never, object)())) is None
 
 
+class Failing:
+    """Fails wherever it is looked into, as a proxy of nothing does."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("out of context")
+
+
+def test_find_socket_goes_on_behind_an_object_that_fails() -> None:
+    application = get_asgi_application()
+    assert find_socket([Failing(), application]) is application
+    text = "async def application(scope, receive, send):\n    wrapped\n"
+    assert find_socket(module_of(text)(Failing())) is None
+
+
 def test_find_socket_comes_to_an_end() -> None:
     circle: list[object] = []
     circle.append(circle)

@@ -80,11 +80,14 @@ def find_socket(application: object) -> Application | None:
     seen: dict[int, object] = {}  # with the objects, because the id of a deleted one can come again
     while waiting and len(seen) < _MAX_OBJECTS:
         candidate = waiting.popleft()
-        if isinstance(candidate, Application):
-            return candidate
-        if id(candidate) not in seen and not isinstance(candidate, _OPAQUE):
-            seen[id(candidate)] = candidate
-            waiting += _held_by(candidate)
+        try:
+            if isinstance(candidate, Application):
+                return candidate
+            if id(candidate) not in seen and not isinstance(candidate, _OPAQUE):
+                seen[id(candidate)] = candidate
+                waiting += _held_by(candidate)
+        except Exception:  # a proxy may fail in any way if it is not used where it belongs
+            continue
     return None
 
 
