@@ -367,7 +367,7 @@ WRONG = [
     ),
     wrong(
         "W038",
-        "'a*' in WSREQUEST_LIVE_IGNORED_CONTENT matches everywhere",
+        "'a*' in WSREQUEST_LIVE_IGNORED_CONTENT matches the empty text, and so matches everywhere",
         WSREQUEST_LIVE_IGNORED_CONTENT=["a*"],
     ),
     wrong("W039", "which cannot be imported", WSREQUEST_LIVE_REWRITER="nowhere.rewrite"),
