@@ -1,1 +1,1 @@
-"""What one process has once: admission, tickets, drain."""
+"""The parts that exist once per process, such as admission, tickets and the drain."""

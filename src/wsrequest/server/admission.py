@@ -1,4 +1,4 @@
-"""Which handshakes are accepted: what they must be, how many there may be, from where, and when."""
+"""Decide which handshakes are accepted: what they must be, how many, from where, and when."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,20 +15,20 @@ from wsrequest.server.rate_limiter import HandshakeRateLimiter
 
 __all__ = ["AdmissionController", "check_embedding", "check_handshake", "check_version", "place_of"]
 
-_TLS = "a WebSocket must be encrypted here: wss instead of ws"
-_HOST = "Open the socket under the host name that the page has, or list the page's origin."
-_PROXY = "Behind a proxy that ends TLS, SECURE_PROXY_SSL_HEADER tells Django of it."
+_TLS = "a WebSocket must be encrypted here: use wss instead of ws"
+_HOST = "Open the socket under the page's own host name, or list the page's origin."
+_PROXY = "Behind a proxy that ends TLS, set SECURE_PROXY_SSL_HEADER."
 _OTHER_PAGES = ("cross-site", "same-site")  # of Sec-Fetch-Site
-_MOST_CHARACTERS = 40  # of what a proxy sent, in a sentence
+_MOST_CHARACTERS = 40  # of a proxy's header, when a message quotes it
 
 
 def check_version(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Refuse the drafts before RFC 6455, which not every server does.
+    """Refuse the drafts before RFC 6455, which not every server refuses.
 
-    They name their page in Sec-WebSocket-Origin, where the check of Origin would not see it.
+    They name their page in Sec-WebSocket-Origin, which the check of Origin would not see.
 
     Args:
-        headers: of the ASGI scope.
+        headers: those of the ASGI scope.
 
     Raises:
         HandshakeRefused: 400.
@@ -41,20 +41,20 @@ def check_version(headers: Iterable[tuple[bytes, bytes]]) -> None:
 
 
 def place_of(address: str) -> str:
-    """What the sockets of an address are counted under.
+    """Return the key under which the sockets of an address are counted.
 
-    An IPv6 client commonly has a whole /64 to choose addresses from (RFC 6177), so that is one; an
-    IPv4 client that an IPv6 socket took in is itself.
+    An IPv6 client often has a whole /64 to choose addresses from (RFC 6177), so that counts as one.
+    An IPv4 client that came to an IPv6 socket counts under its IPv4 address.
     """
     try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:  # "" behind a Unix socket; whatever a proxy made up
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:  # "" behind a Unix socket, or any text that a proxy made up
         return address
-    if not isinstance(found, IPv6Address):
+    if not isinstance(parsed, IPv6Address):
         return address
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
 
 
 def check_handshake(
@@ -65,20 +65,21 @@ def check_handshake(
     needs_tls: bool = False,
     secure_header: tuple[str, str] | None = None,
 ) -> None:
-    """Refuse a foreign host or origin; note on ``base`` how the origin and the server are related.
+    """Refuse a foreign host or origin, and note on ``base`` how the origin relates to the server.
 
     Args:
         base: of the handshake.
-        allowed_origins: further origins, each whole (scheme, host and port, as browsers send it).
-        allow_missing_origin: whether a handshake without Origin is accepted. No browser sends one.
-        needs_tls: whether HTTP without TLS would be redirected, which no WebSocket can be.
-        secure_header: SECURE_PROXY_SSL_HEADER, for the sentence that says what is amiss.
+        allowed_origins: further origins, each in full (scheme, host and port, as browsers send it).
+        allow_missing_origin: whether to accept a handshake without Origin, which no browser sends.
+        needs_tls: whether HTTP without TLS would be redirected, which is impossible for a
+            WebSocket.
+        secure_header: SECURE_PROXY_SSL_HEADER, for the message that says what is wrong.
 
     Raises:
-        HandshakeRefused: 400 for a host that ALLOWED_HOSTS does not have, 403 for an origin, and
-            for a connection that is not encrypted where it must be.
+        HandshakeRefused: 400 for a host that is not in ALLOWED_HOSTS. 403 for an origin, and for
+            a connection that is not encrypted but must be.
 
-    Source: RFC 6455 sections 4.2.2 and 10.2; RFC 6454 section 6.
+    Source: RFC 6455 sections 4.2.2 and 10.2. RFC 6454 section 6.
     """
     request = WSGIRequest(
         {**base.environ, "REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": ""}
@@ -112,11 +113,12 @@ def check_handshake(
 
 
 def check_embedding(base: Base) -> None:
-    """Refuse a stream of events that a page of another origin asks for without saying so.
+    """Refuse an SSE response to a page of another origin that sends no Origin.
 
-    It then came as a script, an image or a style sheet: these carry the visitor's cookies, too, but
-    no Origin that could be checked. The page cannot read the answer, but can measure it, and
-    have the server run the view. EventSource and fetch send Origin to another origin.
+    Such a request comes from a script, image or style sheet element. It carries the user's cookies,
+    too, but has no Origin that could be checked. The page cannot read the response, but it can
+    measure it, and make the server run the view. EventSource and fetch send Origin to another
+    origin.
 
     Args:
         base: of an HTTP request that passed ``check_handshake``.
@@ -124,7 +126,7 @@ def check_embedding(base: Base) -> None:
     Raises:
         HandshakeRefused: 403.
 
-    Source: Fetch Metadata Request Headers, section 2.4; Fetch standard, "append a request `Origin`
+    Source: Fetch Metadata Request Headers, section 2.4. Fetch standard, "append a request `Origin`
         header".
     """
     if base.origin is None and base.environ.get("HTTP_SEC_FETCH_SITE") in _OTHER_PAGES:
@@ -136,7 +138,7 @@ def check_embedding(base: Base) -> None:
 
 
 def _proxy_hint(base: Base, secure_header: tuple[str, str] | None) -> str:
-    """What to do about a scheme that is not the browser's."""
+    """Return what to do about a scheme that differs from the browser's."""
     if secure_header is None:
         return _PROXY
     key, secure = secure_header
@@ -151,14 +153,14 @@ def _proxy_hint(base: Base, secure_header: tuple[str, str] | None) -> str:
 
 
 def _is_same_site(base: Base, own: str) -> bool:
-    """Whether a page of the origin is of the server's site (HTML, "same site").
+    """Whether a page of the origin is same-site with the server (HTML, "same site").
 
-    A browser says so in Sec-Fetch-Site, if it sends that with handshakes. Else it is guessed
-    without the public suffix list: a guess that is wrong costs a ticket that cannot be redeemed.
+    A browser states this in Sec-Fetch-Site, if it sends that with handshakes. Otherwise this is a
+    guess without the public suffix list. A wrong guess costs a ticket that cannot be redeemed.
     """
-    told = base.environ.get("HTTP_SEC_FETCH_SITE")
-    if told is not None:
-        return told in ("same-origin", "same-site")
+    fetch_site = base.environ.get("HTTP_SEC_FETCH_SITE")
+    if fetch_site is not None:
+        return fetch_site in ("same-origin", "same-site")
     ours, theirs = urlsplit(own), urlsplit((base.origin or "").lower())
     if ours.scheme != theirs.scheme or not ours.hostname or not theirs.hostname:
         return False
@@ -171,10 +173,10 @@ def _is_same_site(base: Base, own: str) -> bool:
 
 
 class AdmissionController:
-    """The door of one process. Used on the event loop only.
+    """Decides which handshakes one process accepts. Used on the event loop only.
 
     Args:
-        drain: from its signal on nobody comes in.
+        drain: once it has begun, every handshake is refused.
     """
 
     def __init__(self, drain: Drain) -> None:
@@ -194,32 +196,32 @@ class AdmissionController:
         needs_tls: bool,
         secure_header: tuple[str, str] | None = None,
     ) -> str:
-        """Return the place that a handshake is to be counted under.
+        """Check a handshake, and return the place under which it is to be counted.
 
         Args:
-            base: of the handshake; whether it is of the same origin is noted on it.
-            headers: of its ASGI scope.
-            max_connections: how many may be open.
-            max_connections_per_address: how many of them from one place.
-            allowed_origins: see ``check_handshake``, like the others.
-            allow_missing_origin: see there.
-            needs_tls: see there.
-            secure_header: see there.
+            base: of the handshake. Whether it has the same origin is noted on it.
+            headers: those of its ASGI scope.
+            max_connections: the maximum number of open connections.
+            max_connections_per_address: the maximum number of them from one place.
+            allowed_origins: as for ``check_handshake``, like the others.
+            allow_missing_origin: as there.
+            needs_tls: as there.
+            secure_header: as there.
 
         Raises:
-            HandshakeRefused: 503 or 429 where there is no room, else as ``check_version`` and
+            HandshakeRefused: 503 or 429 if there is no room. Otherwise as ``check_version`` and
                 ``check_handshake``.
         """
         place = place_of(base.environ.get("REMOTE_ADDR", ""))
         self._check_draining()
         if self._by_place.total() >= max_connections:
             raise HandshakeRefused(503, "too many open sockets (WSREQUEST_MAX_CONNECTIONS)")
-        # Behind a Unix socket no client has an address.
+        # Behind a Unix socket, clients have no address.
         if place and self._by_place[place] >= max_connections_per_address:
             raise HandshakeRefused(
                 429,
                 f"too many open sockets from {place} (WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS). "
-                "If that is your proxy, have the server take the client's address from it.",
+                "If that is your proxy, configure the server to take the client's address from it.",
             )
         check_version(headers)
         check_handshake(
@@ -232,36 +234,36 @@ class AdmissionController:
         return place
 
     async def enter(self, place: str, per_second: int, per_second_of_one: int) -> None:
-        """Count a handshake in, and return when it may go on; ``leave`` is due in the end.
+        """Count a handshake, and return when it may continue. ``leave`` must follow in the end.
 
         Args:
-            place: what ``check`` said just before.
-            per_second: how many handshakes may.
-            per_second_of_one: how many of them from one place.
+            place: the result of ``check`` just before.
+            per_second: the maximum number of handshakes per second.
+            per_second_of_one: the maximum number of them from one place.
 
         Raises:
-            HandshakeRefused: 429 or 503; then it is not counted.
+            HandshakeRefused: 429 or 503. The handshake is then not counted.
         """
         self._by_place[place] += 1
         try:
             await self._arrivals.wait(place, per_second, per_second_of_one)
-            self._check_draining()  # again: it may have waited
+            self._check_draining()  # again, because it may have waited
         except BaseException:
             self.leave(place)
             raise
 
     def leave(self, place: str) -> None:
-        """One that came in has gone."""
+        """Count one connection less."""
         self._by_place[place] -= 1
         if not self._by_place[place]:
             del self._by_place[place]
 
     def refused_after_all(self) -> None:
-        """One that came in was refused by the project. It costs nothing of the common rate."""
+        """Return a handshake's part of the common rate, because the project refused it."""
         self._arrivals.give_back()
 
     def release(self) -> None:
-        """Let those who wait go on at once, each to be told that nobody comes in any more."""
+        """Let all waiting handshakes continue at once, to be refused because of the drain."""
         self._arrivals.release()
 
     def _check_draining(self) -> None:

@@ -1,6 +1,7 @@
-"""The open sockets of this process, found by session.
+"""Find the open sockets of this process by session.
 
-Owns nothing but references: a connection adds itself when it opens, and leaves when it ends.
+It holds nothing but references. A connection adds itself when it opens and removes itself when it
+ends.
 """
 
 from threading import Lock
@@ -13,7 +14,7 @@ SESSION_ENDED = 4003
 
 
 class Socket(Protocol):
-    """An open connection, as far as others may deal with it."""
+    """An open connection, as other parts may use it."""
 
     connection_id: str
 
@@ -22,10 +23,10 @@ class Socket(Protocol):
         """The session that its cookies name."""
 
     def close_soon(self, code: int, reason: str) -> None:
-        """Close it; from any thread."""
+        """Close it. Any thread may call this."""
 
     def logged_out_soon(self) -> None:
-        """End what is live for the user of its session; from any thread."""
+        """End the live requests of its session's user. Any thread may call this."""
 
 
 _lock = Lock()  # views close sockets from their threads
@@ -45,7 +46,7 @@ def discard(socket: Socket) -> None:
 
 
 def open_sockets() -> list[Socket]:
-    """The sockets that are open in this process now."""
+    """Return the sockets that are open in this process now."""
     with _lock:
         return list(_sockets)
 
@@ -53,15 +54,16 @@ def open_sockets() -> list[Socket]:
 def close_sockets(session_key: str, *, except_connection_id: str | None = None) -> int:
     """Close the sockets of a session in this process, with code 4003 (PROTOCOL.md 7).
 
-    The one that is left open by name loses its live requests, for they were this user's.
+    The connection that stays open loses its live requests, because they belonged to the session's
+    user.
 
     Args:
-        session_key: as ``request.session.session_key``.
-        except_connection_id: a connection to leave open, as
+        session_key: as in ``request.session.session_key``.
+        except_connection_id: a connection to leave open, as in
             ``request.websocket.connection_id``.
 
     Returns:
-        How many are being closed.
+        The number of sockets that are being closed.
     """
     count = 0
     for socket in open_sockets():

@@ -1,4 +1,4 @@
-"""What the connections of one process share: the handler, the lane, and their terms."""
+"""Define what the connections of one process share, and the config that each of them keeps."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -25,21 +25,21 @@ __all__ = ["Live", "ServerContext", "ConnectionConfig"]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionConfig:
-    """Values of settings that one connection is served by, from its handshake to its end.
+    """The settings that one connection keeps from its handshake to its end.
 
     Attributes:
         limits: see docs/settings.md.
         token_scheme: the word before a message's token in Authorization.
-        vouching_headers: names that no message may set.
-        per_request_headers: names that end with the request that has them.
-        excluded_paths: what no message reaches.
-        session_cookie_name: the cookie by which a session's sockets are found.
-        session_engine: dotted path of the session store; None without.
-        upload_memory_bytes: from here on a body in parts is kept in a file.
-        upload_directory: where; None for the system's directory.
-        csrf_cookie: the cookie that a middleware looks at once in each request, which counts only
-            where a CSRF token is made; None without such.
-        live_ignored: what is no difference between two answers to a live request.
+        vouching_headers: names of the trusted proxy headers, which no message may set.
+        per_request_headers: names of the headers that end with the request that has them.
+        excluded_paths: the paths that no message reaches.
+        session_cookie_name: the cookie that shows which session a socket belongs to.
+        session_engine: dotted path of the session store, or None.
+        upload_memory_bytes: above this size, a body in parts is kept in a file.
+        upload_directory: the directory of that file. None for the system's directory.
+        csrf_cookie: the cookie that a middleware reads in each request, or None. It counts as read
+            only if a CSRF token is made.
+        live_ignored: differences between two responses to a live request that do not count.
         hides_csrf_token: whether no script of a page can read the cookie of the CSRF token.
     """
 
@@ -47,13 +47,13 @@ class ConnectionConfig:
     token_scheme: str = "JWT"
     vouching_headers: HeaderNames = HeaderNames()
     per_request_headers: HeaderNames = HeaderNames()
-    excluded_paths: ExcludedPaths = ExcludedPaths()  # it is never changed
+    excluded_paths: ExcludedPaths = ExcludedPaths()  # immutable
     session_cookie_name: str = "sessionid"
     session_engine: str | None = None
     upload_memory_bytes: int = 2_621_440
     upload_directory: str | None = None
     csrf_cookie: str | None = None
-    live_ignored: Ignored = Ignored()  # it is never changed
+    live_ignored: Ignored = Ignored()  # immutable
     hides_csrf_token: bool = False
 
     def hello(
@@ -63,7 +63,7 @@ class ConnectionConfig:
         *,
         referrer: bool = False,
     ) -> Hello:
-        """The greeting, which tells a client the limits that it must know (PROTOCOL.md 3.1)."""
+        """Return the Hello message: the limits that a client must respect (PROTOCOL.md 3.1)."""
         limits = self.limits
         return Hello(
             subprotocol,
@@ -87,11 +87,11 @@ class Live:
     """What live requests share.
 
     Attributes:
-        manager: who is shown what.
-        when_heard: calls a function on the event loop once the registry has heard of everything
-            that was committed by now in this process.
-        queue_key: of the views that run again; all of them have one turn among the connections.
-        share_key: what else those must have in common who share a public answer.
+        manager: keeps the live queries current.
+        when_heard: calls a function on the event loop once the manager has received everything
+            that this process has committed so far.
+        queue_key: of all reruns. Together they take one turn among the connections.
+        share_key: what else subscribers must have in common to share a public response.
     """
 
     manager: LiveQueryManager
@@ -102,12 +102,11 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """The parts that run requests. ``tickets`` is called for each: settings are live.
+    """The parts that all connections share. ``tickets`` is called each time: settings can change.
 
-    ``chores`` is where jobs of no connection come from, tickets and looks at sessions: however
-    many there are, they have one turn among the connections. ``live`` is None where no request
-    can be subscribed to. ``addresses`` are those of the clients, each of which may hold only so
-    many threads.
+    ``chores`` is the queue key of jobs without a connection, for tickets and checks of sessions.
+    Together they take one turn among the connections. ``live`` is ``None`` if requests cannot be
+    subscribed to. ``addresses`` has the quota groups of the clients' addresses.
     """
 
     handler: Handler
@@ -119,9 +118,9 @@ class ServerContext:
     addresses: QuotaGroups = field(default_factory=QuotaGroups)
 
     def account_of(self, base: Base) -> Account:
-        """What the requests of a client's address hold; without an address those of the client."""
+        """Return the account of a client's address, or a new one for a client without address."""
         return self.budget.account_of(place_of(base.environ.get("REMOTE_ADDR", "")))
 
     def queue_key_of(self, base: Base) -> QueueKey:
-        """A source of jobs for one client, which shares the threads with others of its address."""
+        """Return a queue key for one client, in the quota group of its address."""
         return QueueKey(self.addresses.of(place_of(base.environ.get("REMOTE_ADDR", ""))))

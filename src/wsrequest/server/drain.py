@@ -1,9 +1,8 @@
 """Answer what is in flight before an ASGI server acts on SIGTERM or SIGINT.
 
-A server hears of a signal through ``signal.signal`` (uvicorn, daphne) or through the
-event loop, which reads its number from the "wakeup" descriptor (hypercorn, granian).
-``Drain`` stands in front of both, and afterwards raises the signal again, so that the
-server shuts down exactly as it would have, only later.
+A server receives a signal through ``signal.signal`` (uvicorn, daphne), or through the event loop,
+which reads its number from the "wakeup" descriptor (hypercorn, granian). ``Drain`` intercepts both.
+Afterwards it raises the signal again, so that the server shuts down exactly as usual, only later.
 """
 
 import asyncio
@@ -26,13 +25,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Drain:
-    """Run ``drain`` between the signal to stop and the server's own shutdown.
+    """Runs ``drain`` between the signal to stop and the server's own shutdown.
 
     Args:
         drain: what to do first.
-        seconds: the longest time that the server's shutdown is held back.
-        echo_seconds: until then a second signal is a supervisor's repeat; later
-            it is somebody's impatience, and goes straight to the server.
+        seconds: the longest time that the server's shutdown is delayed.
+        echo_seconds: within this time, a second signal is a supervisor's repeat. Later, it is an
+            impatient person's, and goes straight to the server.
     """
 
     def __init__(
@@ -45,12 +44,12 @@ class Drain:
         self.seconds = seconds
         self._echo_seconds = echo_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._previous: dict[int, Any] = {}  # What signal.getsignal() returned.
+        self._previous: dict[int, Any] = {}  # The results of signal.getsignal().
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
         self._wakeup_previous = -1
         self._since: float | None = None  # When the first signal came.
         self._task: asyncio.Task[None] | None = None
-        self._is_begun = self._is_drained = False  # a drain, with or without a signal
+        self._is_begun = self._is_drained = False  # A drain, with or without a signal.
 
     @property
     def is_draining(self) -> bool:
@@ -58,10 +57,10 @@ class Drain:
         return self._is_begun or self._since is not None
 
     def begin(self, then: Callable[[], None]) -> None:
-        """Drain for a server that ends without a signal. On the event loop.
+        """Drain for a server that ends without a signal. Call it on the event loop.
 
         Args:
-            then: called when that is done; at once if it is.
+            then: called when the drain is done, or at once if it already is.
         """
         if self._is_drained:
             then()
@@ -69,10 +68,10 @@ class Drain:
             self._task_of(asyncio.get_running_loop()).add_done_callback(lambda _: then())
 
     def install(self) -> bool:
-        """Stand in front of the server's handlers; call it at every connection.
+        """Intercept the server's signal handlers. Call it at every connection.
 
         Returns:
-            False where Python allows no handlers: outside of the main thread.
+            False outside the main thread, where Python allows no handlers.
         """
         if self._loop is not None:
             return True
@@ -89,7 +88,7 @@ class Drain:
         return True
 
     def uninstall(self) -> None:
-        """Put the server's handlers back."""
+        """Restore the server's handlers."""
         loop, self._loop = self._loop, None
         if loop is None or threading.current_thread() is not threading.main_thread():
             return
@@ -102,7 +101,7 @@ class Drain:
         self._give_wakeup_back(loop)
 
     def end(self) -> None:
-        """Put the handlers back at the lifespan's shutdown: the application may be served again."""
+        """Restore the handlers at the lifespan's shutdown. The application may be served again."""
         self.uninstall()
         self._forget()
 
@@ -147,7 +146,7 @@ class Drain:
         self.uninstall()
         signal.raise_signal(number)
 
-    # The wakeup descriptor: C code writes the number of every signal to it.
+    # The wakeup descriptor. C code writes the number of every signal to it.
 
     def _take_wakeup(self, loop: asyncio.AbstractEventLoop) -> None:
         if os.name == "nt":  # No loop has add_signal_handler() there.
@@ -155,11 +154,11 @@ class Drain:
         reader, writer = self._wakeup = socket.socketpair()
         reader.setblocking(False)
         writer.setblocking(False)
-        loop.add_reader(reader.fileno(), self._forward)  # rloop wants numbers.
+        loop.add_reader(reader.fileno(), self._forward)  # rloop accepts only numbers.
         self._wakeup_previous = signal.set_wakeup_fd(writer.fileno())
 
     def _forward(self) -> None:
-        """Hand the loop every signal but ours, SIGCHLD for one."""
+        """Pass every signal but ours on to the loop, such as SIGCHLD."""
         if self._wakeup is None:
             return
         try:
@@ -168,7 +167,7 @@ class Drain:
             return
         others = bytes(n for n in numbers if n not in self._previous)
         if others and self._wakeup_previous != -1:
-            with contextlib.suppress(OSError):  # Full, so the loop wakes up anyway.
+            with contextlib.suppress(OSError):  # It is full, so the loop wakes up anyway.
                 os.write(self._wakeup_previous, others)
 
     def _give_wakeup_back(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -176,7 +175,7 @@ class Drain:
             return
         reader, writer = self._wakeup
         current = signal.set_wakeup_fd(self._wakeup_previous)
-        if current != writer.fileno():  # Someone else's by now: leave it alone.
+        if current != writer.fileno():  # Another one was set since, so leave it alone.
             signal.set_wakeup_fd(current)
         if not loop.is_closed():
             loop.remove_reader(reader.fileno())

@@ -1,7 +1,7 @@
-"""What is said in plain HTTP where a WebSocket is served: tickets, refusals, ways out.
+"""Answer plain HTTP on the socket's path: tickets, refusals, CORS and health probes.
 
-Owns the ASGI events of these answers. Who is let in is the door's to say, what a ticket is
-worth ``tickets``'.
+This module makes the ASGI events of these responses. ``admission`` decides which handshakes are
+accepted, and ``tickets`` what a ticket is worth.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -31,7 +31,7 @@ NOT_EMBEDDED = (
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""No page takes such an answer for a script or an image; one of another origin needs CORS."""
+"""Stops pages from loading such a response as a script or image. Other origins need CORS."""
 
 _PREFLIGHT = b"access-control-request-method"
 _MAY_ASK = (
@@ -42,17 +42,17 @@ _MAY_ASK = (
     ),
     (b"access-control-max-age", b"600"),
 )
-_UPGRADE = "This is the path of a WebSocket; its messages are those of wsrequest (PROTOCOL.md)."
+_UPGRADE = "This is the path of a WebSocket. Its messages are those of wsrequest (PROTOCOL.md)."
 _UPGRADE_OR_EVENTS = (
-    "This is the path of a WebSocket and, with Accept: text/event-stream, of server-sent events; "
-    "their messages are those of wsrequest (PROTOCOL.md)."
+    "This is the path of a WebSocket and, with Accept: text/event-stream, of server-sent events. "
+    "Their messages are those of wsrequest (PROTOCOL.md)."
 )
 
 
 _NO_TICKET = "The ticket is spent, too old, or was made for another browser or origin."
 _NO_BROWSER = (
     "The browser did not send the cookie that its tickets are bound to (PROTOCOL.md 6.3): "
-    "log in by HTTP."
+    "log in over HTTP."
 )
 
 
@@ -68,19 +68,19 @@ async def answer_socket_path(
 ) -> None:
     """Answer a request for the socket's path: 204 or 403 to a ticket, 426 to anything else.
 
-    Host, TLS and Origin are checked as for a handshake, since the cookies come this way, too.
+    Host, TLS and Origin are checked as for a handshake, because cookies come this way, too.
 
     Args:
         scope: of the request.
         send: the ASGI callable.
-        allowed_origins: whose pages may redeem tickets besides the server's own.
-        redeem: given a ticket and the request, returns the cookies that it is for, as lines of
-            Set-Cookie; None when it is not good.
+        allowed_origins: whose pages may redeem tickets, besides those of the server's own origin.
+        redeem: called with a ticket and the request. It returns the cookies of the ticket, as lines
+            of Set-Cookie, or None if the ticket is not valid.
         path: of the socket, below the script name.
-        needs_tls: see ``check_handshake``.
-        has_events: whether live requests can be made here, so that whoever looks is told.
+        needs_tls: as for ``check_handshake``.
+        has_events: whether live requests can be made here, which the 426 then mentions.
 
-    Source: PROTOCOL.md 6; Fetch standard, "CORS protocol".
+    Source: PROTOCOL.md 6. Fetch standard, "CORS protocol".
     """
     headers = dict(scope["headers"])
     origin = headers.get(b"origin", b"").decode("latin1")
@@ -111,16 +111,18 @@ async def answer_socket_path(
     if redeemed is None:
         await _respond(send, 403, shared, _NO_TICKET if base.browser else _NO_BROWSER)
     else:
-        # A control character could begin another header (CVE-2026-44546).
+        # A control character could start another header (CVE-2026-44546).
         cookies = [(b"set-cookie", c.encode("latin1")) for c in redeemed if is_allowed_value(c)]
         await _respond(send, 204, [*shared, *cookies], "")
 
 
 def shared_with(origin: str) -> list[tuple[bytes, bytes]]:
-    """The headers that let a page of an origin see a response (Fetch standard, "CORS protocol").
+    """Return the headers that let a page of an origin read a response.
 
     Args:
-        origin: one that is allowed.
+        origin: an allowed one.
+
+    Source: Fetch standard, "CORS protocol".
     """
     return [
         (b"access-control-allow-origin", origin.encode("latin1")),
@@ -130,12 +132,12 @@ def shared_with(origin: str) -> list[tuple[bytes, bytes]]:
 
 
 async def deny(scope: Scope, send: Send, refused: HandshakeRefused) -> None:
-    """Refuse a handshake with a text, where the server can; else with close code 1008.
+    """Refuse a handshake with a text, or with close code 1008 if the server cannot send one.
 
     Args:
         scope: of the handshake.
         send: the ASGI callable.
-        refused: what is wrong with it.
+        refused: the reason.
 
     Source: ASGI specification, Websocket Denial Response.
     """
@@ -156,7 +158,7 @@ async def deny(scope: Scope, send: Send, refused: HandshakeRefused) -> None:
 
 
 def wants_events(scope: Scope) -> bool:
-    """Whether a request for the socket's path asks for a live request by server-sent events."""
+    """Whether a request for the socket's path asks for a live request as server-sent events."""
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
     return scope["method"] == "GET" and b"text/event-stream" in accepted
 
@@ -168,10 +170,10 @@ def asks_for_health(scope: Scope) -> bool:
 
 
 async def answer_health(send: Send, *, is_draining: bool) -> None:
-    """Answer a probe: 200 while the process takes requests, 503 once it is shutting down.
+    """Answer a probe: 200 while the process accepts requests, 503 once it shuts down.
 
-    Neither Host nor Origin is checked: probes name the process by its address, and the answer holds
-    nothing that a refused connection would not tell.
+    Neither Host nor Origin is checked. Probes address the process directly, and the response
+    reveals nothing that a refused connection would not reveal.
 
     Args:
         send: the ASGI callable.
@@ -188,7 +190,7 @@ async def refuse(send: Send, status: int, detail: str, *, retry_after_seconds: i
         send: the ASGI callable.
         status: of HTTP.
         detail: the text.
-        retry_after_seconds: where trying again can help by then.
+        retry_after_seconds: after which another attempt can succeed, if it can.
     """
     headers = []
     if retry_after_seconds is not None:
@@ -197,12 +199,12 @@ async def refuse(send: Send, status: int, detail: str, *, retry_after_seconds: i
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application of a process that serves no HTTP."""
+    """Answer 404, as the ASGI application of a process that serves no HTTP."""
     await _respond(
         send,
         404,
         [],
-        "This process serves WebSockets only; the project's HTTP is served elsewhere.",
+        "This process serves WebSockets only. The project's HTTP is served elsewhere.",
     )
 
 

@@ -1,7 +1,7 @@
-"""Handshakes, let in at a steady pace: each address at its own, all of them at the common one.
+"""Accept handshakes at a steady pace: each address at its own rate, and all at a common rate.
 
-Owns who waits at the door when many come at once, as after a restart. Whether somebody
-may come in at all is ``door``'s to say.
+This matters when many clients connect at once, as after a restart. ``admission`` decides whether a
+handshake may be accepted at all.
 """
 
 import asyncio
@@ -13,48 +13,48 @@ from wsrequest.live.round_robin import RoundRobin, Turn
 
 __all__ = ["SLICE_SECONDS", "WAIT_SECONDS", "HandshakeRateLimiter"]
 
-SLICE_SECONDS = 0.1  # each such slice of time lets in its share, not one more
-WAIT_SECONDS = 4.0  # nobody waits longer: daphne gives a handshake 5 seconds, proxies more
+SLICE_SECONDS = 0.1  # each slice of time accepts its part of the rate, and not one more
+WAIT_SECONDS = 4.0  # the longest wait: daphne allows 5 seconds for a handshake, proxies more
 
 _Waiter = asyncio.Future[None]
 
 
 class HandshakeRateLimiter:
-    """Those who wait at the door of one process. Used on the event loop only.
+    """Delays the handshakes of one process. Used on the event loop only.
 
-    An address that sends more than its own rate fills its own queue. Addresses that are within
-    theirs take turns at what all of them share. When the queues are full together, the longest one
-    loses its newest. So nobody waits, or is refused, for what another address sends.
+    An address that exceeds its own rate fills its own queue. Addresses within their rate take turns
+    at the common rate. When all queues together are full, the longest queue loses its newest entry.
+    So no handshake waits, or is refused, because of what another address sends.
     """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._slice: asyncio.TimerHandle | None = None  # ends the slice that runs
-        self._share = self._share_of_one = 0  # how many may come in per slice: all, one address
+        self._slice: asyncio.TimerHandle | None = None  # ends the current slice
+        self._share = self._share_of_one = 0  # the maximum per slice: of all, and of one address
         self._forget()
 
     def _forget(self) -> None:
-        self._count = 0  # how many came in during this slice
-        self._by_place: Counter[str] = Counter()  # of those
+        self._count = 0  # how many were accepted in this slice
+        self._by_place: Counter[str] = Counter()  # the same by place
         self._waiting: RoundRobin[_Waiter] = RoundRobin()
-        # By place, who waits since when. The first is the oldest.
+        # By place, since when each handshake has waited. The first is the oldest.
         self._queues: dict[str, dict[_Waiter, float]] = {}
 
     async def wait(self, place: str, per_second: int, per_second_of_one: int) -> None:
-        """Return when this handshake may go on; those of its place that came before it go first.
+        """Return when this handshake may continue. Those of its place continue in order.
 
         Args:
-            place: what it is counted under; "" where clients have no address, and so no rate of
-                their own.
-            per_second: how many may in all. If the event loop is late, fewer.
-            per_second_of_one: how many may of one place.
+            place: what it is counted under. "" if clients have no address, and so no rate of their
+                own.
+            per_second: the maximum rate of all. It is lower if the event loop is late.
+            per_second_of_one: the maximum rate of one place.
 
         Raises:
-            HandshakeRefused: it would have to wait for longer than ``WAIT_SECONDS``: 429 for what
-                its own place sends, 503 for what all of them do.
+            HandshakeRefused: it would have to wait for longer than ``WAIT_SECONDS``. 429 because of
+                its own place, 503 because of all of them.
         """
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:  # an application can be served again, in another loop
+        if loop is not self._loop:  # an application can be served again, on another loop
             self._loop, self._slice = loop, None
             self._forget()
         self._share = max(1, int(per_second * SLICE_SECONDS))
@@ -64,7 +64,7 @@ class HandshakeRateLimiter:
             self._share_of_one = one
         if self._slice is None:
             self._begin_slice()
-        # Whoever waits while there is room waits for the rate of its own place.
+        # If handshakes wait while there is room, they wait for the rate of their own place.
         if self._count < self._share and self._may_have(place):
             self._take(place)
             return
@@ -75,21 +75,21 @@ class HandshakeRateLimiter:
         try:
             await future
         finally:
-            self._leave(place, future)  # also when the server has ended the handshake
+            self._leave(place, future)  # also if the server has ended the handshake
 
     def give_back(self) -> None:
-        """Have another in for one that came in and was refused afterwards.
+        """Accept another handshake in place of one that was accepted and then refused.
 
-        It gives back its part of the common rate, not its place's own.
+        It returns its part of the common rate, but not of its place's own rate.
         """
         if self._count:
             self._count -= 1
             self._let_in()
 
     def release(self) -> None:
-        """Let all who wait go on at once: nobody comes in any more, and each is to be told so."""
-        while (found := self._waiting.pop()) is not None:
-            self._go_on(*found)
+        """Let all waiting handshakes continue at once, so that the caller can refuse them."""
+        while (entry := self._waiting.pop()) is not None:
+            self._go_on(*entry)
 
     def _may_have(self, place: object) -> bool:
         return not place or self._by_place[str(place)] < self._share_of_one
@@ -107,7 +107,7 @@ class HandshakeRateLimiter:
                 429,
                 f"too many come at once from {place} "
                 "(WSREQUEST_MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS). "
-                "If that is your proxy, have the server take the client's address from it.",
+                "If that is your proxy, configure the server to take the client's address from it.",
                 retry_after_seconds=int(WAIT_SECONDS),
             )
         if len(self._waiting) >= self._share * slices:
@@ -137,8 +137,8 @@ class HandshakeRateLimiter:
         self._count = 0
         self._by_place.clear()
         self._let_in()
-        # The turns of a place become rare when many other places come. A tenth more, since the
-        # event loop may have been late.
+        # If many other places come, the turns of one place become rare. A tenth is added, because
+        # the event loop may have been late.
         late = self._loop.time() - 1.1 * WAIT_SECONDS
         for place, queue in list(self._queues.items()):
             for waiter, _ in list(takewhile(lambda one: one[1] < late, queue.items())):
@@ -147,11 +147,11 @@ class HandshakeRateLimiter:
 
     def _let_in(self) -> None:
         while self._count < self._share:
-            found = self._waiting.pop(self._may_have)
-            if found is None:
+            entry = self._waiting.pop(self._may_have)
+            if entry is None:
                 return
-            waiter, turn = found
-            if not waiter.done():  # else the server has ended its handshake
+            waiter, turn = entry
+            if not waiter.done():  # otherwise, the server has ended its handshake
                 self._take(str(turn.address))
             self._go_on(waiter, turn)
 

@@ -1,7 +1,7 @@
-"""The log of refused handshakes: one line for the first of an address, a sum for the others.
+"""Log refused handshakes: a line for the first of an address, and a summary of the others.
 
-Owns these lines. Anybody can have handshakes refused, as fast as the network allows. A line for
-each would fill the disk, and hide the lines that matter.
+Anyone can cause refused handshakes as fast as the network allows. A line for each would fill the
+disk and hide the lines that matter.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ __all__ = ["SUM_SECONDS", "Refusals"]
 
 logger = logging.getLogger("wsrequest.connection")
 
-SUM_SECONDS = 60.0  # what is refused in such a time is one line per address, and a sum
-_PLACES = 100  # addresses that have lines of their own in it
-_MOST_CHARACTERS = 500  # of what a client chose, in one line
+SUM_SECONDS = 60.0  # the period of one line per address and one summary
+_PLACES = 100  # how many addresses have their own lines in it
+_MOST_CHARACTERS = 500  # the limit of text from a client in one line
 
 
 class Refusals:
@@ -26,13 +26,13 @@ class Refusals:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._further: dict[str, Counter[int]] = {}  # by place: by status, but its first
-        self._others: Counter[int] = Counter()  # of all places that have no line of their own
+        self._further: dict[str, Counter[int]] = {}  # by place and status, without the first
+        self._others: Counter[int] = Counter()  # of all places without their own lines
 
     def add(self, address: str, refused: HandshakeRefused) -> None:
-        """A WebSocket, or a stream of events, was not opened."""
+        """Count a WebSocket or SSE response that was refused."""
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:  # an application can be served again, in another loop
+        if loop is not self._loop:  # an application can be served again, on another loop
             self._loop, self._timer = loop, None
         if self._timer is None:
             self._timer = loop.call_later(SUM_SECONDS, self.flush)
@@ -47,7 +47,7 @@ class Refusals:
             logger.warning("refused a WebSocket of %s: %s", _short(address), _short(str(refused)))
 
     def flush(self) -> None:
-        """Write the sums, and begin anew. Called at the end of the process too."""
+        """Write the summaries and start over. Also called at the end of the process."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -78,7 +78,7 @@ def _short(text: str) -> str:
 
 
 def printable(text: str | None) -> str:
-    """A text that a client chose, as it can stand in a line of a log."""
+    """Return a client's text in a form that is safe in a log line."""
     if text is None:
         return "none"
     return text if text.isprintable() else ascii(text)

@@ -1,8 +1,8 @@
-"""Where cookies wait for the browser that fetches them with a ticket.
+"""Store cookies until the browser fetches them with a ticket.
 
-The project's session store, since every process of a deployment shares it; a cache where there is
-no such store. Owns that a record is taken once: each store has a deletion that succeeds for one of
-those who try, and only that one gets the record.
+They are kept in the project's session store, because all processes of a deployment share it, or in
+a cache if there is no such store. A record is taken once: each store has a deletion that succeeds
+for only one of several callers, and only that caller gets the record.
 """
 
 import os
@@ -25,23 +25,23 @@ _RECORD = "_wsrequest_ticket"
 
 
 class Store(Protocol):
-    """Keeps records by key for a time. Belongs in a worker thread, like its database."""
+    """Keeps records by key for a limited time. Use it in a worker thread, as any database."""
 
     def put(self, key: str, record: Record, seconds: int) -> None:
-        """Keep a record under a key that is new."""
+        """Keep a record under a new key."""
 
     def take(self, key: str) -> Record | None:
-        """Return a record, once; None where there is none, or somebody else was faster."""
+        """Return a record, once. None if it does not exist or another caller was faster."""
 
     def has(self, key: str) -> bool:
-        """Whether a record is there to be taken."""
+        """Whether a record can be taken."""
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Forget records that nobody has fetched in time."""
+        """Delete records that nobody has fetched in time."""
 
 
 class _DatabaseStore:
-    """Rows of the session table, written past what caches them (cached_db)."""
+    """Rows of the session table, without the cache in front of it (cached_db)."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -54,13 +54,13 @@ class _DatabaseStore:
         row = rows.first()
         if row is None:
             return None
-        # One statement, and the database tells how many rows it deleted. The session's own
-        # delete() looks first and deletes then: of four threads all could have the record.
+        # One statement, and the database reports how many rows it deleted. The session's own
+        # delete() checks first and then deletes, so four threads could all get the record.
         _, counts = rows.delete()
         if not counts.get(rows.model._meta.label):
             return None
-        found = self._session().decode(row.session_data).get(_RECORD)
-        return found if isinstance(found, dict) else None
+        record = self._session().decode(row.session_data).get(_RECORD)
+        return record if isinstance(record, dict) else None
 
     def has(self, key: str) -> bool:
         return bool(self._rows([key]).exists())
@@ -75,7 +75,7 @@ class _DatabaseStore:
 
 
 class _FileStore:
-    """Files beside those of the sessions: the system lets one caller alone unlink a file."""
+    """Files beside those of the sessions. The system lets only one caller unlink a file."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -90,8 +90,8 @@ class _FileStore:
             os.unlink(path)
         except (FileNotFoundError, UnicodeDecodeError):
             return None
-        found = self._session().decode(text).get(_RECORD)
-        return found if isinstance(found, dict) else None
+        record = self._session().decode(text).get(_RECORD)
+        return record if isinstance(record, dict) else None
 
     def has(self, key: str) -> bool:
         return self._path(key).exists()
@@ -105,7 +105,7 @@ class _FileStore:
 
 
 class _CacheStore:
-    """Entries of a cache. ``delete()`` of each of Django's says whether it was this call's."""
+    """Entries of a cache. ``delete()`` of Django's caches returns whether this call deleted one."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -114,24 +114,24 @@ class _CacheStore:
         self._cache.set(_RECORD + key, record, seconds)
 
     def take(self, key: str) -> Record | None:
-        found = self._cache.get(_RECORD + key)
-        # The value may be of another time than the deletion, but never of another ticket.
-        return found if self._cache.delete(_RECORD + key) and isinstance(found, dict) else None
+        record = self._cache.get(_RECORD + key)
+        # The value may be read at another time than it is deleted, but has the same ticket.
+        return record if self._cache.delete(_RECORD + key) and isinstance(record, dict) else None
 
     def has(self, key: str) -> bool:
         return bool(self._cache.has_key(_RECORD + key))
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Nothing: they end by themselves."""
+        """Do nothing, because entries expire on their own."""
 
 
 def store_of(session_engine: str | None) -> Store:
     """Return the store for the project's session engine.
 
     Args:
-        session_engine: its dotted path, None without. One that is neither Django's own nor made
-            of it promises no deletion that tells, and a session in a signed cookie has no store:
-            for both it is the default cache.
+        session_engine: its dotted path, or None. The default cache is used for an engine that is
+            neither Django's own nor derived from it, because its deletion may not report success,
+            and for sessions in signed cookies, which have no store.
     """
     session = None if session_engine is None else import_module(session_engine).SessionStore
     if session is not None and issubclass(session, db_sessions.SessionStore):
@@ -144,15 +144,15 @@ def store_of(session_engine: str | None) -> Store:
 
 
 def cache_of(session_engine: str | None, session_cache: str) -> str | None:
-    """Return the alias of the cache that ``store_of`` uses, None where it uses none.
+    """Return the alias of the cache that ``store_of`` uses, or None if it uses no cache.
 
     Args:
-        session_engine: see there.
+        session_engine: as for ``store_of``.
         session_cache: alias of the cache for sessions.
 
     Raises:
-        ImportError: there is no such engine.
-        AttributeError: it has no store.
+        ImportError: the engine does not exist.
+        AttributeError: the engine has no store.
     """
     if session_engine is None:
         return "default"
@@ -164,7 +164,7 @@ def cache_of(session_engine: str | None, session_cache: str) -> str | None:
 
 def _filled(session: Any, key: str, record: Record, seconds: int) -> Any:
     store = session(key)
-    store._session_cache = {}  # else it is looked up, and loses its key where there is none
+    store._session_cache = {}  # otherwise it is loaded, and a missing session loses its key
     store[_RECORD] = record
     store.set_expiry(seconds)
     return store

@@ -1,6 +1,6 @@
-"""Deletes the cookies that nobody has fetched with their ticket.
+"""Delete the cookies that nobody has fetched with their ticket.
 
-A job for a lane, and its timer. What there is to delete is ``tickets``'.
+This is a job for the worker pool, with its timer. ``tickets`` decides what to delete.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ logger = logging.getLogger("wsrequest.connection")
 
 
 class TicketSweep:
-    """Sweeps while there is anything to sweep.
+    """Sweeps periodically while any tickets are left.
 
     Args:
-        pool: that has the threads.
-        queue_key: whose turn it is among the connections.
-        tickets: gives those of this process; in a worker thread.
-        seconds: between two sweeps.
+        pool: runs the sweep.
+        queue_key: whose turn the sweep takes among the connections.
+        tickets: returns the tickets of this process. Called in a worker thread.
+        seconds: the time between two sweeps.
     """
 
     def __init__(
         self, pool: WorkerPool, queue_key: QueueKey, tickets: Callable[[], Tickets], seconds: float
     ) -> None:
-        self._lane, self._queue_key, self._tickets, self._seconds = (
+        self._pool, self._queue_key, self._tickets, self._seconds = (
             pool,
             queue_key,
             tickets,
@@ -41,24 +41,24 @@ class TicketSweep:
         self._is_stopped = self._has_more = False
 
     def begin(self) -> None:
-        """There is something to sweep in time; from any thread."""
-        self._lane.post(self._wait)
+        """Sweep later, because there are tickets now. Any thread may call this."""
+        self._pool.post(self._wait)
 
     def stop(self) -> None:
-        """Sweep no more: ``clearsessions`` does. On the event loop, safe to call twice."""
+        """Stop sweeping and leave the rest to ``clearsessions``. Safe to call twice."""
         self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
 
     def _wait(self) -> None:
         if not self._is_stopped and self._timer is None:
-            self._timer = self._lane.loop.call_later(self._seconds, self._due)
+            self._timer = self._pool.loop.call_later(self._seconds, self._due)
 
     def _due(self) -> None:
         self._timer = None
-        self._lane.submit(self, self._queue_key)
+        self._pool.submit(self, self._queue_key)
 
-    # A job.
+    # As a job.
 
     def run(self) -> None:
         """Sweep, in a worker thread. What cannot be deleted is left to ``clearsessions``."""
@@ -71,6 +71,6 @@ class TicketSweep:
             close_old_connections()
 
     def deliver(self) -> None:
-        """Wait for the next, on the event loop."""
+        """Wait for the next sweep, on the event loop."""
         if self._has_more:
             self._wait()

@@ -1,7 +1,7 @@
-"""One-time tickets by which cookies set over a socket become the browser's (PROTOCOL.md 6.2).
+"""Issue and redeem one-time tickets for cookies that a socket set (PROTOCOL.md 6.2).
 
-Owns what a ticket is good for: one fetch, of one browser, at one origin, within its time. Where the
-cookies wait meanwhile is ``ticket_store``'s.
+A ticket is good for one fetch, by one browser, at one origin, within its time. ``ticket_store``
+stores the cookies until then.
 """
 
 import secrets
@@ -20,19 +20,19 @@ from wsrequest.server.ticket_store import store_of
 __all__ = ["Tickets", "Unfetched"]
 
 _MOST_UNFETCHED = 8
-"""Tickets of one browser that wait at a time; one more takes over what the oldest was for."""
+"""How many tickets of one browser can wait. Another one takes over the lines of the oldest."""
 _MAX_LINES = 64
 _MAX_BYTES = 32_768
-"""Of one ticket. Its lines become headers of one response."""
+"""The limits of one ticket. Its lines become headers of one response."""
 
 
 class _Line(NamedTuple):
-    """One line of Set-Cookie, as it lies in the store.
+    """One line of Set-Cookie in the store.
 
     Attributes:
         line: with its path.
-        expected: digests of what the browser may hold for the line to be good; None for any.
-        ends: epoch seconds, those of the ticket that it was issued with.
+        expected: digests of what the browser may hold for the line to be valid. None for anything.
+        ends: epoch seconds, from the ticket that it was issued with.
     """
 
     line: str
@@ -46,10 +46,10 @@ class _Line(NamedTuple):
 
 
 class Unfetched:
-    """The tickets that this process issued and that may still lie in the store. Thread-safe.
+    """The tickets that this process issued and that may still be in the store. Thread-safe.
 
     Args:
-        began: called when there is one after there was none, in the thread that issued it.
+        began: called when the first ticket is added, in the thread that issued it.
     """
 
     def __init__(self, began: Callable[[], None] = lambda: None) -> None:
@@ -65,8 +65,9 @@ class Unfetched:
         """Remember a ticket.
 
         Returns:
-            The holder's oldest, which are too many: the new one succeeds them, and its issuer takes
-            over their records. None of them is still to be stored, for nobody could take that over.
+            The holder's oldest tickets, if there are too many. The new ticket replaces them, and
+            its issuer takes over their records. All of them are stored already, or their records
+            could not be taken over.
         """
         with self._lock:
             is_first = not self._issues
@@ -83,18 +84,18 @@ class Unfetched:
         return oldest
 
     def set_by_others(self, issue: Issue) -> frozenset[int]:
-        """Hashes of the keys of the cookies that the other tickets of its holder set."""
+        """Return the hashes of the keys of the cookies that the holder's other tickets set."""
         with self._lock:
             others = [other for other in self._of.get(issue.holder, ()) if other is not issue]
             return frozenset().union(*(other.cookies for other in others))
 
     def discard(self, key: str) -> None:
-        """Forget a ticket that was fetched. Safe to call for any."""
+        """Forget a ticket that was fetched. Safe to call for any key."""
         with self._lock:
             self._forget(key, is_over=True)
 
     def pop_ended(self, now: float) -> list[str]:
-        """Forget the tickets whose time is over, and return their keys."""
+        """Forget the tickets that have expired, and return their keys."""
         with self._lock:
             ended = [key for key, issue in self._issues.items() if issue.ends <= now]
             for key in ended:
@@ -113,12 +114,12 @@ class Unfetched:
 
 
 class Tickets:
-    """Issues and redeems tickets. Both talk to a store, so both belong in a worker thread.
+    """Issues and redeems tickets. Both use the store, so call them in a worker thread.
 
     Args:
-        session_engine: dotted path of the project's session store, None without.
-        seconds: how long a ticket lives.
-        unfetched: those of this process.
+        session_engine: dotted path of the project's session store, or None.
+        seconds: the lifetime of a ticket.
+        unfetched: the tickets of this process.
     """
 
     def __init__(
@@ -134,21 +135,21 @@ class Tickets:
         browser: Iterable[str],
         held: BrowserCookies | None = None,
     ) -> str:
-        """Put cookies aside for a browser; return the ticket for them.
+        """Store cookies for a browser, and return the ticket for them.
 
         Args:
             lines: of Set-Cookie.
             origin: that of the handshake.
-            browser: ``Base.browser`` of the handshake; not empty.
-            held: what the connection believes the browser to hold; None to overrule anything.
+            browser: ``Base.browser`` of the handshake, not empty.
+            held: what the connection believes the browser to hold. None to overwrite anything.
 
         Returns:
-            An empty ticket for more cookies than one is good for.
+            The ticket. It is empty if one ticket cannot hold that many cookies.
         """
         cookies: dict[Key, Cookie] = {}
         for line in lines:
             if (cookie := parse_set_cookie(line, "/", 0.0)) is not None:
-                cookies.pop(cookie.key, None)  # the last one counts, and comes in its place
+                cookies.pop(cookie.key, None)  # the last one counts, and keeps its own place
                 cookies[cookie.key] = cookie
         if not _fits([cookie.line for cookie in cookies.values()]):
             return ""
@@ -164,8 +165,8 @@ class Tickets:
             else:
                 expected = held.expect(cookies.values(), issue, self._is_waiting)
             own = [
-                _Line(cookie.line, found, issue.ends)
-                for cookie, found in zip(cookies.values(), expected, strict=True)
+                _Line(cookie.line, values, issue.ends)
+                for cookie, values in zip(cookies.values(), expected, strict=True)
             ]
             record = {
                 "ends": issue.ends,
@@ -177,7 +178,7 @@ class Tickets:
         except BaseException:
             self._unfetched.discard(issue.key)
             raise
-        issue.is_stored = True  # from now on another may take it over
+        issue.is_stored = True  # from now on another ticket may take it over
         return ticket
 
     def redeem(
@@ -185,7 +186,7 @@ class Tickets:
     ) -> list[str] | None:
         """Return the Set-Cookie values for a ticket, once.
 
-        Those are left out whose cookie the browser has meanwhile got from elsewhere.
+        Lines are left out if the browser has since received their cookie from elsewhere.
 
         Args:
             ticket: as it came.
@@ -194,8 +195,8 @@ class Tickets:
             cookie_header: of the request.
 
         Returns:
-            None for a ticket that is spent or too old, or of another origin or browser; it is
-            spent then.
+            None for a ticket that is spent, too old, or of another origin or browser. It is then
+            spent.
         """
         key = _key(ticket)
         record = self._store.take(key)
@@ -215,22 +216,22 @@ class Tickets:
         ]
 
     def _take_over(self, oldest: list[Issue], issue: Issue, own: list[_Line]) -> list[_Line]:
-        """Take what still counts of the records of tickets that give way to a new one."""
+        """Take what still counts from the records of tickets that a new one replaces."""
         if not oldest:
             return []
         now = time()
         later = issue.cookies | self._unfetched.set_by_others(issue)
-        found: dict[Key, _Line] = {}
+        lines: dict[Key, _Line] = {}
         for earlier in oldest:
             record = self._store.take(earlier.key)
             for entry in record["cookies"] if record is not None else ():
                 line = _Line(*entry)
                 key = line.key
                 if line.ends > now and hash(key) not in later:
-                    found.pop(key, None)
-                    found[key] = line
-        kept = list(found.values())
-        # Eight newer tickets wait already: what goes first is what nobody has fetched for longest.
+                    lines.pop(key, None)
+                    lines[key] = line
+        kept = list(lines.values())
+        # Eight newer tickets wait already. Drop first what nobody has fetched for longest.
         while kept and not _fits([line.line for line in (*kept, *own)]):
             del kept[0]
         issue.cookies |= {hash(line.key) for line in kept}
@@ -246,7 +247,7 @@ class Tickets:
         """Delete the records of this process's tickets that nobody has fetched in time.
 
         Returns:
-            Whether there are others, whose time is still to come.
+            Whether any tickets are left that have not expired.
         """
         if ended := self._unfetched.pop_ended(time()):
             self._store.drop(ended)
@@ -258,6 +259,6 @@ def _fits(lines: list[str]) -> bool:
 
 
 def _key(ticket: str) -> str:
-    # In the form of a session's key, as the file store demands, and nobody can make it of a ticket
-    # without SECRET_KEY: so no ticket is a session, and no session is a ticket.
+    # In the form of a session key, as the file store requires. It cannot be derived from a ticket
+    # without SECRET_KEY, so no ticket is a session, and no session is a ticket.
     return salted_hmac("wsrequest.ticket", ticket, algorithm="sha256").hexdigest()[:32]

@@ -1,8 +1,8 @@
-"""A short way between uvicorn's socket and a connection.
+"""The fast path between uvicorn's socket and a connection.
 
-Owns the frames that need nothing of ASGI: a plain one from the client goes to the connection in
-the call that brought it, and an answer to the transport in the call that made it. uvicorn's own
-protocol object gets everything else, and still decides on pings, closing and who may write.
+It handles the frames that need nothing of ASGI. A plain frame of the client goes to the connection
+in the call that brought it, and a response goes to the transport in the call that made it. All else
+goes to uvicorn's own protocol object, which still decides on pings, closing and back-pressure.
 """
 
 import sys
@@ -18,25 +18,25 @@ from wsrequest.types import Frame
 __all__ = ["FastPath", "Receiver", "UncompressedSender"]
 
 _MODULE = "uvicorn.protocols.websockets.websockets_sansio_impl"
-# Deflating a smaller frame costs little more than to find out whether that is worth it.
+# For a smaller frame, deflating costs little more than finding out whether that is worth it.
 _MIN_UNCOMPRESSED_BYTES = 16384
 _SAMPLE_BYTES = 2048
 
 
 class Receiver(write_buffer.Receiver, Protocol):
-    """A connection, seen by its line."""
+    """A connection, as its fast path sees it."""
 
     def take(self, frame: Frame) -> bool:
-        """Take a frame at once; false when it has to wait its turn, behind ``receive``."""
+        """Take a frame at once. Return False if it must wait its turn, behind ``receive``."""
 
 
 class FastPath(WriteBuffer):
-    """A write buffer that takes and sends frames itself.
+    """A write buffer that receives and sends frames itself.
 
     Args:
-        server: uvicorn's, of an accepted WebSocket without extensions.
-        slow_reader_seconds: a client that reads nothing for so long is cut.
-        receiver: gets the frames that are plain.
+        server: uvicorn's protocol object, of an accepted WebSocket without extensions.
+        slow_reader_seconds: a client that reads nothing for this long is disconnected.
+        receiver: gets the plain frames.
     """
 
     __slots__ = ("_queue", "_take_frame", "_writable", "data_received")
@@ -44,8 +44,8 @@ class FastPath(WriteBuffer):
     def __init__(self, server: Any, slow_reader_seconds: float, receiver: Receiver) -> None:
         super().__init__(server, slow_reader_seconds, receiver)
         self._queue, self._writable, self._take_frame = server.queue, server.writable, receiver.take
-        cutter = FrameParser(server.config.ws_max_size, self._take, super().data_received)
-        self.data_received = cutter.receive  # type: ignore[method-assign] # a call less
+        parser = FrameParser(server.config.ws_max_size, self._take, super().data_received)
+        self.data_received = parser.receive  # type: ignore[method-assign] # saves a call
 
     @classmethod
     def attach(
@@ -55,21 +55,21 @@ class FastPath(WriteBuffer):
         slow_reader_seconds: float,
         receiver: Receiver,
     ) -> "FastPath | None":
-        """Begin to serve a connection in the short way, where there is one.
+        """Serve a connection on the fast path, if possible.
 
         Args:
-            receive: the ASGI callable, as the server gave it.
-            send: the other, behind "websocket.accept" and before anything was waited for.
-            slow_reader_seconds: a client that reads nothing for so long is cut.
+            receive: the ASGI callable, as the server passed it.
+            send: the other ASGI callable, after "websocket.accept" and before any wait.
+            slow_reader_seconds: a client that reads nothing for this long is disconnected.
             receiver: the connection.
 
         Returns:
-            None where ASGI is the only way: another server, a compressed connection, something
-            between the server and us, or a client that did not wait to be accepted.
+            None if only ASGI works: for another server, a compressed connection, something between
+            the server and us, or a client that did not wait for the connection to be accepted.
         """
         server = _server_of(send)
-        source: Any = getattr(receive, "__self__", None)
-        if server is None or source is not server:
+        owner: Any = getattr(receive, "__self__", None)
+        if server is None or owner is not server:
             return None
         try:
             is_plain = not server.conn.extensions and server.handshake_complete
@@ -77,19 +77,19 @@ class FastPath(WriteBuffer):
             is_open = server.writable.is_set() and not server.transport.is_closing()
             if not (is_plain and is_untouched and is_open) or server.frames:
                 return None
-            line = cls(server, slow_reader_seconds, receiver)
-        except AttributeError:  # a version of uvicorn or websockets that is made otherwise
+            path = cls(server, slow_reader_seconds, receiver)
+        except AttributeError:  # a version of uvicorn or websockets with other internals
             return None
-        server.transport.set_protocol(line)
-        return line
+        server.transport.set_protocol(path)
+        return path
 
     def send(self, frame: Frame) -> bool:
-        """Write a frame; false when it has to go by ASGI: to wait, or as nobody reads any more."""
+        """Write a frame. Return False if it must go through ASGI, to wait or because of the end."""
         return _write(self._server, self._transport, self._writable, frame)
 
     def _take(self, frame: Frame) -> bool:
         server = self._server
-        # What came before by ASGI must be read before.
+        # What came earlier through ASGI must be read first.
         if self._queue.empty() and not server.close_sent and not server.disconnected:
             return self._take_frame(frame)
         return False
@@ -98,11 +98,11 @@ class FastPath(WriteBuffer):
 class UncompressedSender:
     """Writes the frames of a compressed connection that compression would not make smaller.
 
-    Deflating images, archives and other packed data takes most of the time of sending them, and
-    saves nothing. Each message may go uncompressed (RFC 7692, section 6).
+    For images, archives and other packed data, deflating takes most of the time of sending, and
+    saves nothing. Each message may be sent uncompressed (RFC 7692, section 6).
 
     Args:
-        server: uvicorn's, of an accepted WebSocket with permessage-deflate.
+        server: uvicorn's protocol object, of an accepted WebSocket with permessage-deflate.
     """
 
     __slots__ = ("_server", "_transport", "_writable")
@@ -113,7 +113,7 @@ class UncompressedSender:
 
     @classmethod
     def attach(cls, send: Callable[..., Any]) -> "UncompressedSender | None":
-        """Return one for the connection whose ASGI callable this is, behind "websocket.accept".
+        """Return a sender for the connection of an ASGI callable, after "websocket.accept".
 
         Returns:
             None for another server, something between the server and us, or no compression.
@@ -122,11 +122,11 @@ class UncompressedSender:
         try:
             names = [] if server is None else [each.name for each in server.conn.extensions]
             return cls(server) if names == ["permessage-deflate"] else None
-        except AttributeError:  # a version of uvicorn or websockets that is made otherwise
+        except AttributeError:  # a version of uvicorn or websockets with other internals
             return None
 
     def send(self, frame: Frame) -> bool:
-        """Write a frame; false when it has to go by ASGI: small, compressible, or not now."""
+        """Write a frame. Return False if it must use ASGI: small, compressible, or not now."""
         if isinstance(frame, str) or len(frame) < _MIN_UNCOMPRESSED_BYTES:
             return False
         middle = len(frame) // 2
@@ -137,7 +137,7 @@ class UncompressedSender:
 
 
 def _server_of(send: Callable[..., Any]) -> Any:
-    """The protocol object of uvicorn whose method this is; None for anything else."""
+    """Return uvicorn's protocol object that has this method, or None for anything else."""
     implementation = sys.modules.get(_MODULE)
     server = getattr(send, "__self__", None)
     expected = getattr(implementation, "WebSocketsSansIOProtocol", None)
@@ -152,9 +152,9 @@ def _write(server: Any, transport: Any, writable: Any, frame: Frame) -> bool:
 
 
 def _is_between_frames(conn: Any) -> bool:
-    """Whether websockets' parser waits for the beginning of a frame, having read none of it."""
-    # It takes two bytes of a head out of its buffer as soon as they are there, so that an empty
-    # buffer tells nothing; what it waits in does.
+    """Whether websockets' parser waits for the first byte of a frame, having read none of it."""
+    # It takes two bytes of a head from its buffer as soon as they arrive, so an empty buffer proves
+    # nothing. The function in which it waits does.
     waiting = conn.parser
     while waiting.gi_yieldfrom is not None:
         waiting = waiting.gi_yieldfrom

@@ -1,8 +1,8 @@
-"""Drain before uvicorn closes its connections, where it shuts down without a signal.
+"""Drain before uvicorn closes its connections when it shuts down without a signal.
 
-With ``--limit-max-requests``, or gunicorn's ``--max-requests``, uvicorn ends by itself. It closes
-each WebSocket with 1012, whatever is in flight, and tells the application only afterwards. The one
-thing that it does first is to call ``shutdown`` of its protocol objects, so this stands there.
+With ``--limit-max-requests``, or gunicorn's ``--max-requests``, uvicorn ends on its own. It closes
+each WebSocket with 1012, whatever is in flight, and notifies the application only afterwards. Its
+first step is to call ``shutdown`` of its protocol objects, so this module intercepts that.
 """
 
 from collections.abc import Callable
@@ -17,22 +17,22 @@ _WEBSOCKETS, _HTTP = "uvicorn.protocols.websockets.", "uvicorn.protocols.http."
 
 
 class UvicornShutdown:
-    """Stands before the shutdown of those connections that the application serves.
+    """Intercepts the shutdown of the connections that the application serves.
 
     Args:
-        drain: runs once. Then uvicorn closes what is still open, as it would have.
+        drain: runs once. Then uvicorn closes what is still open, as usual.
     """
 
     def __init__(self, drain: Drain) -> None:
         self._drain = drain
-        self._connections: set[Any] | None = None  # of uvicorn's server
+        self._connections: set[Any] | None = None  # those of uvicorn's server
         self._begin_once: Callable[[], None] = _nothing
 
     def watch(self, send: object) -> None:
-        """Have one connection wait for the drain. Does nothing with another server.
+        """Make one connection wait for the drain. Does nothing with another server.
 
         Args:
-            send: the ASGI callable, as the server gave it.
+            send: the ASGI callable, as the server passed it.
         """
         protocol: Any = _protocol_of(send)
         connections = getattr(protocol, "connections", None)
@@ -52,7 +52,7 @@ class UvicornShutdown:
 def _close(connections: set[Any], hook: Callable[[], None]) -> None:
     for protocol in list(connections):
         if vars(protocol).get("shutdown") is hook:
-            protocol.shutdown = _nothing  # uvicorn may still come to it
+            protocol.shutdown = _nothing  # uvicorn may still call it
             type(protocol).shutdown(protocol)
 
 
@@ -65,7 +65,7 @@ def _protocol_of(send: object) -> object:
     module = type(owner).__module__
     if module.startswith(_WEBSOCKETS):
         return owner
-    if module.startswith(_HTTP):  # a request's own object
+    if module.startswith(_HTTP):  # an object for one request
         protocol = getattr(owner, "transport", None) and owner.transport.get_protocol()
         return protocol if type(protocol).__module__.startswith(_HTTP) else None
     return None

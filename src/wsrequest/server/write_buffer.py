@@ -1,8 +1,8 @@
-"""What uvicorn holds of a connection because its client does not read.
+"""Count and limit what uvicorn buffers for a client that does not read.
 
-Owns the place between uvicorn's protocol object and its transport, where the transport says that
-its client is slow, and the end of a transport that nobody empties. Without it such bytes are
-counted nowhere, and they stay for as long as the client does.
+A write buffer stands between uvicorn's protocol object and its transport. There it learns that a
+client is slow, and ends a transport that is never emptied. Without it, such bytes would not be
+counted, and would stay for as long as the client does.
 """
 
 import asyncio
@@ -12,26 +12,26 @@ from typing import Any, Protocol
 __all__ = ["Receiver", "ResponseBuffer", "WriteBuffer"]
 
 _WEBSOCKETS = "uvicorn.protocols.websockets."
-# Each has a transport of its own. HTTP/2 shares one among many responses.
+# Each of these connections has its own transport. HTTP/2 shares one among many responses.
 _HTTP_1 = tuple(f"uvicorn.protocols.http.{name}_impl" for name in ("h11", "httptools", "zttp"))
 
-# What a client may have uvicorn write on top of what it does not read: pongs for its pings. Pieces
-# that are smaller count for the second. Each is an object, and asyncio adds up the sizes of all
-# for each that it takes (from Python 3.12 on).
+# What a client may make uvicorn write on top of its unread bytes: pongs for its pings. Smaller
+# pieces count as the second number. Each piece is an object, and for each that it accepts, asyncio
+# adds up the sizes of all (from Python 3.12 on).
 _SPARE_BYTES, _LEAST_BYTES = 2**20, 1024
 
 
 class Receiver(Protocol):
-    """A connection, seen by its write buffer."""
+    """A connection, as its write buffer sees it."""
 
     def is_buffered(self, count: int) -> None:
-        """So many bytes wait in the server's buffer; 0 when the client has read most of them."""
+        """Note how many bytes wait in the server's buffer, 0 once the client has read most."""
 
     def reader_is_slow(self) -> None:
-        """The client has read nothing of them for too long. The connection ends with this."""
+        """Note that the client has read nothing of them for too long. The connection then ends."""
 
     def too_much_waits(self) -> None:
-        """The client has more and more written that it does not read. The connection ends, too."""
+        """Note that the client causes more and more writes without reading. The connection ends."""
 
 
 class WriteBuffer(asyncio.Protocol):
@@ -39,11 +39,11 @@ class WriteBuffer(asyncio.Protocol):
 
     Args:
         server: uvicorn's protocol object.
-        slow_reader_seconds: a client that reads nothing for so long is cut.
+        slow_reader_seconds: a client that reads nothing for this long is disconnected.
         receiver: see the attribute.
 
     Attributes:
-        receiver: the connection; None before its handshake is accepted and after its end.
+        receiver: the connection. None before its handshake is accepted and after its end.
     """
 
     __slots__ = (
@@ -56,24 +56,24 @@ class WriteBuffer(asyncio.Protocol):
     ) -> None:
         self._server, self._transport = server, server.transport
         self._seconds, self.receiver = slow_reader_seconds, receiver
-        self._buffered_bytes = 0  # as last seen; 0 while the client keeps up
-        self._since = 0.0  # loop time from which on they wait
-        self._spare_bytes = 0  # that it may still have written on top of them
+        self._buffered_bytes = 0  # as last seen. 0 while the client keeps up.
+        self._since = 0.0  # loop time since which they wait
+        self._spare_bytes = 0  # how many more the client may cause to be written
         self._is_lost = False
         self._on_gone: Callable[[], None] | None = None  # set when the application is done
-        # Once begun it goes on until it rings: most clients have read by then.
+        # Once started, it runs until it fires, because most clients have read by then.
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def watch(cls, send: Callable[..., Any], slow_reader_seconds: float) -> "WriteBuffer | None":
-        """Stand before the transport of a WebSocket, whatever its extensions.
+        """Watch the transport of a WebSocket, whatever its extensions.
 
         Args:
-            send: the ASGI callable, as the server gave it.
-            slow_reader_seconds: a client that reads nothing for so long is cut.
+            send: the ASGI callable, as the server passed it.
+            slow_reader_seconds: a client that reads nothing for this long is disconnected.
 
         Returns:
-            None for another server, or where something stands between the server and us.
+            None for another server, or if something is between the server and us.
         """
         server: Any = getattr(send, "__self__", None)
         if not type(server).__module__.startswith(_WEBSOCKETS):
@@ -81,33 +81,33 @@ class WriteBuffer(asyncio.Protocol):
         try:
             if server.transport.get_protocol() is not server:
                 return None
-        except AttributeError:  # a version of uvicorn that is made otherwise
+        except AttributeError:  # a version of uvicorn with other internals
             return None
-        found = cls(server, slow_reader_seconds)
-        server.transport.set_protocol(found)
-        return found
+        buffer = cls(server, slow_reader_seconds)
+        server.transport.set_protocol(buffer)
+        return buffer
 
     def serve(self, receiver: Receiver) -> None:
-        """Tell a connection from now on what waits for its client."""
+        """Report to a connection from now on how many bytes wait for its client."""
         self.receiver = receiver
         if self._buffered_bytes:
             receiver.is_buffered(self._buffered_bytes)
 
     def abort(self) -> None:
-        """End the connection although something is still to be read.
+        """End the connection although some bytes are unread.
 
-        A transport that is closed sends what it holds first. To a client that reads nothing and
-        stays that takes for ever, and nobody counts it.
+        Closing a transport would first send what it holds. To a client that stays and reads
+        nothing, that takes forever, and nothing counts it.
         """
         self._transport.abort()
 
     def end_soon(self, on_gone: Callable[[], None]) -> None:
-        """The application is done: end the connection if its client does not read the rest in time.
+        """End the connection after the application, if its client does not read the rest in time.
 
-        Nothing else would end it, and a client could leave one after the other like this.
+        Nothing else would end it, and a client could leave one connection after another like this.
 
         Args:
-            on_gone: called when nothing is left of the connection; maybe at once.
+            on_gone: called when nothing is left of the connection, possibly at once.
         """
         if self._is_lost:
             on_gone()
@@ -118,15 +118,15 @@ class WriteBuffer(asyncio.Protocol):
     # asyncio.Protocol, for uvicorn.
 
     def data_received(self, data: bytes) -> None:
-        """Something has come."""
+        """Pass bytes of the client on."""
         if self._buffered_bytes and self._transport.is_closing():
-            return  # it has been cut for what came in the same read of the socket
+            return  # it was ended because of earlier bytes of the same read
         self._server.data_received(data)
         if self._buffered_bytes:
             self._look()
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than is written."""
+        """Note that the client reads more slowly than the server writes."""
         self._server.pause_writing()
         self._since, self._spare_bytes = asyncio.get_running_loop().time(), _SPARE_BYTES
         if self._timer is None:
@@ -134,33 +134,33 @@ class WriteBuffer(asyncio.Protocol):
         self._note(self._transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Note that the client has caught up."""
         self._note(0)
         self._server.resume_writing()
 
     def eof_received(self) -> bool | None:
-        """The client sends no more."""
+        """Note that the client sends no more."""
         return self._server.eof_received()  # type: ignore[no-any-return]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
+        """Note that the connection has ended."""
         self._is_lost = True
         if self._timer is not None:
             self._timer.cancel()
         self._note(0)
-        self.receiver = None  # which refers to us
+        self.receiver = None  # it refers to this object
         if self._on_gone is not None:
             self._on_gone()
         self._server.connection_lost(exc)
 
     def _look(self) -> None:
-        """Look what the client has had written although it does not read."""
+        """Check what the client caused to be written although it does not read."""
         size = self._transport.get_write_buffer_size()
         more = size - self._buffered_bytes
         if more > 0:
             self._spare_bytes -= max(more, _LEAST_BYTES)
         if self._spare_bytes < 0 or self.receiver is None:
-            # Before its handshake is accepted it has nothing else to read.
+            # Before its handshake is accepted, there is nothing else for it to read.
             if self.receiver is not None:
                 self.receiver.too_much_waits()
             self._transport.abort()
@@ -186,7 +186,7 @@ class WriteBuffer(asyncio.Protocol):
         elif self._buffered_bytes:
             now = asyncio.get_running_loop().time()
             size = self._transport.get_write_buffer_size()
-            if size < self._buffered_bytes:  # it reads, if slowly
+            if size < self._buffered_bytes:  # it reads, but slowly
                 self._since = now
                 self._note(size)
             if now < self._since + self._seconds:
@@ -198,7 +198,7 @@ class WriteBuffer(asyncio.Protocol):
 
 
 class ResponseBuffer:
-    """uvicorn's buffer of one response by HTTP/1.1.
+    """uvicorn's buffer of one response over HTTP/1.1.
 
     Args:
         cycle: uvicorn's object of the request and its response.
@@ -215,29 +215,29 @@ class ResponseBuffer:
         """Find the buffer behind an ASGI callable.
 
         Args:
-            send: as the server gave it.
+            send: as the server passed it.
 
         Returns:
-            None for another server, or where something stands between the server and us.
+            None for another server, or if something is between the server and us.
         """
         cycle: Any = getattr(send, "__self__", None)
         if type(cycle).__module__ not in _HTTP_1:
             return None
         try:
             return cls(cycle)
-        except AttributeError:  # a version of uvicorn that is made otherwise
+        except AttributeError:  # a version of uvicorn with other internals
             return None
 
     async def drain(self) -> None:
-        """Wait until the client has read all but little, or is gone."""
+        """Wait until the client has read nearly everything, or is gone."""
         self._size = self._transport.get_write_buffer_size()
         await self._flow.drain()
 
     def has_shrunk(self) -> bool:
-        """Whether the client has read something since this was last asked, or since a write."""
+        """Whether the client has read something since the last call, or since a write."""
         before, self._size = self._size, self._transport.get_write_buffer_size()
         return self._size < before
 
     def abort(self) -> None:
-        """End the connection although something is still to be read."""
+        """End the connection although some bytes are unread."""
         self._transport.abort()

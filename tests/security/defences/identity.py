@@ -140,8 +140,8 @@ IDENTITY = (
         (
             ("        if not counts.get(rows.model._meta.label):\n", "        if False:\n"),
             (
-                "return found if self._cache.delete(_RECORD + key) and isinstance(found, dict)",
-                "return found if isinstance(found, dict)",
+                "return record if self._cache.delete(_RECORD + key) and isinstance(record, dict)",
+                "return record if isinstance(record, dict)",
             ),
             ("            os.unlink(path)\n", "            pass\n"),
         ),
@@ -195,7 +195,7 @@ IDENTITY = (
         (
             ("; HttpOnly; SameSite=Strict", "; SameSite=Strict"),
             ('"__Http-wsrequest_"', '"wsrequest_tls_"'),
-            ("if len(found) <= _MOST else ()", "if found else ()"),
+            ("if len(digests) <= _MOST else ()", "if digests else ()"),
         ),
         (
             UNIT + "test_asgi.py"
@@ -347,7 +347,7 @@ IDENTITY = (
         (8, 32),
         "a cookie reaches the browser with all its attributes",
         SRC + "server/tickets.py",
-        (("_Line(cookie.line, found,", '_Line(cookie.line.partition(";")[0], found,'),),
+        (("_Line(cookie.line, values,", '_Line(cookie.line.partition(";")[0], values,'),),
         (
             UNIT + "server/test_tickets.py::test_a_ticket_is_redeemed_for_its_cookies",
             ACCEPTANCE + "test_accounts.py"

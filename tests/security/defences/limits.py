@@ -36,7 +36,7 @@ LIMITS = (
         (20,),
         "an IPv6 client counts by its network",
         SRC + "server/admission.py",
-        (('return f"{IPv6Address(int(found) >> 64 << 64)}/64"', "return address"),),
+        (('return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"', "return address"),),
         (
             SECURITY + "test_storms.py::test_sockets_are_counted_by_the_network_of_an_ipv6_client",
             SECURITY + "test_storms.py"

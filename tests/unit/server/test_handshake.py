@@ -164,7 +164,7 @@ def test_the_scheme_of_a_proxy_may_be_that_of_the_socket(settings: Any, value: b
 @pytest.mark.parametrize(
     ("secure_header", "sent", "said"),
     [
-        (None, None, "SECURE_PROXY_SSL_HEADER tells Django of it"),
+        (None, None, "set SECURE_PROXY_SSL_HEADER"),
         (("HTTP_X_ACME", "on"), None, "Your proxy must send X-Acme: on"),
         (("HTTP_X_ACME", "on"), b"off", "wants X-Acme: on; your proxy sent 'off'"),
         (("HTTP_X_ACME", "on"), b"x" * 99, f"your proxy sent '{'x' * 40}'"),
