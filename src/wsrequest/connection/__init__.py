@@ -1,1 +1,1 @@
-"""One socket: reads frames, runs calls, writes answers, and ends in good order."""
+"""One socket: reads frames, runs requests, sends responses, and closes in good order."""

@@ -1,6 +1,6 @@
-"""One socket, from its accept to its close: read, timed, drained, closed.
+"""One socket, from its accepted handshake to its close.
 
-Reading waits for nothing but its own rate limit.
+Only the client's own rate limit holds up reading.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ from wsrequest.types import Frame, Receive, Send
 
 __all__ = ["SUBPROTOCOL", "Connection", "TokenBucket"]
 
-TURN_FRAMES = 64  # a server can hand over thousands that came in one piece, without a pause between
-BURST_SECONDS = 1.0  # what was not used up may be used later, for so long
+TURN_FRAMES = 64  # a server can hand over thousands of buffered frames without a pause
+BURST_SECONDS = 1.0  # how long unused allowance is kept
 
 
 class TokenBucket:
-    """A token bucket that is looked at once for many frames.
+    """Limits a rate of frames, at a small cost per frame.
 
     Args:
-        per_second: how many frames may be taken in a second, on the average.
+        per_second: how many frames may be taken per second on average.
     """
 
     __slots__ = ("_due", "_left", "_per_second", "_turn")
@@ -45,15 +45,15 @@ class TokenBucket:
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second
         self._turn = self._left = max(1, min(TURN_FRAMES, per_second // 8))
-        self._due = 0.0  # loop time by which the frames taken so far would be taken at that speed
+        self._due = 0.0  # loop time by which the frames so far would have come at that rate
 
     def is_turn_over(self) -> bool:
-        """Count a frame; whether others should have their turn now."""
+        """Count a frame. Return whether other connections should have their turn now."""
         self._left -= 1
         return self._left <= 0
 
     def next_turn(self, now: float) -> float:
-        """Begin another turn; return the seconds to wait before, 0 for only letting others in.
+        """Begin another turn. Return how many seconds to wait first, or 0 to only yield.
 
         Args:
             now: loop time.
@@ -66,10 +66,10 @@ class TokenBucket:
 logger = logging.getLogger("wsrequest.connection")
 
 SUBPROTOCOL = "wsrequest.v1"
-# PROTOCOL.md 7, with SLOW_READER. Of the codes below 3000 daphne sends none but 1000.
+# PROTOCOL.md 7, with SLOW_READER. Of the codes below 3000, daphne sends only 1000.
 SILENT, NO_REQUEST, RESTART, FAILED = 4000, 4002, 4004, 4005
 
-FAREWELL_SECONDS = 0.5  # a round trip, and a client that is not the fastest
+FAREWELL_SECONDS = 0.5  # a round trip of a client that is not the fastest
 
 
 class Connection:
@@ -77,19 +77,19 @@ class Connection:
 
     Args:
         send: the ASGI callable.
-        base: of its handshake.
-        subprotocol: what was agreed on; a client with one is greeted and pinged.
-        server: what the process runs requests with.
-        config: the settings that hold for this connection.
+        base: what its handshake said.
+        subprotocol: the one agreed on, or None. A client with one gets Hello and pings.
+        server: what the connections of the process share.
+        config: the settings of this connection.
 
     Attributes:
-        abort: ends it although the client has not read all; None where the server has no such way.
+        abort: closes the socket although the client has not read all. None if the server cannot.
     """
 
     __slots__ = (
-        "__weakref__", "_closing", "_ended", "_farewell", "_is_resting", "_left", "_pace", "_send",
-        "_task", "_unread", "abort", "config", "connection_id", "dispatcher", "identity", "log",
-        "send_queue", "server", "timeouts",
+        "__weakref__", "_closing", "_ended", "_farewell", "_is_resting", "_left", "_send", "_task",
+        "_token_bucket", "_unread", "abort", "config", "connection_id", "dispatcher", "identity",
+        "log", "send_queue", "server", "timeouts",
     )  # fmt: skip
 
     def __init__(
@@ -109,22 +109,22 @@ class Connection:
             send, config.limits.outbound_bytes, self._room, self.timeouts.sending, self._broken,
             self._is_waiting,
         )  # fmt: skip
-        self._unread: Unread | None = None  # made for the first client that leaves much
+        self._unread: Unread | None = None  # made for the first client that leaves much unread
         self.abort: Callable[[], None] | None = None
         self.identity = ConnectionIdentity(self, base)
         self.dispatcher = Dispatcher(self, base, WebSocketInfo(self.connection_id, subprotocol))
-        self._pace = TokenBucket(config.limits.messages_per_second)
-        self._is_resting = False  # its turn is over: the next frame has to wait
+        self._token_bucket = TokenBucket(config.limits.messages_per_second)
+        self._is_resting = False  # its turn is over, so the next frame has to wait
         self._task: asyncio.Task[Any] | None = None
         self._closing: tuple[int, str] | None = None
-        self._left: object = None  # the code with which the client has gone
-        self._ended: asyncio.Future[None] | None = None  # for whoever drains
-        self._farewell: asyncio.TimerHandle | None = None  # closes when it has been drained
+        self._left: object = None  # the close code of the client
+        self._ended: asyncio.Future[None] | None = None  # for a caller of drain()
+        self._farewell: asyncio.TimerHandle | None = None  # closes it once drained
 
     def run(self, receive: Receive) -> Awaitable[None]:
         """Serve the connection until either side closes it."""
         serving = self._run(receive)
-        if asyncio.current_task() is None:  # granian's own task implementation
+        if asyncio.current_task() is None:  # granian has a task implementation of its own
             return self.server.pool.loop.create_task(serving)
         return serving
 
@@ -142,8 +142,8 @@ class Connection:
         try:
             await self._read(receive)
         except asyncio.CancelledError:
-            # Our own doing: with a receive() pending granian's close would wait forever. Or the
-            # server's, which is about to end: hypercorn's workers hear of it in this way only.
+            # close() cancels it, because with a receive() pending granian's close would wait
+            # forever. Or the server cancels it as it ends: hypercorn's workers do only that.
             is_ours = self._closing is not None
             if is_ours:
                 self._task.uncancel()  # type: ignore[union-attr] # set above
@@ -170,14 +170,14 @@ class Connection:
                 await self._rest()
 
     def take(self, frame: Frame) -> bool:
-        """Take a frame that did not come by ``receive``; false when it must wait behind that."""
+        """Take a frame that did not come by ``receive``. False if it must wait for its turn."""
         if self._is_resting or self._closing is not None:
             return False
         self._take(frame)
         return True
 
     def _take(self, frame: Frame) -> None:
-        self._is_resting = self._pace.is_turn_over()
+        self._is_resting = self._token_bucket.is_turn_over()
         try:
             self.dispatcher.receive(frame)
         except Exception:
@@ -185,25 +185,25 @@ class Connection:
             self.close(FAILED, "the server failed")
 
     async def _rest(self) -> None:
-        await asyncio.sleep(self._pace.next_turn(self.server.pool.loop.time()))
+        await asyncio.sleep(self._token_bucket.next_turn(self.server.pool.loop.time()))
         self._is_resting = False
 
     def close(self, code: int, reason: str) -> None:
-        """Send what waits, then close. On the event loop; safe to call twice."""
+        """Send what waits, then close. On the event loop. Safe to call twice."""
         if self._closing is None and self._task is not None:
             self._closing = (code, reason)
             self._task.cancel()
 
     def close_soon(self, code: int, reason: str) -> None:
-        """Like ``close``, from any thread."""
+        """Close from any thread."""
         self.server.pool.post(partial(self.close, code, reason))
 
     def logged_out_soon(self) -> None:
-        """Its own request has logged its user out; from any thread."""
+        """End what was answered for a user that this connection logged out, from any thread."""
         self.server.pool.post(self.dispatcher.logged_out)
 
     async def drain(self) -> None:
-        """Begin nothing more, answer what is in flight, close for a restart; return when closed."""
+        """Accept no new request, answer what is in flight, and close. Returns once it is closed."""
         self.dispatcher.begin_no_more()
         if self._task is None:
             return
@@ -212,41 +212,41 @@ class Connection:
         self.dispatcher.refuse_for_restart(endless_only=True)
         if not self.dispatcher.has_tasks:
             self.close_for_restart()
-        await asyncio.shield(self._ended)  # others may be waiting, too
+        await asyncio.shield(self._ended)  # other callers may wait, too
 
     def close_for_restart(self) -> None:
-        """Refuse what is in flight, and close. On the event loop; safe to call twice."""
+        """Refuse what is in flight, and close. On the event loop. Safe to call twice."""
         self.dispatcher.refuse_for_restart()
         self.close(RESTART, "the server restarts")
 
     def all_is_answered(self) -> None:
-        """Close soon, for a restart. Safe to call twice."""
+        """Close for a restart after a short delay. Safe to call twice."""
         if self._farewell is None:
-            # Its next request may be on the way. It is to be read and refused: granian and
-            # hypercorn reset a connection that they close unread, and the answers go with it.
+            # Its next request may be on the way, and must be read and refused. If granian or
+            # hypercorn closes with unread data, it resets the connection, and responses are lost.
             self._farewell = self.server.pool.loop.call_later(
                 FAREWELL_SECONDS, self.close_for_restart
             )
 
     @property
     def session_key(self) -> str | None:
-        """The session that the connection's cookies name."""
+        """The session that the cookies of the connection name."""
         return self.identity.session_key
 
-    # What the outbox says.
+    # Callbacks of the send queue.
 
     def _room(self) -> None:
         self.dispatcher.go_on()
 
     def _broken(self) -> None:
-        """The server does not send a frame; who waits for it must not wait forever."""
+        """Close, since the server failed to send a frame. A client must not wait for it forever."""
         self.close(FAILED, "an answer could not be sent")
 
     def _is_waiting(self, count: int) -> None:
         self._get_unread().in_send_queue(count)
 
     def is_buffered(self, count: int) -> None:
-        """So many bytes wait in the server's buffer; 0 when the client has read most of them."""
+        """Count bytes in the server's buffer. 0 means that the client has read most of them."""
         if count or self._unread is not None:
             self._get_unread().in_server(count)
 
@@ -258,49 +258,49 @@ class Connection:
         return self._unread
 
     def too_much_waits(self) -> None:
-        """Cut a client at once that leaves more unread than there is room for."""
+        """Disconnect at once a client that leaves too much unread."""
         self.send_queue.discard()
         self.close(SLOW_READER, "too much waits to be read")
         if self.abort is not None:
             self.abort()
 
-    # What the clock says.
+    # Callbacks of the timeouts.
 
     def timed_tasks(self) -> list[RequestTask]:
-        """The calls that have a deadline, in any order."""
+        """Return the tasks that have a deadline, in any order."""
         return self.dispatcher.timed_tasks()
 
     def task_expired(self, task: RequestTask) -> None:
-        """Refuse a call that did not answer in time, or whose body did not come on."""
+        """Refuse a task that missed its deadline, or whose body stopped coming."""
         self.dispatcher.task_expired(task)
 
     def is_busy(self) -> bool:
-        """Whether the client has something to wait for."""
+        """Whether the client waits for anything."""
         return self.dispatcher.is_busy()
 
     def session_since(self) -> float | None:
-        """Loop time at which a session was last found to name a user; None without such."""
+        """Return the loop time at which a session was last valid, or None without a session."""
         return self.identity.session_since
 
     def session_is_due(self) -> None:
-        """Look whether the session still names somebody."""
+        """Check whether the session is still valid."""
         self.identity.session_is_due()
 
     def sending_since(self) -> float | None:
-        """Loop time at which the frame now being sent was begun; None when none is."""
+        """Return the loop time at which the current frame began to be sent, or None."""
         return self.send_queue.sending_since
 
     def reader_is_slow(self) -> None:
-        """Cut a client that does not read what waits for it."""
+        """Disconnect a client that does not read."""
         self.send_queue.discard()
         self.close(SLOW_READER, "a frame waited too long to be read")
 
     def ping_is_due(self) -> None:
-        """Ask a silent client for a sign of life."""
+        """Ping a silent client."""
         self.send_queue.put(encode_server(Ping(Raw(b"1"))))
 
     def client_is_silent(self, *, was_pinged: bool) -> None:
-        """Cut a client that gives no sign of life."""
+        """Disconnect a silent client."""
         if was_pinged:
             self.send_queue.discard()
             self.close(SILENT, "no pong came")
@@ -325,7 +325,7 @@ class Connection:
         except TimeoutError:
             if self.abort is not None:
                 self.abort()
-        except Exception as error:  # servers raise errors of their own when the client has gone
+        except Exception as error:  # servers raise various errors once the client has gone
             logger.debug("closing failed: %r", error)
 
     def _end(self) -> None:
@@ -334,7 +334,7 @@ class Connection:
         self.timeouts.stop()
         self.send_queue.discard()
         self.dispatcher.end()
-        self._is_resting = True  # for good: TLS can bring frames until what was written has gone
+        self._is_resting = True  # from now on. With TLS, frames can still come
         self._task = None
         if self._farewell is not None:
             self._farewell.cancel()

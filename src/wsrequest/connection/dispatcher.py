@@ -1,6 +1,6 @@
-"""The frames of one client, and its requests until their last frames.
+"""Turns the frames of one client into requests, and keeps track of them until their last frames.
 
-Nothing here waits, so that cancel, credit and ping are handled however busy the connection is.
+Nothing here waits. So a cancel, credit or a ping takes effect however busy the connection is.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ logger = logging.getLogger("wsrequest.connection")
 SLOW_READER = 4001  # PROTOCOL.md 7
 
 _TASK_BYTES = 1536
-"""What an unfinished request takes besides its frames: measured with an upload of no byte."""
+"""What an unfinished request takes besides its frames, measured with an upload of no bytes."""
 
 
 class DispatcherHost(Host, Protocol):
@@ -48,20 +48,20 @@ class DispatcherHost(Host, Protocol):
     identity: ConnectionIdentity
 
     def all_is_answered(self) -> None:
-        """No request is left while the connection drains. May be called more than once."""
+        """Close the draining connection, since no request is left. May be called more than once."""
 
 
 class Dispatcher:
-    """Turns the frames of one client into tasks, and their answers into frames.
+    """Turns the frames of one client into tasks, and their responses into frames.
 
-    Used on the event loop only, but for ``browser_cookies`` and ``news_of``. A task runs, waits
-    for room, or waits for the rest of its body. A task that was dropped while a thread runs it
-    still counts as running, or cancelling would be a way around the limit.
+    Used on the event loop only, except ``browser_cookies`` and ``news_of``. A task runs, waits for
+    room, or waits for the rest of its body. A task that was dropped while a thread runs it still
+    counts as running. Otherwise a client could get around the limit by canceling.
 
     Args:
-        line: the connection.
-        base: of its handshake.
-        info: what ``request.websocket`` is.
+        host: the connection.
+        base: what its handshake said.
+        info: what a view finds in ``request.websocket``.
     """
 
     __slots__ = (
@@ -79,18 +79,18 @@ class Dispatcher:
         self._session = Session(host.config.limits)
         self._account = host.server.account_of(base)
         self._queue_key = host.server.queue_key_of(base)
-        self._tasks: dict[Key, RequestTask] = {}  # unfinished for the client
-        self._running: dict[RequestTask, None] = {}  # an ordered set, for tasks end in any order
-        # A list, for an empty deque takes 700 bytes. At most WSREQUEST_MAX_WAITING are in it.
+        self._tasks: dict[Key, RequestTask] = {}  # those that the client waits for
+        self._running: dict[RequestTask, None] = {}  # an ordered set, since tasks end in any order
+        # A list, since an empty deque takes 700 bytes. It holds at most WSREQUEST_MAX_WAITING.
         self._waiting: list[RequestTask] = []
-        self._live: LiveRequests | None = None  # made for the first
+        self._live: LiveRequests | None = None  # made for the first live request
         self._is_draining = False
         self._give_up_timer: asyncio.TimerHandle | None = None  # for tasks left at the end
 
     # What the client sends.
 
     def receive(self, frame: Frame) -> None:
-        """Handle one frame of the client. Whatever is wrong with it is answered."""
+        """Handle one frame of the client. An invalid frame is refused."""
         limits, now = self.config.limits, self._loop.time()
         self._timeouts.last_frame_at = now
         try:
@@ -99,7 +99,7 @@ class Dispatcher:
                 self._receive_other(message)
                 return
             key = self._session.begin(message)
-            # In one piece: every request passes here.
+            # Inline, since every request passes here.
             try:
                 if self._is_draining or message.subscribe:
                     self._check_subscribe(message, len(frame))
@@ -134,7 +134,7 @@ class Dispatcher:
             self._refuse(refused)
 
     def _make_flow(self, credit: int) -> FlowController:
-        window_bytes = 2 * self.config.limits.part_bytes  # a thread may be so far ahead of the loop
+        window_bytes = 2 * self.config.limits.part_bytes  # a thread may be that far ahead
         return FlowController(credit, window_bytes, self._send_queue.has_room)
 
     def _check_subscribe(self, message: Request, frame_bytes: int) -> None:
@@ -153,10 +153,10 @@ class Dispatcher:
             if key in self._tasks:
                 self._receive_for_task(self._tasks[key], message)
             elif self._live is not None:
-                self._live.subscriptions.cancel(key)  # nothing else concerns a live request
+                self._live.subscriptions.cancel(key)  # a live request takes no other message
 
     def _receive_for_task(self, task: RequestTask, message: Part | Credit | Cancel) -> None:
-        # Only progress gives a task more time. Otherwise a client could hold its memory for ever.
+        # Only progress gives a task more time. Otherwise a client could hold its memory forever.
         if isinstance(message, Cancel):
             self._drop(task)
         elif isinstance(message, Credit):
@@ -173,14 +173,14 @@ class Dispatcher:
 
     def _make_live_task(self, key: Key, message: Request) -> LiveTask:
         live = self.server.live
-        assert live is not None  # else _check_subscribe has refused it
+        assert live is not None  # otherwise _check_subscribe refused it
         if self._live is None:
             self._live = LiveRequests(self, self._send_queue, self._identity, live)
         return LiveTask(self, key, message)
 
     def _write_body(self, task: RequestTask, part: bytes, more: bool) -> None:
         body, id = task.body, task.message.id
-        assert body is not None and id is not None  # more needs an id, and opened the body
+        assert body is not None and id is not None  # more requires an id, and opened the body
         try:
             body.write(part)
         except OSError as error:
@@ -205,7 +205,7 @@ class Dispatcher:
         self._reply(encode_refused(refused))
 
     def _reply(self, frame: Frame) -> None:
-        """Send what costs little to ask for. Cut a client that asks without reading."""
+        """Send a reply that costs the client little. Disconnect a client that never reads them."""
         limits = self.config.limits
         if self._send_queue.count > 2 * (limits.in_flight + limits.waiting):
             self._send_queue.discard()
@@ -216,7 +216,7 @@ class Dispatcher:
     # Which tasks run.
 
     def _fill(self) -> None:
-        """Run the tasks that there is room for, first come first served."""
+        """Run tasks while there is room, in the order in which they came."""
         queue, max_running = self._send_queue, self.config.limits.in_flight
         while (
             self._waiting
@@ -232,14 +232,14 @@ class Dispatcher:
             self.server.pool.submit(task, self._queue_key)
 
     def _hold(self) -> None:
-        """Take back what no thread has begun, since its answers would only wait to be read."""
+        """Take back the tasks that no thread has begun, since their responses would only wait."""
         for task in reversed(list(self._running)):
             if task.is_in_pool and task.withdraw(self._queue_key):
                 del self._running[task]
                 self._waiting.insert(0, task)
 
     def _withdraw(self, task: RequestTask) -> bool:
-        """Take out a task that was not begun. False for one that was: it ends by itself."""
+        """Take out a task that was not begun. False if it was begun. Then it ends by itself."""
         if task in self._running:
             if not task.withdraw(self._queue_key):
                 return False
@@ -250,7 +250,7 @@ class Dispatcher:
         return True
 
     def go_on(self) -> None:
-        """Continue with what had to wait until the client has read."""
+        """Continue what waited for the client to read."""
         self._fill()
         for task in self._running:
             if task.flow is not None:
@@ -262,15 +262,15 @@ class Dispatcher:
 
     @property
     def browser_cookies(self) -> BrowserCookies:
-        """The cookies that the browser is believed to hold. For any thread."""
+        """The cookies that the browser probably has. May be read on any thread."""
         return self._identity.browser_cookies
 
     def news_of(self, task: RequestTask) -> list[str]:
-        """The Set-Cookie lines that the browser does not have yet. For any thread."""
+        """Return the Set-Cookie lines that the browser lacks. May be called on any thread."""
         return self._identity.news_of(task)
 
     def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
-        """Send a frame of an answer that has more."""
+        """Send a frame of a response that has more."""
         if not task.is_dropped:
             task.since = self._loop.time()
             self._learn(task)
@@ -279,10 +279,10 @@ class Dispatcher:
             task.flow.sent(body_bytes)
 
     def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
-        """Send the last frame of a task that is back from its thread."""
+        """Send the last frame of a task that has left its thread."""
         self._running.pop(task, None)
         if self._give_up_timer is not None and not self._running:
-            self._give_up_timer.cancel()  # it would keep all this alive
+            self._give_up_timer.cancel()  # its tasks would keep the connection alive
         if not task.is_dropped:
             if task.set_cookies is not None or task.user is not None:
                 self._learn(task)
@@ -330,24 +330,24 @@ class Dispatcher:
             self._live.settle(task, frame)
 
     def put(self, frame: Frame, context: Context | None = None) -> None:
-        """Send a frame behind those that wait; in a context, or in that of the connection."""
+        """Send a frame after those that wait, in the given context or in that of the connection."""
         self._send_queue.put(frame, context)
         if self._send_queue.waiting_bytes >= self._send_queue.max_bytes:
             self._hold()
 
     def finished(self, key: Key) -> None:
-        """A live request has ended; its id is free."""
+        """Free the id of a live request that has ended."""
         self._session.finish(key)
 
     def logged_out(self) -> None:
-        """The session's user is gone."""
+        """End what was answered for the session's user, who has logged out."""
         if self._live is not None:
             self._live.subscriptions.logged_out()
 
     # How tasks end.
 
     def _forget(self, task: RequestTask) -> None:
-        if self._tasks.get(task.key) is task:  # else the id may be another's by now
+        if self._tasks.get(task.key) is task:  # otherwise the id may be another task's by now
             del self._tasks[task.key]
             self._session.finish(task.key)
         if self._is_draining:
@@ -358,13 +358,13 @@ class Dispatcher:
             self._host.all_is_answered()
 
     def _drop(self, task: RequestTask) -> bool:
-        """Send no more of a task, and end it as soon as that can be.
+        """Send nothing more of a task, and end it as soon as possible.
 
         Returns:
-            Whether it had not been begun, and never will be.
+            Whether it was not begun, and never will be.
         """
         self._forget(task)
-        was_dropped = task.is_dropped  # then its id may be another's by now
+        was_dropped = task.is_dropped  # then its id may be another task's by now
         task.drop()
         if self._live is not None:
             self._live.dropped(task, is_first_time=not was_dropped)
@@ -374,7 +374,7 @@ class Dispatcher:
         return is_untouched
 
     def task_expired(self, task: RequestTask) -> None:
-        """Refuse a stalled task, and have another thread take the place of its own."""
+        """Refuse a stalled task, and let another thread take the place of its own."""
         if task.is_stalled:
             if not task.is_dropped:
                 logger.warning("%s %s did not answer in time", task.message.method, task.path)
@@ -384,30 +384,30 @@ class Dispatcher:
         task.give_up()
 
     def is_busy(self) -> bool:
-        """Whether the client has something to wait for."""
+        """Whether the client waits for anything."""
         return bool(self._tasks) or (self._live is not None and bool(self._live.subscriptions))
 
     @property
     def has_tasks(self) -> bool:
-        """Whether anything must be answered before a restart."""
+        """Whether any request must be answered before a restart."""
         return bool(self._tasks)
 
     def timed_tasks(self) -> list[RequestTask]:
-        """Tasks that may not go on like this: stalled, or holding a thread."""
+        """Return the tasks that have a deadline: stalled ones, and those that hold a thread."""
         tasks = dict.fromkeys([*self._running, *self._tasks.values()])
         return [task for task in tasks if not task.is_lost and (task.is_stalled or task.is_in_pool)]
 
     # The end.
 
     def begin_no_more(self) -> None:
-        """Refuse every request from now on, since the server restarts."""
+        """Refuse every new request, since the server restarts."""
         self._is_draining = True
 
     def refuse_for_restart(self, *, endless_only: bool = False) -> None:
-        """Say what became of each request: after 4004 none may be left in doubt.
+        """Refuse what is in flight. After close code 4004 no request may be in doubt.
 
         Args:
-            endless_only: leave those alone whose answers end by themselves.
+            endless_only: refuse only those whose responses never end by themselves.
         """
         if self._live is not None:
             self._live.flush()
@@ -423,14 +423,14 @@ class Dispatcher:
             self._send_queue.put(encode_refused(refused, has_begun=task.has_begun))
 
     def end(self) -> None:
-        """Drop all tasks, for the connection has ended. Safe to call twice."""
+        """Drop all tasks, since the connection has ended. Safe to call twice."""
         self._waiting.clear()
         if self._live is not None:
             self._live.subscriptions.end()
         for task in list(self._tasks.values()):
             self._drop(task)
         left = [task for task in self._running if task.is_in_pool]
-        if left:  # they end by themselves, or their threads are replaced as of any late task
+        if left:  # they end by themselves, or are given up as any late task is
             seconds = self.config.limits.request_seconds
             self._give_up_timer = self._loop.call_later(seconds, _give_up, left)
 

@@ -23,7 +23,7 @@ logger = logging.getLogger("wsrequest.connection")
 
 
 def names_somebody(session_engine: str, session_key: str) -> bool:
-    """Whether a session exists and its user may still log in. Belongs in a worker thread.
+    """Whether a session exists and its user may still log in. Call it on a worker thread.
 
     False if the session has ended, the user is inactive or gone, or the password was changed.
     """
@@ -36,7 +36,7 @@ class SessionCheck:
     """A job that checks whether the session of a connection is still valid.
 
     Args:
-        identity: learns that the session has ended.
+        identity: whose ``session_ended`` is called if it is not.
         session_engine: dotted path of the session store.
         session_key: what the connection's cookies name.
     """
@@ -50,7 +50,7 @@ class SessionCheck:
         self._holds = True
 
     def run(self) -> None:
-        """Ask the store, in a worker thread. Where it cannot answer, the next look may."""
+        """Read the session on a worker thread. If the store fails, the next check may succeed."""
         try:
             self._holds = names_somebody(self._engine, self._key)
         except Exception:
@@ -59,13 +59,13 @@ class SessionCheck:
             close_old_connections()
 
     def deliver(self) -> None:
-        """Tell of an end, on the event loop."""
+        """Report an ended session, on the event loop."""
         if not self._holds:
             self._identity.session_ended(self._key)
 
 
 class Host(Protocol):
-    """A connection, seen by its visitor."""
+    """A connection, as its identity sees it."""
 
     server: ServerContext
     config: ConnectionConfig
@@ -77,18 +77,18 @@ class Host(Protocol):
 
 
 class ConnectionIdentity:
-    """Who is at the other end of one connection. Used on the event loop, except for
-    ``session_key`` and ``browser_cookies``.
+    """The cookies, session and user of one connection.
+
+    Used on the event loop, except ``session_key`` and ``browser_cookies``.
 
     Args:
         host: the connection, which is closed when its session ends.
-        base: of its handshake.
+        base: what its handshake said.
 
     Attributes:
-        browser_cookies: what the browser is believed to hold; used in any thread.
+        browser_cookies: what the browser probably has. For any thread.
         cookies: what a browser would send.
-        session_since: loop time at which a session was last found to name a user; None without
-            such.
+        session_since: loop time at which a session was last valid, or None without a session.
     """
 
     __slots__ = ("_host", "browser_cookies", "cookies", "session_since")
@@ -100,18 +100,18 @@ class ConnectionIdentity:
 
     @property
     def session_key(self) -> str | None:
-        """The session that the connection's cookies name."""
+        """The session that the cookies of the connection name."""
         return self.cookies.get(self._host.config.session_cookie_name)
 
     def news_of(self, task: RequestTask) -> list[str]:
-        """The lines of its Set-Cookie that a browser must be told; from any thread."""
+        """Return the lines of a response's Set-Cookie that a browser lacks. For any thread."""
         return self.cookies.news(task.set_cookies or (), split_url(task.message.url)[0])
 
     def learn(self, task: RequestTask) -> bool:
-        """Cookies hold from the first frame of their answer on, and so does who it was made for.
+        """Take over the cookies and the user of a response, from its first frame on.
 
         Returns:
-            Whether other cookies are sent now.
+            Whether later requests send other cookies.
         """
         has_changed = False
         if task.set_cookies is not None:
@@ -130,7 +130,7 @@ class ConnectionIdentity:
         return has_changed
 
     def session_is_due(self) -> None:
-        """Look whether the session still names somebody."""
+        """Check whether the session is still valid."""
         server, key = self._host.server, self.session_key
         engine = self._host.config.session_engine
         self.session_since = None  # until a request finds a user again

@@ -1,7 +1,7 @@
-"""What is logged of a connection: opened, who it is, what it was refused, closed.
+"""Logs the life of a connection: opened, identified, refused, closed.
 
-Owns these lines. Each stays one line, whatever a client sent, and none has a body, a cookie, a
-token, a session or a query in it. A flood of refusals is one line, and a count in the last.
+Each entry stays one line, whatever a client sends. It contains no body, cookie, token, session or
+query. Many refusals make one line, and a count in the last.
 """
 
 import logging
@@ -15,14 +15,14 @@ __all__ = ["ConnectionLog"]
 
 logger = logging.getLogger("wsrequest.connection")
 
-_USERS = 10  # changes of a connection's user that are told; a client can make one with each message
+_USERS = 10  # a client can change its user with each message, and only the first changes are logged
 
 
 class ConnectionLog:
-    """The lines of one connection.
+    """The log lines of one connection.
 
     Attributes:
-        user: the primary key of the user that its requests were last found to be of.
+        user: the primary key of the user of its last request.
     """
 
     __slots__ = ("_address", "_changes", "_id", "_opened", "_refusals", "user")
@@ -33,13 +33,13 @@ class ConnectionLog:
         self.user: object | None = None
 
     def opened(self, origin: str | None) -> None:
-        """It is open."""
+        """Log that the connection is open."""
         logger.info(
             "connection %s opened by %s, origin %s", self._id, self._address, printable(origin)
         )
 
     def is_user(self, user: object) -> None:
-        """Its requests are another's from now on: a login, another token."""
+        """Log another user of its requests, after a login or with another token."""
         if user != self.user:
             self.user = user
             self._changes += 1
@@ -47,13 +47,13 @@ class ConnectionLog:
             logger.log(level, "connection %s is user %s", self._id, _name(user))
 
     def refused(self, refused: Refused) -> None:
-        """A frame was refused."""
+        """Log that a frame was refused."""
         self._refusals += 1
         level = logging.INFO if self._refusals == 1 else logging.DEBUG
         logger.log(level, "connection %s: refused, %s", self._id, printable(str(refused)))
 
     def closed(self, code: object, reason: str) -> None:
-        """It has ended, by whichever side."""
+        """Log that the connection has ended, by either side."""
         logger.info(
             "connection %s of %s closed after %.1f s: %s %s, user %s, %s refused",
             self._id,

@@ -1,8 +1,7 @@
-"""Frames on their way to one client.
+"""The frames that wait to be written to one client, in order, and the count of their bytes.
 
-Owns the order of what is sent and the count of bytes that wait, since not every
-server holds a sender back; and the context in which each frame is sent, by which ASGI middleware
-counts it to its request. One task writes while there is something to write.
+The bytes are counted here, since not every server holds a sender back. Each frame is sent in the
+context of its request, by which ASGI middleware assigns it. One task writes while frames wait.
 """
 
 import asyncio
@@ -21,26 +20,26 @@ __all__ = ["SendQueue"]
 logger = logging.getLogger("wsrequest.connection")
 
 
-_UNSEEN_BYTES = 2**16  # of each connection; most answers never count
+_UNSEEN_BYTES = 2**16  # per connection. Most responses never count
 
 
 class SendQueue:
-    """What waits to be sent on one connection. Used on the event loop only.
+    """The frames that wait for one client. Used on the event loop only.
 
-    Made in the context of the connection, in which is sent what belongs to no request.
+    Create it in the context of the connection, in which it sends frames that belong to no request.
 
     Args:
         send: the ASGI callable.
-        max_bytes: from so many waiting bytes on there is no room.
+        max_bytes: how many waiting bytes leave no more room.
         on_room: called when there is room again.
         on_sending: called when the server does not take a frame at once, with the loop time since
             when it has that frame.
         on_broken: called when the server raised instead of sending.
-        on_waiting: told how many bytes wait, beyond what may wait unseen, when that changes.
+        on_waiting: called with the number of bytes above the uncounted ones, when it changes.
 
     Attributes:
-        max_bytes: see above.
-        send_at_once: a shorter way than ``send``, if there is one; false when it cannot be gone.
+        max_bytes: as above.
+        send_at_once: a shorter way than ``send``, or None. Returns False if it cannot be used now.
     """
 
     __slots__ = (
@@ -70,19 +69,19 @@ class SendQueue:
         on_waiting: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._send, self.max_bytes, self._on_waiting = send, max_bytes, on_waiting
-        self._seen_bytes = 0  # as it was told
+        self._seen_bytes = 0  # as last reported
         self._on_room, self._on_sending, self._on_broken = on_room, on_sending, on_broken
         self._context = copy_context()
-        # An empty deque takes 700 bytes.
+        # A list, since an empty deque takes 700 bytes.
         self._frames: list[tuple[Frame, Context | None]] = []
         self._task: asyncio.Task[None] | None = None
         self.waiting_bytes = 0
-        self.sending_since: float | None = None  # loop time at which the frame being sent was begun
+        self.sending_since: float | None = None  # loop time at which the current frame began
         self.is_broken = False
         self.send_at_once: Callable[[Frame], bool] | None = None
 
     def has_room(self) -> bool:
-        """Whether less waits than the client should be sent at once."""
+        """Whether less waits than the maximum."""
         return self.waiting_bytes < self.max_bytes
 
     @property
@@ -91,12 +90,12 @@ class SendQueue:
         return len(self._frames)
 
     def put(self, frame: Frame, context: Context | None = None) -> None:
-        """Send a frame behind those that wait. Does nothing when the client is gone.
+        """Send a frame after those that wait. Does nothing if the client is gone.
 
         Args:
             frame: what to send.
-            context: of the request that it belongs to; None for the connection's. No middleware
-                sees what goes by ``send_at_once``, so that this needs none.
+            context: that of its request, or None for the connection's. ``send_at_once`` needs none,
+                because no middleware sees those frames.
         """
         if self.is_broken:
             return
@@ -110,16 +109,16 @@ class SendQueue:
                 return
         if self._task is None:
             task = _begin(self._write(), self._context.copy())
-            if not task.done():  # else the server has taken it already
+            if not task.done():  # otherwise the server has taken it already
                 self._task = task
                 if self.sending_since is None:
-                    # A task that has not begun: a clock that rang before it does would see
-                    # nothing to wait for, and not ring again.
+                    # The task has not begun. A timer that fires before it does would find nothing
+                    # to wait for, and would not fire again.
                     self.sending_since = asyncio.get_running_loop().time()
                 self._on_sending(self.sending_since)
 
     async def flush(self) -> None:
-        """Wait until everything put so far is with the server, or the client is gone."""
+        """Wait until the server has all frames so far, or the client is gone."""
         while self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
 
@@ -134,7 +133,7 @@ class SendQueue:
         self._look()
 
     def _look(self) -> None:
-        """Tell how much waits, if that is another number than before."""
+        """Report how much waits, if it has changed."""
         count = max(0, self.waiting_bytes - _UNSEEN_BYTES)
         if count != self._seen_bytes:
             self._seen_bytes = count
@@ -161,7 +160,7 @@ class SendQueue:
                 if not had_room and self.has_room():
                     self._on_room()
         except Exception as error:
-            # The client has gone; or the server refuses the frame, as daphne one over its limit.
+            # The client has gone, or the server refuses the frame, as daphne does above its limit.
             logger.info("sending failed: %r", error)
             self.is_broken = True
             self._frames.clear()
@@ -174,13 +173,13 @@ class SendQueue:
 
 
 class _InContext:
-    """Awaits what a function returns, in another context than the task's.
+    """Awaits the result of a function in another context than the task's.
 
-    A task of its own would do the same, and cost each frame a turn of the loop on Python 3.11.
+    A separate task would do the same, but cost each frame a turn of the loop on Python 3.11.
 
     Args:
-        context: copied, since the request may be in it just now; on any thread.
-        function: called in it as well.
+        context: copied, since the request may be running in it on any thread.
+        function: called in that context as well.
     """
 
     def __init__(self, context: Context, function: Callable[[], Awaitable[Any]]) -> None:
@@ -198,14 +197,14 @@ class _InContext:
                 return end.value
             try:
                 yield waited
-            except BaseException as error:  # the task is cancelled
+            except BaseException as error:  # the task is canceled
                 step = partial(steps.throw, error)
             else:
                 step = partial(next, steps)
 
 
 def _begin(writing: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
-    """Make a task that begins at once, where Python has such: most frames need no turn then."""
+    """Make a task that begins at once if Python can do that. Most frames need no turn then."""
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 12):
         return asyncio.Task(writing, loop=loop, context=context, eager_start=True)

@@ -1,7 +1,6 @@
-"""One live request by server-sent events, where no WebSocket can be had (PROTOCOL.md 4.9).
+"""A live request over server-sent events, for clients that get no WebSocket (PROTOCOL.md 4.9).
 
-Owns the HTTP response that its versions are written into. What is sent, and when, is as on a
-WebSocket: the subscription is the same.
+The subscription is the same as on a WebSocket. Here its versions are events of one HTTP response.
 """
 
 import asyncio
@@ -44,23 +43,23 @@ logger = logging.getLogger("wsrequest.connection")
 _ID = "events"
 _PROOF = "rerun:"
 _PROOF_TAG = re.compile(f'"{_PROOF}([^"]*)"')
-_ALIVE = b": alive\n\n"  # a comment; proxies cut what is silent
+_ALIVE = b": alive\n\n"  # a comment, since proxies cut silent connections
 
 Header = tuple[bytes, bytes]
 
 
 class SSEResponse:
-    """A response of server-sent events. Used on the event loop only, but for ``*_soon``.
+    """A response of server-sent events. Used on the event loop only, except ``*_soon``.
 
     Args:
         send: the ASGI callable.
-        base: made of the HTTP request.
-        server: what the process runs requests with.
-        config: the settings that hold for it.
-        headers: of the response, besides its own.
-        on_gone: called once, when the response is over and its first run, too: a client that goes
-            away while its view runs has a thread, and so it counts as one that is there.
-        on_refused: called when the first run's answer is no live one: it was only a request.
+        base: made from the HTTP request.
+        server: what the connections of the process share.
+        config: the settings of this response.
+        headers: those of the response, besides its own.
+        on_gone: called once, when both the response and its first run are over. A client that
+            leaves while its view runs still has a thread, so it still counts.
+        on_refused: called if the first run's response is not live, so that it was only a request.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class SSEResponse:
         on_gone: Callable[[], None] = lambda: None,
         on_refused: Callable[[], None] = lambda: None,
     ) -> None:
-        assert server.live is not None  # the caller has looked
+        assert server.live is not None  # the caller has checked
         self.server, self.config, self.base = server, config, base
         self.connection_id = uuid4().hex
         self.info = WebSocketInfo(self.connection_id, None)
@@ -81,20 +80,20 @@ class SSEResponse:
         self._send, self._headers = send, headers
         self._buffer = ResponseBuffer.find(send)
         self._jar = CookieJar(base.cookie, base.path)
-        self._proof = ""  # that its request was answered, for the client that opens it again
+        self._proof = ""  # the proof of its first response, with which the client can resume
         self._is_started = False
         self._is_over = asyncio.Event()
         self._on_gone, self._on_refused = on_gone, on_refused
-        self._is_ended = False  # the response, in whatever way
+        self._is_ended = False  # the response, in any way
         self._is_running = False  # the first run
         self._late: asyncio.TimerHandle | None = None  # while the first run has a deadline
-        # Once begun it goes on until it rings: most clients have read by then.
+        # Once set, it runs until it fires, since most clients have read by then.
         self._slow: asyncio.TimerHandle | None = None
         self._send_queue = SendQueue(
             self._write, config.limits.outbound_bytes, self._room, self._sending, self._is_over.set,
             self._is_waiting,
         )  # fmt: skip
-        self._unread: Unread | None = None  # made for the first client that leaves much
+        self._unread: Unread | None = None  # made for the first client that leaves much unread
         self._live: Live = server.live
         self._subscriptions = SubscriptionSet(self, server.live)
 
@@ -129,14 +128,14 @@ class SSEResponse:
             self._look_whether_gone()
 
     def _withdraw(self, task: LiveTask, queue_key: QueueKey) -> bool:
-        """Take back the first run. False when a thread has begun it, which ends by itself."""
+        """Take back the first run. False if a thread has begun it, since then it ends by itself."""
         if not task.withdraw(queue_key):
             return False
         self._has_run()
         return True
 
     def _has_run(self) -> None:
-        """The first run is over: nothing is left to look after, or to keep this alive."""
+        """Note the end of the first run, so that nothing keeps this alive."""
         self._is_running = False
         if self._late is not None:
             self._late.cancel()
@@ -171,10 +170,10 @@ class SSEResponse:
             self._last(encode_refused(Refused("deadline_exceeded", "no answer in time")))
 
     def close(self) -> None:
-        """End it, for the server restarts. Safe to call twice."""
+        """End it, since the server restarts. Safe to call twice."""
         self._is_over.set()
 
-    # As one of the sockets of a session.
+    # One of the sockets of a session.
 
     @property
     def session_key(self) -> str | None:
@@ -182,28 +181,28 @@ class SSEResponse:
         return self._jar.get(self.config.session_cookie_name)
 
     def close_soon(self, code: int, reason: str) -> None:
-        """End it; from any thread."""
+        """End it, from any thread."""
         self.server.pool.post(self._subscriptions.logged_out)
 
     def logged_out_soon(self) -> None:
-        """End it; from any thread."""
+        """End it, from any thread."""
         self.server.pool.post(self._subscriptions.logged_out)
 
-    # As the owner of its first run.
+    # The owner of its first run.
 
     @property
     def browser_cookies(self) -> None:
-        """None: it issues no tickets."""
+        """None, since it issues no tickets."""
 
     def news_of(self, task: RequestTask) -> list[str]:
-        """None: no ticket is needed, the response itself sets what it sets."""
+        """Return nothing, since the response itself sets the cookies."""
         return []
 
     def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
-        """Nothing comes in parts."""
+        """Do nothing, since a live response has no parts."""
 
     def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
-        """The first run has ended."""
+        """Send the response of the first run."""
         assert isinstance(task, LiveTask)
         self._has_run()
         if task.is_dropped:
@@ -231,18 +230,18 @@ class SSEResponse:
         ]
         self._jar.update(lines, path)
 
-    # As the line of its subscription.
+    # The host of its subscription.
 
     def cookie_for(self, url: str) -> str:
-        """The Cookie header that a request to ``url`` would have now."""
+        """Return the Cookie header that a request to ``url`` would have now."""
         return self._jar.header(url)
 
     def cookies_end(self) -> float | None:
-        """Epoch seconds at which one of its cookies ends by itself; None when none does."""
+        """Return the epoch seconds at which the first of its cookies expires, or None."""
         return self._jar.next_end()
 
     def has_room(self) -> bool:
-        """Whether less waits than the client should be sent at once."""
+        """Whether more may be queued for the client."""
         return self._send_queue.has_room()
 
     def show(self, frame: Frame, tag: str | None) -> None:
@@ -250,11 +249,11 @@ class SSEResponse:
         self._send_queue.put(event_of(frame, tag, self._proof))
 
     def restart(self, key: Key, message: Request) -> None:
-        """End the stream: a response that has begun can set no cookie, the next one can."""
+        """End the stream, because its headers are sent. The next one can set cookies."""
         self._is_over.set()
 
     def finished(self, key: Key) -> None:
-        """The request has ended, and the response with it."""
+        """End the response with its request."""
         self._is_over.set()
 
     def _room(self) -> None:
@@ -310,7 +309,7 @@ class SSEResponse:
     async def _start(self) -> None:
         headers = [
             *((b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")),
-            (b"x-accel-buffering", b"no"),  # nginx would keep events back
+            (b"x-accel-buffering", b"no"),  # nginx would buffer events
             *NOT_EMBEDDED,
             *self._headers,
         ]
@@ -332,21 +331,20 @@ class SSEResponse:
 def event_of(frame: Frame, tag: str | None = None, proof: str = "") -> bytes:
     """Return a frame as an event (WHATWG HTML, "Server-sent events").
 
-    A few quick passes over the frame, which may be large, and no more: the event loop waits.
+    A frame may be large and the event loop waits, so this makes only a few fast passes over it.
 
     Args:
-        frame: of a version, or of what ends them.
-        tag: the ETag of what it shows; None without.
-        proof: that its request was answered. A page's own EventSource brings back nothing but the
-            last id, so it stands there, beside the entity tag and as another.
+        frame: a version, or the last frame of the request.
+        tag: the ETag of its response, or None.
+        proof: that of the first response. A page's own EventSource sends back only the last id, so
+            the proof is part of the id, as one more entity tag.
     """
     if isinstance(frame, bytes):
         head, body = head_and_body(frame)
         start, coded = head.strip().encode(), b64encode(body)
         data = b"".join((start[:-1], b',"encoding":"base64","data":"', coded, b'"}'))
     else:
-        # Not splitlines(): a text of JSON may hold other characters that Python takes for line
-        # ends.
+        # Not splitlines(), because Python takes other characters of a JSON text for line ends.
         data = frame.encode().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         data = data.replace(b"\n", b"\ndata: ")
     if tag is not None and proof:
@@ -356,17 +354,17 @@ def event_of(frame: Frame, tag: str | None = None, proof: str = "") -> bytes:
 
 
 def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request:
-    """Return the live request that an HTTP request stands for; what only it has is taken out.
+    """Return the live request that an HTTP request asks for, and move its headers out of ``base``.
 
     Args:
-        query: of the HTTP request: ``url``, and ``patch`` if wanted.
-        base: made of its scope, and changed.
-        per_request: lower-case names of the headers that are the first run's alone.
+        query: that of the HTTP request, with ``url`` and perhaps ``patch``.
+        base: made from its scope. This changes it.
+        per_request: lower-case names of the headers that only the first run has.
 
     Raises:
-        Refused: as for the message that says the same.
+        Refused: as for the message with the same content.
     """
-    asked = parse_qs(query.decode("latin1"), keep_blank_values=True)
+    parameters = parse_qs(query.decode("latin1"), keep_blank_values=True)
     environ = base.environ
     accepted = environ.pop("HTTP_ACCEPT", "").split(",")
     others = [kind for kind in accepted if not kind.strip().startswith("text/event-stream")]
@@ -378,18 +376,18 @@ def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request
             if value is not None:
                 headers[name] = value
     tags = environ.pop("HTTP_LAST_EVENT_ID", None)
-    rerun = asked.get("rerun", [""])[0]
+    rerun = parameters.get("rerun", [""])[0]
     if tags:
         headers["if-none-match"] = tags
-        # A page's own EventSource opens its stream again by itself, with this header only.
-        found_proof = _PROOF_TAG.search(tags)
-        rerun = found_proof[1] if found_proof else rerun
+        # A page's own EventSource reopens its stream by itself, with no other header than this.
+        match = _PROOF_TAG.search(tags)
+        rerun = match[1] if match else rerun
     message: dict[str, Any] = {"id": _ID, "subscribe": True, "headers": headers}
-    if "url" in asked:
-        message["url"] = asked["url"][0]
-    if "patch" in asked:
-        message["patch"] = asked["patch"][0]
+    if "url" in parameters:
+        message["url"] = parameters["url"][0]
+    if "patch" in parameters:
+        message["patch"] = parameters["patch"][0]
     message["rerun"] = rerun
-    found = decode_client(msgspec.json.encode(message).decode())
-    assert isinstance(found, Request)  # url makes it one, and a missing one was refused
-    return msgspec.structs.replace(found, id=None)
+    request = decode_client(msgspec.json.encode(message).decode())
+    assert isinstance(request, Request)  # url makes it one, and decoding refuses a missing one
+    return msgspec.structs.replace(request, id=None)

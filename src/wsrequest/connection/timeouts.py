@@ -1,7 +1,6 @@
-"""The clock of one connection: pings, deadlines, slow readers, silent clients.
+"""The one timer of a connection, for pings, deadlines, slow readers and silent clients.
 
-Owns one timer, set for whatever is due next. What then happens is told to the
-connection, which knows its calls and its outbox.
+It is set for whatever is due next. The connection decides what happens then.
 """
 
 import asyncio
@@ -15,34 +14,34 @@ __all__ = ["Timeouts", "TimedConnection"]
 
 
 class TimedConnection(Protocol):
-    """A connection, seen by its clock."""
+    """A connection, as its timeouts see it."""
 
     def timed_tasks(self) -> list[RequestTask]:
-        """The calls that have a deadline, in any order."""
+        """Return the tasks that have a deadline, in any order."""
 
     def sending_since(self) -> float | None:
-        """Loop time at which the frame now being sent was begun; None when none is."""
+        """Return the loop time at which the current frame began to be sent, or None."""
 
     def task_expired(self, task: RequestTask) -> None:
-        """A call did not answer in time, or its body did not come on."""
+        """Handle a task that missed its deadline, or whose body stopped coming."""
 
     def reader_is_slow(self) -> None:
-        """A frame has waited too long to be read."""
+        """Handle a frame that waited too long to be read."""
 
     def ping_is_due(self) -> None:
-        """The client has been silent."""
+        """Handle a client that has been silent."""
 
     def client_is_silent(self, *, was_pinged: bool) -> None:
-        """No pong came; or, of a client that is not pinged, no frame, or none for too long."""
+        """Handle a client that sent no pong, or without pings no frame for too long."""
 
     def is_busy(self) -> bool:
-        """Whether the client has something to wait for."""
+        """Whether the client waits for anything."""
 
     def session_since(self) -> float | None:
-        """Loop time at which its session was last known to hold; None when that is no matter."""
+        """Return the loop time at which its session was last valid, or None without a session."""
 
     def session_is_due(self) -> None:
-        """It is time to look whether the session holds."""
+        """Check whether the session is still valid."""
 
 
 class Timeouts:
@@ -51,12 +50,13 @@ class Timeouts:
     Args:
         watched: the connection.
         limits: the seconds of each kind.
-        pings: whether a silent client is pinged; else it may be silent for long, once it spoke.
+        pings: whether a silent client is pinged. Otherwise it may be silent for long, once it has
+            sent a frame.
 
     Attributes:
         last_frame_at: loop time of the client's last frame. None until the first has come.
-        rings_at: loop time at which something is looked at next. A caller that schedules nothing
-            earlier than this need not call ``schedule``.
+        rings_at: loop time of the next check. A caller that schedules nothing earlier than this
+            need not call ``schedule``.
     """
 
     __slots__ = (
@@ -89,11 +89,11 @@ class Timeouts:
         return self._pinged_at > self._silent_since
 
     def sending(self, since: float) -> None:
-        """Look whether the client reads a frame that the server has had since a loop time."""
+        """Check that the client reads a frame that the server has had since this loop time."""
         self.schedule(since + self._limits.slow_reader_seconds)
 
     def schedule(self, due: float) -> None:
-        """Look at loop time ``due``, at the latest, whether something is due."""
+        """Check what is due at loop time ``due``, at the latest."""
         if self.rings_at <= due or self._is_stopped:
             return
         if self._timer is not None:
@@ -101,13 +101,13 @@ class Timeouts:
         self._timer, self.rings_at = self._loop.call_at(due, self._ring), due
 
     def start(self) -> None:
-        """Begin, once; what comes later is told by ``schedule``."""
+        """Begin. Whatever is due later is set by ``schedule``."""
         due = self._next_due()
         if due is not None:
             self.schedule(due)
 
     def stop(self) -> None:
-        """Ring no more. Safe to call twice."""
+        """Stop for good. Safe to call twice."""
         self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -160,7 +160,7 @@ class Timeouts:
             if not watched.is_busy():
                 watched.client_is_silent(was_pinged=False)
                 return
-            self.last_frame_at = now  # it waits for an answer, and may do so in silence
+            self.last_frame_at = now  # it waits for a response, and may be silent until then
         since = watched.session_since()
         if since is not None and now >= since + limits.session_check_seconds:
             watched.session_is_due()

@@ -1,7 +1,6 @@
-"""What one client leaves unread, beyond what any client may.
+"""The bytes that one client leaves unread, above what every client may leave.
 
-Owns where a connection's unread bytes stand, and the end of a client that is in the way of others.
-How much all of them may leave is ``budget``'s.
+A client in the way of others is disconnected. ``request/budget`` limits the sum for all clients.
 """
 
 from collections.abc import Callable
@@ -18,36 +17,36 @@ class Unread:
     """The bytes that wait for one client. Used on the event loop only.
 
     Args:
-        budget: of the process.
-        base: of the handshake, for the address.
-        limits: of the connection.
-        cut: ends the connection at once: what waits is needed for others.
+        budget: that of the process.
+        base: what the handshake said, for the address.
+        limits: those of the connection.
+        cut: disconnects the client at once, since others need the memory.
     """
 
-    __slots__ = ("_account", "_cut", "_in_outbox", "_in_server", "_limits")
+    __slots__ = ("_account", "_buffered_bytes", "_cut", "_limits", "_queued_bytes")
 
     def __init__(self, budget: Budget, base: Base, limits: Limits, cut: Callable[[], None]) -> None:
         self._account = budget.account_of(place_of(base.environ.get("REMOTE_ADDR", "")))
         self._limits = limits
         self._cut: Callable[[], None] | None = cut
-        self._in_outbox = self._in_server = 0
+        self._queued_bytes = self._buffered_bytes = 0
 
     def in_send_queue(self, count: int) -> None:
-        """So many bytes wait in the outbox, beyond what any may leave."""
-        self._in_outbox = count
+        """Set how many bytes wait in the send queue, above what every client may leave."""
+        self._queued_bytes = count
         self._note()
 
     def in_server(self, count: int) -> None:
-        """So many bytes wait in the server's buffer."""
-        self._in_server = count
+        """Set how many bytes wait in the server's buffer."""
+        self._buffered_bytes = count
         self._note()
 
     def _note(self) -> None:
         if self._cut is not None:
-            self._account.leave(self, self._in_outbox + self._in_server, self._limits)
+            self._account.leave(self, self._queued_bytes + self._buffered_bytes, self._limits)
 
     def cut(self) -> None:
-        """End it. Nothing of it counts any more, for all of it is freed."""
+        """Disconnect the client. Its bytes count no longer, since all of them are freed."""
         cut, self._cut = self._cut, None
         self._account.leave(self, 0, self._limits)
         if cut is not None:

@@ -1,7 +1,4 @@
-"""Answers that wait until the live requests that they changed have been sent (PROTOCOL.md 4.8).
-
-Owns the wait and its end. What has changed is the registry's to know.
-"""
+"""Holds responses back until the live requests that they changed were sent (PROTOCOL.md 4.8)."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,11 +14,11 @@ from wsrequest.types import Frame, Limits
 
 __all__ = ["Barrier", "with_settled"]
 
-SETTLE_SECONDS = 5.0  # more than a view should take to run again, less than a person waits for
+SETTLE_SECONDS = 5.0  # longer than a rerun should take, shorter than a person waits
 
 
 class _Held:
-    """An answer that waits: its frame, and what ends the wait."""
+    """A response that is held back: its frame, and what ends the wait."""
 
     __slots__ = ("frame", "timer", "wait")
 
@@ -30,20 +27,20 @@ class _Held:
         self.wait: Wait | None = None
 
     def end(self) -> None:
-        """Wait no longer. The live requests keep nothing of it."""
+        """End the wait. The live requests keep nothing of it."""
         self.timer.cancel()
         if self.wait is not None:
             self.wait.cancel()
 
 
 class Barrier:
-    """The answers of one connection that wait. Used on the event loop only.
+    """The responses of one connection that are held back. Used on the event loop only.
 
     Args:
         loop: the event loop.
-        send: takes a call and its last frame when the wait is over.
-        account: what the live requests of its address hold; what waits for them counts there.
-        limits: of the connection.
+        send: gets a task and its last frame when the wait is over.
+        account: what the live requests of its address hold. The frames that wait count there.
+        limits: those of the connection.
     """
 
     __slots__ = ("_account", "_held_bytes", "_limits", "_loop", "_send", "_waiting")
@@ -66,19 +63,19 @@ class Barrier:
         frame: Frame,
         when_settled: Callable[[Callable[[bool], None]], Wait],
     ) -> None:
-        """Keep an answer back, or send it at once where too much waits already.
+        """Hold a response back, or send it at once if too much is held back already.
 
         Args:
-            task: that has ended.
-            frame: its answer, whole.
-            when_settled: calls a function once all is sent, and tells it whether all was; returns
-                the wait.
+            task: the task, which has ended.
+            frame: its whole response.
+            when_settled: takes a function and returns the wait. The function is called once all is
+                sent, with whether all had room.
         """
-        task.has_begun = True  # its view has answered, so no deadline holds any more
+        task.has_begun = True  # its view has answered, so its deadline no longer applies
         if not self._has_taken(getsizeof(frame)):
             self._send(task, with_settled(frame, is_settled=False))
             return
-        # Only its view needed the rest, which nobody counts.
+        # Only the view needed the rest, and nothing counts it.
         task.message = Request(task.message.method, "", task.message.id)
         task.cookie = ""
         timer = self._loop.call_later(SETTLE_SECONDS, self._end, task, False)
@@ -86,7 +83,7 @@ class Barrier:
         held.wait = when_settled(partial(self._end, task))
 
     def _has_taken(self, count: int) -> bool:
-        """Whether there is room for an answer more, which is counted then."""
+        """Count one more response, if there is room for it."""
         if self._held_bytes and self._held_bytes + count > self._limits.outbound_bytes:
             return False
         try:
@@ -105,12 +102,12 @@ class Barrier:
         return held
 
     def flush(self) -> None:
-        """Wait no longer."""
+        """Send all of them now."""
         for task in list(self._waiting):
             self._end(task, False)
 
     def drop(self, task: RequestTask) -> None:
-        """Nobody wants this answer any more. Safe to call twice."""
+        """Forget a response that is not wanted any more. Safe to call twice."""
         self._pop(task)
 
     def _end(self, task: RequestTask, is_settled: bool) -> None:
@@ -120,6 +117,6 @@ class Barrier:
 
 
 def with_settled(frame: Frame, *, is_settled: bool) -> Frame:
-    """The frame of a response with the member ``settled``."""
+    """Return the frame of a response with the member ``settled``."""
     member = '{"settled":true,' if is_settled else '{"settled":false,'
     return member + frame[1:] if isinstance(frame, str) else member.encode() + frame[1:]

@@ -1,7 +1,4 @@
-"""What one process hears of commits: from the bus to its registry, in order.
-
-Owns how far it has heard, so that somebody can wait for what was published before.
-"""
+"""The stream of commits from the bus to the live query manager of a process, in order."""
 
 from collections.abc import Callable
 
@@ -13,12 +10,12 @@ __all__ = ["ChangeFeed"]
 
 
 class ChangeFeed:
-    """Joins a bus and a registry. Used on the registry's event loop.
+    """Joins a bus and a live query manager. Used on the manager's event loop.
 
     Args:
-        bus: where commits are told.
-        topic: under which.
-        manager: who is to hear of them.
+        bus: where commits are published.
+        topic: the topic of commits.
+        manager: receives them.
         post: has a function called on the event loop, from any thread.
     """
 
@@ -31,7 +28,7 @@ class ChangeFeed:
         self._subscription = bus.subscribe(topic, self._receive, self._lost, post=post)
 
     def when_heard(self, then: Callable[[], None]) -> None:
-        """Call ``then`` once the registry knows of all that was published by now."""
+        """Call ``then`` once the manager has received all that was published by now."""
         position = self._bus.position(self._topic)
         if self._position >= position:
             then()
@@ -39,7 +36,7 @@ class ChangeFeed:
             self._waiting.append((position, then))
 
     def stop(self) -> None:
-        """Hear nothing more. Safe to call twice."""
+        """Receive no more. Safe to call twice."""
         self._subscription.close()
 
     def _receive(self, position: int, changes: Commit) -> None:

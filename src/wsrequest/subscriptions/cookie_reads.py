@@ -1,8 +1,8 @@
-"""Which cookies a request reads, so that the others can change without making it another.
+"""Notes which cookies a request reads, so that the others can change without a new identity.
 
-Owns what is put in the place of ``COOKIES``, ``META`` and ``headers``. Whoever reads the Cookie
-header itself, or walks through all cookies, has read all of them. Django's CSRF middleware copies
-the secret of its cookie to ``META``, so a read of the copy counts like a read of that cookie.
+``COOKIES``, ``META`` and ``headers`` of the request are replaced. A view that reads the Cookie
+header itself, or iterates over all cookies, has read all of them. Django's CSRF middleware copies
+the secret of its cookie to ``META``, so reading the copy counts as reading that cookie.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ _SECRET = "CSRF_COOKIE"
 
 
 class CookieReads:
-    """What one request has read of its cookies. Any thread may add to it."""
+    """The cookies that one request has read. Any thread may add to it."""
 
     __slots__ = ("_counts", "_has_csrf_secret", "_is_all")
 
@@ -28,7 +28,7 @@ class CookieReads:
         self._has_csrf_secret = self._is_all = False
 
     def add(self, name: object) -> None:
-        """Note that a cookie was looked up, whether it is there or not."""
+        """Note that a cookie was looked up, whether it exists or not."""
         if isinstance(name, str):
             self._counts[name] = self._counts.get(name, 0) + 1
 
@@ -37,15 +37,15 @@ class CookieReads:
         self._is_all = True
 
     def add_csrf_secret(self) -> None:
-        """Note that the secret of the CSRF cookie was read where the middleware keeps a copy."""
+        """Note that the middleware's copy of the CSRF cookie's secret was read."""
         self._has_csrf_secret = True
 
     def count(self, name: str) -> int:
-        """How often a cookie was looked up by its name."""
+        """Return how often a cookie was looked up by its name."""
         return self._counts.get(name, 0)
 
     def names(self, *, without: Iterable[str] = ()) -> frozenset[str] | None:
-        """Return the names that were looked up; None for all.
+        """Return the names that were looked up, or None for all.
 
         Args:
             without: names that do not count.
@@ -55,12 +55,12 @@ class CookieReads:
         return frozenset(self._counts).difference(without)
 
     def counting(self, csrf_cookie: str | None, *, uses_token: bool) -> frozenset[str] | None:
-        """Return the names that count for the answer; None for all.
+        """Return the names that count for the response, or None for all.
 
         Args:
-            csrf_cookie: its name. The middleware looks it up for each request, which counts only
-                where a token is made or the secret is read.
-            uses_token: whether one was made.
+            csrf_cookie: the name of that cookie. The middleware looks it up in each request. That
+                counts only if a token is made or the secret is read.
+            uses_token: whether a token was made.
         """
         is_read = uses_token or self._has_csrf_secret
         if csrf_cookie is None or is_read or self.count(csrf_cookie) != 1:
@@ -69,10 +69,10 @@ class CookieReads:
 
 
 def note_cookies(request: WSGIRequest) -> CookieReads:
-    """Note from now on which cookies a request reads.
+    """Note which cookies a request reads from now on.
 
     Args:
-        request: that nobody has seen yet.
+        request: one that no middleware has seen yet.
     """
     reads = CookieReads()
     cookies: Any = request.COOKIES
@@ -85,7 +85,7 @@ def note_cookies(request: WSGIRequest) -> CookieReads:
 
 
 class _Noting(dict[str, Any]):
-    """A dict that says what is looked up. With an ``__iter__`` of its own C code asks it, too."""
+    """A dict that notes lookups. Because it has an ``__iter__``, C code calls its methods too."""
 
     __slots__ = ("_reads",)
 
@@ -155,7 +155,7 @@ class _Noting(dict[str, Any]):
         return super().__repr__()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return dict, (self.copy(),)  # what is copied or sent elsewhere is an ordinary dict
+        return dict, (self.copy(),)  # a copy, or one sent elsewhere, is an ordinary dict
 
 
 class _Cookies(_Noting):
@@ -164,7 +164,7 @@ class _Cookies(_Noting):
     def _note(self, key: object) -> None:
         self._reads.add(key)
 
-    # How many there are, and which, is told by them all.
+    # The number and the names of the cookies depend on all of them.
 
     def __iter__(self) -> Iterator[str]:
         self._reads.add_all()
@@ -193,11 +193,11 @@ class _Environ(_Noting):
             self._reads.add_csrf_secret()
 
     def __iter__(self) -> Iterator[str]:
-        return super().__iter__()  # names only; whoever wants the value looks it up
+        return super().__iter__()  # names only, since each value is looked up
 
 
 class _Headers(HttpHeaders):
-    """Headers that say when that of the cookies is looked up, by name or among all."""
+    """Headers that note lookups of the Cookie header, by its name or among all."""
 
     _reads: CookieReads
 

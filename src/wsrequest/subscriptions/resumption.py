@@ -1,10 +1,10 @@
-"""Proof that a live request was answered before, to the same visitor and with its effects.
+"""The proof that a live request was answered before, to the same visitor and with its effects.
 
-Owns what such a proof is made of and how long it is good for. A client that takes up a live request
-again shows it, and only then is the request run without effects. Without it a visitor could have
-one question after the other answered, and keep what the session counts as it was.
+A client that resumes a live request sends it, and only then does the request run without effects.
+Without a proof, a visitor could get one answer after another, and keep the session's count of them
+as it was.
 
-A proof names one request: nobody can ask another question with it. It holds no secret.
+A proof names one request, so no other request can use it. It contains no secret.
 """
 
 from base64 import urlsafe_b64encode
@@ -22,14 +22,14 @@ __all__ = ["MAX_AGE_SECONDS", "digest_of_cookies", "digest_of_request", "prove",
 MAX_AGE_SECONDS = 86_400
 _SALT = "wsrequest.subscriptions.resumption"
 
-# Headers of a handshake that are other by each connection, request or way to the server, and no
-# place for what a view is asked. The rest counts: a view may take a one-time password from one.
+# Headers of a handshake that differ between connections, requests or routes to the server, and
+# never choose what a view answers. The rest counts: one may hold a one-time password.
 _PASSING = HeaderNames.of(
     [
         *PER_REQUEST,
-        # Of the transport: a stream of events may go on as a WebSocket.
+        # Those of the transport, since an SSE response may be resumed as a WebSocket.
         *"cache-control connection cookie dnt origin pragma referer sec-* upgrade via".split(),
-        # Where a client is, which changes with its network.
+        # The client's place, which changes with its network.
         *"client-ip do-connecting-ip fastly-client-ip fly-client-ip forwarded".split(),
         *"forwarded-for incap-client-ip true-client-ip wl-proxy-client-ip x-azure-clientip".split(),
         *"x-azure-socketip x-client-ip x-cluster-client-ip x-forwarded-for".split(),
@@ -39,21 +39,21 @@ _PASSING = HeaderNames.of(
         *"x-arr-log-id x-azure-ref x-envoy-* x-vercel-*".split(),
     ]
 )
-# The HTTP request for a stream of events brings these without its client's doing.
+# The HTTP request of an SSE response has these even if its client sets none of them.
 _ADDED = HeaderNames.of(ADDED_BY_HTTP)
-_MESSAGES = "messages"  # what waits there, signed, is for the next page that the visitor opens
+_MESSAGES = "messages"  # signed messages wait there for the next page of the visitor
 
 
 def digest_of_request(message: Request, base: Base, *, is_by_http: bool = False) -> str:
-    """What is asked, of which host and with which headers; the same for whoever asks that again.
+    """Return a digest of the request: its host, its message and the headers that count.
 
-    All that the message brings counts, for its client has chosen it.
+    All of the message counts, since the client chose it.
 
     Args:
-        message: of the live request, without its conditions.
+        message: of the live request, without its conditional headers.
         base: of its connection.
-        is_by_http: whether the message stands for an HTTP request, whose headers are not all its
-            client's.
+        is_by_http: whether the message stands for an HTTP request. Then the client did not choose
+            all of its headers.
     """
     environ = base.environ
     headers = {
@@ -66,7 +66,7 @@ def digest_of_request(message: Request, base: Base, *, is_by_http: bool = False)
         if not is_by_http or lower not in _ADDED:
             headers[lower] = value
     if headers.get("accept") == "*/*":
-        del headers["accept"]  # as if it were not there
+        del headers["accept"]  # the same as without it
     site = environ["wsgi.url_scheme"], environ["SCRIPT_NAME"], environ.get("REMOTE_USER")
     asked = (
         message.method, message.url, message.query, message.token, message.referrer, message.body,
@@ -78,13 +78,13 @@ def digest_of_request(message: Request, base: Base, *, is_by_http: bool = False)
 def digest_of_cookies(
     cookie: str, names: frozenset[str] | None, csrf_cookie: str | None = None
 ) -> str:
-    """What the cookies say that a run has read, that of the session among them.
+    """Return a digest of the cookies that a run has read, including that of the session.
 
     Args:
         cookie: the Cookie header of the run.
-        names: that it has read, present or not; None for all.
-        csrf_cookie: its name. It and that of messages do not count: they ask nothing, and may
-            come and go between two connections.
+        names: the cookies that it has read, present or not. None for all.
+        csrf_cookie: the name of that cookie. It and the messages cookie do not count: they choose
+            no response, and may change between two connections.
     """
     pairs = [
         (name, value)
@@ -98,22 +98,22 @@ def prove(request: str, cookies: str) -> str:
     """Return the proof that a request was answered.
 
     Args:
-        request: of ``digest_of_request``.
-        cookies: of ``digest_of_cookies``, for the run that gave the answer.
+        request: its ``digest_of_request``.
+        cookies: the ``digest_of_cookies`` of the run that answered it.
     """
     return _signer().sign(f"{request}.{cookies}").removeprefix(f"{request}.")
 
 
 def proven(proof: str, request: str) -> str | None:
-    """Return for which cookies a client's proof says that a request was answered.
+    """Return the digest of the cookies for which a proof says that a request was answered.
 
     Args:
-        proof: whatever the client has sent.
-        request: of ``digest_of_request``.
+        proof: what the client has sent.
+        request: the ``digest_of_request`` of the request.
 
     Returns:
-        What ``digest_of_cookies`` must return for the run; None for what is no proof of this
-        request, or too old.
+        What ``digest_of_cookies`` must return for the run. None if the proof is too old, or not
+        one for this request.
     """
     try:
         signed = _signer().unsign(f"{request}.{proof}", max_age=MAX_AGE_SECONDS)
@@ -123,7 +123,7 @@ def proven(proof: str, request: str) -> str | None:
 
 
 def _signer() -> TimestampSigner:
-    # By SECRET_KEY and SECRET_KEY_FALLBACKS; the salt makes it of no use for anything else.
+    # With SECRET_KEY and SECRET_KEY_FALLBACKS. With this salt, no signature serves two purposes.
     return TimestampSigner(salt=_SALT)
 
 

@@ -1,8 +1,7 @@
-"""One run of a view for a live request: the first, which is a call like any, and those after it.
+"""One run of a view for a live request, whether a first run or a rerun.
 
-Owns what such a run is besides a call: that it is watched while it reads, answered whole, and
-that its conditional headers are kept from the application. What becomes of it is the
-registry's and the subscriber's.
+It is a request task whose reads are recorded and whose response is kept whole. The application
+does not see its conditional headers.
 """
 
 import asyncio
@@ -43,7 +42,7 @@ __all__ = [
 
 logger = logging.getLogger("wsrequest.live")
 
-# A run must give the whole answer, whatever its subscriber holds already.
+# A run must give the whole response, whatever its subscriber already holds.
 _CONDITIONAL = frozenset(
     "if-none-match if-modified-since if-match if-unmodified-since if-range range".split()
 )
@@ -55,12 +54,12 @@ class _LiveSender(ResponseSender):
     _encodes = False
 
     def send(self, outcome: Outcome) -> None:
-        """Take a response and close it; never raises."""
+        """Take a response and close it. Never raises."""
         super().send(outcome)
         self._take()
 
     async def finish_async(self) -> None:
-        """Take the rest of an async body and close the response; raises only when cancelled."""
+        """Take the rest of an async body and close the response. Raises only if canceled."""
         await super().finish_async()
         if self._whole is not None:
             await asyncio.to_thread(self._take)
@@ -74,7 +73,7 @@ class _LiveSender(ResponseSender):
             self.failed(error)
 
     def _learn_cookies(self, lines: list[str], outcome: Outcome) -> None:
-        """Take the cookies that a response sets; may raise what ``failed`` is for."""
+        """Take the cookies that a response sets. May raise, which ``failed`` handles."""
         self._task.sets_cookies = True
         if self._task.discarded is None:
             super()._learn_cookies(lines, outcome)
@@ -99,11 +98,11 @@ class _LiveSender(ResponseSender):
 
 
 class LiveOwner(Owner, Protocol):
-    """The connection of a live request."""
+    """What owns the task of a live request: a dispatcher, an SSE response or a rerun."""
 
     @property
     def server(self) -> ServerContext:
-        """The process."""
+        """What the connections of the process share."""
 
     @property
     def config(self) -> ConnectionConfig:
@@ -111,26 +110,26 @@ class LiveOwner(Owner, Protocol):
 
 
 class LiveTask(RequestTask):
-    """A call with ``subscribe``, first run of a live request.
+    """One run of a live request.
 
     Args:
-        owner: its connection, or stream of events.
-        key: what the session knows it by.
+        owner: its connection, SSE response or rerun.
+        key: by which the session finds it.
         message: the request.
-        is_by_http: whether the message stands for an HTTP request, that for a stream.
+        is_by_http: whether the message stands for the HTTP request of an SSE response.
 
     Attributes:
-        live_run: the registry's; set when it goes to the lane.
-        head: of its answer, and ``result`` all of it, once it has one to the end.
-        refusal: why no run of it can be answered, as far as its answer was looked at.
-        by_session: whether it was answered for a user whom a session named.
-        sets_cookies: whether its answer does; a browser's connection is not shown them.
+        live_run: the live query manager's record of the run, made before it is submitted.
+        head: the head of its response, and ``result`` the snapshot, once the response is complete.
+        refusal: why its response cannot be live, as far as that is known.
+        by_session: whether it ran for a user that a session named.
+        sets_cookies: whether its response sets cookies. A browser's connection does not get them.
         cookies: which of them it read.
-        is_restart: whether it takes the place of a rerun that could not be sent.
-        needs_sender: its body has tokens of a CSRF secret that the visitor does not have, for what
-            a run sets is discarded. It is not to be sent.
-        discarded: what it wrote to sessions, when that is not to be kept; None when it is.
-        proof: that it was answered, for the client to take it up again.
+        is_restart: whether it replaces a rerun that could not be sent.
+        needs_sender: whether its body has tokens of a CSRF secret that the visitor lacks, because
+            what the run sets is discarded. Such a body must not be sent.
+        discarded: what it wrote to sessions, if that is dropped. Otherwise None.
+        proof: that it was answered, with which the client can resume it.
     """
 
     __slots__ = (
@@ -154,7 +153,7 @@ class LiveTask(RequestTask):
         self.refusal: Refused | None = None
         self.discarded: Discarded | None = None
         self.proof = ""
-        self._proven: str | None = None  # for which cookies it was answered before
+        self._proven: str | None = None  # the cookies for which it was answered before
         self._is_stream = False
         self._reads = ReadSet()
         self.cookies: CookieReads | None = None
@@ -166,32 +165,32 @@ class LiveTask(RequestTask):
 
     @property
     def reads(self) -> frozenset[ReadPredicate]:
-        """What it read; empty until it ran."""
+        """What it read. Empty until it ran."""
         return self._reads.result()
 
     @property
     def cookie_names(self) -> frozenset[str] | None:
-        """The cookies that count for its answer, present or not; None for all."""
+        """The cookies that count for its response, present or not. None for all."""
         if self.cookies is None:
             return frozenset()  # it did not run
         return self.cookies.counting(self.owner.config.csrf_cookie, uses_token=self._uses_token)
 
     @property
     def is_personal(self) -> bool:
-        """Whether the answer is of this connection only."""
+        """Whether the response belongs to this connection only."""
         return self._info is not None and self._info.is_personal
 
     @property
     def expires_seconds(self) -> float | None:
-        """When to run it again, whatever is written; None: never for that reason alone."""
+        """After how many seconds to run it again without any write. None for never."""
         declared = self._reads.expires_seconds
-        # A cache may have answered, which nobody sees, even where a middleware in front of it has
-        # read something: by HTTP, too, the answer is good for so long.
+        # A cache may have answered, which leaves no reads, even if a middleware before it has read
+        # something. Over HTTP, too, the response stays fresh for that long.
         fresh = fresh_seconds(self.result.headers) if self.result is not None else None
         return min((s for s in (declared, fresh) if s is not None), default=None)
 
     def run(self) -> None:
-        """Run the request; every statement is looked at."""
+        """Run the request, and record every statement."""
         self._reads.run = self.live_run
         self._reads.is_rerun = self.owner.info.is_rerun
         if self.message.rerun:
@@ -213,16 +212,16 @@ class LiveTask(RequestTask):
         self._is_stream = self._answer is not None and self._answer.unfinished is not None
 
     def _can_resume(self) -> bool:
-        """Whether the answer of a run without effects may be sent to the client."""
-        # It can send no form without what the run would set; and it has proven only what it asks,
-        # not yet that it is the visitor who was answered.
+        """Whether the response of a run without effects may be sent to the client."""
+        # A form needs what the run would set. And the proof so far names only the request, not yet
+        # the visitor that was answered.
         return not self.needs_sender and self._digest_of_cookies() == self._proven
 
     def _digest_of_request(self) -> str:
         return digest_of_request(self.message, self.owner.base, is_by_http=self._is_by_http)
 
     def _digest_of_cookies(self) -> str:
-        # What a stream reads while it is sent is not known in time.
+        # What a stream reads while it is sent comes too late.
         names = None if self._is_stream else self.cookie_names
         return digest_of_cookies(self.cookie, names, self.owner.config.csrf_cookie)
 
@@ -239,9 +238,9 @@ class LiveTask(RequestTask):
         super()._end()
 
     def receive(self, head: Response, body: bytes) -> None:
-        """The whole answer is there. In a thread, for its work grows with the body."""
+        """Take the whole response. On a thread, since the work grows with the body."""
         request, self._request = self._request, None
-        assert request is not None  # who has an answer had a request
+        assert request is not None  # a response exists, so a request did
         self.head = head
         self.by_session = bool(self.user and self.user[1])
         secret = csrf_secret(request)
@@ -251,7 +250,7 @@ class LiveTask(RequestTask):
         self.result = Snapshot(head.status, head.headers, body, shared_key, normalizer)
         query = None if self.live_run is None else self.live_run.query
         latest = None if query is None else query.latest
-        if latest is None or latest.digest != self.result.digest:  # else it will not be sent
+        if latest is None or latest.digest != self.result.digest:  # otherwise it is not sent
             self.result.prepare()
         if self.discarded is not None and normalizer.has_token(body):
             name = self.owner.config.session_cookie_name
@@ -261,9 +260,9 @@ class LiveTask(RequestTask):
             self.proof = prove(self._digest_of_request(), self._digest_of_cookies())
 
     def set_shared_key(self, head: Response) -> None:
-        """Note who else may be shown the answer; in the thread that runs the request."""
+        """Note who else may see the response. On the thread that runs the request."""
         request, live = self._request, self.owner.server.live
-        assert request is not None and live is not None  # it has a response
+        assert request is not None and live is not None  # a response exists
         varying = shared_key(head.status, head.headers, request.META)
         if varying is None or self._site is None or self.sets_cookies:
             return
@@ -276,7 +275,7 @@ class LiveTask(RequestTask):
             self._shared_key = SharedKey(self._site, message.url, message.query, share_key, varying)
 
     def prepare(self, request: WSGIRequest) -> None:
-        """Watch what the view reads of its connection."""
+        """Record what the view reads from its connection."""
         info = self.owner.info
         self._info = info.of_live(is_rerun=info.is_rerun, is_resumed=self._proven is not None)
         request.websocket = self._info  # type: ignore[attr-defined]  # ours
@@ -285,11 +284,11 @@ class LiveTask(RequestTask):
 
 
 def check_live(reads: Collection[ReadPredicate], expires_seconds: float | None) -> None:
-    """Refuse what could only be live in name.
+    """Refuse a request that would never be run again.
 
     Args:
-        reads: of its first run.
-        expires_seconds: when it is to run again, whatever is written; None for never.
+        reads: those of its first run.
+        expires_seconds: when it runs again without any write. None for never.
 
     Raises:
         Refused: ``not_live``.
@@ -303,12 +302,12 @@ def check_live(reads: Collection[ReadPredicate], expires_seconds: float | None) 
 
 
 def unconditional(message: Request) -> Request:
-    """The request without the headers that ask for less than the whole answer."""
+    """Return the request without the headers that ask for less than the whole response."""
     return without(message, _CONDITIONAL)
 
 
 def without(message: Request, names: Container[str]) -> Request:
-    """The request without the headers whose names, in lower case, are among ``names``."""
+    """Return the request without the headers whose lower-case names are in ``names``."""
     headers = {n: v for n, v in message.headers.items() if n.lower() not in names}
     if len(headers) == len(message.headers):
         return message

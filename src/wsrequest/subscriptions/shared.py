@@ -1,8 +1,8 @@
-"""The run that those share who may all be shown one public answer.
+"""The run for all subscribers of one public response.
 
-Owns what such a run bears: the URL, the host, scheme and script name as Django sees them, and what
-Vary names. Nothing else of any reader goes into it: no cookie, no token, no header, no address.
-What one reader sends can then not decide what the others are shown.
+It has their URL, the host, scheme and script name as Django sees them, and the headers that Vary
+names. It has nothing else of any reader: no cookie, token, header or address. So no reader can
+decide what the others see.
 """
 
 import logging
@@ -29,9 +29,9 @@ __all__ = [
 logger = logging.getLogger("wsrequest.live")
 
 ShareKey = Callable[[HttpRequest], Hashable]
-"""What ``WSREQUEST_LIVE_SHARE_KEY`` is."""
+"""The type of ``WSREQUEST_LIVE_SHARE_KEY``."""
 
-# What a WSGI server says of itself. The rest of an environ is some client's.
+# What a WSGI server says about itself. The rest of an environ belongs to a client.
 _SERVERS = frozenset(
     "SERVER_NAME SERVER_PROTOCOL wsgi.version wsgi.multithread wsgi.multiprocess wsgi.run_once "
     "wsgi.input wsgi.errors".split()
@@ -39,7 +39,7 @@ _SERVERS = frozenset(
 
 
 class Site(NamedTuple):
-    """Where a request went, as Django sees it: behind the headers of proxies that it trusts."""
+    """Where a request went, as Django sees it after it has read the trusted proxy headers."""
 
     scheme: str
     host: str
@@ -48,12 +48,12 @@ class Site(NamedTuple):
 
 
 class SharedKey(NamedTuple):
-    """What all readers of one public answer have in common.
+    """What all readers of one public response have in common.
 
     Attributes:
-        site: of their requests.
-        url: of their messages, and ``query`` what ``data`` adds to it.
-        told: what ``WSREQUEST_LIVE_SHARE_KEY`` says of them.
+        site: that of their requests.
+        url: that of their messages. ``query`` is what ``data`` adds to it.
+        share_key: what ``WSREQUEST_LIVE_SHARE_KEY`` returned for them.
         varying: the headers that Vary names, with their values.
     """
 
@@ -65,7 +65,7 @@ class SharedKey(NamedTuple):
 
 
 def site_of(request: HttpRequest) -> Site | None:
-    """Where a request goes that no middleware has seen yet; None for a host that is not allowed."""
+    """Return the site of a request that no middleware has seen. None if its host is not allowed."""
     try:
         host = request.get_host()
     except DisallowedHost:
@@ -74,14 +74,14 @@ def site_of(request: HttpRequest) -> Site | None:
 
 
 def evaluate_share_key(share_key: ShareKey | None, request: HttpRequest) -> Hashable:
-    """What the project's callable says of a request that its middleware has seen.
+    """Return the share key of a request that the middleware has seen.
 
     Args:
-        share_key: of the setting; None without.
-        request: as it is when its response is there.
+        share_key: the project's callable, or None.
+        request: as it is when its response exists.
 
     Raises:
-        TypeError: it returned what cannot be a key.
+        TypeError: the callable returned what cannot be a key.
         Exception: whatever the callable raises.
     """
     value = None if share_key is None else share_key(request)
@@ -90,13 +90,13 @@ def evaluate_share_key(share_key: ShareKey | None, request: HttpRequest) -> Hash
 
 
 class SharedRunContext:
-    """Where a shared run seems to be sent from: nobody's connection.
+    """The context of a shared run, which belongs to no client.
 
     Args:
-        server: of any reader.
-        config: of any reader.
-        base: of any reader; only what it says of the server is taken.
-        key: of the readers.
+        server: that of any reader.
+        config: that of any reader.
+        base: that of any reader. Only what it says about the server is used.
+        key: what the readers have in common.
     """
 
     __slots__ = ("base", "info", "server", "config")
@@ -109,7 +109,7 @@ class SharedRunContext:
         environ = {name: value for name, value in base.environ.items() if name in _SERVERS}
         site = key.site
         environ |= {
-            # As beside a Unix socket. A view that needs an address fails, and is shared by nobody.
+            # As behind a Unix socket. A view that needs an address fails, and is not shared.
             "REMOTE_ADDR": "",
             "SCRIPT_NAME": site.script_name,
             "SERVER_PORT": site.port,
@@ -118,11 +118,11 @@ class SharedRunContext:
         for name, value in key.varying:
             if value is not None:
                 environ["HTTP_" + name.upper().replace("-", "_")] = value
-        # After Vary, since this one is what Django takes for the host.
+        # After Vary, since Django takes the host from here.
         environ["HTTP_HOST"] = site.host
         self.base = Base(environ, frozenset(), None, "")
 
 
 def message_of(key: SharedKey) -> Request:
-    """The request of a shared run."""
+    """Return the request of a shared run."""
     return Request("GET", key.url, query=key.query, subscribe=True)

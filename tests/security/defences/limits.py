@@ -92,7 +92,12 @@ LIMITS = (
         (21,),
         "a connection that floods leaves others their turn",
         SRC + "connection/connection.py",
-        (("self._is_resting = self._pace.is_turn_over()", "self._pace.is_turn_over()"),),
+        (
+            (
+                "self._is_resting = self._token_bucket.is_turn_over()",
+                "self._token_bucket.is_turn_over()",
+            ),
+        ),
         (SECURITY + "test_storms.py::test_a_flood_of_messages_leaves_others_their_turn",),
     ),
     Defence(

@@ -1,4 +1,4 @@
-"""The CSRF token that an answer hands to a page which cannot read its cookie (PROTOCOL.md 6.5)."""
+"""The CSRF token in the response to a page that cannot read its cookie (PROTOCOL.md 6.5)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How calls and connections end: cancelled, too late, left by the client, closed, drained."""
+"""How requests and connections end: canceled, late, abandoned by the client, closed, drained."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Pages that are never the same bytes twice, and mean the same."""
+"""Pages whose bytes always differ, and whose meaning does not."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Whose a live answer is: by the cookies that its view reads, and by no others."""
+"""The identity of a live request: the cookies that its view reads, and no others."""
 
 import json
 import random

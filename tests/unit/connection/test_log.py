@@ -1,4 +1,4 @@
-"""What is logged of a connection, and that it stays one line each."""
+"""The log lines of a connection, which stay one line each."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The outbox: frames in order, bytes counted, one writer."""
+"""The send queue: frames in order, bytes counted, one writer."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""One live request by server-sent events: what is left of a client that goes away."""
+"""A live request over server-sent events, and what a client that leaves leaves behind."""
 
 import asyncio
 import gc

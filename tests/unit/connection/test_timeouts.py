@@ -1,4 +1,4 @@
-"""The clock of a connection, on a loop whose time the test tells."""
+"""The timeouts of a connection, on a loop whose time the test sets."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The pace of a connection, on a clock that the test tells."""
+"""The token bucket of a connection, on a clock that the test sets."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What clients leave unread counts in the process's budget, and gives way to what others need."""
+"""What clients leave unread counts in the budget of the process, and yields to what others need."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Answers that wait until the live requests that they changed have been sent."""
+"""Responses that wait until the live requests that they changed were sent."""
 
 import asyncio
 import gc

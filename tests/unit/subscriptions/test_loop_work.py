@@ -1,4 +1,4 @@
-"""What live requests leave to the event loop: little, however large their answers and cookies."""
+"""Live requests leave little work to the event loop, however large their responses and cookies."""
 
 import json
 from threading import get_ident

@@ -1,4 +1,4 @@
-"""What the proof names that a live request was answered: all that its client has chosen."""
+"""The proof of a live request covers all that its client chose."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A run that no client has sent has no effects on whom it is made as."""
+"""A run that no client sent has no effects on its identity."""
 
 import asyncio
 import json

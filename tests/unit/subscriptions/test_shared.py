@@ -1,4 +1,4 @@
-"""Public answers that readers share: what a run for all of them bears, and whom it is for."""
+"""Public responses that readers share: what their run has, and who gets it."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Live requests of a connection: what they are sent, when, as whom, and how they end."""
+"""The live requests of a connection: what they get, when, with which identity, and how they end."""
 
 import asyncio
 import json
