@@ -127,15 +127,15 @@ def make_base(
     if client:
         environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = str(client[0])
         environ["REMOTE_PORT"] = str(client[1])
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     is_handshake = scope.get("type") != "http"
     for raw_name, raw_value in scope.get("headers", ()):
         name, value = raw_name.decode("latin1").lower(), raw_value.decode("latin1")
         if is_handshake and name in per_request:
             continue
         joint = "; " if name == "cookie" else ","
-        found[name] = found[name] + joint + value if name in found else value
-    for name, value in found.items():
+        headers[name] = headers[name] + joint + value if name in headers else value
+    for name, value in headers.items():
         # In META, an underscore would look like a hyphen (CVE-2026-3902).
         if name not in _LEFT_OUT and not name.startswith("sec-websocket-") and "_" not in name:
             if name in _SCHEME_HEADERS or name == scheme_header:
@@ -143,10 +143,10 @@ def make_base(
             short = len(name) <= _SHORT_CHARACTERS
             environ[_meta_key(name) if short else _make_meta_key(name)] = value
     environ["SCRIPT_NAME"] = get_script_name(environ).rstrip("/").encode().decode("latin1")
-    _as_fetch(environ, is_browser="origin" in found)
-    origin, cookie = found.get("origin"), found.get("cookie", "")
-    is_usual = len(found) <= _USUAL_NAMES and sum(map(len, found)) <= _USUAL_CHARACTERS
-    names = _names(tuple(found)) if is_usual else frozenset(found)
+    _as_fetch(environ, is_browser="origin" in headers)
+    origin, cookie = headers.get("origin"), headers.get("cookie", "")
+    is_usual = len(headers) <= _USUAL_NAMES and sum(map(len, headers)) <= _USUAL_CHARACTERS
+    names = _names(tuple(headers)) if is_usual else frozenset(headers)
     return Base(environ, names, origin, cookie, str(scope.get("path", "/")))
 
 

@@ -71,7 +71,7 @@ def check_excluded(url: str, base: Base, excluded: ExcludedPaths) -> None:
         raise Refused("use_http", "this path is served by HTTP only")
 
 
-def check_overrides(message: Request, base: Base, vouching: Container[str]) -> None:
+def check_overrides(message: Request, base: Base, proxy_headers: Container[str]) -> None:
     """Refuse headers that this server or the handshake reserves (PROTOCOL.md 4.6).
 
     So no message can set a header that a proxy added to the handshake. A token becomes a header
@@ -80,18 +80,18 @@ def check_overrides(message: Request, base: Base, vouching: Container[str]) -> N
     Args:
         message: ``protocol`` has checked its headers.
         base: of its connection.
-        vouching: lower-case names of headers that only a trusted proxy may set.
+        proxy_headers: lower-case names of headers that only a trusted proxy may set.
 
     Raises:
         Refused: ``bad_header``.
     """
-    if message.token is not None and "authorization" in vouching:
+    if message.token is not None and "authorization" in proxy_headers:
         raise Refused(
             "bad_header", "a message cannot give a token: it would set the header Authorization"
         )
     for name in message.headers:
         lower = name.lower()
-        if lower in vouching:
+        if lower in proxy_headers:
             raise Refused("bad_header", f"header {name} cannot be set by a message")
         if lower in base.header_names and lower not in _REPLACEABLE:
             raise Refused(
@@ -99,7 +99,7 @@ def check_overrides(message: Request, base: Base, vouching: Container[str]) -> N
             )
 
 
-def takes_referrer(base: Base, vouching: Container[str]) -> bool:
+def takes_referrer(base: Base, proxy_headers: Container[str]) -> bool:
     """Whether messages of a connection may name their referrer (PROTOCOL.md 3.1).
 
     Only a browser's handshake names the page that it comes from. A Referer that came with it is
@@ -107,14 +107,16 @@ def takes_referrer(base: Base, vouching: Container[str]) -> bool:
 
     Args:
         base: of the connection.
-        vouching: lower-case names of headers that only a trusted proxy may set.
+        proxy_headers: lower-case names of headers that only a trusted proxy may set.
     """
     return (
-        base.origin is not None and "referer" not in base.header_names and "referer" not in vouching
+        base.origin is not None
+        and "referer" not in base.header_names
+        and "referer" not in proxy_headers
     )
 
 
-def check_referrer(referrer: str, base: Base, vouching: Container[str]) -> None:
+def check_referrer(referrer: str, base: Base, proxy_headers: Container[str]) -> None:
     """Refuse a referrer that is not a page of the handshake's own Origin (PROTOCOL.md 4.1).
 
     With ``fetch``, too, a page can name any page of its own origin, and none of another origin.
@@ -122,12 +124,12 @@ def check_referrer(referrer: str, base: Base, vouching: Container[str]) -> None:
     Args:
         referrer: of the message. ``protocol`` has checked its shape.
         base: of its connection.
-        vouching: lower-case names of headers that only a trusted proxy may set.
+        proxy_headers: lower-case names of headers that only a trusted proxy may set.
 
     Raises:
         Refused: ``bad_header``.
     """
-    if not takes_referrer(base, vouching):
+    if not takes_referrer(base, proxy_headers):
         raise Refused("bad_header", "a message of this connection cannot name its referrer")
     if not referrer.startswith(f"{base.origin}/"):
         raise Refused(

@@ -182,7 +182,7 @@ class AdmissionController:
     def __init__(self, drain: Drain) -> None:
         self._drain = drain
         self._by_place: Counter[str] = Counter()
-        self._arrivals = HandshakeRateLimiter()
+        self._rate_limiter = HandshakeRateLimiter()
 
     def check(
         self,
@@ -246,7 +246,7 @@ class AdmissionController:
         """
         self._by_place[place] += 1
         try:
-            await self._arrivals.wait(place, per_second, per_second_of_one)
+            await self._rate_limiter.wait(place, per_second, per_second_of_one)
             self._check_draining()  # again, because it may have waited
         except BaseException:
             self.leave(place)
@@ -260,11 +260,11 @@ class AdmissionController:
 
     def refused_after_all(self) -> None:
         """Return a handshake's part of the common rate, because the project refused it."""
-        self._arrivals.give_back()
+        self._rate_limiter.give_back()
 
     def release(self) -> None:
         """Let all waiting handshakes continue at once, to be refused because of the drain."""
-        self._arrivals.release()
+        self._rate_limiter.release()
 
     def _check_draining(self) -> None:
         if self._drain.is_draining:

@@ -54,7 +54,7 @@ LIMITS = (
         (33, 34),
         "an unusual set of header names is not cached",
         SRC + "request/environ.py",
-        (("_names(tuple(found)) if is_usual else frozenset(found)", "_names(tuple(found))"),),
+        (("_names(tuple(headers)) if is_usual else frozenset(headers)", "_names(tuple(headers))"),),
         (UNIT + "request/test_environ.py::test_names_that_strangers_choose_are_not_remembered",),
     ),
     Defence(

@@ -255,7 +255,7 @@ MESSAGES = (
         (30,),
         "a header that the project forbids is refused",
         SRC + "request/exclusions.py",
-        (("        if lower in vouching:\n", "        if False:\n"),),
+        (("        if lower in proxy_headers:\n", "        if False:\n"),),
         (
             UNIT + "request/test_requests.py::test_a_header_that_the_project_keeps_cannot_be_set",
             ACCEPTANCE
@@ -266,7 +266,7 @@ MESSAGES = (
         (30,),
         "a token is refused if the project forbids Authorization",
         SRC + "request/exclusions.py",
-        (('if message.token is not None and "authorization" in vouching:', "if False:"),),
+        (('if message.token is not None and "authorization" in proxy_headers:', "if False:"),),
         (
             UNIT + "request/test_requests.py::test_a_token_is_a_header_that_the_project_keeps",
             UNIT + "connection/test_connection.py::test_a_token_can_be_the_projects_own_to_set",
@@ -346,7 +346,7 @@ MESSAGES = (
         (7, 30),
         "a message names no referrer without a browser's Origin, or if a proxy sets it",
         SRC + "request/exclusions.py",
-        (("    if not takes_referrer(base, vouching):\n", "    if False:\n"),),
+        (("    if not takes_referrer(base, proxy_headers):\n", "    if False:\n"),),
         (
             UNIT + "request/test_requests.py"
             "::test_a_referrer_of_another_origin_or_of_a_proxy_is_refused",

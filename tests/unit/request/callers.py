@@ -1,4 +1,4 @@
-"""Who has a request run, in tests of the handler."""
+"""Callers that have requests run, for tests of the handler."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

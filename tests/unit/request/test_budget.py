@@ -1,4 +1,4 @@
-"""What live requests hold: counted once, by address and in all, as long as they live."""
+"""The bytes that live requests hold: counted once, per address and in all, until they end."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""What a run saves to sessions, only that run sees, whichever engine stores them."""
+"""Only a run itself sees what it saves to sessions, with every session engine."""
 
 from collections.abc import Callable
 from contextvars import copy_context

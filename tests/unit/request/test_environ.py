@@ -1,4 +1,4 @@
-"""The base environ: scopes of all the servers, translated as WSGI servers translate requests."""
+"""The base environ: the scopes of all servers, translated as WSGI servers translate requests."""
 
 import gc
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Paths that no message reaches, and headers that are meant for a proxy."""
+"""Paths that no message reaches."""
 
 import pytest
 

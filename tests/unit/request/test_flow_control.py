@@ -1,4 +1,4 @@
-"""Flow: how many bytes of one answer may go, in a thread and in a coroutine."""
+"""The flow controller: how many bytes of a response may be sent, in a thread and a coroutine."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The handler: signals, exceptions, middleware and async views, as a WSGI server has them."""
+"""The handler: signals, exceptions, middleware and async views, as under a WSGI server."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""Middleware of the RemoteUserMiddleware kind: over the socket it names whom it names by ASGI."""
+"""Middleware like RemoteUserMiddleware finds the same user over the socket as over ASGI."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Requests: what Django sees of a message is what it would see of the same call by HTTP."""
+"""Requests: for Django, a message looks like the same request over HTTP."""
 
 import io
 import json
@@ -483,7 +483,7 @@ def test_a_page_may_name_any_page_of_its_origin(referrer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("referrer", "origin", "headers", "vouching"),
+    ("referrer", "origin", "headers", "proxy_headers"),
     [
         ("http://other/", ORIGIN, (), ()),
         (f"{ORIGIN}.example.com/", ORIGIN, (), ()),
@@ -499,13 +499,15 @@ def test_a_referrer_of_another_origin_or_of_a_proxy_is_refused(
     referrer: str,
     origin: str | None,
     headers: tuple[tuple[bytes, bytes], ...],
-    vouching: tuple[str, ...],
+    proxy_headers: tuple[str, ...],
 ) -> None:
     made = base(*headers, origin=origin)
     with pytest.raises(Refused) as refused:
-        check_referrer(referrer, made, vouching)
+        check_referrer(referrer, made, proxy_headers)
     assert refused.value.code == "bad_header"
-    assert takes_referrer(made, vouching) is (origin is not None and not headers and not vouching)
+    assert takes_referrer(made, proxy_headers) is (
+        origin is not None and not headers and not proxy_headers
+    )
 
 
 def test_a_browser_accepts_everything_as_its_fetch_does() -> None:

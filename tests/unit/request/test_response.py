@@ -1,4 +1,4 @@
-"""Responses: which headers, which body, in which pieces."""
+"""Responses: their headers, and their bodies in pieces."""
 
 import asyncio
 import io

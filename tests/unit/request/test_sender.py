@@ -1,4 +1,4 @@
-"""Answers: whole, in parts as credit allows, or gathered."""
+"""Responses are sent whole, in parts as credit allows, or gathered."""
 
 import threading
 from functools import partial

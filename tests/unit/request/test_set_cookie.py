@@ -1,4 +1,4 @@
-"""One Set-Cookie line, read as a browser reads it (RFC 6265 5.2)."""
+"""One Set-Cookie line, parsed as a browser parses it (RFC 6265 5.2)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is left of a call that was answered: nothing, and Python's collector need not look."""
+"""An answered request leaves nothing behind, not even for Python's garbage collector."""
 
 import gc
 import logging

@@ -1,4 +1,4 @@
-"""Bodies in parts: in memory, from a size on in a file."""
+"""Bodies in parts, in memory and from a certain size on in a file."""
 
 from pathlib import Path
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""The open sockets of the process: found from any thread, whatever opens and closes meanwhile."""
+"""The open sockets of the process, found from any thread while others open and close."""
 
 import sys
 import threading

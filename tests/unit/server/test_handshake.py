@@ -1,4 +1,4 @@
-"""The handshake's check: whose page may open a WebSocket here."""
+"""The check of a handshake: which pages may open a WebSocket here."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Handshakes at the door: how many at once, in which order, and who is sent away."""
+"""The handshake rate limiter: how many at once, in which order, and which are refused."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is logged of refused handshakes: one line for the first of an address, then a sum."""
+"""The log of refused handshakes: one line for the first of an address, then a summary."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Tickets: cookies set over a socket become the browser's once, and only its own."""
+"""Tickets: the right browser, and only that one, gets the cookies of a socket, once."""
 
 import gc
 import random

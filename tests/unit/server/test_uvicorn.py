@@ -1,4 +1,4 @@
-"""The short way between uvicorn's socket and a connection, with a real uvicorn and real clients."""
+"""The fast path between uvicorn's socket and a connection, with real servers and clients."""
 
 import asyncio
 import random

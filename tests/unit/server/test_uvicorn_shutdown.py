@@ -1,4 +1,4 @@
-"""A uvicorn that ends without a signal: drained first, and then closed as it would have been."""
+"""A uvicorn that ends without a signal drains first, and then closes as usual."""
 
 import asyncio
 import gc

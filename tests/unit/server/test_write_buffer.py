@@ -1,4 +1,4 @@
-"""What uvicorn holds of a client that does not read: counted, and freed, on each way to it."""
+"""What uvicorn buffers for a client that does not read is counted, and freed."""
 
 import asyncio
 import random
