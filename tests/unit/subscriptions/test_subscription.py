@@ -770,9 +770,12 @@ async def test_a_logout_while_it_is_first_answered_leaves_nothing_of_the_user() 
         peer.say(id=3, method="POST", url="/become_nobody/x/")
         await peer.last(3)
         await peer.first(1)
-        await quiet(peer)
-        last = peer.of(1)[-1]
-        assert isinstance(last, Refusal) or json.loads(last.body)["user"] is None
+
+        def is_nobodys() -> bool:
+            last = peer.of(1)[-1]
+            return isinstance(last, Refusal) or json.loads(last.body)["user"] is None
+
+        await peer.becomes(is_nobodys)
 
 
 # Slow readers.
