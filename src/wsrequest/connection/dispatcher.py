@@ -54,9 +54,9 @@ class DispatcherHost(Host, Protocol):
 class Dispatcher:
     """Turns the frames of one client into tasks, and their responses into frames.
 
-    Used on the event loop only, except ``browser_cookies`` and ``news_of``. A task runs, waits for
-    room, or waits for the rest of its body. A task that was dropped while a thread runs it still
-    counts as running. Otherwise a client could get around the limit by canceling.
+    Used on the event loop only, except ``browser_cookies`` and ``changed_cookie_lines``. A task
+    runs, waits for room, or waits for the rest of its body. A task that was dropped while a thread
+    runs it still counts as running. Otherwise a client could get around the limit by canceling.
 
     Args:
         host: the connection.
@@ -265,9 +265,9 @@ class Dispatcher:
         """The cookies that the browser probably has. May be read on any thread."""
         return self._identity.browser_cookies
 
-    def news_of(self, task: RequestTask) -> list[str]:
+    def changed_cookie_lines(self, task: RequestTask) -> list[str]:
         """Return the Set-Cookie lines that the browser lacks. May be called on any thread."""
-        return self._identity.news_of(task)
+        return self._identity.changed_cookie_lines(task)
 
     def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
         """Send a frame of a response that has more."""

@@ -103,9 +103,9 @@ class ConnectionIdentity:
         """The session that the cookies of the connection name."""
         return self.cookies.get(self._host.config.session_cookie_name)
 
-    def news_of(self, task: RequestTask) -> list[str]:
+    def changed_cookie_lines(self, task: RequestTask) -> list[str]:
         """Return the lines of a response's Set-Cookie that a browser lacks. For any thread."""
-        return self.cookies.news(task.set_cookies or (), split_url(task.message.url)[0])
+        return self.cookies.changed_lines(task.set_cookies or (), split_url(task.message.url)[0])
 
     def learn(self, task: RequestTask) -> bool:
         """Take over the cookies and the user of a response, from its first frame on.

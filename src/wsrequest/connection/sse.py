@@ -194,7 +194,7 @@ class SSEResponse:
     def browser_cookies(self) -> None:
         """None, since it issues no tickets."""
 
-    def news_of(self, task: RequestTask) -> list[str]:
+    def changed_cookie_lines(self, task: RequestTask) -> list[str]:
         """Return nothing, since the response itself sets the cookies."""
         return []
 

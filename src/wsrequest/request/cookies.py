@@ -9,7 +9,7 @@ from http.cookies import _unquote  # as Django's parse_cookie does
 from time import time
 from typing import NamedTuple
 
-from wsrequest.request.set_cookie import Cookie, Key, is_news, parse_set_cookie
+from wsrequest.request.set_cookie import Cookie, Key, is_change, parse_set_cookie
 
 __all__ = ["CookieJar", "cookie_pairs", "path_matches"]
 
@@ -82,7 +82,7 @@ class CookieJar:
         now = time()
         return min((end for end in ends if end > now), default=None)
 
-    def news(self, lines: Iterable[str], path: str) -> list[str]:
+    def changed_lines(self, lines: Iterable[str], path: str) -> list[str]:
         """Return the lines that would change what the browser stores, each with its path.
 
         Args:
@@ -110,7 +110,7 @@ class CookieJar:
         """Return what is stored and what is gone after these lines, and the lines that are new."""
         now = time()
         stored = {k: held for k, held in self._all().items() if not held.cookie.has_ended(now)}
-        gone, news = self._gone, []
+        gone, changed = self._gone, []
         room = _MAX_BYTES - sum(map(_size, stored.values()))
         for line in lines:
             cookie = parse_set_cookie(line, path, now)
@@ -126,14 +126,14 @@ class CookieJar:
                 if held is not None:
                     room += _size(stored.pop(key))
                 if held is not None or is_unseen:
-                    news.append(cookie.line)
+                    changed.append(cookie.line)
                 if len(gone) < _MAX_COOKIES:
                     gone |= {hash(key)}
                 continue
             gone -= {hash(key)}
             shown = None if held is None else held.shown
-            if is_new := is_news(shown, cookie):
-                news.append(cookie.line)
+            if is_new := is_change(shown, cookie):
+                changed.append(cookie.line)
             # It keeps its place: a replaced cookie keeps its creation time (5.3, step 11).
             kept = cookie._replace(line="")
             new = _Held(kept, kept if is_new else shown)
@@ -141,7 +141,7 @@ class CookieJar:
             if needed <= max(room, 0) and (held is not None or len(stored) < _MAX_COOKIES):
                 stored[key] = new
                 room -= needed
-        return stored, gone, news
+        return stored, gone, changed
 
     def _all(self) -> "_Cookies":
         plain = self._plain  # read before the cookies, because update() replaces it after them

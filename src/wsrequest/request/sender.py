@@ -87,12 +87,12 @@ class ResponseSender:
     def _set_cookies(self, lines: list[str]) -> None:
         task, owner = self._task, self._task.owner
         task.set_cookies = lines
-        if owner.base.origin is not None and (news := owner.news_of(task)):
+        if owner.base.origin is not None and (changed := owner.changed_cookie_lines(task)):
             self._ticket = ""  # the cookies cannot reach the browser (PROTOCOL.md 6.4)
             if owner.base.browser:
                 tickets = owner.server.tickets()
                 self._ticket = tickets.issue(
-                    news, owner.base.origin, owner.base.browser, owner.browser_cookies
+                    changed, owner.base.origin, owner.base.browser, owner.browser_cookies
                 )
 
     def send(self, outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
-__all__ = ["Cookie", "Key", "anywhere", "default_path", "is_news", "parse_set_cookie"]
+__all__ = ["Cookie", "Key", "anywhere", "default_path", "is_change", "parse_set_cookie"]
 
 RENEWAL_SHARE = 0.1
 """If only the expiry of a cookie moves, it is passed on after moving by this share of its age."""
@@ -120,7 +120,7 @@ def anywhere(line: str, url_path: str) -> str:
     return line if cookie is None else cookie.line
 
 
-def is_news(shown: Cookie | None, cookie: Cookie) -> bool:
+def is_change(shown: Cookie | None, cookie: Cookie) -> bool:
     """Whether a cookie changes what a browser stores, given the one that it last received.
 
     A sliding session sets its cookie with every response, and each time only its expiry moves.

@@ -106,7 +106,7 @@ class Owner(Protocol):
     def browser_cookies(self) -> BrowserCookies | None:
         """What its browser is believed to hold. None if no browser redeems its tickets."""
 
-    def news_of(self, task: "RequestTask") -> list[str]:
+    def changed_cookie_lines(self, task: "RequestTask") -> list[str]:
         """Return the Set-Cookie lines that its browser does not have. Any thread may call this."""
 
     def part_ready(self, task: "RequestTask", frame: Frame, body_bytes: int) -> None:

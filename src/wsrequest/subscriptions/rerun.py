@@ -96,7 +96,7 @@ class Rerun:
     def browser_cookies(self) -> None:
         """None, since a rerun issues no tickets."""
 
-    def news_of(self, task: RequestTask) -> list[str]:
+    def changed_cookie_lines(self, task: RequestTask) -> list[str]:
         """Return nothing, since no client takes the cookies that a rerun sets."""
         return []
 

@@ -337,7 +337,7 @@ SET = {"max_age": 14 * 24 * HOURS, "httponly": True, "samesite": "Lax"}
 
 
 @pytest.mark.parametrize(
-    ("change", "is_news"),
+    ("change", "is_change"),
     [
         pytest.param({}, False, id="the-same"),
         pytest.param({"value": "other"}, True, id="value"),
@@ -353,22 +353,22 @@ SET = {"max_age": 14 * 24 * HOURS, "httponly": True, "samesite": "Lax"}
     ],
 )
 def test_a_cookie_is_news_when_a_browser_would_store_something_else(
-    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], is_news: bool
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], is_change: bool
 ) -> None:
     jar, _ = browser_jar(monkeypatch)
     jar.update(setting("a", "1", **SET), "/")
     line = setting("a", change.pop("value", "1"), **{**SET, **change})
-    assert jar.news(line, "/") == (line if is_news else [])
+    assert jar.changed_lines(line, "/") == (line if is_change else [])
     jar.update(line, "/")
-    assert jar.news(line, "/") == []
+    assert jar.changed_lines(line, "/") == []
 
 
 def test_a_cookie_of_the_handshake_is_news_once_for_its_attributes_are_not_known() -> None:
     jar = CookieJar("csrftoken=abc")
     renewed = setting("csrftoken", "abc", max_age=HOURS)
-    assert jar.news(renewed, "/") == renewed
+    assert jar.changed_lines(renewed, "/") == renewed
     assert not jar.update(renewed, "/")
-    assert jar.news(renewed, "/") == []
+    assert jar.changed_lines(renewed, "/") == []
 
 
 def test_a_fixed_end_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +376,7 @@ def test_a_fixed_end_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
     line = [f"a=1; Path=/; expires={http_date(now[0] + HOURS)}"]
     jar.update(line, "/")
     now[0] += HOURS - 60
-    assert jar.news(line, "/") == []
+    assert jar.changed_lines(line, "/") == []
 
 
 def test_a_sliding_cookie_is_renewed_when_a_tenth_of_its_age_is_over(
@@ -386,7 +386,7 @@ def test_a_sliding_cookie_is_renewed_when_a_tenth_of_its_age_is_over(
     told = []
     for _ in range(100):  # a call a minute for 100 minutes
         line = setting("a", "1", max_age=HOURS)
-        told += jar.news(line, "/")
+        told += jar.changed_lines(line, "/")
         jar.update(line, "/")
         assert jar.header("/") == "a=1"
         now[0] += 60
@@ -400,7 +400,7 @@ def test_a_browser_never_loses_a_sliding_cookie_that_the_connection_has(
     ends = 0.0
     for n in range(20):
         line = setting("a", "1", max_age=10)
-        if jar.news(line, "/"):
+        if jar.changed_lines(line, "/"):
             ends = now[0] + 10
         jar.update(line, "/")
         now[0] += 2
@@ -412,32 +412,32 @@ def test_one_that_ended_in_the_browser_meanwhile_is_news(monkeypatch: pytest.Mon
     jar.update(setting("a", "1", max_age=10), "/")
     now[0] += 11
     line = setting("a", "1", max_age=10)
-    assert jar.news(line, "/") == line
+    assert jar.changed_lines(line, "/") == line
 
 
 def test_deleting_is_news_where_there_is_something_to_delete() -> None:
     jar = CookieJar("a=1", "/ws/")
-    assert jar.news(deleting("a"), "/") == deleting("a")
-    assert jar.news(deleting("b"), "/") == []
+    assert jar.changed_lines(deleting("a"), "/") == deleting("a")
+    assert jar.changed_lines(deleting("b"), "/") == []
     # Of another path the browser would not have sent it to the socket.
     unseen = deleting("b", path="/app/")
-    assert jar.news(unseen, "/") == unseen
+    assert jar.changed_lines(unseen, "/") == unseen
     jar.update(unseen, "/")
-    assert jar.news(unseen, "/") == []
+    assert jar.changed_lines(unseen, "/") == []
     jar.update(setting("b", path="/app/"), "/")
-    assert jar.news(unseen, "/") == unseen
+    assert jar.changed_lines(unseen, "/") == unseen
 
 
 def test_each_line_of_a_response_is_seen_behind_those_before_it() -> None:
     jar = CookieJar("")
     lines = ["a=1; Path=/", "a=2; Path=/", "a=2; Path=/", "no cookie", "=v"]
-    assert jar.news(lines, "/") == lines[:2]
+    assert jar.changed_lines(lines, "/") == lines[:2]
 
 
 def test_news_names_the_path_that_a_line_leaves_open() -> None:
     """The browser gets the line from the path of the socket, which has another directory."""
     jar = CookieJar("")
-    assert jar.news(["a=1; HttpOnly"], "/app/x") == ["a=1; HttpOnly; Path=/app"]
+    assert jar.changed_lines(["a=1; HttpOnly"], "/app/x") == ["a=1; HttpOnly; Path=/app"]
 
 
 def test_the_next_end_is_that_of_the_cookie_that_ends_first(
