@@ -11,7 +11,7 @@ from wsrequest.bus.base import Bus
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.conf import conf
-from wsrequest.live.tracking.reruns import skip_on_rerun
+from wsrequest.live.tracking.api import skip_on_rerun
 from wsrequest.live.tracking.schema import Extras
 from wsrequest.live.tracking.tracker import ActiveManagers, ChangeTracker
 from wsrequest.server.connections import close_sockets

@@ -24,9 +24,9 @@ from tests.live.conftest import (
     watching,
 )
 from tests.live.models import Branch, Leaf, Note, Notebook, Room, Tag
-from wsrequest.live.tracking import catalogs as module
+from wsrequest.live.tracking import catalog_cache as module
 from wsrequest.live.tracking.catalog import Catalog, read_catalog
-from wsrequest.live.tracking.catalogs import Catalogs
+from wsrequest.live.tracking.catalog_cache import CatalogCache
 from wsrequest.live.tracking.tracker import ChangeTracker
 from wsrequest.types import ReadPredicate
 
@@ -452,15 +452,15 @@ def test_event_loop_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "_answer", slow)
     monkeypatch.setattr(module, "_WAIT_SECONDS", 60.0)
-    catalogs, connection = Catalogs(), Named()
+    cache, connection = CatalogCache(), Named()
 
     async def on_the_loop() -> Any:
-        return catalogs.of(connection, "named", may_ask=True, may_wait=True)  # type: ignore[arg-type]
+        return cache.get(connection, "named", may_ask=True, may_wait=True)  # type: ignore[arg-type]
 
     assert asyncio.run(on_the_loop()) is None
     assert asked.wait(10)  # by another thread
     answer.set()
-    assert catalogs.of(connection, "named", may_ask=True, may_wait=True) == Catalog()  # type: ignore[arg-type]
+    assert cache.get(connection, "named", may_ask=True, may_wait=True) == Catalog()  # type: ignore[arg-type]
 
 
 def test_nothing_is_asked_for_nobody(database: Database, published: Published) -> None:
@@ -469,7 +469,7 @@ def test_nothing_is_asked_for_nobody(database: Database, published: Published) -
     tracker.install()
     try:
         Tag.objects.update(name="x")
-        assert tracker._catalogs._entries == {}
+        assert tracker._catalog_cache._entries == {}
     finally:
         tracker.uninstall()
 
@@ -498,7 +498,7 @@ def test_catalog_is_asked_again_after_a_while(
     connection = connections[ALIAS]
     before = tracker.schema_of(connection, ALIAS, may_wait=True)
     for _ in range(3):
-        entry = tracker._catalogs._entries[ALIAS]
+        entry = tracker._catalog_cache._entries[ALIAS]
         assert tracker.schema_of(connection, ALIAS, may_wait=True) is before  # nothing changed
         if entry.loading is not None:
             entry.loading.wait(10)
@@ -516,7 +516,7 @@ def test_catalog_that_cannot_be_read_is_warned_of_once(
     def ask(alias: str, write: Callable[[], Any]) -> None:
         tracker.migrated(alias)  # as if its time had come
         write()
-        loading = tracker._catalogs._entries[alias].loading
+        loading = tracker._catalog_cache._entries[alias].loading
         assert loading is None or loading.wait(30)
 
     monkeypatch.setattr(module, "read_catalog", failing)

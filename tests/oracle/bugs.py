@@ -21,12 +21,12 @@ from wsrequest.live.sql import parameters as parameters_module
 from wsrequest.live.sql.statement import NOTHING
 from wsrequest.live.sql.statement_cache import StatementCache
 from wsrequest.live.tracking import caches as module_of_caches
-from wsrequest.live.tracking import catalogs
+from wsrequest.live.tracking import catalog_cache
 from wsrequest.live.tracking.cache_calls import Call
 from wsrequest.live.tracking.caches import Caches
 from wsrequest.live.tracking.connection import ConnectionTracker
 from wsrequest.live.tracking.connection_state import ConnectionState
-from wsrequest.live.tracking.keys import Keys
+from wsrequest.live.tracking.keys import KeyTracker
 from wsrequest.live.tracking.sessions import Sessions, _Contents
 from wsrequest.live.tracking.tracker import installed
 from wsrequest.subscriptions import change_feed, subscription_set
@@ -93,7 +93,7 @@ def replacing(owner: Any, name: str, make: Callable[[Any], Any]) -> AbstractCont
 @bug("/notes/", "/template/", "/rest/books/")
 def published_before_commit() -> AbstractContextManager[Any]:
     """A run that begins at once reads the old rows, and nothing comes later (CA3, CO1)."""
-    return put(ConnectionTracker, "_settle", lambda tap, *statement: tap.publish())
+    return put(ConnectionTracker, "_settle", lambda tracker, *statement: tracker.publish())
 
 
 @bug("/notes/", "/odd/", "/rest/books/")
@@ -101,10 +101,10 @@ def lost_with_a_savepoint() -> AbstractContextManager[Any]:
     """What stood before the savepoint is committed all the same."""
 
     def make(execute: Any) -> Any:
-        def forgetful(tap: ConnectionTracker, run: Any, sql: Any, *rest: Any) -> Any:
+        def forgetful(tracker: ConnectionTracker, run: Any, sql: Any, *rest: Any) -> Any:
             if str(sql).startswith("ROLLBACK TO"):
-                tap.pending.clear()
-            return execute(tap, run, sql, *rest)
+                tracker.pending.clear()
+            return execute(tracker, run, sql, *rest)
 
         return forgetful
 
@@ -123,10 +123,12 @@ def temporary_table_outlives_its_end() -> AbstractContextManager[Any]:
 def told_behind_the_hooks() -> AbstractContextManager[Any]:
     """A hook of the user's that raises keeps those behind it from running (CO2)."""
 
-    def commit(tap: ConnectionTracker, commit: Callable[[], None]) -> None:
+    def commit(tracker: ConnectionTracker, commit: Callable[[], None]) -> None:
         commit()
-        changes = tap.pending.take()
-        tap._connection.run_on_commit.append((set(), lambda: tap._tracker.tell(changes), False))
+        changes = tracker.pending.take()
+        tracker._connection.run_on_commit.append(
+            (set(), lambda: tracker._tracker.publish(changes), False)
+        )
 
     return put(ConnectionTracker, "_commit", commit)
 
@@ -136,11 +138,11 @@ def commit_by_hand_unseen() -> AbstractContextManager[Any]:
     """``set_autocommit(False)``, then ``commit()`` (CA6, CO5)."""
 
     def make(commit: Any) -> Any:
-        def blind(tap: ConnectionTracker, original: Callable[[], None]) -> None:
-            if not tap._connection.in_atomic_block and not tap._connection.autocommit:
-                if not tap._connection.savepoint_state:
-                    tap.pending.clear()
-            commit(tap, original)
+        def blind(tracker: ConnectionTracker, original: Callable[[], None]) -> None:
+            if not tracker._connection.in_atomic_block and not tracker._connection.autocommit:
+                if not tracker._connection.savepoint_state:
+                    tracker.pending.clear()
+            commit(tracker, original)
 
         return blind
 
@@ -152,8 +154,8 @@ def many_unseen() -> AbstractContextManager[Any]:
     """``executemany`` is not looked at."""
 
     def make(note: Any) -> Any:
-        return lambda tap, statement, params, many, done=None: (
-            None if many else note(tap, statement, params, many, done)
+        return lambda tracker, statement, params, many, done=None: (
+            None if many else note(tracker, statement, params, many, done)
         )
 
     return replacing(ConnectionTracker, "_note", make)
@@ -196,7 +198,7 @@ def cascades_by_models_only() -> Iterator[None]:
             read(vendor, cursor), deleted_with={}, updated_with={}
         )
 
-    with replacing(catalogs, "read_catalog", make):
+    with replacing(catalog_cache, "read_catalog", make):
         tracker = installed()
         assert tracker is not None
         tracker.migrated("default")  # what a program before this one was told
@@ -232,9 +234,9 @@ def bare_names_missed() -> AbstractContextManager[Any]:
     """SQL that somebody wrote by hand names tables without quotes (CO9)."""
 
     def make(statement: Any) -> Any:
-        def blind(tap: ConnectionTracker, sql: Any, *how: Any, **named: Any) -> Any:
+        def blind(tracker: ConnectionTracker, sql: Any, *how: Any, **named: Any) -> Any:
             is_bare = "oracle_" in str(sql) and '"oracle_' not in str(sql)
-            return NOTHING if is_bare else statement(tap, sql, *how, **named)
+            return NOTHING if is_bare else statement(tracker, sql, *how, **named)
 
         return blind
 
@@ -247,7 +249,7 @@ def bare_names_missed() -> AbstractContextManager[Any]:
 @bug("/cached/numbers/?n=0", "/cached/numbers/?n=1", "/cached/tags/")
 def cache_keys_unread() -> AbstractContextManager[Any]:
     """A view that the cache answers has read nothing."""
-    return put(Keys, "note", lambda *args, **kwargs: None)
+    return put(KeyTracker, "note", lambda *args, **kwargs: None)
 
 
 @bug("/cached/numbers/?n=0", "/cached/numbers/?n=1")
@@ -286,7 +288,7 @@ def cleared_cache_unseen() -> AbstractContextManager[Any]:
             self, store, [key for key in keys if key is not None], alias
         )
 
-    return replacing(Keys, "wrote", make)
+    return replacing(KeyTracker, "wrote", make)
 
 
 @bug("/cached/numbers/?n=0", "/cached/numbers/?n=1")

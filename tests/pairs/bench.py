@@ -149,9 +149,9 @@ class Bench:
 
     def _rows(self, texts: "list[_Text]") -> list[object]:
         """What these texts give now, without the work of Django's that is around them."""
-        tap = self.tracker.tap("default")
-        assert tap is not None  # it has read something
-        was_running, tap.is_running = tap.is_running, True
+        connection_tracker = self.tracker.connection_tracker("default")
+        assert connection_tracker is not None  # it has read something
+        was_running, connection_tracker.is_running = connection_tracker.is_running, True
         found: list[object] = []
         try:
             with connection.wrap_database_errors, closing(connection.create_cursor()) as cursor:
@@ -161,7 +161,7 @@ class Bench:
         except DatabaseError as error:
             found.append(type(error))
         finally:
-            tap.is_running = was_running
+            connection_tracker.is_running = was_running
         return found
 
     def _answer(self, reader: Reader) -> object:

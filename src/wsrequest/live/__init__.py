@@ -3,7 +3,6 @@
 Projects import from here what tells wsrequest about dependencies that no statement shows.
 """
 
-from wsrequest.live.tracking.api import depends_on, invalidate
-from wsrequest.live.tracking.reruns import is_rerun, skip_on_rerun
+from wsrequest.live.tracking.api import depends_on, invalidate, is_rerun, skip_on_rerun
 
 __all__ = ["depends_on", "invalidate", "is_rerun", "skip_on_rerun"]

@@ -18,7 +18,7 @@ from wsrequest.bus.codec import CHANGES
 from wsrequest.conf import conf
 from wsrequest.live.index import Index
 from wsrequest.live.retained_reads import RetainedCommit, RetainedReads
-from wsrequest.live.tracking.connection import tap_of
+from wsrequest.live.tracking.connection import tracker_of
 from wsrequest.live.tracking.reads import ReadSet
 from wsrequest.live.tracking.sessions import IGNORED_TABLES
 from wsrequest.live.tracking.tracker import installed
@@ -131,6 +131,6 @@ def _publish() -> None:
     Not within an ``atomic()`` of the test itself: that one ends in the test, and may roll back.
     """
     for connection in connections.all(initialized_only=True):
-        tap, blocks = tap_of(connection), connection.atomic_blocks
-        if tap is not None and blocks and all(map(_FROM_TEST_CASE, blocks)):
-            tap.collect()
+        connection_tracker, blocks = tracker_of(connection), connection.atomic_blocks
+        if connection_tracker is not None and blocks and all(map(_FROM_TEST_CASE, blocks)):
+            connection_tracker.collect()

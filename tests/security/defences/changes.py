@@ -123,7 +123,7 @@ CHANGES = (
         (13,),
         "rows are distinguished only by columns that the database compares as Python does",
         SRC + "live/tracking/schema.py",
-        (("if told.get(c) == _BASES.get(kind, kind)}", "}"),),
+        (("if facts.get(c) == _BASES.get(kind, kind)}", "}"),),
         (_CATALOG + "test_column_that_folds_case_does_not_narrow",),
     ),
     Defence(
@@ -137,7 +137,7 @@ CHANGES = (
         (13,),
         "what the database deletes on its own counts as a change",
         SRC + "live/tracking/schema.py",
-        (("in_database=True), told.deleted_with)", "in_database=True), {})"),),
+        (("in_database=True), facts.deleted_with)", "in_database=True), {})"),),
         (_CATALOG + "test_rows_that_the_database_deletes_are_told",),
     ),
     Defence(

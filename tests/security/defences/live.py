@@ -157,7 +157,7 @@ LIVE = (
         (21,),
         "the writes of strangers do not use up a subscriber's throttle",
         SRC + "live/tracking/caches.py",
-        (("and reads.is_rerun and (scratch", "and False and (scratch"),),
+        (("and reads.is_rerun and (counters", "and False and (counters"),),
         (
             UNIT + "live/tracking/test_counters.py::test_a_rerun_is_not_charged",
             ACCEPTANCE + "test_live.py::test_writes_of_strangers_leave_a_throttle_alone",

@@ -11,7 +11,7 @@ from wsrequest.live.index import MAX_LOOKS, Matcher
 from wsrequest.live.query import Run
 from wsrequest.live.tracking import api
 from wsrequest.live.tracking.reads import MAX_PLACES, ReadSet, reading
-from wsrequest.live.tracking.transaction import MAX_KEYS
+from wsrequest.live.tracking.transaction_writes import MAX_KEYS
 from wsrequest.types import Commit, ReadPredicate, Row, TableChange
 
 ROOM_1 = ReadPredicate("default", "note", (("room_id", frozenset({1})),))

@@ -4,19 +4,25 @@ They name further dependencies, report changes, and leave out effects in a rerun
 and in a process that tracks nothing, they do nothing.
 """
 
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
+from functools import wraps
 from numbers import Real
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
+from asgiref.sync import iscoroutinefunction
 from django.db import DEFAULT_DB_ALIAS, connections, models, router
 
 from wsrequest.live.tracking.reads import current, running
 from wsrequest.live.tracking.schema import folded
 from wsrequest.live.tracking.tracker import installed
-from wsrequest.live.tracking.transaction import MAX_KEYS
+from wsrequest.live.tracking.transaction_writes import MAX_KEYS
 from wsrequest.types import Commit, TableChange
 
-__all__ = ["invalidate", "depends_on"]
+__all__ = ["depends_on", "invalidate", "is_rerun", "skip_on_rerun"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def depends_on(
@@ -64,11 +70,55 @@ def invalidate(*keys: str, using: str = DEFAULT_DB_ALIAS) -> None:
     if tracker is None or not keys:
         return
     connection: Any = connections[using]
-    tap = tracker.tap(using)
-    if tap is None or connection.connection is None:  # never opened, so there is no transaction
-        tracker.tell(Commit(tuple(TableChange("", key) for key in keys), running()))
+    connection_tracker = tracker.connection_tracker(using)
+    if (
+        connection_tracker is None or connection.connection is None
+    ):  # never opened, so there is no transaction
+        tracker.publish(Commit(tuple(TableChange("", key) for key in keys), running()))
     else:
-        tap.add_keys(keys)
+        connection_tracker.add_keys(keys)
+
+
+def is_rerun() -> bool:
+    """Whether the calling code is part of a rerun: a live request that the server runs again.
+
+    ``request.websocket.is_rerun`` has the same value where there is a request. Like ``depends_on``,
+    it does not reach threads that the view starts by itself.
+    """
+    reads = current()
+    return reads is not None and reads.is_rerun
+
+
+@overload
+def skip_on_rerun(
+    function: Callable[_P, Coroutine[Any, Any, _R]],
+) -> Callable[_P, Coroutine[Any, Any, _R | None]]: ...
+
+
+@overload
+def skip_on_rerun(function: Callable[_P, _R]) -> Callable[_P, _R | None]: ...
+
+
+def skip_on_rerun(function: Callable[_P, Any]) -> Callable[_P, Any]:
+    """Decorate a function, sync or async, that must not run in a rerun.
+
+    In a rerun the function is not called, and None is returned. Use it for effects that only the
+    sender of a request may cause and that wsrequest cannot see or undo: a counter of visits, a
+    last-seen time, a row of an audit log, or a signal receiver.
+    """
+    if iscoroutinefunction(function):
+
+        @wraps(function)
+        async def askip(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+            return None if is_rerun() else await function(*args, **kwargs)
+
+        return askip
+
+    @wraps(function)
+    def skip(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+        return None if is_rerun() else function(*args, **kwargs)
+
+    return skip
 
 
 def _above_zero(seconds: object) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 
-__all__ = ["KEEPING", "OPERATIONS", "TELLING", "Call", "Operation"]
+__all__ = ["SETS_EXPIRY", "OPERATIONS", "REPORTS_CHANGE", "Call", "Operation"]
 
 _UNKNOWN_SECONDS = 60.0  # for a timeout that is not a number
 
@@ -86,8 +86,8 @@ OPERATIONS: dict[str, Operation] = {
         "sdiffstore sinterstore sunionstore smove".split(), Operation(writes=True, names=_ANY)
     ),
 }
-KEEPING = frozenset({"set", "add", "get_or_set", "set_many", "touch"})  # for a time
-TELLING = frozenset({"add", "touch", "delete"})  # they return False if nothing changed
+SETS_EXPIRY = frozenset({"set", "add", "get_or_set", "set_many", "touch"})  # for a time
+REPORTS_CHANGE = frozenset({"add", "touch", "delete"})  # they return False if nothing changed
 
 
 class Call:

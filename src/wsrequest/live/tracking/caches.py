@@ -25,9 +25,9 @@ from django.core.cache.backends.memcached import BaseMemcachedCache
 from django.db import router
 from django.utils.module_loading import import_string
 
-from wsrequest.live.tracking.cache_calls import KEEPING, OPERATIONS, TELLING, Call
-from wsrequest.live.tracking.counters import COUNTERS, Scratch, are_counters
-from wsrequest.live.tracking.keys import CACHES, SESSIONS, Keys, hashed, inside, is_inside
+from wsrequest.live.tracking.cache_calls import OPERATIONS, REPORTS_CHANGE, SETS_EXPIRY, Call
+from wsrequest.live.tracking.counters import COUNTERS, CounterCache, are_counters
+from wsrequest.live.tracking.keys import CACHES, SESSIONS, KeyTracker, hashed, inside, is_inside
 from wsrequest.live.tracking.reads import ReadSet, current, reading
 from wsrequest.live.tracking.schema import folded
 from wsrequest.live.tracking.wrapping import Wrapping
@@ -90,7 +90,7 @@ class Caches:
             prefix and version. ``*`` stands for anything.
     """
 
-    def __init__(self, keys: Keys, ignored: Iterable[str] = ()) -> None:
+    def __init__(self, keys: KeyTracker, ignored: Iterable[str] = ()) -> None:
         self._keys = keys
         patterns = "|".join(translate(pattern) for pattern in (*THROTTLES, *ignored))
         self._is_ignored = re.compile(patterns).match
@@ -156,8 +156,8 @@ class Caches:
         if reads is None and not operation.writes:
             return original(cache, *args, **kwargs)
         call = Call(name, cache, args, kwargs)
-        if reads is not None and reads.is_rerun and (scratch := _scratch(call, reads)):
-            return _instead(scratch, call, original)
+        if reads is not None and reads.is_rerun and (counters := _counter_cache(call, reads)):
+            return _instead(counters, call, original)
         places = self._places(call)
         if reads is not None and operation.reads:
             reads.lags |= _may_lag(cache)
@@ -206,10 +206,10 @@ class Caches:
         self._wrote(call, self._places(call), _FAILED)
 
     def _wrote(self, call: Call, places: _Places, result: object) -> None:
-        if result is False and call.name in TELLING:
+        if result is False and call.name in REPORTS_CHANGE:
             return
-        seconds = call.seconds if call.name in KEEPING else _LONG_AGO_SECONDS
-        is_kept = call.name in KEEPING or call.name == "delete"
+        seconds = call.seconds if call.name in SETS_EXPIRY else _LONG_AGO_SECONDS
+        is_kept = call.name in SETS_EXPIRY or call.name == "delete"
         written: dict[str, list[str | None]] = {}
         for store, key in places:
             is_sooner = is_kept and key is not None and self._keys.set_end(store, key, seconds)
@@ -236,26 +236,26 @@ def _counted(name: str, original: Any, cache: Any, args: Any, kwargs: Any) -> An
     reads = current()
     if reads is not None and reads.is_rerun and not isinstance(cache, DummyCache):
         call = Call(name, cache, args, kwargs)
-        if scratch := _scratch(call, reads):
-            return _instead(scratch, call, original)
+        if counters := _counter_cache(call, reads):
+            return _instead(counters, call, original)
     return original(cache, *args, **kwargs)
 
 
-def _instead(scratch: Scratch, call: Call, original: Any) -> Any:
+def _instead(counters: CounterCache, call: Call, original: Any) -> Any:
     method = f"a{call.name}" if iscoroutinefunction(original) else call.name
-    return getattr(scratch, method)(*call.args, **call.kwargs)
+    return getattr(counters, method)(*call.args, **call.kwargs)
 
 
-def _scratch(call: Call, reads: ReadSet) -> Scratch | None:
+def _counter_cache(call: Call, reads: ReadSet) -> CounterCache | None:
     """Return the stand-in for the cache where a rerun counts. None if the call is for the cache."""
     keys = call.keys()
     if keys is None or not are_counters(given for given, _ in keys):
         return None
-    if not hasattr(Scratch, call.name):
+    if not hasattr(CounterCache, call.name):
         return None  # an operation of another package
-    found = reads.scratches.get(id(call.cache))
+    found = reads.counter_caches.get(id(call.cache))
     if found is None:
-        found = reads.scratches[id(call.cache)] = Scratch(partial(_read, call.cache))
+        found = reads.counter_caches[id(call.cache)] = CounterCache(partial(_read, call.cache))
     return found
 
 

@@ -17,21 +17,27 @@ from wsrequest.live.sql.statement import ANYTHING, NOTHING, Names, Statement
 from wsrequest.live.sql.statement_cache import shared_cache, writes_nothing
 from wsrequest.live.sql.values import Passes, as_it_is, passes_of
 from wsrequest.live.tracking.connection_state import ConnectionState
-from wsrequest.live.tracking.cursors import Fetched, first_row, is_piped, listen, listen_to_cursor
+from wsrequest.live.tracking.cursors import (
+    FetchedCursor,
+    first_row,
+    is_piped,
+    listen,
+    listen_to_cursor,
+)
 from wsrequest.live.tracking.driver_states import leave
 from wsrequest.live.tracking.keys import is_own_write
 from wsrequest.live.tracking.reads import ReadSet, current, running
-from wsrequest.live.tracking.transaction import TransactionWrites
+from wsrequest.live.tracking.transaction_writes import TransactionWrites
 from wsrequest.types import Row
 
 if TYPE_CHECKING:
     from wsrequest.live.tracking.tracker import ChangeTracker
 
-__all__ = ["ConnectionTracker", "tap_of"]
+__all__ = ["ConnectionTracker", "tracker_of"]
 
 _logger = logging.getLogger("wsrequest.live")
 
-ATTRIBUTE = "_wsrequest_tap"
+ATTRIBUTE = "_wsrequest_tracker"
 _NONE: frozenset[str] = frozenset()
 _DEFINING = frozenset({"create", "alter", "drop", "rename"})
 _MAX_COLLECTED = 10_000  # they may be keys, whose number is unlimited
@@ -39,7 +45,7 @@ _IDLE, _ACTIVE, _FAILED = 0, 1, 3  # of libpq's PQTRANS_: IDLE, ACTIVE and INERR
 _OPEN = (_ACTIVE, 2, _FAILED)  # 2 is INTRANS
 
 
-def tap_of(connection: Any) -> "ConnectionTracker | None":
+def tracker_of(connection: Any) -> "ConnectionTracker | None":
     """Return the tracker of one of Django's connections, or None."""
     found: ConnectionTracker | None = vars(connection).get(ATTRIBUTE)
     return found
@@ -78,7 +84,7 @@ class ConnectionTracker:
     def attach(self) -> None:
         """Start tracking, also after a reconnection, which ends any open transaction."""
         connection = self._connection
-        if tap_of(connection) is not self:
+        if tracker_of(connection) is not self:
             setattr(connection, ATTRIBUTE, self)
             for name, wrapped in (
                 ("commit", self._commit),
@@ -109,7 +115,7 @@ class ConnectionTracker:
         for name, wrapped in self._wrapped.items():
             if vars(connection).get(name) is wrapped:
                 delattr(connection, name)
-        if tap_of(connection) is self:
+        if tracker_of(connection) is self:
             delattr(connection, ATTRIBUTE)
         self.pending.clear()
 
@@ -121,7 +127,7 @@ class ConnectionTracker:
             self._tracker.migrated(self._alias)
         if self.pending:
             if self._tracker.is_active:
-                self._tracker.tell(self.pending.take())
+                self._tracker.publish(self.pending.take())
             else:
                 self.pending.clear()
 
@@ -238,7 +244,7 @@ class ConnectionTracker:
             cursor = context["cursor"]
             if statement.returns_rows and not many and self._must_fetch(statement):
                 with self._connection.wrap_database_errors:
-                    result = cursor.cursor = Fetched(cursor.cursor)
+                    result = cursor.cursor = FetchedCursor(cursor.cursor)
             done = cursor.cursor
             return result
         finally:
@@ -262,7 +268,7 @@ class ConnectionTracker:
             may_wait = not self.pending
             self._schema = self._tracker.schema_of(self._connection, self._alias, may_wait=may_wait)
         except Exception:
-            _logger.exception("the tables of a database could not be looked up")
+            _logger.exception("reading the tables of a database failed")
 
     def _statement(self, sql: Any, is_read: bool = True) -> Statement:
         try:
@@ -453,7 +459,7 @@ class ConnectionTracker:
     def _publish_so_far(self) -> None:
         """Publish the writes now and again later: they may be committed only then."""
         if self._tracker.is_active:
-            self._tracker.tell(self.pending.look())
+            self._tracker.publish(self.pending.look())
 
     def _status(self) -> int:
         """Return the transaction status of libpq, or -1 without one."""

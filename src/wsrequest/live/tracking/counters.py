@@ -15,7 +15,7 @@ from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
-__all__ = ["COUNTERS", "Scratch", "are_counters"]
+__all__ = ["COUNTERS", "CounterCache", "are_counters"]
 
 COUNTERS = ("throttle*", "rl:*")
 """Keys of the throttles of REST framework and django-ninja, and of django-ratelimit."""
@@ -30,7 +30,7 @@ def are_counters(keys: Iterable[str]) -> bool:
     return bool(found) and all(_is_counter(key) for key in found)
 
 
-class Scratch(BaseCache):
+class CounterCache(BaseCache):
     """A cache of one run, which shows the real cache where the run has written nothing.
 
     REST framework and django-ninja read a history, which is a list of times, and write a longer

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
-__all__ = ["Fetched", "Listener", "first_row", "is_piped", "listen", "listen_to_cursor"]
+__all__ = ["FetchedCursor", "Listener", "first_row", "is_piped", "listen", "listen_to_cursor"]
 
 ATTRIBUTE = "_wsrequest_listener"
 _COPY_OUT = 3  # of libpq's PGRES_
@@ -37,7 +37,7 @@ class Listener(Protocol):
         """Record that a transaction may have ended, with or without its writes."""
 
 
-class Fetched:
+class FetchedCursor:
     """A cursor of SQLite whose rows are already fetched.
 
     In autocommit, INSERT … RETURNING is committed when its last row is fetched. That is after every
@@ -53,19 +53,19 @@ class Fetched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
 
-    def __iter__(self) -> "Fetched":
+    def __iter__(self) -> "FetchedCursor":
         return self
 
     def __next__(self) -> Any:
         return next(self._cursor if self._rows is None else self._rows)
 
-    def execute(self, *args: Any) -> "Fetched":
+    def execute(self, *args: Any) -> "FetchedCursor":
         """Run another statement, whose rows come from the driver again."""
         self._rows = None
         self._cursor.execute(*args)
         return self
 
-    def executemany(self, *args: Any) -> "Fetched":
+    def executemany(self, *args: Any) -> "FetchedCursor":
         """Run another statement with several parameters."""
         self._rows = None
         self._cursor.executemany(*args)
@@ -87,7 +87,7 @@ class Fetched:
 
 def first_row(cursor: Any) -> Any:
     """Return the only row of a driver's cursor without consuming it, or None."""
-    if isinstance(cursor, Fetched):
+    if isinstance(cursor, FetchedCursor):
         return cursor.first
     # The rows of psycopg's cursors are already here, and the cursor can be moved back.
     if cursor.rowcount != 1 or not hasattr(cursor, "scroll"):
@@ -107,13 +107,13 @@ def listen(connection: Any, listener: Listener) -> None:
     factory = getattr(connection, "cursor_factory", None)
     if not (isinstance(factory, type) and hasattr(factory, "copy")):
         return
-    connection.cursor_factory = _telling(factory)
+    connection.cursor_factory = _reporting(factory)
     is_new = not hasattr(connection, ATTRIBUTE)
     setattr(connection, ATTRIBUTE, listener)
     if is_new:  # it may come from a pool
         for name in ("transaction", "pipeline"):
-            setattr(connection, name, _telling_block(connection, getattr(connection, name)))
-        connection.commit = _telling_commit(connection, connection.commit)
+            setattr(connection, name, _reporting_block(connection, getattr(connection, name)))
+        connection.commit = _reporting_commit(connection, connection.commit)
 
 
 def is_piped(connection: Any) -> bool:
@@ -125,38 +125,38 @@ def listen_to_cursor(cursor: Any, listener: Listener) -> None:
     """Make a cursor of SQLite report what its ``executescript`` ran."""
     cls: Any = type(cursor)
     if hasattr(cls, "executescript"):
-        cursor.__class__ = _telling_script(cls)
+        cursor.__class__ = _reporting_script(cls)
         setattr(cursor, ATTRIBUTE, listener)
 
 
-def _telling_block(connection: Any, block: Any) -> Any:
+def _reporting_block(connection: Any, block: Any) -> Any:
     @contextmanager
-    def telling(*args: Any, **options: Any) -> Iterator[Any]:
+    def reporting(*args: Any, **options: Any) -> Iterator[Any]:
         try:
             with block(*args, **options) as entered:
                 yield entered
         finally:
             getattr(connection, ATTRIBUTE).ended(may_be_undone=True)
 
-    return telling
+    return reporting
 
 
-def _telling_commit(connection: Any, commit: Any) -> Any:
-    def telling() -> None:
+def _reporting_commit(connection: Any, commit: Any) -> Any:
+    def reporting() -> None:
         try:
             commit()
         finally:
             getattr(connection, ATTRIBUTE).ended(may_be_undone=False)
 
-    return telling
+    return reporting
 
 
 @lru_cache
-def _telling(factory: Any) -> Any:
+def _reporting(factory: Any) -> Any:
     if getattr(factory, ATTRIBUTE, False):
         return factory
 
-    class TellingCursor(factory):  # type: ignore[misc]  # a class of the driver
+    class ReportingCursor(factory):  # type: ignore[misc]  # a class of the driver
         def execute(self, query: Any, *args: Any, **options: Any) -> Any:
             listener = getattr(self.connection, ATTRIBUTE)
             if listener.is_running:  # by Django's cursor, and so by the execute wrapper
@@ -206,17 +206,17 @@ def _telling(factory: Any) -> Any:
             finally:
                 getattr(self.connection, ATTRIBUTE).ran(None)
 
-    setattr(TellingCursor, ATTRIBUTE, True)
-    return TellingCursor
+    setattr(ReportingCursor, ATTRIBUTE, True)
+    return ReportingCursor
 
 
 @lru_cache
-def _telling_script(cls: Any) -> Any:
-    class TellingCursor(cls):  # type: ignore[misc]  # a class of the driver
+def _reporting_script(cls: Any) -> Any:
+    class ReportingCursor(cls):  # type: ignore[misc]  # a class of the driver
         def executescript(self, script: Any) -> Any:
             try:
                 return super().executescript(script)
             finally:
                 getattr(self, ATTRIBUTE).ran(script)
 
-    return TellingCursor
+    return ReportingCursor

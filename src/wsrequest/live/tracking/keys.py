@@ -12,20 +12,23 @@ from contextvars import ContextVar
 from hashlib import blake2b
 from threading import Lock
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
 from wsrequest.live.tracking.reads import current, running
-from wsrequest.live.tracking.transaction import MAX_KEYS
+from wsrequest.live.tracking.transaction_writes import MAX_KEYS
 from wsrequest.types import Commit, TableChange
+
+if TYPE_CHECKING:
+    from wsrequest.live.tracking.tracker import ChangeTracker
 
 __all__ = [
     "CACHES",
     "MAX_KEYS",
-    "REMEMBERED",
+    "MODEL_CACHES",
     "SESSIONS",
-    "Keys",
+    "KeyTracker",
     "hashed",
     "inside",
     "is_inside",
@@ -36,7 +39,7 @@ CACHES = "cache:"
 """The databases of cache keys begin with this. The name of the store follows."""
 SESSIONS = "session:"
 """The database of session keys, whatever stores the sessions."""
-REMEMBERED = "remembered:"
+MODEL_CACHES = "model_cache:"
 """The database of what Django caches of its models in the process."""
 
 _MAX_KNOWN = 50_000  # keys that runs have read. Above it, any key counts as read
@@ -46,7 +49,7 @@ _LATE_SECONDS = 2.0  # how much longer a store may keep a key: some count in who
 _NEVER = float("inf")
 
 
-class _Operation:
+class _StoreOperation:
     """One operation on stores, in all threads that take part in it."""
 
     __slots__ = ("stores", "writes_left")
@@ -55,19 +58,9 @@ class _Operation:
         self.stores, self.writes_left = stores, writes
 
 
-_inside: ContextVar[tuple[_Operation, ...]] = ContextVar("wsrequest.live.tracking.keys", default=())
-
-
-class Watching(Protocol):
-    """Publishes the writes of a process: ``ChangeTracker``."""
-
-    is_active: bool
-
-    def tell(self, changes: Commit) -> None:
-        """Publish what was written."""
-
-    def tap(self, alias: str) -> Any:
-        """Return the tracker of this thread's connection to a database."""
+_inside: ContextVar[tuple[_StoreOperation, ...]] = ContextVar(
+    "wsrequest.live.tracking.keys", default=()
+)
 
 
 def hashed(key: str) -> str:
@@ -83,7 +76,7 @@ def inside(*stores: str, writes: int | None = None) -> Iterator[None]:
         stores: the databases that stand for them.
         writes: how many statements it uses to write their tables. None for any number.
     """
-    token = _inside.set((*_inside.get(), _Operation(stores, writes)))
+    token = _inside.set((*_inside.get(), _StoreOperation(stores, writes)))
     try:
         yield
     finally:
@@ -110,7 +103,7 @@ def is_own_write(store: str) -> bool:
     return False
 
 
-class Keys:
+class KeyTracker:
     """The keys that the live runs of one process read. From any thread.
 
     A run records a key before it reads it, and a write is published after it was made. A key that
@@ -125,9 +118,9 @@ class Keys:
             call of a cache reads it.
     """
 
-    def __init__(self, watching: Watching) -> None:
-        self._watching = watching
-        self.is_active = watching.is_active
+    def __init__(self, tracker: "ChangeTracker") -> None:
+        self._tracker = tracker
+        self.is_active = tracker.is_active
         self._lock = Lock()  # for replacing them. Sets and dicts are changed without it
         self._known: set[tuple[str, str | None]] = set()
         self._deadlines: dict[tuple[str, str], float] = {}
@@ -200,26 +193,26 @@ class Keys:
         """
         if not self.is_active:
             return
-        tap = self._tap(alias)
-        if tap is None:
-            told = tuple(TableChange(store, key) for key in self._read(store, keys))
-            if told:
-                self._watching.tell(Commit(told, running()))
-        elif tap.is_open:
+        connection_tracker = self._connection_tracker(alias)
+        if connection_tracker is None:
+            changes = tuple(TableChange(store, key) for key in self._read(store, keys))
+            if changes:
+                self._tracker.publish(Commit(changes, running()))
+        elif connection_tracker.is_open:
             # Until it commits, a run may record one of them and read it in its old state.
-            tap.add_keys(_few(keys), store)
+            connection_tracker.add_keys(_few(keys), store)
         elif found := self._read(store, keys):
-            tap.add_keys(found, store)
+            connection_tracker.add_keys(found, store)
 
     def is_open(self, alias: str | None) -> bool:
         """Whether this thread has a transaction open in a database. False without an alias."""
-        tap = self._tap(alias)
-        return tap is not None and bool(tap.is_open)
+        connection_tracker = self._connection_tracker(alias)
+        return connection_tracker is not None and bool(connection_tracker.is_open)
 
-    def _tap(self, alias: str | None) -> Any:
+    def _connection_tracker(self, alias: str | None) -> Any:
         if alias is None or connections[alias].connection is None:
             return None
-        return self._watching.tap(alias)
+        return self._tracker.connection_tracker(alias)
 
     def _read(self, store: str, keys: Iterable[str | None]) -> list[str | None]:
         """Return the written keys that any run has read."""

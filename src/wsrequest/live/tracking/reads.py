@@ -13,7 +13,7 @@ from wsrequest.live.index import combination_count, narrowed
 from wsrequest.live.sql.parameters import equals_of
 from wsrequest.live.sql.statement import Names, Statement
 from wsrequest.live.sql.values import Passes, as_it_is
-from wsrequest.live.tracking.counters import Scratch
+from wsrequest.live.tracking.counters import CounterCache
 from wsrequest.types import ReadPredicate
 
 __all__ = ["ReadSet", "current", "reading", "running"]
@@ -40,7 +40,7 @@ class ReadSet:
             None for never.
         is_open: whether the run goes on.
         deadline: when something that was read expires, by the monotonic clock.
-        scratches: the caches of the run that replace real ones for throttle counters, by their ids.
+        counter_caches: the caches that stand in for real ones, by their ids, for throttle counters.
         lags: whether some of it was read from a replica, which may not have caught up.
     """
 
@@ -52,7 +52,7 @@ class ReadSet:
         # None stands for all rows.
         self._found: dict[tuple[str, str | None], set[_Equals] | None] = {}
         self._keys: dict[str, int] = {}  # how many of each store
-        self.scratches: dict[int, Scratch] = {}
+        self.counter_caches: dict[int, CounterCache] = {}
 
     def __len__(self) -> int:
         return len(self._found)
@@ -94,7 +94,7 @@ class ReadSet:
     def part(self) -> "ReadSet":
         """Return a read set for a part of the run, to be merged later."""
         part = ReadSet(self.run)
-        part.is_rerun, part.scratches = self.is_rerun, self.scratches
+        part.is_rerun, part.counter_caches = self.is_rerun, self.counter_caches
         return part
 
     def merge(self, other: "ReadSet", without: frozenset[str] = frozenset()) -> None:

@@ -195,60 +195,62 @@ def load_schema(
         is_blind: the database has not been queried yet.
     """
     found = list(_models())
-    told = catalog or Catalog()
-    said = {folded(table): set(map(folded, others)) for table, others in extras.written_by.items()}
+    facts = catalog or Catalog()
+    declared = {
+        folded(table): set(map(folded, others)) for table, others in extras.written_by.items()
+    }
     functions = {
         name.casefold(): frozenset(map(folded, tables)) for name, tables in extras.functions.items()
     }
     tables = (
         frozenset(folded(model._meta.db_table) for model in found)
         | frozenset(map(folded, extras.tables | extras.ignored))
-        | frozenset(said).union(*said.values(), *functions.values())
+        | frozenset(declared).union(*declared.values(), *functions.values())
         | _ALWAYS
         | frozenset(_cache_tables())
     )
-    nodes = tables | _nodes(told)
+    nodes = tables | _nodes(facts)
     return Schema(
         {
             vendor: Names(tables, {} if is_blind else _kinds(found, vendor, catalog), functions)
             for vendor in ("sqlite", "postgresql", "")
         },
         frozenset(map(folded, extras.ignored)),
-        _closed(_joined(_references(found, in_database=True), told.deleted_with), nodes),
-        _closed(_joined(_references(found, in_database=False), told.referring), nodes),
-        _closed(_joined(said, _written(told, nodes)), nodes),
-        told.updated_with,
-        told.families,
-        _closed(told.views, nodes),
+        _closed(_joined(_references(found, in_database=True), facts.deleted_with), nodes),
+        _closed(_joined(_references(found, in_database=False), facts.referring), nodes),
+        _closed(_joined(declared, _written(facts, nodes)), nodes),
+        facts.updated_with,
+        facts.families,
+        _closed(facts.views, nodes),
         # If the settings name the table, they say what its trigger writes.
-        frozenset(t for t, words in told.triggers.items() if words is None) - frozenset(said),
+        frozenset(t for t, words in facts.triggers.items() if words is None) - frozenset(declared),
         is_blind,
-        _triggered(told, frozenset(said)),
+        _triggered(facts, frozenset(declared)),
         catalog is not None and catalog.temporary_is_first,
     )
 
 
-def _nodes(told: Catalog) -> frozenset[str]:
+def _nodes(facts: Catalog) -> frozenset[str]:
     """Return all names that cause changes in the database or are changed, except words."""
-    graphs = (told.referring, told.updated_with, told.families, told.triggers, told.views)
-    return frozenset().union(*graphs, *told.referring.values())
+    graphs = (facts.referring, facts.updated_with, facts.families, facts.triggers, facts.views)
+    return frozenset().union(*graphs, *facts.referring.values())
 
 
-def _triggered(told: Catalog, said: frozenset[str]) -> frozenset[str]:
-    known = said | frozenset(told.triggers)
-    parts = {table: set(others) for table, others in told.families.items()}
-    return known | frozenset(_closed(_joined(parts, told.views), known))
+def _triggered(facts: Catalog, declared: frozenset[str]) -> frozenset[str]:
+    known = declared | frozenset(facts.triggers)
+    parts = {table: set(others) for table, others in facts.families.items()}
+    return known | frozenset(_closed(_joined(parts, facts.views), known))
 
 
-def _written(told: Catalog, nodes: frozenset[str]) -> dict[str, set[str]]:
+def _written(facts: Catalog, nodes: frozenset[str]) -> dict[str, set[str]]:
     """Return what changes with each table: what its triggers name, and the views that name it."""
     graph: dict[str, set[str]] = {}
-    through = _closed(told.views, nodes)
-    for table, words in told.triggers.items():
+    through = _closed(facts.views, nodes)
+    for table, words in facts.triggers.items():
         named = nodes & (words or frozenset())
         # A change of what shows a table causes nothing more, but a trigger writes through it.
         graph[table] = {table, *named}.union(*(through.get(name, ()) for name in named))
-    for view, words in told.views.items():
+    for view, words in facts.views.items():
         for word in words - {view}:
             graph.setdefault(word, set()).add(view)
     return graph
@@ -288,8 +290,8 @@ def _kinds(
         # Only the database knows a table that Django has not made.
         own = _kinds_of(model, vendor) if model._meta.managed or catalog is not None else {}
         if catalog is not None:
-            told = catalog.kinds.get(table, {})
-            own = {c: kind for c, kind in own.items() if told.get(c) == _BASES.get(kind, kind)}
+            facts = catalog.kinds.get(table, {})
+            own = {c: kind for c, kind in own.items() if facts.get(c) == _BASES.get(kind, kind)}
         before = kinds.get(table, own)
         kinds[table] = {column: kind for column, kind in own.items() if before.get(column) == kind}
     return kinds

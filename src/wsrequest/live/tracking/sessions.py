@@ -21,7 +21,7 @@ from django.db import router
 from django.utils.timezone import now
 
 from wsrequest.live.tracking.caches import session_places
-from wsrequest.live.tracking.keys import SESSIONS, Keys, hashed, inside
+from wsrequest.live.tracking.keys import SESSIONS, KeyTracker, hashed, inside
 from wsrequest.live.tracking.reads import ReadSet, current, reading
 from wsrequest.live.tracking.schema import folded
 from wsrequest.live.tracking.wrapping import Wrapping
@@ -46,7 +46,7 @@ class Sessions:
         keys: records the keys.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: KeyTracker) -> None:
         self._keys = keys
         self._wrapping = Wrapping()
         self._contents = _Contents()
@@ -152,7 +152,7 @@ class Sessions:
         if is_done and not self._keys.is_open(_alias(store)):
             content = _digest(store, getattr(store, "_session_cache", None))
         if self._contents.wrote(name, content):
-            self._tell(store, name)
+            self._publish(store, name)
 
     def _delete(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:
         key = _deleted(store, args, kwargs)
@@ -175,7 +175,7 @@ class Sessions:
         if key is not None:
             name = hashed(key)
             self._contents.wrote(name, _GONE)
-            self._tell(store, name)
+            self._publish(store, name)
 
     def _late(self, store: Any, args: Any, kwargs: Any) -> None:
         """Record a save during which the first subscriber arrived."""
@@ -184,7 +184,7 @@ class Sessions:
     def _late_delete(self, store: Any, args: Any, kwargs: Any) -> None:
         self._gone(store, _deleted(store, args, kwargs))
 
-    def _tell(self, store: Any, name: str) -> None:
+    def _publish(self, store: Any, name: str) -> None:
         alias = _alias(store)
         if alias is not None and getattr(store, "_cache", None) is not None:
             self._keys.wrote(SESSIONS, [name])  # its cache holds it at once

@@ -18,31 +18,25 @@ from django.dispatch import Signal
 from wsrequest.live.sql.statement import Names
 from wsrequest.live.tracking.caches import Caches
 from wsrequest.live.tracking.catalog import Catalog
-from wsrequest.live.tracking.catalogs import Catalogs, is_asking
-from wsrequest.live.tracking.connection import ConnectionTracker, tap_of
+from wsrequest.live.tracking.catalog_cache import CatalogCache, reads_catalog
+from wsrequest.live.tracking.connection import ConnectionTracker, tracker_of
 from wsrequest.live.tracking.databases import place_of
 from wsrequest.live.tracking.driver_states import DriverStates
-from wsrequest.live.tracking.keys import Keys
+from wsrequest.live.tracking.keys import KeyTracker
+from wsrequest.live.tracking.model_caches import ModelCaches
 from wsrequest.live.tracking.reads import ReadSet, reading
-from wsrequest.live.tracking.remembered import Remembered
 from wsrequest.live.tracking.schema import Extras, Schema, load_schema
 from wsrequest.live.tracking.sessions import Sessions
 from wsrequest.types import Commit
 
-__all__ = ["ActiveManagers", "ChangeTracker", "Hearer", "Watcher", "installed"]
+__all__ = ["ActiveManagers", "ChangeTracker", "ColumnSource", "installed"]
 
 
-class Hearer(Protocol):
+class ColumnSource(Protocol):
     """Knows the columns by which its readers narrow: a live query manager, or a test's feed."""
 
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
         """Return the sets of columns by which it narrows reads of a table. From any thread."""
-
-
-class Watcher(Protocol):
-    """What notes the writes."""
-
-    is_active: bool
 
 
 class ActiveManagers:
@@ -50,34 +44,34 @@ class ActiveManagers:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._registries: tuple[Hearer, ...] = ()
-        self._watcher: Watcher | None = None
+        self._managers: tuple[ColumnSource, ...] = ()
+        self._tracker: ChangeTracker | None = None
 
-    def watch_by(self, watcher: Watcher) -> None:
+    def watch_by(self, tracker: "ChangeTracker") -> None:
         """Activate this tracker while any manager is active."""
         with self._lock:
-            self._watcher = watcher
-            watcher.is_active = bool(self._registries)
+            self._tracker = tracker
+            tracker.is_active = bool(self._managers)
 
-    def add(self, manager: Hearer) -> None:
+    def add(self, manager: ColumnSource) -> None:
         """Add a manager whose first subscriber is about to read."""
         with self._lock:
-            self._set((*self._registries, manager))
+            self._set((*self._managers, manager))
 
-    def discard(self, manager: Hearer) -> None:
+    def discard(self, manager: ColumnSource) -> None:
         """Remove a manager whose last subscriber has left. Safe to call twice."""
         with self._lock:
-            self._set(tuple(other for other in self._registries if other is not manager))
+            self._set(tuple(other for other in self._managers if other is not manager))
 
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
         """Return the sets of columns by which any manager narrows reads of a table."""
-        found = [manager.columns(database, table) for manager in self._registries]
+        found = [manager.columns(database, table) for manager in self._managers]
         return found[0] if len(found) == 1 else frozenset().union(*found)
 
-    def _set(self, registries: tuple[Hearer, ...]) -> None:
-        self._registries = registries
-        if self._watcher is not None:
-            self._watcher.is_active = bool(registries)
+    def _set(self, managers: tuple[ColumnSource, ...]) -> None:
+        self._managers = managers
+        if self._tracker is not None:
+            self._tracker.is_active = bool(managers)
 
 
 Wanted = Callable[[str, str], Iterable[tuple[str, ...]]]
@@ -131,16 +125,18 @@ class ChangeTracker:
         self._replica_of = dict(replica_of or {})
         self._wanted = wanted
         self._schema: Schema | None = None
-        self._catalogs = Catalogs()
+        self._catalog_cache = CatalogCache()
         self._schemas: dict[str, tuple[Catalog | None, Schema]] = {}
         self._is_installed = False
         self.states = DriverStates()
-        self._taps: WeakSet[ConnectionTracker] = WeakSet()  # each lives as long as its connection
+        self._connection_trackers: WeakSet[ConnectionTracker] = (
+            WeakSet()
+        )  # each lives as long as its connection
         self._session_engine = session_engine
-        self.keys = Keys(self)
+        self.keys = KeyTracker(self)
         self._caches = Caches(self.keys, ignored_keys)
         self._sessions = Sessions(self.keys)
-        self._remembered = Remembered(self.keys, self.primary)
+        self._model_caches = ModelCaches(self.keys, self.primary)
         self._stores: Mapping[str, str] | None = None
 
     @property
@@ -188,7 +184,7 @@ class ChangeTracker:
             if self._is_installed:
                 return
             if _installed:
-                raise RuntimeError("Another capture is installed")
+                raise RuntimeError("another change tracker is installed")
             _installed.append(self)
             self._is_installed = True
         _connect_first(connection_created, self._connected, self)
@@ -200,7 +196,7 @@ class ChangeTracker:
                 self._connected(connection=connection)
         self._caches.install()
         self._sessions.install(self._session_engine)
-        self._remembered.install()
+        self._model_caches.install()
 
     def uninstall(self) -> None:
         """Restore all connections. What is not committed is not published."""
@@ -209,13 +205,13 @@ class ChangeTracker:
                 return
             _installed.remove(self)
             self._is_installed = False
-            taps = list(self._taps)
+            trackers = list(self._connection_trackers)
         for signal in (connection_created, class_prepared, post_migrate, setting_changed):
             signal.disconnect(dispatch_uid=self)
-        for tap in taps:
-            tap.detach()
+        for connection_tracker in trackers:
+            connection_tracker.detach()
         self.states.clear()
-        for watched in (self._caches, self._sessions, self._remembered):
+        for watched in (self._caches, self._sessions, self._model_caches):
             watched.uninstall()
 
     def reading(
@@ -267,7 +263,9 @@ class ChangeTracker:
             may_wait: wait for the catalog if it is not known yet. Until then, a write is to any
                 table.
         """
-        catalog = self._catalogs.of(connection, alias, may_ask=self.is_active, may_wait=may_wait)
+        catalog = self._catalog_cache.get(
+            connection, alias, may_ask=self.is_active, may_wait=may_wait
+        )
         known = self._schemas.get(alias)
         if known is None or known[0] is not catalog:
             schema = load_schema(self._extras, catalog, is_blind=catalog is None)
@@ -279,7 +277,7 @@ class ChangeTracker:
         primary = self.primary(alias)
         for each in {alias, primary, *connections}:
             if each == alias or self.primary(each) == primary:
-                self._catalogs.forget(each)
+                self._catalog_cache.forget(each)
 
     def wanted_kinds(self, names: Names, database: str, table: str) -> Mapping[str, str]:
         """Return the columns whose values are worth examining, with their kinds."""
@@ -289,28 +287,28 @@ class ChangeTracker:
         columns = {column for columns in self._wanted(database, table) for column in columns}
         return {column: kind for column, kind in kinds.items() if column in columns}
 
-    def tell(self, changes: Commit) -> None:
+    def publish(self, commit: Commit) -> None:
         """Publish what a connection wrote. Never raises, because the transaction is done."""
         if not (self.is_active and self._is_installed):
             return
         try:
-            self._publish(changes)
+            self._publish(commit)
         except Exception:
-            _logger.exception("What a transaction wrote could not be published")
+            _logger.exception("publishing what a transaction wrote failed")
 
-    def tap(self, alias: str) -> ConnectionTracker | None:
+    def connection_tracker(self, alias: str) -> ConnectionTracker | None:
         """Return the tracker of this thread's connection to a database. None while it is closed."""
-        return tap_of(connections[alias])
+        return tracker_of(connections[alias])
 
     def _connected(self, connection: Any, **kwargs: Any) -> None:
-        if is_asking(connection):
+        if reads_catalog(connection):
             return
-        tap = tap_of(connection)
-        if tap is None:
-            tap = ConnectionTracker(self, connection, *self.database_of(connection))
+        connection_tracker = tracker_of(connection)
+        if connection_tracker is None:
+            connection_tracker = ConnectionTracker(self, connection, *self.database_of(connection))
             with _lock:
-                self._taps.add(tap)
-        tap.attach()
+                self._connection_trackers.add(connection_tracker)
+        connection_tracker.attach()
 
     def _models_changed(self, **kwargs: Any) -> None:
         self._schema, self._schemas = None, {}
@@ -323,7 +321,7 @@ class ChangeTracker:
             self._schema = self._stores = None
             self._schemas = {}
         if setting == "INSTALLED_APPS":
-            self._remembered.install()
+            self._model_caches.install()
         if setting == "SESSION_ENGINE":
             self._sessions.install(value)
             self._stores = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -14,9 +14,9 @@ from ninja.throttling import AnonRateThrottle as NinjaThrottle
 from rest_framework.throttling import AnonRateThrottle as RestThrottle
 from rest_framework.throttling import ScopedRateThrottle
 
-from tests.unit.live.tracking.test_keys import Watching
+from tests.unit.live.tracking.test_keys import FakeTracker
 from wsrequest.live.tracking.caches import Caches
-from wsrequest.live.tracking.keys import Keys
+from wsrequest.live.tracking.keys import KeyTracker
 from wsrequest.live.tracking.reads import ReadSet, reading
 
 
@@ -30,7 +30,7 @@ def _watched(settings: Any, tmp_path: Path) -> Iterator[None]:
             "LOCATION": str(tmp_path),
         },
     }
-    watched = Caches(Keys(Watching()))
+    watched = Caches(KeyTracker(cast(Any, FakeTracker())))
     watched.install()
     cache.clear()
     yield

@@ -1,14 +1,21 @@
 """Keys are noted by those who read them, and told to nobody else."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import connection
 
 from wsrequest.live.tracking import keys as module
-from wsrequest.live.tracking.keys import MAX_KEYS, Keys, hashed, inside, is_inside, is_own_write
+from wsrequest.live.tracking.keys import (
+    MAX_KEYS,
+    KeyTracker,
+    hashed,
+    inside,
+    is_inside,
+    is_own_write,
+)
 from wsrequest.live.tracking.reads import ReadSet, reading
-from wsrequest.live.tracking.transaction import TransactionWrites
+from wsrequest.live.tracking.transaction_writes import TransactionWrites
 from wsrequest.types import Commit, ReadPredicate, TableChange
 
 
@@ -17,36 +24,36 @@ class Transaction:
 
     def __init__(self) -> None:
         self.is_open = True
-        self.told: list[tuple[str, list[str | None]]] = []
+        self.published: list[tuple[str, list[str | None]]] = []
 
     def add_keys(self, keys: list[str | None], database: str) -> None:
-        self.told.append((database, keys))
+        self.published.append((database, keys))
 
 
-class Watching:
+class FakeTracker:
     def __init__(self) -> None:
         self.is_active = True
         self.transaction: Transaction | None = None
-        self.told: list[Commit] = []
+        self.published: list[Commit] = []
 
-    def tell(self, changes: Commit) -> None:
-        self.told.append(changes)
+    def publish(self, changes: Commit) -> None:
+        self.published.append(changes)
 
-    def tap(self, alias: str) -> Any:
+    def connection_tracker(self, alias: str) -> Any:
         return self.transaction
 
 
 @pytest.fixture
-def watching() -> Watching:
-    return Watching()
+def tracker() -> FakeTracker:
+    return FakeTracker()
 
 
 @pytest.fixture
-def keys(watching: Watching) -> Keys:
-    return Keys(watching)
+def keys(tracker: FakeTracker) -> KeyTracker:
+    return KeyTracker(cast(Any, tracker))
 
 
-def noted(keys: Keys, *found: str | None, ends: bool = False) -> ReadSet:
+def noted(keys: KeyTracker, *found: str | None, ends: bool = False) -> ReadSet:
     with reading(ReadSet()) as reads:
         for key in found:
             keys.note("cache:1", key, ends=ends)
@@ -57,65 +64,67 @@ def test_hash_has_one_length_and_takes_any_key() -> None:
     assert {len(hashed(key)) for key in ("", "x" * 10_000, "ä\ud800")} == {16}
 
 
-def test_key_is_told_to_those_who_read_it_only(keys: Keys, watching: Watching) -> None:
+def test_key_is_told_to_those_who_read_it_only(keys: KeyTracker, tracker: FakeTracker) -> None:
     assert noted(keys, "a").result() == {ReadPredicate("cache:1", "a")}
     keys.wrote("cache:1", ["b"])
     keys.wrote("cache:2", ["a"])
-    assert watching.told == []
+    assert tracker.published == []
     keys.wrote("cache:1", ["b", "a"])
-    assert [changes.changes for changes in watching.told] == [(TableChange("cache:1", "a"),)]
+    assert [changes.changes for changes in tracker.published] == [(TableChange("cache:1", "a"),)]
 
 
 def test_any_key_is_told_always_and_its_readers_are_told_all(
-    keys: Keys, watching: Watching
+    keys: KeyTracker, tracker: FakeTracker
 ) -> None:
     keys.wrote("cache:1", [None])
     noted(keys, None)
     keys.wrote("cache:1", ["a"])
-    assert [changes.changes[0].table for changes in watching.told] == [None, "a"]
+    assert [changes.changes[0].table for changes in tracker.published] == [None, "a"]
 
 
-def test_write_of_a_run_names_it(keys: Keys, watching: Watching) -> None:
+def test_write_of_a_run_names_it(keys: KeyTracker, tracker: FakeTracker) -> None:
     noted(keys, "a")
     with reading(ReadSet(run := object())):
         keys.wrote("cache:1", ["a"])
-    assert watching.told[0].run is run
+    assert tracker.published[0].run is run
 
 
-def test_nothing_is_told_or_known_while_nobody_is_there(keys: Keys, watching: Watching) -> None:
+def test_nothing_is_told_or_known_while_nobody_is_there(
+    keys: KeyTracker, tracker: FakeTracker
+) -> None:
     noted(keys, "a")
     keys.is_active = False
     keys.wrote("cache:1", ["a"])
     keys.forget()
     keys.is_active = True
     keys.wrote("cache:1", ["a"])
-    assert watching.told == []
+    assert tracker.published == []
 
 
-def test_many_keys_are_any_key(keys: Keys, watching: Watching) -> None:
+def test_many_keys_are_any_key(keys: KeyTracker, tracker: FakeTracker) -> None:
     many = [str(n) for n in range(MAX_KEYS + 1)]
     assert noted(keys, *many[:-1]).result() == {ReadPredicate("cache:1", key) for key in many[:-1]}
     assert noted(keys, *many).result() == {ReadPredicate("cache:1", None)}
     keys.wrote("cache:1", many)
-    assert watching.told[-1].changes == (TableChange("cache:1", None),)
+    assert tracker.published[-1].changes == (TableChange("cache:1", None),)
 
 
 @pytest.mark.django_db
 def test_key_that_nobody_has_read_is_told_where_its_transaction_is_open(
-    keys: Keys, watching: Watching
+    keys: KeyTracker, tracker: FakeTracker
 ) -> None:
     """It was read in its old state before COMMIT, and its readers were told nothing."""
     connection.ensure_connection()
-    transaction = watching.transaction = Transaction()
+    transaction = tracker.transaction = Transaction()
     keys.wrote("cache:1", ["a"], "default")
     keys.wrote("cache:1", map(str, range(MAX_KEYS + 1)), "default")
-    assert transaction.told == [("cache:1", ["a"]), ("cache:1", [None])]
+    assert transaction.published == [("cache:1", ["a"]), ("cache:1", [None])]
     transaction.is_open = False
     keys.wrote("cache:1", ["a"], "default")
-    assert len(transaction.told) == 2
+    assert len(transaction.published) == 2
     noted(keys, "a")
     keys.wrote("cache:1", ["a", "b"], "default")
-    assert transaction.told[2:] == [("cache:1", ["a"])]
+    assert transaction.published[2:] == [("cache:1", ["a"])]
 
 
 def test_keys_of_a_transaction_are_bounded() -> None:
@@ -135,7 +144,7 @@ def test_keys_of_a_transaction_are_bounded() -> None:
 
 
 def test_what_is_known_is_bounded(
-    keys: Keys, watching: Watching, monkeypatch: pytest.MonkeyPatch
+    keys: KeyTracker, tracker: FakeTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MAX_KNOWN", 3)
     monkeypatch.setattr(module, "_MAX_DEADLINES", 3)
@@ -144,7 +153,7 @@ def test_what_is_known_is_bounded(
         keys.set_end("cache:1", str(n), 60)
     assert len(keys._known) <= 4 and len(keys._deadlines) + len(keys._older) <= 6
     keys.wrote("cache:1", ["of which nobody knows"])
-    assert len(watching.told) == 1
+    assert len(tracker.published) == 1
 
 
 @pytest.mark.parametrize(
@@ -152,7 +161,7 @@ def test_what_is_known_is_bounded(
     [(30.0, 29.0, 31.0), (None, None, None), (-0.5, 0.5, 1.1), (-3600.0, None, None)],
 )
 def test_run_is_made_again_when_a_key_ends(
-    keys: Keys, seconds: float | None, least: float | None, most: float | None
+    keys: KeyTracker, seconds: float | None, least: float | None, most: float | None
 ) -> None:
     keys.set_end("cache:1", "a", seconds)
     found = noted(keys, "a", ends=True).expires_seconds
@@ -162,13 +171,13 @@ def test_run_is_made_again_when_a_key_ends(
         assert found is not None and least < found < most
 
 
-def test_key_of_which_the_end_is_not_known_is_looked_at_in_a_minute(keys: Keys) -> None:
+def test_key_of_which_the_end_is_not_known_is_looked_at_in_a_minute(keys: KeyTracker) -> None:
     found = noted(keys, "a", ends=True).expires_seconds
     assert found is not None and 59 < found <= 60
     assert noted(keys, "a").expires_seconds is None
 
 
-def test_shorter_time_is_news_to_those_who_were_told_a_longer(keys: Keys) -> None:
+def test_shorter_time_is_news_to_those_who_were_told_a_longer(keys: KeyTracker) -> None:
     assert not keys.set_end("cache:1", "a", 300)
     assert not keys.set_end("cache:1", "a", 400)
     assert keys.set_end("cache:1", "a", 100)

@@ -10,12 +10,12 @@ from typing import Any
 from django.apps import apps
 from django.db import router
 
-from wsrequest.live.tracking.keys import REMEMBERED, Keys, hashed
+from wsrequest.live.tracking.keys import MODEL_CACHES, KeyTracker, hashed
 from wsrequest.live.tracking.reads import current
 from wsrequest.live.tracking.schema import folded
 from wsrequest.live.tracking.wrapping import Wrapping
 
-__all__ = ["Remembered"]
+__all__ = ["ModelCaches"]
 
 _MANAGERS = (
     ("django.contrib.sites", "sites", "Site", ("get_current",)),
@@ -26,7 +26,7 @@ _MANAGERS = (
 )
 
 
-class Remembered:
+class ModelCaches:
     """Tracks the caches of Django's own models.
 
     Args:
@@ -34,7 +34,7 @@ class Remembered:
         primary: returns the alias that a database's tables are known by.
     """
 
-    def __init__(self, keys: Keys, primary: Any) -> None:
+    def __init__(self, keys: KeyTracker, primary: Any) -> None:
         self._keys, self._primary = keys, primary
         self._wrapping = Wrapping()
 
@@ -49,7 +49,7 @@ class Remembered:
             for reader in readers:
                 self._wrapping.wrap(manager, reader, around, of=self._keys)
             cleared = partial(self._cleared, hashed(model_name))
-            late = partial(self._tell, hashed(model_name))
+            late = partial(self._publish, hashed(model_name))
             self._wrapping.wrap(manager, "clear_cache", cleared, late, of=self._keys)
 
     def uninstall(self) -> None:
@@ -63,14 +63,14 @@ class Remembered:
         if reads is not None:
             alias = manager._db or router.db_for_read(model)
             reads.add(self._primary(alias), folded(model._meta.db_table))
-            self._keys.note(REMEMBERED, name)
+            self._keys.note(MODEL_CACHES, name)
         return original(manager, *args, **kwargs)
 
     def _cleared(self, name: str, original: Any, manager: Any, args: Any, kwargs: Any) -> Any:
         try:
             return original(manager, *args, **kwargs)
         finally:
-            self._tell(name, manager, args, kwargs)
+            self._publish(name, manager, args, kwargs)
 
-    def _tell(self, name: str, manager: Any, args: Any, kwargs: Any) -> None:
-        self._keys.wrote(REMEMBERED, [name])
+    def _publish(self, name: str, manager: Any, args: Any, kwargs: Any) -> None:
+        self._keys.wrote(MODEL_CACHES, [name])

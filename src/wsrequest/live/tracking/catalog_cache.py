@@ -14,18 +14,18 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from wsrequest.live.tracking.catalog import Catalog, read_catalog
 
-__all__ = ["Catalogs", "is_asking"]
+__all__ = ["CatalogCache", "reads_catalog"]
 
 _logger = logging.getLogger("wsrequest.live")
 
 REFRESH_SECONDS = 60.0  # another process may have migrated
 _WAIT_SECONDS = 1.0
 _MAX_RETRY_SECONDS = 60.0
-_ASKED = frozenset({"sqlite", "postgresql"})
-_MARK = "_wsrequest_is_asking"
+_SUPPORTED_VENDORS = frozenset({"sqlite", "postgresql"})
+_MARK = "_wsrequest_reads_catalog"
 
 
-def is_asking(connection: Any) -> bool:
+def reads_catalog(connection: Any) -> bool:
     """Whether a connection is one that reads a catalog."""
     return _MARK in vars(connection)
 
@@ -50,14 +50,14 @@ class _Entry:
         self.loading: threading.Event | None = None
 
 
-class Catalogs:
+class CatalogCache:
     """The catalogs of the databases, by Django's aliases. From any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
 
-    def of(
+    def get(
         self, connection: BaseDatabaseWrapper, alias: str, *, may_ask: bool, may_wait: bool
     ) -> Catalog | None:
         """Return what is known of a connection's database, or None.
@@ -72,7 +72,7 @@ class Catalogs:
         if entry is not None and entry.catalog is not None:
             if not may_ask or time.monotonic() < entry.due:
                 return entry.catalog
-        if connection.vendor not in _ASKED:
+        if connection.vendor not in _SUPPORTED_VENDORS:
             return _NOTHING
         if not may_ask:
             return None
@@ -115,7 +115,7 @@ class Catalogs:
         try:
             while True:
                 version = entry.version
-                self._keep(entry, version, _answer(connection))
+                self._keep(entry, version, _query(connection))
                 if entry.version == version:
                     return
         except Exception as error:
@@ -140,7 +140,7 @@ class Catalogs:
             is_first = entry.failures == 1
         if is_first:
             _logger.warning(
-                "the catalog of the database %r could not be read; until it can, each write may "
+                "cannot read the catalog of the database %r. Until it can be read, each write may "
                 "concern every live view that reads from it: %s",
                 alias,
                 error,
@@ -158,7 +158,7 @@ def _is_on_a_loop() -> bool:
     return True
 
 
-def _answer(connection: BaseDatabaseWrapper) -> Catalog:
+def _query(connection: BaseDatabaseWrapper) -> Catalog:
     """Query the database, with a connection of this thread's own."""
     own: Any = connection.copy()
     vars(own)[_MARK] = True
