@@ -1,4 +1,4 @@
-"""The application of the models that live GETs are tested with; only these tests install it."""
+"""The application of the models for these tests. No other test installs it."""
 
 from django.apps import AppConfig
 

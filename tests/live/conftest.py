@@ -1,4 +1,4 @@
-"""A database of each kind with the tables of tests/live/models.py, and what was published of it."""
+"""A database of each kind with the tables of tests/live/models.py, and the commits it published."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

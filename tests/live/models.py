@@ -1,4 +1,4 @@
-"""Tables of each kind that writes reach in ways of their own."""
+"""Tables that writes reach in different ways."""
 
 import uuid
 from typing import Any, ClassVar

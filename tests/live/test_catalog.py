@@ -1,4 +1,4 @@
-"""What the database does of its own accord, and the models do not tell."""
+"""What the database does by itself, and the models do not say."""
 
 import asyncio
 import logging
@@ -450,7 +450,7 @@ def test_event_loop_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         answer.wait(30)
         return Catalog()
 
-    monkeypatch.setattr(module, "_answer", slow)
+    monkeypatch.setattr(module, "_query", slow)
     monkeypatch.setattr(module, "_WAIT_SECONDS", 60.0)
     cache, connection = CatalogCache(), Named()
 
@@ -536,7 +536,9 @@ def test_catalog_that_cannot_be_read_is_warned_of_once(
                 assert published.tables() == {"tag"}
     finally:
         logger.removeHandler(caplog.handler)
-    about = [record.args for record in caplog.records if "could not be read" in record.message]
+    about = [
+        record.args for record in caplog.records if "cannot read the catalog" in record.message
+    ]
     warned = Counter(args[0] for args in about if isinstance(args, tuple))
     assert warned.keys() >= {ALIAS, "also"}
     assert set(warned.values()) == {1}

@@ -1,4 +1,4 @@
-"""Temporary tables, cursors and prepared statements concern nobody but their connection."""
+"""Temporary tables, cursors and prepared statements concern only their connection."""
 
 from itertools import product
 from typing import Any
@@ -9,8 +9,8 @@ from django.db.backends.postgresql.base import ServerBindingCursor
 
 from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql
 from tests.live.models import Note, Room, Tag
-from wsrequest.live.tracking.connection import ConnectionTracker
 from wsrequest.live.tracking.tracker import ChangeTracker
+from wsrequest.live.tracking.transaction_status import TransactionStatus
 from wsrequest.types import ReadPredicate
 
 NOTE = ReadPredicate(ALIAS, "live_note")
@@ -529,13 +529,13 @@ def test_commit_of_what_has_failed_is_a_rollback(
 def test_driver_that_cannot_say_whether_a_commit_fails_breaks_nothing(
     tracker: ChangeTracker, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def status(self: ConnectionTracker) -> int:
+    def status(self: TransactionStatus) -> int:
         raise DatabaseError("the driver cannot say")
 
     run_sql("BEGIN")
     run_sql(HIDE)
     with monkeypatch.context() as patched:
-        patched.setattr(ConnectionTracker, "_status", status)
+        patched.setattr(TransactionStatus, "status", status)
         run_sql("COMMIT")
     published.clear()
     with tracker.reading() as reads:

@@ -1,7 +1,7 @@
-"""What went wrong in django-cachalot (CA) and django-cacheops (CO), by the number of the failure.
+"""Failures of django-cachalot (CA) and django-cacheops (CO), by their numbers.
 
-Here as far as it is a matter of capture: what a request read must be touched by what a write
-published. Each failure is told in the name of its test.
+These are the failures of tracking: what a write published must concern what a request read. The
+name of each test describes its failure.
 """
 
 from collections.abc import Callable

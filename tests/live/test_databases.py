@@ -1,4 +1,4 @@
-"""Connections that come another way: a second alias, a copy, one that was open before."""
+"""Connections that appear in another way: a second alias, a copy, or one opened before."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What a request did to a connection of a pool, and the next request that gets it."""
+"""What a request did to a pooled connection, and the next request that gets it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

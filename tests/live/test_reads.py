@@ -1,4 +1,4 @@
-"""What a run reads is noted, wherever the statement stands and whoever runs it."""
+"""What a run reads is recorded, wherever the statement is and whatever runs it."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""What is known of the project's tables, and what changes without a statement that says so."""
+"""What is known of the project's tables, and what changes without a statement that names it."""
 
 from typing import Any
 

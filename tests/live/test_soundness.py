@@ -1,6 +1,6 @@
-"""Whatever is read and written: an answer that changes is always touched.
+"""Whatever is read and written: a commit that changes a response always concerns its reads.
 
-Rows are narrowed by what the text of statements says; here the databases say whether that holds.
+The text of a statement narrows its rows. Here the databases show whether that is sound.
 """
 
 from collections.abc import Callable

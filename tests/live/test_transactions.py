@@ -13,11 +13,11 @@ from django.test import TestCase
 from tests.live.conftest import ALIAS, Database, Published, atomic, configured, run_sql, watching
 from tests.live.models import Note, Room, Tag
 from wsrequest.live.sql.statement_cache import StatementCache
-from wsrequest.live.tracking import connection as connection_module
-from wsrequest.live.tracking.connection import ConnectionTracker
+from wsrequest.live.tracking import statement_recorder as recorder_module
 from wsrequest.live.tracking.reads import ReadSet
 from wsrequest.live.tracking.schema import Schema
 from wsrequest.live.tracking.tracker import ChangeTracker, installed
+from wsrequest.live.tracking.transaction_status import TransactionStatus
 from wsrequest.types import Commit, ReadPredicate
 
 pytestmark = pytest.mark.usefixtures("tracker")
@@ -258,7 +258,9 @@ def test_failure_to_publish_is_logged_and_harms_nobody(
     finally:
         logging.getLogger("wsrequest").removeHandler(caplog.handler)
     assert Tag.objects.count() == 2
-    assert any("could not be published" in record.message for record in caplog.records)
+    assert any(
+        "publishing what a transaction wrote failed" in record.message for record in caplog.records
+    )
 
 
 def test_run_that_writes_is_named(tracker: ChangeTracker, published: Published) -> None:
@@ -617,10 +619,10 @@ def test_noting_that_fails_is_no_error_of_the_project(
     owner: Any = {
         "changed_by": Schema,
         "wanted_kinds": ChangeTracker,
-        "is_idle": ConnectionTracker,
+        "is_idle": TransactionStatus,
         "parse": StatementCache,
-    }.get(name, connection_module)
-    monkeypatch.setattr(owner, "_is_idle" if name == "is_idle" else name, failing)
+    }.get(name, recorder_module)
+    monkeypatch.setattr(owner, name, failing)
     Tag.objects.filter(pk=1).update(name="y")
     with tracker.reading() as reads:
         assert Tag.objects.get().name == "y"

@@ -1,4 +1,4 @@
-"""Which values narrow: those that the database gets as they are, and no others."""
+"""Which values narrow: only those that the driver passes on unchanged."""
 
 import sqlite3
 from collections.abc import Iterator

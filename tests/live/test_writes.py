@@ -1,4 +1,4 @@
-"""Every kind of write is published, after it is committed and not before."""
+"""Every kind of write is published after its commit, and not before."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager

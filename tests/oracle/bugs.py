@@ -28,6 +28,7 @@ from wsrequest.live.tracking.connection import ConnectionTracker
 from wsrequest.live.tracking.connection_state import ConnectionState
 from wsrequest.live.tracking.keys import KeyTracker
 from wsrequest.live.tracking.sessions import Sessions, _Contents
+from wsrequest.live.tracking.statement_recorder import StatementRecorder
 from wsrequest.live.tracking.tracker import installed
 from wsrequest.subscriptions import change_feed, subscription_set
 from wsrequest.subscriptions import run as run_module
@@ -158,7 +159,7 @@ def many_unseen() -> AbstractContextManager[Any]:
             None if many else note(tracker, statement, params, many, done)
         )
 
-    return replacing(ConnectionTracker, "_note", make)
+    return replacing(StatementRecorder, "note_writes", make)
 
 
 @bug(*(f"/equal/?kind={n}" for n in range(4)))

@@ -11,24 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from wsrequest.live.sql.functions import SCHEMA
-from wsrequest.live.sql.parameters import returned, rows_of
-from wsrequest.live.sql.statement import ANYTHING, NOTHING, Names, Statement
+from wsrequest.live.sql.statement import ANYTHING, NOTHING, Statement
 from wsrequest.live.sql.statement_cache import shared_cache, writes_nothing
-from wsrequest.live.sql.values import Passes, as_it_is, passes_of
+from wsrequest.live.sql.values import passes_of
 from wsrequest.live.tracking.connection_state import ConnectionState
-from wsrequest.live.tracking.cursors import (
-    FetchedCursor,
-    first_row,
-    is_piped,
-    listen,
-    listen_to_cursor,
-)
+from wsrequest.live.tracking.cursors import FetchedCursor, is_piped, listen, listen_to_cursor
 from wsrequest.live.tracking.driver_states import leave
-from wsrequest.live.tracking.keys import is_own_write
-from wsrequest.live.tracking.reads import ReadSet, current, running
-from wsrequest.live.tracking.transaction_writes import TransactionWrites
-from wsrequest.types import Row
+from wsrequest.live.tracking.reads import current, running
+from wsrequest.live.tracking.statement_recorder import StatementRecorder
+from wsrequest.live.tracking.transaction_status import FAILED, IDLE, TransactionStatus
+from wsrequest.live.tracking.wrapping import InstanceWrapping
 
 if TYPE_CHECKING:
     from wsrequest.live.tracking.tracker import ChangeTracker
@@ -39,10 +31,7 @@ _logger = logging.getLogger("wsrequest.live")
 
 ATTRIBUTE = "_wsrequest_tracker"
 _NONE: frozenset[str] = frozenset()
-_DEFINING = frozenset({"create", "alter", "drop", "rename"})
 _MAX_COLLECTED = 10_000  # they may be keys, whose number is unlimited
-_IDLE, _ACTIVE, _FAILED = 0, 1, 3  # of libpq's PQTRANS_: IDLE, ACTIVE and INERROR
-_OPEN = (_ACTIVE, 2, _FAILED)  # 2 is INTRANS
 
 
 def tracker_of(connection: Any) -> "ConnectionTracker | None":
@@ -66,17 +55,15 @@ class ConnectionTracker:
     ) -> None:
         self._tracker = tracker
         self._connection = connection
-        self.database, self._is_replica = database, is_replica
+        self.database = database
         # A copy of a connection may have any alias.
         self._alias = connection.alias if connection.alias in connections else database
-        self._schema = tracker.schema_of(connection, self._alias, may_wait=False)
-        self._has_defined = False  # tables, in the pending writes
-        self.pending = TransactionWrites()
+        schema = tracker.schema_of(connection, self._alias, may_wait=False)
+        self._recorder = StatementRecorder(tracker, connection.vendor, database, schema, is_replica)
+        self.pending = self._recorder.pending
+        self._transaction = TransactionStatus(connection)
         self.is_running = False  # a statement that the execute wrapper has seen
-        self._has_begun = False  # by a statement, on a driver that does not tell
-        self._was_open = False  # the transaction of PostgreSQL that Django has begun
-        self._wrapped: dict[str, Any] = {}
-        self._passes: Passes = as_it_is
+        self._wrapping = InstanceWrapping(connection)
         self._state = ConnectionState()
         # For the transaction of a TestCase, which goes on: what was already published as committed.
         self._collected: set[tuple[str, str | None]] = set()
@@ -94,7 +81,7 @@ class ConnectionTracker:
                 ("_close", self._leave),
                 ("_set_autocommit", self._set_autocommit),
             ):
-                self._wrap(name, wrapped)
+                self._wrapping.wrap(name, wrapped)
             self._wrap_close_if_obsolete()
             if connection.vendor == "sqlite":
                 self._wrap_create_cursor()
@@ -102,8 +89,8 @@ class ConnectionTracker:
             # The first one is the outermost. Django's execute_wrapper() removes the last one.
             connection.execute_wrappers.insert(0, self._execute)
         listen(connection.connection, self)
-        self._passes = passes_of(connection.vendor, connection.connection)
-        self._has_begun = False
+        self._recorder.passes = passes_of(connection.vendor, connection.connection)
+        self._transaction.has_begun = False
         self._state = self._tracker.states.take(connection.connection)
         self.publish()
 
@@ -112,18 +99,16 @@ class ConnectionTracker:
         connection = self._connection
         while self._execute in connection.execute_wrappers:
             connection.execute_wrappers.remove(self._execute)
-        for name, wrapped in self._wrapped.items():
-            if vars(connection).get(name) is wrapped:
-                delattr(connection, name)
+        self._wrapping.undo()
         if tracker_of(connection) is self:
             delattr(connection, ATTRIBUTE)
         self.pending.clear()
 
     def publish(self) -> None:
         """Publish what was written so far."""
-        self._was_open = False
-        if self._has_defined:
-            self._has_defined = False
+        self._transaction.was_open = False
+        if self._recorder.has_defined:
+            self._recorder.has_defined = False
             self._tracker.migrated(self._alias)
         if self.pending:
             if self._tracker.is_active:
@@ -154,17 +139,9 @@ class ConnectionTracker:
     def is_open(self) -> bool:
         """Whether a transaction may be open, so that its writes are not committed yet."""
         try:
-            return not self._is_idle()
+            return not self._transaction.is_idle()
         except Exception:  # the driver cannot say
             return True
-
-    def _wrap(self, name: str, wrapper: Callable[..., Any]) -> None:
-        original = getattr(self._connection, name)
-
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            return wrapper(original, *args, **kwargs)
-
-        self._put(name, wrapped)
 
     def _wrap_close_if_obsolete(self) -> None:
         # Django calls this before and after each request. It is the last moment to notice a
@@ -177,7 +154,7 @@ class ConnectionTracker:
                 self._catch_up()
             original()
 
-        self._put("close_if_unusable_or_obsolete", close_if_obsolete)
+        self._wrapping.put("close_if_unusable_or_obsolete", close_if_obsolete)
 
     def _wrap_create_cursor(self) -> None:
         original = self._connection.create_cursor
@@ -187,19 +164,15 @@ class ConnectionTracker:
             listen_to_cursor(cursor, self)
             return cursor
 
-        self._put("create_cursor", create_cursor)
-
-    def _put(self, name: str, wrapped: Callable[..., Any]) -> None:
-        self._wrapped[name] = wrapped
-        setattr(self._connection, name, wrapped)
+        self._wrapping.put("create_cursor", create_cursor)
 
     def ran(self, sql: Any, *, is_done: bool = False) -> None:
         """Record what no execute wrapper has seen. None for an unknown text."""
         if self._tracker.is_active:
             self._look_up_schema()
         statement = ANYTHING if sql is None else self._statement(sql)
-        self._note_reads(current(), statement, None, True)
-        self._note(statement, None, False)
+        self._recorder.note_reads(current(), statement, None, True)
+        self._recorder.note_writes(statement, None, False)
         self._note_state(statement, is_done=False)
         self._settle(statement, sql)
 
@@ -209,7 +182,7 @@ class ConnectionTracker:
         if may_be_undone:
             self._state.forget()
         is_under_way = self.pending and is_piped(self._connection.connection)
-        if is_under_way and self._status() == _IDLE:
+        if is_under_way and self._transaction.status() == IDLE:
             self._publish_so_far()  # a transaction within a pipeline, which may go on
 
     def _execute(
@@ -226,7 +199,7 @@ class ConnectionTracker:
         reads = current()
         statement = self._statement(sql, is_read=reads is not None)
         if reads is not None:
-            self._note_reads(reads, statement, params, many)
+            self._recorder.note_reads(reads, statement, params, many)
         written = self.pending.tables
         if written:
             self._catch_up()
@@ -250,7 +223,7 @@ class ConnectionTracker:
         finally:
             self.is_running = was_running
             # Also after an error: part of it may have been done, and publishing too much is safe.
-            self._note(statement, params, many, done)
+            self._recorder.note_writes(statement, params, many, done)
             self._note_state(statement, is_done=done is not None and not is_undone)
             self._settle(statement, sql)
 
@@ -258,7 +231,7 @@ class ConnectionTracker:
         if self._connection.vendor != "sqlite":
             return False
         tells_key = statement.written is not None and bool(statement.written.returning)
-        return tells_key or self._is_idle()
+        return tells_key or self._transaction.is_idle()
 
     # Recording raises nothing: the statement is the project's, and so is its error.
 
@@ -266,7 +239,9 @@ class ConnectionTracker:
         try:
             # The catalog may be waiting for this thread, if it has written.
             may_wait = not self.pending
-            self._schema = self._tracker.schema_of(self._connection, self._alias, may_wait=may_wait)
+            self._recorder.schema = self._tracker.schema_of(
+                self._connection, self._alias, may_wait=may_wait
+            )
         except Exception:
             _logger.exception("reading the tables of a database failed")
 
@@ -274,7 +249,7 @@ class ConnectionTracker:
         try:
             if not isinstance(sql, str):
                 sql = sql.as_string(self._connection.connection)  # psycopg's sql.Composable
-            vendor, names = self._connection.vendor, self._names()
+            vendor, names = self._connection.vendor, self._recorder.names()
             if not is_read and writes_nothing(sql, names):
                 return NOTHING
             statement = shared_cache.parse(sql, vendor, names)
@@ -292,16 +267,14 @@ class ConnectionTracker:
         """Whether a temporary table is meant where another table has the same name."""
         # A statement that the driver prepared earlier may still use the other table.
         prepares = getattr(self._connection.connection, "prepare_threshold", None) is not None
-        return self._schema.temporary_is_first and not (self._state.is_path_set or prepares)
-
-    def _names(self) -> Names:
-        names = self._schema.names
-        return names.get(self._connection.vendor) or names[""]
+        return self._recorder.schema.temporary_is_first and not (
+            self._state.is_path_set or prepares
+        )
 
     def _look_at_state(self) -> None:
         """Forget what was made in a transaction that has ended unobserved."""
         try:
-            if not self._is_in_transaction():
+            if not self._transaction.is_open():
                 self._state.forget()
         except Exception:  # the driver cannot say
             self._state.forget()
@@ -314,9 +287,9 @@ class ConnectionTracker:
                 # In a pipeline, it is not known yet what was done.
                 is_done = is_done and not is_piped(self._connection.connection)
                 state.note(statement, is_done)
-                if is_done and state.is_unsettled and not self._is_in_transaction():
+                if is_done and state.is_unsettled and not self._transaction.is_open():
                     state.settled()
-            if not is_done and state.is_used and (effects or self._status() == _FAILED):
+            if not is_done and state.is_used and (effects or self._transaction.status() == FAILED):
                 state.forget()  # the transaction can no longer be committed
         except Exception:  # the driver cannot say
             self._state.forget()
@@ -327,100 +300,14 @@ class ConnectionTracker:
         It does not report that.
         """
         try:
-            return self._state.is_used and self._status() == _FAILED
+            return self._state.is_used and self._transaction.status() == FAILED
         except Exception:  # the driver cannot say
             return True
-
-    def _is_in_transaction(self) -> bool:
-        """Whether the driver has a transaction open. Unlike ``_is_idle``, it records nothing."""
-        connection = self._connection
-        driver = connection.connection
-        if connection.vendor == "sqlite":
-            return driver is not None and bool(driver.in_transaction)
-        if connection.vendor == "postgresql":
-            return self._status() in _OPEN or is_piped(driver)
-        return self._has_begun or connection.in_atomic_block or not connection.autocommit
-
-    def _note_reads(
-        self, reads: ReadSet | None, statement: Statement, params: Any, many: bool
-    ) -> None:
-        if reads is None or statement.reads == _NONE:
-            return
-        try:
-            reads.lags |= self._is_replica
-            ignored, known = self._schema.ignored, None if many else params
-            reads.add_statement(
-                self.database, statement, self._names(), ignored, known, self._passes
-            )
-        except Exception:
-            reads.add(self.database, None)
-
-    def _note(self, statement: Statement, params: Any, many: bool, done: Any | None = None) -> None:
-        """Add what a statement wrote to the pending writes.
-
-        Args:
-            statement: the statement.
-            params: as the cursor got them.
-            many: it ran once for each item of ``params``.
-            done: the driver's cursor, if the database has executed the statement.
-        """
-        if statement.writes == _NONE:
-            return
-        run = running()
-        if statement.verb in _DEFINING or SCHEMA in (statement.writes or ()):
-            self._has_defined = True
-        try:
-            changed = self._schema.changed_by(statement)
-        except Exception:
-            changed = None
-        if changed is None:
-            self.pending.add(self.database, None, None, run)
-            self._note_stores(self._tracker.stores, run)
-            return
-        if done is not None and self._hit_nothing(statement, done):
-            return
-        for table, can_tell in changed:
-            rows = self._rows(statement, table, params, many, done) if can_tell else None
-            self.pending.add(self.database, table, rows, run)
-            if table in self._tracker.stores:
-                self._note_stores((table,), run)
-
-    def _hit_nothing(self, statement: Statement, done: Any) -> bool:
-        """Whether no row was there to write, as when save() tries UPDATE before INSERT."""
-        if not statement.counts or getattr(done, "rowcount", -1) != 0:
-            return False
-        # A trigger may write for a statement without rows, or in place of it.
-        return not self._schema.triggered & (statement.writes or _NONE)
-
-    def _note_stores(self, tables: Iterable[str], run: object | None) -> None:
-        """Record writes to tables whose rows are read by keys: any key may be written."""
-        for table in tables:
-            store = self._tracker.stores[table]
-            if not is_own_write(store):
-                self.pending.add(store, None, None, run)
-
-    def _rows(
-        self, statement: Statement, table: str, params: Any, many: bool, done: Any | None
-    ) -> tuple[Row, ...] | None:
-        """Return the rows that a statement wrote in its table. None for any row."""
-        tracker, written = self._tracker, statement.written
-        if written is None or not tracker.is_active:
-            return None
-        try:
-            kinds = tracker.wanted_kinds(self._names(), self.database, table)
-            if kinds and (many or len(params or ()) == statement.placeholders):
-                rows = rows_of(written, kinds, params or (), many, self._passes)
-                if rows is None or many or done is None or len(rows) != 1 or not written.returning:
-                    return rows
-                return (returned(rows[0], written.returning, kinds, first_row(done)),)
-        except Exception:  # a row of executemany() that is too short
-            pass
-        return None
 
     def _catch_up(self) -> None:
         """Publish what is no longer in a transaction: the driver has committed by itself."""
         try:
-            if self.pending and self._is_idle():
+            if self.pending and self._transaction.is_idle():
                 self.publish()
         except Exception:  # the driver does not know: the writes count as committed
             self.publish()
@@ -434,18 +321,18 @@ class ConnectionTracker:
 
     def _look(self, statement: Statement | None, sql: Any) -> None:
         if statement is not None and statement.begins:
-            self._has_begun = statement.begins == "begin"
+            self._transaction.has_begun = statement.begins == "begin"
             is_undone = statement.begins == "rollback" and not statement.commits
-            if is_undone and self._is_idle() and self._can_roll_back():
+            if is_undone and self._transaction.is_idle() and self._transaction.can_roll_back_ddl():
                 self.pending.clear()
         if not self.pending:
             return
         connection = self._connection
-        if self._is_idle():
+        if self._transaction.is_idle():
             self.publish()
         elif statement is not None and (statement.commits or _may_commit(statement, sql)):
             self._publish_so_far()  # it began again, in the same text
-        elif statement is not None and self._is_under_way():
+        elif statement is not None and self._transaction.has_more_rows():
             self._publish_so_far()  # the end of COPY … TO may never be read
         elif connection.in_atomic_block:
             blocks = connection.atomic_blocks
@@ -460,45 +347,6 @@ class ConnectionTracker:
         """Publish the writes now and again later: they may be committed only then."""
         if self._tracker.is_active:
             self._tracker.publish(self.pending.look())
-
-    def _status(self) -> int:
-        """Return the transaction status of libpq, or -1 without one."""
-        driver = self._connection.connection
-        if driver is None or self._connection.vendor != "postgresql":
-            return -1
-        return int(driver.info.transaction_status)
-
-    def _is_idle(self) -> bool:
-        """Whether the database has no transaction open, as far as the driver can say."""
-        connection = self._connection
-        driver = connection.connection
-        if driver is None:
-            return True
-        if connection.vendor == "sqlite":
-            # Also in an atomic block: after set_autocommit(False) no transaction was begun, so its
-            # savepoint is one, and RELEASE commits.
-            return not driver.in_transaction
-        if connection.vendor == "postgresql":
-            # An unknown status counts as ended, but within a pipeline it is not known yet.
-            if self._status() in _OPEN or is_piped(driver):
-                self._was_open = True
-                return False
-            # The driver begins a transaction of Django's only with its first statement. One that
-            # was open before was ended by a COMMIT that Django does not know of.
-            is_begun = connection.in_atomic_block or not connection.autocommit
-            return self._was_open or not is_begun
-        return connection.autocommit and not connection.in_atomic_block and not self._has_begun
-
-    def _is_under_way(self) -> bool:
-        """Whether a statement has more rows to come. PostgreSQL may have committed it already."""
-        connection = self._connection
-        if connection.in_atomic_block or not connection.autocommit:
-            return False
-        return self._status() == _ACTIVE and not is_piped(connection.connection)
-
-    def _can_roll_back(self) -> bool:
-        # Without rollback of DDL, a DDL statement commits what was written before it.
-        return bool(self._connection.features.can_rollback_ddl)
 
     def _commit(self, commit: Callable[[], None]) -> None:
         state = self._state
@@ -519,10 +367,10 @@ class ConnectionTracker:
     def _rollback(self, rollback: Callable[[], None]) -> None:
         self._catch_up()
         rollback()
-        self._has_begun = self._was_open = False
+        self._transaction.has_begun = self._transaction.was_open = False
         self._collected.clear()
         self._state.forget()
-        if self._can_roll_back():
+        if self._transaction.can_roll_back_ddl():
             self.pending.clear()
         else:
             self.publish()
@@ -539,7 +387,7 @@ class ConnectionTracker:
             close()
         finally:
             if self._connection.connection is None or self._connection.closed_in_transaction:
-                self._has_begun = False
+                self._transaction.has_begun = False
                 self.publish()
 
     def _leave(self, close: Callable[[], None]) -> None:
@@ -551,7 +399,7 @@ class ConnectionTracker:
     def _set_autocommit(self, set_autocommit: Callable[[bool], None], autocommit: bool) -> None:
         set_autocommit(autocommit)
         # SQLite's driver commits an open transaction when it returns to autocommit.
-        if autocommit and self.pending and self._is_idle():
+        if autocommit and self.pending and self._transaction.is_idle():
             self.publish()
 
 

@@ -1,7 +1,7 @@
-"""Wraps methods of classes, and removes the wrappers again.
+"""Wraps methods of classes and of instances, and removes the wrappers again.
 
-A method is replaced where it is defined. That also covers subclasses which call it by ``super()``,
-and instances that were made elsewhere or earlier.
+A method of a class is replaced where it is defined. That also covers subclasses which call it by
+``super()``, and instances that were made elsewhere or earlier.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
 
-__all__ = ["Active", "Around", "Late", "Wrapping"]
+__all__ = ["Active", "Around", "InstanceWrapping", "Late", "Wrapping"]
 
 Around = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 """Called in place of the method, with the method, the instance and the arguments."""
@@ -66,6 +66,38 @@ class Wrapping:
             if vars(base).get(name) is wrapper:
                 setattr(base, name, original)
         self._replaced.clear()
+
+
+class InstanceWrapping:
+    """The methods of one instance that were wrapped.
+
+    Args:
+        instance: any object with a ``__dict__``.
+    """
+
+    def __init__(self, instance: Any) -> None:
+        self._instance = instance
+        self._wrapped: dict[str, Any] = {}
+
+    def wrap(self, name: str, around: Callable[..., Any]) -> None:
+        """Call ``around`` in place of a method, with the method and its arguments."""
+        original = getattr(self._instance, name)
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return around(original, *args, **kwargs)
+
+        self.put(name, wrapped)
+
+    def put(self, name: str, wrapped: Callable[..., Any]) -> None:
+        """Put a wrapper in the place of a method."""
+        self._wrapped[name] = wrapped
+        setattr(self._instance, name, wrapped)
+
+    def undo(self) -> None:
+        """Restore the instance. Wrappers that other code put around ours stay."""
+        for name, wrapped in self._wrapped.items():
+            if vars(self._instance).get(name) is wrapped:
+                delattr(self._instance, name)
 
 
 def _wrapper(original: Any, around: Around, late: Late | None, of: Active) -> Any:

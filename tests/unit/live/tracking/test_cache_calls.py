@@ -1,4 +1,4 @@
-"""A call of a cache's method says its keys and its time, or that it is for any key."""
+"""Which keys a call of a cache method is for, and for how long: otherwise it is for any key."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Aliases of one cache have one name, however their settings write it."""
+"""Aliases of one cache have one store name, however their settings are written."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Throttles count what a visitor sends, and no reruns."""
+"""Throttles count what a visitor sends, not the reruns."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is kept of a driver's connection while nobody has it."""
+"""The state of a driver's connection is kept while Django does not use it."""
 
 import gc
 import sqlite3

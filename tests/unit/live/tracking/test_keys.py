@@ -1,4 +1,4 @@
-"""Keys are noted by those who read them, and told to nobody else."""
+"""Keys are recorded by the runs that read them, and their writes are published for those only."""
 
 from typing import Any, cast
 

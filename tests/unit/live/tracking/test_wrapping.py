@@ -1,4 +1,4 @@
-"""Methods are replaced where they are defined, and given back."""
+"""Methods are replaced where they are defined, and restored."""
 
 import asyncio
 from typing import Any
