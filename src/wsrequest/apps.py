@@ -21,12 +21,12 @@ __all__ = ["LiveParts", "WSRequestConfig"]
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """One of each in a process.
+    """The parts of live requests, one of each in a process.
 
     Attributes:
-        bus: what commits are told by.
-        managers: who wants to hear of them.
-        tracker: what notes them.
+        bus: carries the commits.
+        managers: the live query managers that receive them.
+        tracker: records what is read and written.
     """
 
     bus: Bus
@@ -58,17 +58,17 @@ def _live_parts() -> LiveParts:
 
 
 class WSRequestConfig(AppConfig):
-    """``"wsrequest"`` in INSTALLED_APPS."""
+    """The application ``"wsrequest"`` in INSTALLED_APPS."""
 
     name = "wsrequest"
     verbose_name = "wsrequest"
 
     live: "LiveParts"
-    """What live requests need of this process."""
+    """The parts of live requests of this process."""
 
     def ready(self) -> None:
-        """Register the system checks, let a logout close sockets, and note what is written."""
-        from wsrequest import checks  # noqa: F401  # registers itself; needs the apps to be ready
+        """Register the system checks, let a logout close sockets, and track what is written."""
+        from wsrequest import checks  # noqa: F401  # registers itself. Needs the apps to be ready
 
         self.live = _live_parts()
         if conf.MAX_SUBSCRIPTIONS:
@@ -76,7 +76,7 @@ class WSRequestConfig(AppConfig):
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
 
 
-@skip_on_rerun  # whose logout is discarded with all that it does to the session
+@skip_on_rerun  # its logout is discarded, with all its effects on the session
 def _close_others(sender: Any, request: Any, **kwargs: Any) -> None:
     session_key = getattr(getattr(request, "session", None), "session_key", None)
     if session_key and conf.CLOSE_ON_LOGOUT:

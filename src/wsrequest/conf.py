@@ -1,8 +1,8 @@
 """Every setting, each read from django.conf.settings at each access.
 
-The only module that reads Django's settings. ``SETTINGS`` is the table that the
-system checks, the documentation and their tests walk. Parts below this layer
-get values, never this module.
+This is the only module that reads Django's settings. ``SETTINGS`` is the table of all settings, for
+the system checks, the documentation and their tests. Packages below this one get values, and never
+import it.
 """
 
 import re
@@ -30,16 +30,16 @@ RENAMED = {
     "WSREQUEST_MAX_ANSWER_BYTES": "WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES",
     "WSREQUEST_MAX_UNFINISHED_BYTES": "WSREQUEST_MAX_PENDING_REQUEST_BYTES",
 }
-"""Earlier names, which are not read any more: check W001 names the new one."""
+"""Earlier names, which are not read any more. Check W001 names the new one."""
 
 
 class Setting(Generic[T]):
     """One setting, read at each access so that ``override_settings`` works.
 
     Args:
-        default: its value when the project sets none; its type is the setting's.
-        help: a sentence for the documentation; the unit is in the setting's name.
-        minimum: the least number that makes sense, None for what is no number.
+        default: the value if the project sets none. Its type is the type of the setting.
+        help: one sentence that describes it. The unit is in the setting's name.
+        minimum: the smallest valid number, or None.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Setting(Generic[T]):
         return self if instance is None else self.read()
 
     def read(self) -> T:
-        """Its value now: the project's, else the default."""
+        """Return its current value: the project's, or the default."""
         value: T = getattr(settings, self.name, self.default)
         return value
 
@@ -67,7 +67,7 @@ class Setting(Generic[T]):
 class Conf:
     """The settings of wsrequest as typed attributes, without their prefix."""
 
-    PATH = Setting("/ws/", "Path of the socket, beside the project's HTTP.")
+    PATH = Setting("/ws/", "The path of the WebSocket.")
     ALLOWED_ORIGINS = Setting[Sequence[str]](
         (), "Origins that may connect besides the server's own, whole: https://example.com."
     )
@@ -79,23 +79,23 @@ class Conf:
     )
     FORBIDDEN_HEADERS = Setting[Sequence[str]](
         (),
-        "Names of further headers that no message may set: those that your proxy vouches by.",
+        "Names of further headers that no message may set: your trusted proxy headers.",
     )
     PER_REQUEST_HEADERS = Setting[Sequence[str]](
         (), "Names of further headers that belong to one request: the handshake's end with it."
     )
     EXCLUDED_PATHS = Setting[Sequence[str]](
         (),
-        "Beginnings of paths that no message reaches: those that your proxy guards.",
+        "Prefixes of paths that no message reaches, such as those that your proxy guards.",
     )
-    THREADS = Setting(8, "Threads that run synchronous code at the same time.", minimum=1)
+    THREADS = Setting(8, "Threads that run synchronous code concurrently.", minimum=1)
     MAX_THREADS = Setting(
         256,
-        "Threads in all, with those that wait for an async view, a slow reader or a lost view.",
+        "Threads in total, including those that are blocked.",
         minimum=1,
     )
     UVICORN_FAST_PATH = Setting(
-        True, "Whether frames take the short way between uvicorn's socket and a connection."
+        True, "Whether frames on uvicorn skip the ASGI queue and its tasks."
     )
     MAX_CONNECTIONS = Setting(10_000, "Open sockets of one process.", minimum=1)
     MAX_CONNECTIONS_PER_ADDRESS = Setting(
@@ -122,7 +122,9 @@ class Conf:
         256, "Requests of one connection that may wait behind those in flight.", minimum=0
     )
     MAX_BUFFERED_RESPONSE_BYTES = Setting(
-        2**24, "Largest streamed answer that is gathered for a client without credit.", minimum=0
+        2**24,
+        "The largest streamed response that is gathered for a client without credit.",
+        minimum=0,
     )
     MAX_OUTBOUND_BYTES = Setting(
         2**19,
@@ -137,31 +139,31 @@ class Conf:
         60.0, "Time until an answer must begin, and between the parts of a request.", minimum=0.001
     )
     PING_SECONDS = Setting(
-        25.0, "Silence of a greeted client after which it is pinged.", minimum=0.001
+        25.0, "Silence after which a client that negotiated wsrequest.v1 is pinged.", minimum=0.001
     )
     PONG_SECONDS = Setting(
         10.0, "Further silence after which the connection is closed.", minimum=0.001
     )
     FIRST_REQUEST_SECONDS = Setting(
-        60.0, "Time for the first frame of a client that is not greeted.", minimum=0.001
+        60.0, "Time for the first frame of a client without the subprotocol.", minimum=0.001
     )
     IDLE_SECONDS = Setting(
-        3600.0, "Silence after which a client that is not greeted is closed.", minimum=0.001
+        3600.0,
+        "Silence after which a client without the subprotocol is disconnected.",
+        minimum=0.001,
     )
     SLOW_READER_SECONDS = Setting(
         30.0, "Time that one frame may wait for a client to read it.", minimum=0.001
     )
-    SHUTDOWN_SECONDS = Setting(
-        8.0, "Time for what is in flight when the server is told to stop.", minimum=0
-    )
+    SHUTDOWN_SECONDS = Setting(8.0, "Time for what is in flight when the server stops.", minimum=0)
     TICKET_SECONDS = Setting(
-        60, "Life of a ticket that makes cookies of the socket the browser's.", minimum=1
+        60, "How long a ticket for the cookies of a response is valid.", minimum=1
     )
     CLOSE_ON_LOGOUT = Setting(
         True, "Whether a logout closes the other sockets of its session in this process."
     )
     SESSION_CHECK_SECONDS = Setting(
-        1800.0, "Time after which it is looked whether a user's session still holds.", minimum=0.001
+        1800.0, "How often the session of a logged-in connection is checked.", minimum=0.001
     )
 
     MAX_SUBSCRIPTIONS = Setting(
@@ -176,27 +178,25 @@ class Conf:
     MAX_LIVE_BYTES_PER_ADDRESS = Setting(
         2**26, "Bytes of them that the live requests of one address hold.", minimum=1024
     )
-    LIVE_MAX_CONCURRENT_RUNS = Setting(
-        4, "Views that are run again for live requests at the same time.", minimum=1
-    )
+    LIVE_MAX_CONCURRENT_RUNS = Setting(4, "The maximum number of concurrent reruns.", minimum=1)
     LIVE_INTERVAL_SECONDS = Setting(
-        0.05, "Least time between two runs for the same subscribers.", minimum=0
+        0.05, "The minimum time between two runs of a live query.", minimum=0
     )
     LIVE_RECHECK_SECONDS = Setting(
-        60.0, "Time after which a live view runs again whatever is written; 0 for never.", minimum=0
+        60.0, "Time after which a live query reruns without any write. 0 for never.", minimum=0
     )
     LIVE_SHARE_KEY = Setting[Callable[[Any], Hashable] | str | None](
         None,
-        "A callable, or its dotted path, that tells apart who may not share a public live answer.",
+        "A callable, or its dotted path, that separates who must not share a public response.",
     )
     LIVE_IGNORED_TABLES = Setting[Sequence[str]](
-        (), "Tables whose changes wake no live request: those written with every request, say."
+        (), "Tables whose changes trigger no rerun, such as one written with every request."
     )
     LIVE_IGNORED_CONTENT = Setting[Sequence[str]](
-        (), "Regular expressions: what they match in the body of a live answer is no change."
+        (), "Regular expressions for parts of a body whose changes do not count."
     )
     LIVE_REWRITER = Setting(
-        "", "Dotted path of a function that returns what of a live answer's body is compared."
+        "", "Dotted path of a function that returns what is compared of a live body."
     )
     LIVE_IGNORED_CACHE_KEYS = Setting[Sequence[str]](
         (), 'Cache keys that no live request depends on, as patterns: "hits:*". Counters, mostly.'
@@ -216,7 +216,7 @@ class Conf:
     )
 
     def limits(self) -> Limits:
-        """The limits of a connection that is opened now."""
+        """Return the limits of a connection that is opened now."""
         return Limits(
             message_bytes=self.MAX_MESSAGE_BYTES,
             body_bytes=self.MAX_BODY_BYTES,
@@ -242,7 +242,7 @@ class Conf:
         )
 
     def names(self) -> list[str]:
-        """The names that begin like a setting of wsrequest and that the project sets."""
+        """Return the names that begin with WSREQUEST and that the project sets."""
         return [name for name in dir(settings) if name.startswith("WSREQUEST_")]
 
     @property
@@ -250,20 +250,20 @@ class Conf:
         """The callable of ``LIVE_SHARE_KEY``.
 
         Raises:
-            ImportError: its dotted path leads to nothing.
+            ImportError: its dotted path cannot be imported.
         """
         found = self.LIVE_SHARE_KEY
         return import_string(found) if isinstance(found, str) else found
 
-    # Django's own settings that parts of wsrequest need.
+    # Django's own settings that wsrequest needs.
 
     def django(self, name: str, default: Any = None) -> Any:
-        """One of Django's own settings, for the system checks and the commands."""
+        """Return one of Django's own settings, for the system checks and the commands."""
         return getattr(settings, name, default)
 
     @property
     def default_host(self) -> str:
-        """A host that the project answers to, for a request that names none."""
+        """A host that the project allows, for a request that names none."""
         hosts = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"]
         return hosts[0] if hosts else "localhost"
 
@@ -274,7 +274,7 @@ class Conf:
 
     @property
     def session_engine(self) -> str | None:
-        """The dotted path of the session store, None when sessions are not installed."""
+        """The dotted path of the session store. None if sessions are not installed."""
         return (
             settings.SESSION_ENGINE
             if "django.contrib.sessions" in settings.INSTALLED_APPS
@@ -288,14 +288,14 @@ class Conf:
 
     @property
     def csrf_cookie(self) -> str | None:
-        """The cookie that Django's CSRF middleware reads in each request; None without such."""
+        """The cookie that Django's CSRF middleware reads in each request, or None."""
         has_middleware = "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
         if not has_middleware or settings.CSRF_USE_SESSIONS:
             return None
         return str(settings.CSRF_COOKIE_NAME)
 
     def needs_tls(self, path: str) -> bool:
-        """Whether ``path`` would be redirected to https by Django's SecurityMiddleware."""
+        """Whether Django's SecurityMiddleware would redirect ``path`` to https."""
         if not settings.SECURE_SSL_REDIRECT:
             return False
         relative = path.lstrip("/")
@@ -303,18 +303,18 @@ class Conf:
 
     @property
     def file_upload_max_memory_bytes(self) -> int:
-        """From this size on a request body is kept in a file, as by Django's ASGI handler."""
+        """The size from which a request body is kept in a file, as in Django's ASGI handler."""
         return int(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
 
     @property
     def file_upload_directory(self) -> str | None:
-        """Where such files are made; None for the system's directory."""
+        """The directory of such files. None for the system's directory."""
         directory = settings.FILE_UPLOAD_TEMP_DIR
         return None if directory is None else str(directory)
 
     @property
     def vouching_headers(self) -> HeaderNames:
-        """Names of headers that only this project's proxy is trusted to set."""
+        """Names of headers that only this project's proxy may set."""
         names = list(self.FORBIDDEN_HEADERS)
         if self.scheme_header is not None:
             names.append(self.scheme_header)
@@ -327,7 +327,7 @@ class Conf:
 
     @property
     def scheme_header(self) -> str | None:
-        """Lower-case name of the header by which a proxy tells Django of TLS; None without."""
+        """Lower-case name of the header in which a proxy tells Django the scheme, or None."""
         if not settings.SECURE_PROXY_SSL_HEADER:
             return None
         meta_name = str(settings.SECURE_PROXY_SSL_HEADER[0])
@@ -335,12 +335,12 @@ class Conf:
 
     @property
     def script_name(self) -> str:
-        """The script name that the project forces, without a slash at its end; "" for none."""
+        """The script name that the project sets, without a slash at its end. Empty for none."""
         return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
 
     @property
     def per_request_headers(self) -> HeaderNames:
-        """Names of headers that end with the request that has them."""
+        """Names of headers that end with their request."""
         return HeaderNames.of((*PER_REQUEST, *self.PER_REQUEST_HEADERS))
 
 

@@ -1,7 +1,7 @@
-"""What is wrong with the settings, each by itself: what keeps the server from serving.
+"""The faults of single settings, each with a sentence and a remedy.
 
-Owns what a sound value is, and the words for one that is not. The system checks report them, and
-an application is not made with them, for ASGI servers run no checks.
+The system checks report them. ASGI servers don't run Django's checks, so wsrequest refuses to start
+with one of these.
 """
 
 import math
@@ -19,7 +19,7 @@ __all__ = ["WORDS", "Fault", "Words", "demand_sound", "faults", "path_fault", "s
 
 _BAD_IN_PATH = re.compile(r"[\x00-\x20\x7f\\%?#]|//")
 _TOKEN = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2, without the underscore
-# RFC 6454 6.2, as browsers write it; extensions and apps have schemes of their own.
+# RFC 6454 6.2, as browsers write it. Extensions and apps have schemes of their own.
 _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?",
     re.IGNORECASE,
@@ -29,7 +29,7 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 @dataclass(frozen=True)
 class Words:
-    """Both sentences are filled in with the facts of a finding, by ``str.format``."""
+    """Two sentences, which ``str.format`` fills in with the facts of a finding."""
 
     sentence: str
     remedy: str
@@ -72,7 +72,7 @@ WORDS = {
 
 
 class Fault(NamedTuple):
-    """One finding: the id of its check, and what the names in its words stand for."""
+    """One finding: the id of its check, and the values of the names in its words."""
 
     id: str
     facts: dict[str, object]
@@ -83,7 +83,7 @@ class Fault(NamedTuple):
 
 
 def faults() -> Iterator[Fault]:
-    """Whatever is wrong with the settings as they are now."""
+    """Yield all that is wrong with the settings as they are now."""
     for setting in SETTINGS.values():
         fault = _value_fault(setting)
         if fault is not None:
@@ -103,13 +103,13 @@ def faults() -> Iterator[Fault]:
 
 
 def demand_sound(path: str | None = None) -> None:
-    """Raise for what is wrong with the settings, but for what the project has silenced.
+    """Raise for what is wrong with the settings, except what the project has silenced.
 
     Args:
-        path: of a socket, where it is not that of the setting.
+        path: that of a socket, if it is not that of the setting.
 
     Raises:
-        ImproperlyConfigured: says all of it, each with its remedy.
+        ImproperlyConfigured: names all faults, each with its remedy.
     """
     silenced = conf.django("SILENCED_SYSTEM_CHECKS", ())
     found = [f"({fault.id}) {fault}" for fault in faults() if fault.id not in silenced]
@@ -121,12 +121,12 @@ def demand_sound(path: str | None = None) -> None:
 
 
 def sound(name: str) -> bool:
-    """Whether a setting (without its prefix) has a value of its type, over its minimum."""
+    """Whether a setting (without its prefix) has a value of its type, not below its minimum."""
     return _value_fault(SETTINGS[f"WSREQUEST_{name}"]) is None
 
 
 def path_fault(path: str) -> str | None:
-    """What keeps ``path`` from being the path of a socket, None for nothing."""
+    """Return why ``path`` cannot be the path of a socket, or None."""
     if not path.startswith("/"):
         return "does not begin with a slash"
     found = _BAD_IN_PATH.search(path)
@@ -168,7 +168,7 @@ def _value_fault(setting: Setting[Any]) -> Fault | None:
 
 
 def _kind_fault(value: object, default: object) -> str | None:
-    """What ``value`` would have to be to be of the same kind as ``default``, None if it is."""
+    """Return what ``value`` would have to be, if it is not of the same kind as ``default``."""
     if default is None:
         return None if value is None or _is_callable(value) else "a callable, or its dotted path"
     if isinstance(default, bool):

@@ -1,4 +1,4 @@
-"""Each system check finds its misconfiguration, and nothing in a project that has none."""
+"""Each system check finds its misconfiguration, and reports nothing for a correct project."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -341,13 +341,13 @@ WRONG = [
     ),
     wrong(
         "W013",
-        "names 'replica', which is no database",
+        "names 'replica', which is not in DATABASES",
         "as DATABASES does (default, other)",
         WSREQUEST_LIVE_REPLICAS={"default": ["replica"]},
     ),
     wrong(
         "W013",
-        "names 'primary', which is no database",
+        "names 'primary', which is not in DATABASES",
         WSREQUEST_LIVE_REPLICAS={"primary": ["default"]},
     ),
     wrong(

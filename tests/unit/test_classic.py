@@ -1,4 +1,4 @@
-"""``WebSocketRequest``: its messages, its requests, and what its responses are worth afterwards."""
+"""``WebSocketRequest``: its messages, its requests, and responses that outlive their thread."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Settings are read live, from one table."""
+"""Settings are read at each access, from one table."""
 
 from typing import Any
 

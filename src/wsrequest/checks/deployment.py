@@ -1,4 +1,4 @@
-"""What is fine in development and not behind a public address: ``manage.py check --deploy``."""
+"""What is fine in development but not in production: ``manage.py check --deploy``."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -23,7 +23,7 @@ __all__ = [
     "check_versions",
 ]
 
-# Package, the first version without, what it was.
+# Package, the first fixed version, the advisories.
 _HOLES = (("daphne", (4, 2, 2), "CVE-2026-44545, CVE-2026-44546"),)
 
 _CACHES = "django.core.cache.backends."
@@ -35,7 +35,7 @@ _FAULTS = {
 
 @register(TAG, deploy=True)
 def check_hosts(**kwargs: Any) -> list[CheckMessage]:
-    """Two defences against foreign pages, besides the Origin check, are in place."""
+    """Two defenses against pages of other sites are in place, besides the Origin check."""
     found = []
     if "*" in conf.django("ALLOWED_HOSTS", ()):
         found.append(message("wsrequest.W020"))
@@ -47,7 +47,7 @@ def check_hosts(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG, deploy=True)
 def check_proxy(**kwargs: Any) -> list[CheckMessage]:
-    """Django can tell that a message came by TLS."""
+    """Django can see that a message came over TLS."""
     if conf.django("SECURE_SSL_REDIRECT") and not conf.django("SECURE_PROXY_SSL_HEADER"):
         return [message("wsrequest.W022")]
     return []
@@ -59,7 +59,7 @@ def check_tickets(**kwargs: Any) -> list[CheckMessage]:
     try:
         alias = cache_of(conf.session_engine, conf.django("SESSION_CACHE_ALIAS", "default"))
     except (ImportError, AttributeError):
-        return []  # no session works there, as Django says itself
+        return []  # no session works there, as Django itself reports
     if alias is None:
         return []
     fault = _FAULTS.get(conf.django("CACHES", {}).get(alias, {}).get("BACKEND"))
@@ -70,14 +70,14 @@ def check_tickets(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG, deploy=True)
 def check_excluded_paths(**kwargs: Any) -> list[CheckMessage]:
-    """Somebody has thought of the paths that only a proxy guards."""
+    """Paths that only a proxy guards are excluded."""
     is_reminded = apps.is_installed("django.contrib.admin") and not conf.EXCLUDED_PATHS
     return [message("wsrequest.I002")] if is_reminded else []
 
 
 @register(TAG, deploy=True)
 def check_origins(**kwargs: Any) -> list[CheckMessage]:
-    """Every page that may connect reaches its reader unchanged."""
+    """Every page that may connect is served over TLS."""
     if not sound("ALLOWED_ORIGINS"):
         return []
     return [
@@ -89,7 +89,7 @@ def check_origins(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG, deploy=True)
 def check_versions(**kwargs: Any) -> list[CheckMessage]:
-    """No server is installed whose holes concern sockets."""
+    """No installed server has a known hole that concerns sockets."""
     found = []
     for package, fixed, advisories in _HOLES:
         try:
@@ -104,7 +104,7 @@ def check_versions(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG, deploy=True)
 def check_known_application(**kwargs: Any) -> list[CheckMessage]:
-    """Some process serves the socket; ASGI_APPLICATION, if set, has a check of its own."""
+    """Some process serves the socket. ASGI_APPLICATION, if set, has a check of its own."""
     if conf.django("ASGI_APPLICATION"):
         return []
     package = str(conf.django("WSGI_APPLICATION") or "").partition(".wsgi.")[0]

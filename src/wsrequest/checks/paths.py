@@ -1,4 +1,4 @@
-"""Where the socket is, as a browser sees it: below which script name, and with which cookies."""
+"""The path of the socket in a browser: its script name, and the cookies that reach it."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def check_script_name(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _socket_path() -> str | None:
-    """The socket's path as a browser shows it, as far as the settings tell."""
+    """Return the socket's path as a browser sees it, as far as the settings define it."""
     if not sound("PATH") or path_fault(conf.PATH):
         return None
     name = conf.script_name

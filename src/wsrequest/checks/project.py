@@ -1,7 +1,6 @@
 """The project around the socket: its applications, URLs, databases and files.
 
-Every check here reads what the project already has, and none of them may fail where the
-project does: Django reports that by itself.
+No check here may fail if the project does, because Django reports that by itself.
 """
 
 import os
@@ -37,7 +36,7 @@ _POOL_SIZE = 4  # psycopg_pool's min_size, which is max_size too unless that is 
 
 @register(TAG)
 def check_path(**kwargs: Any) -> list[CheckMessage]:
-    """The path of the socket looks like the project's own, and is none of them."""
+    """The path of the socket fits the project, and is not one of the project's own."""
     if not sound("PATH") or path_fault(conf.PATH):
         return []
     found = []
@@ -60,7 +59,7 @@ def check_runserver(**kwargs: Any) -> list[CheckMessage]:
         for app in apps.get_app_configs()
         if "runserver" in find_commands(os.path.join(app.path, "management"))
     )
-    first = next(having)  # Django runs this one's; ours is among them
+    first = next(having)  # Django runs the first, and ours is among them
     if first == "wsrequest" or _builds_on_ours(first):
         return []
     return [message("wsrequest.W007", other=first)]
@@ -68,7 +67,7 @@ def check_runserver(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_application(**kwargs: Any) -> list[CheckMessage]:
-    """The project's ASGI application, where it names one, serves the socket."""
+    """The project's ASGI application, if it names one, serves the socket."""
     path = conf.django("ASGI_APPLICATION")
     found = look_up(path) if path else None
     if found is None or any(faults()):  # an application is not made while settings are wrong
@@ -83,7 +82,7 @@ def check_application(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_databases(**kwargs: Any) -> list[CheckMessage]:
-    """Every thread can have a connection, and all of them to the same data."""
+    """Each thread can have a connection, and all connections see the same data."""
     found = []
     for alias, database in conf.django("DATABASES", {}).items():
         name, engine = str(database.get("NAME")), str(database.get("ENGINE"))
@@ -99,7 +98,7 @@ def check_databases(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_replicas(**kwargs: Any) -> list[CheckMessage]:
-    """The replicas that live requests know of, and their primaries, are databases."""
+    """The replicas that live requests know, and their primaries, are in DATABASES."""
     if not (sound("LIVE_REPLICAS") and sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS):
         return []
     known = conf.django("DATABASES", {})
@@ -121,7 +120,7 @@ def check_caches(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_copies(**kwargs: Any) -> list[CheckMessage]:
-    """A database that looks like a copy of another is named as one, where live requests are."""
+    """A database that looks like a copy of another is declared as one, if live requests are on."""
     is_live = sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS
     if not (sound("LIVE_REPLICAS") and is_live):
         return []
@@ -137,7 +136,7 @@ def check_copies(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_static_files(**kwargs: Any) -> list[CheckMessage]:
-    """What the browser client loads from beside itself is kept by the project's storage."""
+    """The project's storage keeps the files that the browser client loads."""
     path = (conf.django("STORAGES", {}).get("staticfiles") or {}).get("BACKEND")
     if not path or not conf.django("WHITENOISE_KEEP_ONLY_HASHED_FILES"):
         return []
@@ -160,7 +159,7 @@ def _who_is_at(path: str) -> str | None:
         return None
     elsewhere = _resolved(_ELSEWHERE)
     if elsewhere is not None and elsewhere.func == match.func:
-        return None  # a view for whatever is left, as of a single-page application
+        return None  # a catch-all view, such as that of a single-page application
     return f"the path of the view {match._func_path}"
 
 
@@ -174,10 +173,10 @@ def _resolved(path: str) -> ResolverMatch | None:
 
 
 def _builds_on_ours(app_name: str) -> bool:
-    """Whether an application's runserver is a subclass of ours, as WhiteNoise makes one."""
+    """Whether an application's runserver is a subclass of ours, such as WhiteNoise's."""
     try:
         command = load_command_class(app_name, "runserver")
-    except Exception:  # it will say so when it is run
+    except Exception:  # it fails with its own error when it is run
         return False
     return any(
         base.__module__.startswith("wsrequest.management.") for base in type(command).__mro__
@@ -185,7 +184,7 @@ def _builds_on_ours(app_name: str) -> bool:
 
 
 def _pool_size(database: dict[str, Any]) -> int | None:
-    """How many connections a database's pool can have; None where that is not known."""
+    """Return how many connections a database's pool can have. None if that is unknown."""
     pool = (database.get("OPTIONS") or {}).get("pool")
     if not pool or "oracle" in str(database.get("ENGINE")):  # whose pool is not psycopg's
         return None

@@ -1,7 +1,6 @@
-"""The settings WSREQUEST_*: each by itself, and against each other.
+"""The settings WSREQUEST_*, each by itself and compared with each other.
 
-What a sound value is, ``faults`` knows. A setting that is not sound is left out of every later
-check.
+``faults`` knows which values are valid. Later checks leave out an invalid setting.
 """
 
 from difflib import get_close_matches
@@ -24,7 +23,7 @@ __all__ = [
 
 _SERVER_BYTES = 2**24  # uvicorn --ws-max-size, hypercorn websocket_max_message_size
 _DAPHNE_BYTES = 2**20  # daphne --websocket-max-message-size
-_PROXY_SECONDS = 60  # nginx proxy_read_timeout; the idle timeout of AWS's load balancers
+_PROXY_SECONDS = 60  # nginx proxy_read_timeout, and the idle timeout of AWS's load balancers
 
 
 class _Order(NamedTuple):
@@ -57,13 +56,13 @@ _LIVE_ORDERS = (
 
 @register(TAG)
 def check_values(**kwargs: Any) -> list[CheckMessage]:
-    """Each setting has a value that can be worked with."""
+    """Each setting has a valid value."""
     return [message(fault.id, **fault.facts) for fault in faults()]
 
 
 @register(TAG)
 def check_names(**kwargs: Any) -> list[CheckMessage]:
-    """Each name that begins like a setting of ours is one."""
+    """Each name that begins like one of our settings is one."""
     found = []
     for name in sorted(set(conf.names()) - set(SETTINGS)):
         near = get_close_matches(name, SETTINGS, n=1, cutoff=0.75)
@@ -79,7 +78,7 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_combinations(**kwargs: Any) -> list[CheckMessage]:
-    """Settings agree with each other, and with what stands in front of them."""
+    """The settings agree with each other, and with the servers and proxies in front."""
     found = []
     is_live = sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS > 0
     for order in (*_ORDERS, *_LIVE_ORDERS) if is_live else _ORDERS:
@@ -112,7 +111,7 @@ def check_combinations(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_ignored_keys(**kwargs: Any) -> list[CheckMessage]:
-    """Cache keys that no live request depends on are some of them."""
+    """The patterns of ignored cache keys do not match all keys."""
     if not sound("LIVE_IGNORED_CACHE_KEYS"):
         return []
     patterns = conf.LIVE_IGNORED_CACHE_KEYS
@@ -123,7 +122,7 @@ def check_ignored_keys(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_live_content(**kwargs: Any) -> list[CheckMessage]:
-    """What live answers are compared by can be used."""
+    """What live responses are compared by can be used."""
     found = []
     for pattern in conf.LIVE_IGNORED_CONTENT if sound("LIVE_IGNORED_CONTENT") else ():
         fault = pattern_fault(pattern)

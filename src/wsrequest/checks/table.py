@@ -1,7 +1,7 @@
 """The table of checks: id, what is wrong, and the remedy.
 
-Owns the words, which docs/checks.md explains, but for those of ``faults``. An id is never used
-again for something else.
+docs/checks.md explains each. Those of single settings are in ``faults``. An id is never used again
+for something else.
 """
 
 from django.core import checks
@@ -20,7 +20,7 @@ _TABLE = {
     # Settings of wsrequest, one by one.
     **WORDS,
     "wsrequest.W001": Words(
-        "{name} is no setting of wsrequest.",
+        "{name} is not a setting of wsrequest.",
         "{suggestion}",
     ),
     # Settings of wsrequest that contradict each other, or what surrounds them.
@@ -49,8 +49,8 @@ _TABLE = {
         "Lower it below 60, or raise the proxy's time and silence this check.",
     ),
     "wsrequest.W019": Words(
-        "WSREQUEST_LIVE_IGNORED_CACHE_KEYS has {value}, which matches every key: what views read "
-        "from a cache then wakes no live request.",
+        "WSREQUEST_LIVE_IGNORED_CACHE_KEYS has {value}, which matches every key, so what views "
+        "read from a cache never triggers a rerun.",
         'Give patterns of the keys that are counters only, as in "hits:*".',
     ),
     "wsrequest.W038": Words(
@@ -107,8 +107,8 @@ _TABLE = {
         "Put the class that reads the token first: [{order}].",
     ),
     "wsrequest.W013": Words(
-        "WSREQUEST_LIVE_REPLICAS names {alias}, which is no database: what views read from the "
-        "replica that is meant wakes no live request.",
+        "WSREQUEST_LIVE_REPLICAS names {alias}, which is not in DATABASES. So writes to a primary "
+        "trigger no rerun of what views read from its replica.",
         "Name it as DATABASES does ({known}), or take it out.",
     ),
     "wsrequest.W014": Words(
@@ -140,7 +140,7 @@ _TABLE = {
     ),
     "wsrequest.W018": Words(
         "DATABASES has {alias} with the name of {primary} on another server. If it is a copy of "
-        "that, what views read from it does not wake live requests when the other is written.",
+        "that, writes to the other trigger no rerun of what views read from it.",
         "Name it in WSREQUEST_LIVE_REPLICAS. If it is another database, silence this check.",
     ),
     # Its deployment.
@@ -193,15 +193,15 @@ _TABLE = {
 }
 
 CHECKS: dict[str, str] = {id: check.sentence for id, check in _TABLE.items()}
-"""The id of each check, with the sentence that it reports; ``{names}`` are filled in."""
+"""The id of each check, with the sentence that it reports. ``{names}`` are filled in."""
 
 
 def message(id: str, /, **facts: object) -> CheckMessage:
-    """The message of one finding.
+    """Return the message of one finding.
 
     Args:
         id: a key of ``CHECKS``.
-        facts: what the sentences' names stand for.
+        facts: the values of the names in its sentences.
     """
     check = _TABLE[id]
     level = _LEVELS[id.partition(".")[2][0]]

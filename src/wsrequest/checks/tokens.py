@@ -1,7 +1,7 @@
 """Whether the project reads the header that a message's token becomes, and says 401 without it.
 
-Knows how REST framework's own tokens and simplejwt are told their word. Both are found by the
-names of their classes: neither is imported here, and a project may have none.
+The settings of REST framework's tokens and simplejwt name their scheme. Their classes are found by
+name, since neither package is imported here, and a project may use neither.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ __all__ = ["check_order", "check_token_scheme"]
 
 @register(TAG)
 def check_token_scheme(**kwargs: Any) -> list[CheckMessage]:
-    """A token is read by the default authentication, where the project leaves the word to us."""
+    """The default authentication reads a token, if the project leaves the scheme to us."""
     default = SETTINGS["WSREQUEST_TOKEN_SCHEME"].default
     if not sound("TOKEN_SCHEME") or conf.TOKEN_SCHEME != default:
         return []
@@ -32,7 +32,7 @@ def check_token_scheme(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_order(**kwargs: Any) -> list[CheckMessage]:
-    """An expired token is answered with 401, which asks a client for another."""
+    """An expired token is answered with 401, so that a client fetches a new one."""
     classes = _default_classes()
     # REST framework asks the first class for a WWW-Authenticate header, and says 403 without one.
     ask = "authenticate_header"
@@ -53,7 +53,7 @@ def check_order(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _none_asked(found: type) -> Any:
-    """``authenticate_header`` of REST framework's base class, which gives none; else an object."""
+    """Return ``authenticate_header`` of REST framework's base class. It gives no header."""
     for base in found.__mro__:
         if base.__name__ == "BaseAuthentication":
             return getattr(base, "authenticate_header", object())
@@ -61,14 +61,14 @@ def _none_asked(found: type) -> Any:
 
 
 def _words() -> Iterator[tuple[str, str]]:
-    """Each word that a default authentication class reads, with the name of the class."""
+    """Yield each scheme that a default authentication class reads, with the name of the class."""
     for found in _default_classes():
         for word in _words_of(found):
             yield word, found.__name__
 
 
 def _default_classes() -> list[type]:
-    """Those of DEFAULT_AUTHENTICATION_CLASSES that can be imported."""
+    """Return those of DEFAULT_AUTHENTICATION_CLASSES that can be imported."""
     framework = conf.django("REST_FRAMEWORK") or {}
     classes: list[type] = []
     for named in framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ():
@@ -82,7 +82,7 @@ def _default_classes() -> list[type]:
 
 
 def _words_of(found: type) -> Iterator[str]:
-    """Each word that an authentication class reads before a token."""
+    """Yield each scheme that an authentication class reads before a token."""
     bases = {base.__name__ for base in found.__mro__}
     if "TokenAuthentication" in bases:
         yield str(getattr(found, "keyword", "Token"))

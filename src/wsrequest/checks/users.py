@@ -1,8 +1,8 @@
-"""Users whom a proxy names: no message can name itself, and who is asked has somebody to ask.
+"""Users that a proxy names: no message can choose its user, and each message can have one.
 
-Knows Django's RemoteUserMiddleware and REST framework's RemoteUserAuthentication. Both are found
-by the names of their classes: the modules load models of applications that need not be installed.
-A class of the framework's can stand in the settings, or on one view, which the URLconf leads to.
+The checks look for Django's RemoteUserMiddleware and REST framework's RemoteUserAuthentication.
+They find both by name, because the modules load models of applications that may not be installed.
+A class of the framework can be named in the settings, or on one view of the URLconf.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ __all__ = ["check_named_users", "check_naming_headers"]
 
 
 class _Reader(NamedTuple):
-    """A class that believes what stands under a key of request.META.
+    """A class that trusts one key of request.META.
 
     Attributes:
         path: where the project names it.
@@ -36,11 +36,11 @@ class _Reader(NamedTuple):
 
     @property
     def headers(self) -> Iterator[str]:
-        """The headers that can stand under the key."""
+        """The headers that can set the key."""
         key = self.key
         if not key.startswith("HTTP_"):
-            # Without HTTP_ it is a variable of the server's, which no header reaches; but before
-            # Django 6.1 the asynchronous half of the middleware puts HTTP_ before it.
+            # Without HTTP_ it is a variable of the server, which no header can set. But before
+            # Django 6.1, the asynchronous half of the middleware puts HTTP_ before it.
             if not hasattr(self.kind, "aprocess_request") or hasattr(self.kind, "get_username"):
                 return
             key = f"HTTP_{key}"
@@ -49,7 +49,7 @@ class _Reader(NamedTuple):
 
 @register(TAG)
 def check_naming_headers(**kwargs: Any) -> list[CheckMessage]:
-    """No message can set the header by which a proxy says who the user is."""
+    """No message can set the header in which a proxy names the user."""
     forbidden = conf.vouching_headers if sound("FORBIDDEN_HEADERS") else HeaderNames()
     return [
         message("wsrequest.E007", reader=reader.path, header=name)
@@ -61,7 +61,7 @@ def check_naming_headers(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_named_users(**kwargs: Any) -> list[CheckMessage]:
-    """Where a WSGI server names the user, messages do not depend on it."""
+    """If a WSGI server names the user, messages do not depend on it."""
     found = [
         message("wsrequest.W015", reader=reader.path, key=reader.key)
         for reader in _readers()
@@ -93,10 +93,10 @@ def _readers() -> Iterator[_Reader]:
 
 
 def _classes_of_views() -> list[type]:
-    """The authentication classes of the views of REST framework, in the order of the URLconf."""
+    """Return the authentication classes of REST framework's views, in the order of the URLconf."""
     found: list[type] = []
     for view in _views():
-        own = getattr(view, "initkwargs", None) or {}  # as_view(), and @action of a view set
+        own = getattr(view, "initkwargs", None) or {}  # of as_view(), or of @action in a view set
         named = own.get("authentication_classes") or getattr(
             getattr(view, "cls", None), "authentication_classes", ()
         )
@@ -106,7 +106,7 @@ def _classes_of_views() -> list[type]:
 
 
 def _views() -> Iterator[Any]:
-    """Each view that the URLconf leads to; none where it cannot be loaded."""
+    """Yield each view of the URLconf, or nothing if it cannot be loaded."""
     try:
         left = [*get_resolver().url_patterns]
     except Exception:  # which Django's own checks report
@@ -123,7 +123,7 @@ def _views() -> Iterator[Any]:
 
 
 def _is_beside_wsgi() -> bool:
-    """Whether no ASGI application that is known serves the socket with the project's HTTP."""
+    """Whether no known ASGI application serves the socket along with the project's HTTP."""
     if any(faults()):  # an application is not made while settings are wrong
         return False
     package = str(conf.django("WSGI_APPLICATION") or "").partition(".wsgi.")[0]

@@ -1,7 +1,7 @@
 """The class of 2014: one message is one request, in any server and without a connection.
 
-Owns ``WebSocketRequest``: what its messages may hold, the request made of one, and the response
-as a value that outlives its thread. The rules of fields are ``protocol``'s, running is ``http``'s.
+Its response is a value that outlives its thread. ``protocol`` checks the members of a message, and
+``request`` runs it.
 """
 
 import json
@@ -50,7 +50,7 @@ class ErrorMessage(TypedDict):
 
 
 class _Shape(msgspec.Struct):
-    """The members of a message whose type matters."""
+    """The answer to a message that makes no request."""
 
     url: str | None = None
     method: str = "GET"
@@ -64,17 +64,17 @@ class WebSocketRequest:
     Args:
         message: a JSON object with ``url``, and perhaps ``method``, ``data`` and ``token``.
         factory_defaults: WSGI environ names and values for the request, such as HTTP_HOST,
-            REMOTE_ADDR and HTTP_COOKIE of the handshake. They win over what the message says.
+            REMOTE_ADDR and HTTP_COOKIE of the handshake. They override the message.
 
     Attributes:
-        message: as it was given.
-        factory_defaults: as they were given.
-        error: None, or why the message makes no request.
-        json_message: the message as a dict; empty while it is not well-formed.
+        message: as given.
+        factory_defaults: as given.
+        error: why the message makes no request, or None.
+        json_message: the message as a dict. Empty if it is malformed.
         url: path and query, or None.
         method: in lower case.
         data: any JSON value.
-        token: or None.
+        token: a string, or None.
 
     Source: docs/classic.md.
     """
@@ -134,7 +134,7 @@ class WebSocketRequest:
         return not self.error
 
     def is_valid_message(self) -> bool:
-        """Read ``message`` into ``json_message``; without success set ``error`` and return False.
+        """Read ``message`` into ``json_message``. If that fails, set ``error`` and return False.
 
         Raises:
             TypeError: the message is neither text nor bytes.
@@ -148,14 +148,14 @@ class WebSocketRequest:
         return True
 
     def get_url_resolver_match(self) -> ResolverMatch | None:
-        """Resolve the url's path by the URLconf; without success set ``error`` and return None."""
+        """Resolve the url's path with the URLconf. If that fails, set ``error`` and return None."""
         try:
             path, _ = split_url(check_url(self.url or ""))
             path_info = unquote_to_bytes(path).decode("latin1")
             if conf.excluded_paths.covers(path_info):
                 self.set_error("Use HTTP.", 421)
                 return None
-            # Decoded by Django's own function, so that it is the path that the handler will see.
+            # Decoded by Django's own function, as the handler will do.
             return resolve(get_path_info({"PATH_INFO": path_info}))
         except (Refused, Resolver404):
             self.set_error("Resource not found.", 404)
@@ -196,7 +196,7 @@ class WebSocketRequest:
         return request
 
     def get_view(self, resolver_match: ResolverMatch, request: WSGIRequest) -> HttpResponseBase:
-        """Call the view alone, without middleware. ``get_response`` does not come by here."""
+        """Call the view alone, without middleware. ``get_response`` does not use this."""
         view: Callable[..., HttpResponseBase] = resolver_match.func
         if iscoroutinefunction(view):
             view = async_to_sync(view)
@@ -209,11 +209,11 @@ class WebSocketRequest:
         """Run the request through MIDDLEWARE, URLconf and view, in the calling thread.
 
         Returns:
-            A response that is whole and closed: ``content`` can be read at any time and in any
-            thread, and ``request_finished`` has been sent. A streamed response has been gathered;
-            one without end is answered with status 406, one over
-            WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES or one that failed in its middle with 500.
-            ``error``, when the message is not valid.
+            A response that is complete and closed: ``content`` can be read at any time and in any
+            thread, and ``request_finished`` has been sent. A streamed response has been gathered.
+            One without end is answered with status 406. One over
+            WSREQUEST_MAX_BUFFERED_RESPONSE_BYTES, or one that fails midway, is answered with 500.
+            ``error``, if the message is not valid.
 
         Raises:
             SynchronousOnlyOperation: called on the thread of a running event loop.
@@ -233,7 +233,7 @@ class WebSocketRequest:
 
 
 class _Caller:
-    """Runs a request that is made already; an async view gets an event loop of its own."""
+    """Runs a request that already exists. An async view gets an event loop of its own."""
 
     is_dropped = False
     request_attributes: Mapping[str, object] = {}
@@ -259,14 +259,14 @@ def _get_handler() -> Handler:
 
 
 def _forget_handler(**_: object) -> None:
-    """Have it made anew, whichever setting changed: middleware may read any when it is made."""
+    """Have a new one made after any change of settings, since middleware may read any of them."""
     global _handler
     with _lock:
         _handler = None
 
 
 def _decode(message: str | bytes | bytearray | memoryview) -> dict[str, Any]:
-    """Read a message; raise ValueError, RecursionError or Refused when it is not well-formed."""
+    """Read a message. Raise ValueError, RecursionError or Refused if it is malformed."""
     text = message if isinstance(message, str | bytes) else bytes(memoryview(message))
     check_nesting(text)
     found = msgspec.json.decode(text, type=dict[str, Any])
@@ -283,7 +283,7 @@ def _query(data: Any) -> str:
 
 
 def _whole(outcome: Outcome, method: str) -> HttpResponse:
-    """The response with its body in memory; without a body where HTTP sends none."""
+    """Return the response with its body in memory, or without a body if HTTP sends none."""
     response: Any = outcome.response
     if response is None:  # a tool answered in Django's place
         return HttpResponse(outcome.content, status=outcome.status, headers=dict(outcome.headers))
@@ -308,11 +308,11 @@ def _with_body(response: Any, body: bytes) -> HttpResponse:
 
 
 def _gather(outcome: Outcome) -> bytes:
-    """The body of a streamed response.
+    """Return the body of a streamed response.
 
     Raises:
-        Refused: ``needs_credit`` or ``answer_too_large``, as to a client of the socket that takes
-            whole answers only (PROTOCOL.md 4.3).
+        Refused: ``needs_credit`` or ``answer_too_large``, as for a client of the socket that gives
+            no credit (PROTOCOL.md 4.3).
     """
     response = outcome.response
     assert response is not None  # it is streaming
@@ -327,7 +327,7 @@ def _gather(outcome: Outcome) -> bytes:
         body.extend(piece)
 
     if outcome.body_context is not None:
-        # As the response left the middleware: a tool may have taken back by now what it had set.
+        # As the response left the middleware, since a tool may have reset by now what it had set.
         outcome.body_context.run(async_to_sync(_feed), response, add)
     else:
         for piece in outcome.pieces(_PIECE_BYTES):

@@ -1,7 +1,7 @@
-"""One line in the development server's log for each request, by HTTP and by socket.
+"""Logs one line for each request to the development server, over HTTP and over the socket.
 
-Reads along at the ASGI interface, so that nothing of the server need know of it. For
-development only: it parses every frame once more.
+It wraps the ASGI application, so the server does not know of it. For development only, because it
+parses every frame once more.
 """
 
 import logging
@@ -16,11 +16,11 @@ __all__ = ["log_access"]
 
 logger = logging.getLogger("django.server")  # runserver's own, coloured by status
 
-_MOST_CHARACTERS = 200  # of why a handshake was refused; a wrapping application may send a page
+_MOST_CHARACTERS = 200  # of the reason of a refused handshake, since a wrapper may send a page
 
 
 class _Head(msgspec.Struct):
-    """What a line needs to know of a frame, in either direction."""
+    """What a line needs of a frame, in either direction."""
 
     id: int | str | None = None
     method: str = "GET"
@@ -29,14 +29,14 @@ class _Head(msgspec.Struct):
     version: int | None = None  # of a live request, which goes on
     cancel: bool = False
     more: bool = False
-    error: Any = None  # an object, from the server; a client may send what it likes
+    error: Any = None  # an object from the server. A client may send anything
 
 
 _decode = msgspec.json.Decoder(_Head).decode
 
 
 def log_access(application: ASGI) -> ASGI:
-    """Wrap ``application`` so that it is logged to ``django.server`` as by Django's runserver."""
+    """Wrap ``application`` so that it logs to ``django.server`` as Django's runserver does."""
 
     async def logged(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -63,7 +63,7 @@ def _http_lines(scope: Scope, send: Send) -> Send:
 
 
 class _SocketLines:
-    """The lines of one WebSocket: it opens, it answers, it closes."""
+    """The lines of one WebSocket: opened, answered, closed."""
 
     def __init__(self, scope: Scope) -> None:
         self._target = _target(scope)

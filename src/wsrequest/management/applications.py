@@ -1,7 +1,6 @@
-"""Finds the project's ASGI application, and the application of wsrequest in it.
+"""Finds the ASGI application of the project, and the socket in it.
 
-ASGI middleware wraps an application in ways of its own. So this looks through attributes, closures
-and containers, and through the globals that a function names.
+ASGI_APPLICATION names the application, which may be wrapped in middleware.
 """
 
 import inspect

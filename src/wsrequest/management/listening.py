@@ -1,7 +1,4 @@
-"""Where a command listens: an address as people write it, and the socket bound to it.
-
-Owns addresses and sockets. Whoever serves on a socket closes it.
-"""
+"""The addresses and sockets that a command listens on."""
 
 import errno
 import os
@@ -29,9 +26,9 @@ class Address:
     """A TCP address, or the path of a Unix socket.
 
     Attributes:
-        host: a name or number, an IPv6 one without its brackets; "" with ``path``.
+        host: a name or number, without brackets for IPv6. Empty with ``path``.
         port: 0 for any free one.
-        path: of the Unix socket, None for TCP.
+        path: that of the Unix socket, None for TCP.
     """
 
     host: str
@@ -39,11 +36,11 @@ class Address:
     path: str | None = None
 
     def url(self, port: int, socket_path: str) -> str:
-        """The address of the WebSocket, to be read by people.
+        """Return the address of the WebSocket, for people to read.
 
         Args:
-            port: that was bound.
-            socket_path: of the WebSocket.
+            port: the one that was bound.
+            socket_path: that of the WebSocket.
         """
         if self.path is not None:
             return f"unix:{self.path}, path {socket_path}"
@@ -55,7 +52,7 @@ def parse_address(text: str, *, default_host: str = "127.0.0.1") -> Address:
     """Read ``PORT``, ``ADDR:PORT``, ``[IPV6]:PORT`` or ``unix:/path``.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the text has another form.
     """
     if text.startswith("unix:"):
         if not text.startswith("unix:/"):
@@ -70,10 +67,10 @@ def parse_address(text: str, *, default_host: str = "127.0.0.1") -> Address:
 
 
 def listen(address: Address) -> socket.socket:
-    """Return a socket that listens at ``address``.
+    """Return a socket that listens at ``address``. The caller closes it.
 
     Raises:
-        OSError: the address is in use, not ours, or not permitted; see ``explain``.
+        OSError: the address is in use, not ours, or not permitted. See ``explain``.
     """
     if address.path is not None:
         return _listen_unix(address.path)
@@ -90,8 +87,8 @@ def listen_tcp(host: str, port: int, *, ipv6: bool) -> socket.socket:
         OSError: the address is in use, not ours, or not permitted.
     """
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
-    # asyncio turns Nagle off (TCP_NODELAY) only where the protocol is named; else the body of an
-    # answer by HTTP would wait 40 ms, until the client has confirmed the headers.
+    # asyncio turns Nagle off (TCP_NODELAY) only if the protocol is named. Otherwise the body of an
+    # HTTP response would wait 40 ms, until the client has acknowledged the headers.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere it would share a port that is in use
@@ -105,7 +102,7 @@ def listen_tcp(host: str, port: int, *, ipv6: bool) -> socket.socket:
 
 
 def explain(error: OSError, address: Address) -> str:
-    """The sentence for an address that cannot be listened at."""
+    """Return the sentence for an address that cannot be listened on."""
     if address.path is not None:
         return f"{address.path}: {error.strerror or error}"
     return _SENTENCES.get(error.errno or 0) or f"{address.host}: {error.strerror or error}"
@@ -118,7 +115,7 @@ def _listen_unix(path: str) -> socket.socket:
     try:
         _remove_stale(path)
         listener.bind(path)
-        # The proxy is another user. Who may reach the socket is the directory's to say.
+        # The proxy is another user. The directory's permissions decide who may reach the socket.
         os.chmod(path, 0o666)
         listener.listen(_BACKLOG)
     except OSError:
@@ -128,7 +125,7 @@ def _listen_unix(path: str) -> socket.socket:
 
 
 def _remove_stale(path: str) -> None:
-    """Take away what a process that was killed left behind; bind() would fail on it."""
+    """Remove the socket of a process that was killed, since bind() would fail on it."""
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return

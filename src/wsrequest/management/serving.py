@@ -1,7 +1,4 @@
-"""uvicorn, as both commands use it.
-
-Owns its configuration, and the server that runserver uses in place of Django's WSGI server.
-"""
+"""uvicorn's configuration for both commands, and the server that runserver uses."""
 
 import logging
 import os
@@ -20,8 +17,8 @@ __all__ = ["DevelopmentServer", "make_config"]
 
 _uvicorn = logging.getLogger("uvicorn.error")
 
-# Of a header of a handshake, that of cookies for one. websockets takes 8,190, and uvicorn then
-# never answers, where the same cookies pass by HTTP. uvicorn's h11 takes as much for all headers.
+# Of one header of a handshake, such as that of cookies. websockets takes 8,190 bytes, and then
+# uvicorn never answers, although HTTP allows those cookies. uvicorn's h11 has this for all headers.
 _HEADER_LINE_BYTES = 65_536
 _LINE_VARIABLE = "WEBSOCKETS_MAX_LINE_LENGTH"  # read when websockets is imported
 
@@ -32,10 +29,10 @@ def _is_true(record: logging.LogRecord) -> bool:
 
 
 def make_config(application: ASGI | Callable[[], ASGI], **options: Any) -> uvicorn.Config:
-    """uvicorn's configuration for a socket.
+    """Return uvicorn's configuration for a socket.
 
     Args:
-        application: to serve; with ``factory=True`` what makes it, and can be pickled.
+        application: the application. With ``factory=True`` it makes one, and can be pickled.
         options: further arguments of ``uvicorn.Config``.
     """
     _uvicorn.addFilter(_is_true)
@@ -44,16 +41,16 @@ def make_config(application: ASGI | Callable[[], ASGI], **options: Any) -> uvico
         application,
         interface="asgi3",
         ws="websockets-sansio",  # older versions of uvicorn would choose another
-        # A frame that is too large is refused by name; one of twice the limit ends the connection.
+        # A frame that is too large is refused by name. One of twice the limit ends the connection.
         ws_max_size=2 * conf.MAX_MESSAGE_BYTES,
-        ws_per_message_deflate=False,  # 34 KiB a connection, and CRIME; see docs/deployment.md
+        ws_per_message_deflate=False,  # 34 KiB per connection, and CRIME (docs/deployment.md)
         log_config=None,  # the project's LOGGING
         **options,
     )
 
 
 def _take_long_headers() -> None:
-    """Have websockets take as long a header as HTTP does, unless its limit was set by hand."""
+    """Let websockets take as long a header as HTTP does, unless its limit was set by hand."""
     if _LINE_VARIABLE in os.environ:
         return
     os.environ[_LINE_VARIABLE] = str(_HEADER_LINE_BYTES)  # for workers, too
@@ -84,15 +81,15 @@ class DevelopmentServer:
         self._application: ASGI | None = None
 
     def set_app(self, application: ASGI) -> None:
-        """Set what is served."""
+        """Set the application to serve."""
         self._application = application
 
     def serve_forever(self) -> None:
         """Serve until the process ends.
 
-        Never in the main thread: there uvicorn and the socket's own shutdown would wait for
-        what is in flight. Elsewhere they take no signals, so that Ctrl-C is Django's, and
-        ends at once.
+        Never on the main thread, where uvicorn and the socket's own shutdown would wait for what is
+        in flight. On another thread they take no signals, so Ctrl-C goes to Django and ends at
+        once.
         """
         assert self._application is not None  # runserver sets it first
         config = make_config(
@@ -110,6 +107,6 @@ class DevelopmentServer:
         )
         thread.start()
         while thread.is_alive():
-            thread.join(1.0)  # a join without end cannot be interrupted on Windows
+            thread.join(1.0)  # on Windows, a join without a timeout cannot be interrupted
         if not server.started:
-            raise SystemExit(1)  # uvicorn has said why
+            raise SystemExit(1)  # uvicorn has logged why

@@ -1,7 +1,7 @@
-"""``{% load wsrequest %}{% wsrequest_client %}``: the browser client, told how this project is set.
+"""``{% load wsrequest %}{% wsrequest_client %}`` loads and configures the browser client.
 
-Owns one script element. It holds no script of its own, so a Content-Security-Policy of ``'self'``
-allows it without a nonce too.
+It is one script element without inline script. So a Content-Security-Policy of ``'self'`` allows it
+even without a nonce.
 """
 
 import json
@@ -50,22 +50,22 @@ def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
 
 
 def _nonce(context: Context) -> str:
-    """The nonce of the page; empty where the page has none."""
+    """Return the nonce of the page, or an empty string."""
     request = context.get("request") or getattr(context, "request", None)
     given: Any = context.get("csp_nonce")
-    for name in ("csp_nonce", "_csp_nonce"):  # of django-csp, and of Django 6
+    for name in ("csp_nonce", "_csp_nonce"):  # those of django-csp, and of Django 6
         if given is None:
             given = getattr(request, name, None)
-    # Both are lazy, and false until somebody uses them. To use one puts it into the policy.
+    # Both are lazy, and false until they are used. Using one puts it into the policy.
     return "" if given is None else str(given)
 
 
 def _below(script_name: str, path: str) -> str:
-    """The socket's path as the browser sees it, as a URL of the project is."""
-    # WSREQUEST_PATH may have the script name already (check W027).
+    """Return the socket's path as the browser sees it, with the script name."""
+    # WSREQUEST_PATH may already start with the script name (check W027).
     return path if path.startswith(f"{script_name}/") else script_name + path
 
 
 def _header(meta_name: str) -> str:
-    """``HTTP_X_CSRFTOKEN`` as a header: ``X-CSRFTOKEN``."""
+    """Return ``HTTP_X_CSRFTOKEN`` as the name of a header: ``X-CSRFTOKEN``."""
     return meta_name.removeprefix("HTTP_").replace("_", "-")

@@ -1,6 +1,6 @@
-"""The clients, and the ways to put them into tests that exist.
+"""The test clients, and the ways to use them in existing tests.
 
-Owns nothing of a request: Django's own clients compose it, ``handlers`` carry it.
+Django's own clients make the requests, and ``handlers`` carries them.
 """
 
 from contextlib import ExitStack
@@ -35,18 +35,18 @@ class OverWebSocket:
         self.handler = over_websocket(self.handler)
 
     def live(self, path: str, data: Any = None, **extra: Any) -> Any:
-        """Subscribe to a URL; what is written in the test is shown by ``settle()``.
+        """Subscribe to a URL. ``settle()`` shows what the test has written since.
 
         Args:
             path: as for ``get``.
             data: likewise.
-            extra: likewise, but for ``follow``.
+            extra: likewise, except ``follow``.
 
         Returns:
-            A ``LiveGet``; of an asynchronous client an ``AsyncLiveGet``, which is to be awaited.
+            A ``LiveGet``. Of an asynchronous client an ``AsyncLiveGet``, which must be awaited.
 
         Raises:
-            Refused: ``not_live``, ``answer_too_large``; its answer cannot be live.
+            Refused: ``not_live`` or ``answer_too_large``, since its response cannot be live.
             ImproperlyConfigured: this project has no live requests.
         """
         is_async = isinstance(self, AsyncClient)
@@ -64,7 +64,7 @@ class WebSocketClient(OverWebSocket, Client):
 class AsyncWebSocketClient(OverWebSocket, AsyncClient):
     """``django.test.AsyncClient``, with all its methods and arguments, over the protocol.
 
-    Views see a WSGIRequest, as they do over the socket; ``response.asgi_request`` is that.
+    Views see a WSGIRequest, as they do over the socket. ``response.asgi_request`` is that request.
     """
 
     def live(self, path: str, data: Any = None, **extra: Any) -> AsyncLiveGet:
@@ -75,7 +75,7 @@ class AsyncWebSocketClient(OverWebSocket, AsyncClient):
 class WebSocketTestMixin:
     """Makes ``self.client`` and ``self.async_client`` of a TestCase send over the protocol.
 
-    Stands before the class of the test case, and keeps the client that this one has:
+    Put it before the class of the test case, whose own client it keeps:
     ``class MyTests(WebSocketTestMixin, APITestCase)``.
     """
 
@@ -88,7 +88,7 @@ class WebSocketTestMixin:
 
 
 def _over_websocket(client_class: type) -> type:
-    """The class that is as ``client_class`` and sends over the protocol."""
+    """Return ``client_class`` over the protocol."""
     if issubclass(client_class, OverWebSocket):
         return client_class
     ours: dict[type, type] = {Client: WebSocketClient, AsyncClient: AsyncWebSocketClient}
@@ -97,13 +97,13 @@ def _over_websocket(client_class: type) -> type:
 
 
 def replace_django_clients() -> ExitStack:
-    """Have every test client of Django's kind send over the protocol, from now on.
+    """Make every test client of Django's kind send over the protocol, from now on.
 
-    That is each ``Client`` and ``AsyncClient``, also where it was imported or subclassed before
-    (DRF's ``APIClient``, pytest-django's fixtures): what they have in common is replaced.
+    That is each ``Client`` and ``AsyncClient``, even if it was imported or subclassed before (DRF's
+    ``APIClient``, pytest-django's fixtures), because the common base of them is patched.
 
     Returns:
-        A context manager; its end, or its ``close()``, takes the replacement back.
+        A context manager. Its end, or its ``close()``, undoes the replacement.
     """
     undo = ExitStack()
     replaced: tuple[tuple[Any, Any], ...] = (

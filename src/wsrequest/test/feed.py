@@ -1,8 +1,8 @@
-"""What concerns one live request of a test among all that this process writes.
+"""Finds the writes of this process that concern one live request of a test.
 
-Owns when a write counts in a test, where nothing may ever be committed. It hears of writes as a
-server's registry does, from the bus, and compares them as that does. There is no event loop:
-what was heard is looked at when ``collect`` is called.
+In a test nothing may ever be committed, so this decides when a write counts. Otherwise it receives
+commits from the bus and compares them as a server's live query manager does. There is no event
+loop: ``collect`` handles what has arrived.
 """
 
 from collections import deque
@@ -32,9 +32,9 @@ _abandoned: deque["ChangeFeed"] = deque()
 
 
 def abandon(feed: "ChangeFeed") -> None:
-    """Have a feed closed that nobody can close any more. Called by the garbage collector.
+    """Have a feed closed that no caller can close any more. Called by the garbage collector.
 
-    That may stop any code at any place, even where the bus holds its lock. So it is only noted.
+    The collector may interrupt any code, even while the bus holds its lock. So this only notes it.
     """
     _abandoned.append(feed)
 
@@ -46,10 +46,10 @@ def close_abandoned() -> None:
 
 
 class ChangeFeed:
-    """Tells whether a view is to run again.
+    """Decides whether a view must run again.
 
     Attributes:
-        is_dirty: what its last run read may have changed since.
+        is_dirty: whether what its last run read may have changed since.
 
     Raises:
         ImproperlyConfigured: this project has no live requests.
@@ -71,7 +71,7 @@ class ChangeFeed:
         self._posted: deque[Callable[[], None]] = deque()
         self._is_open = True
         self.is_dirty = False
-        _publish()  # what the test has written before concerns others
+        _publish()  # earlier writes of the test concern other feeds
         self._subscription = parts.live.bus.subscribe(
             CHANGES, self._receive, self._lost, post=self._posted.append
         )
@@ -79,20 +79,20 @@ class ChangeFeed:
         tracker.collectors += 1
 
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
-        """The sets of columns by which the view narrows a table; from any thread."""
+        """Return the sets of columns by which the view narrows a table. For any thread."""
         return self._index.columns(database, table)
 
     def collect(self) -> None:
-        """Look at what was written up to now. In the thread of the test's connections."""
+        """Handle what was written up to now, in the thread of the test's connections."""
         _publish()
         while self._posted:
             self._posted.popleft()()
 
     def begin(self, run: object) -> None:
-        """A run begins; what it writes itself does not concern it.
+        """Begin a run, which its own writes do not concern.
 
         Args:
-            run: as ``Changes.run`` names it.
+            run: as ``Commit.run`` names it.
         """
         self._run, self.is_dirty = run, False
         self._retained.begin()
@@ -104,7 +104,7 @@ class ChangeFeed:
         self._index.replace(self, self._reads)
 
     def close(self) -> None:
-        """Hear nothing more. Safe to call twice."""
+        """Receive no more. Safe to call twice."""
         if self._is_open:
             self._is_open = False
             self._subscription.close()
@@ -126,9 +126,9 @@ class ChangeFeed:
 
 
 def _publish() -> None:
-    """Tell what the transaction of a TestCase holds, which is never committed.
+    """Publish what the transaction of a TestCase holds, which is never committed.
 
-    Not within an ``atomic()`` of the test itself: that one ends in the test, and may roll back.
+    Not within an ``atomic()`` of the test itself, since that ends in the test and may roll back.
     """
     for connection in connections.all(initialized_only=True):
         connection_tracker, blocks = tracker_of(connection), connection.atomic_blocks

@@ -1,7 +1,7 @@
 """Django's handlers of its test clients, with the protocol between client and middleware.
 
-Owns what happens around one request: signals, connections, the end of the response. Everything
-runs in the test's own thread (or event loop), and so in its transaction.
+They send the signals, and handle connections and the end of the response. Everything runs in the
+test's own thread (or event loop), and so in its transaction.
 """
 
 from functools import cache
@@ -34,7 +34,7 @@ from wsrequest.test.runs import current_run
 
 __all__ = ["AsyncWebSocketHandler", "WebSocketHandler", "over_websocket"]
 
-# Django's own, also where ours are put in their place.
+# Django's own, even after ours have replaced them.
 _by_http: Any = ClientHandler.__call__
 _by_http_async: Any = AsyncClientHandler.__call__
 
@@ -71,10 +71,10 @@ class WebSocketHandler(ClientHandler):
 
 
 class AsyncWebSocketHandler(AsyncClientHandler):
-    """The same for a scope, on the test's event loop; ``asgi_request`` is a WSGIRequest.
+    """The same for a scope, on the test's event loop. ``asgi_request`` is a WSGIRequest.
 
-    The middleware is that of the socket, whose chain is synchronous: it runs in the thread of the
-    test's database connections, and asynchronous views on the test's loop.
+    The middleware chain is that of the socket, which is synchronous. It runs in the thread of the
+    test's database connections, and asynchronous views run on the test's loop.
     """
 
     async def __call__(self, scope: dict[str, Any]) -> Any:
@@ -124,7 +124,7 @@ def _handle(handler: BaseHandler, request: WSGIRequest) -> Outcome:
     a test what they see in production.
 
     Args:
-        handler: has the middleware; its ``get_response`` may be a subclass's own.
+        handler: has the middleware. Its ``get_response`` may be a subclass's own.
         request: made already.
     """
     outcome, prefix = Outcome(), get_script_prefix()
@@ -153,7 +153,7 @@ def _handle(handler: BaseHandler, request: WSGIRequest) -> Outcome:
 
 
 def _closes_when_read(outcome: Outcome) -> bool:
-    """Have a streamed response closed at the end of its body; False for one that has none."""
+    """Close a streamed response at the end of its body. False for a response without one."""
     response: Any = outcome.response
     if not response.streaming:
         return False

@@ -1,8 +1,8 @@
 """Live requests of the test clients: a view runs again when the test says so, and not before.
 
-Owns what a live request of a test shows. What was read and written is noted by the same code as on
-a server, and equal answers are equal by the same rules; the registry with its event loop and its
-pauses has no part in it. So a test needs neither a server nor time.
+The code that tracks reads and writes is the server's, and so are the rules that compare responses.
+But there is no live query manager with its event loop and pauses, so a test needs neither a server
+nor time.
 """
 
 import weakref
@@ -30,7 +30,7 @@ __all__ = ["AsyncLiveGet", "LiveGet"]
 
 
 class _Live:
-    """What both kinds have in common: all but the request itself."""
+    """What both kinds have in common, which is all but the request itself."""
 
     def __init__(self, client: Any, path: str, data: Any, extra: dict[str, Any]) -> None:
         if extra.get("follow"):
@@ -41,13 +41,13 @@ class _Live:
         self._versions: list[Any] = []
         self._result: Snapshot | None = None
         self._due: float | None = None  # by the monotonic clock
-        self._cookies: dict[str, str] = {}  # that the last run was made with
-        self._names: frozenset[str] | None = frozenset()  # of those that count; None for all
+        self._cookies: dict[str, str] = {}  # those of the last run
+        self._names: frozenset[str] | None = frozenset()  # the cookies that count, or None for all
         self._is_by_session = False
         self._is_ended = False
         self._is_failing = False
         self.refusal: Refused | None = None
-        """Why no further version can be sent, as a server would tell; None while one can."""
+        """Why no further version can be sent, as a server would report, or None."""
 
     @property
     def response(self) -> Any:
@@ -56,12 +56,12 @@ class _Live:
 
     @property
     def versions(self) -> list[Any]:
-        """All that a client was sent: the first answer, and each that differs from the last."""
+        """All that a client would get: the first response, and each that differs from the last."""
         return list(self._versions)
 
     @property
     def state(self) -> LiveState:
-        """How it stands, as the browser client's ``subscription.state`` (PROTOCOL.md 4.10).
+        """Its state, as the browser client's ``subscription.state`` (PROTOCOL.md 4.10).
 
         ``live`` means that the newest version was current at the last ``settle()``.
         """
@@ -83,10 +83,10 @@ class _Live:
             self._feed.close()
 
     def _listen(self) -> None:
-        """Hear of writes from now on. Where the connections of the test are."""
+        """Receive writes from now on. Call it where the connections of the test are."""
         close_abandoned()
         self._feed = ChangeFeed()
-        # A test that fails, or forgets to close it, must not cost those behind it anything.
+        # A test that fails, or does not close it, must not affect later tests.
         weakref.finalize(self, abandon, self._feed).atexit = False
 
     def _must_run(self, after_seconds: float) -> bool:
@@ -108,7 +108,7 @@ class _Live:
         return run
 
     def _fail(self) -> None:
-        """The view has raised what the client passes on: it is to run again."""
+        """Mark the view to run again, since it raised what the client passes on."""
         self._is_failing = True
         if not self._versions:
             self.close()
@@ -116,14 +116,14 @@ class _Live:
             self._feed.is_dirty = True
 
     def _refuse(self, refused: Refused) -> None:
-        """Tell why there is no answer; it is raised where there never was one."""
+        """Note why there is no response. Raises it if there never was one."""
         self.close()
         self.refusal = refused
         if not self._versions:
             raise refused
 
     def _take(self, run: LiveRun, response: Any, body: bytes) -> list[Any]:
-        """Take an answer; return it where the client is sent it. Where ``_must_run`` was called."""
+        """Take a response. Return it if the client gets it. Call it where ``_must_run`` was."""
         feed = self._feed
         assert feed is not None  # it is open
         headers = headers_of(response, show_cookies=False)
@@ -149,7 +149,7 @@ class _Live:
         return [response]
 
     def _learn(self, run: LiveRun) -> Normalizer | None:
-        """Take whose answer it is, and what in it is no difference."""
+        """Take the identity of a response, and the rules that compare it."""
         request = run.request
         if request is None or run.cookies is None:  # refused before Django saw it
             return None
@@ -169,7 +169,7 @@ class _Live:
 
 
 class LiveGet(_Live):
-    """A live GET of a test client; a context manager, whose end closes it.
+    """A live GET of a test client. As a context manager it closes at the end.
 
     Args:
         client: sends it.
@@ -178,10 +178,10 @@ class LiveGet(_Live):
         extra: likewise.
 
     Attributes:
-        refusal: why no further version can be sent, as the server would tell.
+        refusal: why no further version can be sent, as a server would report.
 
     Raises:
-        Refused: ``not_live``, ``answer_too_large``; its answer cannot be live.
+        Refused: ``not_live`` or ``answer_too_large``, since its response cannot be live.
         ImproperlyConfigured: this project has no live requests.
     """
 
@@ -191,16 +191,16 @@ class LiveGet(_Live):
         self._run()
 
     def settle(self, *, after_seconds: float = 0.0) -> list[Any]:
-        """Have the view run again if what it read may have changed.
+        """Run the view again if what it read may have changed.
 
-        In a ``TestCase`` all counts as committed that the test has written, but for what an
-        ``atomic()`` of the test holds that is still open.
+        In a ``TestCase``, all that the test has written counts as committed, except in an
+        ``atomic()`` of the test that is still open.
 
         Args:
-            after_seconds: act as if so much time has passed, for answers that get too old.
+            after_seconds: act as if that much time has passed, for responses that expire.
 
         Returns:
-            The versions that the client is sent: none where the answer is the same.
+            The versions that the client gets. Empty if the response is the same.
         """
         return self._run() if self._must_run(after_seconds) else []
 
@@ -226,7 +226,7 @@ class LiveGet(_Live):
 
 
 class AsyncLiveGet(_Live):
-    """The same of an asynchronous client: to be awaited, or an asynchronous context manager."""
+    """The same for an asynchronous client: await it, or use it as an async context manager."""
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self._open().__await__()

@@ -1,6 +1,6 @@
-"""A pytest plugin that puts our clients into a suite without an edit.
+"""A pytest plugin that replaces the clients of a suite without any edit of it.
 
-``pytest -p wsrequest.test.plugin``. It needs nothing of pytest but to be called by it.
+Use it with ``pytest -p wsrequest.test.plugin``. It needs nothing of pytest except to be called.
 """
 
 from typing import Any

@@ -1,7 +1,6 @@
-"""What a test client asks for, as frames: the handshake's share and the message.
+"""Turns the request of a test client into frames, and the frames into a Django request.
 
-Owns the split of a WSGI environ between the two, and the way to the server and there into a
-Django request. Whatever a message may say goes into the message; the rest is the handshake's.
+A WSGI environ is split into a handshake and a message. The message has all that it may set.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -34,7 +33,7 @@ from wsrequest.types import Frame, Limits
 __all__ = ["ID", "receive_request"]
 
 ID = 1
-"""The id of every request: each has a connection of its own, as its handshake may differ."""
+"""The id of every request. Each has its own connection, since its handshake may differ."""
 
 Environ = dict[str, Any]
 
@@ -44,16 +43,16 @@ _OF_THE_REQUEST = frozenset(
     "HTTP_ORIGIN HTTP_ACCEPT_ENCODING RAW_URI REQUEST_URI".split()
 )
 _PATH_SAFE = "/!$&'()*+,;=:@~"
-# All that may stand in a url but for "#" and the backslash; "%" because a query is quoted already.
+# All that may be in a url except "#" and the backslash. "%", because a query is already quoted.
 _QUERY_SAFE = "!\"$%&'()*+,/:;<=>?@[]^`{|}~"
 
 
 def receive_request(environ: Environ, run: LiveRun | None = None) -> WSGIRequest:
-    """Send what ``environ`` asks for as frames, and return the request that the server makes.
+    """Send the request of ``environ`` as frames, and return the request that the server makes.
 
     Args:
-        environ: as Django's ``RequestFactory`` composes it.
-        run: of the live request that it is for, None for an ordinary one.
+        environ: as Django's ``RequestFactory`` makes it.
+        run: the run of a live request, or None for an ordinary request.
 
     Raises:
         Refused: the server would not take such a message (PROTOCOL.md 5).
@@ -74,7 +73,7 @@ def receive_request(environ: Environ, run: LiveRun | None = None) -> WSGIRequest
 
 
 def _split(environ: Environ, vouching: Container[str]) -> tuple[Base, Request]:
-    """The connection and the message that stand for ``environ`` together."""
+    """Return the connection and the message that make up ``environ``."""
     headers: dict[str, str] = {}
     handshake: Environ = {}
     for key, value in environ.items():
@@ -112,17 +111,17 @@ def _is_sayable(name: str, value: object) -> bool:
 
 
 def _url(environ: Environ) -> str:
-    """The url that a browser would put into the message; WSGI has its bytes as Latin-1."""
+    """Return the url that a browser would put into the message. WSGI has its bytes as Latin-1."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     path = quote(path.encode("latin1"), safe=_PATH_SAFE)
-    if path.startswith("//"):  # a message's url may not (4.1); this is the same path
+    if path.startswith("//"):  # a message's url may not (4.1), and this is the same path
         path = "/%2F" + path[2:]
     query = quote(environ.get("QUERY_STRING", "").encode("latin1"), safe=_QUERY_SAFE)
     return f"{path or '/'}?{query}" if query else path or "/"
 
 
 def _body(environ: Environ) -> bytes | None:
-    """What a WSGI server would have read for this request; None without a body."""
+    """Return the body that a WSGI server would have read, or None."""
     source: IO[bytes] | None = environ.get("wsgi.input")
     try:
         length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -136,7 +135,7 @@ def _body(environ: Environ) -> bytes | None:
 
 
 def _frames(message: Request, limits: Limits) -> Iterator[Frame]:
-    """The frames of a request: one, or several where its body is over one part (4.3)."""
+    """Yield the frames of a request: one, or several if its body is larger than a part (4.3)."""
     body = message.body
     if body is None or len(body) <= limits.part_bytes:
         yield encode_client(message)
@@ -149,7 +148,7 @@ def _frames(message: Request, limits: Limits) -> Iterator[Frame]:
 
 
 def _receive(frames: Iterable[Frame], limits: Limits) -> Request:
-    """The request with its whole body, as the server finds them in the frames."""
+    """Return the request with its whole body, as the server reads it from the frames."""
     session = Session(limits)
     messages = []
     for frame in frames:
@@ -159,5 +158,5 @@ def _receive(frames: Iterable[Frame], limits: Limits) -> Request:
     assert isinstance(request, Request)  # the frames are ours
     if not request.more:
         return request
-    assert not parts[-1].more  # else a server would wait for the rest
+    assert not parts[-1].more  # otherwise a server would wait for the rest
     return replace(request, body=b"".join(each.body or b"" for each in (request, *parts)))

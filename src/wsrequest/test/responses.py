@@ -1,7 +1,7 @@
-"""A Django response, sent as frames and put together again from what came back.
+"""Sends a Django response as frames, and restores it from them.
 
-Owns that what a test sees of a response came through the protocol: status, headers, cookies and
-content. Its class, and whatever else the view put on it, stay, as they do with Django's client.
+Its status, headers, cookies and content have then passed through the protocol. Its class, and all
+else that the view set on it, stay the same, as with Django's client.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -87,7 +87,7 @@ async def _areceive(source: Any, size: int) -> AsyncIterator[bytes]:
 
 def _take_head(response: HttpResponseBase, answer: Response) -> None:
     response.status_code = answer.status
-    # The text beside the status is not sent, as with HTTP/2; it is the standard's again.
+    # The reason phrase is not sent, as with HTTP/2, so it is the standard one again.
     response._reason_phrase = None  # type: ignore[attr-defined]  # not in the stubs
     headers: dict[str, Any] = dict(answer.headers)
     found = headers.pop("Set-Cookie", [])

@@ -1,7 +1,4 @@
-"""A test runner that puts our clients into a suite without an edit.
-
-Owns one thing around a run of the project's own runner. The replacing itself is ``clients``'.
-"""
+"""A test runner that replaces the clients of a suite without any edit of it."""
 
 import sys
 from typing import Any
@@ -31,7 +28,7 @@ class WebSocketRunner(_project_runner()):  # type: ignore[misc]  # known at run 
     """
 
     def run_tests(self, *args: Any, **kwargs: Any) -> Any:
-        """Run them with the clients replaced; forked workers inherit it.
+        """Run the tests with the clients replaced. Forked workers inherit that.
 
         This is the one method that every runner has (docs.djangoproject.com, "Defining a test
         runner"). One that starts pytest has no ``setup_test_environment``.

@@ -1,7 +1,7 @@
-"""One run of a view for a live request of a test: what is watched of it, and what it leaves.
+"""One run of a view for a live request of a test: what it reads, and its effects.
 
-Owns the context in which the handler of a test client finds the run that its request is for. A run
-after the first has no effects on the visitor, as on a server (``connection.runs``).
+The handler of a test client finds the run of its request in a context variable. A rerun has no
+effects on the visitor, as on a server (``subscriptions/rerun``).
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
@@ -90,7 +90,7 @@ class LiveRun:
 
 
 def read_whole(response: Any) -> bytes:
-    """Return the whole body; a streamed one is read, and the response keeps it in one piece.
+    """Return the whole body. A streamed one is read, and the response keeps it in one piece.
 
     Raises:
         Refused: it has no end, or is too large to be live.
@@ -105,7 +105,7 @@ def read_whole(response: Any) -> bytes:
 
 
 async def aread_whole(response: Any) -> bytes:
-    """The same on an event loop."""
+    """Do the same on an event loop."""
     if not (response.streaming and response.is_async):
         return read_whole(response)
     body = await _Gathered(response).aadd_all(response.streaming_content)
@@ -118,7 +118,7 @@ async def _in_one_piece(body: bytes) -> AsyncIterator[bytes]:
 
 
 def _close(response: Any) -> None:
-    """End a body that is not read. As with Django's client this ends no connection of the test."""
+    """End an unread body. As with Django's client, this closes no connection of the test."""
     request_finished.disconnect(close_old_connections)
     try:
         response.close()

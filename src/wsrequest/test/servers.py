@@ -1,7 +1,7 @@
 """Test cases with a server: the project's HTTP and its socket on one port, for a browser.
 
-Owns the server's thread and the database connections of its other threads. The class of the test
-case, its host and port, and which connections are shared are Django's.
+The server's thread and the database connections of its other threads are ours. The test case, its
+host and port, and the choice of shared connections are Django's.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from wsrequest.types import ASGI
 
 __all__ = ["StaticWebSocketLiveServerTestCase", "WebSocketLiveServerTestCase"]
 
-_TURN_SECONDS = 10.0  # longer than that no request waits for another, which may wait for it
+_TURN_SECONDS = 10.0  # no request waits longer for another, which may wait for it
 _SHUTDOWN_SECONDS = 5  # for what is in flight when the tests are over
 
 
@@ -87,7 +87,7 @@ class _ServerThread(LiveServerThread):
             self.is_ready.set()
 
     def terminate(self) -> None:
-        """End the server, and wait for its end."""
+        """Wait for the server's threads, which end with it and close the shared connections."""
         server: _Server | None = getattr(self, "_server", None)
         if server is not None:
             server.should_exit = True
@@ -177,7 +177,7 @@ def _with_static_files(application: ASGI) -> ASGI:
 
 
 def _path() -> str | None:
-    """Where the project's own application has the socket; None for WSREQUEST_PATH."""
+    """Return the socket's path in the project's own application. None for WSREQUEST_PATH."""
     named = conf.django("ASGI_APPLICATION")
     found = look_up(named) if named else None
     return None if found is None or found.socket is None else found.socket.path

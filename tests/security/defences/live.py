@@ -182,7 +182,7 @@ LIVE = (
         (10,),
         "a logout in a rerun closes no sockets",
         SRC + "apps.py",
-        (("@skip_on_rerun  # whose", "# whose"),),
+        (("@skip_on_rerun  # its", "# its"),),
         (_RERUNS + "test_a_logout_in_a_run_logs_nobody_out",),
     ),
     Defence(

@@ -1,4 +1,4 @@
-"""The test clients as tests use them: the same calls, the same answers as with Django's own."""
+"""The test clients give the same results as Django's own, for the same calls."""
 
 import json
 from base64 import b64encode

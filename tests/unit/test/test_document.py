@@ -1,4 +1,4 @@
-"""The samples of docs/testing.md, as a reader would run them."""
+"""The samples of docs/testing.md, run as a reader would run them."""
 
 import re
 import unittest

@@ -1,4 +1,4 @@
-"""Suites that nobody edits: the replacement, the test runner and the pytest plugin."""
+"""Suites without any edit: the replacement, the test runner and the pytest plugin."""
 
 import subprocess
 import sys

@@ -1,7 +1,6 @@
 """Django's runserver, with the project's HTTP and its socket served by uvicorn.
 
-Owns which application is served and what the banner says. Options, system checks, autoreload
-and messages are Django's.
+Options, system checks, autoreload and messages are Django's.
 """
 
 from typing import Any
@@ -34,7 +33,7 @@ class Command(_Runserver):  # type: ignore[misc,valid-type]  # whichever is inst
     _is_of_project = True
 
     def get_handler(self, *args: Any, **options: Any) -> ASGI:
-        """The project's ASGI application; where it has none with the socket, one is made."""
+        """Return the project's ASGI application, or a new one if that has no socket."""
         found = _project_application()
         self._is_of_project = found is not None
         application, socket = found or _own_application()
@@ -46,7 +45,7 @@ class Command(_Runserver):  # type: ignore[misc,valid-type]  # whichever is inst
         return log_access(application)
 
     def on_bind(self, server_port: int) -> None:
-        """Print where the server is."""
+        """Print the address of the server."""
         super().on_bind(server_port)
         addr = "0.0.0.0" if self.addr == "0" else self.addr
         host = f"[{addr}]" if ":" in addr else addr
@@ -64,7 +63,7 @@ def _project_application() -> tuple[ASGI, Application] | None:
     found = look_up(named) if named else None
     if found is not None and found.application is not None and found.socket is not None:
         return found.application, found.socket
-    return None  # the system checks say what is the matter with it
+    return None  # the system checks report what is wrong with it
 
 
 def _own_application() -> tuple[ASGI, Application]:

@@ -1,7 +1,6 @@
-"""``manage.py runwebsockets``: the project's WebSockets from a process of their own.
+"""``manage.py runwebsockets``: serves the project's WebSockets from a process of their own.
 
-For a project whose HTTP stays with a WSGI server. Owns the command line, the worker
-processes and the exit; how a restart drains is the application's.
+It is for a project whose HTTP stays with a WSGI server. The application itself drains.
 """
 
 import os
@@ -30,7 +29,7 @@ __all__ = ["Command"]
 
 T = TypeVar("T")
 
-# For uvicorn's own shutdown: after the drain it can only wait for clients that do not close.
+# For uvicorn's own shutdown. After the drain it can only wait for clients that do not close.
 _GRACEFUL_SECONDS = 0.5
 
 
@@ -75,7 +74,7 @@ class Command(BaseCommand):
         """Serve until a signal comes."""
         address: Address = options["address"]
         path: str | None = options["path"]
-        # Here even where the workers make their own: what is wrong with the project shows once.
+        # Even if the workers make their own, so that a fault of the project is reported once.
         application = get_websocket_application(path)
         common = {
             "forwarded_allow_ips": options["forwarded_allow_ips"],
@@ -94,7 +93,7 @@ class Command(BaseCommand):
 
 
 def _argument(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Let argparse show the sentence of a ValueError, which it would keep to itself."""
+    """Let argparse show the sentence of a ValueError, which it would hide."""
 
     def typed(text: str) -> T:
         try:
@@ -137,7 +136,7 @@ def _serve(config: uvicorn.Config, listener: socket) -> None:
     server = uvicorn.Server(config)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        # uvicorn raises the signal once more after its shutdown; then only the exit is left.
+        # uvicorn raises the signal once more after its shutdown. Then only the exit is left.
         if not server.should_exit:
             sys.exit(0)
 
