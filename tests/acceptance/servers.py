@@ -63,7 +63,7 @@ BUFFERS_WITHOUT_LIMIT = {"daphne"}
 """Servers whose ``send`` returns at once: no application can tell that a client does not read."""
 
 
-def wait_until(holds: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_until(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Return the first true value of ``holds``, asked again and again; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (value := holds()):
