@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_AVERAGE_WORDS = 18
 MAX_WORDS = 40
 
-PENDING: tuple[str, ...] = ("src/wsrequest/asgi.py",)
+PENDING: tuple[str, ...] = ()
 
 HABITS = {
     "opens with 'so many'": r"(?:^|[.:;] )so (?:many|much|long|often|few)\b(?! as\b)",

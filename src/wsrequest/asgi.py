@@ -44,7 +44,7 @@ def get_asgi_application(path: str | None = None) -> "Application":
     Replaces ``django.core.asgi.get_asgi_application`` in a project's asgi.py.
 
     Args:
-        path: of the socket; WSREQUEST_PATH when None.
+        path: of the socket. The setting WSREQUEST_PATH if None.
 
     Raises:
         ImproperlyConfigured: a setting of ours, or the path, cannot work.
@@ -62,8 +62,8 @@ class Application:
     """Serves the socket at one path and leaves the rest to another ASGI application.
 
     Args:
-        http: what answers plain HTTP elsewhere.
-        path: of the socket; WSREQUEST_PATH when None.
+        http: answers all plain HTTP that is not for the socket's path.
+        path: of the socket. The setting WSREQUEST_PATH if None.
 
     Raises:
         ImproperlyConfigured: a setting of ours, or the path, cannot work.
@@ -124,7 +124,7 @@ class Application:
         await asyncio.wait(drains, timeout=_CLOSE_SECONDS)
 
     def _is_socket(self, scope: Scope) -> bool:
-        # Servers and proxies differ in whether they leave the root path in the path; the project
+        # Servers and proxies differ in whether they leave the root path in the path. The project
         # may force another.
         root_path = str(scope.get("root_path") or "").rstrip("/")
         prefixes = ("", root_path, conf.script_name)
@@ -238,4 +238,4 @@ class Application:
 
 
 def _nothing() -> None:
-    """For a handshake that was refused: it has no place to leave."""
+    """A refused handshake took no place, so it leaves none."""
