@@ -200,6 +200,8 @@ def test_restart_with_a_thousand_clients_does_not_stampede(serve: Callable[..., 
         f"{peak(times, 1)} in 1 s; all back within {max(found.seconds):.1f} s, "
         f"{found.failures} attempts failed"
     )
+    # Clients that would wait for too long are refused and come again. How many depends on the
+    # speed of the machine.
     # A tenth of a second may lie across two of the server's, and a busy machine may log late.
     assert most <= 3 * PER_SECOND / 10
     assert peak(times, 1) <= 1.5 * PER_SECOND
