@@ -21,6 +21,10 @@ It can be called from any thread and returns at once. ``loop.call_soon_threadsaf
 context is one."""
 
 
+def _ignore(is_connected: bool) -> None:
+    pass
+
+
 def _weightless(message: object) -> int:
     return 0
 
@@ -65,27 +69,18 @@ class Subscription(Protocol):
 
 
 class Bus(Protocol):
-    """Send a message to all subscribers of the topic, in this process and in others.
-
-    Call it after the commit that the message describes. It does not wait for receivers and raises
-    nothing, because the caller has done its work. A message that cannot be sent is ``lost`` for all
-    receivers. After ``close`` nothing is sent.
-
-    Args:
-        topic: the topic to publish to.
-        message: must not be changed any more.
-    """
+    """Carries messages of any topic from publishers to subscribers. From any thread."""
 
     def publish(self, topic: Topic[T], message: T) -> None:
-        """Send a message to all subscribers of the topic, of this process and of others.
+        """Send a message to all subscribers of the topic, in this process and in others.
 
-        After the commit that it tells of. It does not wait for receivers, and raises nothing: the
-        caller has done its work. A message that cannot be sent is ``lost`` for all receivers.
-        After ``close`` nothing is sent.
+        Call it after the commit that the message describes. It does not wait for receivers and
+        raises nothing, because the caller has done its work. A message that cannot be sent is
+        ``lost`` for all receivers. After ``close`` nothing is sent.
 
         Args:
-            topic: which subscribers.
-            message: not to be changed any more.
+            topic: the topic to publish to.
+            message: must not be changed any more.
         """
 
     def subscribe(
@@ -95,6 +90,7 @@ class Bus(Protocol):
         lost: Callable[[], None],
         *,
         post: Post,
+        connected: Callable[[bool], None] = _ignore,
         queue_length: int = 10_000,
     ) -> Subscription:
         """Receive what is published from now on.
@@ -106,7 +102,11 @@ class Bus(Protocol):
             lost: called in place of messages that did not arrive: the connection was lost, a
                 position was left out, or the queue was full. Anything that was published before the
                 call may be among them. If it raises, it is called again before the next message.
-            post: calls both on the receiver's own thread.
+            post: calls all three on the receiver's own thread.
+            connected: called with False when this process may no longer receive what others
+                publish, at most 5 seconds after that began. Called with True when it receives
+                again, after ``lost``. Until the first call, the process is connected. A bus of one
+                process never calls it.
             queue_length: how many messages may wait for the receiver. With one more, all of them
                 are lost. The same happens when they take too many bytes. Before that, they are made
                 lighter.
@@ -122,6 +122,13 @@ class Bus(Protocol):
         published after this call, anywhere, has a higher position. To miss nothing, take the
         position, read the database, then look at the messages with higher positions and at
         ``lost``.
+        """
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until what this process has published was sent, at most ``seconds``.
+
+        Returns:
+            Whether all of it was sent.
         """
 
     def close(self) -> None:

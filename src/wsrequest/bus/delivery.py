@@ -36,6 +36,7 @@ class Delivery(Generic[T]):
         receive: see ``Bus.subscribe``.
         lost: see ``Bus.subscribe``.
         post: see ``Bus.subscribe``.
+        connected: see ``Bus.subscribe``.
         queue_length: see ``Bus.subscribe``.
         closed: called once, when the receiver has closed the subscription.
         topic: knows the weight of its messages. Without a topic they weigh nothing.
@@ -52,17 +53,20 @@ class Delivery(Generic[T]):
         post: Post,
         queue_length: int,
         closed: Callable[["Delivery[T]"], None],
+        connected: Callable[[bool], None] = lambda is_connected: None,
         topic: Topic[T] | None = None,
     ) -> None:
         self._receive, self._lost, self._post = receive, lost, post
         self._queue_length = queue_length
-        self._closed = closed
+        self._closed, self._connected = closed, connected
         self._topic = topic
         self.lost_count = 0
         self._lock = threading.Lock()  # guards everything below
         self._queue: deque[tuple[int, T, int]] = deque()  # each with its weight
         self._bytes = 0
         self._is_lost = False  # and the receiver has not been notified yet
+        self._is_connected = True  # what the receiver was notified of last
+        self._will_be_connected = True
         self._is_posted = False
         self._is_unreachable = False  # and that was logged
         self._is_closed = False
@@ -87,6 +91,13 @@ class Delivery(Generic[T]):
         with self._lock:
             if not self._is_closed and not self._is_lost:
                 self._lose()
+                self._wake()
+
+    def connect(self, is_connected: bool) -> None:
+        """Notify the receiver whether messages of other processes arrive. Raises nothing."""
+        with self._lock:
+            self._will_be_connected = is_connected
+            if not self._is_closed and is_connected is not self._is_connected:
                 self._wake()
 
     def close(self) -> None:
@@ -135,16 +146,24 @@ class Delivery(Generic[T]):
             if count and time.monotonic() > end:
                 break
             with self._lock:
-                if self._is_closed or not (self._is_lost or self._queue):
+                if self._is_closed or self._is_idle():
                     self._is_posted = False
                     return
-                item = None if self._is_lost else self._queue.popleft()
-                self._is_lost = False
-                if item is not None:
+                # A loss comes first, so that a receiver that is connected again has heard of it.
+                is_lost, self._is_lost = self._is_lost, False
+                is_other_state = not is_lost and self._is_connected is not self._will_be_connected
+                item = None
+                if is_other_state:
+                    self._is_connected = self._will_be_connected
+                elif not is_lost:
+                    item = self._queue.popleft()
                     self._bytes -= item[2]
-            if item is not None:
+            if not is_lost:
                 try:
-                    self._receive(item[0], item[1])
+                    if item is None:
+                        self._connected(self._is_connected)
+                    else:
+                        self._receive(item[0], item[1])
                     continue
                 except Exception:
                     logger.exception("receiving a message failed")
@@ -159,5 +178,10 @@ class Delivery(Generic[T]):
                 return
         with self._lock:
             self._is_posted = False
-            if self._is_lost or self._queue:
+            if not self._is_idle():
                 self._wake()
+
+    def _is_idle(self) -> bool:
+        """Whether there is nothing to deliver. Needs the lock."""
+        is_same_state = self._is_connected is self._will_be_connected
+        return is_same_state and not (self._is_lost or self._queue)

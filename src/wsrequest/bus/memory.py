@@ -13,13 +13,18 @@ T = TypeVar("T")
 
 
 class MemoryBus:
-    """A ``Bus`` for projects that run in one process."""
+    """A ``Bus`` for projects that run in one process.
+
+    A bus of several processes uses one to reach the receivers of its own process. Only that calls
+    ``lose`` and ``connect``.
+    """
 
     def __init__(self) -> None:
         # guards everything below, and is held while queues are filled
         self._lock = threading.Lock()
         self._positions: dict[str, int] = {}
         self._deliveries: dict[str, list[Delivery[Any]]] = {}
+        self._is_connected = True
         self._is_closed = False
 
     def publish(self, topic: Topic[T], message: T) -> None:
@@ -38,6 +43,7 @@ class MemoryBus:
         lost: Callable[[], None],
         *,
         post: Post,
+        connected: Callable[[bool], None] = lambda is_connected: None,
         queue_length: int = 10_000,
     ) -> Subscription:
         """See ``Bus.subscribe``. Messages are lost only when the queue is full."""
@@ -48,11 +54,19 @@ class MemoryBus:
                     self._deliveries[topic.name].remove(closed)
 
         delivery = Delivery(
-            receive, lost, post=post, queue_length=queue_length, closed=forget, topic=topic
+            receive,
+            lost,
+            post=post,
+            queue_length=queue_length,
+            closed=forget,
+            connected=connected,
+            topic=topic,
         )
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the bus is closed")
+            if not self._is_connected:
+                delivery.connect(False)
             self._deliveries.setdefault(topic.name, []).append(delivery)
         return delivery
 
@@ -60,11 +74,31 @@ class MemoryBus:
         """See ``Bus.position``. A published message has arrived."""
         return self._positions.get(topic.name, 0)
 
+    def lose(self) -> None:
+        """Notify all receivers that they may have missed anything up to now."""
+        with self._lock:
+            for delivery in self._all():
+                delivery.lose()
+
+    def connect(self, is_connected: bool) -> None:
+        """Notify all receivers whether messages of other processes arrive."""
+        with self._lock:
+            self._is_connected = is_connected
+            for delivery in self._all():
+                delivery.connect(is_connected)
+
+    def flush(self, seconds: float) -> bool:
+        """See ``Bus.flush``. What is published has arrived."""
+        return True
+
     def close(self) -> None:
         """See ``Bus.close``."""
         with self._lock:
             self._is_closed = True
-            deliveries = [each for group in self._deliveries.values() for each in group]
+            deliveries = self._all()
             self._deliveries.clear()
         for delivery in deliveries:
             delivery.close()
+
+    def _all(self) -> list[Delivery[Any]]:
+        return [each for group in self._deliveries.values() for each in group]

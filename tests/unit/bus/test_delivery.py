@@ -27,6 +27,7 @@ class Loop:
             post=self._post,
             queue_length=queue_length,
             closed=self.closed.append,
+            connected=lambda is_connected: self.came.append(is_connected),
         )
 
     def _post(self, call: Callable[[], None]) -> None:
@@ -63,6 +64,30 @@ def test_exactly_a_turn_s_messages_need_no_other_turn() -> None:
         loop.delivery.put(number, "a")
     loop.turn()
     assert (len(loop.came), loop.posted) == (100, [])
+
+
+def test_connection_is_reported_once_for_each_change_and_after_a_loss() -> None:
+    loop = Loop()
+    loop.delivery.connect(True)
+    assert loop.posted == []  # as it was
+    loop.delivery.put(1, "a")
+    loop.delivery.connect(False)
+    loop.delivery.connect(False)
+    loop.turn()
+    assert loop.came == [False, "a"]
+    loop.delivery.connect(True)
+    loop.delivery.lose()
+    loop.delivery.put(2, "b")
+    loop.turn()
+    assert loop.came == [False, "a", "lost", True]
+
+
+def test_connection_that_was_back_before_the_receiver_knew_is_not_reported() -> None:
+    loop = Loop()
+    loop.delivery.connect(False)
+    loop.delivery.connect(True)
+    loop.turn()
+    assert (loop.came, loop.posted) == ([], [])
 
 
 def test_loss_is_told_once_until_the_receiver_knows() -> None:

@@ -1,0 +1,260 @@
+"""The bus of several processes: any broker that sends bytes from one process to all others.
+
+Messages reach the receivers of their own process directly, as on a ``MemoryBus``. For the others
+they go to the broker. So a process is current about itself even if the broker is down.
+
+A broker may lose messages. This bus notices it by their numbers (``sequences``), and by its own
+heartbeat: a process that receives sends itself one each second, through the broker. If it does not
+come back, the process is cut off.
+"""
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from wsrequest.bus import engine as engine_module
+from wsrequest.bus.base import Post, Subscription, Topic
+from wsrequest.bus.engine import Engine, Receiver, Unavailable
+from wsrequest.bus.envelope import Envelope, OtherRelease, Seal, Stranger
+from wsrequest.bus.memory import MemoryBus
+from wsrequest.bus.publisher import Publisher
+from wsrequest.bus.sequences import Arrival, Sequences
+
+__all__ = ["BrokerBus"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger("wsrequest.bus")
+
+_CUT_OFF_SECONDS = 3.0  # since the last heartbeat that came back was sent
+_WAIT_SECONDS = 0.5  # for messages, before looking at the clock
+_PAUSES = (0.05, 1.0)  # seconds before connecting again: the first, and the longest
+_WARN_SECONDS = 60.0  # between two log lines of one kind
+
+
+class BrokerBus:
+    """A ``Bus`` of all processes that use one channel of one broker, and one secret.
+
+    Args:
+        engine: connects to the broker.
+        channel: the name of the channel.
+        secrets: the project's secret keys. The first signs what is published.
+
+    Attributes:
+        lost_count: how many times messages of others may have been lost.
+        is_connected: whether messages of other processes arrive.
+    """
+
+    def __init__(self, engine: Engine, channel: str, secrets: Sequence[bytes]) -> None:
+        self._engine, self._channel, self._seal = engine, channel, Seal(secrets)
+        self._publisher = Publisher(engine, channel, self._seal)
+        self._abandoned: list[object] = []
+        self._receiver: Receiver | None = None
+        self._reset()
+        _buses.add(self)
+
+    def _reset(self) -> None:
+        self._local = MemoryBus()
+        self._topics: dict[str, Topic[Any]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        self.lost_count = 0
+        self.is_connected = True
+        # The rest is used by the receiving thread only.
+        self._abandoned.append(self._receiver)  # it belongs to the parent
+        self._receiver = None
+        self._sequences = Sequences()
+        self._began_at = self._heard_at = 0.0
+        self._warned_at: dict[type[Exception], float] = {}
+        self._failures = 0
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked process. The parent's receivers are not this process's."""
+        self._publisher.reset()
+        self._reset()
+
+    def publish(self, topic: Topic[T], message: T) -> None:
+        """See ``Bus.publish``. It only appends to a queue."""
+        if not self._is_closed:
+            self._local.publish(topic, message)
+            self._publisher.put(topic, message)
+
+    def subscribe(
+        self,
+        topic: Topic[T],
+        receive: Callable[[int, T], None],
+        lost: Callable[[], None],
+        *,
+        post: Post,
+        connected: Callable[[bool], None] = lambda is_connected: None,
+        queue_length: int = 10_000,
+    ) -> Subscription:
+        """See ``Bus.subscribe``. The first call of a process begins to receive from the broker."""
+        self._topics[topic.name] = topic
+        subscription = self._local.subscribe(
+            topic, receive, lost, post=post, connected=connected, queue_length=queue_length
+        )
+        with self._lock:
+            if self._thread is None and not self._is_closed:
+                self._heard_at = monotonic()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._lock,), name="wsrequest-bus-receiver", daemon=True
+                )
+                self._thread.start()
+        self._publisher.loop()
+        return subscription
+
+    def position(self, topic: Topic[T]) -> int:
+        """See ``Bus.position``."""
+        return self._local.position(topic)
+
+    def flush(self, seconds: float) -> bool:
+        """See ``Bus.flush``."""
+        return self._publisher.flush(seconds)
+
+    def close(self) -> None:
+        """See ``Bus.close``. Takes some seconds if the broker is down."""
+        self._is_closed = True
+        self._local.close()
+        self._publisher.close()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(engine_module.CALL_SECONDS)
+
+    # The receiving thread.
+
+    def _run(self, own: threading.Lock) -> None:
+        while not self._is_closed and self._lock is own:
+            try:
+                receiver = self._receiver or self._connect()
+                for sealed in receiver.receive(_WAIT_SECONDS):
+                    self._take(sealed)
+                self._failures = 0
+            except Exception as error:
+                self._disconnect(error)
+            self._look()
+        if self._lock is own and self._receiver is not None:
+            self._receiver.close()
+
+    def _connect(self) -> Receiver:
+        channels = (self._channel, self._publisher.loopback_channel)
+        self._receiver = receiver = self._engine.connect_receiver(channels)
+        self._sequences, self._began_at = Sequences(), monotonic()
+        # Whatever was published before is lost to this process, even if it has just begun: a view
+        # may have run before.
+        self._lose()
+        return receiver
+
+    def _disconnect(self, error: Exception) -> None:
+        if not self._failures:
+            logger.error(
+                "%s cannot be heard. Live views run again often until it can: %s",
+                self._engine.address,
+                error if isinstance(error, Unavailable) else repr(error),
+            )
+        self._failures += 1
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.close()
+        self._look()
+        first, longest = _PAUSES
+        seconds = min(longest, first * 2 ** min(self._failures, 10))
+        _wait(seconds * random.uniform(0.5, 1.0))
+
+    def _look(self) -> None:
+        """Compare the clock with the last heartbeat that came back."""
+        is_connected = monotonic() - self._heard_at < _CUT_OFF_SECONDS
+        if is_connected is self.is_connected:
+            return
+        self.is_connected = is_connected
+        if is_connected:
+            logger.info("%s can be heard again", self._engine.address)
+            self._lose()  # silence may have hidden anything
+        else:
+            logger.warning(
+                "%s has been silent for %s seconds: live requests are uncertain",
+                self._engine.address,
+                _CUT_OFF_SECONDS,
+            )
+            self._failures += 1
+            receiver, self._receiver = self._receiver, None
+            if receiver is not None:  # it may be half of a connection
+                receiver.close()
+        self._local.connect(is_connected)
+
+    def _lose(self) -> None:
+        self.lost_count += 1
+        self._local.lose()
+
+    def _take(self, sealed: bytes) -> None:
+        try:
+            envelope = self._seal.open(sealed)
+        except Stranger as error:
+            self._warn(
+                error,
+                "bytes on the channel %r are not signed with this project's SECRET_KEY and are "
+                "ignored. Give each project, and each of its environments, a channel of its own",
+            )
+            return
+        except OtherRelease as error:
+            self._warn(
+                error,
+                "a process with another release of wsrequest publishes on the channel %r: all live "
+                "views run again. Update all processes",
+            )
+            return
+        if envelope.epoch == self._publisher.epoch:
+            self._hear_itself(envelope)
+            return
+        arrival = self._sequences.check(envelope, monotonic() - self._began_at)
+        if arrival is Arrival.AFTER_LOSS:
+            logger.warning("messages of another process were lost on %s", self._engine.address)
+            self._lose()
+        if arrival is not Arrival.REPEATED and envelope.topic in self._topics:
+            self._pass_on(self._topics[envelope.topic], envelope.payload)
+
+    def _hear_itself(self, envelope: Envelope) -> None:
+        if not envelope.topic and envelope.payload:
+            self._heard_at = max(self._heard_at, int.from_bytes(envelope.payload, "big") / 1000)
+
+    def _pass_on(self, topic: Topic[Any], payload: bytes) -> None:
+        try:
+            message = topic.decode(payload)
+        except ValueError as error:
+            self._warn(
+                OtherRelease(*error.args),
+                "a message on the channel %r cannot be read: all live views run again. Update all "
+                "processes to one release",
+            )
+            return
+        self._local.publish(topic, message)
+
+    def _warn(self, error: Exception, text: str) -> None:
+        """Log a kind of bad message, at most once a minute. What cannot be read counts as lost."""
+        now = monotonic()
+        if now - self._warned_at.get(type(error), -_WARN_SECONDS) >= _WARN_SECONDS:
+            self._warned_at[type(error)] = now
+            logger.warning(text, self._channel)
+        if isinstance(error, OtherRelease):
+            self._lose()
+
+
+_buses: WeakSet[BrokerBus] = WeakSet()
+
+
+def _wait(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def _after_fork() -> None:
+    for bus in list(_buses):
+        bus.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,78 @@
+"""What a message broker must offer, so that ``BrokerBus`` can carry messages between processes.
+
+A broker delivers each message at most once. So an engine only sends and receives bytes.
+``BrokerBus`` finds out what did not arrive. One module for each broker implements this.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+__all__ = ["CALL_SECONDS", "Engine", "Receiver", "Sender", "Unavailable"]
+
+CALL_SECONDS = 2.0
+"""No call of an engine may take longer. Otherwise a process would notice too late that it is cut
+off."""
+
+
+class Unavailable(Exception):
+    """The broker cannot be reached, or it refused. The message says which, without credentials."""
+
+
+class Sender(Protocol):
+    """A connection that sends. Used by one thread."""
+
+    def send(self, channel: str, messages: Sequence[bytes]) -> None:
+        """Send messages, in order. If it raises, any of them may have been sent.
+
+        Raises:
+            Unavailable: the broker did not take them.
+        """
+
+    def close(self) -> None:
+        """Close the connection. Raises nothing."""
+
+
+class Receiver(Protocol):
+    """A connection that receives. Used by one thread."""
+
+    def receive(self, seconds: float) -> Sequence[bytes]:
+        """Return the messages that have arrived, in order.
+
+        Args:
+            seconds: how long to wait for the first one. After that, the result may be empty.
+
+        Raises:
+            Unavailable: the connection is lost, and perhaps messages with it.
+        """
+
+    def close(self) -> None:
+        """Close the connection. Raises nothing."""
+
+
+class Engine(Protocol):
+    """Connects to one broker. From any thread.
+
+    Attributes:
+        address: names the broker in logs, without credentials.
+        max_message_bytes: the largest message that it takes.
+    """
+
+    address: str
+    max_message_bytes: int
+
+    def connect_sender(self) -> Sender:
+        """Open a connection that sends.
+
+        Raises:
+            Unavailable: it cannot be opened.
+        """
+
+    def connect_receiver(self, channels: Sequence[str]) -> Receiver:
+        """Open a connection that receives. It has begun when this returns.
+
+        Args:
+            channels: which messages to receive.
+
+        Raises:
+            Unavailable: it cannot be opened.
+        """

@@ -1,0 +1,300 @@
+"""Sends the messages of one process to a broker, from a thread of its own.
+
+The thread that publishes only appends to a queue. It never waits for the broker, and no failure of
+the broker reaches it. The sending thread starts with the first message.
+
+While the broker is down, messages wait, and they are sent later. When too many wait, all of them
+are dropped, and their numbers with them. So every receiver notices the loss.
+"""
+
+import atexit
+import logging
+import os
+import random
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, NamedTuple
+
+from wsrequest.bus.base import Topic
+from wsrequest.bus.engine import Engine, Sender, Unavailable
+from wsrequest.bus.envelope import MAX_OVERHEAD_BYTES, Envelope, Seal
+
+__all__ = ["EXIT_SECONDS", "LOOPBACK_SECONDS", "Publisher"]
+
+logger = logging.getLogger("wsrequest.bus")
+
+LOOPBACK_SECONDS = 1.0
+"""How often a process that receives sends a heartbeat to itself."""
+EXIT_SECONDS = 2.0
+"""How long a process that ends waits for its last messages to be sent."""
+
+_MAX_MESSAGES, _MAX_BYTES = 10_000, 2**23  # that wait while the broker is slow or down
+_BATCH = 100
+_HEARTBEATS = (1.0, 3.0, 9.0)  # seconds after the last message. They show that it was lost
+_PAUSES = (0.05, 2.0)  # seconds before trying again: the first, and the longest
+
+
+class _Waiting(NamedTuple):
+    topic: Topic[Any]
+    message: Any
+    weight: int
+
+
+class Publisher:
+    """Numbers, signs and sends messages.
+
+    Args:
+        engine: connects to the broker.
+        channel: of all processes of the project.
+        seal: signs.
+
+    Attributes:
+        epoch: names this publisher in its messages.
+        is_looping: whether it sends heartbeats to its own process.
+        dropped_count: messages that were dropped because too many waited, or one was too long.
+    """
+
+    def __init__(self, engine: Engine, channel: str, seal: Seal) -> None:
+        self._engine, self._channel, self._seal = engine, channel, seal
+        self._abandoned: list[object] = []
+        self._sender: Sender | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew in a process that was forked.
+
+        What waits belongs to the parent, and so does its connection. Closing it here would end it
+        for the parent too, so it is only kept.
+        """
+        self.epoch = os.urandom(8)
+        self.is_looping = False
+        self.dropped_count = 0
+        self._condition = threading.Condition()  # guards everything below
+        self._queue: deque[_Waiting] = deque()
+        self._queue_bytes = 0
+        self._number = 0
+        self._is_sending = False  # something that was taken from the queue
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        # The rest is used by the sending thread only.
+        self._abandoned.append(self._sender)
+        self._sender = None
+        self._unsent: list[bytes] = []
+        self._sealed_number = 0  # of the last message that was sealed
+        self._sent_at = self._loop_at = monotonic()
+        self._heartbeats: list[float] = []  # when they are due
+        self._failures = 0
+
+    @property
+    def loopback_channel(self) -> str:
+        """The channel on which this process hears itself."""
+        return f"{self._channel}:{self.epoch.hex()}"
+
+    def put(self, topic: Topic[Any], message: object) -> None:
+        """Send a message after those that were put before. From any thread. Raises nothing."""
+        weight = topic.weigh(message)
+        with self._condition:
+            if self._is_closed:
+                return
+            if len(self._queue) >= _MAX_MESSAGES or self._queue_bytes + weight > _MAX_BYTES:
+                self._drop(len(self._queue))
+            self._queue.append(_Waiting(topic, message, weight))
+            self._queue_bytes += weight
+            self._start()
+            self._condition.notify_all()
+
+    def loop(self) -> None:
+        """Send heartbeats to this process from now on. They arrive if messages would."""
+        with self._condition:
+            if not (self.is_looping and self._thread) and not self._is_closed:
+                self.is_looping = True
+                self._loop_at = monotonic()
+                self._start()
+                self._condition.notify_all()
+
+    def flush(self, seconds: float) -> bool:
+        """See ``Bus.flush``."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._is_idle, seconds)
+
+    def close(self) -> None:
+        """Send what waits, and stop. Takes at most ``EXIT_SECONDS``. Safe to call twice."""
+        self.flush(EXIT_SECONDS)
+        with self._condition:
+            self._is_closed = True
+            self._queue.clear()
+            self._condition.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(EXIT_SECONDS)
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._is_closed or not (self._queue or self._is_sending)
+
+    def _drop(self, count: int) -> None:
+        """Drop everything that waits. The gap in the numbers shows it to the receivers."""
+        logger.error(
+            "%s does not take messages: %s of them are dropped. All live views of other processes "
+            "run again",
+            self._engine.address,
+            count,
+        )
+        self.dropped_count += count
+        self._number += count
+        self._queue.clear()
+        self._queue_bytes = 0
+
+    def _start(self) -> None:
+        if self._thread is not None:
+            return
+        _flush_at_exit(self)
+        self._thread = threading.Thread(
+            target=self._run, args=(self._condition,), name="wsrequest-bus-publisher", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError:  # the interpreter ends. Nothing runs after this, so it may take time
+            self._thread = None
+            self._send(self._take())
+
+    # The sending thread.
+
+    def _run(self, own: threading.Condition) -> None:
+        while True:
+            with own:
+                if self._condition is not own:
+                    return  # of a parent process
+                if not self._unsent:
+                    own.wait_for(self._has_work, self._idle_seconds())
+                if self._is_closed:
+                    break
+                taken = self._take()
+            self._send(taken)
+            if self._failures:
+                self._pause(own)
+            else:
+                with own:
+                    self._is_sending = False
+                    own.notify_all()  # flush() may wait
+        self._disconnect()
+
+    def _has_work(self) -> bool:
+        return bool(self._queue or self._is_closed or self._idle_seconds() <= 0)
+
+    def _idle_seconds(self) -> float:
+        due = self._heartbeats[:1]
+        if self.is_looping:
+            due.append(self._loop_at)
+        return min(due) - monotonic() if due else 3600.0
+
+    def _take(self) -> list[tuple[int, _Waiting]]:
+        """Take and number the next messages. Needs the lock."""
+        taken = []
+        for _ in range(min(_BATCH - len(self._unsent), len(self._queue))):
+            waiting = self._queue.popleft()
+            self._queue_bytes -= waiting.weight
+            self._number += 1
+            taken.append((self._number, waiting))
+        self._is_sending |= bool(taken)
+        return taken
+
+    def _seal_all(self, taken: list[tuple[int, _Waiting]]) -> None:
+        for number, waiting in taken:
+            payload = self._encoded(waiting)
+            if payload is None:
+                # Its number is missing. A heartbeat shows that even if no message follows.
+                self.dropped_count += 1
+                self._heartbeats = [monotonic()]
+            else:
+                self._unsent.append(self._sealed(number, waiting.topic.name, payload))
+            self._sealed_number = number
+
+    def _encoded(self, waiting: _Waiting) -> bytes | None:
+        topic, message = waiting.topic, waiting.message
+        most = self._engine.max_message_bytes - MAX_OVERHEAD_BYTES - len(topic.name)
+        try:
+            for form in (topic.encode, lambda message: topic.encode(topic.lighten(message))):
+                payload: bytes = form(message)
+                if len(payload) <= most:
+                    return payload
+        except Exception:
+            logger.exception("a message of the topic %s cannot be encoded", topic.name)
+        return None
+
+    def _sealed(self, number: int, topic: str, payload: bytes) -> bytes:
+        now = monotonic()
+        pause, self._sent_at = int((now - self._sent_at) * 1000), now
+        return self._seal.close(Envelope(self.epoch, number, pause, topic, payload))
+
+    def _send(self, taken: list[tuple[int, _Waiting]]) -> None:
+        """Send the messages that were just taken, those of earlier attempts, and heartbeats."""
+        self._seal_all(taken)
+        now = monotonic()
+        try:
+            if self._sender is None:
+                self._sender = self._engine.connect_sender()
+            if self._unsent:
+                self._sender.send(self._channel, self._unsent)
+                self._unsent = []
+                self._sent_at = now = monotonic()
+                self._heartbeats = [now + seconds for seconds in _HEARTBEATS]
+            if self._heartbeats and self._heartbeats[0] <= now:
+                del self._heartbeats[0]
+                self._sender.send(self._channel, [self._heartbeat()])
+            if self.is_looping and self._loop_at <= now:
+                self._loop_at = now + LOOPBACK_SECONDS
+                self._sender.send(self.loopback_channel, [self._loopback(now)])
+        except Exception as error:
+            self._fail(error)
+        else:
+            if self._failures:
+                logger.info("%s takes messages again", self._engine.address)
+            self._failures = 0
+
+    def _heartbeat(self) -> bytes:
+        pause = int((monotonic() - self._sent_at) * 1000)
+        return self._seal.close(Envelope(self.epoch, self._sealed_number, pause, "", b""))
+
+    def _loopback(self, now: float) -> bytes:
+        payload = int(now * 1000).to_bytes(8, "big")
+        return self._seal.close(Envelope(self.epoch, 0, 0, "", payload))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failures:
+            logger.error(
+                "%s does not take messages. They are sent when it does: %s",
+                self._engine.address,
+                error if isinstance(error, Unavailable) else repr(error),
+            )
+        self._failures += 1
+        self._disconnect()
+
+    def _pause(self, own: threading.Condition) -> None:
+        first, longest = _PAUSES
+        seconds = min(longest, first * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)
+        with own:
+            own.wait_for(lambda: self._is_closed, seconds)
+
+    def _disconnect(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.close()
+
+
+def _flush_at_exit(publisher: Publisher) -> None:
+    """Have a process send its last messages before it ends, however Python ends it."""
+
+    def flush() -> None:
+        publisher.flush(EXIT_SECONDS)
+
+    atexit.register(flush)
+    # Their processes skip atexit. billiard is Celery's copy of multiprocessing.
+    for name in ("multiprocessing.util", "billiard.util"):
+        util = sys.modules.get(name)
+        finalize: Callable[..., object] | None = getattr(util, "Finalize", None)
+        if finalize is not None:
+            finalize(None, flush, exitpriority=0)

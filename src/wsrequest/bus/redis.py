@@ -1,0 +1,176 @@
+"""Redis or Valkey as a broker, by Pub/Sub.
+
+One server, Sentinel and Cluster work alike. Only messages pass through it, and it stores nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from wsrequest.bus.engine import CALL_SECONDS, Unavailable
+
+__all__ = ["RedisEngine"]
+
+# Of the longest call. A connection makes several in one, such as AUTH and SELECT.
+_TIMEOUT_SECONDS = CALL_SECONDS / 2
+
+_BATCH = 100
+
+
+class RedisEngine:
+    """An ``Engine`` for Redis.
+
+    Args:
+        address: names the server in logs.
+        connect: returns a client. It gets the options that every client must have.
+    """
+
+    max_message_bytes = 2**20  # far below what Redis takes. Larger messages hold others up
+
+    def __init__(self, address: str, connect: Callable[..., Any]) -> None:
+        self.address, self._connect = address, connect
+
+    @classmethod
+    def of_url(cls, address: str, url: str) -> "RedisEngine":
+        """Return the engine of one server.
+
+        Args:
+            address: names it in logs.
+            url: as redis-py takes it: ``redis://``, ``rediss://`` or ``unix://``.
+        """
+        return cls(address, lambda **options: redis.Redis.from_url(url, **options))
+
+    @classmethod
+    def of_sentinels(
+        cls, address: str, hosts: Sequence[tuple[str, int]], service: str, **credentials: Any
+    ) -> "RedisEngine":
+        """Return the engine of a server that sentinels name.
+
+        Args:
+            address: names it in logs.
+            hosts: the sentinels.
+            service: the name by which they know the server.
+            credentials: ``username``, ``password``, ``db`` and ``ssl`` of the server.
+        """
+
+        def connect(**options: Any) -> Any:
+            asking = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
+            sentinel = Sentinel(list(hosts), sentinel_kwargs=asking, **options, **credentials)
+            return sentinel.master_for(service)
+
+        return cls(address, connect)
+
+    @classmethod
+    def of_cluster(
+        cls, address: str, hosts: Sequence[tuple[str, int]], **credentials: Any
+    ) -> "RedisEngine":
+        """Return the engine of a cluster. Every node passes messages on to all others.
+
+        Args:
+            address: names it in logs.
+            hosts: some of its nodes.
+            credentials: ``username``, ``password`` and ``ssl``.
+        """
+
+        def connect(**options: Any) -> Any:
+            nodes = [redis.cluster.ClusterNode(host, port) for host, port in hosts]
+            return redis.RedisCluster(startup_nodes=nodes, **options, **credentials)
+
+        return cls(address, connect)
+
+    def connect_sender(self) -> "_Sender":
+        """See ``Engine.connect_sender``."""
+        return _Sender(self._client())
+
+    def connect_receiver(self, channels: Sequence[str]) -> "_Receiver":
+        """See ``Engine.connect_receiver``."""
+        client = self._client()
+        try:
+            return _Receiver(client, channels)
+        except BaseException:
+            _close(client)
+            raise
+
+    def _client(self) -> Any:
+        try:
+            return self._connect(
+                socket_timeout=_TIMEOUT_SECONDS,
+                socket_connect_timeout=_TIMEOUT_SECONDS,
+                socket_keepalive=True,
+                retry=Retry(NoBackoff(), 0),  # BrokerBus tries again
+                protocol=2,
+            )
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(str(error)) from error
+
+
+class _Sender:
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def send(self, channel: str, messages: Sequence[bytes]) -> None:
+        """See ``Sender.send``."""
+        try:
+            if len(messages) == 1 or isinstance(self._client, redis.RedisCluster):
+                for message in messages:
+                    self._client.publish(channel, message)
+            else:
+                pipeline = self._client.pipeline(transaction=False)
+                for message in messages:
+                    pipeline.publish(channel, message)
+                pipeline.execute()
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(str(error)) from error
+
+    def close(self) -> None:
+        """See ``Sender.close``."""
+        _close(self._client)
+
+
+class _Receiver:
+    def __init__(self, client: Any, channels: Sequence[str]) -> None:
+        self._client = client
+        try:
+            self._pubsub = client.pubsub()
+            self._pubsub.subscribe(*channels)
+            missing, deadline = set(channels), monotonic() + _TIMEOUT_SECONDS
+            while missing:
+                answer = self._pubsub.get_message(timeout=deadline - monotonic())
+                if answer is None:
+                    raise Unavailable("it does not confirm the subscription")
+                if answer["type"] == "subscribe":
+                    missing.discard(answer["channel"].decode())
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(str(error)) from error
+
+    def receive(self, seconds: float) -> Sequence[bytes]:
+        """See ``Receiver.receive``."""
+        found: list[bytes] = []
+        try:
+            while len(found) < _BATCH:
+                answer = self._pubsub.get_message(timeout=0 if found else seconds)
+                if answer is None:
+                    break
+                if answer["type"] == "message":
+                    found.append(answer["data"])
+        except (redis.RedisError, OSError) as error:
+            if not found:
+                raise Unavailable(str(error)) from error
+        return found
+
+    def close(self) -> None:
+        """See ``Receiver.close``."""
+        _close(self._pubsub)
+        _close(self._client)
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.close()
+    except Exception:  # it was broken already
+        pass
