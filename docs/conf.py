@@ -67,6 +67,7 @@ NAVIGATION = {
         "Use it with … <howto/README>",
         "Test <testing>",
         "Deploy <deployment>",
+        "Several processes <processes>",
         "Operate <operations>",
         "Move from Channels <migrating/channels>",
         "Move from DCRF <migrating/dcrf>",

@@ -10,6 +10,7 @@ from django.contrib.auth.signals import user_logged_out
 from wsrequest.bus.base import Bus
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.memory import MemoryBus
+from wsrequest.bus.open import BusURLError, open_bus
 from wsrequest.conf import conf
 from wsrequest.live.tracking.api import skip_on_rerun
 from wsrequest.live.tracking.schema import Extras
@@ -36,7 +37,11 @@ class LiveParts:
 
 @cache  # Django makes a new AppConfig when INSTALLED_APPS is overridden
 def _live_parts() -> LiveParts:
-    bus, managers = MemoryBus(), ActiveManagers()
+    try:
+        bus = open_bus(conf.BUS, conf.bus_secrets, conf.database)
+    except BusURLError:  # a check reports it, and no server starts with it
+        bus = MemoryBus()
+    managers, is_shared = ActiveManagers(), not isinstance(bus, MemoryBus)
     extras = Extras(
         ignored=frozenset(name.lower() for name in conf.LIVE_IGNORED_TABLES),
         written_by=conf.LIVE_TRIGGERED_TABLES,
@@ -49,9 +54,10 @@ def _live_parts() -> LiveParts:
         partial(bus.publish, CHANGES),
         extras=extras,
         replica_of=replica_of,
-        wanted=managers.columns,
+        wanted=None if is_shared else managers.columns,
         ignored_keys=conf.LIVE_IGNORED_CACHE_KEYS,
         session_engine=conf.session_engine,
+        is_shared=is_shared,
     )
     managers.watch_by(tracker)
     return LiveParts(bus, managers, tracker)

@@ -178,6 +178,9 @@ class Conf:
     MAX_LIVE_BYTES_PER_ADDRESS = Setting(
         2**26, "Bytes of them that the live requests of one address hold.", minimum=1024
     )
+    BUS = Setting(
+        "memory://", "The URL of what carries commits and logouts from process to process."
+    )
     LIVE_MAX_CONCURRENT_RUNS = Setting(4, "The maximum number of concurrent reruns.", minimum=1)
     LIVE_INTERVAL_SECONDS = Setting(
         0.05, "The minimum time between two runs of a live query.", minimum=0
@@ -246,6 +249,12 @@ class Conf:
         return [name for name in dir(settings) if name.startswith("WSREQUEST_")]
 
     @property
+    def bus_secrets(self) -> list[bytes]:
+        """The keys that sign what goes over the bus. The first signs, and any is accepted."""
+        keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+        return [key if isinstance(key, bytes) else str(key).encode() for key in keys]
+
+    @property
     def live_share_key(self) -> Callable[[Any], Hashable] | None:
         """The callable of ``LIVE_SHARE_KEY``.
 
@@ -260,6 +269,15 @@ class Conf:
     def django(self, name: str, default: Any = None) -> Any:
         """Return one of Django's own settings, for the system checks and the commands."""
         return getattr(settings, name, default)
+
+    def database(self, alias: str) -> Mapping[str, Any]:
+        """Return the entry of DATABASES for an alias.
+
+        Raises:
+            KeyError: there is none.
+        """
+        found: Mapping[str, Any] = settings.DATABASES[alias]
+        return found
 
     @property
     def default_host(self) -> str:

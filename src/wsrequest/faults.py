@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from wsrequest.bus.open import BusURLError, open_bus, redacted
 from wsrequest.conf import SETTINGS, Setting, conf
 
 __all__ = ["WORDS", "Fault", "Words", "demand_sound", "faults", "path_fault", "sound"]
@@ -68,6 +69,10 @@ WORDS = {
         '"/admin/"; what is below it is excluded with it. Without the last slash all that begins '
         "with the path is excluded.",
     ),
+    "wsrequest.E009": Words(
+        "WSREQUEST_BUS is {value}, which {fault}.",
+        'Give a URL as docs/settings.md shows, as in "redis://127.0.0.1:6379/0".',
+    ),
 }
 
 
@@ -98,6 +103,8 @@ def faults() -> Iterator[Fault]:
             yield from _faults("wsrequest.E005", setting.read(), _header_fault, name=setting.name)
     if sound("EXCLUDED_PATHS"):
         yield from _faults("wsrequest.E008", conf.EXCLUDED_PATHS, _excluded_fault)
+    if sound("BUS"):
+        yield from _bus_faults(conf.BUS)
     if sound("TOKEN_SCHEME") and not _TOKEN.fullmatch(conf.TOKEN_SCHEME):
         yield Fault("wsrequest.E006", {"value": repr(conf.TOKEN_SCHEME)})
 
@@ -145,6 +152,13 @@ def _excluded_fault(path: str) -> str | None:
     if name and f"{path}/".startswith(f"{name}/"):
         return f"begins with the script name {name!r}, which is not part of a path here"
     return None
+
+
+def _bus_faults(url: str) -> Iterator[Fault]:
+    try:
+        open_bus(url, conf.bus_secrets, conf.database)
+    except BusURLError as error:
+        yield Fault("wsrequest.E009", {"value": repr(redacted(url)), "fault": str(error)})
 
 
 def _faults(

@@ -13,6 +13,7 @@ __all__ = [
     "Limits",
     "ReadPredicate",
     "Receive",
+    "RemoteRerun",
     "Row",
     "Scope",
     "Send",
@@ -72,12 +73,26 @@ class TableChange:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteRerun:
+    """A rerun of another process, as the writer of a commit.
+
+    Attributes:
+        query: names its live query in that process.
+        feedback_runs: how many reruns had triggered each other in a row when it began.
+    """
+
+    query: int
+    feedback_runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """The table changes of one committed transaction.
 
     Attributes:
         changes: one or more for each table.
-        run: the live run that wrote it, or None for any other code. Not sent to other processes.
+        run: the live run that wrote it, or None for any other code. Other processes learn of a
+            rerun as a ``RemoteRerun``, and of any other run nothing.
     """
 
     changes: tuple[TableChange, ...]

@@ -1,18 +1,56 @@
-"""Each bus in turn. A later one is one more entry of BUSES."""
+"""Each bus in turn. A later one is one more entry of URLS."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from tests.contract.receiver import LOST, Receiver
 from wsrequest.bus.base import Bus
-from wsrequest.bus.memory import MemoryBus
+from wsrequest.bus.open import open_bus
 
-BUSES: dict[str, Callable[[], Bus]] = {"memory": MemoryBus}
+URLS: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "memory": lambda request: "memory://",
+    "redis": lambda request: request.getfixturevalue("redis_url"),
+}
+"""The URL of each bus, from the fixture that starts its server."""
+BROKERS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in URLS if name != "memory"]
+
+DATABASES: dict[str, dict[str, Any]] = {}
+SECRET = b"secret of the tests"
 
 
-@pytest.fixture(params=BUSES)
+def make_bus(url: str, secret: bytes = SECRET) -> Bus:
+    return open_bus(url, [secret], DATABASES.__getitem__)
+
+
+@pytest.fixture(params=["memory", *BROKERS])
 def bus(request: pytest.FixtureRequest) -> Iterator[Bus]:
     """An open bus of each kind."""
-    bus = BUSES[request.param]()
+    bus = make_bus(URLS[request.param](request))
+    if request.param != "memory":  # its receivers learn by a loss that it has connected
+        first = Receiver(bus)
+        first.take_turns_until(lambda: LOST in first.came)
+        first.subscription.close()
     yield bus
     bus.close()
+
+
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest) -> Any:
+    """The URL of each broker, whose server runs."""
+    return URLS[request.param](request)
+
+
+@pytest.fixture
+def processes(broker_url: str) -> Iterator[Callable[[], Bus]]:
+    """Makes buses that know nothing of each other, as those of several processes do."""
+    made: list[Bus] = []
+
+    def make() -> Bus:
+        made.append(make_bus(broker_url))
+        return made[-1]
+
+    yield make
+    for bus in made:
+        bus.close()

@@ -32,7 +32,7 @@ T = TypeVar("T")
 logger = logging.getLogger("wsrequest.bus")
 
 _CUT_OFF_SECONDS = 3.0  # since the last heartbeat that came back was sent
-_WAIT_SECONDS = 0.5  # for messages, before looking at the clock
+_WAIT_SECONDS = 0.2  # for messages, before looking at the clock
 _PAUSES = (0.05, 1.0)  # seconds before connecting again: the first, and the longest
 _WARN_SECONDS = 60.0  # between two log lines of one kind
 

@@ -1,8 +1,9 @@
 """Encodes commits for other processes.
 
-The topic of commits and its bytes are defined here. ``Commit.run`` means something only in its own
-process, so it is not sent. A value whose type cannot be encoded is left out of its row: an unknown
-column matches every reader.
+The topic of commits and its bytes are defined here. A run means something only in its own process.
+Others learn only whether it is a rerun, so that reruns of two processes cannot trigger each other
+without end. A value whose type cannot be encoded is left out of its row: an unknown column matches
+every reader.
 """
 
 from collections.abc import Iterator
@@ -12,14 +13,15 @@ from uuid import UUID
 import msgspec
 
 from wsrequest.bus.base import Topic
-from wsrequest.types import Commit, Row, TableChange
+from wsrequest.types import Commit, RemoteRerun, Row, TableChange
 
 __all__ = ["CHANGES", "MAX_BYTES", "decode_commit", "encode_commit"]
 
 MAX_BYTES = 2**16  # the rows of a larger commit cost more than they save
 
 _UUID = 1  # our code among the extension types of MessagePack
-_Encodable = list[tuple[str, str | None, list[dict[str, Any]] | None]]
+_Changes = list[tuple[str, str | None, list[dict[str, Any]] | None]]
+_Origin = tuple[int, int] | None
 
 
 def encode_commit(commit: Commit, *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -33,7 +35,8 @@ def encode_commit(commit: Commit, *, max_bytes: int = MAX_BYTES) -> bytes:
         max_bytes: above this length, all rows are replaced by "any row", then all tables by
             "anything".
     """
-    rows: _Encodable = [
+    origin = _origin(commit.run)
+    rows: _Changes = [
         (
             change.database,
             change.table,
@@ -41,15 +44,15 @@ def encode_commit(commit: Commit, *, max_bytes: int = MAX_BYTES) -> bytes:
         )
         for change in commit.changes
     ]
-    tables: _Encodable = [(database, table, None) for database, table, _ in rows]
+    tables: _Changes = [(database, table, None) for database, table, _ in rows]
     for candidate in (rows, tables):
         try:
-            encoded = _encode(candidate)
+            encoded = _encode((origin, candidate))
         except UnicodeEncodeError:  # half of a surrogate pair
             continue
         if len(encoded) <= max_bytes:
             return encoded
-    return _encode([("*", None, None)])
+    return _encode((origin, [("*", None, None)]))
 
 
 def decode_commit(encoded: bytes) -> Commit:
@@ -58,12 +61,21 @@ def decode_commit(encoded: bytes) -> Commit:
     Raises:
         ValueError: the bytes do not encode a commit.
     """
+    origin, changes = _decoder.decode(encoded)
     return Commit(
         tuple(
             TableChange(database, table, None if rows is None else tuple(rows))
-            for database, table, rows in _decoder.decode(encoded)
-        )
+            for database, table, rows in changes
+        ),
+        None if origin is None else RemoteRerun(*origin),
     )
+
+
+def _origin(run: Any) -> _Origin:
+    if not getattr(run, "is_rerun", False):
+        return None
+    query = id(getattr(run, "query", None)) % 2**63
+    return query, min(getattr(run, "feedback_runs", 0), 2**31)
 
 
 def _encodable(row: Row) -> Iterator[tuple[str, object]]:
@@ -85,7 +97,7 @@ def _decode_uuid(code: int, data: memoryview) -> UUID:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(_Encodable, ext_hook=_decode_uuid)
+_decoder = msgspec.msgpack.Decoder(tuple[_Origin, _Changes], ext_hook=_decode_uuid)
 
 CHANGES: Topic[Commit] = Topic(
     "changes",

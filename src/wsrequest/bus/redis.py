@@ -8,9 +8,9 @@ from time import monotonic
 from typing import Any
 
 import redis
+from redis import cluster, sentinel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from wsrequest.bus.engine import CALL_SECONDS, Unavailable
 
@@ -20,6 +20,10 @@ __all__ = ["RedisEngine"]
 _TIMEOUT_SECONDS = CALL_SECONDS / 2
 
 _BATCH = 100
+
+# redis-py has no types for them.
+_Sentinel: Any = sentinel.Sentinel
+_ClusterNode: Any = cluster.ClusterNode
 
 
 class RedisEngine:
@@ -60,8 +64,8 @@ class RedisEngine:
 
         def connect(**options: Any) -> Any:
             asking = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
-            sentinel = Sentinel(list(hosts), sentinel_kwargs=asking, **options, **credentials)
-            return sentinel.master_for(service)
+            found = _Sentinel(list(hosts), sentinel_kwargs=asking, **options, **credentials)
+            return found.master_for(service)
 
         return cls(address, connect)
 
@@ -78,7 +82,7 @@ class RedisEngine:
         """
 
         def connect(**options: Any) -> Any:
-            nodes = [redis.cluster.ClusterNode(host, port) for host, port in hosts]
+            nodes = [_ClusterNode(host, port) for host, port in hosts]
             return redis.RedisCluster(startup_nodes=nodes, **options, **credentials)
 
         return cls(address, connect)

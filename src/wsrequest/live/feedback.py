@@ -6,9 +6,10 @@ queries that trigger each other is part of ``LiveQuery``.
 """
 
 import logging
+from collections import Counter
 
-from wsrequest.live.query import MAX_FEEDBACK_RUNS, LiveQuery, Run
-from wsrequest.types import Commit
+from wsrequest.live.query import MAX_FEEDBACK_RUNS, MAX_UNKNOWN_WRITES, LiveQuery, Run
+from wsrequest.types import Commit, RemoteRerun
 
 __all__ = ["FeedbackGuard"]
 
@@ -27,16 +28,20 @@ class FeedbackGuard:
     def __init__(self, ignored_tables: frozenset[str]) -> None:
         self._ignored_tables = ignored_tables
         self._other_commits = 0
+        self._remote_unknown_writes: Counter[int] = Counter()  # since the last other commit
         self._warned_of_loops: set[str] = set()
         self._warned_of_unknown_writes: set[str] = set()
 
     def count_commit(self) -> None:
         """Count a commit that no rerun made."""
         self._other_commits += 1
+        self._remote_unknown_writes.clear()
 
-    def allowed(self, commit: Commit, run: Run) -> Commit:
+    def allowed(self, commit: Commit, run: Run | RemoteRerun) -> Commit:
         """Return a rerun's commit without the changes that must not trigger other queries."""
         commit = commit.without(self._ignored_tables)
+        if isinstance(run, RemoteRerun):
+            return self._allowed_remote(commit, run)
         query = run.query
         assert query is not None  # only first runs lack a query
         is_unknown = any(change.table is None for change in commit.changes)
@@ -52,6 +57,15 @@ class FeedbackGuard:
                 "the write with wsrequest.live.is_rerun()",
             )
         return commit
+
+    def _allowed_remote(self, commit: Commit, run: RemoteRerun) -> Commit:
+        known = tuple(change for change in commit.changes if change.table is not None)
+        if len(known) == len(commit.changes):
+            return commit
+        self._remote_unknown_writes[run.query] += 1
+        if self._remote_unknown_writes[run.query] <= MAX_UNKNOWN_WRITES:
+            return commit
+        return Commit(known, run)  # the other process warns of it
 
     def check(self, query: LiveQuery) -> None:
         """Warn about a query that is part of an endless loop."""

@@ -20,7 +20,7 @@ from wsrequest.live.query import LiveQuery, Run, Subscriber, Wait
 from wsrequest.live.retained_reads import RetainedCommits, coarser
 from wsrequest.live.scheduler import RerunScheduler
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.types import Commit, ReadPredicate
+from wsrequest.types import Commit, ReadPredicate, RemoteRerun
 
 __all__ = ["LiveQueryManager"]
 
@@ -422,5 +422,5 @@ class LiveQueryManager:
             query.settle()
 
 
-def _is_rerun(writer: object) -> TypeGuard[Run]:
-    return isinstance(writer, Run) and writer.is_rerun
+def _is_rerun(writer: object) -> TypeGuard[Run | RemoteRerun]:
+    return isinstance(writer, RemoteRerun) or (isinstance(writer, Run) and writer.is_rerun)

@@ -12,7 +12,7 @@ from wsrequest.errors import Refused
 from wsrequest.live.retained_reads import RetainedReads
 from wsrequest.live.round_robin import Turn
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.types import ReadPredicate
+from wsrequest.types import ReadPredicate, RemoteRerun
 
 __all__ = [
     "MAX_FEEDBACK_RUNS",
@@ -282,7 +282,7 @@ class LiveQuery:
             pause = min(_MAX_RETRY_SECONDS, 0.1 * 2 ** (self.feedback_runs - MAX_FEEDBACK_RUNS))
             self.paused_until = ended + pause
 
-    def note_commit(self, writer: Run | None) -> None:
+    def note_commit(self, writer: Run | RemoteRerun | None) -> None:
         """Record a commit that concerns the query.
 
         Args:

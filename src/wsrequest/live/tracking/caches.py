@@ -27,7 +27,15 @@ from django.utils.module_loading import import_string
 
 from wsrequest.live.tracking.cache_calls import OPERATIONS, REPORTS_CHANGE, SETS_EXPIRY, Call
 from wsrequest.live.tracking.counters import COUNTERS, CounterCache, are_counters
-from wsrequest.live.tracking.keys import CACHES, SESSIONS, KeyTracker, hashed, inside, is_inside
+from wsrequest.live.tracking.keys import (
+    CACHES,
+    LOCAL_CACHES,
+    SESSIONS,
+    KeyTracker,
+    hashed,
+    inside,
+    is_inside,
+)
 from wsrequest.live.tracking.reads import ReadSet, current, reading
 from wsrequest.live.tracking.schema import folded
 from wsrequest.live.tracking.wrapping import Wrapping
@@ -40,7 +48,6 @@ THROTTLES = (*COUNTERS, "axes-*")
 _COUNTING = ("get_or_set", "incr")
 
 _ATTRIBUTE = "_wsrequest_store"
-_LOCAL = f"{CACHES}local:"
 _FAILED = object()  # what expired then is gone in any store
 _LONG_AGO_SECONDS = -3600.0  # what expired then is gone in any store
 
@@ -63,7 +70,7 @@ def store_of(settings: Mapping[str, Any], backend: type) -> str:
     if issubclass(backend, FileBasedCache):
         found = [abspath(place) for place in found]
     digest = blake2b(repr(found).encode(), digest_size=6).hexdigest()
-    return (_LOCAL if issubclass(backend, LocMemCache) else CACHES) + digest
+    return (LOCAL_CACHES if issubclass(backend, LocMemCache) else CACHES) + digest
 
 
 def session_places(cache: Any, key: str) -> list[str]:

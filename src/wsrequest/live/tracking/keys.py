@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CACHES",
+    "LOCAL_CACHES",
     "MAX_KEYS",
     "MODEL_CACHES",
     "SESSIONS",
@@ -39,6 +40,8 @@ CACHES = "cache:"
 """The databases of cache keys begin with this. The name of the store follows."""
 SESSIONS = "session:"
 """The database of session keys, whatever stores the sessions."""
+LOCAL_CACHES = f"{CACHES}local:"
+"""The same for caches in the memory of one process."""
 MODEL_CACHES = "model_cache:"
 """The database of what Django caches of its models in the process."""
 
@@ -110,6 +113,9 @@ class KeyTracker:
     no run has recorded by then was read by no run in its old state, so it is not published. A write
     within a transaction is not visible yet, so it is always published.
 
+    If other processes receive commits, nothing is known about what their runs have read, or about
+    their writes. So each write of a key is published, except in stores of one process only.
+
     Args:
         tracker: publishes commits.
 
@@ -125,6 +131,10 @@ class KeyTracker:
         self._known: set[tuple[str, str | None]] = set()
         self._deadlines: dict[tuple[str, str], float] = {}
         self._older: dict[tuple[str, str], float] = {}
+
+    def is_shared(self, store: str) -> bool:
+        """Whether other processes may read and write a store, and hear what this one writes."""
+        return self._tracker.is_shared and not store.startswith((LOCAL_CACHES, MODEL_CACHES))
 
     def forget(self) -> None:
         """Forget all keys, because no subscriber is left."""
@@ -157,6 +167,9 @@ class KeyTracker:
             place = store, key
             deadline = self._deadlines.get(place, self._older.get(place))
         now = monotonic()
+        if self.is_shared(store) and deadline is not None:
+            # Another process may have set the key since, with another end.
+            deadline = min(deadline, now + _UNKNOWN_SECONDS)
         if deadline == _NEVER:
             return
         if deadline is None:
@@ -180,7 +193,7 @@ class KeyTracker:
             with self._lock:
                 self._older, self._deadlines = self._deadlines, {}
         self._deadlines[place] = deadline
-        return deadline < before
+        return deadline < before or self.is_shared(store)
 
     def wrote(self, store: str, keys: Iterable[str | None], alias: str | None = None) -> None:
         """Publish that keys were written, if any run has read them by the time of their commit.
@@ -220,7 +233,7 @@ class KeyTracker:
 
     def _is_known(self, store: str, key: str | None) -> bool:
         known = self._known
-        if key is None or ("*", None) in known:
+        if key is None or ("*", None) in known or self.is_shared(store):
             return True
         return (store, key) in known or (store, None) in known
 

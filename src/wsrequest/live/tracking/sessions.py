@@ -3,7 +3,8 @@
 It wraps the class of the session store. ``load``, ``save`` and ``delete`` count as operations on
 one key, in place of the rows and cache keys that they touch. A save that changes nothing is not
 published. Otherwise ``SESSION_SAVE_EVERY_REQUEST`` would rerun a visitor's lists with each of their
-requests.
+requests. If other processes save sessions too, each save is published: one that changes nothing as
+far as this process knows may still overwrite what another process has saved.
 """
 
 import logging
@@ -151,7 +152,7 @@ class Sessions:
         content: bytes | None = _UNSURE
         if is_done and not self._keys.is_open(_alias(store)):
             content = _digest(store, getattr(store, "_session_cache", None))
-        if self._contents.wrote(name, content):
+        if self._contents.wrote(name, content) or self._keys.is_shared(SESSIONS):
             self._publish(store, name)
 
     def _delete(self, original: Any, store: Any, args: Any, kwargs: Any) -> Any:

@@ -101,8 +101,11 @@ class ChangeTracker:
             comparable columns are. Called from any thread.
         ignored_keys: patterns of cache keys that are not dependencies.
         session_engine: dotted path of the module of the session store. None without sessions.
+        is_shared: whether other processes hear of commits. Nobody here knows what they read, so
+            everything is published.
 
     Attributes:
+        is_shared: see above.
         collectors: how many feeds themselves publish what the transaction of a TestCase holds
             (``wsrequest.test``).
         states: the state of each of the drivers' connections.
@@ -117,8 +120,10 @@ class ChangeTracker:
         wanted: Wanted | None = None,
         ignored_keys: Iterable[str] = (),
         session_engine: str | None = None,
+        is_shared: bool = False,
     ) -> None:
         self._is_active = True
+        self.is_shared = is_shared
         self.collectors = 0
         self._publish = publish
         self._extras = extras
@@ -141,7 +146,7 @@ class ChangeTracker:
 
     @property
     def is_active(self) -> bool:
-        """Whether any manager is active.
+        """Whether any manager is active, here or perhaps in another process.
 
         While it is False, rows are not examined and nothing is published. It must be True before
         the first run begins whose reads count.
@@ -150,6 +155,7 @@ class ChangeTracker:
 
     @is_active.setter
     def is_active(self, is_active: bool) -> None:
+        is_active = is_active or self.is_shared
         self._is_active = self.keys.is_active = is_active
         if not is_active:
             self.keys.forget()
