@@ -131,24 +131,30 @@ class BrokerBus:
 
     def _run(self, own: threading.Lock) -> None:
         while not self._is_closed and self._lock is own:
-            try:
-                receiver = self._receiver or self._connect()
-                for sealed in receiver.receive(_WAIT_SECONDS):
-                    self._take(sealed)
-                self._failures = 0
-            except Exception as error:
-                self._disconnect(error)
-            self._look()
+            self._turn()
         if self._lock is own and self._receiver is not None:
             self._receiver.close()
+
+    def _turn(self) -> None:
+        try:
+            receiver = self._receiver or self._connect()
+            for sealed in receiver.receive(_WAIT_SECONDS):
+                self._take(sealed)
+            if self.is_connected:
+                self._failures = 0
+        except Exception as error:
+            self._disconnect(error)
+        self._look()
 
     def _connect(self) -> Receiver:
         channels = (self._channel, self._publisher.loopback_channel)
         self._receiver = receiver = self._engine.connect_receiver(channels)
         self._sequences, self._began_at = Sequences(), monotonic()
-        # Whatever was published before is lost to this process, even if it has just begun: a view
-        # may have run before.
-        self._lose()
+        if self.is_connected:
+            # Whatever was published before is lost to this process, even if it has just begun: a
+            # view may have run before. A process that is cut off reports the loss when it hears
+            # again, and not for each connection that it tries.
+            self._lose()
         return receiver
 
     def _disconnect(self, error: Exception) -> None:
@@ -159,9 +165,7 @@ class BrokerBus:
                 error if isinstance(error, Unavailable) else repr(error),
             )
         self._failures += 1
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            receiver.close()
+        self._hang_up()
         self._look()
         first, longest = _PAUSES
         seconds = min(longest, first * 2 ** min(self._failures, 10))
@@ -169,7 +173,10 @@ class BrokerBus:
 
     def _look(self) -> None:
         """Compare the clock with the last heartbeat that came back."""
-        is_connected = monotonic() - self._heard_at < _CUT_OFF_SECONDS
+        now = monotonic()
+        is_connected = now - self._heard_at < _CUT_OFF_SECONDS
+        if not is_connected and now - self._began_at >= _CUT_OFF_SECONDS:
+            self._hang_up()  # it may be half of a connection
         if is_connected is self.is_connected:
             return
         self.is_connected = is_connected
@@ -183,10 +190,12 @@ class BrokerBus:
                 _CUT_OFF_SECONDS,
             )
             self._failures += 1
-            receiver, self._receiver = self._receiver, None
-            if receiver is not None:  # it may be half of a connection
-                receiver.close()
         self._local.connect(is_connected)
+
+    def _hang_up(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.close()
 
     def _lose(self) -> None:
         self.lost_count += 1

@@ -79,7 +79,7 @@ class Publisher:
         self._is_sending = False  # something that was taken from the queue
         self._thread: threading.Thread | None = None
         self._is_closed = False
-        # The rest is used by the sending thread only.
+        # The rest is used by the sending thread only, but for _sent_at.
         self._abandoned.append(self._sender)
         self._sender = None
         self._unsent: list[bytes] = []
@@ -145,6 +145,7 @@ class Publisher:
         )
         self.dropped_count += count
         self._number += count
+        self._sent_at = monotonic()  # the pause that shows in the next message ends here
         self._queue.clear()
         self._queue_bytes = 0
 
@@ -208,7 +209,8 @@ class Publisher:
             if payload is None:
                 # Its number is missing. A heartbeat shows that even if no message follows.
                 self.dropped_count += 1
-                self._heartbeats = [monotonic()]
+                self._sent_at = monotonic()
+                self._heartbeats = [self._sent_at + seconds for seconds in (0, *_HEARTBEATS)]
             else:
                 self._unsent.append(self._sealed(number, waiting.topic.name, payload))
             self._sealed_number = number
@@ -243,8 +245,8 @@ class Publisher:
                 self._sent_at = now = monotonic()
                 self._heartbeats = [now + seconds for seconds in _HEARTBEATS]
             if self._heartbeats and self._heartbeats[0] <= now:
-                del self._heartbeats[0]
                 self._sender.send(self._channel, [self._heartbeat()])
+                del self._heartbeats[0]
             if self.is_looping and self._loop_at <= now:
                 self._loop_at = now + LOOPBACK_SECONDS
                 self._sender.send(self.loopback_channel, [self._loopback(now)])
