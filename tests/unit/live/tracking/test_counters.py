@@ -18,6 +18,7 @@ from tests.unit.live.tracking.test_keys import FakeTracker
 from wsrequest.live.tracking.caches import Caches
 from wsrequest.live.tracking.keys import KeyTracker
 from wsrequest.live.tracking.reads import ReadSet, reading
+from wsrequest.live.tracking.tracker import installed
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +31,19 @@ def _watched(settings: Any, tmp_path: Path) -> Iterator[None]:
             "LOCATION": str(tmp_path),
         },
     }
+    # That of the project would wrap the methods once more as soon as a cache is used. The wrappers
+    # below would then stay for the tests that follow.
+    tracker = installed()
+    if tracker is not None:
+        tracker.uninstall()
     watched = Caches(KeyTracker(cast(Any, FakeTracker())))
     watched.install()
     cache.clear()
     yield
     cache.clear()
     watched.uninstall()
+    if tracker is not None:
+        tracker.install()
 
 
 def made() -> Any:

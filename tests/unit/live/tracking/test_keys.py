@@ -33,6 +33,7 @@ class Transaction:
 class FakeTracker:
     def __init__(self) -> None:
         self.is_active = True
+        self.is_shared = False
         self.transaction: Transaction | None = None
         self.published: list[Commit] = []
 
