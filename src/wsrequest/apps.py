@@ -9,13 +9,14 @@ from django.contrib.auth.signals import user_logged_out
 
 from wsrequest.bus.base import Bus
 from wsrequest.bus.codec import CHANGES
+from wsrequest.bus.logouts import LOGOUTS
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.bus.open import BusURLError, open_bus
 from wsrequest.conf import conf
 from wsrequest.live.tracking.api import skip_on_rerun
 from wsrequest.live.tracking.schema import Extras
 from wsrequest.live.tracking.tracker import ActiveManagers, ChangeTracker
-from wsrequest.server.connections import close_sockets
+from wsrequest.server.connections import announce_by, close_sockets
 
 __all__ = ["LiveParts", "WSRequestConfig"]
 
@@ -25,7 +26,7 @@ class LiveParts:
     """The parts of live requests, one of each in a process.
 
     Attributes:
-        bus: carries the commits.
+        bus: carries the commits and the logouts.
         managers: the live query managers that receive them.
         tracker: records what is read and written.
     """
@@ -79,6 +80,7 @@ class WSRequestConfig(AppConfig):
         self.live = _live_parts()
         if conf.MAX_SUBSCRIPTIONS:
             self.live.tracker.install(everywhere=True)
+        announce_by(partial(self.live.bus.publish, LOGOUTS))
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
 
 

@@ -4,6 +4,9 @@ It reads the settings at each handshake. A connection keeps those that it was op
 """
 
 import asyncio
+import logging
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -11,7 +14,10 @@ from typing import Any
 from django.apps import apps
 from django.db import close_old_connections
 
+from wsrequest.bus.base import Bus, Subscription
 from wsrequest.bus.codec import CHANGES
+from wsrequest.bus.logouts import LOGOUTS, Logout
+from wsrequest.bus.memory import MemoryBus
 from wsrequest.conf import conf
 from wsrequest.connection.connection import Connection
 from wsrequest.live.manager import LiveQueryManager
@@ -22,8 +28,10 @@ from wsrequest.request.environ import Base
 from wsrequest.request.handler import Handler, finish_thread, prepare_thread
 from wsrequest.request.remote_user import follow_http
 from wsrequest.server.admission import AdmissionController
+from wsrequest.server.connections import session_ended_elsewhere
 from wsrequest.server.context import ConnectionConfig, Live, ServerContext
 from wsrequest.server.drain import Drain
+from wsrequest.server.processes import worker_count
 from wsrequest.server.refusals import Refusals
 from wsrequest.server.ticket_sweep import TicketSweep
 from wsrequest.server.tickets import Tickets, Unfetched
@@ -36,6 +44,8 @@ from wsrequest.workers.pool import WorkerPool
 from wsrequest.workers.queue import QueueKey
 
 __all__ = ["Wiring", "has_live"]
+
+logger = logging.getLogger("wsrequest.live")
 
 
 class Wiring:
@@ -64,6 +74,7 @@ class Wiring:
         self._server: ServerContext | None = None
         self._config: ConnectionConfig | None = None
         self._change_feed: ChangeFeed | None = None
+        self._logouts: Subscription | None = None
         self._unfetched = Unfetched()
         self._sweep: TicketSweep | None = None
 
@@ -104,6 +115,7 @@ class Wiring:
                 finish=finish_thread,
             )
             live, self._change_feed = _make_live(loop, pool)
+            self._logouts = _receive_logouts(pool)
             chores = QueueKey()
             sweep = TicketSweep(pool, chores, self._tickets, conf.TICKET_SECONDS + 1)
             self._unfetched, self._sweep = Unfetched(sweep.begin), sweep
@@ -154,6 +166,9 @@ class Wiring:
         if self._change_feed is not None:
             self._change_feed.stop()
             self._change_feed = None
+        if self._logouts is not None:
+            self._logouts.close()
+            self._logouts = None
         if self._server is not None:
             if self._server.live is not None:
                 self._server.live.manager.stop()
@@ -190,8 +205,33 @@ def _make_live(
         ignored_tables=IGNORED_TABLES,
         activate=activate,
     )
+    if isinstance(app.live.bus, MemoryBus) and worker_count(sys.argv, os.environ) > 1:
+        logger.warning(
+            "several processes serve this project, and WSREQUEST_BUS is %r: live requests show the "
+            "commits of other processes only after up to %g seconds. Name a bus that reaches all "
+            "processes (docs/processes.md)",
+            conf.BUS,
+            conf.LIVE_RECHECK_SECONDS,
+        )
     change_feed = ChangeFeed(app.live.bus, CHANGES, manager, pool.post)
     return Live(manager, change_feed.when_heard, share_key=conf.live_share_key), change_feed
+
+
+def _receive_logouts(pool: WorkerPool) -> Subscription | None:
+    """Close sockets whose session ends in another process.
+
+    One that is missed costs nothing but time: the next message of such a socket is not logged in,
+    and a check of its session closes it.
+    """
+    if not apps.is_installed("wsrequest"):
+        return None
+    app: Any = apps.get_app_config("wsrequest")
+
+    def receive(position: int, logout: Logout) -> None:
+        session_ended_elsewhere(logout)
+
+    bus: Bus = app.live.bus
+    return bus.subscribe(LOGOUTS, receive, lambda: None, post=pool.post)
 
 
 def _redeem(tickets: Callable[[], Tickets], ticket: str, base: Base) -> list[str] | None:

@@ -48,10 +48,14 @@ LIMITED = {
     "--root-path /app",
     "uvicorn-sansio-40": UVICORN + "websockets-sansio --limit-max-requests 40",
     "uvicorn-wsproto-40": UVICORN + "wsproto --limit-max-requests 40",
+    "uvicorn-3": UVICORN + "websockets-sansio --workers 3",
+    "gunicorn": "gunicorn --bind 127.0.0.1:{port} --workers 2 --threads 2 --preload "
+    "--no-control-socket django.core.wsgi:get_wsgi_application()",
     "uvicorn-quiet": UVICORN + "websockets-sansio --ws-ping-interval 3600 --ws-ping-timeout 3600",
 }
 """Started for one purpose each: a limit below that of the package; below a script name; ending by
-itself after 40 requests; a thousand that are not pinged in the same second."""
+itself after 40 requests; several processes; a WSGI server; a thousand that are not pinged in the
+same second."""
 
 REFUSES_BY_STATUS_ONLY = {"daphne"}
 """Servers without ASGI's Websocket Denial Response: a refusal is a bare 403 with them."""

@@ -162,7 +162,7 @@ def stored_by(path: str, *, only_hashed: bool = True) -> dict[str, Any]:
 
 def found(**changes: Any) -> list[CheckMessage]:
     """Run our checks, those for deployment too, on the project with these settings."""
-    with override_settings(**changes):
+    with override_settings(**{"WSREQUEST_BUS": "redis://127.0.0.1/", **changes}):
         return run_checks(tags=["wsrequest"], include_deployment_checks=True)
 
 
@@ -225,6 +225,14 @@ WRONG = [
         FORCE_SCRIPT_NAME="/app/",
         WSREQUEST_EXCLUDED_PATHS=["/app/admin/"],
     ),
+    wrong("E009", "names no bus", "redis://", WSREQUEST_BUS="amqp://127.0.0.1/"),
+    wrong("E009", "is not a URL", WSREQUEST_BUS="redis://127.0.0.1:port/"),
+    wrong(
+        "E009",
+        "is 'redis+sentinel://:***@127.0.0.1', which names no service",
+        WSREQUEST_BUS="redis+sentinel://:secret@127.0.0.1",
+    ),
+    wrong("W042", "reaches one process only", "docs/processes.md", WSREQUEST_BUS="memory://"),
     wrong("I002", "The admin is installed", INSTALLED_APPS=[*APPS, "django.contrib.admin"]),
     wrong("E006", "is 'Bearer ', which is not one word.", WSREQUEST_TOKEN_SCHEME="Bearer "),
     wrong(

@@ -14,6 +14,7 @@ from wsrequest.management.applications import look_up
 from wsrequest.server.ticket_store import cache_of
 
 __all__ = [
+    "check_bus",
     "check_excluded_paths",
     "check_hosts",
     "check_known_application",
@@ -66,6 +67,15 @@ def check_tickets(**kwargs: Any) -> list[CheckMessage]:
     if fault is None:
         return []
     return [message("wsrequest.W023", place=f"the cache {alias!r}", fault=fault)]
+
+
+@register(TAG, deploy=True)
+def check_bus(**kwargs: Any) -> list[CheckMessage]:
+    """Live requests hear of the commits of every process."""
+    if not sound("BUS") or conf.BUS != "memory://" or not conf.MAX_SUBSCRIPTIONS:
+        return []
+    facts = {"value": repr(conf.BUS), "seconds": f"{conf.LIVE_RECHECK_SECONDS:g}"}
+    return [message("wsrequest.W042", **facts)]
 
 
 @register(TAG, deploy=True)

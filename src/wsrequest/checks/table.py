@@ -179,6 +179,13 @@ _TABLE = {
         'Leave the script name out, WSREQUEST_PATH = "{shorter}". The socket is found with the '
         "prefix and without.",
     ),
+    "wsrequest.W042": Words(
+        "WSREQUEST_BUS is {value}, which reaches one process only: live requests show the commits "
+        "of other processes after up to {seconds} seconds.",
+        "Name a bus that reaches all processes, such as redis://127.0.0.1:6379/0 "
+        "(docs/processes.md). If one process serves the whole project and nothing else writes, "
+        "silence this check.",
+    ),
     "wsrequest.I002": Words(
         "The admin is installed, and WSREQUEST_EXCLUDED_PATHS is empty.",
         "If your proxy guards paths, by address or by password, its rules do not see messages. "

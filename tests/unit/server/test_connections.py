@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.fixtures import _project as _project
+from wsrequest.bus.logouts import Logout
 from wsrequest.server import connections
 
 
@@ -60,6 +61,22 @@ def test_close_sockets_closes_those_of_the_session() -> None:
     assert [socket.is_logged_out for socket in (mine, kept, foreign, anonymous)] == [
         False, True, False, False
     ]  # fmt: skip
+
+
+def test_session_that_ended_elsewhere_closes_its_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    announced: list[Logout] = []
+    monkeypatch.setattr(connections, "_announce", announced.append)
+    mine, kept, foreign, anonymous = (FakeSocket(key) for key in ("s-one", "s-one", "s-two", None))
+    connections.close_sockets("s-one", except_connection_id=kept.connection_id)
+    (logout,) = announced
+    for socket in (mine, kept, foreign, anonymous):
+        connections.add(socket)
+    connections.session_ended_elsewhere(logout)
+    assert mine.closed is None  # this process has done it already
+    connections.session_ended_elsewhere(Logout(logout.session, kept.connection_id, "another"))
+    assert mine.closed is not None and mine.closed[0] == 4003
+    assert kept.closed is foreign.closed is anonymous.closed is None
+    assert kept.is_logged_out and not foreign.is_logged_out
 
 
 @pytest.mark.usefixtures("_often")

@@ -21,6 +21,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from uvicorn.supervisors import Multiprocess
 
 from wsrequest.asgi import get_websocket_application
+from wsrequest.conf import conf
 from wsrequest.faults import path_fault
 from wsrequest.management.listening import Address, explain, listen, parse_address
 from wsrequest.management.serving import make_config
@@ -83,6 +84,12 @@ class Command(BaseCommand):
         with _listening(address) as listener:
             port = 0 if address.path is not None else listener.getsockname()[1]
             self.stdout.write(f"WebSockets are at {address.url(port, application.path)}")
+            if conf.BUS == "memory://" and conf.MAX_SUBSCRIPTIONS:
+                self.stderr.write(
+                    "WSREQUEST_BUS is memory://, so live requests show what other processes commit "
+                    f"only after up to {conf.LIVE_RECHECK_SECONDS:g} seconds. If other processes "
+                    "write, name a bus that reaches all of them (docs/processes.md)."
+                )
             self.stdout.flush()
             if options["workers"] == 1:
                 _serve(make_config(application, **common), listener)

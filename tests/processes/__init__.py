@@ -1,0 +1,1 @@
+"""Live requests and logouts across processes, each a real one."""
