@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.commands import running
+from tests.acceptance.commands import PROJECT, running
 from tests.acceptance.servers import Server, free_port, manage, serving
 from tests.contract.conftest import BROKERS, URLS
 
@@ -53,10 +53,15 @@ class Site:
         port = free_port()
         return self._stack.enter_context(
             running(
-                self.data, "runwebsockets", f"127.0.0.1:{port}", *arguments, port=port,
+                self.data,
+                "runwebsockets",
+                f"127.0.0.1:{port}",
+                *arguments,
+                port=port,
+                manage_py=PROJECT,
                 **self.environ,
             )
-        )  # fmt: skip
+        )
 
     def shell(self, code: str) -> str:
         """Run ``manage.py shell`` with some code."""
