@@ -24,48 +24,11 @@ from django.db.models.signals import post_delete, post_save
 from django.test import RequestFactory, override_settings
 
 from tests.oracle.project import cached, models
+from tests.oracle.settings import SETTINGS, sqlite
 from tests.oracle.writes import KEYS, USERS
 from tests.postgres import Params, made_cluster
 
-__all__ = ["cookie_of", "fill", "on_postgres", "on_sqlite"]
-
-SETTINGS: dict[str, Any] = {
-    "ROOT_URLCONF": "tests.oracle.project.urls",
-    "MIDDLEWARE": [
-        "django.middleware.common.CommonMiddleware",
-        "django.contrib.sessions.middleware.SessionMiddleware",
-        "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "django.middleware.http.ConditionalGetMiddleware",
-    ],
-    "LOGIN_URL": "/log-in/",
-    "CACHES": {
-        "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            "LOCATION": "oracle",
-            "TIMEOUT": None,
-        },
-        "table": {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-            "LOCATION": "oracle_cache",
-            "TIMEOUT": None,
-        },
-    },
-    # Few threads and bytes, and no pauses, so that everything meets that can meet.
-    "WSREQUEST_THREADS": 4,
-    "WSREQUEST_MAX_OUTBOUND_BYTES": 1024,
-    "WSREQUEST_LIVE_INTERVAL_SECONDS": 0.001,
-}
-
-
-def sqlite(directory: str | Path) -> dict[str, Any]:
-    """A file that can be read while it is written, as Django's documentation sets it up."""
-    options = {
-        "timeout": 20,
-        "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
-    }
-    name = Path(directory) / "oracle.sqlite3"
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": options}
+__all__ = ["cookie_of", "fill", "forgetting", "make_tables", "on_postgres", "on_sqlite"]
 
 
 @contextmanager
@@ -78,6 +41,20 @@ def forgetting() -> Iterator[None]:
     finally:
         for signal in (post_save, post_delete):
             signal.disconnect(cached.forget)
+
+
+def make_tables() -> None:
+    """Make the oracle's tables in the default database, which is empty."""
+    call_command("migrate", verbosity=0)
+    call_command("migrate", verbosity=0, run_syncdb=True)  # refers to the tables of those
+    call_command("createcachetable", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute(models.LEGACY)
+        folding = "varchar(40) COLLATE NOCASE"
+        if connection.vendor == "postgresql":
+            cursor.execute("CREATE EXTENSION citext")
+            folding = "citext"
+        cursor.execute(models.LEAF.format(folding=folding))
 
 
 @contextmanager
@@ -100,16 +77,7 @@ def database(parameters: dict[str, Any]) -> Iterator[None]:
         engine = "db" if parameters["ENGINE"].endswith("postgresql") else "cached_db"
         engine = f"django.contrib.sessions.backends.{engine}"
         with override_settings(**SETTINGS, SESSION_ENGINE=engine), forgetting():
-            call_command("migrate", verbosity=0)
-            call_command("migrate", verbosity=0, run_syncdb=True)  # refers to the tables of those
-            call_command("createcachetable", verbosity=0)
-            with connection.cursor() as cursor:
-                cursor.execute(models.LEGACY)
-                folding = "varchar(40) COLLATE NOCASE"
-                if connection.vendor == "postgresql":
-                    cursor.execute("CREATE EXTENSION citext")
-                    folding = "citext"
-                cursor.execute(models.LEAF.format(folding=folding))
+            make_tables()
             yield
     finally:
         connections["default"].close()

@@ -1,0 +1,1 @@
+"""The oracle under faults: several processes, a bus that fails, and processes that are killed."""

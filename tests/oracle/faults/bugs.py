@@ -1,0 +1,41 @@
+"""Bugs to plant in the servers: the run under faults must find each."""
+
+from collections.abc import Callable
+from typing import Any
+
+from wsrequest.bus.broker import BrokerBus
+from wsrequest.bus.sequences import Arrival, Sequences
+
+__all__ = ["BUGS", "plant"]
+
+
+def _no_gaps() -> None:
+    """The numbers of messages are not looked at."""
+    Sequences.check = lambda self, envelope, receiving_seconds: Arrival.NEXT  # type: ignore[method-assign]
+
+
+def _no_loss() -> None:
+    """Whatever was lost is forgotten, also when the connection was lost."""
+    BrokerBus._lose = lambda self: None  # type: ignore[method-assign]
+
+
+def _no_messages() -> None:
+    """What other processes publish is not passed on."""
+
+    def pass_on(self: Any, topic: Any, payload: bytes) -> None:
+        pass
+
+    BrokerBus._pass_on = pass_on  # type: ignore[method-assign]
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    "no-gaps": _no_gaps,
+    "no-loss": _no_loss,
+    "no-messages": _no_messages,
+}
+
+
+def plant(name: str | None) -> None:
+    """Plant a bug in this process for good."""
+    if name:
+        BUGS[name]()

@@ -1,0 +1,186 @@
+"""The processes of the site under faults: two servers, two writers, and the bus.
+
+Each can be killed, frozen and started again. All end with the block, by their own pids.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from tests.acceptance.servers import ROOT, START_SECONDS, free_port, wait_until
+from tests.oracle.faults.brokers import Broker
+
+__all__ = ["Process", "Server", "Site", "Writer"]
+
+
+class Process:
+    """One process of the site.
+
+    Args:
+        command: of it, which stays the same when it is started again.
+        environ: of it.
+        log: the file that its output goes to.
+        pipes: whether its input and output are pipes.
+    """
+
+    def __init__(
+        self, command: list[str], environ: dict[str, str], log: IO[bytes], *, pipes: bool = False
+    ) -> None:
+        self._command, self._environ, self._log, self._pipes = command, environ, log, pipes
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        pipe = subprocess.PIPE if self._pipes else None
+        return subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env=self._environ,
+            stdin=pipe or subprocess.DEVNULL,
+            stdout=pipe or self._log,
+            stderr=self._log,
+        )
+
+    def kill(self) -> None:
+        """SIGKILL it, and wait for its end."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+    def restart(self) -> None:
+        """Start it again after it was killed."""
+        self.process = self._start()
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Server(Process):
+    """A uvicorn that serves the oracle's project."""
+
+    def __init__(self, environ: dict[str, str], log: IO[bytes]) -> None:
+        self.port = free_port()
+        command = [
+            *(sys.executable, "-m", "uvicorn", "tests.oracle.faults.asgi:application"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"),
+            *("--ws", "websockets-sansio", "--log-level", "warning"),
+        ]
+        super().__init__(command, environ, log)
+
+    def wait(self) -> None:
+        """Wait until it serves."""
+        from http.client import HTTPConnection
+
+        def serves() -> bool:
+            assert self.process.poll() is None, "a server has ended"
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+            with suppress(OSError):
+                connection.request("GET", "/ready/")
+                return connection.getresponse().status == 200
+            return False
+
+        wait_until(serves, START_SECONDS)
+
+
+class Writer(Process):
+    """A process that runs transactions."""
+
+    def __init__(self, environ: dict[str, str], log: IO[bytes]) -> None:
+        super().__init__(
+            [sys.executable, "-m", "tests.oracle.faults.writer"], environ, log, pipes=True
+        )
+
+    def wait(self) -> None:
+        """Wait until it takes transactions."""
+        assert self._line() == "ready"
+
+    def write(self, transactions: list[Any]) -> int:
+        """Run transactions one after the other. Returns how many were committed."""
+        assert self.process.stdin is not None
+        lines = "".join(json.dumps(transaction) + "\n" for transaction in transactions)
+        self.process.stdin.write(lines.encode())
+        self.process.stdin.flush()
+        return sum(self._line() == "true" for _ in transactions)
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode().strip()
+        assert line, "a writer has ended"
+        return line
+
+
+class Site:
+    """The site, for the length of a block.
+
+    Args:
+        broker: the bus, which is started with it.
+        seed: of the lossy writers.
+        bug: to plant in the servers, or None.
+    """
+
+    def __init__(self, broker: Broker, seed: str, bug: str | None = None) -> None:
+        self.broker, self._seed, self._bug = broker, seed, bug
+        self._directory = tempfile.TemporaryDirectory(prefix="oracle-faults-")
+        self.data = Path(self._directory.name)
+        self.servers: list[Server] = []
+        self.writers: list[Writer] = []
+        self._log = (self.data / "log").open("wb")
+
+    def environ(self, **changes: str) -> dict[str, str]:
+        """Return the environment of a process of the site."""
+        site = {"data": str(self.data), "bus": self.broker.url}
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
+            "DJANGO_SETTINGS_MODULE": "tests.oracle.faults.settings",
+            "PROJECT_DATA": str(self.data),
+            "PROJECT_LOG_LEVEL": "WARNING",
+            "ORACLE_SITE": json.dumps(site),
+            **changes,
+        }
+
+    def start(self) -> None:
+        """Start all processes. The database must be there."""
+        bug = {"ORACLE_BUG": self._bug} if self._bug else {}
+        self.servers = [Server(self.environ(**bug), self._log) for _ in range(2)]
+        self.writers = [
+            Writer(self.environ(), self._log),
+            Writer(self.environ(ORACLE_LOSSY=self._seed), self._log),
+        ]
+        for server in self.servers:
+            server.wait()
+        for writer in self.writers:
+            writer.wait()
+
+    def log(self) -> str:
+        """What the processes have logged."""
+        return (self.data / "log").read_text(errors="replace")
+
+    def __enter__(self) -> "Site":
+        self.broker.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        for process in (*self.servers, *self.writers):
+            process.kill()
+        self.broker.stop()
+        self._log.close()
+        self._directory.cleanup()

@@ -1,0 +1,70 @@
+"""A process that writes: it reads transactions from its input and answers each with a line.
+
+With ORACLE_LOSSY, what it sends to the bus is dropped, sent twice, swapped or late, by chance.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import django
+
+from wsrequest.bus.engine import Sender
+
+
+class LossySender:
+    """Sends messages as a bad network would."""
+
+    def __init__(self, sender: Sender, dice: random.Random) -> None:
+        self._sender, self._dice = sender, dice
+        self._late: list[bytes] = []
+
+    def send(self, channel: str, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            chance = self._dice.random()
+            if chance < 0.2:
+                continue
+            if chance < 0.3:
+                self._late.append(message)
+                continue
+            if chance < 0.4:
+                time.sleep(0.05)
+            self._sender.send(channel, [message] * (2 if chance > 0.9 else 1))
+            for late in self._late:
+                self._sender.send(channel, [late])
+            self._late.clear()
+
+    def close(self) -> None:
+        self._sender.close()
+
+
+def _be_lossy(seed: str) -> None:
+    from django.apps import apps
+
+    config: Any = apps.get_app_config("wsrequest")
+    engine, dice = config.live.bus._publisher._engine, random.Random(seed)
+    connect = engine.connect_sender
+    engine.connect_sender = lambda: LossySender(connect(), dice)
+
+
+def main() -> None:
+    """Write until the input ends."""
+    django.setup()
+    from tests.oracle.world import forgetting
+    from tests.oracle.writes import run
+
+    if seed := os.environ.get("ORACLE_LOSSY"):
+        _be_lossy(seed)
+    with forgetting():
+        print("ready", flush=True)
+        for line in sys.stdin:
+            mode, operations = json.loads(line)
+            print(json.dumps(run(mode, operations)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
