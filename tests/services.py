@@ -1,4 +1,4 @@
-"""What the chosen tests need from the machine: PostgreSQL, Redis, a browser.
+"""What the chosen tests need from the machine: PostgreSQL, Redis, NATS, a browser.
 
 scripts/test sets INSTALL_SERVICES. Then a missing program is installed after the collection, but
 only if a chosen test needs it. A test needs a service if it asks for the service's fixture, if a
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.nats import find_nats
 from tests.postgres import find_programs
 
 __all__ = ["services_of"]
@@ -22,12 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 IS_HERE: dict[str, Callable[[], Any]] = {
     "postgresql": find_programs,
     "redis": lambda: shutil.which("redis-server"),
+    "nats": find_nats,
     "chromium": lambda: shutil.which("chromium"),
 }
 FIXTURES = {
     "postgres_params": "postgresql",
     "postgres_url": "postgresql",
     "redis_url": "redis",
+    "nats_url": "nats",
     "window": "chromium",
 }
 

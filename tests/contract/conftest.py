@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.certificates import Certificates, made_certificates
 from tests.contract.receiver import LOST, Receiver
 from wsrequest.bus.base import Bus
 from wsrequest.bus.open import open_bus
@@ -12,6 +13,7 @@ from wsrequest.bus.open import open_bus
 URLS: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "memory": lambda request: "memory://",
     "redis": lambda request: request.getfixturevalue("redis_url"),
+    "nats": lambda request: request.getfixturevalue("nats_url"),
 }
 """The URL of each bus, from the fixture that starts its server."""
 BROKERS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in URLS if name != "memory"]
@@ -54,3 +56,9 @@ def processes(broker_url: str) -> Iterator[Callable[[], Bus]]:
     yield make
     for bus in made:
         bus.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """What a server with TLS needs."""
+    return made_certificates(tmp_path_factory.mktemp("certificates"))

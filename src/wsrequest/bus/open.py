@@ -4,6 +4,7 @@ Nothing is connected yet: a bus connects when it is first used. The client libra
 imported only if the URL names that broker.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -20,6 +21,8 @@ Database = Callable[[str], Mapping[str, Any]]
 """Returns the settings of a database of the project by its alias. Raises KeyError for others."""
 
 _EXTRAS = {"redis": "redis", "nats": "nats", "psycopg": "postgres"}  # modules, and who brings them
+
+_SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:passw|passphrase|token|secret)[^=&#]*=)[^&#]*", re.I)
 
 
 class BusURLError(ValueError):
@@ -39,9 +42,9 @@ def open_bus(url: str, secrets: Sequence[bytes], database: Database) -> Bus:
     """
     try:
         parts = urlsplit(url)
-        _ = parts.port if "," not in parts.netloc else None
     except ValueError as error:
         raise BusURLError(f"is not a URL: {error}") from error
+    _check_authority(parts)
     if parts.scheme == "memory" and parts == urlsplit("memory://"):
         return MemoryBus()
     make = _ENGINES.get(parts.scheme)
@@ -64,12 +67,32 @@ def open_bus(url: str, secrets: Sequence[bytes], database: Database) -> Bus:
 
 
 def redacted(url: str) -> str:
-    """Return a URL without its password, for messages."""
+    """Return a URL without its passwords and tokens, for messages."""
+    url = _SECRET_OPTION.sub(r"\1***", url)
     credentials, at, rest = url.rpartition("@")
-    scheme, _, user = credentials.rpartition("//")
-    if not at or ":" not in user:
+    scheme, slashes, user = credentials.partition("//")
+    if not at or not slashes:
         return url
-    return f"{scheme}//{user.partition(':')[0]}:***@{rest}"
+    name, colon, _ = user.partition(":")
+    if not colon:  # for NATS it is a token
+        return url if scheme not in ("nats:", "tls:") else f"{scheme}//***@{rest}"
+    return f"{scheme}//{name}:***@{rest}"
+
+
+def _check_authority(parts: SplitResult) -> None:
+    """Refuse what would be read in another way than it was meant. Name no part of a password."""
+    if parts.netloc.count("@") > 1 and "," in parts.netloc:
+        raise BusURLError(
+            'has "@" more than once. Write the user and the password once, before the first host. '
+            "Write %40 for @ in a password"
+        )
+    try:
+        _ = parts.port if "," not in parts.netloc else None
+    except ValueError as error:
+        raise BusURLError(
+            "is not a URL: the port is not a number up to 65535. In a password, write %2F for /, "
+            "%3A for : and %40 for @"
+        ) from error
 
 
 def _redis(parts: SplitResult, database: Database) -> Engine:
@@ -79,6 +102,8 @@ def _redis(parts: SplitResult, database: Database) -> Engine:
     if not kind:
         if scheme != "unix" and not parts.hostname:
             raise BusURLError('names no host. Write it as in "redis://127.0.0.1:6379/0"')
+        if scheme != "unix":
+            _database_number(parts.path.strip("/"))  # redis-py would take 0
         url = urlunsplit(parts._replace(scheme=scheme))
         if scheme == "unix":
             url = url.replace("unix:", "unix:" if parts.netloc else "unix://", 1)
@@ -99,11 +124,34 @@ def _redis(parts: SplitResult, database: Database) -> Engine:
     service, _, db = parts.path.strip("/").partition("/")
     if not service:
         raise BusURLError("names no service. Write it as in redis+sentinel://host:26379/mymaster")
-    if not (db or "0").isdigit():
-        raise BusURLError(f"names the database {db!r}, which is not a number")
     engine = module.RedisEngine.of_sentinels(
-        address, hosts, service, db=int(db or "0"), **credentials
+        address, hosts, service, db=_database_number(db), **credentials
     )
+    return engine
+
+
+def _database_number(db: str) -> int:
+    if not (db or "0").isdecimal():
+        raise BusURLError(f"names the database {db!r}, which is not a number")
+    return int(db or "0")
+
+
+def _nats(parts: SplitResult, database: Database) -> Engine:
+    module = import_module("wsrequest.bus.nats")
+    options = dict(parse_qsl(parts.query))
+    unknown = options.keys() - {"ca_certs", "certfile", "keyfile"}
+    if unknown:
+        raise BusURLError(
+            f"has the option {min(unknown)!r}. NATS takes ca_certs, certfile and keyfile"
+        )
+    if parts.path.strip("/"):
+        raise BusURLError('has a path. Write it as in "nats://127.0.0.1:4222?channel=shop"')
+    hosts = _hosts(parts, 4222)
+    user, password = (value and unquote(value) for value in (parts.username, parts.password))
+    credentials = {"token": user} if password is None else {"user": user, "password": password}
+    is_tls = parts.scheme == "tls"
+    made = module.NatsOptions(hosts=hosts, is_tls=is_tls, **credentials, **options)
+    engine: Engine = module.NatsEngine(_address("NATS", parts), made)
     return engine
 
 
@@ -114,7 +162,7 @@ def _hosts(parts: SplitResult, default_port: int) -> list[tuple[str, int]]:
         try:
             port = one.port or default_port
         except ValueError as error:
-            raise BusURLError(f"is not a URL: {error}") from error
+            raise BusURLError("is not a URL: the port is not a number up to 65535") from error
         if not one.hostname:
             raise BusURLError("has a host without a name")
         hosts.append((one.hostname, port))
@@ -130,4 +178,5 @@ _ENGINES: dict[str, Callable[[SplitResult, Database], Engine]] = {
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), _redis),
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), _redis),
     **dict.fromkeys(("redis+cluster", "rediss+cluster"), _redis),
+    **dict.fromkeys(("nats", "tls"), _nats),
 }

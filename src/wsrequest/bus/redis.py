@@ -46,7 +46,14 @@ class RedisEngine:
         Args:
             address: names it in logs.
             url: as redis-py takes it: ``redis://``, ``rediss://`` or ``unix://``.
+
+        Raises:
+            ValueError: it is none, or has an option that redis-py does not know.
         """
+        try:
+            redis.Redis.from_url(url).connection_pool.make_connection()  # connects to nothing
+        except TypeError as error:
+            raise ValueError(str(error)) from error
         return cls(address, lambda **options: redis.Redis.from_url(url, **options))
 
     @classmethod
