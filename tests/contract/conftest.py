@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.contract.certificates import Certificates, made_certificates
 from tests.contract.receiver import LOST, Receiver
+from tests.postgres import Params
 from wsrequest.bus.base import Bus
 from wsrequest.bus.open import open_bus
 
@@ -14,12 +16,26 @@ URLS: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "memory": lambda request: "memory://",
     "redis": lambda request: request.getfixturevalue("redis_url"),
     "nats": lambda request: request.getfixturevalue("nats_url"),
+    "notify": lambda request: notify_url(request.getfixturevalue("postgres_params")),
 }
 """The URL of each bus, from the fixture that starts its server."""
-BROKERS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in URLS if name != "memory"]
+SERVICES = {"notify": "postgresql"}
+"""The service of each broker that has another name."""
+BROKERS = [
+    pytest.param(name, marks=pytest.mark.needs(SERVICES.get(name, name)))
+    for name in URLS
+    if name != "memory"
+]
 
-DATABASES: dict[str, dict[str, Any]] = {}
+DATABASES: dict[str, dict[str, Any]] = {"named": {"ENGINE": "django.db.backends.postgresql"}}
 SECRET = b"secret of the tests"
+
+
+def notify_url(params: Params) -> str:
+    """Return a URL that says everything, so that other processes can take it, too."""
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
+    query = {ours: str(value) for ours, name in names.items() if (value := params[name])}  # type: ignore[literal-required]
+    return f"postgresql+notify://named?{urlencode({**query, 'port': str(params['PORT'])})}"
 
 
 def make_bus(url: str, secret: bytes = SECRET) -> Bus:

@@ -155,6 +155,41 @@ def _nats(parts: SplitResult, database: Database) -> Engine:
     return engine
 
 
+def _postgres_notify(parts: SplitResult, database: Database) -> Engine:
+    module = import_module("wsrequest.bus.notify")
+    alias, overrides = _alias_of(parts, database)
+    address = f"PostgreSQL, database {alias!r}"
+    engine: Engine = module.NotifyEngine(address, lambda: database(alias), overrides)
+    return engine
+
+
+def _alias_of(parts: SplitResult, database: Database) -> tuple[str, dict[str, str]]:
+    """Return the alias that a URL names, and the parameters that go before those of DATABASES."""
+    alias = parts.netloc.rpartition("@")[2] or "default"  # hostname would be in lower case
+    if parts.path.strip("/") or ":" in alias:
+        raise BusURLError(
+            "must name a database by its alias in DATABASES, and other parameters after a question "
+            f'mark. Write it as in "{parts.scheme}://default?host=127.0.0.1&port=5432"'
+        )
+    try:
+        backend = str(database(alias).get("ENGINE", ""))
+    except KeyError as error:
+        raise BusURLError(f"names the database {alias!r}, which DATABASES does not have") from error
+    if backend.rpartition(".")[2] in ("sqlite3", "spatialite", "mysql", "oracle"):
+        raise BusURLError(f"names the database {alias!r}, which is not PostgreSQL ({backend})")
+    overrides = dict(parse_qsl(parts.query))
+    for name, value in (("user", parts.username), ("password", parts.password)):
+        if value:
+            overrides[name] = unquote(value)
+    unknown = overrides.keys() - import_module("wsrequest.bus.libpq").keywords()
+    if unknown:
+        raise BusURLError(
+            f"has the parameter {min(unknown)!r}, which libpq does not know. It takes host, port, "
+            "user, password, dbname, sslmode and others"
+        )
+    return alias, overrides
+
+
 def _hosts(parts: SplitResult, default_port: int) -> list[tuple[str, int]]:
     hosts = []
     for each in parts.netloc.rpartition("@")[2].split(","):
@@ -179,4 +214,5 @@ _ENGINES: dict[str, Callable[[SplitResult, Database], Engine]] = {
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), _redis),
     **dict.fromkeys(("redis+cluster", "rediss+cluster"), _redis),
     **dict.fromkeys(("nats", "tls"), _nats),
+    "postgresql+notify": _postgres_notify,
 }

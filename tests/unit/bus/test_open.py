@@ -67,6 +67,8 @@ def test_documented_url_opens(url: str) -> None:
         ("rediss+cluster://u:pw@a:1,b:2", "Redis at a:1,b:2"),
         ("nats://user:pw@a:1,b", "NATS at a:1,b"),
         ("tls://t0ken@a", "NATS at a"),
+        ("postgresql+notify://default", "PostgreSQL, database 'default'"),
+        ("postgresql+notify://u:pw@Other?host=db&password=pw", "PostgreSQL, database 'Other'"),
     ],
 )
 def test_address_names_the_place_without_credentials(url: str, address: str) -> None:
@@ -118,6 +120,11 @@ def test_channel_is_taken_from_the_url() -> None:
         ("nats://host?no_echo=1", "has the option 'no_echo'"),
         ("nats://u:p@a,u:p@b", 'has "@" more than once'),
         ("nats://a,b:x", "the port is not a number"),
+        ("postgresql+notify://shop", "names the database 'shop', which DATABASES does not have"),
+        ("postgresql+notify://lite", "names the database 'lite', which is not PostgreSQL"),
+        ("postgresql+notify://u:p@host:5432/shop", "must name a database by its alias"),
+        ("postgresql+notify://default/shop", "must name a database by its alias"),
+        ("postgresql+notify://default?pool=1", "has the parameter 'pool'"),
     ],
 )
 def test_url_that_names_no_bus(url: str, text: str) -> None:
@@ -133,6 +140,8 @@ def test_url_that_names_no_bus(url: str, text: str) -> None:
         "nats://u:s3cret@a,u:s3cret@b:x",
         "nats://s3cret@host/path",
         "nats://host?token=s3cret",
+        "postgresql+notify://default?password=s3cret&pool=1",
+        "postgresql+notify://u:s3cret@host:5432/shop",
         "amqp://u:s3cret@host",
     ],
 )
@@ -157,6 +166,7 @@ def test_faults_and_messages_never_show_a_password(url: str) -> None:
         ("redis://host?db=1&ssl_password=p@w", "redis://host?db=1&ssl_password=***"),
         ("redis://host?PASSWORD=pw", "redis://host?PASSWORD=***"),
         ("unix:///run/redis.sock?password=pw", "unix:///run/redis.sock?password=***"),
+        ("postgresql+notify://a?password=p@w&port=1", "postgresql+notify://a?password=***&port=1"),
         ("nonsense", "nonsense"),
     ],
 )
@@ -180,6 +190,12 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         ("redis://host", "redis", ["wsrequest.bus.redis"], "redis"),
         ("redis+cluster://host", "redis", ["wsrequest.bus.redis"], "redis"),
         ("nats://host", "nats", ["wsrequest.bus.nats"], "nats"),
+        (
+            "postgresql+notify://default",
+            "psycopg",
+            ["wsrequest.bus.notify", "wsrequest.bus.libpq"],
+            "postgres",
+        ),
     ],
 )
 def test_missing_library_is_named(
