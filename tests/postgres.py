@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
+import psycopg
 import pytest
 
 USER = "wsrequest"
@@ -80,6 +81,7 @@ class Cluster:
         options = (
             *("listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories="),
             *("fsync=off", "synchronous_commit=off", "full_page_writes=off"),
+            *("wal_level=logical", "max_replication_slots=40", "max_wal_senders=40"),
         )
         command = [str(self._programs / "postgres"), "-D", "data"]
         command += [word for option in options for word in ("-c", option)]
@@ -171,3 +173,22 @@ def postgres_params() -> Iterator[Params]:
 def postgres_url(postgres_params: Params) -> str:
     """The same server as a URL, which psycopg takes as it is."""
     return "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**postgres_params)
+
+
+@pytest.fixture(scope="session")
+def postgres_log_params(postgres_params: Params) -> Params:
+    """A database whose log is published: ``WSREQUEST_BUS = "postgresql+log://default"``."""
+    with psycopg.connect(**connecting(postgres_params), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE logged")
+    params = Params({**postgres_params, "NAME": "logged"})
+    with psycopg.connect(**connecting(params), autocommit=True) as connection:
+        connection.execute("CREATE PUBLICATION wsrequest FOR ALL TABLES")
+    return params
+
+
+def connecting(params: Params) -> dict[str, Any]:
+    """The same in the words of psycopg."""
+    return {
+        "dbname": params["NAME"],
+        **{name.lower(): params[name] for name in ("USER", "PASSWORD", "HOST", "PORT")},
+    }

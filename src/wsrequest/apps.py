@@ -6,14 +6,18 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_out
+from django.db import connections
+from django.db.models.signals import post_migrate
 
 from wsrequest.bus.base import Bus
+from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.logouts import LOGOUTS
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.bus.open import BusURLError, open_bus
 from wsrequest.conf import conf
 from wsrequest.live.tracking.api import skip_on_rerun
+from wsrequest.live.tracking.publication import complete
 from wsrequest.live.tracking.schema import Extras
 from wsrequest.live.tracking.tracker import ActiveManagers, ChangeTracker
 from wsrequest.server.connections import announce_by, close_sockets
@@ -59,7 +63,11 @@ def _live_parts() -> LiveParts:
         ignored_keys=conf.LIVE_IGNORED_CACHE_KEYS,
         session_engine=conf.session_engine,
         is_shared=is_shared,
+        logged_database=bus.logged_database if isinstance(bus, BrokerBus) else None,
+        origin_of=bus.origin_of if isinstance(bus, BrokerBus) else lambda run: None,
     )
+    if isinstance(bus, BrokerBus):
+        bus.adapt = tracker.heard
     managers.watch_by(tracker)
     return LiveParts(bus, managers, tracker)
 
@@ -81,7 +89,13 @@ class WSRequestConfig(AppConfig):
         if conf.MAX_SUBSCRIPTIONS:
             self.live.tracker.install(everywhere=True)
         announce_by(partial(self.live.bus.publish, LOGOUTS))
+        post_migrate.connect(_publish_tables, sender=self, dispatch_uid="wsrequest.publication")
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
+
+
+def _publish_tables(using: str, **kwargs: Any) -> None:
+    if using == conf.logged_database:
+        complete(connections[using], conf.LIVE_IGNORED_TABLES)
 
 
 @skip_on_rerun  # its logout is discarded, with all its effects on the session

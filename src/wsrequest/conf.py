@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from wsrequest.bus.open import logged_alias
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.request.exclusions import ExcludedPaths
 from wsrequest.types import Limits
@@ -269,6 +270,11 @@ class Conf:
     def django(self, name: str, default: Any = None) -> Any:
         """Return one of Django's own settings, for the system checks and the commands."""
         return getattr(settings, name, default)
+
+    @property
+    def logged_database(self) -> str | None:
+        """The alias of the database whose write-ahead log is the bus. None with another bus."""
+        return logged_alias(str(self.BUS))
 
     def database(self, alias: str) -> Mapping[str, Any]:
         """Return the entry of DATABASES for an alias.

@@ -17,9 +17,10 @@ URLS: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "redis": lambda request: request.getfixturevalue("redis_url"),
     "nats": lambda request: request.getfixturevalue("nats_url"),
     "notify": lambda request: notify_url(request.getfixturevalue("postgres_params")),
+    "log": lambda request: log_url(request.getfixturevalue("postgres_log_params")),
 }
 """The URL of each bus, from the fixture that starts its server."""
-SERVICES = {"notify": "postgresql"}
+SERVICES = {"notify": "postgresql", "log": "postgresql"}
 """The service of each broker that has another name."""
 BROKERS = [
     pytest.param(name, marks=pytest.mark.needs(SERVICES.get(name, name)))
@@ -31,11 +32,15 @@ DATABASES: dict[str, dict[str, Any]] = {"named": {"ENGINE": "django.db.backends.
 SECRET = b"secret of the tests"
 
 
-def notify_url(params: Params) -> str:
+def notify_url(params: Params, kind: str = "notify") -> str:
     """Return a URL that says everything, so that other processes can take it, too."""
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
     query = {ours: str(value) for ours, name in names.items() if (value := params[name])}  # type: ignore[literal-required]
-    return f"postgresql+notify://named?{urlencode({**query, 'port': str(params['PORT'])})}"
+    return f"postgresql+{kind}://named?{urlencode({**query, 'port': str(params['PORT'])})}"
+
+
+def log_url(params: Params) -> str:
+    return notify_url(params, "log")
 
 
 def make_bus(url: str, secret: bytes = SECRET) -> Bus:

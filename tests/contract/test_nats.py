@@ -38,7 +38,7 @@ def goes_through(url: str) -> None:
         came: list[bytes] = []
         deadline = time.monotonic() + 20
         while len(came) < 2 and time.monotonic() < deadline:
-            came += receiver.receive(0.2)
+            came += [each for each in receiver.receive(0.2) if isinstance(each, bytes)]
         assert came == [b"one", b"two"]
 
 

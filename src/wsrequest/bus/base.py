@@ -124,6 +124,19 @@ class Bus(Protocol):
         ``lost``.
         """
 
+    def when_current(self, then: Callable[[], None]) -> bool:
+        """Wait until ``position`` covers everything that this process has committed by now.
+
+        It takes time only where a database reports the commits itself. If the reports are
+        interrupted, receivers are notified of a loss, and the wait is over, too.
+
+        Args:
+            then: called on any thread when it does. It must be quick and raise nothing.
+
+        Returns:
+            Whether it does already. Then nothing is called.
+        """
+
     def flush(self, seconds: float) -> bool:
         """Wait until what this process has published was sent, at most ``seconds``.
 

@@ -6,6 +6,9 @@ they go to the broker. So a process is current about itself even if the broker i
 A broker may lose messages. This bus notices it by their numbers (``sequences``), and by its own
 heartbeat: a process that receives sends itself one each second, through the broker. If it does not
 come back, the process is cut off.
+
+A database that is the broker also reports its own commits, those of this process among them. They
+go to the receivers of commits as if their writer had published them.
 """
 
 import logging
@@ -19,11 +22,14 @@ from weakref import WeakSet
 
 from wsrequest.bus import engine as engine_module
 from wsrequest.bus.base import Post, Subscription, Topic
-from wsrequest.bus.engine import Engine, Receiver, Unavailable
+from wsrequest.bus.codec import CHANGES
+from wsrequest.bus.engine import Engine, LoggedCommit, Receiver, Unavailable
 from wsrequest.bus.envelope import Envelope, OtherRelease, Seal, Stranger
 from wsrequest.bus.memory import MemoryBus
-from wsrequest.bus.publisher import Publisher
+from wsrequest.bus.origins import PREFIX_END, Origins
+from wsrequest.bus.publisher import LOOPBACK, Publisher
 from wsrequest.bus.sequences import Arrival, Sequences
+from wsrequest.types import Commit
 
 __all__ = ["BrokerBus"]
 
@@ -48,11 +54,19 @@ class BrokerBus:
     Attributes:
         lost_count: how many times messages of others may have been lost.
         is_connected: whether messages of other processes arrive.
+        logged_database: alias of the database that reports its commits itself. None without one.
+        adapt: changes a commit that a database reports, before it is passed on. Called on the
+            receiving thread.
     """
+
+    adapt: Callable[[Commit], Commit]
 
     def __init__(self, engine: Engine, channel: str, secrets: Sequence[bytes]) -> None:
         self._engine, self._channel, self._seal = engine, channel, Seal(secrets)
         self._publisher = Publisher(engine, channel, self._seal)
+        self.logged_database: str | None = getattr(engine, "database", None)
+        self.adapt = lambda commit: commit
+        self._origins = Origins(self._seal, lambda: self._publisher.epoch)
         self._abandoned: list[object] = []
         self._receiver: Receiver | None = None
         self._reset()
@@ -64,6 +78,8 @@ class BrokerBus:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._marked: list[tuple[int, Callable[[], None]]] = []  # what waits for a mark to return
+        self._mark = 0
         self.lost_count = 0
         self.is_connected = True
         # The rest is used by the receiving thread only.
@@ -114,6 +130,26 @@ class BrokerBus:
         """See ``Bus.position``."""
         return self._local.position(topic)
 
+    def when_current(self, then: Callable[[], None]) -> bool:
+        """See ``Bus.when_current``."""
+        if self.logged_database is None or self._is_closed:
+            return True
+        with self._lock:
+            self._mark += 1
+            self._marked.append((self._mark, then))
+            self._publisher.mark(self._mark)
+        return False
+
+    def origin_of(self, run: object) -> tuple[str, bytes] | None:
+        """Return what a run must write into its transaction in the database that reports commits.
+
+        Returns:
+            The arguments of ``pg_logical_emit_message``. None unless it is a rerun: others do not
+            pay for it.
+        """
+        origin = self._origins.encode(run)
+        return None if origin is None else (self._channel + PREFIX_END, origin)
+
     def flush(self, seconds: float) -> bool:
         """See ``Bus.flush``."""
         return self._publisher.flush(seconds)
@@ -138,8 +174,11 @@ class BrokerBus:
     def _turn(self) -> None:
         try:
             receiver = self._receiver or self._connect()
-            for sealed in receiver.receive(_WAIT_SECONDS):
-                self._take(sealed)
+            for item in receiver.receive(_WAIT_SECONDS):
+                if isinstance(item, LoggedCommit):
+                    self._take_commit(item)
+                else:
+                    self._take(item)
             if self.is_connected:
                 self._failures = 0
         except Exception as error:
@@ -200,6 +239,21 @@ class BrokerBus:
     def _lose(self) -> None:
         self.lost_count += 1
         self._local.lose()
+        self._returned(None)  # the loss covers what they wait for
+
+    def _returned(self, mark: int | None) -> None:
+        """Call what waits for this mark or an earlier one. None for any."""
+        with self._lock:
+            due = [then for number, then in self._marked if mark is None or number <= mark]
+            self._marked = self._marked[len(due) :]  # marks rise
+        for then in due:
+            then()
+
+    def _take_commit(self, logged: LoggedCommit) -> None:
+        commit = self.adapt(logged.commit)
+        if commit.changes:
+            run = self._origins.decode(logged.origin)
+            self._local.publish(CHANGES, Commit(commit.changes, run))
 
     def _take(self, sealed: bytes) -> None:
         try:
@@ -230,7 +284,9 @@ class BrokerBus:
 
     def _hear_itself(self, envelope: Envelope) -> None:
         if not envelope.topic and envelope.payload:
-            self._heard_at = max(self._heard_at, int.from_bytes(envelope.payload, "big") / 1000)
+            sent_ms, mark = LOOPBACK.unpack(envelope.payload)
+            self._heard_at = max(self._heard_at, sent_ms / 1000)
+            self._returned(mark)
 
     def _pass_on(self, topic: Topic[Any], payload: bytes) -> None:
         try:

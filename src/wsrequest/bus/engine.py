@@ -2,12 +2,18 @@
 
 A broker delivers each message at most once. So an engine only sends and receives bytes.
 ``BrokerBus`` finds out what did not arrive. One module for each broker implements this.
+
+A database can be a broker, too, and one that knows its own commits. Its engine receives them beside
+the bytes.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["CALL_SECONDS", "Engine", "Receiver", "Sender", "Unavailable"]
+from wsrequest.types import Commit
+
+__all__ = ["CALL_SECONDS", "Engine", "LoggedCommit", "Receiver", "Sender", "Unavailable"]
 
 CALL_SECONDS = 2.0
 """No call of an engine may take longer. Otherwise a process would notice too late that it is cut
@@ -16,6 +22,19 @@ off."""
 
 class Unavailable(Exception):
     """The broker cannot be reached, or it refused. The message says which, without credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCommit:
+    """A transaction that a database reports itself, whoever wrote it.
+
+    Attributes:
+        commit: what it wrote.
+        origin: what its writer said about itself (``origins``), or None.
+    """
+
+    commit: Commit
+    origin: bytes | None = None
 
 
 class Sender(Protocol):
@@ -35,8 +54,11 @@ class Sender(Protocol):
 class Receiver(Protocol):
     """A connection that receives. Used by one thread."""
 
-    def receive(self, seconds: float) -> Sequence[bytes]:
-        """Return the messages that have arrived, in order.
+    def receive(self, seconds: float) -> Sequence[bytes | LoggedCommit]:
+        """Return the messages and commits that have arrived.
+
+        Messages are in order. A commit comes as soon as everybody can see what it wrote, and before
+        every message that was sent after that.
 
         Args:
             seconds: how long to wait for the first one. After that, the result may be empty.

@@ -74,6 +74,10 @@ class MemoryBus:
         """See ``Bus.position``. A published message has arrived."""
         return self._positions.get(topic.name, 0)
 
+    def when_current(self, then: Callable[[], None]) -> bool:
+        """See ``Bus.when_current``. What is published has arrived."""
+        return True
+
     def lose(self) -> None:
         """Notify all receivers that they may have missed anything up to now."""
         with self._lock:

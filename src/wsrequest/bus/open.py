@@ -15,7 +15,7 @@ from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.engine import Engine
 from wsrequest.bus.memory import MemoryBus
 
-__all__ = ["BusURLError", "Database", "open_bus", "redacted"]
+__all__ = ["BusURLError", "Database", "logged_alias", "open_bus", "redacted"]
 
 Database = Callable[[str], Mapping[str, Any]]
 """Returns the settings of a database of the project by its alias. Raises KeyError for others."""
@@ -23,6 +23,9 @@ Database = Callable[[str], Mapping[str, Any]]
 _EXTRAS = {"redis": "redis", "nats": "nats", "psycopg": "postgres"}  # modules, and who brings them
 
 _SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:passw|passphrase|token|secret)[^=&#]*=)[^&#]*", re.I)
+
+
+_LOG = "postgresql+log://"
 
 
 class BusURLError(ValueError):
@@ -163,6 +166,14 @@ def _postgres_notify(parts: SplitResult, database: Database) -> Engine:
     return engine
 
 
+def _postgres_log(parts: SplitResult, database: Database) -> Engine:
+    module = import_module("wsrequest.bus.postgres_log")
+    alias, overrides = _alias_of(parts, database)
+    address = f"PostgreSQL's log, database {alias!r}"
+    engine: Engine = module.PostgresLogEngine(address, alias, lambda: database(alias), overrides)
+    return engine
+
+
 def _alias_of(parts: SplitResult, database: Database) -> tuple[str, dict[str, str]]:
     """Return the alias that a URL names, and the parameters that go before those of DATABASES."""
     alias = parts.netloc.rpartition("@")[2] or "default"  # hostname would be in lower case
@@ -209,10 +220,19 @@ def _address(name: str, parts: SplitResult) -> str:
     return f"{name} at {place}"
 
 
+def logged_alias(url: str) -> str | None:
+    """Return the alias of the database whose log a URL names, or None for other URLs."""
+    if not url.startswith(_LOG):
+        return None
+    authority = url.removeprefix(_LOG).partition("/")[0].partition("?")[0]
+    return authority.rpartition("@")[2] or "default"
+
+
 _ENGINES: dict[str, Callable[[SplitResult, Database], Engine]] = {
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), _redis),
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), _redis),
     **dict.fromkeys(("redis+cluster", "rediss+cluster"), _redis),
     **dict.fromkeys(("nats", "tls"), _nats),
     "postgresql+notify": _postgres_notify,
+    "postgresql+log": _postgres_log,
 }

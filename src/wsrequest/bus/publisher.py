@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from struct import Struct
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -22,12 +23,14 @@ from wsrequest.bus.base import Topic
 from wsrequest.bus.engine import Engine, Sender, Unavailable
 from wsrequest.bus.envelope import MAX_OVERHEAD_BYTES, Envelope, Seal
 
-__all__ = ["EXIT_SECONDS", "LOOPBACK_SECONDS", "Publisher"]
+__all__ = ["EXIT_SECONDS", "LOOPBACK", "LOOPBACK_SECONDS", "Publisher"]
 
 logger = logging.getLogger("wsrequest.bus")
 
 LOOPBACK_SECONDS = 1.0
 """How often a process that receives sends a heartbeat to itself."""
+LOOPBACK = Struct(">QQ")
+"""The payload of such a heartbeat: when it was sent, in milliseconds, and the latest mark."""
 EXIT_SECONDS = 2.0
 """How long a process that ends waits for its last messages to be sent."""
 
@@ -75,7 +78,7 @@ class Publisher:
         self._condition = threading.Condition()  # guards everything below
         self._queue: deque[_Waiting] = deque()
         self._queue_bytes = 0
-        self._number = 0
+        self._number = self._mark = 0
         self._is_sending = False  # something that was taken from the queue
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -114,6 +117,13 @@ class Publisher:
                 self._loop_at = monotonic()
                 self._start()
                 self._condition.notify_all()
+
+    def mark(self, number: int) -> None:
+        """Send a number to this process with the next heartbeat, at once. Numbers rise."""
+        with self._condition:
+            self._mark = number
+            self._loop_at = monotonic()
+            self._condition.notify_all()
 
     def flush(self, seconds: float) -> bool:
         """See ``Bus.flush``."""
@@ -262,7 +272,7 @@ class Publisher:
         return self._seal.close(Envelope(self.epoch, self._sealed_number, pause, "", b""))
 
     def _loopback(self, now: float) -> bytes:
-        payload = int(now * 1000).to_bytes(8, "big")
+        payload = LOOPBACK.pack(int(now * 1000), self._mark)
         return self._seal.close(Envelope(self.epoch, 0, 0, "", payload))
 
     def _fail(self, error: Exception) -> None:

@@ -186,6 +186,36 @@ _TABLE = {
         "(docs/processes.md). If one process serves the whole project and nothing else writes, "
         "silence this check.",
     ),
+    # The log of PostgreSQL, which WSREQUEST_BUS names.
+    "wsrequest.E010": Words(
+        "The database {alias} does not write what WSREQUEST_BUS reads: its wal_level is {level}.",
+        "As a superuser, run ALTER SYSTEM SET wal_level = 'logical', and restart the server.",
+    ),
+    "wsrequest.E011": Words(
+        "The role of the database {alias} may not read its log, which WSREQUEST_BUS names.",
+        "As a superuser, run ALTER ROLE … REPLICATION, or name another role in WSREQUEST_BUS: "
+        '"postgresql+log://user:password@alias".',
+    ),
+    "wsrequest.E012": Words(
+        'The database {alias} has no publication "wsrequest", which WSREQUEST_BUS reads.',
+        "Run manage.py wsrequest_publication.",
+    ),
+    "wsrequest.W043": Words(
+        'The publication "wsrequest" of the database {alias} does not report {tables}.',
+        "Run manage.py wsrequest_publication. If it names a row filter, remove that.",
+    ),
+    "wsrequest.W044": Words(
+        "Tables of the database {alias} have no primary key and cannot be published: {tables}.",
+        "Give them one, or run ALTER TABLE … REPLICA IDENTITY FULL and then manage.py "
+        "wsrequest_publication. Until then, only writes of processes with these settings are "
+        "noticed there.",
+    ),
+    "wsrequest.W045": Words(
+        "All replication slots or WAL senders of the database {alias} are in use. No further "
+        "process can read its log.",
+        "Raise max_replication_slots and max_wal_senders, one of each for every process that "
+        "serves live requests, and restart the server.",
+    ),
     "wsrequest.I002": Words(
         "The admin is installed, and WSREQUEST_EXCLUDED_PATHS is empty.",
         "If your proxy guards paths, by address or by password, its rules do not see messages. "

@@ -1,6 +1,7 @@
 """The stream of commits from the bus to the live query manager of a process, in order."""
 
 from collections.abc import Callable
+from functools import partial
 
 from wsrequest.bus.base import Bus, Post, Topic
 from wsrequest.live.manager import LiveQueryManager
@@ -22,13 +23,17 @@ class ChangeFeed:
     def __init__(
         self, bus: Bus, topic: Topic[Commit], manager: LiveQueryManager, post: Post
     ) -> None:
-        self._bus, self._topic, self._manager = bus, topic, manager
+        self._bus, self._topic, self._manager, self._post = bus, topic, manager, post
         self._position = bus.position(topic)
         self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._subscription = bus.subscribe(topic, self._receive, self._lost, post=post)
 
     def when_heard(self, then: Callable[[], None]) -> None:
-        """Call ``then`` once the manager has received all that was published by now."""
+        """Call ``then`` once the manager has received all that was committed here by now."""
+        if self._bus.when_current(partial(self._post, partial(self._wait, then))):
+            self._wait(then)
+
+    def _wait(self, then: Callable[[], None]) -> None:
         position = self._bus.position(self._topic)
         if self._position >= position:
             then()

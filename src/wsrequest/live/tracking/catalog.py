@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wsrequest.bus.pgoutput import PUBLICATION
 from wsrequest.live.sql.tokenizer import NAME, SIGN, WORD, Token, Unparsable, tokenize
 
 __all__ = ["Catalog", "read_catalog"]
@@ -34,6 +35,8 @@ class Catalog:
         triggers: tables with triggers, with all words of their texts. None if the words cannot be
             known, because the trigger runs what is not written in it.
         views: views, with the words of their texts.
+        logged: tables and views whose every change is reported by the publication of the
+            write-ahead log. Empty without one.
         temporary_is_first: a temporary table is meant where another has the same name, unless a
             connection chooses another order of schemas.
     """
@@ -45,6 +48,7 @@ class Catalog:
     families: Graph = field(default_factory=dict)
     triggers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     views: Graph = field(default_factory=dict)
+    logged: frozenset[str] = frozenset()
     temporary_is_first: bool = True
 
 
@@ -77,6 +81,7 @@ class _Draft:
         self._parts: dict[str, set[str]] = {}
         self._triggers: dict[str, set[str] | None] = {}
         self._views: dict[str, set[str]] = {}
+        self._logged: dict[str, bool] = {}
 
     def column(self, table: str, column: str, kind: str) -> None:
         """Add a column, with "" if it cannot be compared. Schemas may have tables of one name."""
@@ -111,6 +116,23 @@ class _Draft:
     def view(self, view: str, words: Iterable[str]) -> None:
         self._views.setdefault(view.casefold(), set()).update(words)
 
+    def log(self, table: str, is_logged: bool) -> None:
+        """Add whether the write-ahead log reports a table."""
+        table = table.casefold()
+        self._logged[table] = is_logged and self._logged.get(table, True)
+
+    def _all_logged(self) -> frozenset[str]:
+        """Return the tables that are logged, and the views that show only such tables."""
+        logged = {table for table, is_logged in self._logged.items() if is_logged}
+        views = {
+            view: set(words) for view, words in self._views.items() if view not in self._logged
+        }
+        while found := {view for view, words in views.items() if words <= logged}:
+            logged |= found
+            for view in found:
+                del views[view]
+        return frozenset(logged)
+
     def done(self) -> Catalog:
         return Catalog(
             {
@@ -130,6 +152,7 @@ class _Draft:
                 for table, found in self._triggers.items()
             },
             _frozen(self._views),
+            self._all_logged(),
         )
 
 
@@ -247,6 +270,26 @@ _VIEWS = f"""
     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
         AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid
     JOIN pg_class b ON b.oid = d.refobjid WHERE v.relkind = 'v' AND {_OURS}"""
+# Older servers know no row filters, so the column is looked up by its name. A partition is reported
+# under its own name or under that of a table above it.
+_LOGGED = f"""
+    WITH published AS (
+        SELECT c.oid FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
+        JOIN pg_namespace n ON n.nspname = t.schemaname
+        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
+        WHERE p.pubname = '{PUBLICATION}' AND to_jsonb(t) ->> 'rowfilter' IS NULL
+            AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate),
+    reported AS (
+        SELECT oid FROM published UNION
+        SELECT (pg_partition_tree(oid)).relid::oid FROM published)
+    SELECT c.relname, bool_and(c.relpersistence = 'p' AND CASE c.relkind
+        WHEN 'p' THEN NOT EXISTS (SELECT FROM pg_partition_tree(c.oid) l
+            WHERE l.isleaf AND l.relid <> c.oid AND l.relid::oid NOT IN (SELECT oid FROM reported))
+        ELSE c.oid IN (SELECT oid FROM reported) END)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'f', 'm') AND {_OURS}
+        AND EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}')
+    GROUP BY c.relname"""
 _FUNCTIONS = f"""
     SELECT f.oid::bigint, f.proname, l.lanname, f.prosrc FROM pg_proc f
     JOIN pg_namespace n ON n.oid = f.pronamespace JOIN pg_language l ON l.oid = f.prolang
@@ -270,6 +313,8 @@ def _read_postgresql(cursor: Any) -> Catalog:
     for table, function, language in triggers:
         # A trigger function in C, usually of an extension, changes the row itself.
         draft.trigger(table, () if language in ("c", "internal") else functions.words(function))
+    for table, is_logged in _rows(cursor, _LOGGED):
+        draft.log(table, is_logged)
     # A role, a database and connection options may put temporary tables behind others.
     ((path,),) = _rows(cursor, "SELECT current_setting('search_path')")
     return replace(draft.done(), temporary_is_first="pg_temp" not in path.casefold())

@@ -213,7 +213,8 @@ class ConnectionTracker:
         is_undone = statement.commits and self._rolls_back()
         done = None
         try:
-            result = execute(sql, params, many, context)
+            with self._recorder.origin(self._connection, statement):
+                result = execute(sql, params, many, context)
             cursor = context["cursor"]
             if statement.returns_rows and not many and self._must_fetch(statement):
                 with self._connection.wrap_database_errors:

@@ -72,6 +72,8 @@ class Schema:
         is_blind: the database has not been queried yet: a write may be to any table.
         triggered: tables and views that have a trigger, or are written through to such a table.
         temporary_is_first: see ``Catalog``. False while the database has not been queried.
+        logged: see ``Catalog``. Empty while the database has not been queried.
+        stored: names of the tables that the database has.
     """
 
     names: Mapping[str, Names]
@@ -86,6 +88,8 @@ class Schema:
     is_blind: bool = False
     triggered: frozenset[str] = frozenset()
     temporary_is_first: bool = False
+    logged: frozenset[str] = frozenset()
+    stored: frozenset[str] = frozenset()
 
     _changed_by: dict[Any, "Changed | None"] = field(default_factory=dict)
 
@@ -227,6 +231,8 @@ def load_schema(
         is_blind,
         _triggered(facts, frozenset(declared)),
         catalog is not None and catalog.temporary_is_first,
+        facts.logged,
+        frozenset(facts.kinds),
     )
 
 

@@ -1,6 +1,7 @@
 """Records what the statements of one connection read and write, as tables and rows."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from wsrequest.live.sql.functions import SCHEMA
@@ -9,6 +10,7 @@ from wsrequest.live.sql.statement import Names, Statement
 from wsrequest.live.sql.values import Passes, as_it_is
 from wsrequest.live.tracking.cursors import first_row
 from wsrequest.live.tracking.keys import is_own_write
+from wsrequest.live.tracking.logged import with_origin
 from wsrequest.live.tracking.reads import ReadSet, running
 from wsrequest.live.tracking.schema import Schema
 from wsrequest.live.tracking.transaction_writes import TransactionWrites
@@ -60,6 +62,20 @@ class StatementRecorder:
         names = self.schema.names
         return names.get(self._vendor) or names[""]
 
+    def logged(self) -> frozenset[str]:
+        """Return the tables whose writes the database itself reports."""
+        logged = self.schema.logged
+        return logged if logged and self._tracker.is_logged(self.database) else _NONE
+
+    def origin(self, connection: Any, statement: Statement) -> AbstractContextManager[None]:
+        """Return a context in which a rerun's write tells the database's log who wrote it."""
+        message = None
+        if statement.writes != _NONE and self.logged():
+            message = self._tracker.origin_of(running())
+        if message is None:
+            return nullcontext()
+        return with_origin(connection, statement.verb, *message)
+
     def note_reads(
         self, reads: ReadSet | None, statement: Statement, params: Any, many: bool
     ) -> None:
@@ -87,8 +103,8 @@ class StatementRecorder:
         if statement.writes == _NONE:
             return
         run = running()
-        if statement.verb in _DEFINING or SCHEMA in (statement.writes or ()):
-            self.has_defined = True
+        is_defining = statement.verb in _DEFINING or SCHEMA in (statement.writes or ())
+        self.has_defined |= is_defining
         try:
             changed = self.schema.changed_by(statement)
         except Exception:
@@ -99,9 +115,12 @@ class StatementRecorder:
             return
         if done is not None and self._hit_nothing(statement, done):
             return
+        # The log reports rows that were written, and no changed definitions.
+        logged = _NONE if is_defining else self.logged()
         for table, can_tell in changed:
-            rows = self._rows(statement, table, params, many, done) if can_tell else None
-            self.pending.add(self.database, table, rows, run)
+            if table not in logged:
+                rows = self._rows(statement, table, params, many, done) if can_tell else None
+                self.pending.add(self.database, table, rows, run)
             if table in self._tracker.stores:
                 self._note_stores((table,), run)
 

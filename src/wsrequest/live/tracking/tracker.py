@@ -23,11 +23,12 @@ from wsrequest.live.tracking.connection import ConnectionTracker, tracker_of
 from wsrequest.live.tracking.databases import place_of
 from wsrequest.live.tracking.driver_states import DriverStates
 from wsrequest.live.tracking.keys import KeyTracker
+from wsrequest.live.tracking.logged import completed
 from wsrequest.live.tracking.model_caches import ModelCaches
 from wsrequest.live.tracking.reads import ReadSet, reading
 from wsrequest.live.tracking.schema import Extras, Schema, load_schema
 from wsrequest.live.tracking.sessions import Sessions
-from wsrequest.types import Commit
+from wsrequest.types import Commit, TableChange
 
 __all__ = ["ActiveManagers", "ChangeTracker", "ColumnSource", "installed"]
 
@@ -80,6 +81,11 @@ _logger = logging.getLogger("wsrequest.live")
 _lock = Lock()
 _installed: list["ChangeTracker"] = []
 _NO_EXTRAS = Extras()
+OriginOf = Callable[[object], tuple[str, bytes] | None]
+
+
+def _no_origin(run: object) -> None:
+    return None
 
 
 def installed() -> "ChangeTracker | None":
@@ -103,9 +109,14 @@ class ChangeTracker:
         session_engine: dotted path of the module of the session store. None without sessions.
         is_shared: whether other processes hear of commits. Nobody here knows what they read, so
             everything is published.
+        logged_database: alias of the database whose write-ahead log reports what is written to its
+            published tables. Such writes are not published again.
+        origin_of: returns what a run must tell the log about itself: the prefix and the content of
+            a message. None if the run need not.
 
     Attributes:
         is_shared: see above.
+        origin_of: see above.
         collectors: how many feeds themselves publish what the transaction of a TestCase holds
             (``wsrequest.test``).
         states: the state of each of the drivers' connections.
@@ -121,10 +132,15 @@ class ChangeTracker:
         ignored_keys: Iterable[str] = (),
         session_engine: str | None = None,
         is_shared: bool = False,
+        logged_database: str | None = None,
+        origin_of: OriginOf = _no_origin,
     ) -> None:
         self._is_active = True
         self.is_shared = is_shared
         self.collectors = 0
+        self._logged_database = logged_database
+        self._logged_primary: str | None = None
+        self.origin_of = origin_of
         self._publish = publish
         self._extras = extras
         self._replica_of = dict(replica_of or {})
@@ -278,6 +294,27 @@ class ChangeTracker:
             known = self._schemas[alias] = catalog, schema
         return known[1]
 
+    def is_logged(self, database: str) -> bool:
+        """Whether the log of a database reports what is written to its published tables."""
+        if self._logged_database is None:
+            return False
+        logged = self._logged_primary
+        if logged is None:
+            logged = self._logged_primary = self.primary(self._logged_database)
+        return database == logged
+
+    def heard(self, commit: Commit) -> Commit:
+        """Return a commit that the log has reported with everything else that it changes."""
+        assert self._logged_database is not None  # otherwise nothing is reported
+        database = self.primary(self._logged_database)
+        known = self._schemas.get(database) or self._schemas.get(self._logged_database)
+        found = completed(commit, known and known[1])
+        if found is None:
+            self.migrated(database)
+            return Commit((TableChange(database, None),))
+        changes = (TableChange(database, each.table, each.rows) for each in found.changes)
+        return Commit(tuple(changes))
+
     def migrated(self, alias: str) -> None:
         """Forget the catalogs of a database whose tables have changed, under all its aliases."""
         primary = self.primary(alias)
@@ -318,6 +355,7 @@ class ChangeTracker:
 
     def _models_changed(self, **kwargs: Any) -> None:
         self._schema, self._schemas = None, {}
+        self._logged_primary = None
 
     def _migrated(self, using: str, **kwargs: Any) -> None:
         self.migrated(using)

@@ -1,0 +1,54 @@
+"""What PostgreSQL's log needs as a bus: ``manage.py check --database default``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Tags, register
+from django.db import connections
+
+from wsrequest.checks.table import message
+from wsrequest.conf import conf
+from wsrequest.live.tracking.publication import PublicationState, read_publication
+
+__all__ = ["check_write_ahead_log"]
+
+_MAX_NAMES = 5
+
+
+@register(Tags.database)
+def check_write_ahead_log(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The database that WSREQUEST_BUS names can be heard, and reports all tables."""
+    alias = conf.logged_database
+    if alias is None or alias not in (databases or ()) or alias not in connections:
+        return []
+    connection = connections[alias]
+    if connection.vendor != "postgresql":  # the check of the setting reports it
+        return []
+    state = read_publication(connection, conf.LIVE_IGNORED_TABLES)
+    return [message(id, **facts) for id, facts in _findings(state, alias)]
+
+
+def _findings(state: PublicationState, alias: str) -> list[tuple[str, dict[str, object]]]:
+    found: list[tuple[str, dict[str, object]]] = []
+    named: dict[str, object] = {"alias": repr(alias)}
+    if state.wal_level != "logical":
+        found.append(("wsrequest.E010", {**named, "level": state.wal_level}))
+    if not state.can_replicate and "@" not in conf.BUS:  # there, the URL names another role
+        found.append(("wsrequest.E011", named))
+    if not state.exists:
+        return [*found, ("wsrequest.E012", named)]
+    lacking = (*state.missing, *state.filtered)
+    if lacking or not state.is_whole:
+        found.append(("wsrequest.W043", {**named, "tables": _listed(lacking) or "some writes"}))
+    if state.keyless:
+        found.append(("wsrequest.W044", {**named, "tables": _listed(state.keyless)}))
+    if min(state.free_slots, state.free_senders) <= 0:
+        found.append(("wsrequest.W045", named))
+    return found
+
+
+def _listed(tables: Sequence[str]) -> str:
+    more = len(tables) - _MAX_NAMES
+    return ", ".join(tables[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
