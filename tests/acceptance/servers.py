@@ -51,6 +51,8 @@ LIMITED = {
     "uvicorn-3": UVICORN + "websockets-sansio --workers 3",
     "gunicorn": "gunicorn --bind 127.0.0.1:{port} --workers 2 --threads 2 --preload "
     "--no-control-socket django.core.wsgi:get_wsgi_application()",
+    "gunicorn-gevent": "gunicorn --bind 127.0.0.1:{port} --worker-class gevent "
+    "--no-control-socket django.core.wsgi:get_wsgi_application()",
     "uvicorn-quiet": UVICORN + "websockets-sansio --ws-ping-interval 3600 --ws-ping-timeout 3600",
 }
 """Started for one purpose each: a limit below that of the package; below a script name; ending by

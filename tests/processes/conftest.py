@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from tests.acceptance.commands import PROJECT, running
-from tests.acceptance.servers import Server, free_port, manage, serving
+from tests.acceptance.servers import ROOT, Server, environ, free_port, manage, serving
 from tests.contract.conftest import BROKERS, URLS
 
 NO_RECHECK = {"LIVE_RECHECK_SECONDS": 0}  # so that only the bus can tell of a commit
@@ -62,6 +64,31 @@ class Site:
                 **self.environ,
             )
         )
+
+    @contextmanager
+    def celery(self, pool: str) -> Iterator[None]:
+        """Run a Celery worker with one process or thread, for the length of the block."""
+        with (
+            (self.data / f"{pool}.log").open("wb") as log,
+            subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "celery", "-A", "tests.processes.tasks", "worker"),
+                    *("--pool", pool, "--concurrency", "1", "--loglevel", "INFO"),
+                ],
+                cwd=ROOT,
+                env=environ(self.data, **self.environ),
+                stdout=log,
+                stderr=log,
+            ) as process,
+        ):
+            try:
+                yield
+            finally:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
     def shell(self, code: str) -> str:
         """Run ``manage.py shell`` with some code."""

@@ -300,7 +300,7 @@ class Publisher:
 def _flush_at_exit(publisher: Publisher) -> None:
     """Have a process send its last messages before it ends, however Python ends it."""
 
-    def flush() -> None:
+    def flush(**kwargs: Any) -> None:
         publisher.flush(EXIT_SECONDS)
 
     atexit.register(flush)
@@ -310,3 +310,8 @@ def _flush_at_exit(publisher: Publisher) -> None:
         finalize: Callable[..., object] | None = getattr(util, "Finalize", None)
         if finalize is not None:
             finalize(None, flush, exitpriority=0)
+    # A process of Celery's prefork pool is killed as soon as it has said that it ends. This is the
+    # last that it does before.
+    signals: Any = sys.modules.get("celery.signals")
+    if signals is not None:
+        signals.worker_process_shutdown.connect(flush, weak=False)
