@@ -6,6 +6,7 @@ Each line of its input is "commit PK N" or "cost COUNT". The answer is a JSON ob
 import json
 import sys
 import time
+from typing import Any
 
 import django
 
@@ -31,7 +32,8 @@ def main() -> None:
                 score.save(update_fields=["n"])
                 seconds.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            is_sent = apps.get_app_config("wsrequest").live.bus.flush(1.0)
+            config: Any = apps.get_app_config("wsrequest")
+            is_sent = config.live.bus.flush(1.0)
             answer = {
                 "seconds": seconds,
                 "is_sent": is_sent,

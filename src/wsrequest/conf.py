@@ -280,7 +280,7 @@ class Conf:
         """Return the entry of DATABASES for an alias.
 
         Raises:
-            KeyError: there is none.
+            KeyError: DATABASES does not have the alias.
         """
         found: Mapping[str, Any] = settings.DATABASES[alias]
         return found

@@ -24,7 +24,7 @@ app.conf.worker_max_tasks_per_child = 1  # each task ends its process
 app.conf.broker_connection_retry_on_startup = True
 
 
-@app.task(ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
+@app.task(ignore_result=True)
 def add_note(text: str) -> None:
     """Write a note."""
     Note.objects.create(text=text)

@@ -91,7 +91,7 @@ class BrokerBus:
         self._failures = 0
 
     def after_fork(self) -> None:
-        """Begin anew in a forked process. The parent's receivers are not this process's."""
+        """Start from the beginning in a forked process. The receivers are the parent's."""
         self._publisher.reset()
         self._reset()
 

@@ -149,7 +149,7 @@ class Delivery(Generic[T]):
                 if self._is_closed or self._is_idle():
                     self._is_posted = False
                     return
-                # A loss comes first, so that a receiver that is connected again has heard of it.
+                # A loss comes first, so that a receiver knows of it before it is connected again.
                 is_lost, self._is_lost = self._is_lost, False
                 is_other_state = not is_lost and self._is_connected is not self._will_be_connected
                 item = None

@@ -1,7 +1,7 @@
 """The bytes of a message on a broker: its publisher, its number, and a signature.
 
-Whoever can reach the broker can send bytes on the channel. Only processes that know the project's
-secret can sign them. A message of a stranger, or of another project, is not a message.
+Everyone who can reach the broker can send bytes on the channel. Only processes that know the
+project's secret can sign them. A message of a stranger, or of another project, is not a message.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ class Seal:
         """Return the message that was signed.
 
         Raises:
-            Stranger: the signature is none of this project.
+            Stranger: no key of this project has made the signature.
             OtherRelease: the signature is right, and the format is unknown.
         """
         end = 1 + _SIGNATURE_BYTES

@@ -1,6 +1,6 @@
 """Announces the end of a session to other processes, which close its sockets.
 
-Whoever can read the bus must not learn a session key, so its hash is sent.
+Those who can read the bus must not learn a session key, so its hash is sent.
 """
 
 import os

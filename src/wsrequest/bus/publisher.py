@@ -67,7 +67,7 @@ class Publisher:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew in a process that was forked.
+        """Start from the beginning in a process that was forked.
 
         What waits belongs to the parent, and so does its connection. Closing it here would end it
         for the parent too, so it is only kept.

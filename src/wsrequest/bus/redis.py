@@ -48,7 +48,7 @@ class RedisEngine:
             url: as redis-py takes it: ``redis://``, ``rediss://`` or ``unix://``.
 
         Raises:
-            ValueError: it is none, or has an option that redis-py does not know.
+            ValueError: it is not a URL, or has an option that redis-py does not know.
         """
         try:
             redis.Redis.from_url(url).connection_pool.make_connection()  # connects to nothing

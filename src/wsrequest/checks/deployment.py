@@ -71,7 +71,7 @@ def check_tickets(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG, deploy=True)
 def check_bus(**kwargs: Any) -> list[CheckMessage]:
-    """Live requests hear of the commits of every process."""
+    """Live requests receive the commits of every process."""
     if not sound("BUS") or conf.BUS != "memory://" or not conf.MAX_SUBSCRIPTIONS:
         return []
     facts = {"value": repr(conf.BUS), "seconds": f"{conf.LIVE_RECHECK_SECONDS:g}"}

@@ -107,7 +107,7 @@ class ChangeTracker:
             comparable columns are. Called from any thread.
         ignored_keys: patterns of cache keys that are not dependencies.
         session_engine: dotted path of the module of the session store. None without sessions.
-        is_shared: whether other processes hear of commits. Nobody here knows what they read, so
+        is_shared: whether other processes receive commits. Nobody here knows what they read, so
             everything is published.
         logged_database: alias of the database whose write-ahead log reports what is written to its
             published tables. Such writes are not published again.
