@@ -74,6 +74,11 @@ class Cluster:
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
         )
 
+    @property
+    def pid(self) -> int:
+        """The first process of the server, while it runs."""
+        return int((self._directory / "data/postmaster.pid").read_text().splitlines()[0])
+
     @contextmanager
     def serve(self, port: int | None = None) -> Iterator[Params]:
         """Run the server on a port of 127.0.0.1, a free one, for the length of the block."""

@@ -23,8 +23,8 @@ STOP_SECONDS = 10.0
 
 
 @contextmanager
-def running_redis() -> Iterator[str]:
-    """The URL of a server for the length of the block.
+def serving_redis(port: int, *options: str) -> Iterator[int]:
+    """The pid of a server on a port of 127.0.0.1, for the length of the block.
 
     Without the program a skip, or a failure when CI or TEST_ALL is set.
     """
@@ -35,10 +35,9 @@ def running_redis() -> Iterator[str]:
             pytest.fail(missing)
         pytest.skip(missing)
     with tempfile.TemporaryDirectory(prefix="wsrequest-redis-") as directory:
-        port = free_port()
         command = [
             *(program, "--port", str(port), "--bind", "127.0.0.1", "--dir", directory),
-            *("--save", "", "--appendonly", "no", "--databases", "4"),
+            *("--save", "", "--appendonly", "no", "--databases", "4", *options),
         ]
         if shutil.which("setpriv"):
             # Should the tests be killed, the kernel stops the server.
@@ -48,7 +47,7 @@ def running_redis() -> Iterator[str]:
         ) as process:
             try:
                 _wait(process, port)
-                yield f"redis://127.0.0.1:{port}/0"
+                yield process.pid
             finally:
                 process.send_signal(signal.SIGTERM)
                 try:
@@ -57,13 +56,21 @@ def running_redis() -> Iterator[str]:
                     process.kill()
 
 
+@contextmanager
+def running_redis() -> Iterator[str]:
+    """The URL of a server for the length of the block."""
+    port = free_port()
+    with serving_redis(port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
 def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as asking:
                 asking.sendall(b"PING\r\n")
-                if asking.recv(16).startswith(b"+PONG"):
+                if asking.recv(16).startswith((b"+PONG", b"-NOAUTH")):
                     return
         except OSError:
             time.sleep(0.02)

@@ -20,6 +20,7 @@ class Receiver:
     Attributes:
         came: positions with messages, and LOST, in order.
         posted: what waits for the receiver's turn.
+        states: whether its process receives messages, and LOST, in order.
         fails: how many of the next calls raise, ``lost`` included.
     """
 
@@ -28,9 +29,15 @@ class Receiver:
     def __init__(self, bus: Bus, topic: Topic[Any] = NUMBERS, queue_length: int = 10_000) -> None:
         self.came: list[Any] = []
         self.posted: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.states: list[bool | str] = []
         self.fails = 0
         self.subscription = bus.subscribe(
-            topic, self._receive, self._lost, post=self.posted.put, queue_length=queue_length
+            topic,
+            self._receive,
+            self._lost,
+            post=self.posted.put,
+            connected=self.states.append,
+            queue_length=queue_length,
         )
 
     @property
@@ -56,6 +63,7 @@ class Receiver:
 
     def _lost(self) -> None:
         self.came.append(LOST)
+        self.states.append(LOST)
         self._fail()
 
     def _fail(self) -> None:

@@ -169,14 +169,9 @@ def test_pooler_is_named_with_the_remedy(
         pooled: Any = {**postgres_params, "PORT": port}
         url = f"{notify_url(pooled)}&sslmode=disable&gssencmode=disable"
         with closing(make_bus(url)) as bus:
-            states: list[bool] = []
-            posted = Receiver(bus).posted  # a thread to be called on
-            bus.subscribe(
-                NUMBERS, lambda *_: None, lambda: None, post=posted.put, connected=states.append
-            )
-            while not states:
-                posted.get(timeout=30)()
-            assert states == [False]
+            receiver = Receiver(bus)
+            receiver.take_turns_until(lambda: False in receiver.states)
+            assert receiver.states == [LOST, False]
     assert "goes through a pooler" in caplog.text
     assert "postgresql+notify://default?host=127.0.0.1&port=5432" in caplog.text
     assert postgres_params["PASSWORD"] not in caplog.text
