@@ -1,5 +1,6 @@
 """A database of each kind with the tables of tests/live/models.py, and the commits it published."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,8 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.test import override_settings
 
-from tests.live.models import LEAF, MODELS, Note, Room, Tag
+from tests.live.models import MODELS, Note, Room, Tag
+from tests.live.tables import empty_tables, make_tables
 from wsrequest.live.index import touches
 from wsrequest.live.tracking.schema import Extras
 from wsrequest.live.tracking.tracker import ChangeTracker, installed
@@ -100,18 +102,26 @@ def configured(alias: str, parameters: dict[str, Any]) -> Iterator[Any]:
         del connections.settings[alias]
 
 
-def _make_tables(connection: Any) -> None:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("DROP SCHEMA public CASCADE")
-            cursor.execute("CREATE SCHEMA public")
-            cursor.execute("CREATE EXTENSION citext")
-    with connection.schema_editor() as editor:
-        for model in MODELS:
-            editor.create_model(model)
-        is_sqlite = connection.vendor == "sqlite"
-        editor.execute(LEAF.format(text="varchar(50) COLLATE NOCASE" if is_sqlite else "citext"))
-        editor.execute('CREATE TABLE "live_legacy" (id integer PRIMARY KEY, text varchar(50))')
+@pytest.fixture(scope="session")
+def _sqlite_file(
+    tmp_path_factory: pytest.TempPathFactory, _application: None, django_db_blocker: Any
+) -> Path:
+    """A file with the tables and the first rows."""
+    path = tmp_path_factory.mktemp("live") / "live.sqlite3"
+    with django_db_blocker.unblock(), configured(ALIAS, sqlite(path)) as connection:
+        make_tables(connection)
+        add_rows()
+    return path
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}
+
+
+def add_rows() -> None:
+    room = Room.objects.create(name="kitchen")
+    Note.objects.create(text="a", room=room)
+    Tag.objects.create(name="first")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -119,18 +129,17 @@ def database(
     request: pytest.FixtureRequest, tmp_path: Path, django_db_blocker: Any
 ) -> Iterator[Database]:
     """Each kind in turn, with one room that holds one note, and one tag."""
-    parameters: dict[str, Any] = {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(tmp_path / "live.sqlite3"),
-    }
-    if request.param == "postgresql":
+    if request.param == "sqlite":
+        made = request.getfixturevalue("_sqlite_file")
+        parameters = sqlite(Path(shutil.copy(made, tmp_path / "live.sqlite3")))
+    else:
         parameters = {"ENGINE": "django.db.backends.postgresql"}
         parameters |= request.getfixturevalue("postgres_params")
     with django_db_blocker.unblock(), configured(ALIAS, parameters) as connection:
-        _make_tables(connection)
-        room = Room.objects.create(name="kitchen")
-        Note.objects.create(text="a", room=room)
-        Tag.objects.create(name="first")
+        if request.param == "postgresql":
+            empty_tables(connection)
+            add_rows()
+        connection.ensure_connection()
         yield Database(request.param, parameters)
 
 

@@ -8,8 +8,9 @@ import pytest
 from django.db import DatabaseError, connections, transaction
 
 from tests.contract.receiver import LOST, Receiver
-from tests.live.conftest import ALIAS, _make_tables, configured, run_sql
+from tests.live.conftest import ALIAS, configured, run_sql
 from tests.live.models import Note, Room, Tag
+from tests.live.tables import empty_tables
 from tests.postgres import Params, connecting
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.codec import CHANGES
@@ -70,7 +71,7 @@ class World:
 def world(postgres_log_params: Params, django_db_blocker: Any) -> Iterator[World]:
     parameters = {"ENGINE": "django.db.backends.postgresql", **postgres_log_params}
     with django_db_blocker.unblock(), configured(ALIAS, parameters) as connection:
-        _make_tables(connection)
+        empty_tables(connection)
         with connection.cursor() as cursor:
             cursor.execute(PARTS)
             cursor.execute("SET synchronous_commit = local")
