@@ -170,9 +170,9 @@ def test_its_time_is_linear_whatever_the_body(unit: bytes) -> None:
     def seconds(size: int) -> float:
         body = unit * (size // len(unit))
         normalizer = Normalizer(SECRET, "n" * 22)
-        began = time.perf_counter()
+        began = time.thread_time()
         normalizer.body(body, is_text=True)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     small = min(seconds(2**17) for _ in range(5))
     large = min(seconds(2**20) for _ in range(3))
