@@ -48,24 +48,28 @@ def install(session: nox.Session) -> None:
 
 
 # What depends on neither the interpreter nor Django, or starts a process for each test, runs on the
-# Python at hand only. 3.12 stands between the oldest and the newest: it runs what needs no process.
+# Python at hand only.
 IN_PROCESS = ["tests/unit", "tests/live", "tests/contract", "tests/ancestor"]
 CHOSEN = [*IN_PROCESS, "tests/acceptance", "tests/parity", "tests/security", "tests/tools"]
-# Django's own tests are the same with each interpreter that runs the same Django: one is enough.
-NEWEST_OF_CI = "3.13"
+# 3.12 stands between the oldest and the newest. It runs what meets the interpreter itself: threads,
+# context variables, asyncio, the drivers of databases and brokers.
+NEAR_THE_INTERPRETER = """
+    tests/unit/bus tests/unit/connection tests/unit/live/tracking tests/unit/request
+    tests/unit/server tests/unit/subscriptions tests/unit/test tests/unit/test_asgi.py
+    tests/unit/workers tests/live tests/contract
+""".split()
 
 
 @nox.session(python=["3.12", "3.13", "3.14", "3.15"])
 def tests(session: nox.Session) -> None:
     """Run what may differ there, without what is marked ``once``; arguments are pytest's.
 
+    scripts/test runs tests/oracle and tests/django_suite here, too, in a job of their own.
     ``nox -s tests-3.13 -- -m "once or not once" tests`` runs everything.
     """
     install(session)
-    if session.python == "3.12":
-        chosen = IN_PROCESS
-    elif session.python == NEWEST_OF_CI:
-        chosen = [*CHOSEN, "tests/oracle", "tests/django_suite"]
-    else:
-        chosen = [*CHOSEN, "tests/oracle"]
-    session.run(*"python -X dev -m pytest -m".split(), "not once", *(session.posargs or chosen))
+    python, options, chosen = ["python", "-X", "dev"], ["-m", "not once"], CHOSEN
+    if session.python == "3.12":  # scripts/test gives it only what others leave of a processor
+        python, chosen = ["python"], NEAR_THE_INTERPRETER
+        options += ["-o", "timeout=300"]
+    session.run(*python, "-m", "pytest", *options, *(session.posargs or chosen))
