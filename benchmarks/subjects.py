@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
-_UVICORN = (
-    "-m", "uvicorn", "--port", "{port}", "--loop", "uvloop", "--http", "httptools",
-    "--ws", "websockets-sansio", "--ws-per-message-deflate", "false",
+_UVICORN_OPTIONS = (
+    "-m", "uvicorn", "--port", "{port}", "--loop", "uvloop", "--ws-per-message-deflate", "false",
     "--ws-ping-interval", "3600",  # no frames but those that are measured
     "--log-level", "warning", "--no-access-log", "--backlog", "8192",
+)  # fmt: skip
+_UVICORN = (*_UVICORN_OPTIONS, "--http", "httptools", "--ws", "websockets-sansio")
+_OURS = (
+    *_UVICORN_OPTIONS,
+    "--http", "wsrequest.server.uvicorn:HTTPProtocol",
+    "--ws", "wsrequest.server.uvicorn:WebSocketProtocol",
 )  # fmt: skip
 _GRANIAN = (
     "-m", "granian", "--port", "{port}", "--interface", "wsgi", "--workers", "1", "--http", "1",
@@ -57,7 +62,7 @@ def _granian(threads: int) -> Subject:
 
 
 OURS = Subject(
-    "ours", "wsrequest on uvicorn, WebSocket", "ws", (*_UVICORN, "benchmarks.apps.ours:application")
+    "ours", "wsrequest on uvicorn, WebSocket", "ws", (*_OURS, "benchmarks.apps.ours:application")
 )
 SUBJECTS = {
     subject.name: subject

@@ -58,13 +58,16 @@ def block(part: Callable[[], object]) -> tuple[float, int]:
 
 def parts(path: str) -> dict[str, Callable[[], object]]:
     """What a request is made of, by name."""
+    from websockets.protocol import OPEN
+    from websockets.server import ServerProtocol
+
     from wsrequest.protocol.client_codec import decode_client
-    from wsrequest.protocol.frame_parser import FrameParser, join
     from wsrequest.protocol.messages import Request, Response
     from wsrequest.protocol.server_codec import encode_server
     from wsrequest.request.environ import WebSocketInfo, make_base, make_environ, request_attributes
     from wsrequest.request.handler import Handler
     from wsrequest.request.response import sent_headers
+    from wsrequest.server.uvicorn import join
 
     environ, wsgi, ours = request_environ(path), WSGIHandler(), Handler()
     headers = [(b"host", b"127.0.0.1"), (b"user-agent", b"bench")]
@@ -72,7 +75,7 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
     text = json.dumps({"id": 1, "url": path})
     message = decode_client(text, max_bytes=2**20)
     assert isinstance(message, Request)
-    info, cutter = WebSocketInfo("1", None), FrameParser(2**20, lambda frame: True, print)
+    info, parser = WebSocketInfo("1", None), ServerProtocol(state=OPEN)
     # A frame of a client is one of a server with the mask bit, and a mask, here of zeros.
     sent = join(text)
     sent = bytes((sent[0], sent[1] | 0x80)) + bytes(4) + sent[2:]
@@ -94,6 +97,10 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
         outcome.close()
         return found
 
+    def parsed() -> object:
+        parser.receive_data(sent)
+        return parser.events_received()
+
     answer = handled()
     frame = encode_server(answer)
     return {
@@ -101,7 +108,7 @@ def parts(path: str) -> dict[str, Callable[[], object]]:
         "handled": handled,
         "encoded": lambda: encode_server(answer),
         "decoded": lambda: decode_client(text, max_bytes=2**20),
-        "cut": lambda: cutter.receive(sent),
+        "cut": parsed,
         "joined": lambda: join(frame),
     }
 

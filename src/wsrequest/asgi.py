@@ -27,7 +27,7 @@ from wsrequest.server.endpoint import (
     shared_with,
     wants_events,
 )
-from wsrequest.server.write_buffer import WriteBuffer
+from wsrequest.server.write_buffer import ResponseBuffer, WriteBuffer
 from wsrequest.subscriptions.subscription import too_large_to_subscribe
 from wsrequest.types import ASGI, Receive, Scope, Send
 from wsrequest.wiring import Wiring, has_live
@@ -134,7 +134,9 @@ class Application:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         place: str | None = None
-        buffer = WriteBuffer.watch(send, conf.SLOW_READER_SECONDS)
+        buffer = WriteBuffer.find(scope, send)
+        if buffer is not None:
+            buffer.watch(conf.SLOW_READER_SECONDS, self._wiring.drain)
         try:
             await receive()  # websocket.connect
             base = make_base(scope, conf.per_request_headers, conf.scheme_header)
@@ -142,7 +144,7 @@ class Application:
                 if not self._is_socket(scope):
                     raise HandshakeRefused(404, f"the socket is at {conf.script_name}{self.path}")
                 admitted = self._admit(scope, base, allow_missing_origin=conf.ALLOW_MISSING_ORIGIN)
-                await self._enter(admitted, send)
+                await self._enter(admitted)
                 place = admitted
             except HandshakeRefused as refused:
                 self._wiring.refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
@@ -155,7 +157,12 @@ class Application:
             await send(accept)
             config = self._wiring.get_config()
             connection = Connection(send, base, subprotocol, self._wiring.get_server(), config)
-            buffer = self._wiring.connect(connection, receive, send, buffer)
+            if buffer is not None:
+                buffer.serve(connection)
+                connection.abort = buffer.abort
+                if conf.UVICORN_FAST_PATH:
+                    write = buffer.bypass_asgi(receive, send, connection.take)
+                    connection.send_queue.send_at_once = write
             await connection.run(receive)
         finally:
             leave = _nothing if place is None else partial(self._wiring.admission.leave, place)
@@ -178,10 +185,9 @@ class Application:
         recognize(base)
         return place
 
-    async def _enter(self, place: str, send: Send) -> None:
+    async def _enter(self, place: str) -> None:
         self._wiring.drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
         self._wiring.drain.install()
-        self._wiring.shutdown.watch(send)
         await self._wiring.admission.enter(
             place, conf.MAX_HANDSHAKES_PER_SECOND, conf.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS
         )
@@ -202,7 +208,7 @@ class Application:
                 raise Refused("not_supported", "this server has no live requests")
             if len(scope["query_string"]) > config.limits.subscribe_bytes:
                 raise too_large_to_subscribe(config.limits.subscribe_bytes)
-            await self._enter(place, send)
+            await self._enter(place)
         except HandshakeRefused as refused:
             self._wiring.refusals.add(base.environ.get("REMOTE_ADDR", ""), refused)
             seconds = refused.retry_after_seconds
@@ -219,6 +225,7 @@ class Application:
             server,
             config,
             shared,
+            ResponseBuffer.find(scope, send, self._wiring.drain),
             on_gone=partial(self._wiring.admission.leave, place),
             on_refused=self._wiring.admission.refused_after_all,
         )

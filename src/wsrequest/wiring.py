@@ -19,7 +19,6 @@ from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.logouts import LOGOUTS, Logout
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.conf import conf
-from wsrequest.connection.connection import Connection
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.live.normalizing import ignored_of
 from wsrequest.live.tracking.sessions import IGNORED_TABLES
@@ -35,11 +34,8 @@ from wsrequest.server.processes import worker_count
 from wsrequest.server.refusals import Refusals
 from wsrequest.server.ticket_sweep import TicketSweep
 from wsrequest.server.tickets import Tickets, Unfetched
-from wsrequest.server.uvicorn import FastPath, UncompressedSender
-from wsrequest.server.uvicorn_shutdown import UvicornShutdown
-from wsrequest.server.write_buffer import WriteBuffer
 from wsrequest.subscriptions.change_feed import ChangeFeed
-from wsrequest.types import ASGI, Receive, Send
+from wsrequest.types import ASGI
 from wsrequest.workers.pool import WorkerPool
 from wsrequest.workers.queue import QueueKey
 
@@ -61,14 +57,12 @@ class Wiring:
         admission: decides which handshakes are accepted.
         refusals: logs the others.
         drain: knows whether the process is about to end.
-        shutdown: begins that on uvicorn without a signal.
     """
 
     def __init__(self, http: ASGI, on_drain: Callable[[], Awaitable[None]]) -> None:
         self.handler = Handler()
         follow_http(self.handler, http)
         self.drain = Drain(on_drain)
-        self.shutdown = UvicornShutdown(self.drain)
         self.admission = AdmissionController(self.drain)
         self.refusals = Refusals()
         self._server: ServerContext | None = None
@@ -133,33 +127,6 @@ class Wiring:
         return await server.pool.call(
             _redeem, server.tickets, ticket, base, queue_key=server.chores
         )
-
-    def connect(
-        self, connection: Connection, receive: Receive, send: Send, buffer: WriteBuffer | None
-    ) -> WriteBuffer | None:
-        """Connect a connection with the server's transport.
-
-        Args:
-            connection: accepted just now.
-            receive: the ASGI callable.
-            send: the other.
-            buffer: what counts the bytes before the transport so far.
-
-        Returns:
-            What counts them from now on.
-        """
-        if conf.UVICORN_FAST_PATH:
-            seconds = connection.config.limits.slow_reader_seconds
-            line = FastPath.attach(receive, send, seconds, connection)
-            if line is not None:
-                connection.send_queue.send_at_once, connection.abort = line.send, line.abort
-                return line
-            if (sender := UncompressedSender.attach(send)) is not None:
-                connection.send_queue.send_at_once = sender.send
-        if buffer is not None:
-            buffer.serve(connection)
-            connection.abort = buffer.abort
-        return buffer
 
     def stop(self) -> None:
         """End what belongs to the event loop. Safe to call twice."""

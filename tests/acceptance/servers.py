@@ -29,12 +29,13 @@ STOP_SECONDS = 10.0
 HTTP_SECONDS = 20.0
 
 UVICORN = "uvicorn {application} --host 127.0.0.1 --port {port} --no-access-log --ws "
+CLASSES = "wsrequest.server.uvicorn:WebSocketProtocol --http wsrequest.server.uvicorn:HTTPProtocol"
 DAPHNE = (
     "daphne {application} -b 127.0.0.1 -p {port} "
     "--websocket-max-frame-size {bytes} --websocket-max-message-size {bytes}"
 )
 COMMANDS = {
-    "uvicorn-sansio": UVICORN + "websockets-sansio",
+    "uvicorn-sansio": UVICORN + CLASSES,
     "uvicorn-wsproto": UVICORN + "wsproto",
     "hypercorn": "hypercorn {application} --bind 127.0.0.1:{port} --workers 0",
     # Daphne's limit of 1 MiB is for both directions.
@@ -43,17 +44,16 @@ COMMANDS = {
 }
 LIMITED = {
     "daphne-limited": DAPHNE.replace("{bytes}", "100000"),
-    "uvicorn-mounted": UVICORN + "websockets-sansio --root-path /app",
+    "uvicorn-mounted": UVICORN + CLASSES + " --root-path /app",
     "hypercorn-mounted": "hypercorn {application} --bind 127.0.0.1:{port} --workers 0 "
     "--root-path /app",
-    "uvicorn-sansio-40": UVICORN + "websockets-sansio --limit-max-requests 40",
-    "uvicorn-wsproto-40": UVICORN + "wsproto --limit-max-requests 40",
-    "uvicorn-3": UVICORN + "websockets-sansio --workers 3",
+    "uvicorn-sansio-40": UVICORN + CLASSES + " --limit-max-requests 40",
+    "uvicorn-3": UVICORN + CLASSES + " --workers 3",
     "gunicorn": "gunicorn --bind 127.0.0.1:{port} --workers 2 --threads 2 --preload "
     "--no-control-socket django.core.wsgi:get_wsgi_application()",
     "gunicorn-gevent": "gunicorn --bind 127.0.0.1:{port} --worker-class gevent "
     "--no-control-socket django.core.wsgi:get_wsgi_application()",
-    "uvicorn-quiet": UVICORN + "websockets-sansio --ws-ping-interval 3600 --ws-ping-timeout 3600",
+    "uvicorn-quiet": UVICORN + CLASSES + " --ws-ping-interval 3600 --ws-ping-timeout 3600",
 }
 """Started for one purpose each: a limit below that of the package; below a script name; ending by
 itself after 40 requests; several processes; a WSGI server; a thousand that are not pinged in the

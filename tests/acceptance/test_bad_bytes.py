@@ -87,7 +87,7 @@ def test_frame_that_its_client_never_finishes_is_forgotten(server: Server, opcod
 
 @pytest.mark.documents("docs/bad-input.md", "daphne, granian")
 @pytest.mark.documents("docs/bad-input.md", "uvicorn, wsproto")
-@pytest.mark.documents("docs/bad-input.md", "uvicorn, websockets-sansio")
+@pytest.mark.documents("docs/bad-input.md", "uvicorn, with the protocol class or websockets-sansio")
 @pytest.mark.documents("docs/bad-input.md", "a compressed bomb over that limit")
 @pytest.mark.parametrize("frames", [1, 50], ids=["one frame", "fragments"])
 @pytest.mark.parametrize("server", MOST_BYTES, indirect=True)

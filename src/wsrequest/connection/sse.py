@@ -57,6 +57,7 @@ class SSEResponse:
         server: what the connections of the process share.
         config: the settings of this response.
         headers: those of the response, besides its own.
+        buffer: what the server buffers of the response. None if the server does not show it.
         on_gone: called once, when both the response and its first run are over. A client that
             leaves while its view runs still has a thread, so it still counts.
         on_refused: called if the first run's response is not live, so that it was only a request.
@@ -69,6 +70,7 @@ class SSEResponse:
         server: ServerContext,
         config: ConnectionConfig,
         headers: list[Header],
+        buffer: ResponseBuffer | None = None,
         on_gone: Callable[[], None] = lambda: None,
         on_refused: Callable[[], None] = lambda: None,
     ) -> None:
@@ -78,7 +80,7 @@ class SSEResponse:
         self.info = WebSocketInfo(self.connection_id, None)
         self.request_attributes = request_attributes(base, self.info)
         self._send, self._headers = send, headers
-        self._buffer = ResponseBuffer.find(send)
+        self._buffer = buffer
         self._jar = CookieJar(base.cookie, base.path)
         self._proof = ""  # the proof of its first response, with which the client can resume
         self._is_started = False

@@ -40,7 +40,8 @@ def make_config(application: ASGI | Callable[[], ASGI], **options: Any) -> uvico
     return uvicorn.Config(
         application,
         interface="asgi3",
-        ws="websockets-sansio",  # older versions of uvicorn would choose another
+        ws="wsrequest.server.uvicorn:WebSocketProtocol",
+        http="wsrequest.server.uvicorn:HTTPProtocol",
         # A frame that is too large is refused by name. One of twice the limit ends the connection.
         ws_max_size=2 * conf.MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # 34 KiB per connection, and CRIME (docs/deployment.md)

@@ -1,161 +1,200 @@
-"""The fast path between uvicorn's socket and a connection.
+"""Protocol classes for uvicorn, which it is given by name.
 
-It handles the frames that need nothing of ASGI. A plain frame of the client goes to the connection
-in the call that brought it, and a response goes to the transport in the call that made it. All else
-goes to uvicorn's own protocol object, which still decides on pings, closing and back-pressure.
+    uvicorn project.asgi:application --ws wsrequest.server.uvicorn:WebSocketProtocol
+        --http wsrequest.server.uvicorn:HTTPProtocol
+
+Both are uvicorn's own classes with a few methods extended. They limit what uvicorn buffers for a
+client that does not read, and drain before it ends without a signal. ``WebSocketProtocol`` also
+passes frames between the socket and a connection without the queue of ASGI and its tasks.
 """
 
-import sys
+import asyncio
 import zlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+from weakref import ref
 
-from wsrequest.protocol.frame_parser import FrameParser, join
-from wsrequest.server import write_buffer
-from wsrequest.server.write_buffer import WriteBuffer
-from wsrequest.types import Frame
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 
-__all__ = ["FastPath", "Receiver", "UncompressedSender"]
+from wsrequest.server.drain import Drain
+from wsrequest.server.write_buffer import ResponseBuffer, WriteBuffer
+from wsrequest.types import Frame, Receive, Send
 
-_MODULE = "uvicorn.protocols.websockets.websockets_sansio_impl"
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol as _HTTPProtocol
+else:
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol as _HTTPProtocol
+
+__all__ = ["HTTPProtocol", "WebSocketProtocol"]
+
+_TEXT, _BINARY = 0x81, 0x82  # whole messages (FIN) without an extension (RSV), RFC 6455 5.2
+
 # For a smaller frame, deflating costs little more than finding out whether that is worth it.
 _MIN_UNCOMPRESSED_BYTES = 16384
 _SAMPLE_BYTES = 2048
 
 
-class Receiver(write_buffer.Receiver, Protocol):
-    """A connection, as its fast path sees it."""
-
-    def take(self, frame: Frame) -> bool:
-        """Take a frame at once. Return False if it must wait its turn, behind ``receive``."""
-
-
-class FastPath(WriteBuffer):
-    """A write buffer that receives and sends frames itself.
+class WebSocketProtocol(WriteBuffer, WebSocketsSansIOProtocol):
+    """uvicorn's protocol object for one WebSocket, with limits and a fast path.
 
     Args:
-        server: uvicorn's protocol object, of an accepted WebSocket without extensions.
-        slow_reader_seconds: a client that reads nothing for this long is disconnected.
-        receiver: gets the plain frames.
+        config: uvicorn's.
+        server_state: what the connections of uvicorn's server share.
+        app_state: of the lifespan. Each scope gets a copy.
+
+    Source: uvicorn.protocols.websockets.websockets_sansio_impl
     """
 
-    __slots__ = ("_queue", "_take_frame", "_writable", "data_received")
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        # A weak reference, or only the garbage collector would free a closed connection.
+        state = {**app_state, self.STATE_KEY: ref(self)}
+        super().__init__(config, server_state, state, _loop)
+        self._take: Callable[[Frame], bool] | None = None  # none on the way through ASGI
 
-    def __init__(self, server: Any, slow_reader_seconds: float, receiver: Receiver) -> None:
-        super().__init__(server, slow_reader_seconds, receiver)
-        self._queue, self._writable, self._take_frame = server.queue, server.writable, receiver.take
-        parser = FrameParser(server.config.ws_max_size, self._take, super().data_received)
-        self.data_received = parser.receive  # type: ignore[method-assign] # saves a call
-
-    @classmethod
-    def attach(
-        cls,
-        receive: Callable[..., Any],
-        send: Callable[..., Any],
-        slow_reader_seconds: float,
-        receiver: Receiver,
-    ) -> "FastPath | None":
-        """Serve a connection on the fast path, if possible.
+    def bypass_asgi(
+        self, receive: Receive, send: Send, take: Callable[[Frame], bool]
+    ) -> Callable[[Frame], bool] | None:
+        """Pass frames to a connection, and write its frames, without the queue of ASGI.
 
         Args:
-            receive: the ASGI callable, as the server passed it.
-            send: the other ASGI callable, after "websocket.accept" and before any wait.
-            slow_reader_seconds: a client that reads nothing for this long is disconnected.
-            receiver: the connection.
+            receive: the ASGI callable, as the application got it.
+            send: the other.
+            take: takes a frame at once. Returns False if it must wait its turn, behind ``receive``.
 
         Returns:
-            None if only ASGI works: for another server, a compressed connection, something between
-            the server and us, or a client that did not wait for the connection to be accepted.
+            What writes a frame at once, and returns False if it must go through ASGI. None if
+            something between the server and the application wraps one of the callables.
         """
-        server = _server_of(send)
-        owner: Any = getattr(receive, "__self__", None)
-        if server is None or owner is not server:
+        if receive != self.receive or send != self.send:
             return None
-        try:
-            is_plain = not server.conn.extensions and server.handshake_complete
-            is_untouched = server.queue.empty() and _is_between_frames(server.conn)
-            is_open = server.writable.is_set() and not server.transport.is_closing()
-            if not (is_plain and is_untouched and is_open) or server.frames:
-                return None
-            path = cls(server, slow_reader_seconds, receiver)
-        except AttributeError:  # a version of uvicorn or websockets with other internals
-            return None
-        server.transport.set_protocol(path)
-        return path
+        self._take = take
+        return self._deflate if self.conn.extensions else self._write
 
-    def send(self, frame: Frame) -> bool:
-        """Write a frame. Return False if it must go through ASGI, to wait or because of the end."""
-        return _write(self._server, self._transport, self._writable, frame)
-
-    def _take(self, frame: Frame) -> bool:
-        server = self._server
+    def send_receive_event_to_app(self) -> None:
+        """Pass a message on: at once if the connection takes it, otherwise through ASGI."""
         # What came earlier through ASGI must be read first.
-        if self._queue.empty() and not server.close_sent and not server.disconnected:
-            return self._take_frame(frame)
-        return False
+        if self._take is None or not self.queue.empty() or self.close_sent or self.disconnected:
+            super().send_receive_event_to_app()
+            return
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        frame: Frame = data
+        if self.curr_msg_data_type == "text":
+            try:
+                frame = data.decode()
+            except UnicodeDecodeError:
+                super().send_receive_event_to_app()  # closes it
+                return
+        if self._take(frame):
+            self.frames = []
+        else:
+            super().send_receive_event_to_app()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the connection has ended."""
+        super().connection_lost(exc)
+        self._take = None  # it refers to this object
+
+    def shutdown(self) -> None:
+        """Close the WebSocket, after the drain. uvicorn calls this when it ends."""
+        if self.drain is None:
+            super().shutdown()
+        else:
+            self.drain.begin(self._close)
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
+
+    def _may_write(self) -> bool:
+        is_closing = self.close_sent or self.transport.is_closing()
+        return not is_closing and self.writable.is_set()
+
+    def _write(self, frame: Frame) -> bool:
+        if not self._may_write():
+            return False
+        self.transport.write(join(frame))
+        return True
+
+    def _deflate(self, frame: Frame) -> bool:
+        if not self._may_write():
+            return False
+        if isinstance(frame, str):
+            self.conn.send_text(frame.encode())
+        elif is_packed(frame):
+            # Each message may be sent uncompressed (RFC 7692, section 6).
+            self.transport.write(join(frame))
+            return True
+        else:
+            self.conn.send_binary(frame)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
 
 
-class UncompressedSender:
-    """Writes the frames of a compressed connection that compression would not make smaller.
-
-    For images, archives and other packed data, deflating takes most of the time of sending, and
-    saves nothing. Each message may be sent uncompressed (RFC 7692, section 6).
+class HTTPProtocol(_HTTPProtocol):
+    """uvicorn's protocol object for one HTTP/1.1 connection, which event streams can find.
 
     Args:
-        server: uvicorn's protocol object, of an accepted WebSocket with permessage-deflate.
+        config: uvicorn's.
+        server_state: what the connections of uvicorn's server share.
+        app_state: of the lifespan. Each scope gets a copy.
+
+    Attributes:
+        drain: runs before uvicorn ends this connection on its own. None without an event stream.
+
+    Source: uvicorn.protocols.http.auto
     """
 
-    __slots__ = ("_server", "_transport", "_writable")
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        state = {**app_state, ResponseBuffer.STATE_KEY: ref(self)}
+        super().__init__(config, server_state, state, _loop)
+        self.drain: Drain | None = None
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._transport, self._writable = server.transport, server.writable
-
-    @classmethod
-    def attach(cls, send: Callable[..., Any]) -> "UncompressedSender | None":
-        """Return a sender for the connection of an ASGI callable, after "websocket.accept".
-
-        Returns:
-            None for another server, something between the server and us, or no compression.
-        """
-        server: Any = _server_of(send)
-        try:
-            names = [] if server is None else [each.name for each in server.conn.extensions]
-            return cls(server) if names == ["permessage-deflate"] else None
-        except AttributeError:  # a version of uvicorn or websockets with other internals
-            return None
-
-    def send(self, frame: Frame) -> bool:
-        """Write a frame. Return False if it must use ASGI: small, compressible, or not now."""
-        if isinstance(frame, str) or len(frame) < _MIN_UNCOMPRESSED_BYTES:
-            return False
-        middle = len(frame) // 2
-        sample = frame[middle : middle + _SAMPLE_BYTES]
-        if len(zlib.compress(sample, 1)) < _SAMPLE_BYTES * 0.95:
-            return False
-        return _write(self._server, self._transport, self._writable, frame)
+    def shutdown(self) -> None:
+        """Close the connection after its response, and after the drain."""
+        if self.drain is None:
+            super().shutdown()
+        else:
+            self.drain.begin(super().shutdown)
 
 
-def _server_of(send: Callable[..., Any]) -> Any:
-    """Return uvicorn's protocol object that has this method, or None for anything else."""
-    implementation = sys.modules.get(_MODULE)
-    server = getattr(send, "__self__", None)
-    expected = getattr(implementation, "WebSocketsSansIOProtocol", None)
-    return server if server is not None and type(server) is expected else None
+def is_packed(frame: bytes) -> bool:
+    """Whether deflating a frame would not make it smaller, as with images and archives.
 
-
-def _write(server: Any, transport: Any, writable: Any, frame: Frame) -> bool:
-    if server.close_sent or transport.is_closing() or not writable.is_set():
+    It would take most of the time of sending. A frame that is not large counts as compressible.
+    """
+    if len(frame) < _MIN_UNCOMPRESSED_BYTES:
         return False
-    transport.write(join(frame))
-    return True
+    middle = len(frame) // 2
+    sample = frame[middle : middle + _SAMPLE_BYTES]
+    return len(zlib.compress(sample, 1)) >= _SAMPLE_BYTES * 0.95
 
 
-def _is_between_frames(conn: Any) -> bool:
-    """Whether websockets' parser waits for the first byte of a frame, having read none of it."""
-    # It takes two bytes of a head from its buffer as soon as they arrive, so an empty buffer proves
-    # nothing. The function in which it waits does.
-    waiting = conn.parser
-    while waiting.gi_yieldfrom is not None:
-        waiting = waiting.gi_yieldfrom
-    return waiting.gi_code is type(conn.reader).at_eof.__code__ and not conn.reader.buffer
+def join(message: Frame) -> bytes:
+    """Return the server's frame for a message: unfragmented and unmasked (RFC 6455 5.2).
+
+    websockets needs four times as many instructions, which a commit with many subscribers repeats
+    for each of them (docs/decisions/7-uvicorn-fast-path.md).
+    """
+    first, payload = (_BINARY, message) if isinstance(message, bytes) else (_TEXT, message.encode())
+    length = len(payload)
+    if length < 126:
+        head = bytes((first, length))
+    elif length <= 0xFFFF:
+        head = bytes((first, 126)) + length.to_bytes(2)
+    else:
+        head = bytes((first, 127)) + length.to_bytes(8)
+    return head + payload

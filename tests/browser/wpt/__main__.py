@@ -16,7 +16,8 @@ def main() -> None:
         sockets.append(listener)
     config = uvicorn.Config(
         "tests.browser.wpt.asgi:application",
-        ws="websockets-sansio",
+        ws="wsrequest.server.uvicorn:WebSocketProtocol",
+        http="wsrequest.server.uvicorn:HTTPProtocol",
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=1,

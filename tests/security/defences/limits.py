@@ -107,14 +107,14 @@ LIMITS = (
         (("if self._is_resting or self._closing", "if self._closing"),),
         (
             UNIT + "connection/test_connection.py"
-            "::test_frames_of_the_short_way_have_turns_like_others",
+            "::test_frames_of_the_fast_path_take_turns_like_others",
         ),
     ),
     Defence(
         (24,),
         "the fast path does not write to a client that does not read",
         SRC + "server/uvicorn.py",
-        ((" or not writable.is_set()", ""),),
+        (("return not is_closing and self.writable.is_set()", "return not is_closing"),),
         (UNIT + "server/test_uvicorn.py::test_a_client_that_does_not_read_is_not_written_to",),
     ),
     Defence(

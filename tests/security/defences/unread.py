@@ -25,13 +25,13 @@ UNREAD = (
     ),
     Defence(
         (24, 34),
-        "they count with deflate, with wsproto, and for a message before the 101 too",
-        SRC + "wiring.py",
-        (("        buffer.serve(connection)\n", ""),),
+        "they count with deflate, behind ASGI middleware, and for a message before the 101 too",
+        SRC + "asgi.py",
+        (("                buffer.serve(connection)\n", ""),),
         (
             CUT + "[deflate-uvloop]",
             CUT + "[early-asyncio]",
-            CUT + "[wsproto-uvloop]",
+            CUT + "[wrapped-uvloop]",
         ),
     ),
     Defence(
@@ -43,7 +43,15 @@ UNREAD = (
             EVENTS
             + "::test_what_a_stream_s_client_leaves_in_uvicorn_s_buffer_counts_until_it_is_cut",
             CUT + "[events-asyncio]",
+            CUT + "[wrapped events-asyncio]",
         ),
+    ),
+    Defence(
+        (20, 24, 34),
+        "pongs that were unread before the application ran count",
+        SRC + "server/write_buffer.py",
+        (("        if self._is_paused:\n", "        if False:\n"),),
+        (WRITE_BUFFER + "::test_before_it_is_accepted_a_client_has_nothing_to_leave_unread[True]",),
     ),
     Defence(
         (24, 34),
@@ -125,6 +133,9 @@ UNREAD = (
         "a handshake that waits to be accepted can leave no pongs unread",
         SRC + "server/write_buffer.py",
         ((" or self.receiver is None:", ":"),),
-        (WRITE_BUFFER + "::test_before_it_is_accepted_a_client_has_nothing_to_leave_unread",),
+        (
+            WRITE_BUFFER
+            + "::test_before_it_is_accepted_a_client_has_nothing_to_leave_unread[False]",
+        ),
     ),
 )

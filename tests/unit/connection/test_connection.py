@@ -493,7 +493,7 @@ async def test_run_works_without_a_task_of_the_loop(monkeypatch: pytest.MonkeyPa
 # Frames that do not come by receive().
 
 
-async def test_frames_of_the_short_way_have_turns_like_others() -> None:
+async def test_frames_of_the_fast_path_take_turns_like_others() -> None:
     async with opened(messages_per_second=16) as peer:
         taken = [peer.connection.take(f'{{"ping":{number}}}') for number in range(4)]
         assert taken == [True, True, False, False]  # an eighth of a second's frames is one turn
@@ -513,7 +513,7 @@ async def test_a_connection_that_closes_takes_no_more_frames() -> None:
         assert len(peer.messages) == 1
 
 
-async def test_a_frame_of_the_short_way_that_fails_ends_its_connection(
+async def test_a_frame_of_the_fast_path_that_fails_ends_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with opened() as peer:

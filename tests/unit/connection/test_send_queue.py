@@ -174,10 +174,10 @@ async def test_flush_ends_after_a_discard_in_the_same_turn() -> None:
     assert wire.sent == []
 
 
-# The short way.
+# The fast path.
 
 
-async def test_a_frame_goes_the_short_way_while_nothing_waits() -> None:
+async def test_a_frame_takes_the_fast_path_while_nothing_waits() -> None:
     wire, short = Wire(), []
     wire.send_queue.send_at_once = lambda frame: short.append(frame) is None
     wire.send_queue.put("1")
@@ -186,7 +186,7 @@ async def test_a_frame_goes_the_short_way_while_nothing_waits() -> None:
     assert wire.send_queue.sending_since is None
 
 
-async def test_frames_wait_behind_one_that_could_not_go_the_short_way() -> None:
+async def test_frames_wait_behind_one_that_could_not_take_the_fast_path() -> None:
     wire, short, is_open = Wire(), [], False
     wire.send_queue.send_at_once = lambda frame: is_open and short.append(frame) is None
     wire.open.clear()
@@ -203,7 +203,7 @@ async def test_frames_wait_behind_one_that_could_not_go_the_short_way() -> None:
     assert short == ["2", "3"]
 
 
-async def test_nothing_goes_the_short_way_when_the_client_is_gone() -> None:
+async def test_nothing_takes_the_fast_path_when_the_client_is_gone() -> None:
     wire, short = Wire(), []
     wire.send_queue.send_at_once = lambda frame: short.append(frame) is None
     wire.send_queue.discard()

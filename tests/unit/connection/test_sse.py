@@ -13,6 +13,7 @@ from tests.unit.views import STAGES
 from wsrequest.connection.sse import SSEResponse
 from wsrequest.protocol.messages import Request
 from wsrequest.server.context import ConnectionConfig, ServerContext
+from wsrequest.server.write_buffer import ResponseBuffer
 from wsrequest.types import Limits
 
 pytestmark = pytest.mark.asyncio
@@ -32,10 +33,15 @@ class Client:
         self._leaves, self.reads = asyncio.Event(), asyncio.Event()
         self.reads.set()
         config = ConnectionConfig(Limits(**{"ping_seconds": SECONDS, **limits}))
-        stream = SSEResponse(self.send, base(), server, config, [], self._is_gone)
+        buffer, gone = self.buffer(), self._is_gone
+        stream = SSEResponse(self.send, base(), server, config, [], buffer, gone)
         self.stream = ref(stream)
         message = Request("GET", url, subscribe=True)
         self.task = asyncio.create_task(stream.run(self._receive, message))
+
+    def buffer(self) -> ResponseBuffer | None:
+        """What the server shows of its buffer."""
+        return None
 
     async def send(self, event: dict[str, Any]) -> None:
         self.events.append(event)
@@ -111,7 +117,7 @@ async def test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_other_fra
 
 
 class UvicornClient(Client):
-    """The same behind uvicorn, which takes what its client does not read.
+    """The same behind uvicorn, which buffers what its client does not read.
 
     Attributes:
         sizes: of uvicorn's buffer, that are still to be seen; the last one stays.
@@ -122,6 +128,10 @@ class UvicornClient(Client):
         self.sizes = [0]
         self.is_aborted = False
         super().__init__(server, url, **limits)
+
+    def buffer(self) -> ResponseBuffer:
+        protocol: Any = self
+        return ResponseBuffer(protocol)
 
     async def send(self, event: dict[str, Any]) -> None:
         self.events.append(event)
@@ -134,9 +144,6 @@ class UvicornClient(Client):
 
     def abort(self) -> None:
         self.is_aborted = True
-
-
-UvicornClient.__module__ = "uvicorn.protocols.http.httptools_impl"
 
 
 async def test_what_a_stream_s_client_leaves_in_uvicorn_s_buffer_counts_until_it_is_cut() -> None:

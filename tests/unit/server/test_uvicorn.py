@@ -1,21 +1,22 @@
 """The fast path between uvicorn's socket and a connection, with real servers and clients."""
 
 import asyncio
+import gc
 import random
 import socket
-import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from types import ModuleType
 from typing import Any
+from weakref import ref
 
 import pytest
 import uvicorn
 import uvloop  # noqa: F401  # where it is missing the tests fail, and are not skipped
 from django.http import HttpResponse
 from django.urls import path
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as WebSocketFrame
@@ -25,25 +26,37 @@ from websockets.sync.client import ClientConnection, connect
 from tests.unit.fixtures import _project as _project
 from wsrequest.asgi import Application
 from wsrequest.connection.connection import Connection
+from wsrequest.server import uvicorn as uvicorn_classes
+from wsrequest.server import write_buffer
+from wsrequest.server.drain import Drain
 from wsrequest.server.endpoint import not_found
-from wsrequest.server.uvicorn import FastPath, UncompressedSender
+from wsrequest.server.uvicorn import WebSocketProtocol, is_packed, join
+from wsrequest.server.write_buffer import WriteBuffer
 from wsrequest.types import Frame
 
 SECONDS = 5.0
+WS, HTTP = "wsrequest.server.uvicorn:WebSocketProtocol", "wsrequest.server.uvicorn:HTTPProtocol"
 
 
 class Echo:
-    """An ASGI application that says by which way each frame came, and answers by the short one."""
+    """An ASGI application that says how each frame came, and answers on the fast path."""
 
     def __init__(self) -> None:
-        self.line: FastPath | None = None
-        self.wrapped = ""  # which of the ASGI callables something stands before
+        self.protocol: WebSocketProtocol | None = None
+        self.write: Callable[[Frame], bool] | None = None
+        self.wrapped = ""  # which of the ASGI callables a middleware wraps
         self.is_busy = False
+        self.early = b""  # what comes before it is served
+        self.drained = 0
+        self.drain = Drain(self.drain_once)
         self.buffered: list[int] = []
         self.hold = asyncio.Event()
         self.hold.set()
         self.accepted, self.ended = threading.Event(), threading.Event()
         self.loop: asyncio.AbstractEventLoop
+
+    async def drain_once(self) -> None:
+        self.drained += 1
 
     def take(self, frame: Frame) -> bool:
         is_taken = self.hold.is_set() and not self.is_busy
@@ -55,15 +68,15 @@ class Echo:
         self.buffered.append(count)
 
     def reader_is_slow(self) -> None:
-        """Nobody waits for so long here."""
+        """No test here waits for that long."""
 
     def too_much_waits(self) -> None:
-        """Nobody sends so many pings here."""
+        """No test here sends that many pings."""
 
     def answer(self, way: str, frame: Frame) -> None:
-        assert self.line is not None
+        assert self.write is not None
         text = f"{way} {frame!r}"
-        assert self.line.send(text if isinstance(frame, str) else text.encode())
+        assert self.write(text if isinstance(frame, str) else text.encode())
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async def wrapped_receive() -> Any:
@@ -73,21 +86,27 @@ class Echo:
             await send(event)
 
         self.loop = asyncio.get_running_loop()
+        found = WriteBuffer.find(scope, send)
         await receive()
         await send({"type": "websocket.accept"})
-        self.line = FastPath.attach(
-            wrapped_receive if self.wrapped == "receive" else receive,
-            wrapped_send if self.wrapped == "send" else send,
-            30.0,
-            self,
-        )
+        if found is not None:
+            assert isinstance(found, WebSocketProtocol)
+            self.protocol = found
+            found.watch(30.0, self.drain)
+            found.serve(self)
+            found.data_received(self.early)
+            self.write = found.bypass_asgi(
+                wrapped_receive if self.wrapped == "receive" else receive,
+                wrapped_send if self.wrapped == "send" else send,
+                self.take,
+            )
         self.accepted.set()
         while (event := await receive())["type"] == "websocket.receive":
             self.is_busy = True
             await self.hold.wait()
             self.is_busy = False
             frame = event.get("text") or event.get("bytes")
-            if self.line is None:
+            if self.write is None:
                 await send({"type": "websocket.send", "text": f"asgi {frame!r}"})
             else:
                 self.answer("asgi", frame)
@@ -105,6 +124,7 @@ class Echo:
 @contextmanager
 def serving(app: Any, loop: str, **options: Any) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        options = {"ws": WS, "http": HTTP, **options}
         config = uvicorn.Config(app, loop=loop, lifespan="off", log_level="critical", **options)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -138,41 +158,44 @@ def raw(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
 
 
 @pytest.mark.parametrize("is_on", [True, False])
-def test_the_application_takes_the_short_way_unless_told_otherwise(
+def test_the_application_takes_the_fast_path_unless_the_setting_turns_it_off(
     loop: str, is_on: bool, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.WSREQUEST_UVICORN_FAST_PATH = is_on
-    attach, take, attached, taken = FastPath.attach, Connection.take, [], []
-
-    def spy_attach(*args: Any) -> FastPath | None:
-        attached.append(attach(*args))
-        return attached[-1]
+    take, write = Connection.take, WebSocketProtocol._write
+    taken, written = [], []
 
     def spy_take(self: Connection, frame: Frame) -> bool:
         taken.append(frame)
         return take(self, frame)
 
-    monkeypatch.setattr(FastPath, "attach", spy_attach)
+    def spy_write(self: WebSocketProtocol, frame: Frame) -> bool:
+        written.append(frame)
+        return write(self, frame)
+
     monkeypatch.setattr(Connection, "take", spy_take)
+    monkeypatch.setattr(WebSocketProtocol, "_write", spy_write)
     message = '{"id":1,"url":"/quick/a/"}'
     with serving(Application(not_found), loop) as port:
         address = f"ws://127.0.0.1:{port}/ws/"
         with connect(address, compression=None, proxy=None, close_timeout=2) as client:
             client.send(message)
-            assert '"status":200' in str(client.recv(SECONDS))
-    assert [line is not None for line in attached] == ([True] if is_on else [])
+            answer = client.recv(SECONDS)
+            assert '"status":200' in str(answer)
     assert taken == ([message] if is_on else [])
+    assert written == ([answer] if is_on else [])
 
 
-def test_plain_frames_come_and_go_the_short_way(loop: str) -> None:
-    with opened(Echo(), loop) as client:
-        for message in ("a", "é", b"\xff"):
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_frames_come_and_go_the_fast_path(loop: str, compression: str | None) -> None:
+    with opened(Echo(), loop, compression=compression) as client:
+        for message in ("a", "é", b"\xff", "x" * 100_000, b"x" * 100_000, ""):
             client.send(message)
             answer = f"direct {message!r}"
             assert client.recv(SECONDS) == (answer if isinstance(message, str) else answer.encode())
 
 
-def test_everything_else_comes_by_asgi_and_in_order(loop: str) -> None:
+def test_fragments_and_pings_keep_the_order(loop: str) -> None:
     with opened(Echo(), loop) as client:
         client.socket.sendall(
             raw(Opcode.TEXT, b"1")
@@ -181,12 +204,26 @@ def test_everything_else_comes_by_asgi_and_in_order(loop: str) -> None:
             + raw(Opcode.CONT, b"3")
             + raw(Opcode.TEXT, b"4")
         )
-        assert [client.recv(SECONDS) for _ in range(3)] == ["direct '1'", "asgi '23'", "asgi '4'"]
-        client.send("5")
-        assert client.recv(SECONDS) == "direct '5'"
-        large = "x" * 100_000
-        client.send(large)
-        assert client.recv(SECONDS) == f"asgi '{large}'"
+        answers = [client.recv(SECONDS) for _ in range(3)]
+        assert answers == ["direct '1'", "direct '23'", "direct '4'"]
+
+
+def test_text_that_is_not_utf_8_closes_the_connection(loop: str) -> None:
+    app = Echo()
+    with opened(app, loop) as client:
+        client.socket.sendall(raw(Opcode.TEXT, b"\xff") + raw(Opcode.TEXT, b"a"))
+        with pytest.raises(ConnectionClosed) as caught:
+            client.recv(SECONDS)
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1007
+        assert app.ended.wait(SECONDS)
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536])
+@pytest.mark.parametrize("kind", [Opcode.TEXT, Opcode.BINARY])
+def test_a_frame_is_the_one_that_websockets_makes(length: int, kind: Opcode) -> None:
+    payload = b"x" * length
+    frame = payload.decode() if kind is Opcode.TEXT else payload
+    assert join(frame) == WebSocketFrame(kind, payload).serialize(mask=False)
 
 
 def test_what_cannot_be_taken_now_waits_behind_what_came_before(loop: str) -> None:
@@ -203,35 +240,23 @@ def test_what_cannot_be_taken_now_waits_behind_what_came_before(loop: str) -> No
         assert [answer.split()[1] for answer in answers] == ["'1'", "'2'", "'3'"]
 
 
-@pytest.mark.parametrize("reason", ["compressed", "receive", "send", "another server", "renamed"])
-def test_there_is_no_short_way(loop: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reason", ["receive", "send", "wsproto", "websockets-sansio"])
+def test_there_is_no_fast_path(loop: str, reason: str) -> None:
+    """With ASGI middleware, and without the class."""
     app = Echo()
     app.wrapped = reason
-    if reason == "renamed":  # by a later uvicorn
-        module = import_module("uvicorn.protocols.websockets.websockets_sansio_impl")
-        monkeypatch.setitem(sys.modules, module.__name__, ModuleType(module.__name__))
-        ws: Any = module.WebSocketsSansIOProtocol
-    else:
-        ws = "wsproto" if reason == "another server" else "websockets-sansio"
-    compression = "deflate" if reason == "compressed" else None
-    with opened(app, loop, compression=compression, ws=ws) as client:
-        assert app.line is None
+    with opened(app, loop, ws=WS if reason in ("receive", "send") else reason) as client:
+        assert app.write is None
+        assert (app.protocol is not None) == (reason in ("receive", "send"))
         client.send("a")
         assert client.recv(SECONDS) == "asgi 'a'"
 
 
 @pytest.mark.parametrize("early", [2, 3, 6, 11])  # of the head, all of it, all of the frame
-def test_a_client_that_does_not_wait_to_be_accepted_goes_by_asgi(
-    loop: str, early: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its frame was begun before the line could see it."""
-    app, attach, frame = Echo(), FastPath.attach, raw(Opcode.TEXT, b"early")
-
-    def attach_late(receive: Any, send: Any, *args: Any) -> FastPath | None:
-        send.__self__.data_received(frame[:early])
-        return attach(receive, send, *args)
-
-    monkeypatch.setattr(FastPath, "attach", attach_late)
+def test_a_client_need_not_wait_to_be_accepted(loop: str, early: int) -> None:
+    """uvicorn's parser has the first bytes of its frame before the application runs."""
+    app, frame = Echo(), raw(Opcode.TEXT, b"early")
+    app.early = frame[:early]
     with serving(app, loop) as port, socket.create_connection(("127.0.0.1", port)) as line:
         line.sendall(
             b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
@@ -239,22 +264,58 @@ def test_a_client_that_does_not_wait_to_be_accepted_goes_by_asgi(
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         assert app.accepted.wait(SECONDS)
-        assert app.line is None
         line.settimeout(SECONDS)
-        line.sendall(frame[early:])
+        line.sendall(frame[early:] + raw(Opcode.TEXT, b"late"))
         received = b""
-        while b"asgi 'early'" not in received:
+        while b"'late'" not in received:
             more = line.recv(4096)
             assert more
             received += more
+    assert received.index(b"'early'") < received.index(b"'late'")
+
+
+@pytest.mark.parametrize(("ws", "http"), [("wsproto", HTTP), (WS, "h11"), ("auto", "auto")])
+def test_a_uvicorn_without_the_classes_is_reported_once(
+    ws: Any, http: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(write_buffer, "_reported", set())
+    with serving(Application(not_found), "asyncio", ws=ws, http=http) as port:
+        for _ in range(2):
+            with connect(f"ws://127.0.0.1:{port}/ws/", proxy=None, close_timeout=2):
+                pass
+            with socket.create_connection(("127.0.0.1", port)) as line:
+                line.sendall(EVENTS)
+                line.settimeout(SECONDS)
+                assert line.recv(100).startswith(b"HTTP/1.1 200")
+    lines = [each.getMessage() for each in caplog.records if "uvicorn" in each.getMessage()]
+    missing = [
+        option for option, is_ours in (("--ws", ws == WS), ("--http", http == HTTP)) if not is_ours
+    ]
+    assert [next(part for part in ("--ws", "--http") if part in line) for line in lines] == missing
+
+
+def test_a_closed_connection_needs_no_garbage_collector(loop: str) -> None:
+    app = Echo()
+    gc.disable()
+    try:
+        with opened(app, loop):
+            protocol, app.protocol = ref(app.protocol), None
+            app.write = None
+        assert app.ended.wait(SECONDS)
+        end = time.monotonic() + SECONDS
+        while protocol() is not None:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 def test_a_client_that_does_not_read_is_not_written_to(loop: str) -> None:
     app = Echo()
     with opened(app, loop) as client:
-        assert app.line is not None
+        assert app.protocol is not None and app.write is not None
         sent = 0
-        while app.call(app.line.send, "x" * 60_000):  # the client holds some, then the system does
+        while app.call(app.write, "x" * 60_000):  # the client holds some, then the system does
             sent += 1
             assert sent < 2000
         assert len(app.buffered) == 1 and app.buffered[0] > 60_000  # and it is known how much
@@ -267,11 +328,11 @@ def test_a_client_that_does_not_read_is_not_written_to(loop: str) -> None:
 def test_a_client_that_does_not_read_can_be_cut_off(loop: str) -> None:
     app = Echo()
     with opened(app, loop) as client:
-        assert app.line is not None
-        while app.call(app.line.send, "x" * 60_000):
+        assert app.protocol is not None and app.write is not None
+        while app.call(app.write, "x" * 60_000):
             pass
         assert not app.ended.is_set()
-        app.call(app.line.abort)
+        app.call(app.protocol.abort)
         assert app.ended.wait(SECONDS)
         assert app.buffered[-1] == 0
         client.socket.close()
@@ -280,10 +341,10 @@ def test_a_client_that_does_not_read_can_be_cut_off(loop: str) -> None:
 def test_the_end_of_a_connection_is_told_by_asgi(loop: str) -> None:
     app = Echo()
     with opened(app, loop) as client:
-        assert app.line is not None
+        assert app.protocol is not None and app.write is not None
         client.close()
         assert app.ended.wait(SECONDS)
-        assert not app.call(app.line.send, "too late")
+        assert not app.call(app.write, "too late")
 
 
 def test_frames_behind_a_close_are_not_taken(loop: str) -> None:
@@ -297,26 +358,26 @@ def test_frames_behind_a_close_are_not_taken(loop: str) -> None:
 def test_frames_that_come_when_the_server_has_closed_are_not_taken(loop: str) -> None:
     app = Echo()
     with opened(app, loop) as client:
-        assert app.line is not None
-        app.call(setattr, app.line._server, "close_sent", True)  # the client's own is on its way
+        assert app.protocol is not None and app.write is not None
+        app.call(setattr, app.protocol, "close_sent", True)  # the client's own is on its way
         client.send("a")
         assert client.ping().wait(SECONDS)  # it was read
         with pytest.raises(TimeoutError):
             client.recv(0)
-        assert not app.call(app.line.send, "too late")
-        app.call(setattr, app.line._server, "close_sent", False)
+        assert not app.call(app.write, "too late")
+        app.call(setattr, app.protocol, "close_sent", False)
 
 
 def test_nothing_is_written_behind_a_close(loop: str) -> None:
     """What the client has closed is not yet gone while the application has not read of it."""
     app = Echo()
     with opened(app, loop) as client:
-        assert app.line is not None
+        assert app.protocol is not None and app.write is not None
         late: list[bool] = []
 
         def shut() -> None:
-            app.line._server.shutdown()  # type: ignore[union-attr]
-            late.append(app.line.send("too late"))  # type: ignore[union-attr]
+            WebSocketsSansIOProtocol.shutdown(app.protocol)  # type: ignore[arg-type]
+            late.append(app.write("too late"))  # type: ignore[misc]
 
         app.call(shut)
         with pytest.raises(ConnectionClosed):
@@ -324,40 +385,48 @@ def test_nothing_is_written_behind_a_close(loop: str) -> None:
         assert late == [False]
 
 
-def test_a_server_that_stops_closes_the_connection(loop: str) -> None:
-    app = Echo()
-    with pytest.raises(ConnectionClosed) as caught, opened(app, loop) as client:
-        app.call(app.line._server.shutdown)  # type: ignore[union-attr]
-        client.recv(SECONDS)
-    assert caught.value.rcvd is not None
-    assert caught.value.rcvd.code == 1012
-    assert app.ended.wait(SECONDS)
+def test_a_server_that_stops_drains_once_and_then_closes(loop: str) -> None:
+    app, other = Echo(), Echo()
+    other.drain = app.drain
+    with opened(app, loop) as client, opened(other, loop) as second:
+        for _ in range(2):  # uvicorn may call it again
+            app.call(app.protocol.shutdown)  # type: ignore[union-attr]
+        with pytest.raises(ConnectionClosed) as caught:
+            client.recv(SECONDS)
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1012
+        assert app.ended.wait(SECONDS) and app.drain.is_draining
+        # Once drained, the next ones are closed at once.
+        other.call(other.protocol.shutdown)  # type: ignore[union-attr]
+        with pytest.raises(ConnectionClosed):
+            second.recv(SECONDS)
+    assert app.drained == 1
 
 
-class Sender:
-    """An ASGI application that sends what it is told to, as a connection does."""
+def test_websockets_of_another_application_are_left_alone(loop: str) -> None:
+    """They share the class, but never ask it to watch them."""
+    seen: list[WriteBuffer | None] = []
 
-    def __init__(self, frames: list[Frame]) -> None:
-        self.frames = frames
-        self.directly: list[bool] = []
-        self.has_sender = False
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(WriteBuffer.find(scope, send))
         await receive()
         await send({"type": "websocket.accept"})
-        sender = UncompressedSender.attach(send)
-        self.has_sender = sender is not None
+        for _ in range(100):
+            await send({"type": "websocket.send", "bytes": bytes(60_000)})
         await receive()
-        for frame in self.frames:
-            is_sent = sender is not None and sender.send(frame)
-            self.directly.append(is_sent)
-            if not is_sent:
-                kind = "text" if isinstance(frame, str) else "bytes"
-                await send({"type": "websocket.send", kind: frame})
-        await receive()
+
+    with serving(app, loop) as port:
+        address = f"ws://127.0.0.1:{port}/"
+        with connect(address, compression=None, proxy=None, close_timeout=2) as client:
+            client.ping()  # while most is unread
+            for _ in range(100):
+                assert len(client.recv(SECONDS)) == 60_000
+    assert isinstance(seen[0], WebSocketProtocol) and seen[0]._timer is None
 
 
 NOISE = random.Random(1).randbytes(100_000)
+
+
+EVENTS = b"GET /ws/?url=/table/a/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
 
 
 class Packed:
@@ -366,60 +435,38 @@ class Packed:
     urlpatterns = (path("packed/", lambda request: HttpResponse(NOISE, content_type="image/png")),)
 
 
-def sent_by(
-    app: Sender, loop: str, compression: str | None, monkeypatch: pytest.MonkeyPatch, **options: Any
-) -> tuple[list[Frame], int]:
-    """What a client gets of an application, and how many frames of the server were deflated."""
-    encode, deflated = PerMessageDeflate.encode, []
-
-    def spy_encode(self: PerMessageDeflate, frame: WebSocketFrame) -> WebSocketFrame:
-        if frame.opcode in (Opcode.TEXT, Opcode.BINARY) and bytes(frame.data) != b"begin":
-            deflated.append(frame)
-        return encode(self, frame)
-
-    monkeypatch.setattr(PerMessageDeflate, "encode", spy_encode)
-    with serving(app, loop, **options) as port:
-        address = f"ws://127.0.0.1:{port}/"
-        with connect(address, compression=compression, proxy=None, close_timeout=2) as client:
-            client.send("begin")
-            return [client.recv(SECONDS) for _ in app.frames], len(deflated)
-
-
 def test_what_compression_would_not_make_smaller_goes_without(
     loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    deflate, deflated = PerMessageDeflate.encode, []
+
+    def spy(self: PerMessageDeflate, frame: WebSocketFrame) -> WebSocketFrame:
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            deflated.append(bytes(frame.data))
+        return deflate(self, frame)
+
     small, packed, loose, text = NOISE[:1000], NOISE, bytes(100_000), "x" * 100_000
     # Between others, since those are deflated with what came before in mind.
-    app = Sender([text, packed, loose, small, packed, text])
-    frames, deflated_count = sent_by(app, loop, "deflate", monkeypatch)
-    assert frames == app.frames
-    assert app.directly == [False, True, False, False, True, False]
-    assert deflated_count == 4
+    frames: list[Frame] = [text, packed, loose, small, packed, text]
+    app = Echo()
+    with opened(app, loop, compression="deflate") as client:
+        monkeypatch.setattr(PerMessageDeflate, "encode", spy)
+        for frame in frames:
+            assert app.call(app.write, frame)
+            assert client.recv(SECONDS) == frame
+    assert deflated == [text.encode(), loose, small, text.encode()]
 
 
-@pytest.mark.parametrize("reason", ["plain", "another server"])
-def test_nothing_goes_past_a_connection_that_does_not_compress(
-    loop: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = Sender([NOISE])
-    ws: Any = "wsproto" if reason == "another server" else "websockets-sansio"
-    compression = None if reason == "plain" else "deflate"
-    assert sent_by(app, loop, compression, monkeypatch, ws=ws)[0] == [NOISE]
-    assert not app.has_sender
-
-
-def test_a_packed_answer_is_not_packed_again(
+def test_a_packed_response_is_not_packed_again(
     loop: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[int] = []
-    send = UncompressedSender.send
+    packed: list[int] = []
 
-    def spy_send(self: UncompressedSender, frame: Frame) -> bool:
-        is_sent = send(self, frame)
-        sent.extend([len(frame)] if is_sent else [])
-        return is_sent
+    def spy(frame: bytes) -> bool:
+        packed.extend([len(frame)] if is_packed(frame) else [])
+        return is_packed(frame)
 
-    monkeypatch.setattr(UncompressedSender, "send", spy_send)
+    monkeypatch.setattr(uvicorn_classes, "is_packed", spy)
     settings.ROOT_URLCONF = Packed
     settings.WSREQUEST_PART_BYTES = 2**16  # so that it comes in two
     with serving(Application(not_found), loop) as port:
@@ -430,4 +477,4 @@ def test_a_packed_answer_is_not_packed_again(
             frames = [client.recv(SECONDS) for _ in range(2)]
     parts = [frame.partition(b"\n")[2] for frame in frames if isinstance(frame, bytes)]
     assert b"".join(parts) == NOISE
-    assert len(sent) == 2
+    assert len(packed) == 2

@@ -19,6 +19,7 @@ from tests.unit.server.test_uvicorn import raw, serving
 from wsrequest.asgi import Application
 from wsrequest.live import depends_on
 from wsrequest.request.budget import Budget
+from wsrequest.server.drain import Drain
 from wsrequest.server.endpoint import not_found
 from wsrequest.server.write_buffer import ResponseBuffer, WriteBuffer
 
@@ -42,17 +43,20 @@ class Large:
 class Server:
     """Our application in uvicorn, and the transports of what it serves."""
 
-    def __init__(self, *, is_early: bool = False) -> None:
+    def __init__(self, *, is_early: bool = False, is_wrapped: bool = False) -> None:
         self.application = Application(not_found)
         self.transports: list[asyncio.Transport] = []
-        self._is_early = is_early
+        self._is_early, self._is_wrapped = is_early, is_wrapped
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def wrapped_send(event: Any) -> None:
+            await send(event)
+
         self.transports.append(send.__self__.transport)
         if self._is_early:  # its first message comes before it is accepted
             while send.__self__.queue.qsize() < 2:  # noqa: ASYNC110  # nothing tells of it
                 await asyncio.sleep(0.01)
-        await self.application(scope, receive, send)
+        await self.application(scope, receive, wrapped_send if self._is_wrapped else send)
 
     @property
     def budget(self) -> Budget:
@@ -105,8 +109,8 @@ def read_head(line: socket.socket) -> None:
 
 
 WAYS = [
-    *(("direct", "asyncio"), ("deflate", "uvloop"), ("early", "asyncio"), ("wsproto", "uvloop")),
-    *(("events", "asyncio"), ("events", "uvloop")),
+    *(("direct", "asyncio"), ("deflate", "uvloop"), ("early", "asyncio"), ("wrapped", "uvloop")),
+    *(("events", "asyncio"), ("events", "uvloop"), ("wrapped events", "asyncio")),
 ]
 
 
@@ -114,13 +118,12 @@ WAYS = [
 def test_what_uvicorn_holds_of_a_client_that_does_not_read_counts_until_it_is_cut(
     way: str, loop: str, settings: Any
 ) -> None:
-    """Only what took the short way counted. The rest stayed for good after the client was cut."""
+    """With and without the fast path, with middleware around ``send``, and for event streams."""
     settings.ROOT_URLCONF = Large
     settings.WSREQUEST_SLOW_READER_SECONDS = settings.WSREQUEST_PING_SECONDS = 1
-    server = Server(is_early=way == "early")
-    options: dict[str, Any] = {"ws": "wsproto"} if way == "wsproto" else {}
-    with serving(server, loop, **options) as port, closing(narrow_line(port)) as line:
-        if way == "events":
+    server = Server(is_early=way == "early", is_wrapped="wrapped" in way)
+    with serving(server, loop) as port, closing(narrow_line(port)) as line:
+        if "events" in way:
             line.sendall(head(*EVENTS))
         else:
             line.sendall(head(*HANDSHAKE, *([DEFLATE] if way == "deflate" else [])))
@@ -180,22 +183,29 @@ class Transport:
         asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
 
 
-class Protocol:
-    """uvicorn's protocol object, which notes what it is told."""
+class Calls(asyncio.Protocol):
+    """The server's own protocol class, which notes its calls."""
 
     def __init__(self) -> None:
         self.transport = Transport()
         self.transport.protocol = self
         self.calls: list[str] = []
 
-    async def send(self, event: object) -> None:
-        """The ASGI callable."""
+    def data_received(self, data: bytes) -> None:
+        self.calls.append("data_received")
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *args: self.calls.append(name)
+    def pause_writing(self) -> None:
+        self.calls.append("pause_writing")
+
+    def resume_writing(self) -> None:
+        self.calls.append("resume_writing")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.calls.append("connection_lost")
 
 
-Protocol.__module__ = "uvicorn.protocols.websockets.any"
+class Protocol(WriteBuffer, Calls):  # type: ignore[misc]  # its transport is not a real one
+    """A protocol class as uvicorn is given it."""
 
 
 class Connection:
@@ -215,12 +225,15 @@ class Connection:
         self.is_too_much = True
 
 
-def watched(seconds: float) -> tuple[WriteBuffer, Transport, Connection]:
-    protocol, connection = Protocol(), Connection()
-    buffer = WriteBuffer.watch(protocol.send, seconds)
-    assert buffer is not None and protocol.transport.protocol is buffer
+async def nothing() -> None:
+    """There is nothing to drain."""
+
+
+def watched(seconds: float) -> tuple[Protocol, Any, Connection]:
+    buffer, connection = Protocol(), Connection()
+    buffer.watch(seconds, Drain(nothing))
     buffer.serve(connection)
-    return buffer, protocol.transport, connection
+    return buffer, buffer.transport, connection
 
 
 @pytest.mark.asyncio
@@ -230,11 +243,10 @@ async def test_what_waits_is_told_until_it_has_been_read() -> None:
     buffer.pause_writing()
     buffer.resume_writing()
     buffer.data_received(b"")
-    buffer.eof_received()
     buffer.connection_lost(None)
     assert connection.buffered == [100_000, 0, 0]
-    told = ["pause_writing", "resume_writing", "data_received", "eof_received", "connection_lost"]
-    assert buffer._server.calls == told  # uvicorn hears of all that it heard of before
+    calls = ["pause_writing", "resume_writing", "data_received", "connection_lost"]
+    assert buffer.calls == calls  # uvicorn's own methods run, too
 
 
 @pytest.mark.asyncio
@@ -296,7 +308,7 @@ async def test_what_comes_on_top_of_what_nobody_reads_counts_and_is_bounded(
     buffer.data_received(b"")
     assert transport.is_aborted.is_set() and connection.is_too_much
     buffer.data_received(b"")  # of the same read of the socket
-    assert buffer._server.calls.count("data_received") == count + 1
+    assert buffer.calls.count("data_received") == count + 1
     await asyncio.sleep(0)
     assert connection.buffered[-1] == 0
 
@@ -332,30 +344,39 @@ async def test_what_was_read_between_pings_is_not_forgotten() -> None:
 
 
 @pytest.mark.asyncio
-async def test_before_it_is_accepted_a_client_has_nothing_to_leave_unread() -> None:
-    """While it waited for its turn it could fill the buffer, which nothing counts yet."""
-    protocol = Protocol()
-    buffer = WriteBuffer.watch(protocol.send, SECONDS)
-    assert buffer is not None
-    protocol.transport.sizes = [70_000]
-    buffer.pause_writing()
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_before_it_is_accepted_a_client_has_nothing_to_leave_unread(is_late: bool) -> None:
+    """Its pings may also come in the same piece as its handshake, before the application runs."""
+    buffer = Protocol()
+    transport: Any = buffer.transport
+    transport.sizes = [70_000]
+    if is_late:
+        buffer.pause_writing()
+    buffer.watch(SECONDS, Drain(nothing))
+    if not is_late:
+        buffer.pause_writing()
     buffer.data_received(b"")
-    assert protocol.transport.is_aborted.is_set()
+    assert transport.is_aborted.is_set()
     await asyncio.sleep(0)
 
 
-def test_other_servers_are_left_alone() -> None:
-    class Other(Protocol):
-        """Of another server."""
+@pytest.mark.asyncio
+async def test_what_nothing_watches_is_left_alone() -> None:
+    buffer = Protocol()
+    transport: Any = buffer.transport
+    transport.sizes = [70_000]
+    buffer.pause_writing()
+    buffer.data_received(b"")
+    assert not transport.is_aborted.is_set() and buffer._timer is None
+    buffer.resume_writing()
+    buffer.connection_lost(None)
 
-    other, wrapped = Other(), Protocol()
-    wrapped.transport.protocol = object()  # something else has it
 
+def test_other_servers_have_no_buffer() -> None:
     async def send(event: object) -> None:
-        """A function, as middleware has it."""
+        """The ASGI callable of another server, or of middleware."""
 
-    assert WriteBuffer.watch(other.send, SECONDS) is None
-    assert WriteBuffer.watch(wrapped.send, SECONDS) is None
-    assert WriteBuffer.watch(send, SECONDS) is None
-    assert ResponseBuffer.find(other.send) is None
-    assert ResponseBuffer.find(send) is None
+    scopes: list[dict[str, Any]] = [{}, {"state": {}}, {"state": None}]
+    for scope in scopes:
+        assert WriteBuffer.find(scope, send) is None
+        assert ResponseBuffer.find(scope, send, Drain(nothing)) is None
