@@ -1,10 +1,15 @@
-"""Fair shares: which queue keys may hold one more thread when threads never come back."""
+"""Fair shares: which queue keys may hold one more thread, alone and in a pool of threads."""
 
 import gc
 import logging
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.unit.workers.works import Hold, Work, becomes, done, opened
+from wsrequest.workers.pool import WorkerPool
 from wsrequest.workers.queue import FairShare, QueueKey, QuotaGroup, QuotaGroups
 
 
@@ -179,3 +184,121 @@ def test_a_group_goes_with_its_last_source() -> None:
     del other
     gc.collect()
     assert groups.of("here").taken == 0
+
+
+# In a pool.
+
+
+@asynccontextmanager
+async def shared(threads: int = 2) -> AsyncIterator[tuple[WorkerPool, QueueKey, list[Hold]]]:
+    """A pool of four threads, and a queue key that holds as many as it may, all blocked."""
+    async with opened(threads=threads, max_threads=4) as pool:
+        greedy, holds = QueueKey(), [Hold(pool), Hold(pool)]
+        for hold in holds:
+            pool.submit(hold, greedy)
+            await hold.until_begun()
+        yield pool, greedy, holds
+        for hold in holds:
+            hold.go.set()
+        await done(*holds)
+
+
+async def until_held(pool: WorkerPool, queue_key: QueueKey) -> None:
+    await becomes(lambda: queue_key in pool._queue.fair_share.held)
+
+
+@pytest.mark.asyncio
+async def test_a_job_beyond_the_share_of_its_source_waits_while_others_are_begun() -> None:
+    async with shared() as (pool, greedy, holds):
+        more, other = Work(), QueueKey()
+        pool.submit(more, greedy)
+        await until_held(pool, greedy)
+        assert await pool.call(int, queue_key=other) == 0
+        assert not more.delivered.is_set()
+        holds[0].go.set()
+        await done(more)
+        assert not holds[1].delivered.is_set()
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_waits_for_its_share_is_begun_when_others_go_on() -> None:
+    """Though none of them ends: threads that wait no more leave room as well."""
+    async with opened(threads=4, max_threads=8) as pool:
+        greedy, holds = QueueKey(), [Hold(pool) for _ in range(5)]
+        for hold, queue_key in zip(holds, (greedy, *(QueueKey() for _ in range(4))), strict=True):
+            pool.submit(hold, queue_key)
+            await hold.until_begun()
+        pool.block()
+        more = Work()
+        pool.submit(more, greedy)
+        await until_held(pool, greedy)
+        pool.unblock()
+        await done(more)
+        assert not any(hold.delivered.is_set() for hold in holds)
+        for hold in holds:
+            hold.go.set()
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_waits_for_its_share_is_begun_when_one_that_ran_ends() -> None:
+    """Though no thread waits less than before."""
+    async with opened(threads=5, max_threads=8) as pool:
+        greedy, others, mine = (
+            QueueKey(),
+            [Hold(pool) for _ in range(3)],
+            [Hold() for _ in range(4)],
+        )
+        for hold in (*others, *mine):
+            pool.submit(hold, QueueKey() if hold in others else greedy)
+            await hold.until_begun()
+        more = Work()
+        pool.submit(more, greedy)
+        await until_held(pool, greedy)
+        mine[0].go.set()
+        await done(more)
+        assert not any(hold.delivered.is_set() for hold in (*others, *mine[1:]))
+        for hold in (*others, *mine):
+            hold.go.set()
+
+
+@pytest.mark.asyncio
+async def test_jobs_that_were_held_get_a_thread_each_although_none_of_them_ends() -> None:
+    async with shared(threads=3) as (pool, greedy, holds):
+        long, other = [Hold(), Hold()], Hold()
+        pool.submit(other, QueueKey())
+        await other.until_begun()
+        for hold in long:
+            pool.submit(hold, greedy)
+        await until_held(pool, greedy)
+        for hold in holds:
+            hold.go.set()
+        for hold in long:
+            await hold.until_begun()
+        for hold in (*long, other):
+            hold.go.set()
+
+
+@pytest.mark.asyncio
+async def test_withdraw_takes_back_a_job_that_waits_for_its_share() -> None:
+    async with shared() as (pool, greedy, holds):
+        more = Work()
+        pool.submit(more, greedy)
+        await until_held(pool, greedy)
+        assert pool.withdraw(more, greedy)
+        holds[0].go.set()
+        await becomes(lambda: not pool._queue.fair_share.held)
+        assert not greedy.is_queued
+        again = Work()
+        pool.submit(again, greedy)
+        await done(again)
+        assert not more.delivered.is_set()
+
+
+@pytest.mark.asyncio
+async def test_a_thread_that_rests_keeps_no_source() -> None:
+    async with opened() as pool:
+        group = QuotaGroup()
+        left = weakref.ref(group)
+        await pool.call(int, queue_key=QueueKey(group))
+        del group
+        await becomes(lambda: left() is None)
