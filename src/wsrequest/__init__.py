@@ -1,6 +1,6 @@
 """wsrequest: any Django URL over one WebSocket, through the whole stack.
 
-Re-exports only. Names are imported when they are first asked for, because this
+Re-exports only. Names are imported when they are first used, because this
 module is also imported where Django must not be: by ``INSTALLED_APPS`` before
 the applications are ready, and by the Python client.
 """
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from wsrequest.contrib.classic import WebSocketRequest
     from wsrequest.server.connections import close_sockets
 
-__all__ = ["VERSION", "WebSocketRequest", "__version__", "close_sockets"]
+__all__ = ["WebSocketRequest", "__version__", "close_sockets"]
 
 __version__ = "1.0.0.dev0"
-VERSION = __version__
 
 _HOMES = {
     "WebSocketRequest": "wsrequest.contrib.classic",

@@ -337,7 +337,7 @@ class Conf:
         return None if directory is None else str(directory)
 
     @property
-    def vouching_headers(self) -> HeaderNames:
+    def trusted_proxy_headers(self) -> HeaderNames:
         """Names of headers that only this project's proxy may set."""
         names = list(self.FORBIDDEN_HEADERS)
         if self.scheme_header is not None:

@@ -80,7 +80,7 @@ class Wiring:
         config = ConnectionConfig(
             limits,
             conf.TOKEN_SCHEME,
-            conf.vouching_headers,
+            conf.trusted_proxy_headers,
             conf.per_request_headers,
             conf.excluded_paths,
             conf.session_cookie_name,
@@ -181,7 +181,7 @@ def _make_live(
             conf.LIVE_RECHECK_SECONDS,
         )
     change_feed = ChangeFeed(app.live.bus, CHANGES, manager, pool.post)
-    return Live(manager, change_feed.when_heard, share_key=conf.live_share_key), change_feed
+    return Live(manager, change_feed.when_received, share_key=conf.live_share_key), change_feed
 
 
 def _receive_logouts(pool: WorkerPool) -> Subscription | None:

@@ -44,9 +44,9 @@ class Database:
         given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": SECONDS, **kwargs}
         self.pool = pool
         self.manager = LiveQueryManager(pool.loop, **given)
-        self.live = Live(self.manager, self.when_heard, share_key=share_key)
+        self.live = Live(self.manager, self.when_received, share_key=share_key)
 
-    def when_heard(self, then: Callable[[], None]) -> None:
+    def when_received(self, then: Callable[[], None]) -> None:
         self.pool.post(then)  # behind the commits, which come this way, too
 
     def commit(self, **values: Any) -> None:

@@ -68,18 +68,18 @@ def test_upload_settings_are_djangos() -> None:
         assert conf.file_upload_directory == "/var/uploads"
 
 
-def test_vouching_headers_are_the_settings_own_and_djangos() -> None:
+def test_trusted_proxy_headers_are_the_settings_own_and_djangos() -> None:
     with override_settings(
         WSREQUEST_FORBIDDEN_HEADERS=["X-Portal-User", "X-Acme-*"],
         SECURE_PROXY_SSL_HEADER=("HTTP_X_SCHEME_SEEN", "https"),
     ):
-        found = conf.vouching_headers
+        found = conf.trusted_proxy_headers
         assert found == HeaderNames(frozenset({"x-portal-user", "x-scheme-seen"}), ("x-acme-",))
         assert "x-acme-user" in found and "x-portal-user" in found
         assert "x-portal-users" not in found and "x-acme" not in found
     with override_settings(WSREQUEST_FORBIDDEN_HEADERS=(), SECURE_PROXY_SSL_HEADER=None):
-        assert conf.vouching_headers == HeaderNames()
-        assert "x" not in conf.vouching_headers and "" not in conf.vouching_headers
+        assert conf.trusted_proxy_headers == HeaderNames()
+        assert "x" not in conf.trusted_proxy_headers and "" not in conf.trusted_proxy_headers
 
 
 def test_per_request_headers_are_the_protocols_and_the_settings_own() -> None:

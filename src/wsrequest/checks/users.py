@@ -50,7 +50,7 @@ class _Reader(NamedTuple):
 @register(TAG)
 def check_naming_headers(**kwargs: Any) -> list[CheckMessage]:
     """No message can set the header in which a proxy names the user."""
-    forbidden = conf.vouching_headers if sound("FORBIDDEN_HEADERS") else HeaderNames()
+    forbidden = conf.trusted_proxy_headers if sound("FORBIDDEN_HEADERS") else HeaderNames()
     return [
         message("wsrequest.E007", reader=reader.path, header=name)
         for reader in _readers()

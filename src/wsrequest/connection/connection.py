@@ -135,7 +135,7 @@ class Connection:
         subprotocol = self.dispatcher.info.subprotocol
         if subprotocol:
             base = self.dispatcher.base
-            referrer = takes_referrer(base, self.config.vouching_headers)
+            referrer = takes_referrer(base, self.config.trusted_proxy_headers)
             hello = self.config.hello(subprotocol, base.tickets, referrer=referrer)
             self.send_queue.put(encode_server(hello))
         self.timeouts.start()

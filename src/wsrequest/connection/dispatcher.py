@@ -106,9 +106,9 @@ class Dispatcher:
                 if self.config.excluded_paths:
                     check_excluded(message.url, self.base, self.config.excluded_paths)
                 if message.headers or message.token is not None:
-                    check_overrides(message, self.base, self.config.vouching_headers)
+                    check_overrides(message, self.base, self.config.trusted_proxy_headers)
                 if message.referrer is not None:
-                    check_referrer(message.referrer, self.base, self.config.vouching_headers)
+                    check_referrer(message.referrer, self.base, self.config.trusted_proxy_headers)
                 held_bytes = len(frame) + _TASK_BYTES
                 self._account.begin(held_bytes, limits, message.id)
             except Refused as refused:
@@ -188,7 +188,6 @@ class Dispatcher:
             logger.error("keeping the body of %s %s failed: %s", message.method, task.path, error)
             raise Refused("internal_error", "the server cannot keep the body", id) from error
         if not more:
-            body.is_complete = True
             self._waiting.append(task)
             self._fill()
         elif part:

@@ -121,7 +121,7 @@ class WebSocketRequest:
             return
         if not self.url:
             self.set_error("Missing URL")
-        elif self.token and "authorization" in conf.vouching_headers:
+        elif self.token and "authorization" in conf.trusted_proxy_headers:
             self.set_error("Token not allowed.")
         elif self.get_url_resolver_match() is not None:
             try:

@@ -12,7 +12,6 @@ class Body:
 
     Attributes:
         size: the bytes received so far.
-        is_complete: whether its last part has come. The writer sets it.
 
     Args:
         max_memory_bytes: above this size it is kept in a temporary file, as in Django's ASGI
@@ -20,12 +19,11 @@ class Body:
         directory: where that file is made. None for the system's directory.
     """
 
-    __slots__ = ("_file", "is_complete", "size")
+    __slots__ = ("_file", "size")
 
     def __init__(self, max_memory_bytes: int, directory: str | None) -> None:
         self._file = SpooledTemporaryFile(max_size=max_memory_bytes, mode="w+b", dir=directory)
         self.size = 0
-        self.is_complete = False
 
     def write(self, part: bytes) -> None:
         """Add a part.

@@ -30,7 +30,7 @@ class ConnectionConfig:
     Attributes:
         limits: see docs/settings.md.
         token_scheme: the word before a message's token in Authorization.
-        vouching_headers: names of the trusted proxy headers, which no message may set.
+        trusted_proxy_headers: names of the trusted proxy headers, which no message may set.
         per_request_headers: names of the headers that end with the request that has them.
         excluded_paths: the paths that no message reaches.
         session_cookie_name: the cookie that shows which session a socket belongs to.
@@ -45,7 +45,7 @@ class ConnectionConfig:
 
     limits: Limits
     token_scheme: str = "JWT"
-    vouching_headers: HeaderNames = HeaderNames()
+    trusted_proxy_headers: HeaderNames = HeaderNames()
     per_request_headers: HeaderNames = HeaderNames()
     excluded_paths: ExcludedPaths = ExcludedPaths()  # immutable
     session_cookie_name: str = "sessionid"
@@ -88,14 +88,14 @@ class Live:
 
     Attributes:
         manager: keeps the live queries current.
-        when_heard: calls a function on the event loop once the manager has received everything
+        when_received: calls a function on the event loop once the manager has received everything
             that this process has committed so far.
         queue_key: of all reruns. Together they take one turn among the connections.
         share_key: what else subscribers must have in common to share a public response.
     """
 
     manager: LiveQueryManager
-    when_heard: Callable[[Callable[[], None]], None]
+    when_received: Callable[[Callable[[], None]], None]
     queue_key: QueueKey = field(default_factory=lambda: QueueKey(QuotaGroup("live requests")))
     share_key: Callable[[HttpRequest], Hashable] | None = None
 

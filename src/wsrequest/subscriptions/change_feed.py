@@ -28,7 +28,7 @@ class ChangeFeed:
         self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._subscription = bus.subscribe(topic, self._receive, self._lost, post=post)
 
-    def when_heard(self, then: Callable[[], None]) -> None:
+    def when_received(self, then: Callable[[], None]) -> None:
         """Call ``then`` once the manager has received all that was committed here by now."""
         if self._bus.when_current(partial(self._post, partial(self._wait, then))):
             self._wait(then)

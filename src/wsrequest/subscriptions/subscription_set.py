@@ -268,7 +268,7 @@ class SubscriptionSet:
                 then(not any(s.is_behind for s in subscriptions.values()))
 
         wait = Wait(check)
-        self.live.when_heard(lambda: manager.settle(wait, subscriptions.values()))
+        self.live.when_received(lambda: manager.settle(wait, subscriptions.values()))
         return wait
 
     def _forget(self, key: Key) -> Subscription | None:

@@ -58,12 +58,12 @@ def receive_request(environ: Environ, run: LiveRun | None = None) -> WSGIRequest
         Refused: the server would not take such a message (PROTOCOL.md 5).
     """
     limits = conf.limits()
-    vouching = conf.vouching_headers
-    base, message = _split(environ, vouching)
+    trusted = conf.trusted_proxy_headers
+    base, message = _split(environ, trusted)
     if run is not None:
         message = run.shape(message)
     message = _receive(_frames(message, limits), limits)
-    check_overrides(message, base, vouching)
+    check_overrides(message, base, trusted)
     received = make_environ(message, base, cookie=base.cookie, token_scheme=conf.TOKEN_SCHEME)
     request = WSGIRequest(received)
     vars(request).update(request_attributes(base, WebSocketInfo(uuid4().hex, SUBPROTOCOL)))
@@ -72,7 +72,7 @@ def receive_request(environ: Environ, run: LiveRun | None = None) -> WSGIRequest
     return request
 
 
-def _split(environ: Environ, vouching: Container[str]) -> tuple[Base, Request]:
+def _split(environ: Environ, trusted: Container[str]) -> tuple[Base, Request]:
     """Return the connection and the message that make up ``environ``."""
     headers: dict[str, str] = {}
     handshake: Environ = {}
@@ -81,7 +81,7 @@ def _split(environ: Environ, vouching: Container[str]) -> tuple[Base, Request]:
         if key in _OF_THE_REQUEST:
             continue
         # HTTP_CONTENT_TYPE is not CONTENT_TYPE to Django.
-        is_kept = name == "Content-Type" or name.lower() in vouching
+        is_kept = name == "Content-Type" or name.lower() in trusted
         if key.startswith("HTTP_") and not is_kept and _is_sayable(name, value):
             headers[name] = value
         else:

@@ -76,7 +76,8 @@ class Server(Process):
         command = [
             *(sys.executable, "-m", "uvicorn", "tests.oracle.faults.asgi:application"),
             *("--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"),
-            *("--ws", "websockets-sansio", "--log-level", "warning"),
+            *("--ws", "wsrequest.server.uvicorn:WebSocketProtocol", "--log-level", "warning"),
+            *("--http", "wsrequest.server.uvicorn:HTTPProtocol"),
         ]
         super().__init__(command, environ, log)
 

@@ -276,7 +276,7 @@ MESSAGES = (
         (30,),
         "the class of 2014 refuses such a token too",
         SRC + "contrib/classic.py",
-        (('elif self.token and "authorization" in conf.vouching_headers:', "elif False:"),),
+        (('elif self.token and "authorization" in conf.trusted_proxy_headers:', "elif False:"),),
         (UNIT + "test_classic.py::test_a_token_is_a_header_that_the_project_keeps",),
     ),
     Defence(
@@ -285,7 +285,7 @@ MESSAGES = (
         SRC + "protocol/headers.py",
         ((" or (isinstance(name, str) and name.startswith(self.prefixes))", ""),),
         (
-            UNIT + "test_conf.py::test_vouching_headers_are_the_settings_own_and_djangos",
+            UNIT + "test_conf.py::test_trusted_proxy_headers_are_the_settings_own_and_djangos",
             ACCEPTANCE
             + "test_headers.py::test_header_that_may_not_be_set_is_refused[X-Projects-Tenant]",
         ),
@@ -305,7 +305,7 @@ MESSAGES = (
         "the header of SECURE_PROXY_SSL_HEADER is refused",
         SRC + "conf.py",
         (("if self.scheme_header is not None:", "if False:"),),
-        (UNIT + "test_conf.py::test_vouching_headers_are_the_settings_own_and_djangos",),
+        (UNIT + "test_conf.py::test_trusted_proxy_headers_are_the_settings_own_and_djangos",),
     ),
     Defence(
         (30,),

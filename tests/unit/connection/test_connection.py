@@ -207,7 +207,7 @@ async def test_a_bad_frame_is_refused_and_the_connection_goes_on(
     frame: str | bytes, code: str, id: int | None
 ) -> None:
     config = ConnectionConfig(
-        Limits(message_bytes=2000), vouching_headers=HeaderNames(frozenset({"x-kept"}))
+        Limits(message_bytes=2000), trusted_proxy_headers=HeaderNames(frozenset({"x-kept"}))
     )
     async with opened(config=config) as peer:
         peer.say_raw(frame)
@@ -224,7 +224,7 @@ async def test_a_refusal_by_the_request_s_own_headers_has_its_id() -> None:
 
 
 async def test_a_token_can_be_the_projects_own_to_set() -> None:
-    config = ConnectionConfig(Limits(), vouching_headers=HeaderNames.of(["Authorization"]))
+    config = ConnectionConfig(Limits(), trusted_proxy_headers=HeaderNames.of(["Authorization"]))
     async with opened(config=config) as peer:
         peer.say(id=7, url="/quick/a/", token="x")
         assert await peer.code(7) == "bad_header"

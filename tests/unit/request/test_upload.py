@@ -57,10 +57,3 @@ def test_close_gives_back_a_file_that_could_not_be_written() -> None:
         body.open()
     body.close()
     assert body._file.closed
-
-
-def test_a_body_is_complete_only_when_it_is_told_so() -> None:
-    body = Body(1024, None)
-    body.write(b"all of it")
-    assert not body.is_complete
-    body.close()

@@ -77,10 +77,10 @@ def is_quiet(peer: Peer) -> bool:
 
 
 async def quiet(peer: Peer) -> None:
-    """Wait until what was committed was heard of, and what it concerned has run."""
-    heard = asyncio.Event()
-    DATABASE[0].when_heard(heard.set)
-    await heard.wait()
+    """Wait until the manager has received all commits, and what they concern has run."""
+    received = asyncio.Event()
+    DATABASE[0].when_received(received.set)
+    await received.wait()
     await peer.becomes(lambda: is_quiet(peer))
 
 
