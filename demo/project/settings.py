@@ -1,8 +1,8 @@
 """Settings of the demo: an ordinary Django project on SQLite.
 
 All that wsrequest needs here is its line in INSTALLED_APPS. The environment may set DEMO_DB (path
-of the database file), DEMO_DEBUG (0 turns DEBUG off) and DEMO_ANON_RATE (anonymous creates, as
-"30/min").
+of the database file), DEMO_DEBUG (0 turns DEBUG off), DEMO_ANON_RATE (anonymous creates, as
+"30/min") and DEMO_BUS (what carries commits from process to process).
 """
 
 import os
@@ -110,3 +110,6 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
+
+if "DEMO_BUS" in os.environ:
+    WSREQUEST_BUS = os.environ["DEMO_BUS"]
