@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ STOP_SECONDS = 10.0
 
 
 @contextmanager
-def serving_redis(port: int, *options: str) -> Iterator[int]:
+def serving_redis(port: int, *options: str, config: Path | None = None) -> Iterator[int]:
     """The pid of a server on a port of 127.0.0.1, for the length of the block.
 
     Without the program a skip, or a failure when CI or TEST_ALL is set.
@@ -36,7 +37,8 @@ def serving_redis(port: int, *options: str) -> Iterator[int]:
         pytest.skip(missing)
     with tempfile.TemporaryDirectory(prefix="wsrequest-redis-") as directory:
         command = [
-            *(program, "--port", str(port), "--bind", "127.0.0.1", "--dir", directory),
+            *(program, *([] if config is None else [str(config)])),
+            *("--port", str(port), "--bind", "127.0.0.1", "--dir", directory),
             *("--save", "", "--appendonly", "no", "--databases", "4", *options),
         ]
         if shutil.which("setpriv"):

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tests.contract.conftest import notify_url
+import psycopg
+
+from tests.contract.conftest import log_url, notify_url
 from tests.nats import running_nats
-from tests.postgres import Cluster, Params, free_port, made_cluster
+from tests.postgres import Cluster, Params, connecting, free_port, made_cluster
 from tests.redis import serving_redis
 
 Serve = Callable[[int], AbstractContextManager[tuple[str, int]]]
@@ -93,6 +95,15 @@ def _notify() -> Iterator[Serve]:
 
 
 @contextmanager
+def _log() -> Iterator[Serve]:
+    with made_cluster() as cluster:
+        with cluster.serve() as params:
+            with psycopg.connect(**connecting(params), autocommit=True) as connection:
+                connection.execute("CREATE PUBLICATION wsrequest FOR ALL TABLES")
+        yield lambda port: _served(cluster, log_url, port)
+
+
+@contextmanager
 def _plain(serve: Serve) -> Iterator[Serve]:
     yield serve
 
@@ -101,5 +112,6 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[Serve]]] = {
     "redis": lambda: _plain(_redis),
     "nats": lambda: _plain(_nats),
     "notify": _notify,
+    "log": _log,
 }
 """Makes what a server needs before its first start, once for all tests."""

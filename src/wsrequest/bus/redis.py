@@ -54,7 +54,13 @@ class RedisEngine:
             redis.Redis.from_url(url).connection_pool.make_connection()  # connects to nothing
         except TypeError as error:
             raise ValueError(str(error)) from error
-        return cls(address, lambda **options: redis.Redis.from_url(url, **options))
+
+        def connect(**options: Any) -> Any:
+            if url.startswith("unix:"):
+                del options["socket_keepalive"]  # which only TCP has
+            return redis.Redis.from_url(url, **options)
+
+        return cls(address, connect)
 
     @classmethod
     def of_sentinels(
