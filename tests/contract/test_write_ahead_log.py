@@ -11,9 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.acceptance.servers import wait_until
 from tests.contract.conftest import URLS, log_url, make_bus
 from tests.contract.receiver import LOST, NUMBERS, Receiver
-from tests.postgres import Params, connecting
+from tests.postgres import Params, connecting, free_port, made_cluster
 from wsrequest.bus.base import Bus
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.codec import CHANGES
@@ -216,8 +217,7 @@ def test_commit_comes_only_when_others_see_it(
     try:
         waiting.start()
         query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-        while not psql(query).fetchone()[0]:
-            pass
+        wait_until(lambda: psql(query).fetchone()[0])
         assert commits.after(lambda: psql("INSERT INTO room VALUES (1, 'seen')")) == [
             {"room": [{"id": 1, "name": "seen"}], "audit": [{"id": 1, "text": "seen"}]}
         ]
@@ -303,12 +303,12 @@ def test_broken_stream_is_a_loss_and_leaves_no_slot(psql: Any, commits: Commits)
     ]
     assert len(_slots(psql)) == 1
     commits.subscription_bus.close()
-    while _slots(psql):
-        pass
+    wait_until(lambda: not _slots(psql))
 
 
 LISTENER = """
 import sys, threading
+from tests.acceptance.servers import wait_until
 from tests.contract.conftest import make_bus
 from tests.contract.receiver import LOST, Receiver
 receiver = Receiver(make_bus(sys.argv[1]))
@@ -328,8 +328,7 @@ def test_process_that_is_killed_leaves_no_slot(psql: Any, postgres_log_params: P
         assert process.stdout.readline() == b"connected\n"
         assert len(_slots(psql)) == 1
         process.kill()
-    while _slots(psql):
-        pass
+    wait_until(lambda: not _slots(psql))
 
 
 def test_dropped_publication_cuts_the_process_off_until_it_is_back(
@@ -352,3 +351,54 @@ def test_dropped_publication_cuts_the_process_off_until_it_is_back(
         psql("CREATE PUBLICATION wsrequest FOR ALL TABLES")
     commits.take_turns_until(lambda: states == [False, True])
     assert LOST in commits.came
+
+
+def test_restarted_server_is_a_loss(caplog: pytest.LogCaptureFixture) -> None:
+    with made_cluster() as cluster:
+        port = free_port()
+        with cluster.serve(port) as params:
+            with psycopg.connect(**connecting(params), autocommit=True) as connection:
+                connection.execute("CREATE TABLE audit (id integer PRIMARY KEY)")
+                connection.execute("CREATE PUBLICATION wsrequest FOR ALL TABLES")
+            bus = make_bus(log_url(params))
+            receiver = Receiver(bus, CHANGES)
+            receiver.take_turns_until(lambda: LOST in receiver.came)
+            receiver.came.clear()
+        try:
+            with (
+                cluster.serve(port),
+                psycopg.connect(**connecting(params), autocommit=True) as connection,
+            ):
+                receiver.take_turns_until(lambda: LOST in receiver.came)
+                receiver.came.clear()
+                connection.execute("SET synchronous_commit = local")
+                connection.execute("INSERT INTO audit VALUES (1)")
+                receiver.take_until_came(1)
+                (commit,) = receiver.messages
+                assert commit.changes[0].rows == ({"id": 1},)
+        finally:
+            bus.close()
+
+
+def test_slot_that_the_server_invalidates_is_a_loss(psql: Any, commits: Commits) -> None:
+    """A process that was frozen for long: its slot held more of the log than it may."""
+    ((slot, pid),) = _slots(psql)
+    psql("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+    psql("SELECT pg_reload_conf()")
+    try:
+        os.kill(pid, signal.SIGSTOP)  # its sender, which stands for the process
+        try:
+            for _ in range(3):
+                psql("SELECT pg_logical_emit_message(true, 'filler', repeat('x', 1000000))")
+                psql("SELECT pg_switch_wal()")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        psql("CHECKPOINT")
+        commits.take_turns_until(lambda: LOST in commits.came)
+    finally:
+        psql("ALTER SYSTEM RESET max_slot_wal_keep_size")
+        psql("SELECT pg_reload_conf()")
+    commits.came.clear()
+    found = commits.after(lambda: psql("INSERT INTO audit (id, text) VALUES (9, 'after')"))
+    assert found == [{"audit": [{"id": 9, "text": "after"}]}]
+    assert slot not in [name for name, _ in _slots(psql)]

@@ -132,7 +132,7 @@ class BrokerBus:
 
     def when_current(self, then: Callable[[], None]) -> bool:
         """See ``Bus.when_current``."""
-        if self.logged_database is None or self._is_closed:
+        if self.logged_database is None or self._thread is None or self._is_closed:
             return True
         with self._lock:
             self._mark += 1
