@@ -173,7 +173,7 @@ class ConnectionTracker:
         statement = ANYTHING if sql is None else self._statement(sql)
         self._recorder.note_reads(current(), statement, None, True)
         self._recorder.note_writes(statement, None, False)
-        self._note_state(statement, is_done=False)
+        self._state.record(statement, self._transaction, is_done=False)
         self._settle(statement, sql)
 
     def ended(self, *, may_be_undone: bool) -> None:
@@ -195,7 +195,7 @@ class ConnectionTracker:
         if self._tracker.is_active:
             self._look_up_schema()
         if self._state.is_unsettled:
-            self._look_at_state()
+            self._state.check(self._transaction)
         reads = current()
         statement = self._statement(sql, is_read=reads is not None)
         if reads is not None:
@@ -225,7 +225,8 @@ class ConnectionTracker:
             self.is_running = was_running
             # Also after an error: part of it may have been done, and publishing too much is safe.
             self._recorder.note_writes(statement, params, many, done)
-            self._note_state(statement, is_done=done is not None and not is_undone)
+            is_done = done is not None and not is_undone
+            self._state.record(statement, self._transaction, is_done=is_done)
             self._settle(statement, sql)
 
     def _must_fetch(self, statement: Statement) -> bool:
@@ -271,29 +272,6 @@ class ConnectionTracker:
         return self._recorder.schema.temporary_is_first and not (
             self._state.is_path_set or prepares
         )
-
-    def _look_at_state(self) -> None:
-        """Forget what was made in a transaction that has ended unobserved."""
-        try:
-            if not self._transaction.is_open():
-                self._state.forget()
-        except Exception:  # the driver cannot say
-            self._state.forget()
-
-    def _note_state(self, statement: Statement, *, is_done: bool) -> None:
-        """Record what a statement did to the state of the connection."""
-        try:
-            state, effects = self._state, statement.effects
-            if effects:
-                # In a pipeline, it is not known yet what was done.
-                is_done = is_done and not is_piped(self._connection.connection)
-                state.note(statement, is_done)
-                if is_done and state.is_unsettled and not self._transaction.is_open():
-                    state.settled()
-            if not is_done and state.is_used and (effects or self._transaction.status() == FAILED):
-                state.forget()  # the transaction can no longer be committed
-        except Exception:  # the driver cannot say
-            self._state.forget()
 
     def _rolls_back(self) -> bool:
         """Whether PostgreSQL turns a commit into a rollback, because the transaction has failed.

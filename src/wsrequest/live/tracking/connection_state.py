@@ -10,6 +10,7 @@ show or write any table, so its name is odd for as long as it may exist. Pure.
 from dataclasses import replace
 
 from wsrequest.live.sql.statement import Statement, Tables
+from wsrequest.live.tracking.transaction_status import FAILED, TransactionStatus
 
 __all__ = ["ConnectionState"]
 
@@ -151,6 +152,37 @@ class ConnectionState:
             self._cursors = {name: held for name, held in self._cursors.items() if held[1]}
         if self._tables:
             self._tables = {name: goes for name, goes in self._tables.items() if not goes}
+
+    def check(self, transaction: TransactionStatus) -> None:
+        """Forget what was made in a transaction that has ended unobserved. Raises nothing."""
+        try:
+            if not transaction.is_open():
+                self.forget()
+        except Exception:  # the driver cannot say
+            self.forget()
+
+    def record(
+        self, statement: Statement, transaction: TransactionStatus, *, is_done: bool
+    ) -> None:
+        """Record what a statement did, and what that means in its transaction. Raises nothing.
+
+        Args:
+            statement: what was run.
+            transaction: that of the connection.
+            is_done: whether the database has run it, as far as the caller knows.
+        """
+        try:
+            effects = statement.effects
+            if effects:
+                # In a pipeline, it is not known yet what was done.
+                is_done = is_done and not transaction.is_piped()
+                self.note(statement, is_done)
+                if is_done and self.is_unsettled and not transaction.is_open():
+                    self.settled()
+            if not is_done and self.is_used and (effects or transaction.status() == FAILED):
+                self.forget()  # the transaction can no longer be committed
+        except Exception:  # the driver cannot say
+            self.forget()
 
     def settled(self) -> None:
         """Record that no transaction is open, and that the last one was committed."""

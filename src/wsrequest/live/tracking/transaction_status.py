@@ -25,6 +25,10 @@ class TransactionStatus:
         self._connection = connection
         self.has_begun = self.was_open = False
 
+    def is_piped(self) -> bool:
+        """Whether the connection is in a pipeline, which reports results later."""
+        return is_piped(self._connection.connection)
+
     def is_open(self) -> bool:
         """Whether the driver has a transaction open. Unlike ``is_idle``, it records nothing."""
         connection = self._connection
