@@ -1,6 +1,7 @@
 /** Live requests over server-sent events, and the return to the socket. */
 import { describe, expect, test, vi } from "vitest";
-import { answer, BASE, begin, byHttp, client, collected, eachAlone, http, JSON_TYPE, live, quiet, sent, streams, type Stream, until } from "./eventServer.js";
+import { byHttp, eachAlone, http, streams, type Stream } from "./eventServer.js";
+import { answer, BASE, begin, client, collected, JSON_TYPE, live, quiet, sent, until } from "./liveClient.js";
 import { FakeSocket } from "./fakeSocket.js";
 
 eachAlone();

@@ -1,14 +1,15 @@
 /** Live requests over the socket that fail or end, and their tokens. */
 import { describe, expect, test, vi } from "vitest";
 import { RequestFailed } from "../src/index.js";
-import { answer, collected, connect, eachAlone, JSON_TYPE, live, quiet, sent, until } from "./eventServer.js";
+import { eachAlone } from "./eventServer.js";
+import { answer, collected, connect, JSON_TYPE, live, quiet, sent, until } from "./liveClient.js";
 import { FakeSocket } from "./fakeSocket.js";
 
 eachAlone();
 
 describe("failures and ends", () => {
   test("a failure that passes is told, and what is held stays", async () => {
-    const socket = await connect();
+    const socket = connect();
     const [seen, callback] = collected();
     const subscription = live("/a/", callback);
     const { id } = await sent(socket, 1);
@@ -22,7 +23,7 @@ describe("failures and ends", () => {
   });
 
   test.each([401, 403, 404, 410, 301, 503])("a first answer of %i ends it with the response", async (status) => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/");
     const loop = (async () => {
       for await (const _ of subscription);
@@ -39,7 +40,7 @@ describe("failures and ends", () => {
   });
 
   test.each([false, true])("a loop gives nothing of what its visitor may see no more, unless it is to keep it (%s)", async (keep) => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/", { keep });
     let cleared = 0;
     subscription.addEventListener("clear", () => cleared++);
@@ -57,7 +58,7 @@ describe("failures and ends", () => {
   });
 
   test.each(["not_supported", "not_live", "session_ended"])("the refusal %s ends it", async (code) => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/");
     const { id } = await sent(socket, 1);
     socket.text({ id, status: 422, error: { code, detail: "not so", temporary: false } });
@@ -66,7 +67,7 @@ describe("failures and ends", () => {
   });
 
   test("what was live, and fails when it is asked for again, is asked for again", async () => {
-    const first = await connect();
+    const first = connect();
     const subscription = live("/a/");
     first.text({ ...answer(1, "a"), id: (await sent(first, 1)).id });
     first.drop(1006);
@@ -86,7 +87,7 @@ describe("failures and ends", () => {
 describe("tokens", () => {
   test.each([401, 403])("after a %i another token is asked for, once", async (status) => {
     const token = vi.fn(async () => `t${token.mock.calls.length}`);
-    const socket = await connect({ token });
+    const socket = connect({ token });
     const subscription = live("/a/");
     for (const count of [1, 2]) {
       const message = await sent(socket, count);
@@ -99,7 +100,7 @@ describe("tokens", () => {
 
   test("one that expires while it is live is renewed each time", async () => {
     const token = vi.fn(async () => `t${token.mock.calls.length}`);
-    const socket = await connect({ token });
+    const socket = connect({ token });
     const subscription = live("/a/");
     for (const count of [1, 2, 3]) {
       const { id } = await sent(socket, count);
@@ -112,7 +113,7 @@ describe("tokens", () => {
 
   test("a failure that is no refusal of the token does not use up its renewal", async () => {
     const token = vi.fn(async () => `t${token.mock.calls.length}`);
-    const socket = await connect({ token });
+    const socket = connect({ token });
     const subscription = live("/a/");
     const { id } = await sent(socket, 1);
     socket.text({ id, ...answer(1, 1) });
@@ -129,7 +130,7 @@ describe("tokens", () => {
       if (fails) throw new Error("no token");
       return "t";
     });
-    const socket = await connect({ token });
+    const socket = connect({ token });
     await expect(live("/a/").ready()).rejects.toThrow("no token");
     fails = false;
     const subscription = live("/a/");
@@ -146,7 +147,7 @@ describe("tokens", () => {
 
   test("with an Authorization of its own it goes without", async () => {
     const token = vi.fn(async () => "t");
-    const socket = await connect({ token });
+    const socket = connect({ token });
     live("/a/", { headers: { Authorization: "Basic x" } });
     expect(await sent(socket, 1)).toMatchObject({ headers: { authorization: "Basic x" } });
     expect(token).not.toHaveBeenCalled();

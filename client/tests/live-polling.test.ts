@@ -1,7 +1,8 @@
 /** Live requests without a live transport: plain GETs, and which headers count as a change. */
 import { describe, expect, test, vi } from "vitest";
 import type { Subscription, Client } from "../src/index.js";
-import { BASE, JSON_TYPE, answer, begin, client, collected, connect, eachAlone, gets, http, live, ok, pass, quiet, sent, states, until } from "./pollServer.js";
+import { eachAlone, gets, http, ok, pass, states } from "./pollServer.js";
+import { BASE, JSON_TYPE, answer, begin, client, collected, connect, live, quiet, sent, until } from "./liveClient.js";
 import { FakeSocket } from "./fakeSocket.js";
 
 eachAlone();

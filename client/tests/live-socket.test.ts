@@ -2,14 +2,15 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test, vi } from "vitest";
 import type { Subscription } from "../src/index.js";
-import { answer, BASE, byHttp, client, collected, connect, eachAlone, http, json, live, quiet, sent, turn, until } from "./eventServer.js";
+import { byHttp, eachAlone, http } from "./eventServer.js";
+import { answer, BASE, client, collected, connect, json, live, quiet, sent, turn, until } from "./liveClient.js";
 import { FakeSocket } from "./fakeSocket.js";
 
 eachAlone();
 
 describe("over the socket", () => {
   test("a callback is given each version as a Response", async () => {
-    const socket = await connect();
+    const socket = connect();
     const seen: Response[] = [];
     const subscription = live("/api/a/?x=1", (response) => seen.push(response), { headers: { "X-A": "b" } });
     const { id, ...message } = await sent(socket, 1);
@@ -24,7 +25,7 @@ describe("over the socket", () => {
   });
 
   test("a loop gets only the newest of those that came while it was busy, and leaving it cancels", async () => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/");
     const loop = (async () => {
       const values: unknown[] = [];
@@ -47,7 +48,7 @@ describe("over the socket", () => {
   });
 
   test("two loops of one subscription each get the newest", async () => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/");
     const loops = [1, 2].map(() => subscription[Symbol.asyncIterator]());
     const { id } = await sent(socket, 1);
@@ -56,7 +57,7 @@ describe("over the socket", () => {
   });
 
   test("a version that is not greater is ignored", async () => {
-    const socket = await connect();
+    const socket = connect();
     const [seen, callback] = collected();
     live("/a/", callback);
     const { id } = await sent(socket, 1);
@@ -69,7 +70,7 @@ describe("over the socket", () => {
     ["close()", (subscription: Subscription) => subscription.close()],
     ["a signal", (_: Subscription, controller: AbortController) => controller.abort()],
   ])("%s cancels, and ends a loop without an error", async (_, end) => {
-    const socket = await connect();
+    const socket = connect();
     const controller = new AbortController();
     const subscription = live("/a/", null, { signal: controller.signal });
     const loop = (async () => {
@@ -89,7 +90,7 @@ describe("over the socket", () => {
     ["closed", (subscription: Subscription) => subscription.close(), undefined],
     ["aborted", () => {}, AbortSignal.abort()],
   ])("one that is %s before live.js is there sends nothing", async (_, end, signal) => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/", { signal: signal ?? null });
     end(subscription);
     await until(() => subscription.state === "ended");
@@ -101,7 +102,7 @@ describe("over the socket", () => {
     ["was closed", () => client.close()],
     ["is being closed by the server", () => (FakeSocket.last.readyState = 2)],
   ])("nothing is sent on a connection that %s", async (_, end) => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/");
     const { id } = await sent(socket, 1);
     socket.text({ id, ...answer(1, 1) });
@@ -114,7 +115,7 @@ describe("over the socket", () => {
   });
 
   test("a callback that throws ends nothing, and its error is the page's", async () => {
-    const socket = await connect();
+    const socket = connect();
     const uncaught = vi.fn();
     const others = process.rawListeners("unhandledRejection");
     process.removeAllListeners("unhandledRejection").on("unhandledRejection", uncaught);
@@ -130,7 +131,7 @@ describe("over the socket", () => {
   });
 
   test("a ticket of a version is redeemed", async () => {
-    const socket = await connect();
+    const socket = connect();
     http.answer = () => new Response(null, { status: 204 });
     live("/a/");
     const { id } = await sent(socket, 1);
@@ -139,7 +140,7 @@ describe("over the socket", () => {
   });
 
   test("another origin cannot be live", async () => {
-    await connect();
+    connect();
     const subscription = live("http://other.example/a/");
     await expect(subscription.ready()).rejects.toThrow("another origin");
     expect(subscription).toMatchObject({ state: "ended", error: { name: "TypeError" } });
@@ -148,7 +149,7 @@ describe("over the socket", () => {
 
 describe("patches", () => {
   test("a patch changes what is held", async () => {
-    const socket = await connect();
+    const socket = connect();
     const [seen, callback] = collected();
     live("/a/", callback);
     const { id, patch } = await sent(socket, 1);
@@ -160,7 +161,7 @@ describe("patches", () => {
   });
 
   test("each patch applies to the version before, also after a failure that passed", async () => {
-    const socket = await connect();
+    const socket = connect();
     const [seen, callback] = collected();
     live("/a/", callback);
     const { id } = await sent(socket, 1);
@@ -173,7 +174,7 @@ describe("patches", () => {
   });
 
   test("false asks for whole bodies, which come byte for byte", async () => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/", { patch: false });
     const { id, patch } = await sent(socket, 1);
     expect(patch).toBeUndefined();
@@ -182,7 +183,7 @@ describe("patches", () => {
   });
 
   test("one that does not fit has all asked for again", async () => {
-    const socket = await connect();
+    const socket = connect();
     const [seen, callback] = collected();
     const subscription = live("/a/", callback);
     const { id } = await sent(socket, 1);
@@ -202,7 +203,7 @@ describe("patches", () => {
 
 describe("coming back", () => {
   test("it is asked for again with what is held, and nothing is called when that is current", async () => {
-    const first = await connect();
+    const first = connect();
     const [seen, callback] = collected();
     const subscription = live("/a/", callback);
     const states: string[] = [];
@@ -230,7 +231,7 @@ describe("coming back", () => {
   });
 
   test("a refusal that passes has it asked for again, later and later", async () => {
-    const socket = await connect();
+    const socket = connect();
     const subscription = live("/a/");
     for (const [count, seconds] of [1, 2, 4, 8, 16, 30, 30].entries()) {
       const { id } = await sent(socket, count + 1);
@@ -245,7 +246,7 @@ describe("coming back", () => {
   });
 
   test("after shutting_down it waits for the next connection", async () => {
-    const first = await connect();
+    const first = connect();
     live("/a/");
     const { id } = await sent(first, 1);
     first.text({ id, status: 503, error: { code: "shutting_down", detail: "bye", temporary: true } });
@@ -260,7 +261,7 @@ describe("coming back", () => {
   });
 
   test("a bad frame, or an answer in parts, has it asked for again", async () => {
-    const socket = await connect();
+    const socket = connect();
     live("/a/");
     const { id } = await sent(socket, 1);
     socket.raw(`{"id":"${id}","status":99,"version":1}`);
@@ -277,7 +278,7 @@ describe("coming back", () => {
 });
 
 test("a request with settled is answered behind what it changed", async () => {
-  const socket = await connect();
+  const socket = connect();
   const seen: Response[] = [];
   live("/a/", (response) => seen.push(response));
   const { id } = await sent(socket, 1);

@@ -1,7 +1,8 @@
 /** How live requests start from what the page shows, and how they end: `held`, `clear`, reasons, unhandled rejections. */
 import { describe, expect, test, vi } from "vitest";
 import type { Subscription } from "../src/index.js";
-import { JSON_TYPE, answer, collected, connect, eachAlone, live, ok, pass, quiet, sent, uncaught, until } from "./pollServer.js";
+import { eachAlone, ok, pass, uncaught } from "./pollServer.js";
+import { JSON_TYPE, answer, collected, connect, live, quiet, sent, until } from "./liveClient.js";
 import { FakeSocket } from "./fakeSocket.js";
 
 eachAlone();
