@@ -1,6 +1,8 @@
 """A database whose write-ahead log is the bus: who publishes which write, and who wrote it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from importlib import import_module
 from typing import Any
 
 import psycopg
@@ -15,10 +17,13 @@ from tests.postgres import Params, connecting
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.open import open_bus
+from wsrequest.live.tracking.logged import with_origin
 from wsrequest.live.tracking.tracker import ChangeTracker
 from wsrequest.types import Commit, RemoteRerun
 
 pytestmark = pytest.mark.needs("postgresql")
+
+psycopg2: Any = import_module("psycopg2")  # has no types
 
 PARTS = """
     CREATE VIEW seen AS SELECT * FROM live_tag;
@@ -234,3 +239,37 @@ def test_deferred_constraint_fails_as_it_does_without_a_log(world: World) -> Non
         assert not Note.objects.filter(room_id=999).exists()
 
     assert write_as(world, Rerun(), write) == []
+
+
+class Psycopg2:
+    """What ``with_origin`` uses of one of Django's connections, with the older driver."""
+
+    def __init__(self, driver: Any) -> None:
+        self.connection, self.wrap_database_errors = driver, nullcontext()
+
+
+def test_origin_is_told_by_psycopg2_too(world: World, postgres_log_params: Params) -> None:
+    run = Rerun()
+    message = world.bus.origin_of(run)
+    assert message is not None
+
+    def write() -> None:
+        driver = psycopg2.connect(**connecting(postgres_log_params))
+        try:
+            driver.autocommit = True
+            cursor = driver.cursor()
+            cursor.execute("SET synchronous_commit = local")
+            with with_origin(Psycopg2(driver), "insert", *message):
+                cursor.execute("INSERT INTO live_tag (name) VALUES ('a')")
+            driver.autocommit = False
+            with with_origin(Psycopg2(driver), "insert", *message):
+                cursor.execute("INSERT INTO live_tag (name) VALUES ('b')")
+            driver.commit()
+            driver.autocommit = True
+            with pytest.raises(psycopg2.Error):
+                with with_origin(Psycopg2(driver), "insert", *message):
+                    cursor.execute("INSERT INTO live_tag (id) VALUES (NULL)")
+        finally:
+            driver.close()
+
+    assert [commit.run for commit in world.heard(write)] == [run, run]

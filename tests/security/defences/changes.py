@@ -9,7 +9,45 @@ _CATALOG = _TESTS + "catalog.py::"
 _LOG = UNIT + "live/test_commit_log.py::"
 _DELIVERY = UNIT + "bus/test_delivery.py::"
 
+_STREAM = UNIT + "bus/test_pgoutput.py::"
+
 CHANGES = (
+    Defence(
+        (13,),
+        "an update in PostgreSQL's log whose old values are unknown names the key only",
+        SRC + "bus/pgoutput.py",
+        (
+            (
+                "self._add(relation.table, _tuple(data, at, relation, only_key=True)[0])",
+                "self._add(relation.table, _tuple(data, at, relation)[0])",
+            ),
+        ),
+        (_STREAM + "test_recorded_stream_says_what_was_written",),
+    ),
+    Defence(
+        (13,),
+        "a commit in PostgreSQL's log counts only when a new snapshot shows it",
+        SRC + "bus/postgres_log.py",
+        (("if xid in still or (xid - first) % 2**32 < 2**31:", "if False:"),),
+        ("tests/contract/test_write_ahead_log.py::test_commit_comes_only_when_others_see_it",),
+    ),
+    Defence(
+        (33,),
+        "the rows of a transaction in PostgreSQL's log have a limit",
+        SRC + "bus/pgoutput.py",
+        (("len(rows) >= _MAX_ROWS or self._row_bytes > _MAX_ROW_BYTES", "False"),),
+        (
+            _STREAM + "test_more_than_500_rows_are_any_row",
+            _STREAM + "test_rows_of_many_bytes_are_any_row",
+        ),
+    ),
+    Defence(
+        (33,),
+        "the tables of a transaction in PostgreSQL's log have a limit",
+        SRC + "bus/pgoutput.py",
+        (("if len(self._rows) > _MAX_TABLES:", "if False:"),),
+        (_STREAM + "test_more_than_1000_tables_are_anything",),
+    ),
     Defence(
         (13,),
         "a value is compared as the database gets it: enumerations",
