@@ -1,5 +1,6 @@
 """What is particular to NATS: several servers, credentials, TLS, limits, and permissions."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -189,6 +190,16 @@ def test_connection_that_the_server_closes_is_noticed_at_once() -> None:
     assert time.monotonic() - began_at < 10
     receiver.close()
     sender.close()
+
+
+async def _connect_here(url: str) -> None:
+    engine_of(url).connect_sender()
+
+
+def test_thread_with_an_event_loop_is_told_so(nats_url: str) -> None:
+    """With gevent all threads are one."""
+    with pytest.raises(Unavailable, match="does not work in a process that receives with gevent"):
+        asyncio.run(_connect_here(nats_url))
 
 
 def test_process_that_ends_at_once_finds_a_server_by_name(nats_url: str) -> None:

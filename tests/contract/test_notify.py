@@ -171,7 +171,7 @@ def test_pooler_is_named_with_the_remedy(
         with closing(make_bus(url)) as bus:
             receiver = Receiver(bus)
             receiver.take_turns_until(lambda: False in receiver.states)
-            assert receiver.states == [LOST, False]
+            assert True not in receiver.states
     assert "goes through a pooler" in caplog.text
     assert "postgresql+notify://default?host=127.0.0.1&port=5432" in caplog.text
     assert postgres_params["PASSWORD"] not in caplog.text

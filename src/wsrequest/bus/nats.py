@@ -193,6 +193,12 @@ class _Connection:
         Raises:
             Unavailable: it failed.
         """
+        if _is_in_a_loop():
+            work.close()
+            raise Unavailable(
+                "another event loop runs in this thread. nats-py does not work in a process that "
+                "receives with gevent's threads: take another bus"
+            )
         try:
             return self._loop.run_until_complete(self._guarded(work, seconds))
         except (errors.Error, OSError, ValueError) as error:
@@ -229,12 +235,13 @@ class _Connection:
     def close(self) -> None:
         """Close the connection. Raises nothing."""
         loop = self._loop
-        if loop.is_closed() or loop.is_running():
+        if loop.is_closed():
             return
-        with suppress(Exception):
-            loop.run_until_complete(asyncio.wait_for(self.client.close(), _CLOSE_SECONDS))
-        with suppress(Exception):
-            loop.run_until_complete(self._clear())
+        if not _is_in_a_loop():
+            with suppress(Exception):
+                loop.run_until_complete(asyncio.wait_for(self.client.close(), _CLOSE_SECONDS))
+            with suppress(Exception):
+                loop.run_until_complete(self._clear())
         loop.close()
 
     async def _clear(self) -> None:
@@ -311,6 +318,14 @@ def subject_of(channel: str) -> str:
     tokens = re.split(r"[.:]", channel)
     # Empty tokens, white space and wildcards are not allowed.
     return ".".join(quote(token, safe="") or "%" for token in tokens)
+
+
+def _is_in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _tls_of(options: NatsOptions) -> ssl.SSLContext | None:

@@ -5,6 +5,7 @@ runs then, only without that defence. scripts/defences applies them one by one, 
 sees that all of them still apply.
 """
 
+from tests.security.defences.bus import BUS
 from tests.security.defences.changes import CHANGES
 from tests.security.defences.defence import Defence
 from tests.security.defences.handshake import HANDSHAKE
@@ -16,4 +17,4 @@ from tests.security.defences.unread import UNREAD
 
 __all__ = ["DEFENCES", "Defence"]
 
-DEFENCES = [*HANDSHAKE, *IDENTITY, *MESSAGES, *LIMITS, *UNREAD, *LIVE, *CHANGES]
+DEFENCES = [*HANDSHAKE, *IDENTITY, *MESSAGES, *LIMITS, *UNREAD, *LIVE, *CHANGES, *BUS]
