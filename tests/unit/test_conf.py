@@ -96,3 +96,12 @@ def test_per_request_headers_are_the_protocols_and_the_settings_own() -> None:
 def test_a_callable_can_be_named_by_its_dotted_path(settings: Any, told: Any) -> None:
     settings.WSREQUEST_LIVE_SHARE_KEY = told
     assert conf.live_share_key is (None if told is None else len)
+
+
+def test_bus_of_one_process_needs_no_secret_key() -> None:
+    with override_settings(SECRET_KEY="", WSREQUEST_BUS="memory://"):
+        assert conf.bus_secrets == []
+    with override_settings(
+        SECRET_KEY="a", SECRET_KEY_FALLBACKS=[b"b"], WSREQUEST_BUS="redis://127.0.0.1"
+    ):
+        assert conf.bus_secrets == [b"a", b"b"]

@@ -26,7 +26,7 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoggedCommit:
-    """A transaction that a database reports itself, whoever wrote it.
+    """A transaction that a database reports itself, from any writer.
 
     Attributes:
         commit: what it wrote.
