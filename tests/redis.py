@@ -51,6 +51,7 @@ def serving_redis(port: int, *options: str, config: Path | None = None) -> Itera
                 _wait(process, port)
                 yield process.pid
             finally:
+                process.send_signal(signal.SIGCONT)  # a test may have stopped it
                 process.send_signal(signal.SIGTERM)
                 try:
                     process.wait(STOP_SECONDS)

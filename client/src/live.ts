@@ -96,7 +96,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
     if (token === false || session?.takes(0) === false) return retry();
     const transport = createTransport();
     const startedAt = performance.now();
-    const take = createTake(transport);
+    const take = createTake(transport, session?.isUncertain);
     const message = subscribeRequest(token);
     let end: TransportEnd | undefined;
     if (session) end = await subscribeBySocket(session, message, take, transport);
@@ -126,12 +126,18 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
     return { request, etag, token, patch: base?.status !== TAG_ONLY && patch, rerun };
   };
 
-  /** Makes the function that takes the responses of `transport`. */
-  function createTake(transport: AbortController): (message: ServerMessage) => void {
+  /** Makes the function that takes the responses of `transport`. `isUncertain` says whether its server may miss changes. */
+  function createTake(transport: AbortController, isUncertain = false): (message: ServerMessage) => void {
     const baseAtStart = base;
     let version: number | undefined;
+    const setLive = (): void => setState(isUncertain ? "uncertain" : "live");
     return (message) => {
       if (transport.signal.aborted || message.version! <= version!) return;
+      if (message.uncertain !== undefined) {
+        isUncertain = message.uncertain;
+        if (answering === transport && isLive()) setLive();
+        return;
+      }
       const isFirst = version === undefined;
       version = message.version;
       answering = transport;
@@ -154,7 +160,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
       base = next; // null: the next request asks for a whole body
       if (!next) return transport.abort();
       wasLive = true;
-      setState("live");
+      setLive();
       (isNew ? latest.show : latest.keep)(next);
     };
   }
@@ -202,7 +208,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
     const response = await Promise.race([getByHttp(http, subscribeRequest(token), transport), opened(transport.signal, POLL_TIMEOUT_MS, false)]);
     transport.abort();
     const whole = response?.ok ? await snapshotOf(response) : null;
-    if (signal.aborted || subscription.state === "live") return 0;
+    if (signal.aborted || isLive()) return 0;
     if (!response) {
       if (client.state !== "open") setState("connecting");
       return null;
@@ -262,6 +268,9 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
       until.addEventListener("abort", done, over);
     });
   }
+
+  /** Whether a transport keeps what the page shows up to date. */
+  const isLive = (): boolean => ["live", "uncertain"].includes(subscription.state);
 
   function respond(snapshot: Snapshot): Response {
     return context.responseOf({ ...snapshot, cookies: null }, context.headersOf(snapshot), request, false);

@@ -40,6 +40,8 @@ export interface ServerMessage {
   /** The JSON text. */
   pong?: string;
   hello?: Hello;
+  /** Whether the server may miss changes of the live requests of the connection (3.3). */
+  uncertain?: boolean;
   credit?: number;
   error?: Refusal;
   status?: number | undefined;
@@ -151,9 +153,10 @@ function checked(head: ServerMessage & { data?: unknown }, text: string, body?: 
     need(utf8.encode(value).length <= 125);
     return { [name]: value };
   }
-  const { hello, id, credit, error, status, data } = head;
+  const { hello, uncertain, id, credit, error, status, data } = head;
   // A newer server may announce more limits.
   if (hello !== undefined) need(hello?.protocol && hello.ping_seconds > 0 && hello.limits?.window_bytes > 0);
+  need(uncertain === undefined || uncertain === !!uncertain);
   // An id of the wrong type belongs to no request, so the frame is about the connection.
   need(id === undefined || isId(id));
   const headers = head.headers ?? {};

@@ -16,6 +16,8 @@ export interface Session {
   count(): number;
   /** Whether the session can take one more request with a body of this size. */
   takes(bodyBytes: number): boolean;
+  /** Whether the server may miss changes of the live requests (3.3). */
+  isUncertain: boolean;
   /** Whether a message may have a referrer (4.1). */
   readonly takesReferrer: boolean;
   /** Send a request. Resolves with the head of the response. Rejects with ConnectionLost, or with the reason of `signal`. */
@@ -36,6 +38,7 @@ export function createSession({ limits, referrer }: Hello, send: (frame: Frame) 
     receivers,
     send,
     count,
+    isUncertain: false,
     takesReferrer: !!referrer,
     takes: (bodyBytes) => !isEnding && bodyBytes <= limits.body_bytes && count() < limits.in_flight + limits.waiting,
     request(message, body, signal, progress) {
@@ -47,6 +50,10 @@ export function createSession({ limits, referrer }: Hello, send: (frame: Frame) 
     },
     receive(message) {
       if (message.error?.code === "shutting_down") isEnding = true;
+      if (message.uncertain !== undefined) {
+        this.isUncertain = message.uncertain;
+        for (const receive of receivers.values()) receive(message); // a request without `subscribe` ignores it
+      }
       receivers.get(message.id!)?.(message); // a finished id is ignored (2.4)
     },
     lose(refusal) {

@@ -1,7 +1,7 @@
 /** What `live()` returns at once: the state of a live request, before and after live.js is loaded. */
 import type { LiveCall, LiveContext } from "./live.js";
 
-/** PROTOCOL.md 4.10. Only in the state `live` is the response current. In the state `polling`, it was current at the last GET. */
+/** PROTOCOL.md 4.10. Only in the state `live` is the response current. In the state `polling`, it was current at the last GET. In the state `uncertain`, the server may miss changes. */
 export const LIVE_STATES = ["connecting", "live", "polling", "uncertain", "failing", "ended"] as const;
 export type LiveState = (typeof LIVE_STATES)[number];
 

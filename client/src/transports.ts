@@ -1,7 +1,8 @@
 /**
  * The transports of a live request: the socket (PROTOCOL.md 4.7), server-sent events (4.9), and a plain GET.
  *
- * The first two pass each response with a version to `take`, until the transport ends. latest.ts keeps the newest one,
+ * The first two pass each response with a version to `take`, and each notice whether the server may miss changes (3.3),
+ * until the transport ends. latest.ts keeps the newest response,
  * and live.ts decides whether to send the request again.
  */
 import type { Http } from "./http.js";
@@ -32,7 +33,7 @@ export const SESSION_ENDED = "session_ended";
 const SILENCE_MS = 60_000;
 let lastId = 0;
 
-const isLast = ({ error, version }: ServerMessage): boolean => !!error || version === undefined;
+const isLast = ({ error, version, uncertain }: ServerMessage): boolean => !!error || (version ?? uncertain) === undefined;
 
 const pathOf = (request: Request): string => {
   const { pathname, search } = new URL(request.url);

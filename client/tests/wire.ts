@@ -82,10 +82,11 @@ export function cases(): Case[] {
 
 /** What the client decoded, in the words of the tables; null: it is to be ignored. */
 export function tabled(message: ServerMessage): Spec | null {
-  const { id, ping, pong, hello, credit, error, status, body, headers, more, cookies, csrf, version, patch, settled, rerun } = message;
+  const { id, ping, pong, hello, uncertain, credit, error, status, body, headers, more, cookies, csrf, version, patch, settled, rerun } = message;
   if (ping !== undefined) return { type: "Ping", value: ping };
   if (pong !== undefined) return { type: "Pong", value: pong };
   if (hello) return { type: "Hello", ...hello };
+  if (uncertain !== undefined) return { type: "Uncertain", uncertain };
   if (credit !== undefined) return { type: "Credit", id, count: credit };
   if (error) {
     const { code, detail, temporary, id: about } = error;

@@ -9,7 +9,8 @@ import msgspec
 
 from wsrequest.connection.identity import ConnectionIdentity
 from wsrequest.connection.send_queue import SendQueue
-from wsrequest.protocol.messages import Request
+from wsrequest.protocol.messages import Request, Uncertain
+from wsrequest.protocol.server_codec import encode_server
 from wsrequest.protocol.session import Key
 from wsrequest.request.task import RequestTask
 from wsrequest.server.context import Live
@@ -135,6 +136,11 @@ class LiveRequests:
     def show(self, frame: Frame, tag: str | None) -> None:
         """Send a frame of a live request after those that wait."""
         self._dispatcher.put(frame)
+
+    def report_uncertain(self, is_uncertain: bool) -> None:
+        """Queue the notice whether the client may miss changes, if it negotiated wsrequest.v1."""
+        if self.info.subprotocol is not None:
+            self._dispatcher.put(encode_server(Uncertain(is_uncertain)))
 
     def restart(self, key: Key, message: Request) -> None:
         """Run a live request again as a first run, with all its effects."""

@@ -20,8 +20,8 @@ from wsrequest.errors import Refused
 from wsrequest.protocol.client_codec import decode_client
 from wsrequest.protocol.framing import head_and_body
 from wsrequest.protocol.headers import is_allowed_value, is_forbidden
-from wsrequest.protocol.messages import Request
-from wsrequest.protocol.server_codec import encode_refused
+from wsrequest.protocol.messages import Request, Uncertain
+from wsrequest.protocol.server_codec import encode_refused, encode_server
 from wsrequest.protocol.session import Key
 from wsrequest.request.cookies import CookieJar
 from wsrequest.request.environ import Base, WebSocketInfo, request_attributes, split_url
@@ -43,6 +43,7 @@ logger = logging.getLogger("wsrequest.connection")
 _ID = "events"
 _PROOF = "rerun:"
 _PROOF_TAG = re.compile(f'"{_PROOF}([^"]*)"')
+_UNCERTAIN = b"event: uncertain\n"  # a page's handler of "message" gets only responses
 _ALIVE = b": alive\n\n"  # a comment, since proxies cut silent connections
 
 Header = tuple[bytes, bytes]
@@ -249,6 +250,10 @@ class SSEResponse:
     def show(self, frame: Frame, tag: str | None) -> None:
         """Send a frame as an event."""
         self._send_queue.put(event_of(frame, tag, self._proof))
+
+    def report_uncertain(self, is_uncertain: bool) -> None:
+        """Send the notice whether the client may miss changes as an event with a name."""
+        self._send_queue.put(_UNCERTAIN + event_of(encode_server(Uncertain(is_uncertain))))
 
     def restart(self, key: Key, message: Request) -> None:
         """End the stream, because its headers are sent. The next one can set cookies."""

@@ -1,7 +1,8 @@
 """Keeps the commits that arrive while views run, to compare each run with them at its end.
 
 Each run has a position: the number of commits that had arrived when it began. A run is out of date
-if a later commit wrote what it read, or if that is no longer known.
+if a later commit wrote what it read, or if that is no longer known. Commits that were lost are
+the matter of ``rechecks`` and ``certainty``.
 """
 
 from collections import deque
@@ -18,18 +19,19 @@ _MAX_COMMITS = 10_000
 _MAX_BYTES = 2**22
 _MAX_TABLES = 10_000
 
-_LOST = -1  # the position of a run that cannot know what it missed
-
 
 class CommitLog:
     """The commits that arrived while some run was open. ``len`` counts them.
 
     Attributes:
-        position: how many commits have arrived.
+        position: how many commits have arrived. Losses and marks count as commits.
+        lost_position: that of the last loss, or -1.
     """
 
     def __init__(self) -> None:
         self.position = 0
+        self.lost_position = -1
+        self._forgotten_position = -1  # runs that began before it cannot know what was written
         self._open: set[Run] = set()
         self._commits: deque[tuple[int, Commit, int]] = deque()  # the oldest first, with weights
         self._bytes = 0
@@ -66,15 +68,18 @@ class CommitLog:
             _, run = self._tables.get(place, (0, commit.run))
             self._tables[place] = position, commit.run if run is commit.run else None
 
-    def lose(self) -> None:
-        """Record that commits may have been missed: every open run is out of date."""
+    def mark(self) -> int:
+        """Return a position that only runs have which begin from now on."""
         self.position += 1
-        self._forget()
+        return self.position
+
+    def lose(self) -> None:
+        """Record that commits may have been lost. Runs that began before may be out of date."""
+        self.lost_position = self.mark()
 
     def _forget(self) -> None:
         self._clear()
-        for run in self._open:
-            run.position = _LOST
+        self._forgotten_position = self.mark()
 
     def _clear(self) -> None:
         self._commits.clear()
@@ -95,12 +100,12 @@ class CommitLog:
 
         Returns:
             Whether it is out of date. It is if another writer changed what it read, or if nobody
-                knows because the run was closed before.
+                knows because the run was closed before. Losses do not count.
         """
         if run not in self._open:
             return True
         self._open.remove(run)
-        is_late = run.position == _LOST or self._was_written(run, reads)
+        is_late = run.position < self._forgotten_position or self._was_written(run, reads)
         if not self._open:
             self._clear()
             return is_late

@@ -7,11 +7,12 @@ queries that trigger each other is part of ``LiveQuery``.
 
 import logging
 from collections import Counter
+from typing import TypeGuard
 
 from wsrequest.live.query import MAX_FEEDBACK_RUNS, MAX_UNKNOWN_WRITES, LiveQuery, Run
 from wsrequest.types import Commit, RemoteRerun
 
-__all__ = ["FeedbackGuard"]
+__all__ = ["FeedbackGuard", "is_rerun"]
 
 logger = logging.getLogger("wsrequest.live")
 
@@ -72,6 +73,11 @@ class FeedbackGuard:
         if query.feedback_runs > MAX_FEEDBACK_RUNS:
             text = "live views trigger each other without end and are slowed down. One of them: %s"
             _warn(self._warned_of_loops, query.path, text)
+
+
+def is_rerun(writer: object) -> TypeGuard[Run | RemoteRerun]:
+    """Whether the writer of a commit is a rerun, of this process or of another."""
+    return isinstance(writer, RemoteRerun) or (isinstance(writer, Run) and writer.is_rerun)
 
 
 def _warn(warned: set[str], path: str, text: str) -> None:

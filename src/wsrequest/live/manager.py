@@ -9,26 +9,26 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable
 from itertools import chain
-from typing import TypeGuard
 
 from wsrequest.errors import Refused
+from wsrequest.live.certainty import Certainty
 from wsrequest.live.commit_log import CommitLog
-from wsrequest.live.feedback import FeedbackGuard
+from wsrequest.live.feedback import FeedbackGuard, is_rerun
 from wsrequest.live.http_caching import Sharing
 from wsrequest.live.index import Index, weight_bytes
-from wsrequest.live.query import LiveQuery, Run, Subscriber, Wait
+from wsrequest.live.query import LiveQuery, Run, Subscriber
+from wsrequest.live.rechecks import Rechecks
 from wsrequest.live.retained_reads import RetainedCommits, coarser
 from wsrequest.live.scheduler import RerunScheduler
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.types import Commit, ReadPredicate, RemoteRerun
+from wsrequest.live.waits import Wait
+from wsrequest.types import Commit, ReadPredicate
 
 __all__ = ["LiveQueryManager"]
 
 logger = logging.getLogger("wsrequest.live")
 
-_MAX_REPLICA_RETRIES = 3  # 1, 2 and 4 times ``replica_seconds`` after each other
 _FREE_BYTES = 2048  # of a query's reads, which count with the live request itself
-_SLICE = 100  # subscribers that are sent a snapshot before the event loop does other work
 _FAILED, _LATE = Snapshot(500, {}, b""), Snapshot(504, {}, b"")
 
 
@@ -64,7 +64,6 @@ class LiveQueryManager:
     ) -> None:
         self._loop, self._activate = loop, activate
         self._least_seconds, self._run_seconds = least_seconds, run_seconds
-        self._replica_seconds, self._recheck_seconds = replica_seconds, recheck_seconds
         self._log, self._retained_commits = CommitLog(), RetainedCommits()
         self._feedback = FeedbackGuard(ignored_tables)
         self._index: Index[LiveQuery] = Index()
@@ -73,6 +72,11 @@ class LiveQueryManager:
         self._version = 0
         self._is_active = False
         self._sharing = Sharing(loop.time)
+        self.certainty = Certainty(loop, self._log)
+        self.rechecks = Rechecks(
+            loop, self._scheduler, self._log, self._feedback, self._queries,
+            max_runs=max_runs, replica_seconds=replica_seconds, recheck_seconds=recheck_seconds,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         """Return the number of live queries."""
@@ -86,7 +90,7 @@ class LiveQueryManager:
 
     def receive(self, commit: Commit) -> None:
         """Take the commit of a transaction. Called in the order in which commits were published."""
-        if _is_rerun(commit.run):
+        if is_rerun(commit.run):
             commit = self._feedback.allowed(commit, commit.run)
         else:
             self._feedback.count_commit()
@@ -99,19 +103,18 @@ class LiveQueryManager:
 
     def lost(self) -> None:
         """Take the notice that commits may have been missed: everything may have changed."""
-        self._log.lose()
-        self._feedback.count_commit()
-        if self._queries:
-            logger.warning(
-                "commits may have been missed: all %s live views run again", len(self._queries)
-            )
-        for query in list(self._queries.values()):
-            self._touch(query, None)
+        self.rechecks.lost()
+        self.certainty.lost()
+
+    def connected(self, is_connected: bool) -> None:
+        """Take the notice whether commits of other processes arrive."""
+        self.rechecks.connected(is_connected)
+        self.certainty.connected(is_connected)
 
     def _touch(self, query: LiveQuery, writer: object) -> None:
         if isinstance(writer, Run) and writer.query is query:
             return  # a view that writes what it reads would run forever
-        query.note_commit(writer if _is_rerun(writer) else None)
+        query.note_commit(writer if is_rerun(writer) else None)
         self._feedback.check(query)
         self._scheduler.queue(query)
 
@@ -142,6 +145,9 @@ class LiveQueryManager:
         reads = frozenset(reads)
         is_late = self._log.close(run, reads)
         self._place(subscriber, run, result, reads, expires_seconds, is_late)
+        if run.position < self._log.lost_position and subscriber.query is not None:
+            self.rechecks.missed(subscriber.query)
+            self.certainty.lost()
         result.forget_frames()
 
     def leave(self, subscriber: Subscriber) -> None:
@@ -166,10 +172,15 @@ class LiveQueryManager:
 
     def settle(self, wait: Wait, subscribers: Iterable[Subscriber]) -> None:
         """Begin a wait, which ends when these subscribers were sent all that is known to change."""
-        wait.begin(subscribers, self._log.position)
+        lost_position, subscribers = self._log.lost_position, list(subscribers)
+        for query in filter(None, (subscriber.query for subscriber in subscribers)):
+            if query.latest_position < lost_position:
+                self._scheduler.queue(query)  # a client waits for what may be lost
+        wait.begin(subscribers, self._log.position, lost_position)
 
     def stop(self) -> None:
         """End all timers and runs. Safe to call twice."""
+        self.rechecks.stop()
         for query in list(self._queries.values()):
             for subscriber in list(query.subscribers):
                 self.leave(subscriber)
@@ -193,7 +204,7 @@ class LiveQueryManager:
             if query.is_public:
                 query.latest = None  # it may be what only one of them is answered
         self._set_reads(query, query.retained.join(query.reads, reads))
-        self._expire(query, run, expires_seconds)
+        self.rechecks.ran(query, run, expires_seconds)
         subscriber.show(self._version, result)
         if query.latest is not None and query.latest.digest == result.digest:
             subscriber.keep(query.latest)
@@ -363,32 +374,12 @@ class LiveQueryManager:
         before = query.reads
         take = query.retained.take if result.is_success else query.retained.join
         self._set_reads(query, take(before, reads))
-        self._pace(query, run, result)
-        self._expire(query, run, expires_seconds)
+        query.pace(run, self._loop.time(), self._least_seconds, result)
+        self.rechecks.ran(query, run, expires_seconds)
         self._version += 1
         if query.latest is not None and query.latest.digest == result.digest:
             result = query.latest  # which its subscribers already hold
-        query.latest, query.version, query.is_showing = result, self._version, True
-        self._show(query, result, list(query.subscribers))
-
-    def _expire(self, query: LiveQuery, run: Run, seconds: float | None) -> None:
-        if self._recheck_seconds:
-            self._scheduler.expire_in(query, self._recheck_seconds)
-        if seconds is not None:
-            self._scheduler.expire_in(query, seconds)
-        if run.lags and query.replica_retries < _MAX_REPLICA_RETRIES:
-            seconds = self._replica_seconds * 2**query.replica_retries
-            self._scheduler.expire_in(query, seconds, is_awaited=True)
-            query.replica_retries += 1
-
-    def _pace(self, query: LiveQuery, run: Run, result: Snapshot) -> None:
-        now = self._loop.time()
-        if result.is_success:
-            query.failures, query.position = 0, run.position
-            query.rest(run.began, now, self._least_seconds)
-        else:
-            query.retry(now, result.retry_after_seconds)
-            query.is_dirty = True
+        query.show(self._loop, self._version, result)
 
     def _refuse(self, query: LiveQuery, refused: Refused) -> None:
         if query.subscribers and query.is_public:
@@ -406,21 +397,3 @@ class LiveQueryManager:
         for subscriber in list(query.subscribers):
             subscriber.end(why)
             self.leave(subscriber)
-
-    def _show(self, query: LiveQuery, result: Snapshot, subscribers: list[Subscriber]) -> None:
-        if query.latest is not result:
-            return  # a newer one is being sent to all
-        for subscriber in subscribers[:_SLICE]:
-            if subscriber.query is query:
-                subscriber.show(query.version, result)
-        rest = subscribers[_SLICE:]
-        if rest:
-            self._loop.call_soon(self._show, query, result, rest)
-        else:
-            result.forget_frames()
-            query.is_showing = False
-            query.settle()
-
-
-def _is_rerun(writer: object) -> TypeGuard[Run | RemoteRerun]:
-    return isinstance(writer, RemoteRerun) or (isinstance(writer, Run) and writer.is_rerun)

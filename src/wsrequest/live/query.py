@@ -5,14 +5,17 @@ The manager and the scheduler decide which queries run.
 
 import asyncio
 import random
-from collections.abc import Callable, Hashable, Iterable
-from typing import Protocol
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Protocol
 
 from wsrequest.errors import Refused
 from wsrequest.live.retained_reads import RetainedReads
 from wsrequest.live.round_robin import Turn
 from wsrequest.live.snapshot import Snapshot
 from wsrequest.types import ReadPredicate, RemoteRerun
+
+if TYPE_CHECKING:
+    from wsrequest.live.waits import Wait
 
 __all__ = [
     "MAX_FEEDBACK_RUNS",
@@ -21,10 +24,10 @@ __all__ = [
     "LiveQuery",
     "Run",
     "Subscriber",
-    "Wait",
 ]
 
 _MAX_RETRY_SECONDS = 60.0
+_SLICE = 100  # subscribers that are sent a snapshot before the event loop does other work
 MAX_FEEDBACK_RUNS = 4  # runs in a row that other reruns triggered, before they are slowed down
 MAX_UNKNOWN_WRITES = 3  # reruns in a row that may trigger others by a write to "any table"
 
@@ -123,72 +126,6 @@ class Subscriber(Protocol):
         """Count fewer bytes."""
 
 
-class Wait:
-    """A response that waits until some subscribers were sent what had changed.
-
-    Used on the event loop only.
-    It can be cancelled: the response may belong to a connection that is gone by then, and nothing
-    may keep that alive.
-
-    Args:
-        then: called once, when the wait is over, unless it was cancelled.
-
-    Attributes:
-        position: of the commit log. What was committed up to there must have been sent. Below 0
-            until the wait begins.
-    """
-
-    __slots__ = ("__weakref__", "_query", "_left", "_then", "position")
-
-    def __init__(self, then: Callable[[], None]) -> None:
-        self._then: Callable[[], None] | None = then
-        self._left: list[Subscriber] = []  # not checked yet. The next one is the last
-        self._query: LiveQuery | None = None  # the one whose waits contain this wait
-        self.position = -1
-
-    def begin(self, subscribers: Iterable["Subscriber"], position: int) -> None:
-        """Wait for these subscribers from now on.
-
-        A renewed wait keeps its position: it does not include later commits.
-        """
-        if self._then is None:
-            return  # cancelled before it began
-        self._left = list(subscribers)[::-1]
-        if self.position < 0:
-            self.position = position
-        self.look()
-
-    def look(self) -> None:
-        """Go on to the next subscriber that lacks something, or end the wait.
-
-        Each subscriber is passed once. One that was sent what had changed by then is done, even if
-        it moves to another query later.
-        """
-        self._query = None
-        while self._left:
-            query = self._left[-1].query
-            if query is not None and not query.has_shown(self.position):
-                self._query = query
-                query.waits[self] = None
-                return
-            self._left.pop()
-        then, self._then = self._then, None
-        if then is not None:
-            then()
-
-    def renew(self, then: Callable[[], None]) -> None:
-        """Wait again. Called from ``then``, and followed by ``begin``."""
-        self._then = then
-
-    def cancel(self) -> None:
-        """Cancel the wait: ``then`` is not called, nothing is kept alive. Safe to call twice."""
-        self._then = None
-        self._left.clear()
-        if self._query is not None:
-            self._query.waits.pop(self, None)
-            self._query = None
-
-
 class LiveQuery:
     """The subscribers that are sent the same snapshots.
 
@@ -265,9 +202,70 @@ class LiveQuery:
         """Whether different identities share its snapshots. Needs a subscriber."""
         return self.key != next(iter(self.subscribers)).key
 
-    def has_shown(self, position: int) -> bool:
-        """Whether all subscribers were sent what was committed up to a position."""
-        return not self.is_showing and (self.is_current or position <= self.position)
+    def has_shown(
+        self, position: int, lost_position: int = -1, *, accepts_failure: bool = False
+    ) -> bool:
+        """Whether all subscribers were sent what was committed up to a position.
+
+        Args:
+            position: of the commit log.
+            lost_position: where commits were last lost. A run that began before it proves nothing
+                about later commits, even if none is known.
+            accepts_failure: whether it is enough that they were sent a failure.
+        """
+        if self.is_showing:
+            return False
+        if position <= self.position or (accepts_failure and self.failures):
+            return True
+        return self.is_current and lost_position <= self.position
+
+    @property
+    def latest_position(self) -> int:
+        """That of the current run, or of the last one that gave a success."""
+        return self.position if self.run is None else self.run.position
+
+    def show(self, loop: asyncio.AbstractEventLoop, version: int, result: Snapshot) -> None:
+        """Send a new latest snapshot to all subscribers, some of them at a time.
+
+        Args:
+            loop: does other work in between.
+            version: higher than all before.
+            result: of the last run.
+        """
+        self.latest, self.version, self.is_showing = result, version, True
+        self._show(loop, result, list(self.subscribers))
+
+    def _show(
+        self, loop: asyncio.AbstractEventLoop, result: Snapshot, subscribers: list[Subscriber]
+    ) -> None:
+        if self.latest is not result:
+            return  # a newer one is being sent to all
+        for subscriber in subscribers[:_SLICE]:
+            if subscriber.query is self:
+                subscriber.show(self.version, result)
+        rest = subscribers[_SLICE:]
+        if rest:
+            loop.call_soon(self._show, loop, result, rest)
+        else:
+            result.forget_frames()
+            self.is_showing = False
+            self.settle()
+
+    def pace(self, run: Run, ended: float, least_seconds: float, result: Snapshot) -> None:
+        """Set the pace after a run, and record whether it was a success.
+
+        Args:
+            run: the run.
+            ended: loop time of its end.
+            least_seconds: between the starts of two runs.
+            result: of the run.
+        """
+        if result.is_success:
+            self.failures, self.position = 0, run.position
+            self.rest(run.began, ended, least_seconds)
+        else:
+            self.retry(ended, result.retry_after_seconds)
+            self.is_dirty = True
 
     def rest(self, began: float, ended: float, least_seconds: float) -> None:
         """Set the pace after a run: at least half of the time is left to others.
@@ -388,7 +386,7 @@ class LiveQuery:
         waits, self.waits = self.waits, {}
         due: list[Wait] = []
         for wait in waits:
-            if self.has_shown(wait.position):
+            if wait.is_met_by(self):
                 due.append(wait)
             else:
                 self.waits[wait] = None

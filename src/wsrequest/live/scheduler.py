@@ -43,6 +43,11 @@ class RerunScheduler:
         # how many awaited ones started since the last old one, while an old one waited
         self._ahead = 0
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a query waits for its turn."""
+        return bool(self._awaited) or bool(self._old)
+
     def queue(self, query: LiveQuery, *, is_old: bool = False) -> None:
         """Have a query run as soon as its pace and the others allow.
 

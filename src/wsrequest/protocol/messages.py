@@ -26,6 +26,7 @@ __all__ = [
     "Request",
     "Response",
     "ServerMessage",
+    "Uncertain",
 ]
 
 PatchKind = Literal["json", "merge"]
@@ -79,6 +80,12 @@ class Hello(Struct, frozen=True, omit_defaults=True):
     limits: HelloLimits
     tickets: Literal["bind", "no"] | None = None
     referrer: bool = False
+
+
+class Uncertain(Struct, frozen=True):
+    """Whether the server may miss changes of the connection's live requests (3.3)."""
+
+    uncertain: bool
 
 
 class Request(Struct, frozen=True):
@@ -168,4 +175,4 @@ class Refusal(Struct, frozen=True):
 
 
 ClientMessage = Ping | Pong | Cancel | Request | Credit | Part
-ServerMessage = Hello | Ping | Pong | Credit | Refusal | Response | Part
+ServerMessage = Hello | Ping | Pong | Uncertain | Credit | Refusal | Response | Part

@@ -1,6 +1,6 @@
-"""Decode and encode the frames that the server sends: Hello, Response, Part, Credit and Refusal.
+"""Decode and encode the frames that the server sends: Hello, Uncertain, Response, Part and others.
 
-Implements PROTOCOL.md 3.1, 4.2 to 4.4, and 5.
+Implements PROTOCOL.md 3, 4.2 to 4.4, and 5.
 """
 
 from typing import Literal
@@ -27,6 +27,7 @@ from wsrequest.protocol.messages import (
     Refusal,
     Response,
     ServerMessage,
+    Uncertain,
 )
 from wsrequest.protocol.nesting import check_nesting
 from wsrequest.protocol.validation import check_id, need_id
@@ -83,6 +84,7 @@ class _Head(Struct, omit_defaults=True):
     hello: Hello | UnsetType = UNSET
     ping: Raw | UnsetType = UNSET
     pong: Raw | UnsetType = UNSET
+    uncertain: bool | UnsetType = UNSET
     error: _Failure | UnsetType = UNSET
     data: Raw | UnsetType = UNSET
 
@@ -106,6 +108,8 @@ def encode_server(message: ServerMessage) -> Frame:
         return _encode(_Head(id=message.id, credit=message.count)).decode()
     if isinstance(message, Hello):
         return _encode(_Head(hello=message)).decode()
+    if isinstance(message, Uncertain):
+        return _encode(_Head(uncertain=message.uncertain)).decode()
     return encode_ping(message)
 
 
@@ -234,6 +238,8 @@ def decode_server(frame: Frame) -> ServerMessage | None:
         return Pong(ping_value(head.pong))
     if head.hello is not UNSET:
         return head.hello
+    if head.uncertain is not UNSET:
+        return Uncertain(head.uncertain)
     id = check_id(head.id)
     if head.credit is not UNSET:
         return Credit(need_id(id, "credit"), check_credit(head.credit))

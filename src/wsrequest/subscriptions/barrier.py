@@ -6,7 +6,7 @@ from functools import partial
 from sys import getsizeof
 
 from wsrequest.errors import Refused
-from wsrequest.live.query import Wait
+from wsrequest.live.waits import Wait
 from wsrequest.protocol.messages import Request
 from wsrequest.request.budget import Account
 from wsrequest.request.task import RequestTask

@@ -26,7 +26,9 @@ class ChangeFeed:
         self._bus, self._topic, self._manager, self._post = bus, topic, manager, post
         self._position = bus.position(topic)
         self._waiting: list[tuple[int, Callable[[], None]]] = []
-        self._subscription = bus.subscribe(topic, self._receive, self._lost, post=post)
+        self._subscription = bus.subscribe(
+            topic, self._receive, self._lost, post=post, connected=manager.connected
+        )
 
     def when_received(self, then: Callable[[], None]) -> None:
         """Call ``then`` once the manager has received all that was committed here by now."""

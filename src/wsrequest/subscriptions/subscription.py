@@ -47,6 +47,9 @@ class SubscriptionHost(RunContext, Protocol):
             tag: the ETag of its response, or None.
         """
 
+    def report_uncertain(self, is_uncertain: bool) -> None:
+        """Queue the notice whether the client may miss changes."""
+
     def restart(self, key: Key, message: Request) -> None:
         """Run a live request again as a first run, with all its effects."""
 

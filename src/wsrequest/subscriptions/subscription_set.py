@@ -7,9 +7,10 @@ from time import time
 from weakref import WeakKeyDictionary
 
 from wsrequest.errors import Refused
-from wsrequest.live.query import Run, Wait
+from wsrequest.live.query import Run
 from wsrequest.live.round_robin import Turn
 from wsrequest.live.snapshot import Snapshot
+from wsrequest.live.waits import Wait
 from wsrequest.protocol.messages import Request
 from wsrequest.protocol.server_codec import encode_refused
 from wsrequest.protocol.session import Key
@@ -48,6 +49,8 @@ class SubscriptionSet:
         "_expiry_timer",
         "_held_bytes",
         "_identity",
+        "_is_reported_uncertain",
+        "_is_uncertain",
         "_pairs",
         "_restarted",
         "_subscriptions",
@@ -76,6 +79,8 @@ class SubscriptionSet:
         self._restarted: frozenset[Key] = frozenset()
         # In order. The caller holds its wait, so a canceled one disappears by itself.
         self._waits: WeakKeyDictionary[Wait, None] | None = None
+        self._is_uncertain = False
+        self._is_reported_uncertain = False
 
     def __len__(self) -> int:
         """How many are live."""
@@ -147,6 +152,8 @@ class SubscriptionSet:
             raise
         subscription.message_bytes = count
         self._subscriptions[task.key] = subscription
+        if len(self._subscriptions) == 1:
+            self.live.manager.certainty.enter(self)
         # With the identity that the response was made for. The connection may have another by
         # now, because this response or one in between set cookies.
         self.identify(subscription, task.cookie)
@@ -181,6 +188,25 @@ class SubscriptionSet:
         for subscription in list(self._subscriptions.values()):
             if subscription.is_behind and self.host.has_room():
                 subscription.catch_up()
+        self.report_uncertain(self._is_uncertain)
+
+    # The group of subscribers that is notified while it may miss changes.
+
+    def subscribers(self) -> Iterable[Subscription]:
+        """Return its live requests."""
+        return self._subscriptions.values()
+
+    def report_uncertain(self, is_uncertain: bool) -> None:
+        """Notify the client whether it may miss changes, unless it knows.
+
+        It is certain only once it was sent the newest version of each live request.
+        """
+        self._is_uncertain = is_uncertain
+        if is_uncertain is self._is_reported_uncertain:
+            return
+        if is_uncertain or not any(s.is_behind for s in self._subscriptions.values()):
+            self._is_reported_uncertain = is_uncertain
+            self.host.report_uncertain(is_uncertain)
 
     def refresh(self) -> None:
         """Identify all subscriptions again, since the cookies of the connection have changed."""
@@ -278,6 +304,7 @@ class SubscriptionSet:
             self.account.give(subscription.message_bytes)
             subscription.message_bytes = 0
         if not self._subscriptions:
+            self.live.manager.certainty.leave(self)
             self._pairs = ("", {})
             if self._expiry_timer is not None:
                 self._expiry_timer.cancel()

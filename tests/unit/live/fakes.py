@@ -8,9 +8,10 @@ from typing import Any
 
 from wsrequest.errors import Refused
 from wsrequest.live.manager import LiveQueryManager
-from wsrequest.live.query import LiveQuery, Run, Wait
+from wsrequest.live.query import LiveQuery, Run
 from wsrequest.live.round_robin import Turn
 from wsrequest.live.snapshot import Snapshot
+from wsrequest.live.waits import Wait
 from wsrequest.types import Commit, ReadPredicate, TableChange
 
 

@@ -93,12 +93,15 @@ def test_commits_that_were_missed_may_have_changed_everything() -> None:
     world.subscribe(key="two", reads=(read("b"),))
     late, run = world.subscriber("three"), world.manager.begin()
     world.manager.lost()
+    world.clock.advance(2.0)
     assert len(world.jobs) == 2
     world.manager.lost()
     for job in list(world.jobs):
         world.end(job, ok())
+    world.clock.advance(2.0)
     assert len(world.jobs) == 4
     world.manager.join(late, run, ok(), {read("c")})
+    world.clock.advance(2.0)
     assert world.jobs[-1].subscriber is late
 
 

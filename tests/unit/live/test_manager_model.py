@@ -21,9 +21,10 @@ from hypothesis.stateful import (
 from tests.unit.live.fakes import FakeSubscriber, Job, World, wrote
 from wsrequest.live import commit_log
 from wsrequest.live.manager import LiveQueryManager
-from wsrequest.live.query import Run, Wait
+from wsrequest.live.query import Run
 from wsrequest.live.scheduler import RerunScheduler
 from wsrequest.live.snapshot import Snapshot
+from wsrequest.live.waits import Wait
 from wsrequest.types import Commit, ReadPredicate
 
 TABLES = ["pointer", "zero", "one", "visits", "rights"]
@@ -347,8 +348,7 @@ def take_late_ends(patch: pytest.MonkeyPatch) -> None:
         query = run.query
         if run.is_over and result is not None and query is not None and query.subscribers:
             self._version += 1
-            query.latest, query.version = result, self._version
-            self._show(query, result, list(query.subscribers))
+            query.show(self._loop, self._version, result)
         else:
             finished(self, run, result, reads, **kwargs)
 

@@ -6,7 +6,7 @@ from weakref import ref
 import pytest
 
 from tests.unit.live.fakes import Waiter, World, failed, ok, read
-from wsrequest.live.query import Wait
+from wsrequest.live.waits import Wait
 
 
 def test_settled_is_at_once_where_nothing_has_changed() -> None:
@@ -199,9 +199,9 @@ def test_many_waits_are_looked_at_once_each() -> None:
         world.manager.settle(Wait(Costly()), [me, other])
     Costly.compared = 0
 
-    def counted(query: object, position: int) -> bool:
+    def counted(query: object, position: int, *args: int, **kwargs: bool) -> bool:
         looks.append(position)
-        return has_shown(query, position)  # type: ignore[arg-type]  # a group
+        return has_shown(query, position, *args, **kwargs)  # type: ignore[arg-type]  # a group
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(query), "has_shown", counted)
@@ -249,3 +249,46 @@ def test_a_renewed_wait_is_for_no_later_change() -> None:
     world.commit("a")
     world.manager.settle(wait, [me])
     assert bodies == [b"one"]
+
+
+def test_settled_does_not_wait_for_the_turn_after_a_loss() -> None:
+    """The client's own commit may be among those that were lost."""
+    world = World()
+    me, other = world.subscribe(key="me"), world.subscribe(key="you")
+    world.manager.lost()
+    waiter = Waiter(world, me)
+    assert [job.subscriber for job in world.jobs] == [me] and not waiter.ended_count
+    world.end(result=ok(b"two"))
+    assert waiter.seen == [b"two"] and other.bodies == [b"one"]
+
+
+@pytest.mark.parametrize("losses", [1, 10])
+def test_settled_waits_for_a_loss_whose_turn_is_later(losses: int) -> None:
+    """With many losses, not all live queries run at once."""
+    world = World()
+    me = world.subscribe()
+    for _ in range(losses):
+        world.manager.lost()
+        for _ in range(40):
+            world.clock.advance(0.05)
+            for job in world.jobs:
+                world.end(job, ok())
+    world.clock.advance(1.0)
+    world.manager.lost()
+    count = len(world.jobs)
+    waiter = Waiter(world, me)
+    assert len(world.jobs) == count + 1 and not waiter.ended_count
+    world.end(result=ok(b"two"))
+    assert waiter.seen == [b"two"]
+
+
+def test_settled_waits_for_a_run_that_a_loss_came_into() -> None:
+    world = World()
+    me = world.subscribe()
+    world.commit("a")
+    world.manager.lost()
+    waiter = Waiter(world, me)
+    world.end(result=ok(b"two"))
+    assert len(world.jobs) == 2 and not waiter.ended_count
+    world.end(result=ok(b"three"))
+    assert waiter.seen == [b"three"]

@@ -26,6 +26,7 @@ from wsrequest.protocol.messages import (
     Refusal,
     Request,
     Response,
+    Uncertain,
 )
 from wsrequest.protocol.server_codec import decode_server, encode_server
 from wsrequest.types import Frame
@@ -149,6 +150,7 @@ server_messages = (
         no_or,
         no_or,
     )
+    | st.builds(Uncertain, st.booleans())
     | st.builds(Hello, st.text(), st.floats(0, 1e6), st.builds(HelloLimits, *[counts] * 7))
 )
 
