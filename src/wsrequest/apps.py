@@ -53,7 +53,7 @@ def _live_parts() -> LiveParts:
         functions=conf.LIVE_FUNCTIONS,
     )
     replica_of = {
-        replica: primary for primary, found in conf.LIVE_REPLICAS.items() for replica in found
+        replica: primary for primary, replicas in conf.LIVE_REPLICAS.items() for replica in replicas
     }
     tracker = ChangeTracker(
         partial(bus.publish, CHANGES),

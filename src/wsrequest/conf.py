@@ -268,8 +268,8 @@ class Conf:
         Raises:
             ImportError: its dotted path cannot be imported.
         """
-        found = self.LIVE_SHARE_KEY
-        return import_string(found) if isinstance(found, str) else found
+        share_key = self.LIVE_SHARE_KEY
+        return import_string(share_key) if isinstance(share_key, str) else share_key
 
     # Django's own settings that wsrequest needs.
 
@@ -288,8 +288,8 @@ class Conf:
         Raises:
             KeyError: DATABASES does not have the alias.
         """
-        found: Mapping[str, Any] = settings.DATABASES[alias]
-        return found
+        database: Mapping[str, Any] = settings.DATABASES[alias]
+        return database
 
     @property
     def default_host(self) -> str:

@@ -119,12 +119,12 @@ def demand_sound(path: str | None = None) -> None:
         ImproperlyConfigured: names all faults, each with its remedy.
     """
     silenced = conf.django("SILENCED_SYSTEM_CHECKS", ())
-    found = [f"({fault.id}) {fault}" for fault in faults() if fault.id not in silenced]
+    problems = [f"({fault.id}) {fault}" for fault in faults() if fault.id not in silenced]
     fault = None if path is None else path_fault(path)
     if fault:
-        found.append(f"The path of the socket is {path!r}, which {fault}.")
-    if found:
-        raise ImproperlyConfigured("\n".join(found))
+        problems.append(f"The path of the socket is {path!r}, which {fault}.")
+    if problems:
+        raise ImproperlyConfigured("\n".join(problems))
 
 
 def sound(name: str) -> bool:
@@ -136,18 +136,18 @@ def path_fault(path: str) -> str | None:
     """Return why ``path`` cannot be the path of a socket, or None."""
     if not path.startswith("/"):
         return "does not begin with a slash"
-    found = _BAD_IN_PATH.search(path)
-    if found:
-        return f"holds {found.group()!r}"
+    match = _BAD_IN_PATH.search(path)
+    if match:
+        return f"holds {match.group()!r}"
     return None
 
 
 def _excluded_fault(path: str) -> str | None:
     if not path.startswith("/"):
         return "does not begin with a slash, so it excludes nothing"
-    found = re.search(r"[*%?#]", path)
-    if found:
-        return f"holds {found.group()!r}, which stands for itself only"
+    match = re.search(r"[*%?#]", path)
+    if match:
+        return f"holds {match.group()!r}, which stands for itself only"
     name = conf.script_name
     if name and f"{path}/".startswith(f"{name}/"):
         return f"begins with the script name {name!r}, which is not part of a path here"
@@ -222,10 +222,10 @@ def _origin_fault(origin: str) -> str | None:
         return "is what every sandboxed page and local file sends, so it allows them all"
     if "*" in origin:
         return "is a wildcard, which is not supported: an origin is allowed whole or not at all"
-    found = _ORIGIN.fullmatch(origin)
-    if found is None:
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
         return "is not an origin, so it matches none"
-    if found["port"] and found["port"] == _DEFAULT_PORTS.get(found["scheme"].lower()):
+    if match["port"] and match["port"] == _DEFAULT_PORTS.get(match["scheme"].lower()):
         return "names its scheme's own port, which browsers leave out, so it matches none"
     return None
 

@@ -37,13 +37,13 @@ _FAULTS = {
 @register(TAG, deploy=True)
 def check_hosts(**kwargs: Any) -> list[CheckMessage]:
     """Two defenses against pages of other sites are in place, besides the Origin check."""
-    found = []
+    messages = []
     if "*" in conf.django("ALLOWED_HOSTS", ()):
-        found.append(message("wsrequest.W020"))
+        messages.append(message("wsrequest.W020"))
     same_site = conf.django("SESSION_COOKIE_SAMESITE")
     if conf.session_engine is not None and str(same_site).lower() not in ("lax", "strict"):
-        found.append(message("wsrequest.W021", value=repr(same_site)))
-    return found
+        messages.append(message("wsrequest.W021", value=repr(same_site)))
+    return messages
 
 
 @register(TAG, deploy=True)
@@ -100,7 +100,7 @@ def check_origins(**kwargs: Any) -> list[CheckMessage]:
 @register(TAG, deploy=True)
 def check_versions(**kwargs: Any) -> list[CheckMessage]:
     """No installed server has a known hole that concerns sockets."""
-    found = []
+    messages = []
     for package, fixed, advisories in _HOLES:
         try:
             installed = version(package)
@@ -108,8 +108,10 @@ def check_versions(**kwargs: Any) -> list[CheckMessage]:
             continue
         if (get_version_tuple(installed) or fixed) < fixed:
             facts = {"version": installed, "fixed": ".".join(map(str, fixed))}
-            found.append(message("wsrequest.W025", package=package, advisories=advisories, **facts))
-    return found
+            messages.append(
+                message("wsrequest.W025", package=package, advisories=advisories, **facts)
+            )
+    return messages
 
 
 @register(TAG, deploy=True)
@@ -118,7 +120,11 @@ def check_known_application(**kwargs: Any) -> list[CheckMessage]:
     if conf.django("ASGI_APPLICATION"):
         return []
     package = str(conf.django("WSGI_APPLICATION") or "").partition(".wsgi.")[0]
-    found = (
+    application = (
         look_up(f"{package}.asgi.application") if package else None
     )  # where startproject puts it
-    return [] if found is not None and found.socket is not None else [message("wsrequest.I001")]
+    return (
+        []
+        if application is not None and application.socket is not None
+        else [message("wsrequest.I001")]
+    )

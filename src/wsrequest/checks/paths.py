@@ -25,17 +25,17 @@ def check_cookie_paths(**kwargs: Any) -> list[CheckMessage]:
     if path is None:
         return []
     middleware = " ".join(conf.django("MIDDLEWARE", ()))
-    found = []
+    messages = []
     for needed_by, name, consequence in _COOKIES:
         cookie_path = str(conf.django(name) or "/")
         if needed_by in middleware and not _is_below(path, cookie_path):
             facts = {"name": name, "value": repr(cookie_path), "consequence": consequence}
-            found.append(
+            messages.append(
                 message(
                     "wsrequest.W016", path=path, better=cookie_path.rstrip("/") + "/ws/", **facts
                 )
             )
-    return found
+    return messages
 
 
 @register(TAG)

@@ -39,16 +39,16 @@ def check_path(**kwargs: Any) -> list[CheckMessage]:
     """The path of the socket fits the project, and is not one of the project's own."""
     if not sound("PATH") or path_fault(conf.PATH):
         return []
-    found = []
+    messages = []
     value = repr(conf.PATH)
     middleware = conf.django("MIDDLEWARE", ())
     appends = conf.django("APPEND_SLASH") and any("CommonMiddleware" in one for one in middleware)
     if appends and not conf.PATH.endswith("/"):
-        found.append(message("wsrequest.W002", value=value))
+        messages.append(message("wsrequest.W002", value=value))
     other = _who_is_at(conf.PATH)
     if other:
-        found.append(message("wsrequest.W003", value=value, other=other))
-    return found
+        messages.append(message("wsrequest.W003", value=value, other=other))
+    return messages
 
 
 @register(TAG)
@@ -69,31 +69,31 @@ def check_runserver(**kwargs: Any) -> list[CheckMessage]:
 def check_application(**kwargs: Any) -> list[CheckMessage]:
     """The project's ASGI application, if it names one, serves the socket."""
     path = conf.django("ASGI_APPLICATION")
-    found = look_up(path) if path else None
-    if found is None or any(faults()):  # an application is not made while settings are wrong
+    application = look_up(path) if path else None
+    if application is None or any(faults()):  # an application is not made while settings are wrong
         return []
-    if found.error is not None:
-        error = f"{type(found.error).__name__}: {found.error}"
+    if application.error is not None:
+        error = f"{type(application.error).__name__}: {application.error}"
         return [message("wsrequest.W008", path=path, error=error)]
-    if found.socket is None:
+    if application.socket is None:
         return [message("wsrequest.W009", path=path)]
-    return [] if is_asgi_3(found.application) else [message("wsrequest.W041", path=path)]
+    return [] if is_asgi_3(application.application) else [message("wsrequest.W041", path=path)]
 
 
 @register(TAG)
 def check_databases(**kwargs: Any) -> list[CheckMessage]:
     """Each thread can have a connection, and all connections see the same data."""
-    found = []
+    messages = []
     for alias, database in conf.django("DATABASES", {}).items():
         name, engine = str(database.get("NAME")), str(database.get("ENGINE"))
         is_memory = name == ":memory:" or ("mode=memory" in name and "cache=shared" not in name)
         if "sqlite" in engine and is_memory:
-            found.append(message("wsrequest.W010", alias=alias))
+            messages.append(message("wsrequest.W010", alias=alias))
         size = _pool_size(database)
         if size is not None and sound("THREADS") and size < conf.THREADS:
             facts = {"alias": alias, "size": size, "threads": conf.THREADS}
-            found.append(message("wsrequest.W011", **facts))
-    return found
+            messages.append(message("wsrequest.W011", **facts))
+    return messages
 
 
 @register(TAG)
@@ -102,7 +102,9 @@ def check_replicas(**kwargs: Any) -> list[CheckMessage]:
     if not (sound("LIVE_REPLICAS") and sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS):
         return []
     known = conf.django("DATABASES", {})
-    named = {alias for primary, found in conf.LIVE_REPLICAS.items() for alias in (primary, *found)}
+    named = {
+        alias for primary, replicas in conf.LIVE_REPLICAS.items() for alias in (primary, *replicas)
+    }
     return [
         message("wsrequest.W013", alias=repr(alias), known=", ".join(known))
         for alias in sorted(named - set(known))
@@ -125,7 +127,7 @@ def check_copies(**kwargs: Any) -> list[CheckMessage]:
     if not (sound("LIVE_REPLICAS") and is_live):
         return []
     databases = conf.django("DATABASES", {})
-    named = {alias for found in conf.LIVE_REPLICAS.values() for alias in found}
+    named = {alias for replicas in conf.LIVE_REPLICAS.values() for alias in replicas}
     named |= {a for a, given in databases.items() if (given.get("TEST") or {}).get("MIRROR")}
     return [
         message("wsrequest.W018", alias=repr(other), primary=repr(alias))

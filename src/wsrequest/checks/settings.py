@@ -63,7 +63,7 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
 @register(TAG)
 def check_names(**kwargs: Any) -> list[CheckMessage]:
     """Each name that begins like one of our settings is one."""
-    found = []
+    messages = []
     for name in sorted(set(conf.names()) - set(SETTINGS)):
         near = get_close_matches(name, SETTINGS, n=1, cutoff=0.75)
         if name in RENAMED:
@@ -72,21 +72,21 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
             suggestion = f"Did you mean {near[0]}?"
         else:
             suggestion = "Take it out; docs/settings.md has all."
-        found.append(message("wsrequest.W001", name=name, suggestion=suggestion))
-    return found
+        messages.append(message("wsrequest.W001", name=name, suggestion=suggestion))
+    return messages
 
 
 @register(TAG)
 def check_combinations(**kwargs: Any) -> list[CheckMessage]:
     """The settings agree with each other, and with the servers and proxies in front."""
-    found = []
+    messages = []
     is_live = sound("MAX_SUBSCRIPTIONS") and conf.MAX_SUBSCRIPTIONS > 0
     for order in (*_ORDERS, *_LIVE_ORDERS) if is_live else _ORDERS:
         if not (sound(order.larger) and sound(order.smaller)):
             continue
         larger, smaller = (SETTINGS[f"WSREQUEST_{name}"] for name in order[:2])
         if larger.read() < smaller.read():
-            found.append(
+            messages.append(
                 message(
                     "wsrequest.W004",
                     larger=larger.name,
@@ -103,10 +103,10 @@ def check_combinations(**kwargs: Any) -> list[CheckMessage]:
         server, limit = ("daphne", _DAPHNE_BYTES) if has_daphne else ("uvicorn", _SERVER_BYTES)
         if conf.MAX_MESSAGE_BYTES > limit:
             facts = {"value": conf.MAX_MESSAGE_BYTES, "server": server, "limit": limit}
-            found.append(message("wsrequest.W005", **facts))
+            messages.append(message("wsrequest.W005", **facts))
     if sound("PING_SECONDS") and conf.PING_SECONDS >= _PROXY_SECONDS:
-        found.append(message("wsrequest.W006", value=conf.PING_SECONDS))
-    return found
+        messages.append(message("wsrequest.W006", value=conf.PING_SECONDS))
+    return messages
 
 
 @register(TAG)
@@ -123,12 +123,12 @@ def check_ignored_keys(**kwargs: Any) -> list[CheckMessage]:
 @register(TAG)
 def check_live_content(**kwargs: Any) -> list[CheckMessage]:
     """What live responses are compared by can be used."""
-    found = []
+    messages = []
     for pattern in conf.LIVE_IGNORED_CONTENT if sound("LIVE_IGNORED_CONTENT") else ():
         fault = pattern_fault(pattern)
         if fault:
-            found.append(message("wsrequest.W038", value=repr(pattern), fault=fault))
+            messages.append(message("wsrequest.W038", value=repr(pattern), fault=fault))
     fault = rewriter_fault(conf.LIVE_REWRITER) if sound("LIVE_REWRITER") else None
     if fault:
-        found.append(message("wsrequest.W039", value=repr(conf.LIVE_REWRITER), fault=fault))
-    return found
+        messages.append(message("wsrequest.W039", value=repr(conf.LIVE_REWRITER), fault=fault))
+    return messages

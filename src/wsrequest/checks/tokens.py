@@ -36,25 +36,28 @@ def check_order(**kwargs: Any) -> list[CheckMessage]:
     classes = _default_classes()
     # REST framework asks the first class for a WWW-Authenticate header, and says 403 without one.
     ask = "authenticate_header"
-    if not classes or getattr(classes[0], ask, None) is not _none_asked(classes[0]):
+    if not classes or getattr(classes[0], ask, None) is not _no_header_of(classes[0]):
         return []
-    for found in classes[1:]:
-        if any(_words_of(found)):
-            names = [found.__name__, *(each.__name__ for each in classes if each is not found)]
+    for token_class in classes[1:]:
+        if any(_words_of(token_class)):
+            names = [
+                token_class.__name__,
+                *(each.__name__ for each in classes if each is not token_class),
+            ]
             return [
                 message(
                     "wsrequest.W040",
                     first=classes[0].__name__,
-                    token=found.__name__,
+                    token=token_class.__name__,
                     order=", ".join(names),
                 )
             ]
     return []
 
 
-def _none_asked(found: type) -> Any:
+def _no_header_of(token_class: type) -> Any:
     """Return ``authenticate_header`` of REST framework's base class. It gives no header."""
-    for base in found.__mro__:
+    for base in token_class.__mro__:
         if base.__name__ == "BaseAuthentication":
             return getattr(base, "authenticate_header", object())
     return object()
@@ -62,9 +65,9 @@ def _none_asked(found: type) -> Any:
 
 def _words() -> Iterator[tuple[str, str]]:
     """Yield each scheme that a default authentication class reads, with the name of the class."""
-    for found in _default_classes():
-        for word in _words_of(found):
-            yield word, found.__name__
+    for token_class in _default_classes():
+        for word in _words_of(token_class):
+            yield word, token_class.__name__
 
 
 def _default_classes() -> list[type]:
@@ -73,19 +76,19 @@ def _default_classes() -> list[type]:
     classes: list[type] = []
     for named in framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ():
         try:
-            found = import_string(named) if isinstance(named, str) else named
+            token_class = import_string(named) if isinstance(named, str) else named
         except Exception:  # REST framework fails on it with an error of its own
             continue
-        if isinstance(found, type):
-            classes.append(found)
+        if isinstance(token_class, type):
+            classes.append(token_class)
     return classes
 
 
-def _words_of(found: type) -> Iterator[str]:
+def _words_of(token_class: type) -> Iterator[str]:
     """Yield each scheme that an authentication class reads before a token."""
-    bases = {base.__name__ for base in found.__mro__}
+    bases = {base.__name__ for base in token_class.__mro__}
     if "TokenAuthentication" in bases:
-        yield str(getattr(found, "keyword", "Token"))
+        yield str(getattr(token_class, "keyword", "Token"))
     elif "JWTAuthentication" in bases:
         words = (conf.django("SIMPLE_JWT") or {}).get("AUTH_HEADER_TYPES", ("Bearer",))
         yield from (words,) if isinstance(words, str) else map(str, words)

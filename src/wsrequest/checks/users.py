@@ -62,13 +62,13 @@ def check_naming_headers(**kwargs: Any) -> list[CheckMessage]:
 @register(TAG)
 def check_named_users(**kwargs: Any) -> list[CheckMessage]:
     """If a WSGI server names the user, messages do not depend on it."""
-    found = [
+    messages = [
         message("wsrequest.W015", reader=reader.path, key=reader.key)
         for reader in _readers()
         if not reader.key.startswith("HTTP_")
         and getattr(reader.kind, "force_logout_if_no_header", True)
     ]
-    return found if found and _is_beside_wsgi() else []
+    return messages if messages and _is_beside_wsgi() else []
 
 
 def _readers() -> Iterator[_Reader]:
@@ -94,15 +94,15 @@ def _readers() -> Iterator[_Reader]:
 
 def _classes_of_views() -> list[type]:
     """Return the authentication classes of REST framework's views, in the order of the URLconf."""
-    found: list[type] = []
+    classes: list[type] = []
     for view in _views():
         own = getattr(view, "initkwargs", None) or {}  # of as_view(), or of @action in a view set
         named = own.get("authentication_classes") or getattr(
             getattr(view, "cls", None), "authentication_classes", ()
         )
         if isinstance(named, list | tuple):  # REST framework itself fails on anything else
-            found += (kind for kind in named if isinstance(kind, type))
-    return found
+            classes += (kind for kind in named if isinstance(kind, type))
+    return classes
 
 
 def _views() -> Iterator[Any]:
@@ -131,5 +131,5 @@ def _is_beside_wsgi() -> bool:
     path = conf.django("ASGI_APPLICATION") or usual
     if not path:
         return True
-    found = look_up(path)
-    return found is not None and found.socket is None
+    application = look_up(path)
+    return application is not None and application.socket is None

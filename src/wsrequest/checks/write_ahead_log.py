@@ -31,22 +31,22 @@ def check_write_ahead_log(
 
 
 def _findings(state: PublicationState, alias: str) -> list[tuple[str, dict[str, object]]]:
-    found: list[tuple[str, dict[str, object]]] = []
+    problems: list[tuple[str, dict[str, object]]] = []
     named: dict[str, object] = {"alias": repr(alias)}
     if state.wal_level != "logical":
-        found.append(("wsrequest.E010", {**named, "level": state.wal_level}))
+        problems.append(("wsrequest.E010", {**named, "level": state.wal_level}))
     if not state.can_replicate and "@" not in conf.BUS:  # there, the URL names another role
-        found.append(("wsrequest.E011", named))
+        problems.append(("wsrequest.E011", named))
     if not state.exists:
-        return [*found, ("wsrequest.E012", named)]
+        return [*problems, ("wsrequest.E012", named)]
     lacking = (*state.missing, *state.filtered)
     if lacking or not state.is_whole:
-        found.append(("wsrequest.W043", {**named, "tables": _listed(lacking) or "some writes"}))
+        problems.append(("wsrequest.W043", {**named, "tables": _listed(lacking) or "some writes"}))
     if state.keyless:
-        found.append(("wsrequest.W044", {**named, "tables": _listed(state.keyless)}))
+        problems.append(("wsrequest.W044", {**named, "tables": _listed(state.keyless)}))
     if min(state.free_slots, state.free_senders) <= 0:
-        found.append(("wsrequest.W045", named))
-    return found
+        problems.append(("wsrequest.W045", named))
+    return problems
 
 
 def _listed(tables: Sequence[str]) -> str:

@@ -269,13 +269,13 @@ def _decode(message: str | bytes | bytearray | memoryview) -> dict[str, Any]:
     """Read a message. Raise ValueError, RecursionError or Refused if it is malformed."""
     text = message if isinstance(message, str | bytes) else bytes(memoryview(message))
     check_nesting(text)
-    found = msgspec.json.decode(text, type=dict[str, Any])
-    shape = msgspec.convert(found, _Shape)
+    members = msgspec.json.decode(text, type=dict[str, Any])
+    shape = msgspec.convert(members, _Shape)
     if shape.token is not None:
         check_token(shape.token)
     if shape.method.lower() in _QUERY_METHODS:
         _query(shape.data)
-    return found
+    return members
 
 
 def _query(data: Any) -> str:
@@ -336,6 +336,6 @@ def _gather(outcome: Outcome) -> bytes:
 
 
 async def _feed(response: Any, add: Callable[[bytes], None]) -> None:
-    async with aclosing(apieces(response, _PIECE_BYTES)) as found:
-        async for piece in found:
+    async with aclosing(apieces(response, _PIECE_BYTES)) as pieces:
+        async for piece in pieces:
             add(piece)

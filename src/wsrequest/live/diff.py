@@ -191,13 +191,13 @@ def _common(old: Sequence[bytes], new: Sequence[bytes]) -> int:
 
 def _ids(items: Sequence[object]) -> list[int | str] | None:
     """The ids of the items. None unless each item is an object with an id."""
-    found: list[int | str] = []
+    ids: list[int | str] = []
     for item in items:
         id = item.get("id") if isinstance(item, dict) else None
         if not isinstance(id, (int, str)):
             return None
-        found.append(id)
-    return found
+        ids.append(id)
+    return ids
 
 
 def _staying(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[int, int]]:

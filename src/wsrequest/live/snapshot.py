@@ -207,8 +207,8 @@ def tag_matches(if_none_match: str, etag: str | None) -> bool:
 
 
 def _get(headers: Headers, name: str) -> str | None:
-    for found, value in headers.items():
-        if found.lower() == name:
+    for each, value in headers.items():
+        if each.lower() == name:
             return value if isinstance(value, str) else value[0]
     return None
 

@@ -121,9 +121,9 @@ def _globals_of(function: FunctionType) -> Iterator[object]:
     for code in codes:
         codes += [each for each in code.co_consts if isinstance(each, CodeType)]
         for name in code.co_names:
-            found = function.__globals__.get(name)
-            if not isinstance(found, (LazyObject, Promise)):  # looking into it would evaluate it
-                yield found
+            value = function.__globals__.get(name)
+            if not isinstance(value, (LazyObject, Promise)):  # looking into it would evaluate it
+                yield value
 
 
 def _methods_of(holder: object) -> Iterator[object]:

@@ -60,10 +60,10 @@ def parse_address(text: str, *, default_host: str = "127.0.0.1") -> Address:
                 f"{text!r}: the path of a Unix socket must be absolute, unix:/run/x.sock"
             )
         return Address("", 0, text.removeprefix("unix:"))
-    found = _ADDRESS.fullmatch(text)
-    if found is None or int(found["port"]) > 65535:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match["port"]) > 65535:
         raise ValueError(f"{text!r} is none of PORT, ADDR:PORT, [IPV6]:PORT and unix:/path")
-    return Address(found["ipv6"] or found["host"] or default_host, int(found["port"]))
+    return Address(match["ipv6"] or match["host"] or default_host, int(match["port"]))
 
 
 def listen(address: Address) -> socket.socket:
@@ -74,10 +74,10 @@ def listen(address: Address) -> socket.socket:
     """
     if address.path is not None:
         return _listen_unix(address.path)
-    found = socket.getaddrinfo(
+    infos = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    return listen_tcp(address.host, address.port, ipv6=found[0][0] == socket.AF_INET6)
+    return listen_tcp(address.host, address.port, ipv6=infos[0][0] == socket.AF_INET6)
 
 
 def listen_tcp(host: str, port: int, *, ipv6: bool) -> socket.socket:

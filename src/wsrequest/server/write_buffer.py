@@ -279,16 +279,16 @@ class ResponseBuffer:
 
 
 def _entry(scope: Scope, key: str, send: Send, option: str) -> Any:
-    found: ref[Any] | None = (scope.get("state") or {}).get(key)
+    reference: ref[Any] | None = (scope.get("state") or {}).get(key)
     # The module of a bound method is that of its class.
-    if found is None and option not in _reported and _is_of_uvicorn(send):
+    if reference is None and option not in _reported and _is_of_uvicorn(send):
         _reported.add(option)
         logger.warning(
             "uvicorn runs without %s. What a client leaves unread is not limited, and what is in "
             "flight is not answered when uvicorn ends on its own. Start uvicorn with this option.",
             option,
         )
-    return None if found is None else found()
+    return None if reference is None else reference()
 
 
 def _is_of_uvicorn(send: Send) -> bool:

@@ -89,8 +89,8 @@ class _Noting(dict[str, Any]):
 
     __slots__ = ("_reads",)
 
-    def __init__(self, found: dict[str, Any], reads: CookieReads) -> None:
-        super().__init__(found)
+    def __init__(self, cookies: dict[str, Any], reads: CookieReads) -> None:
+        super().__init__(cookies)
         self._reads = reads
 
     def _note(self, key: object) -> None:

@@ -68,11 +68,11 @@ def digest_of_request(message: Request, base: Base, *, is_by_http: bool = False)
     if headers.get("accept") == "*/*":
         del headers["accept"]  # the same as without it
     site = environ["wsgi.url_scheme"], environ["SCRIPT_NAME"], environ.get("REMOTE_USER")
-    asked = (
+    question = (
         message.method, message.url, message.query, message.token, message.referrer, message.body,
         message.content_type,
     )  # fmt: skip
-    return _digest((site, asked, sorted(headers.items())))
+    return _digest((site, question, sorted(headers.items())))
 
 
 def digest_of_cookies(

@@ -40,12 +40,12 @@ def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
     request = context.get("request") or getattr(context, "request", None)
     if conf.hides_csrf_token and request is not None:
         options["csrfToken"] = get_token(request)
-    found = nonce or _nonce(context)
+    page_nonce = nonce or _nonce(context)
     return format_html(
         '<script type="module" src="{}" data-wsrequest="{}"{}></script>',
         static("wsrequest/client.js"),
         json.dumps(options),
-        format_html(' nonce="{}"', found) if found else "",
+        format_html(' nonce="{}"', page_nonce) if page_nonce else "",
     )
 
 

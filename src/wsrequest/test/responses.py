@@ -90,8 +90,8 @@ def _take_head(response: HttpResponseBase, answer: Response) -> None:
     # The reason phrase is not sent, as with HTTP/2, so it is the standard one again.
     response._reason_phrase = None  # type: ignore[attr-defined]  # not in the stubs
     headers: dict[str, Any] = dict(answer.headers)
-    found = headers.pop("Set-Cookie", [])
-    cookies = [found] if isinstance(found, str) else list(found)
+    lines = headers.pop("Set-Cookie", [])
+    cookies = [lines] if isinstance(lines, str) else list(lines)
     if "Set-Cookie" in response.headers:  # one that the view set as a header, where tests find it
         headers["Set-Cookie"] = cookies.pop(0)
     response.headers = ResponseHeaders(headers)

@@ -179,8 +179,8 @@ def _with_static_files(application: ASGI) -> ASGI:
 def _path() -> str | None:
     """Return the socket's path in the project's own application. None for WSREQUEST_PATH."""
     named = conf.django("ASGI_APPLICATION")
-    found = look_up(named) if named else None
-    return None if found is None or found.socket is None else found.socket.path
+    application = look_up(named) if named else None
+    return None if application is None or application.socket is None else application.socket.path
 
 
 def _make_application(*, takes_turns: bool) -> Application:

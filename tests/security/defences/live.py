@@ -42,7 +42,7 @@ LIVE = (
         (9,),
         "checking the proof makes no other query",
         SRC + "subscriptions/resumption.py",
-        (("(site, asked, sorted(headers.items()))", "site"),),
+        (("(site, question, sorted(headers.items()))", "site"),),
         (
             _RERUNS + "test_a_proof_asks_no_other_question",
             _RERUNS + "test_a_handshake_asks_no_other_question_by_a_proof",

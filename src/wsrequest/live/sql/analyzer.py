@@ -67,14 +67,14 @@ def parse(
         tokens = tokenize(sql, vendor)
     except Unparsable:
         return ANYTHING
-    reader, found = _Reader(sql, vendor, names, temporary), []
+    reader, statements = _Reader(sql, vendor, names, temporary), []
     for part in _statements(tokens):
-        found.append(reader.classify(part))
-        if found[-1].effects:  # from here on a name may mean another table
+        statements.append(reader.classify(part))
+        if statements[-1].effects:  # from here on a name may mean another table
             reader = _Reader(sql, vendor, names, _NONE)
-    if not found:
+    if not statements:
         return NOTHING
-    return found[0] if len(found) == 1 else joined(found)
+    return statements[0] if len(statements) == 1 else joined(statements)
 
 
 def _statements(tokens: Sequence[Token]) -> list[list[Token]]:
@@ -210,7 +210,7 @@ class _Reader:
         )
 
     def _truncate(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
-        found: set[str | None] = set()
+        tables: set[str | None] = set()
         own: frozenset[str] = _NONE
         expects = True
         for at, token in enumerate(tokens[1:], 1):
@@ -218,10 +218,10 @@ class _Reader:
                 expects = True
             elif expects and not (token.kind == WORD and token.text in ("table", "only")):
                 last = name_at(tokens, at)
-                found.add(self._plain_name(tokens, at, last))
+                tables.add(self._plain_name(tokens, at, last))
                 own |= self._effects.own_name(tokens, at, last)
                 expects = False
-        writes = self._known(found)
+        writes = self._known(tables)
         return Statement(verb, writes, deletes=True, cascades="cascade" in words, unqualified=own)
 
     def _copy(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
@@ -242,27 +242,27 @@ class _Reader:
 
     def _query(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         names, vendor = self._names, self._vendor
-        found = walk(tokens)
+        structure = walk(tokens)
         mentioned = self._mentioned(tokens)
         called = _called(tokens)
-        into = made_by_into(tokens) if not found.targets else None
-        changed = self._changed(tokens, found)
+        into = made_by_into(tokens) if not structure.targets else None
+        changed = self._changed(tokens, structure)
         writes = self._writes(changed, mentioned, called, into)
         returns_rows = "returning" in words or "output" in words
-        read = self._read(tokens, found)
+        read = self._read(tokens, structure)
         reads: Tables = None
-        if not found.reads_unknown and read <= names.tables and not called & READING:
-            reads = mentioned - self._hidden(tokens, found)
-            if writes and found.targets and not (returns_rows and _shows_old(verb, words)):
+        if not structure.reads_unknown and read <= names.tables and not called & READING:
+            reads = mentioned - self._hidden(tokens, structure)
+            if writes and structure.targets and not (returns_rows and _shows_old(verb, words)):
                 # The number of changed rows is not an answer: a counter would rerun every view that
                 # counts.
                 reads -= writes - read
             reads = reads.union(*(READ_BY[name] for name in called & READ_BY.keys()))
-        verbs = {target.verb for target in found.targets}
+        verbs = {target.verb for target in structure.targets}
         # Only these vendors show which rows are concerned: MySQL's names and comparisons are
         # unknown.
         is_plain = vendor in _PLAIN_VENDORS
-        is_query = is_plain and found.verb == verb == "select" and not found.targets
+        is_query = is_plain and structure.verb == verb == "select" and not structure.targets
         is_change = is_plain and writes is not None and len(writes) == 1 and "" not in changed
         return Statement(
             verb,
@@ -270,19 +270,19 @@ class _Reader:
             reads,
             deletes=bool(verbs - {"insert", "update"}) or (bool(verbs) and "replace" in words),
             returns_rows=returns_rows and writes != frozenset(),
-            narrowed=narrowed(tokens, found, names.kinds) if is_query else (),
-            written=written(tokens, found, names.kinds, vendor) if is_change else None,
-            counts=is_change and not returns_rows and _counts(found, verb, writes),
+            narrowed=narrowed(tokens, structure, names.kinds) if is_query else (),
+            written=written(tokens, structure, names.kinds, vendor) if is_change else None,
+            counts=is_change and not returns_rows and _counts(structure, verb, writes),
             placeholders=sum(token.stands_for for token in tokens),
-            unqualified=self._unqualified(tokens, found),
+            unqualified=self._unqualified(tokens, structure),
             effects=self._effects.of_query(tokens, verb, words, into, called),
         )
 
     # Names.
 
     def _mentioned(self, tokens: Sequence[Token]) -> frozenset[str]:
-        found = frozenset(token.text for token in tokens if token.kind in (WORD, NAME))
-        return found & self._names.tables
+        names = frozenset(token.text for token in tokens if token.kind in (WORD, NAME))
+        return names & self._names.tables
 
     def _plain_name(self, tokens: Sequence[Token], begin: int, last: int | None) -> str | None:
         """The name that ends at ``last``. "" for a temporary table's."""
@@ -291,46 +291,47 @@ class _Reader:
         own = self._effects.own_name(tokens, begin, last)
         return "" if own and own <= self._temporary else tokens[last].text
 
-    def _known(self, found: Collection[str | None]) -> Tables:
+    def _known(self, tables: Collection[str | None]) -> Tables:
         """Return these tables, or None if a name is unknown.
 
         An unknown name may be a view of a table, or a table of a view.
         """
-        known = frozenset(name for name in found if name in self._names.tables)
-        rest = set(found) - known - {""}
-        return None if rest or not found else known
+        known = frozenset(name for name in tables if name in self._names.tables)
+        rest = set(tables) - known - {""}
+        return None if rest or not tables else known
 
     def _is_temporary(self, tokens: Sequence[Token], used: Relation | Target) -> bool:
         return self._effects.may_be_own(used.schema) and (
             used.at >= 0 and tokens[used.at].name in self._temporary
         )
 
-    def _read(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
+    def _read(self, tokens: Sequence[Token], structure: Walk) -> frozenset[str]:
         return frozenset(
             relation.name
-            for relation in found.relations
+            for relation in structure.relations
             if not self._is_temporary(tokens, relation)
         )
 
-    def _changed(self, tokens: Sequence[Token], found: Walk) -> set[str | None]:
+    def _changed(self, tokens: Sequence[Token], structure: Walk) -> set[str | None]:
         """The changed tables: "" for a temporary one, None for one without a plain name."""
         return {
-            "" if self._is_temporary(tokens, target) else target.name for target in found.targets
+            "" if self._is_temporary(tokens, target) else target.name
+            for target in structure.targets
         }
 
-    def _unqualified(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
-        used: list[Relation | Target] = [*found.relations, *found.targets]
+    def _unqualified(self, tokens: Sequence[Token], structure: Walk) -> frozenset[str]:
+        used: list[Relation | Target] = [*structure.relations, *structure.targets]
         return frozenset(
             tokens[each.at].name
             for each in used
             if each.at >= 0 and self._effects.may_be_own(each.schema)
         )
 
-    def _hidden(self, tokens: Sequence[Token], found: Walk) -> frozenset[str]:
+    def _hidden(self, tokens: Sequence[Token], structure: Walk) -> frozenset[str]:
         """The project's tables whose names appear, but mean temporary tables."""
         if not self._temporary:
             return _NONE
-        uses: list[Relation | Target] = [*found.relations, *found.targets]
+        uses: list[Relation | Target] = [*structure.relations, *structure.targets]
         hidden = {each.at for each in uses if self._is_temporary(tokens, each)}
         names = {tokens[at].text for at in hidden}
         # Any other use of the name may mean the table, except where it qualifies a column.
@@ -365,11 +366,11 @@ class _Reader:
         return known | by_functions
 
 
-def _counts(found: Walk, verb: str, writes: Tables) -> bool:
+def _counts(structure: Walk, verb: str, writes: Tables) -> bool:
     """Whether the database counts each row that is written."""
-    if len(found.targets) != 1 or verb not in _COUNTED:
+    if len(structure.targets) != 1 or verb not in _COUNTED:
         return False
-    return found.targets[0].verb == verb and [*(writes or ())] == [found.targets[0].name]
+    return structure.targets[0].verb == verb and [*(writes or ())] == [structure.targets[0].name]
 
 
 def _called(tokens: Sequence[Token]) -> set[str]:

@@ -165,15 +165,15 @@ class Effects:
         at += 1
         while at < len(tokens) and tokens[at].text in ("if", "exists"):
             at += 1
-        found = set()
+        names = set()
         while (last := name_at(tokens, at)) is not None:
             if not self.may_be_own(schema_at(tokens, at, last)):
                 return _NONE
-            found.add(tokens[last].name)
+            names.add(tokens[last].name)
             at = last + 2
             if tokens[last + 1 : last + 2] != [COMMA]:
                 break
-        return frozenset(found)
+        return frozenset(names)
 
     def of_query(
         self,
@@ -192,14 +192,14 @@ class Effects:
             into: as ``made_by_into`` returns it.
             called: the names of the functions that it calls.
         """
-        found: list[Effect] = []
+        effects: list[Effect] = []
         if verb == "declare" and len(tokens) > 1:
-            found.append(("declare hold" if "hold" in words else "declare", tokens[1].name))
+            effects.append(("declare hold" if "hold" in words else "declare", tokens[1].name))
         if into:
-            found.append(("table", into))
+            effects.append(("table", into))
         if "set_config" in called and self._configures_path(tokens):
-            found.append(("path", ""))
-        return tuple(found)
+            effects.append(("path", ""))
+        return tuple(effects)
 
     def _made(self, tokens: list[Token]) -> tuple[str, int] | None:
         """Return the kind of what CREATE makes for this connection only, and where its name is.

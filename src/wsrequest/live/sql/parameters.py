@@ -26,16 +26,16 @@ def equals_of(
     passes: Passes = as_it_is,
 ) -> _Equals:
     """Return the columns that a read restricts to values, as in ``ReadPredicate.equals``."""
-    found: dict[str, frozenset[object]] = {}
+    restricted: dict[str, frozenset[object]] = {}
     for condition in conditions:
         kind = kinds.get(condition.column, "")
         values = [comparable(kind, _of(value, params), passes) for value in condition.values]
         if ANY in values or None in values:  # = NULL is never true, IN (…, NULL) may be
             continue
-        before = found.get(condition.column)
+        before = restricted.get(condition.column)
         now = frozenset(values)
-        found[condition.column] = now if before is None else before & now
-    return tuple(sorted((column, values) for column, values in found.items() if values))
+        restricted[condition.column] = now if before is None else before & now
+    return tuple(sorted((column, values) for column, values in restricted.items() if values))
 
 
 def rows_of(
@@ -79,12 +79,15 @@ def returned(row: Row, columns: Sequence[str], kinds: Mapping[str, str], values:
     """
     if not isinstance(values, tuple) or len(values) != len(columns):
         return row
-    found = {
+    values_by_column = {
         column: comparable(kinds[column], value)
         for column, value in zip(columns, values, strict=True)
         if column in kinds
     }
-    return {**row, **{column: value for column, value in found.items() if value is not ANY}}
+    return {
+        **row,
+        **{column: value for column, value in values_by_column.items() if value is not ANY},
+    }
 
 
 def _images(
@@ -105,8 +108,8 @@ def _images(
     if not held or count > MAX_ROWS:
         yield None
         return
-    for found in product(*(values for _, values in held)):
-        before = {column: value for (column, _), value in zip(held, found, strict=True)}
+    for image in product(*(values for _, values in held)):
+        before = {column: value for (column, _), value in zip(held, image, strict=True)}
         yield before
         for given in written.rows:
             changed = {column for column, _ in given}

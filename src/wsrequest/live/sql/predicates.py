@@ -95,21 +95,21 @@ Narrowed = tuple[tuple[str, tuple[Condition, ...]], ...]
 """Tables, with the conditions that hold for all rows that were read of them."""
 
 
-def narrowed(tokens: Sequence[Token], found: Walk, kinds: Kinds) -> Narrowed:
+def narrowed(tokens: Sequence[Token], structure: Walk, kinds: Kinds) -> Narrowed:
     """Return the tables that one SELECT reads once, outside of parentheses, with their conditions.
 
     This is sound with outer joins: the WHERE is applied after them, so that no row without a value
     passes.
     """
-    if not _is_plain(tokens, found) or len(found.wheres) != 1:
+    if not _is_plain(tokens, structure) or len(structure.wheres) != 1:
         return ()
-    given = _conditions(Outline(tokens), found.wheres[0])
+    given = _conditions(Outline(tokens), structure.wheres[0])
     if not given:
         return ()
-    outermost = [relation for relation in found.relations if relation.is_outermost]
+    outermost = [relation for relation in structure.relations if relation.is_outermost]
     aliases = Counter(relation.alias for relation in outermost)
-    aliases.update(found.aliases)
-    uses = Counter(relation.name for relation in found.relations)
+    aliases.update(structure.aliases)
+    uses = Counter(relation.name for relation in structure.relations)
     mentions = _mentions(tokens)
     result = []
     for relation in outermost:
@@ -125,30 +125,30 @@ def narrowed(tokens: Sequence[Token], found: Walk, kinds: Kinds) -> Narrowed:
     return tuple(result)
 
 
-def written(tokens: Sequence[Token], found: Walk, kinds: Kinds, vendor: str) -> Written | None:
+def written(tokens: Sequence[Token], structure: Walk, kinds: Kinds, vendor: str) -> Written | None:
     """Return what an INSERT, UPDATE or DELETE of one table writes, or None for any rows."""
-    if not _is_plain(tokens, found) or len(found.targets) != 1:
+    if not _is_plain(tokens, structure) or len(structure.targets) != 1:
         return None
-    target = found.targets[0]
+    target = structure.targets[0]
     verb, table = target.verb, target.name
-    if verb != found.verb or not _begins_with(tokens, verb) or table is None:
+    if verb != structure.verb or not _begins_with(tokens, verb) or table is None:
         return None
     if verb == "insert":
         return _inserted(Outline(tokens), target.at, vendor)
     words = {token.text for token in tokens if token.kind == WORD}
-    if verb not in ("update", "delete") or found.relations or len(found.wheres) != 1:
+    if verb not in ("update", "delete") or structure.relations or len(structure.wheres) != 1:
         return None
     if "replace" in words:  # UPDATE OR REPLACE removes other rows
         return None
     columns, outline = kinds.get(table, {}), Outline(tokens)
     held = tuple(
         condition
-        for condition in _conditions(outline, found.wheres[0])
+        for condition in _conditions(outline, structure.wheres[0])
         if condition.qualifier in ("", table) and condition.column in columns
     )
     if not held or verb == "delete":
         return Written(found=held) if held else None
-    given = _updated(outline, found.wheres[0], vendor)
+    given = _updated(outline, structure.wheres[0], vendor)
     return None if given is None else Written((given,), held)
 
 
@@ -157,9 +157,9 @@ def _begins_with(tokens: Sequence[Token], verb: str) -> bool:
     return tokens[0].kind == WORD and tokens[0].text == verb
 
 
-def _is_plain(tokens: Sequence[Token], found: Walk) -> bool:
+def _is_plain(tokens: Sequence[Token], structure: Walk) -> bool:
     by_name = any(token.kind == PARAM and token.number < 0 for token in tokens)
-    return not by_name and not found.has_set_operation
+    return not by_name and not structure.has_set_operation
 
 
 def _mentions(tokens: Sequence[Token]) -> Counter[str]:
@@ -316,7 +316,7 @@ def _held(outline: Outline, begin: int, end: int, depth: int) -> list[Condition]
     parts = outline.split(begin, end, "and")
     if len(parts) == 1:
         return _condition(outline, begin, end)
-    found: list[Condition] = []
+    conditions: list[Condition] = []
     is_in_between = False  # whose AND does not join conditions
     for first, last in parts:
         if outline.find(first, last, _BETWEEN) < last:
@@ -326,24 +326,24 @@ def _held(outline: Outline, begin: int, end: int, depth: int) -> list[Condition]
         elif is_in_between:
             is_in_between = False
         else:
-            found += _held(outline, first, last, depth + 1)
-    return found
+            conditions += _held(outline, first, last, depth + 1)
+    return conditions
 
 
 def _common(branches: Sequence[Sequence[Condition]]) -> list[Condition]:
     """Return what holds in every branch: the columns of all of them, with the values of any."""
-    found: dict[tuple[str, str], tuple[Value, ...]] = {}
+    common: dict[tuple[str, str], tuple[Value, ...]] = {}
     for number, branch in enumerate(branches):
         first: dict[tuple[str, str], tuple[Value, ...]] = {}
         for condition in branch:
             first.setdefault((condition.qualifier, condition.column), condition.values)
         if number == 0:
-            found = first
+            common = first
         else:
-            found = {place: found[place] + first[place] for place in found if place in first}
+            common = {place: common[place] + first[place] for place in common if place in first}
     return [
         Condition(qualifier, column, values)
-        for (qualifier, column), values in found.items()
+        for (qualifier, column), values in common.items()
         if len(values) <= MAX_VALUES
     ]
 

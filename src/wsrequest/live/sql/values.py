@@ -101,20 +101,20 @@ def _passes_psycopg(adapters: Any, cls: type, base: type) -> bool:
     from psycopg.adapt import PyFormat  # it is installed, since this connection is one of psycopg's
 
     try:
-        found = adapters.get_dumper(base, PyFormat.AUTO)
-        if cls is not base and adapters.get_dumper(cls, PyFormat.AUTO) is not found:
+        dumper = adapters.get_dumper(base, PyFormat.AUTO)
+        if cls is not base and adapters.get_dumper(cls, PyFormat.AUTO) is not dumper:
             return False
     except Exception:  # no dumper: the driver reports it when it runs the statement
         return False
-    return str(found.__module__).startswith("psycopg")
+    return str(dumper.__module__).startswith("psycopg")
 
 
 def _passes_psycopg2(cls: type, base: type) -> bool:
     extensions: Any = sys.modules["psycopg2.extensions"]
     for each in cls.__mro__:
-        found = extensions.adapters.get((each, extensions.ISQLQuote))
-        if found is not None:
-            return each is base and str(found.__module__).startswith("psycopg2")
+        adapter = extensions.adapters.get((each, extensions.ISQLQuote))
+        if adapter is not None:
+            return each is base and str(adapter.__module__).startswith("psycopg2")
     return False
 
 

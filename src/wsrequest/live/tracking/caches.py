@@ -66,10 +66,10 @@ def store_of(settings: Mapping[str, Any], backend: type) -> str:
         places = re.split("[;,]", places)  # as Django's Redis and memcached backends do
     elif not isinstance(places, list | tuple):
         places = (places,)
-    found = [str(place) for place in places]
+    locations = [str(place) for place in places]
     if issubclass(backend, FileBasedCache):
-        found = [abspath(place) for place in found]
-    digest = blake2b(repr(found).encode(), digest_size=6).hexdigest()
+        locations = [abspath(place) for place in locations]
+    digest = blake2b(repr(locations).encode(), digest_size=6).hexdigest()
     return (LOCAL_CACHES if issubclass(backend, LocMemCache) else CACHES) + digest
 
 
@@ -232,10 +232,10 @@ class Caches:
     def _places(self, call: Call) -> _Places:
         """Return the stores and keys that a call is for."""
         keys = call.keys()
-        found: list[str | None] = [None]
+        hashes: list[str | None] = [None]
         if keys is not None:
-            found = [hashed(made) for given, made in keys if not self._is_ignored(given)]
-        return [(store, key) for store in _stores(call.cache) for key in found]
+            hashes = [hashed(made) for given, made in keys if not self._is_ignored(given)]
+        return [(store, key) for store in _stores(call.cache) for key in hashes]
 
 
 def _counted(name: str, original: Any, cache: Any, args: Any, kwargs: Any) -> Any:
@@ -260,10 +260,10 @@ def _counter_cache(call: Call, reads: ReadSet) -> CounterCache | None:
         return None
     if not hasattr(CounterCache, call.name):
         return None  # an operation of another package
-    found = reads.counter_caches.get(id(call.cache))
-    if found is None:
-        found = reads.counter_caches[id(call.cache)] = CounterCache(partial(_read, call.cache))
-    return found
+    counters = reads.counter_caches.get(id(call.cache))
+    if counters is None:
+        counters = reads.counter_caches[id(call.cache)] = CounterCache(partial(_read, call.cache))
+    return counters
 
 
 def _read(cache: Any, key: Any, version: int | None, default: Any) -> Any:
@@ -286,16 +286,16 @@ def _may_lag(cache: Any) -> bool:
 
 
 def _stores(cache: Any) -> Collection[str]:
-    found: str | None = getattr(cache, _ATTRIBUTE, None)
-    return _all_stores() if found is None else (found,)
+    store: str | None = getattr(cache, _ATTRIBUTE, None)
+    return _all_stores() if store is None else (store,)
 
 
 def _all_stores() -> set[str]:
     """Return all stores, for a cache that Django did not create: it may be any of them."""
-    found = set()
+    stores = set()
     for settings in caches.settings.values():
         try:
-            found.add(store_of(settings, import_string(settings["BACKEND"])))
+            stores.add(store_of(settings, import_string(settings["BACKEND"])))
         except ImportError:
             continue  # Django reports it when the cache is used
-    return found
+    return stores

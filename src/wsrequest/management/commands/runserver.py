@@ -34,9 +34,9 @@ class Command(_Runserver):  # type: ignore[misc,valid-type]  # whichever is inst
 
     def get_handler(self, *args: Any, **options: Any) -> ASGI:
         """Return the project's ASGI application, or a new one if that has no socket."""
-        found = _project_application()
-        self._is_of_project = found is not None
-        application, socket = found or _own_application()
+        parts = _project_application()
+        self._is_of_project = parts is not None
+        application, socket = parts or _own_application()
         self._path = socket.path
         is_shown = conf.django("DEBUG") or options.get("insecure_serving")
         if options.get("use_static_handler") and is_shown:
@@ -60,9 +60,9 @@ class Command(_Runserver):  # type: ignore[misc,valid-type]  # whichever is inst
 
 def _project_application() -> tuple[ASGI, Application] | None:
     named = conf.django("ASGI_APPLICATION")
-    found = look_up(named) if named else None
-    if found is not None and found.application is not None and found.socket is not None:
-        return found.application, found.socket
+    project = look_up(named) if named else None
+    if project is not None and project.application is not None and project.socket is not None:
+        return project.application, project.socket
     return None  # the system checks report what is wrong with it
 
 
