@@ -31,6 +31,7 @@ def in_room(number: int, count: int = 1) -> list[Row]:
     return [{"room_id": number, "text": f"text {number} {at}"} for at in range(count)]
 
 
+@pytest.mark.slow
 def test_rows_of_many_commits_do_not_pile_up_while_a_view_runs() -> None:
     """680 commits of 500 rows took 84 MB. Each of these is made anew, as a connection makes it."""
     log = CommitLog()
@@ -76,6 +77,7 @@ def test_what_was_written_before_a_run_began_does_not_count_behind_the_bound() -
     assert not log.close(late, [ReadPredicate("default", "note")])
 
 
+@pytest.mark.slow
 def test_keys_without_end_are_forgotten() -> None:
     log = CommitLog()
     run = opened(log)

@@ -253,6 +253,7 @@ SHAPES: dict[str, Callable[[int], list[ReadPredicate]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", SHAPES.values(), ids=SHAPES)
 def test_reads_weigh_what_python_takes_for_them(make: Callable[[int], list[ReadPredicate]]) -> None:
     index: Index[int] = Index()

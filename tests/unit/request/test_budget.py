@@ -182,6 +182,7 @@ async def test_message_and_answer_count_as_long_as_the_request_is_live() -> None
         await goes_on(peer, 2, "/listed/a/")  # and ends with its connection
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest_live
 @pytest.mark.documents("docs/security.md", "Memory of a process")
@@ -315,6 +316,7 @@ async def test_a_message_that_subscribes_has_a_limit_of_its_own() -> None:
         await goes_on(peer, 4, "/table/a/", data={"q": "x" * 16_000})
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest_live
 async def test_an_answer_is_held_once_and_not_as_a_frame_besides() -> None:

@@ -241,6 +241,7 @@ def test_a_database_cache_lets_one_of_two_have_a_ticket(settings: Any) -> None:
 # What nobody fetches.
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_browser_that_fetches_nothing_has_eight_rows_and_loses_no_cookie() -> None:
     unfetched = Unfetched()
@@ -440,6 +441,7 @@ def alive() -> Counter[type]:
     return Counter(type(each) for each in gc.get_objects() if type(each) in (Issue, Trail))
 
 
+@pytest.mark.slow
 def test_tickets_that_gave_way_are_kept_by_nobody() -> None:
     """A connection that set a cookie once kept every ticket of its browser after that."""
     made, silent, busy = Tickets(None, 60), BrowserCookies("", "/ws/"), BrowserCookies("", "/ws/")
@@ -455,6 +457,7 @@ def test_tickets_that_gave_way_are_kept_by_nobody() -> None:
     assert made.redeem(again, ORIGIN, BROWSER, "") == ["a=2; Path=/"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_trail_leads_to_the_ticket_that_has_the_lines(seed: int) -> None:
     """However many give way at once, as those of several threads do."""

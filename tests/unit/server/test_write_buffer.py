@@ -139,6 +139,7 @@ def test_what_uvicorn_holds_of_a_client_that_does_not_read_counts_until_it_is_cu
         becomes(server.is_free)
 
 
+@pytest.mark.slow
 def test_a_flood_of_pings_whose_pongs_nobody_reads_ends_the_connection(settings: Any) -> None:
     """uvicorn writes a pong for each, read or not: 56 MiB in 8 s, uncounted."""
     settings.ROOT_URLCONF = Large

@@ -137,6 +137,7 @@ def test_our_reader_finds_each_table_that_sqlglot_finds(vendor: str) -> None:
     assert lost(found, vendor) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vendor", DIALECTS)
 def test_a_table_that_our_reader_loses_is_found_by_the_comparison(vendor: str) -> None:
     found = compared(drawn(vendor, 100), vendor)
