@@ -18,6 +18,8 @@ from wsrequest.bus.engine import CALL_SECONDS, Engine, Unavailable
 from wsrequest.bus.libpq import keywords, parameters_of
 from wsrequest.bus.notify import NotifyEngine, channel_name
 
+pytestmark = pytest.mark.needs("postgresql")
+
 
 def engine_of(url: str) -> Engine:
     bus = make_bus(url)
