@@ -8,6 +8,7 @@ are dropped, and their numbers with them. So every receiver notices the loss.
 """
 
 import atexit
+import encodings.idna  # noqa: F401 - see below
 import logging
 import os
 import random
@@ -22,6 +23,10 @@ from typing import Any, NamedTuple
 from wsrequest.bus.base import Topic
 from wsrequest.bus.engine import Engine, Sender, Unavailable
 from wsrequest.bus.envelope import MAX_OVERHEAD_BYTES, Envelope, Seal
+
+# Looking up a host imports encodings.idna. If a process forks while the sending thread does that,
+# the lock of the import is never released in the child, which could then never connect. So it is
+# imported before there is a thread.
 
 __all__ = ["EXIT_SECONDS", "LOOPBACK", "LOOPBACK_SECONDS", "Publisher"]
 
