@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks import browser, fairness, live, live_report, live_rows, measure, plot, report, rows
@@ -17,7 +17,7 @@ from benchmarks.breakdown import breakdown
 from benchmarks.browser_rows import browser_comparisons, browser_tables
 from benchmarks.rows import FAMILIES, Comparison, Point
 from benchmarks.servers import cores
-from benchmarks.subjects import SUBJECTS
+from benchmarks.subjects import EARLIER_ARGV, SUBJECTS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -99,6 +99,9 @@ def environs(database: str, against: str | None) -> dict[str, dict[str, str]]:
         source = Path(against).resolve() / "src"
         if not (source / "wsrequest").is_dir():
             raise SystemExit(f"{against} is no checkout: it has no src/wsrequest")
+        module = source / "wsrequest" / "server" / "uvicorn.py"
+        if not module.exists() or "class WebSocketProtocol" not in module.read_text():
+            SUBJECTS["before"] = replace(SUBJECTS["before"], argv=EARLIER_ARGV)
         found["before"] = {**common, "PYTHONPATH": f"{source}{os.pathsep}{ROOT}"}
     return found
 

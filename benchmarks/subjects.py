@@ -64,6 +64,8 @@ def _granian(threads: int) -> Subject:
 OURS = Subject(
     "ours", "wsrequest on uvicorn, WebSocket", "ws", (*_OURS, "benchmarks.apps.ours:application")
 )
+EARLIER_ARGV = (*_UVICORN, "benchmarks.apps.ours:application")
+"""Of a tree that has no protocol classes of its own."""
 SUBJECTS = {
     subject.name: subject
     for subject in (

@@ -10,26 +10,41 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
+import psycopg.sql
 import pytest
 
 from tests.acceptance.commands import PROJECT, running
 from tests.acceptance.servers import ROOT, Server, environ, free_port, manage, serving
-from tests.contract.conftest import BROKERS, URLS
+from tests.contract.conftest import BROKERS, SERVICES, URLS
+from tests.postgres import Params, connecting
 
 NO_RECHECK = {"LIVE_RECHECK_SECONDS": 0}  # so that only the bus can tell of a commit
 
 
 class Site:
-    """The processes of one project."""
+    """The processes of one project.
 
-    def __init__(self, data: Path, bus: str, stack: ExitStack) -> None:
+    Args:
+        data: the directory of its databases and logs.
+        bus: the URL of its bus.
+        stack: ends its processes.
+        postgres: its default database, which is empty. Without one, it is the migrated SQLite.
+    """
+
+    def __init__(
+        self, data: Path, bus: str, stack: ExitStack, postgres: Params | None = None
+    ) -> None:
         joined = "&" if "?" in bus else "?"
         self.data, self._stack = data, stack
+        self.postgres = postgres
         self._django: dict[str, Any] = {}
         self.settings: dict[str, Any] = {
             **NO_RECHECK,
-            "BUS": bus if bus == "memory://" else f"{bus}{joined}channel=c{uuid4().hex[:12]}",
+            "BUS": f"{bus}{joined}channel=c{uuid4().hex[:12]}",
         }
+        if postgres is not None:
+            manage(data, "migrate", "--verbosity=0", **self.environ)
 
     def share_cache(self) -> None:
         """Give all processes one cache, in files."""
@@ -45,7 +60,7 @@ class Site:
                 kind,
                 self.data,
                 PROJECT_DATA=str(self.data),
-                PROJECT_DJANGO=json.dumps(self._django),
+                **self._project,
                 **self.settings,
             )
         )
@@ -98,15 +113,40 @@ class Site:
     def environ(self) -> dict[str, str]:
         """The settings as environment variables of the test project."""
         return {
-            "PROJECT_DJANGO": json.dumps(self._django),
+            **self._project,
             **{f"WSREQUEST_{name}": json.dumps(value) for name, value in self.settings.items()},
         }
+
+    @property
+    def _project(self) -> dict[str, Any]:
+        postgres = {"PROJECT_POSTGRES": json.dumps(self.postgres)} if self.postgres else {}
+        return {"PROJECT_DJANGO": json.dumps(self._django), **postgres}
 
 
 @pytest.fixture(params=BROKERS)
 def site(request: pytest.FixtureRequest, project_data: Path, tmp_path: Path) -> Iterator[Site]:
-    """A site on each broker in turn."""
-    data = tmp_path / "data"
+    """A site on each broker in turn. If that is PostgreSQL, it is the project's database, too."""
+    kind, data = request.param, tmp_path / "data"
     shutil.copytree(project_data, data)
     with ExitStack() as stack:
-        yield Site(data, URLS[request.param](request), stack)
+        if SERVICES.get(kind) != "postgresql":
+            yield Site(data, URLS[kind](request), stack)
+            return
+        params = _new_database(request.getfixturevalue("postgres_params"))
+        site = Site(data, f"postgresql+{kind}://default", stack, params)
+        if kind == "log":
+            manage(data, "wsrequest_publication", **site.environ)
+        yield site
+
+
+def _new_database(params: Params) -> Params:
+    name = f"site_{uuid4().hex[:12]}"
+    with psycopg.connect(**connecting(params), autocommit=True) as connection:
+        connection.execute(
+            psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
+        )
+    return Params({**params, "NAME": name})
+
+
+on_one_broker = pytest.mark.parametrize("site", BROKERS[:1], indirect=True)
+"""For what depends on the process that publishes, and not on the broker."""

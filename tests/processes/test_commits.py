@@ -3,12 +3,15 @@
 import json
 from contextlib import ExitStack
 
+import psycopg
 import pytest
 
 from tests.acceptance.client import Client, connect
 from tests.acceptance.servers import Server
 from tests.acceptance.test_live import NOTES, first, name, until
-from tests.processes.conftest import Site
+from tests.contract.conftest import BROKERS
+from tests.postgres import connecting
+from tests.processes.conftest import Site, on_one_broker
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
 
@@ -44,6 +47,7 @@ def test_processes_beside_wsgi(site: Site) -> None:
         shows(client, id, text)
 
 
+@on_one_broker
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_celery(site: Site, pool: str) -> None:
     """Its prefork pool ends a process after each task here, without Python's own exit."""
@@ -58,6 +62,7 @@ def test_celery(site: Site, pool: str) -> None:
         shows(client, id, text, later)
 
 
+@on_one_broker
 def test_gevent(site: Site) -> None:
     sockets, http = site.runwebsockets(), site.serve("gunicorn-gevent")
     with connect(sockets, subprotocol=None) as client:
@@ -79,6 +84,7 @@ def test_workers_of_one_server(site: Site) -> None:
                 shows(client, id, text)
 
 
+@on_one_broker
 def test_end_of_a_process_in_each_way(site: Site) -> None:
     """What a process commits last is shown, too: it ends right after the commit."""
     sockets = site.runwebsockets()
@@ -96,6 +102,7 @@ def test_end_of_a_process_in_each_way(site: Site) -> None:
         shows(client, id, by_child, by_parent)
 
 
+@on_one_broker
 @pytest.mark.parametrize("is_ignored", [False, True])
 def test_cache_key_and_own_key_of_another_process(site: Site, is_ignored: bool) -> None:
     """A shared cache is written elsewhere. If its key is ignored, ``invalidate`` still counts."""
@@ -110,6 +117,23 @@ def test_cache_key_and_own_key_of_another_process(site: Site, is_ignored: bool) 
         assert before.head["data"] == "none"
         site.shell(code)
         assert client.receive_for(id).head["data"] == "rain"
+
+
+@pytest.mark.parametrize("site", [each for each in BROKERS if "log" in each.values], indirect=True)
+def test_what_another_program_writes(site: Site) -> None:
+    """The write-ahead log has it, whoever wrote it: here a connection that Django never saw."""
+    sockets = site.runwebsockets()
+    assert site.postgres is not None
+    with (
+        connect(sockets, subprotocol=None) as client,
+        psycopg.connect(**connecting(site.postgres), autocommit=True) as connection,
+    ):
+        id, _ = first(client, NOTES)
+        text = name()
+        connection.execute("INSERT INTO project_note (text) VALUES (%s)", [text])
+        shows(client, id, text)
+        connection.execute("TRUNCATE project_note CASCADE")
+        assert client.receive_for(id, 90).head["data"] == []
 
 
 def test_rolled_back_write_of_another_process_shows_nothing(site: Site) -> None:

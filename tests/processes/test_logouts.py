@@ -5,7 +5,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.acceptance.accounts import CSRF_SECRET, FORM, log_in_by_http, sign_up, user_of
 from tests.acceptance.client import connect
-from tests.processes.conftest import Site
+from tests.processes.conftest import Site, on_one_broker
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
@@ -30,6 +30,7 @@ def test_logout_by_http_closes_the_sockets_of_another_process(site: Site) -> Non
         assert user_of(stays) == other
 
 
+@on_one_broker
 def test_command_closes_the_sockets_of_a_session(site: Site) -> None:
     sockets = site.runwebsockets()
     http = site.serve("gunicorn")

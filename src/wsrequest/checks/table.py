@@ -187,16 +187,16 @@ _TABLE = {
         "silence this check.",
     ),
     # The log of PostgreSQL, which WSREQUEST_BUS names.
-    "wsrequest.E010": Words(
+    "wsrequest.W046": Words(
         "The database {alias} does not write what WSREQUEST_BUS reads: its wal_level is {level}.",
         "As a superuser, run ALTER SYSTEM SET wal_level = 'logical', and restart the server.",
     ),
-    "wsrequest.E011": Words(
+    "wsrequest.W047": Words(
         "The role of the database {alias} may not read its log, which WSREQUEST_BUS names.",
         "As a superuser, run ALTER ROLE … REPLICATION, or name another role in WSREQUEST_BUS: "
         '"postgresql+log://user:password@alias".',
     ),
-    "wsrequest.E012": Words(
+    "wsrequest.W048": Words(
         'The database {alias} has no publication "wsrequest", which WSREQUEST_BUS reads.',
         "Run manage.py wsrequest_publication.",
     ),

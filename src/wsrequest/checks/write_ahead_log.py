@@ -34,11 +34,11 @@ def _findings(state: PublicationState, alias: str) -> list[tuple[str, dict[str, 
     problems: list[tuple[str, dict[str, object]]] = []
     named: dict[str, object] = {"alias": repr(alias)}
     if state.wal_level != "logical":
-        problems.append(("wsrequest.E010", {**named, "level": state.wal_level}))
+        problems.append(("wsrequest.W046", {**named, "level": state.wal_level}))
     if not state.can_replicate and "@" not in conf.BUS:  # there, the URL names another role
-        problems.append(("wsrequest.E011", named))
+        problems.append(("wsrequest.W047", named))
     if not state.exists:
-        return [*problems, ("wsrequest.E012", named)]
+        return [*problems, ("wsrequest.W048", named)]
     lacking = (*state.missing, *state.filtered)
     if lacking or not state.is_whole:
         problems.append(("wsrequest.W043", {**named, "tables": _listed(lacking) or "some writes"}))
