@@ -1,8 +1,9 @@
 /** The state of a live request while the server cannot be sure that it sees each change (PROTOCOL.md 3.3). */
 import { describe, expect, test, vi } from "vitest";
 import type { Subscription } from "../src/index.js";
-import { answer, begin, client, collected, connect, eachAlone, live, quiet, sent, streams, until } from "./eventServer.js";
+import { eachAlone, streams } from "./eventServer.js";
 import { FakeSocket } from "./fakeSocket.js";
+import { answer, begin, client, collected, connect, live, quiet, sent, until } from "./liveClient.js";
 
 eachAlone();
 

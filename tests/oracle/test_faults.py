@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from tests.acceptance.servers import ROOT
-from tests.oracle.faults.brokers import BROKERS
+from tests.contract.conftest import BROKERS
 from tests.oracle.faults.bugs import BUGS
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(400), pytest.mark.needs("redis")]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]
 
 
 def run(*arguments: str) -> str:
@@ -33,6 +33,7 @@ def test_live_bodies_are_right_after_each_fault(broker: str) -> None:
     assert "live bodies compared" in printed
 
 
+@pytest.mark.needs("redis")
 @pytest.mark.parametrize("bug", BUGS)
 def test_bug_is_found(bug: str) -> None:
     faults = "nothing" if bug == "no-messages" else "nothing,bus_kill"

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle.faults.brokers import BROKERS
+from tests.contract.servers import SERVERS
 from tests.oracle.faults.site import Site
 from tests.oracle.faults.watchers import Watcher
 
@@ -65,7 +65,7 @@ def run(
     """Run the site on one bus.
 
     Args:
-        broker: a key of ``BROKERS``.
+        broker: a key of ``SERVERS``.
         seed: of everything that is drawn. Processes meet by chance all the same.
         seconds: how long.
         bug: a key of ``bugs.BUGS``, to plant in the servers.
@@ -73,7 +73,7 @@ def run(
         faults: only these. All if empty.
         told: hears of each round.
     """
-    with Site(BROKERS[broker](), seed, bug) as site:
+    with Site(broker, seed, bug) as site:
         return _Run(site, seed, within, faults, told).run(seconds)
 
 
@@ -222,7 +222,7 @@ def _make_world(site: Site, cookies: list[str]) -> None:
 def main() -> int:
     """Run it and print what happened; 1 when something diverged, or a planted bug was not found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bus", choices=BROKERS, default="redis")
+    parser.add_argument("--bus", choices=SERVERS, default="redis")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--within", type=float, default=SECONDS)
     parser.add_argument("--seed", default=str(int(time.time())))

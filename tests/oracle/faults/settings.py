@@ -13,7 +13,8 @@ SITE = json.loads(os.environ["ORACLE_SITE"])
 globals().update(oracle_settings.SETTINGS)
 DATABASES["default"] = {**oracle_settings.sqlite(SITE["data"]), "CONN_MAX_AGE": 600}
 if SITE.get("postgres"):
-    DATABASES["default"] = {**SITE["postgres"], "CONN_MAX_AGE": 600}
+    engine = "django.db.backends.postgresql"
+    DATABASES["default"] = {"ENGINE": engine, **SITE["postgres"], "CONN_MAX_AGE": 600}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
+from urllib.parse import parse_qsl, urlsplit
 
 from tests.acceptance.servers import ROOT, START_SECONDS, free_port, wait_until
-from tests.oracle.faults.brokers import Broker
+from tests.contract.servers import SERVERS
+from tests.contract.servers import Server as Broker
 
 __all__ = ["Process", "Server", "Site", "Writer"]
 
@@ -126,14 +128,19 @@ class Writer(Process):
 class Site:
     """The site, for the length of a block.
 
+    If the broker is PostgreSQL, it is the database, too.
+
     Args:
-        broker: the bus, which is started with it.
+        kind: of the broker, a key of ``SERVERS``. It is started with the site.
         seed: of the lossy writers.
         bug: to plant in the servers, or None.
     """
 
-    def __init__(self, broker: Broker, seed: str, bug: str | None = None) -> None:
-        self.broker, self._seed, self._bug = broker, seed, bug
+    broker: Broker
+
+    def __init__(self, kind: str, seed: str, bug: str | None = None) -> None:
+        self._kind, self._seed, self._bug = kind, seed, bug
+        self._stack = ExitStack()
         self._directory = tempfile.TemporaryDirectory(prefix="oracle-faults-")
         self.data = Path(self._directory.name)
         self.servers: list[Server] = []
@@ -142,7 +149,15 @@ class Site:
 
     def environ(self, **changes: str) -> dict[str, str]:
         """Return the environment of a process of the site."""
-        site = {"data": str(self.data), "bus": self.broker.url}
+        site: dict[str, Any] = {"data": str(self.data), "bus": self.broker.url}
+        if self._kind in ("log", "notify"):
+            given = dict(parse_qsl(urlsplit(self.broker.url).query))
+            names = {
+                "NAME": "dbname",
+                **{n: n.lower() for n in ("USER", "PASSWORD", "HOST", "PORT")},
+            }
+            site["postgres"] = {name: given[key] for name, key in names.items()}
+            site["bus"] = f"postgresql+{self._kind}://default"
         return {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
@@ -173,6 +188,7 @@ class Site:
         return (self.data / "log").read_text(errors="replace")
 
     def __enter__(self) -> "Site":
+        self.broker = Broker(self._stack.enter_context(SERVERS[self._kind]()))
         self.broker.start()
         return self
 
@@ -184,6 +200,7 @@ class Site:
     ) -> None:
         for process in (*self.servers, *self.writers):
             process.kill()
-        self.broker.stop()
+        self.broker.close()
+        self._stack.close()
         self._log.close()
         self._directory.cleanup()

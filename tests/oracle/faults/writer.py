@@ -54,6 +54,8 @@ def _be_lossy(seed: str) -> None:
 def main() -> None:
     """Write until the input ends."""
     django.setup()
+    from django.db import close_old_connections
+
     from tests.oracle.world import forgetting
     from tests.oracle.writes import run
 
@@ -62,6 +64,7 @@ def main() -> None:
     with forgetting():
         print("ready", flush=True)
         for line in sys.stdin:
+            close_old_connections()  # the database may have been killed
             mode, operations = json.loads(line)
             print(json.dumps(run(mode, operations)), flush=True)
 
