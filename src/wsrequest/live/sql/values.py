@@ -88,7 +88,8 @@ def passes_of(vendor: str, driver: Any) -> Passes:
         adapters = getattr(driver, "adapters", None)
         if adapters is not None:
             return partial(_passes_psycopg, adapters)
-        if "psycopg2.extensions" in sys.modules:
+        psycopg2 = sys.modules.get("psycopg2.extensions")
+        if psycopg2 is not None and isinstance(driver, psycopg2.connection):
             return _passes_psycopg2
     return _passes_nothing
 
