@@ -402,3 +402,22 @@ def test_slot_that_the_server_invalidates_is_a_loss(psql: Any, commits: Commits)
     found = commits.after(lambda: psql("INSERT INTO audit (id, text) VALUES (9, 'after')"))
     assert found == [{"audit": [{"id": 9, "text": "after"}]}]
     assert slot not in [name for name, _ in _slots(psql)]
+
+
+def test_messages_of_other_roles_cost_a_warning_and_no_connection(
+    psql: Any, commits: Commits, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each role of the database can emit messages, and under any prefix."""
+    prefix = commits.subscription_bus._channel
+    emit = f"SELECT pg_logical_emit_message(%s, '{prefix}', repeat('x', 2000000))"
+    emit_many = emit + " FROM generate_series(1, 20)"  # 40 MB in one transaction
+
+    def write() -> None:
+        psql(emit, [False])
+        psql(emit_many, [True])
+        psql("INSERT INTO note (id) VALUES (1)")
+
+    (found,) = commits.after(write)
+    assert [row["id"] for row in found["note"]] == [1]
+    (warning,) = caplog.messages
+    assert "are not signed" in warning

@@ -128,7 +128,8 @@ class Bus(Protocol):
         """Wait until ``position`` covers everything that this process has committed by now.
 
         It takes time only where a database reports the commits itself. If the reports are
-        interrupted, receivers are notified of a loss, and the wait is over, too.
+        interrupted, the wait is over, too: receivers are notified of a loss, at once or when they
+        are connected again.
 
         Args:
             then: called on any thread when it does. It must be quick and raise nothing.

@@ -135,6 +135,8 @@ class BrokerBus:
         if self.logged_database is None or self._thread is None or self._is_closed:
             return True
         with self._lock:
+            if not self.is_connected:
+                return True  # nothing comes back. The loss that ends this covers the wait
             self._mark += 1
             self._marked.append((self._mark, then))
             self._publisher.mark(self._mark)
@@ -229,6 +231,7 @@ class BrokerBus:
                 _CUT_OFF_SECONDS,
             )
             self._failures += 1
+            self._returned(None)  # what they wait for does not come back
         self._local.connect(is_connected)
 
     def _hang_up(self) -> None:

@@ -169,6 +169,13 @@ def _postgres_notify(parts: SplitResult, database: Database) -> Engine:
 def _postgres_log(parts: SplitResult, database: Database) -> Engine:
     module = import_module("wsrequest.bus.postgres_log")
     alias, overrides = _alias_of(parts, database)
+    name = str(database(alias).get("NAME") or "")
+    if name and overrides.get("dbname", name) != name:
+        raise BusURLError(
+            f"has a dbname that is not the NAME of the database {alias!r}. The log must be that of "
+            f"{alias!r}, because writes to it are not published in another way. Leave dbname out, "
+            f'or name the alias of the database that you mean: "{parts.scheme}://alias"'
+        )
     address = f"PostgreSQL's log, database {alias!r}"
     engine: Engine = module.PostgresLogEngine(address, alias, lambda: database(alias), overrides)
     return engine

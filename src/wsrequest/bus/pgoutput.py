@@ -9,7 +9,7 @@ Values arrive as text. Those of a few types are kept, because their text means o
 column is left out of its row: an unknown column matches every reader.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from struct import Struct
 from struct import error as _StructError
@@ -25,7 +25,8 @@ PUBLICATION = "wsrequest"
 _MAX_ROWS = 500  # of one table in one transaction. More of them are any row
 _MAX_ROW_BYTES = 2**16  # of one transaction. Then all its rows are any row
 _MAX_TABLES = 1000  # of one transaction. More of them are anything
-_MAX_MESSAGE_BYTES = 2**25  # in one transaction
+_MAX_MESSAGE_BYTES = 2**25  # in one transaction. Those after them are strangers'
+_MESSAGE_BYTES = 200  # of memory for one, besides its content
 _MAX_TEXT = 512  # readers do not narrow by longer ones
 
 _INT16, _INT32 = Struct(">h"), Struct(">I")
@@ -35,7 +36,7 @@ _NEW, _KEY, _OLD = b"N"[0], b"K"[0], b"O"[0]
 
 
 class Unreadable(ValueError):
-    """The bytes are not the format that was asked for, or one transaction is too large."""
+    """The bytes are not the format that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Message:
 
     Attributes:
         prefix: its first text.
-        content: its bytes.
+        content: its bytes. Empty if they are too many to come from this project.
     """
 
     prefix: str
@@ -86,10 +87,16 @@ class Decoder:
     Args:
         database: the alias by which changes name the database.
         prefixes: those of the messages to keep.
+        max_message_bytes: the largest message whose content is kept. Every role of the database can
+            emit messages, and under any prefix.
     """
 
-    def __init__(self, database: str, prefixes: Container[str]) -> None:
-        self._database, self._prefixes = database, prefixes
+    def __init__(
+        self, database: str, prefixes: Iterable[str], max_message_bytes: int = 2**20
+    ) -> None:
+        self._database, self._max_message_bytes = database, max_message_bytes
+        self._prefixes = {prefix.encode(): prefix for prefix in prefixes}
+        self._longest = max(map(len, self._prefixes), default=0)
         self._relations: dict[int, _Relation] = {}
         self._begin(0)
 
@@ -100,8 +107,12 @@ class Decoder:
         self._has_too_many_tables = False
         self._messages: list[Message] = []
 
-    def feed(self, data: bytes) -> Transaction | Message | None:
+    def feed(self, data: bytes, start: int = 0) -> Transaction | Message | None:
         """Read one message of the stream.
+
+        Args:
+            data: its bytes.
+            start: where they begin. What nobody wants is not copied.
 
         Returns:
             A transaction with its last message, and what was emitted outside of transactions. None
@@ -111,13 +122,17 @@ class Decoder:
             Unreadable: the stream cannot be read any further.
         """
         try:
-            return self._read(data)
+            if data[start : start + 1] == b"M":
+                return self._message(data, start + 1)
+            return self._read(data[start:])
         except Unreadable:
             raise
         except (IndexError, ValueError, KeyError, _StructError) as error:
-            raise Unreadable(f"{data[:1]!r} of {len(data)} bytes: {error!r}") from error
+            raise Unreadable(
+                f"{data[start : start + 1]!r} of {len(data) - start} bytes: {error!r}"
+            ) from error
 
-    def _read(self, data: bytes) -> Transaction | Message | None:
+    def _read(self, data: bytes) -> Transaction | None:
         kind = data[:1]
         if kind == b"I":
             self._insert(data)
@@ -135,8 +150,6 @@ class Decoder:
             for index in range(_INT32.unpack_from(data, 1)[0]):
                 relation = self._relations[_INT32.unpack_from(data, 6 + 4 * index)[0]]
                 self._add(relation.table, None)
-        elif kind == b"M":
-            return self._message(data)
         elif kind not in (b"O", b"Y"):  # the origin and types say nothing of rows
             raise Unreadable(f"a message of the kind {kind!r}")
         return None
@@ -152,22 +165,27 @@ class Decoder:
         self._begin(0)
         return found
 
-    def _message(self, data: bytes) -> Message | None:
-        is_transactional = _MESSAGE.unpack_from(data, 1)[0] & 1
-        prefix, at = _string(data, 1 + _MESSAGE.size)
-        length = _INT32.unpack_from(data, at)[0]
-        content = data[at + 4 : at + 4 + length]
-        if len(content) != length:
+    def _message(self, data: bytes, at: int) -> Message | None:
+        is_transactional = _MESSAGE.unpack_from(data, at)[0] & 1
+        at += _MESSAGE.size
+        end = data.index(0, at)
+        begin = end + 1 + _INT32.size
+        length = _INT32.unpack_from(data, end + 1)[0]
+        if begin + length > len(data):
             raise Unreadable("a message that is cut off")
-        if prefix not in self._prefixes:
+        prefix = self._prefixes.get(data[at:end]) if end - at <= self._longest else None
+        if prefix is None:
             return None
-        message = Message(prefix, content)
+        is_too_long = length > self._max_message_bytes
+        message = Message(prefix, b"" if is_too_long else data[begin : begin + length])
         if not is_transactional:
             return message
-        self._message_bytes += length
-        if self._message_bytes > _MAX_MESSAGE_BYTES:
-            raise Unreadable("a transaction with too many messages")
-        self._messages.append(message)
+        had_room = self._message_bytes <= _MAX_MESSAGE_BYTES
+        self._message_bytes += _MESSAGE_BYTES + len(message.content)
+        if self._message_bytes <= _MAX_MESSAGE_BYTES:
+            self._messages.append(message)
+        elif had_room:
+            self._messages.append(Message(prefix, b""))
         return None
 
     def _describe(self, data: bytes) -> None:

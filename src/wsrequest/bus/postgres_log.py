@@ -86,7 +86,7 @@ class PostgresLogEngine:
             return _Receiver(
                 opening.plain,
                 opening.start(),
-                Decoder(self.database, _prefixes(channels)),
+                Decoder(self.database, _prefixes(channels), self.max_message_bytes),
                 channels[0],
             )
         holders = opening.holders()
@@ -271,7 +271,7 @@ class _Receiver:
         _, position, _, _ = _DATA.unpack_from(data)
         self._position = max(self._position, position)
         try:
-            decoded = self._decoder.feed(data[_DATA.size :])
+            decoded = self._decoder.feed(data, _DATA.size)
         except Unreadable as error:
             raise Unavailable(f"its stream cannot be read: {error}") from error
         if isinstance(decoded, Message):

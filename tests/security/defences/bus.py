@@ -47,6 +47,18 @@ BUS = (
         (_BROKER + "test_queue_is_bounded_while_the_broker_is_down",),
     ),
     Defence(
+        (24,),
+        "responses do not wait without end for a log that cannot be heard",
+        SRC + "bus/broker.py",
+        (
+            (
+                "            if not self.is_connected:\n                return True",
+                "            if False:\n                return True",
+            ),
+        ),
+        (_BROKER + "test_nothing_waits_for_the_log_while_cut_off",),
+    ),
+    Defence(
         (23,),
         "a process that does not hear itself through the bus is cut off",
         SRC + "bus/broker.py",

@@ -49,6 +49,25 @@ CHANGES = (
         (_STREAM + "test_more_than_1000_tables_are_anything",),
     ),
     Defence(
+        (33,),
+        "the messages of a transaction in PostgreSQL's log have a limit",
+        SRC + "bus/pgoutput.py",
+        (
+            (
+                "if self._message_bytes <= _MAX_MESSAGE_BYTES:\n            self",
+                "if True:\n            self",
+            ),
+        ),
+        (_STREAM + "test_too_many_messages_are_one_empty_message",),
+    ),
+    Defence(
+        (33,),
+        "a message in PostgreSQL's log that is longer than this project's is not copied",
+        SRC + "bus/pgoutput.py",
+        (("is_too_long = length > self._max_message_bytes", "is_too_long = False"),),
+        (_STREAM + "test_message_that_is_too_long_is_empty_and_ends_nothing",),
+    ),
+    Defence(
         (13,),
         "a value is compared as the database gets it: enumerations",
         SRC + "live/sql/values.py",

@@ -205,6 +205,22 @@ def test_restart_of_the_broker_is_a_loss(world: World) -> None:
     assert reader.numbers[-1] == 2
 
 
+def test_nothing_waits_for_the_log_while_cut_off(world: World) -> None:
+    reader = joined(world)
+    bus, called = reader.bus, list[str]()
+    bus.logged_database = "default"
+    assert not bus.when_current(lambda: called.append("before"))
+    world.broker.is_silent = True
+    world.turn(4)
+    assert called == ["before"]
+    assert bus.when_current(lambda: called.append("meanwhile"))
+    assert bus._marked == []
+    world.recover()
+    assert not bus.when_current(lambda: called.append("after"))
+    world.turn()
+    assert called == ["before", "after"]
+
+
 # The property.
 
 STEPS = st.one_of(

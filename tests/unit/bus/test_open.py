@@ -205,3 +205,11 @@ def test_missing_library_is_named(
     text = fault_of(url)
     assert f"needs the package {library}" in text
     assert f'pip install "django-websocket-request[{extra}]"' in text
+
+
+def test_log_must_be_that_of_the_database_it_reports() -> None:
+    fault = fault_of("postgresql+log://default?dbname=other")
+    assert "has a dbname that is not the NAME of the database 'default'" in fault
+    assert '"postgresql+log://alias"' in fault
+    opened("postgresql+log://default?dbname=shop").close()
+    opened("postgresql+notify://default?dbname=other").close()  # its messages name databases

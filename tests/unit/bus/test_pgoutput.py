@@ -1,13 +1,16 @@
 """The stream of pgoutput as PostgreSQL 15 has sent it (pgoutput.hex), damaged, and too long."""
 
+import tracemalloc
 from pathlib import Path
 from struct import pack
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wsrequest.bus import pgoutput as pgoutput_module
 from wsrequest.bus.pgoutput import Decoder, Message, Transaction, Unreadable
 from wsrequest.types import Commit, TableChange
 
@@ -140,19 +143,60 @@ def test_transaction_does_not_remember_the_one_before() -> None:
     assert first.commit == Commit(first.commit.changes)
 
 
-def test_too_many_messages_end_the_stream() -> None:
+def emitted(content: bytes, prefix: bytes = b"wanted", *, in_transaction: bool = True) -> bytes:
+    return (
+        pack(">cBq", b"M", in_transaction, 0) + prefix + b"\0" + pack(">I", len(content)) + content
+    )
+
+
+def test_message_that_is_too_long_is_empty_and_ends_nothing() -> None:
+    decoder = Decoder("default", {"wanted"}, 100)
+    assert decoder.feed(emitted(b"x" * 100, in_transaction=False)) == Message("wanted", b"x" * 100)
+    assert decoder.feed(emitted(b"x" * 101, in_transaction=False)) == Message("wanted", b"")
+    for data in (BEGIN, ITEM, emitted(b"x" * 101), emitted(b"mine"), insert(1, b"1", None)):
+        assert decoder.feed(data) is None
+    found = decoder.feed(COMMIT)
+    assert isinstance(found, Transaction)
+    assert [message.content for message in found.messages] == [b"", b"mine"]
+    assert written(found) == {"item": ({"id": 1, "text": None},)}
+
+
+def test_too_many_messages_are_one_empty_message() -> None:
     decoder = Decoder("default", {"wanted"})
-    emitted = pack(">cBq", b"M", 1, 0) + b"wanted\0" + pack(">I", 2**20) + b"x" * 2**20
     decoder.feed(BEGIN)
-    with pytest.raises(Unreadable, match="too many messages"):
-        for _ in range(33):
-            decoder.feed(emitted)
+    with patch.object(pgoutput_module, "_MAX_MESSAGE_BYTES", 2000):
+        for _ in range(1000):
+            decoder.feed(emitted(b"x"))
+        decoder.feed(ITEM)
+        decoder.feed(insert(1, b"1", None))
+        found = decoder.feed(COMMIT)
+        assert isinstance(found, Transaction)
+        assert [message.content for message in found.messages] == [b"x"] * 9 + [b""]
+        assert written(found) == {"item": ({"id": 1, "text": None},)}
+        (after,) = decoded([BEGIN, emitted(b"x"), COMMIT])  # begins to count again
+    assert isinstance(after, Transaction)
+    assert after.messages == (Message("wanted", b"x"),)
+
+
+@pytest.mark.parametrize("prefix", [b"stranger", b"\xff", b"wanted.", b"", b"p" * 2**20])
+def test_message_with_another_prefix_is_not_copied(prefix: bytes) -> None:
+    data = b"w" * 25 + emitted(b"x" * 2**22, prefix)
+    decoder = Decoder("default", {"wanted"})
+    tracemalloc.start()
+    try:
+        assert decoder.feed(data, 25) is None
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**16
 
 
 @pytest.mark.parametrize(
     "data",
     [
         b"",
+        emitted(b"ab")[:-1],
+        emitted(b"ab", b"stranger")[:-1],
         b"S",  # a piece of an open transaction, which was not asked for
         insert(9, b"1"),  # an unknown table
         insert(1, b"1"),  # too few columns

@@ -8,8 +8,8 @@ parsing at all: a SELECT outside of every live run.
 import re
 from hashlib import blake2b
 from sys import getsizeof
-from threading import Lock
 
+from wsrequest.live.forks import ForkLock
 from wsrequest.live.sql.analyzer import parse
 from wsrequest.live.sql.predicates import Constant, Written
 from wsrequest.live.sql.statement import Names, Statement
@@ -37,7 +37,7 @@ class StatementCache:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._half = max_bytes // 2
-        self._lock = Lock()
+        self._lock = ForkLock()
         # An entry in use moves to the young half. When that is full, the old half is dropped.
         self._recent: dict[_Key, Statement] = {}
         self._old: dict[_Key, Statement] = {}

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from wsrequest.live.forks import ForkLock, renew_in_children
 from wsrequest.live.tracking.catalog import Catalog, read_catalog
 
 __all__ = ["CatalogCache", "reads_catalog"]
@@ -54,8 +55,14 @@ class CatalogCache:
     """The catalogs of the databases, by Django's aliases. From any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._entries: dict[str, _Entry] = {}
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Query each database again, because the thread that did so is the parent's."""
+        for entry in self._entries.values():
+            entry.loading, entry.due = None, 0.0
 
     def get(
         self, connection: BaseDatabaseWrapper, alias: str, *, may_ask: bool, may_wait: bool

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import blake2b
-from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
+from wsrequest.live.forks import ForkLock
 from wsrequest.live.tracking.reads import current, running
 from wsrequest.live.tracking.transaction_writes import MAX_KEYS
 from wsrequest.types import Commit, TableChange
@@ -127,7 +127,7 @@ class KeyTracker:
     def __init__(self, tracker: "ChangeTracker") -> None:
         self._tracker = tracker
         self.is_active = tracker.is_active
-        self._lock = Lock()  # for replacing them. Sets and dicts are changed without it
+        self._lock = ForkLock()  # for replacing them. Sets and dicts are changed without it
         self._known: set[tuple[str, str | None]] = set()
         self._deadlines: dict[tuple[str, str], float] = {}
         self._older: dict[tuple[str, str], float] = {}

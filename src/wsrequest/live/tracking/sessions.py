@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from importlib import import_module
 from inspect import iscoroutinefunction
-from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -21,6 +20,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import router
 from django.utils.timezone import now
 
+from wsrequest.live.forks import ForkLock
 from wsrequest.live.tracking.caches import session_places
 from wsrequest.live.tracking.keys import SESSIONS, KeyTracker, hashed, inside
 from wsrequest.live.tracking.reads import ReadSet, current, reading
@@ -204,7 +204,7 @@ class _Contents:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = ForkLock()
         self._found: dict[str, tuple[bytes | None, object]] = {}
         self._older: dict[str, tuple[bytes | None, object]] = {}
 

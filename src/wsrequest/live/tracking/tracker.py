@@ -4,7 +4,6 @@ import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from threading import Lock
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -15,6 +14,7 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import class_prepared, post_migrate
 from django.dispatch import Signal
 
+from wsrequest.live.forks import ForkLock
 from wsrequest.live.sql.statement import Names
 from wsrequest.live.tracking.caches import Caches
 from wsrequest.live.tracking.catalog import Catalog
@@ -44,7 +44,7 @@ class ActiveManagers:
     """The live query managers of one process that have subscribers. From any thread."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = ForkLock()
         self._managers: tuple[ColumnSource, ...] = ()
         self._tracker: ChangeTracker | None = None
 
@@ -78,7 +78,7 @@ class ActiveManagers:
 Wanted = Callable[[str, str], Iterable[tuple[str, ...]]]
 
 _logger = logging.getLogger("wsrequest.live")
-_lock = Lock()
+_lock = ForkLock()
 _installed: list["ChangeTracker"] = []
 _NO_EXTRAS = Extras()
 OriginOf = Callable[[object], tuple[str, bytes] | None]
@@ -310,7 +310,8 @@ class ChangeTracker:
         known = self._schemas.get(database) or self._schemas.get(self._logged_database)
         found = completed(commit, known and known[1])
         if found is None:
-            self.migrated(database)
+            if known is not None and not known[1].is_blind:  # otherwise a look is due already
+                self.migrated(database)
             return Commit((TableChange(database, None),))
         changes = (TableChange(database, each.table, each.rows) for each in found.changes)
         return Commit(tuple(changes))
@@ -321,6 +322,7 @@ class ChangeTracker:
         for each in {alias, primary, *connections}:
             if each == alias or self.primary(each) == primary:
                 self._catalog_cache.forget(each)
+                self._schemas.pop(each, None)
 
     def wanted_kinds(self, names: Names, database: str, table: str) -> Mapping[str, str]:
         """Return the columns whose values are worth examining, with their kinds."""
