@@ -1,5 +1,6 @@
 """The Django application."""
 
+import logging
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -14,7 +15,7 @@ from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.logouts import LOGOUTS
 from wsrequest.bus.memory import MemoryBus
-from wsrequest.bus.open import BusURLError, open_bus
+from wsrequest.bus.open import BusURLError, open_bus, redacted
 from wsrequest.conf import conf
 from wsrequest.live.tracking.api import skip_on_rerun
 from wsrequest.live.tracking.publication import complete
@@ -23,6 +24,8 @@ from wsrequest.live.tracking.tracker import ActiveManagers, ChangeTracker
 from wsrequest.server.connections import announce_by, close_sockets
 
 __all__ = ["LiveParts", "WSRequestConfig"]
+
+logger = logging.getLogger("wsrequest.bus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,14 @@ class LiveParts:
 def _live_parts() -> LiveParts:
     try:
         bus = open_bus(conf.BUS, conf.bus_secrets, conf.database)
-    except BusURLError:  # a check reports it, and no server starts with it
+    except BusURLError as error:
+        # A check reports it, and no server of the socket starts with it. But a WSGI server or a
+        # command runs no checks, and must not be silent about commits that nobody hears of.
+        logger.error(
+            "WSREQUEST_BUS is %r, which %s. This process publishes no commits",
+            redacted(conf.BUS),
+            error,
+        )
         bus = MemoryBus()
     managers, is_shared = ActiveManagers(), not isinstance(bus, MemoryBus)
     extras = Extras(

@@ -101,7 +101,8 @@ class Commit:
     def weight_bytes(self) -> int:
         """Return roughly how much memory it takes."""
         return sum(
-            _CHANGE_BYTES + sum(map(_row_bytes, change.rows or ())) for change in self.changes
+            _CHANGE_BYTES + 4 * len(change.table or "") + sum(map(_row_bytes, change.rows or ()))
+            for change in self.changes
         )
 
     def without(self, names: Container[str]) -> "Commit":

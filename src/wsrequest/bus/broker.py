@@ -73,6 +73,7 @@ class BrokerBus:
         _buses.add(self)
 
     def _reset(self) -> None:
+        self._pid = os.getpid()
         self._local = MemoryBus()
         self._topics: dict[str, Topic[Any]] = {}
         self._lock = threading.Lock()
@@ -95,8 +96,14 @@ class BrokerBus:
         self._publisher.reset()
         self._reset()
 
+    def _notice_fork(self) -> None:
+        """Some servers, such as uWSGI, fork without Python's hooks."""
+        if self._pid != os.getpid():
+            self.after_fork()
+
     def publish(self, topic: Topic[T], message: T) -> None:
         """See ``Bus.publish``. It only appends to a queue."""
+        self._notice_fork()
         if not self._is_closed:
             self._local.publish(topic, message)
             self._publisher.put(topic, message)
@@ -111,7 +118,12 @@ class BrokerBus:
         connected: Callable[[bool], None] = lambda is_connected: None,
         queue_length: int = 10_000,
     ) -> Subscription:
-        """See ``Bus.subscribe``. The first call of a process begins to receive from the broker."""
+        """See ``Bus.subscribe``. The first call of a process begins to receive from the broker.
+
+        Raises:
+            RuntimeError: the bus is closed, or the receiving thread cannot be started.
+        """
+        self._notice_fork()
         self._topics[topic.name] = topic
         subscription = self._local.subscribe(
             topic, receive, lost, post=post, connected=connected, queue_length=queue_length
@@ -119,10 +131,15 @@ class BrokerBus:
         with self._lock:
             if self._thread is None and not self._is_closed:
                 self._heard_at = monotonic()
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, args=(self._lock,), name="wsrequest-bus-receiver", daemon=True
                 )
-                self._thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:  # too many threads. Nothing would be received
+                    subscription.close()
+                    raise
+                self._thread = thread
         self._publisher.loop()
         return subscription
 
@@ -265,7 +282,8 @@ class BrokerBus:
             self._warn(
                 error,
                 "bytes on the channel %r are not signed with this project's SECRET_KEY and are "
-                "ignored. Give each project, and each of its environments, a channel of its own",
+                "ignored. Give each project, and each of its environments, a channel of its own. "
+                "While you change SECRET_KEY, keep the old one in SECRET_KEY_FALLBACKS",
             )
             return
         except OtherRelease as error:

@@ -10,13 +10,14 @@ from hmac import compare_digest
 
 import msgspec
 
-__all__ = ["MAX_OVERHEAD_BYTES", "Envelope", "OtherRelease", "Seal", "Stranger"]
+__all__ = ["MAX_KEYS", "Envelope", "OtherRelease", "Seal", "Stranger"]
 
-MAX_OVERHEAD_BYTES = 128
-"""A sealed message is at most this much longer than its payload and the name of its topic."""
+MAX_KEYS = 8
+"""Secret keys of one project that sign and are accepted. Further ones are left out."""
 
 _VERSION = b"\x01"
 _KEY_BYTES, _SIGNATURE_BYTES = 32, 16
+_ENVELOPE_BYTES = 80  # all but signatures, topic and payload
 
 
 class Stranger(ValueError):
@@ -49,40 +50,54 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
 class Seal:
     """Signs and checks messages.
 
+    A message bears a signature by each key, and one that is known suffices. So keys can be rotated
+    while processes with the old and the new settings run side by side.
+
     Args:
-        secrets: the project's secret keys. The first signs, and any of them is accepted, so that
-            keys can be rotated.
+        secrets: the project's secret keys. At most ``MAX_KEYS`` are used, the first ones.
     """
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self._keys = [
             blake2b(secret, digest_size=_KEY_BYTES, person=b"wsrequest.bus").digest()
-            for secret in secrets
+            for secret in secrets[:MAX_KEYS]
         ]
+
+    @property
+    def overhead_bytes(self) -> int:
+        """How much longer a signed message is, at most, than its payload and its topic's name."""
+        return _ENVELOPE_BYTES + _SIGNATURE_BYTES * len(self._keys)
 
     def close(self, envelope: Envelope) -> bytes:
         """Return the signed bytes of a message."""
-        body = _VERSION + _encode(envelope)
-        return body[:1] + _signature(self._keys[0], body) + body[1:]
+        body = _encode(envelope)
+        head = _VERSION + bytes([len(self._keys)])
+        signatures = [_signature(key, _VERSION + body) for key in self._keys]
+        return b"".join((head, *signatures, body))
 
     def open(self, sealed: bytes) -> Envelope:
         """Return the message that was signed.
 
         Raises:
-            Stranger: no key of this project has made the signature.
-            OtherRelease: the signature is right, and the format is unknown.
+            Stranger: no signature is by a key of this project.
+            OtherRelease: a signature is right, and the format is unknown.
         """
-        end = 1 + _SIGNATURE_BYTES
-        body = sealed[:1] + sealed[end:]
-        for key in self._keys:
-            if compare_digest(sealed[1:end], _signature(key, body)):
-                break
-        else:
+        count = sealed[1] if len(sealed) > 1 else 0
+        end = 2 + count * _SIGNATURE_BYTES
+        if not 0 < count <= MAX_KEYS or len(sealed) < end:
+            raise Stranger
+        body = sealed[end:]
+        signatures = [sealed[n : n + _SIGNATURE_BYTES] for n in range(2, end, _SIGNATURE_BYTES)]
+        if not any(
+            compare_digest(signature, expected)
+            for expected in (_signature(key, sealed[:1] + body) for key in self._keys)
+            for signature in signatures
+        ):
             raise Stranger
         if sealed[:1] != _VERSION:
             raise OtherRelease
         try:
-            return _decode(body[1:])
+            return _decode(body)
         except msgspec.MsgspecError as error:
             raise OtherRelease from error
 

@@ -77,8 +77,9 @@ def redacted(url: str) -> str:
     if not at or not slashes:
         return url
     name, colon, _ = user.partition(":")
-    if not colon:  # for NATS it is a token
-        return url if scheme not in ("nats:", "tls:") else f"{scheme}//***@{rest}"
+    if not colon:  # for NATS it is a token. With a slash, it is not read as a user at all
+        is_secret = scheme in ("nats:", "tls:") or "/" in user
+        return f"{scheme}//***@{rest}" if is_secret else url
     return f"{scheme}//{name}:***@{rest}"
 
 
@@ -135,6 +136,8 @@ def _redis(parts: SplitResult, database: Database) -> Engine:
 
 def _database_number(db: str) -> int:
     if not (db or "0").isdecimal():
+        if "@" in db:
+            raise BusURLError("has a slash before the @. In a password, write %2F for /")
         raise BusURLError(f"names the database {db!r}, which is not a number")
     return int(db or "0")
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from wsrequest.bus.base import Topic
 from wsrequest.bus.engine import Engine, Sender, Unavailable
-from wsrequest.bus.envelope import MAX_OVERHEAD_BYTES, Envelope, Seal
+from wsrequest.bus.envelope import Envelope, Seal
 
 # Looking up a host imports encodings.idna. If a process forks while the sending thread does that,
 # the lock of the import is never released in the child, which could then never connect. So it is
@@ -42,6 +42,7 @@ EXIT_SECONDS = 2.0
 _MAX_MESSAGES, _MAX_BYTES = 10_000, 2**23  # that wait while the broker is slow or down
 _BATCH = 100
 _HEARTBEATS = (1.0, 3.0, 9.0)  # seconds after the last message. They show that it was lost
+_LATER_HEARTBEATS = 30.0  # seconds between further ones, for as long as the process lives
 _PAUSES = (0.05, 2.0)  # seconds before trying again: the first, and the longest
 
 
@@ -86,6 +87,7 @@ class Publisher:
         self._number = self._mark = 0
         self._is_sending = False  # something that was taken from the queue
         self._thread: threading.Thread | None = None
+        self._flushes_at_exit = False
         self._is_closed = False
         # The rest is used by the sending thread only, but for _sent_at.
         self._abandoned.append(self._sender)
@@ -167,15 +169,22 @@ class Publisher:
     def _start(self) -> None:
         if self._thread is not None:
             return
-        _flush_at_exit(self)
-        self._thread = threading.Thread(
+        if not self._flushes_at_exit:
+            self._flushes_at_exit = True
+            _flush_at_exit(self)
+        thread = threading.Thread(
             target=self._run, args=(self._condition,), name="wsrequest-bus-publisher", daemon=True
         )
         try:
-            self._thread.start()
-        except RuntimeError:  # the interpreter ends. Nothing runs after this, so it may take time
-            self._thread = None
-            self._send(self._take())
+            thread.start()
+        except RuntimeError as error:
+            if "shutdown" in str(error):
+                self._send(self._take())  # nothing runs after this, so it may take time
+            elif not self._failures:  # the next message tries again
+                self._failures += 1
+                logger.error("the thread that sends messages cannot be started: %s", error)
+        else:
+            self._thread = thread
 
     # The sending thread.
 
@@ -232,7 +241,7 @@ class Publisher:
 
     def _encoded(self, waiting: _Waiting) -> bytes | None:
         topic, message = waiting.topic, waiting.message
-        most = self._engine.max_message_bytes - MAX_OVERHEAD_BYTES - len(topic.name)
+        most = self._engine.max_message_bytes - self._seal.overhead_bytes - len(topic.name)
         try:
             for form in (topic.encode, lambda message: topic.encode(topic.lighten(message))):
                 payload: bytes = form(message)
@@ -262,6 +271,7 @@ class Publisher:
             if self._heartbeats and self._heartbeats[0] <= now:
                 self._sender.send(self._channel, [self._heartbeat()])
                 del self._heartbeats[0]
+                self._heartbeats = self._heartbeats or [now + _LATER_HEARTBEATS]
             if self.is_looping and self._loop_at <= now:
                 self._loop_at = now + LOOPBACK_SECONDS
                 self._sender.send(self.loopback_channel, [self._loopback(now)])

@@ -152,6 +152,7 @@ class _Sender:
 class _Receiver:
     def __init__(self, client: Any, channels: Sequence[str]) -> None:
         self._client = client
+        self._error: Unavailable | None = None
         try:
             self._pubsub = client.pubsub()
             self._pubsub.subscribe(*channels)
@@ -167,6 +168,8 @@ class _Receiver:
 
     def receive(self, seconds: float) -> Sequence[bytes]:
         """See ``Receiver.receive``."""
+        if self._error is not None:
+            raise self._error
         found: list[bytes] = []
         try:
             while len(found) < _BATCH:
@@ -176,8 +179,11 @@ class _Receiver:
                 if answer["type"] == "message":
                     found.append(answer["data"])
         except (redis.RedisError, OSError) as error:
+            # redis-py has subscribed again already, so only this error says that messages may be
+            # missing.
+            self._error = Unavailable(str(error))
             if not found:
-                raise Unavailable(str(error)) from error
+                raise self._error from error
         return found
 
     def close(self) -> None:

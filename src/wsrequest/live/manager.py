@@ -317,13 +317,15 @@ class LiveQueryManager:
         query.is_dirty |= is_late
         if observed is not None and runner is not None:
             self._learn(query, runner, observed)
-        if is_moot:
-            query.is_dirty = True
-        elif isinstance(result, Refused) and query.subscribers:
-            self._refuse(query, result)
-        elif query.subscribers and not isinstance(result, Refused):
-            self._accept(query, run, result or _FAILED, reads, expires_seconds)
-        self._scheduler.ended(query)
+        try:
+            if is_moot:
+                query.is_dirty = True
+            elif isinstance(result, Refused) and query.subscribers:
+                self._refuse(query, result)
+            elif query.subscribers and not isinstance(result, Refused):
+                self._accept(query, run, result or _FAILED, reads, expires_seconds)
+        finally:
+            self._scheduler.ended(query)
         if query.subscribers and query.is_dirty:
             self._scheduler.queue(query)
         self._update_active()

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _MAX_RETRY_SECONDS = 60.0
+_MAX_DOUBLINGS = 10  # of a pause. A power of a count that only rises would overflow in the end
 _SLICE = 100  # subscribers that are sent a snapshot before the event loop does other work
 MAX_FEEDBACK_RUNS = 4  # runs in a row that other reruns triggered, before they are slowed down
 MAX_UNKNOWN_WRITES = 3  # reruns in a row that may trigger others by a write to "any table"
@@ -277,7 +278,8 @@ class LiveQuery:
         """
         self.not_before = max(began + least_seconds, ended + (ended - began))
         if self.feedback_runs > MAX_FEEDBACK_RUNS:
-            pause = min(_MAX_RETRY_SECONDS, 0.1 * 2 ** (self.feedback_runs - MAX_FEEDBACK_RUNS))
+            doublings = min(self.feedback_runs - MAX_FEEDBACK_RUNS, _MAX_DOUBLINGS)
+            pause = min(_MAX_RETRY_SECONDS, 0.1 * 2**doublings)
             self.paused_until = ended + pause
 
     def note_commit(self, writer: Run | RemoteRerun | None) -> None:
@@ -349,7 +351,7 @@ class LiveQuery:
             retry_after_seconds: of Retry-After, or None.
         """
         self.failures += 1
-        most = min(_MAX_RETRY_SECONDS, 2.0**self.failures)
+        most = min(_MAX_RETRY_SECONDS, 2.0 ** min(self.failures, _MAX_DOUBLINGS))
         # With jitter, because many queries may have failed for the same reason at the same moment.
         self.not_before = ended + (retry_after_seconds or most * random.uniform(0.5, 1.0))
 

@@ -53,6 +53,27 @@ def test_lost_message_is_noticed_by_a_heartbeat(world: World) -> None:
     assert world.now - lost_at <= 1.25
 
 
+def test_loss_during_a_long_split_of_the_broker_is_noticed(world: World) -> None:
+    """The reader's own server answers all the time. The writer is done before the split ends."""
+    writer, reader = world.join(is_receiving=False), joined(world)
+    others = reader.connection
+    assert others is not None
+    writer.publish(1)
+    writer.send()
+    reader.receive()
+    writer.publish(2)
+    for _ in range(60):  # what the writer sends stays on its side
+        world.now += 1
+        writer.send()
+        others.inbox.clear()
+        reader.send()
+        reader.receive()
+    assert [number for _, number in reader.came] == [1]
+    for _ in range(40):
+        world.turn(1)
+    assert [number for _, number in reader.came] == [1, LOST]
+
+
 def test_heartbeat_that_cannot_be_sent_is_sent_later(world: World) -> None:
     """Otherwise a broker that is down for ten seconds after it dropped a message hides the loss."""
     writer, reader = world.join(is_receiving=False), joined(world)

@@ -230,3 +230,8 @@ def test_commits_that_are_heavy_without_their_rows_are_lost() -> None:
     assert delivery.lost_count == 1
     delivery._deliver()
     assert (came, lost) == ([], ["lost"])
+
+
+def test_long_keys_weigh_what_they_take() -> None:
+    key = "k" * 60_000
+    assert Commit((TableChange("", key),)).weight_bytes() >= len(key)

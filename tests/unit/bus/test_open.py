@@ -136,6 +136,8 @@ def test_url_that_names_no_bus(url: str, text: str) -> None:
     [
         "redis://:s3cret/x@host",
         "redis://user:s3cret:x@host:port",
+        "redis://default:123/s3cret@host:6379/0",
+        "redis://admin/s3cret@host:6379/0",
         "redis+sentinel://u:s3cret@a,u:s3cret@b/m",
         "nats://u:s3cret@a,u:s3cret@b:x",
         "nats://s3cret@host/path",

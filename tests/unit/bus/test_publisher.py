@@ -1,7 +1,16 @@
-"""What a process that forks must have done before."""
+"""Processes that fork, with Python's hooks or without, and threads that cannot be started."""
 
+import logging
+import os
 import subprocess
 import sys
+import threading
+from typing import Any
+
+import pytest
+
+from tests.unit.bus.faulty import NUMBERS, Broker
+from wsrequest.bus.broker import BrokerBus
 
 
 def test_lookup_of_a_host_imports_nothing_in_the_sending_thread() -> None:
@@ -16,3 +25,55 @@ def test_lookup_of_a_host_imports_nothing_in_the_sending_thread() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No thread can be started until it is undone."""
+
+    def start(thread: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    return monkeypatch
+
+
+def test_process_that_was_forked_without_python_s_hooks_is_another_publisher(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the workers of uWSGI. With one epoch, their messages would pass for repeated ones."""
+    bus = BrokerBus(Broker(), "channel", [b"secret"])
+    before = bus._publisher.epoch
+    pid = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+    bus.publish(NUMBERS, 1)
+    assert bus._publisher.epoch != before
+    assert bus.flush(10)
+    bus.close()
+
+
+def test_process_that_cannot_receive_says_so(no_threads: pytest.MonkeyPatch) -> None:
+    bus = BrokerBus(Broker(), "channel", [b"secret"])
+    with pytest.raises(RuntimeError, match="thread"):
+        bus.subscribe(NUMBERS, lambda *_: None, lambda: None, post=lambda call: None)
+    no_threads.undo()
+    bus.subscribe(NUMBERS, lambda *_: None, lambda: None, post=lambda call: None)
+    assert bus._thread is not None
+    bus.close()
+
+
+def test_message_waits_while_no_thread_can_be_started(
+    no_threads: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = BrokerBus(Broker(), "channel", [b"secret"])
+    with caplog.at_level(logging.ERROR, "wsrequest.bus"):
+        bus.publish(NUMBERS, 1)
+        bus.publish(NUMBERS, 2)
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "the thread that sends messages cannot be started"
+    ]
+    assert not bus.flush(0)
+    no_threads.undo()
+    bus.publish(NUMBERS, 3)
+    assert bus.flush(10)
+    bus.close()

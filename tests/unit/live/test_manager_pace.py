@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from tests.unit.live.fakes import World, failed, ok, read
-from wsrequest.live.query import MAX_FEEDBACK_RUNS
+from wsrequest.live.query import MAX_FEEDBACK_RUNS, LiveQuery
 
 # How many, and how often.
 
@@ -296,3 +296,13 @@ def test_tables_that_are_quiet_wake_nobody_when_a_view_runs_again() -> None:
     assert len(world.jobs) == 2
     world.commit("session")
     assert len(world.jobs) == 4
+
+
+def test_pauses_do_not_overflow_however_long_it_goes_on() -> None:
+    """A view that fails, or that triggers another one, for a day."""
+    query = LiveQuery("key", "/path/")
+    query.feedback_runs = query.failures = 5000
+    query.rest(began=10.0, ended=11.0, least_seconds=0.0)
+    assert query.paused_until == 11.0 + 60.0
+    query.retry(11.0, None)
+    assert 11.0 + 30.0 <= query.not_before <= 11.0 + 60.0
