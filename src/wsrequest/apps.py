@@ -49,7 +49,7 @@ def _live_parts() -> LiveParts:
         bus = open_bus(conf.BUS, conf.bus_secrets, conf.database)
     except BusURLError as error:
         # A check reports it, and no server of the socket starts with it. But a WSGI server or a
-        # command runs no checks, and must not be silent about commits that nobody hears of.
+        # command runs no checks, and must not drop commits in silence.
         logger.error(
             "WSREQUEST_BUS is %r, which %s. This process publishes no commits",
             redacted(conf.BUS),
