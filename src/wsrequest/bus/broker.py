@@ -66,7 +66,6 @@ class BrokerBus:
         self._publisher = Publisher(engine, channel, self._seal)
         self.logged_database: str | None = getattr(engine, "database", None)
         self.adapt = lambda commit: commit
-        self._origins = Origins(self._seal, lambda: self._publisher.epoch)
         self._abandoned: list[object] = []
         self._receiver: Receiver | None = None
         self._reset()
@@ -74,6 +73,7 @@ class BrokerBus:
 
     def _reset(self) -> None:
         self._pid = os.getpid()
+        self._origins = Origins(self._seal, lambda: self._publisher.epoch)
         self._local = MemoryBus()
         self._topics: dict[str, Topic[Any]] = {}
         self._lock = threading.Lock()
