@@ -15,6 +15,8 @@ CALLS = {"urllib.request", "http.client", "requests", "httpx", "ftplib", "smtpli
 CALLERS = {"create_connection", "open_connection", "open_unix_connection", "system", "popen"}
 # The part that is clients: it is not imported where requests are served.
 CLIENTS = ("client", "test")
+# It connects to the server that a setting names, and no request can change that.
+CONNECTS = {SOURCE / "bus" / "nats.py"}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -61,4 +63,4 @@ def test_source_evaluates_and_unpickles_nothing(path: Path) -> None:
 def test_source_calls_nobody(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert not set(imported(tree)) & CALLS
-    assert not set(called(tree)) & CALLERS
+    assert path in CONNECTS or not set(called(tree)) & CALLERS

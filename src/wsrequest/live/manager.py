@@ -310,20 +310,19 @@ class LiveQueryManager:
         if run.is_over:
             self._returned(run, query)
             return
-        runner = run.subscriber
+        runner, query.run = run.subscriber, None
         run.end()
         is_late = self._log.close(run, reads)
-        query.run = None
         query.is_dirty |= is_late
         if observed is not None and runner is not None:
             self._learn(query, runner, observed)
         try:
-            if is_moot:
-                query.is_dirty = True
-            elif isinstance(result, Refused) and query.subscribers:
-                self._refuse(query, result)
-            elif query.subscribers and not isinstance(result, Refused):
-                self._accept(query, run, result or _FAILED, reads, expires_seconds)
+            query.is_dirty |= is_moot
+            if query.subscribers and not is_moot:
+                if isinstance(result, Refused):
+                    self._refuse(query, result)
+                else:
+                    self._accept(query, run, result or _FAILED, reads, expires_seconds)
         finally:
             self._scheduler.ended(query)
         if query.subscribers and query.is_dirty:
