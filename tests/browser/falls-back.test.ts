@@ -63,7 +63,7 @@ test("two processes: the socket's is killed, and comes back", async () => {
   } finally {
     await halves.stop();
   }
-}, 120_000);
+}, 240_000);
 
 test("Django's StaticLiveServerTestCase, which has no socket", async () => {
   const server = await liveServer();
@@ -78,4 +78,4 @@ test("Django's StaticLiveServerTestCase, which has no socket", async () => {
   } finally {
     await server.stop();
   }
-}, 120_000);
+}, 240_000);

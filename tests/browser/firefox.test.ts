@@ -10,7 +10,7 @@ let firefox: Firefox;
 let halves: Halves;
 beforeAll(async () => {
   [firefox, halves] = await Promise.all([Firefox.launch(process.env["FIREFOX"]!), Halves.start()]); // scripts/client sets it
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await firefox?.stop();
   await halves?.stop();
@@ -87,4 +87,4 @@ test("a line that forwards nothing is noticed when the network changes", async (
   await until("the line is given up", async () => (await state()) !== "open", 20);
   expect(performance.now() - began).toBeLessThan(5000);
   await socketOpens();
-}, 120_000);
+}, 240_000);

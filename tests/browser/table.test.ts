@@ -127,7 +127,7 @@ test.each(WAYS)("by %s a call gives the same as by the browser's own fetch, but 
   }
   expect(unlisted).toEqual([]);
   expect(byHttp).toEqual(BY_HTTP);
-}, 120_000);
+}, 400_000);
 
 test("what is listed differs", () => {
   const words = rows.flatMap(({ calls, fields }, row) => [...calls, ...fields].map((word) => `row ${row + 1}: ${word}`));
