@@ -128,7 +128,8 @@ class _Run:
 
     def _bus_freeze(self) -> None:
         self._site.broker.freeze()
-        self._write()
+        if not self._site.is_database:  # nobody can write to a database that stands still
+            self._write()
         time.sleep(self._dice.choice((0.5, 4.0)))
         self._site.broker.thaw()
 

@@ -147,10 +147,15 @@ class Site:
         self.writers: list[Writer] = []
         self._log = (self.data / "log").open("wb")
 
+    @property
+    def is_database(self) -> bool:
+        """Whether the broker is the database, too."""
+        return self._kind in ("log", "notify")
+
     def environ(self, **changes: str) -> dict[str, str]:
         """Return the environment of a process of the site."""
         site: dict[str, Any] = {"data": str(self.data), "bus": self.broker.url}
-        if self._kind in ("log", "notify"):
+        if self.is_database:
             given = dict(parse_qsl(urlsplit(self.broker.url).query))
             names = {
                 "NAME": "dbname",
