@@ -1,4 +1,7 @@
-"""Temporary tables, cursors and prepared statements concern only their connection."""
+"""Temporary tables, cursors and prepared statements concern only their connection.
+
+Long by its cases: each statement that changes a connection, before each that depends on it.
+"""
 
 from itertools import product
 from typing import Any

@@ -1,4 +1,7 @@
-"""When a write is published, at the edges of transactions and of connections."""
+"""When a write is published, at the edges of transactions and of connections.
+
+Long by its cases: each way in which a driver or Django begins and ends a transaction.
+"""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -1,4 +1,7 @@
-"""The application: paths, refusals, tickets by HTTP, lifespan, and the count of connections."""
+"""The application: paths, refusals, tickets by HTTP, lifespan, and the count of connections.
+
+Long by its cases: one application, with a section for each kind of scope that it answers.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,7 @@
-"""Each system check finds its misconfiguration, and reports nothing for a correct project."""
+"""Each system check finds its misconfiguration, and reports nothing for a correct project.
+
+Long by its table: each check has a project that it finds fault with, and one that it does not.
+"""
 
 import sys
 from collections.abc import Callable, Iterator

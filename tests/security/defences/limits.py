@@ -1,4 +1,7 @@
-"""What a peer, an address or a process may have at most."""
+"""What a peer, an address or a process may have at most.
+
+Long because it is a table: each entry is a patch of the source and the tests that notice it.
+"""
 
 from tests.security.defences.defence import ACCEPTANCE, SECURITY, SRC, UNIT, Defence
 

@@ -1,4 +1,7 @@
-"""How requests and connections end: canceled, late, abandoned by the client, closed, drained."""
+"""How requests and connections end: canceled, late, abandoned by the client, closed, drained.
+
+Long by its cases: each way to end meets each state that a call or a connection can be in.
+"""
 
 import asyncio
 import gc

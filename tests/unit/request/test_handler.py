@@ -1,4 +1,7 @@
-"""The handler: signals, exceptions, middleware and async views, as under a WSGI server."""
+"""The handler: signals, exceptions, middleware and async views, as under a WSGI server.
+
+Long by its cases: one handler beside what Django and its tools expect of it.
+"""
 
 import asyncio
 import io

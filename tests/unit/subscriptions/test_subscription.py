@@ -1,4 +1,7 @@
-"""The live requests of a connection: what they get, when, with which identity, and how they end."""
+"""The live requests of a connection: what they get, when, with which identity, and how they end.
+
+Long by its cases: one live request from its first version to its end, in headed sections.
+"""
 
 import asyncio
 import json
