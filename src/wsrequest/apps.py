@@ -73,7 +73,7 @@ def _live_parts() -> LiveParts:
         ignored_keys=conf.LIVE_IGNORED_CACHE_KEYS,
         session_engine=conf.session_engine,
         is_shared=is_shared,
-        logged_database=bus.logged_database if isinstance(bus, BrokerBus) else None,
+        logged_databases=bus.logged_databases if isinstance(bus, BrokerBus) else (),
         origin_of=bus.origin_of if isinstance(bus, BrokerBus) else lambda run: None,
     )
     if isinstance(bus, BrokerBus):
@@ -104,7 +104,7 @@ class WSRequestConfig(AppConfig):
 
 
 def _publish_tables(using: str, **kwargs: Any) -> None:
-    if using == conf.logged_database:
+    if using in conf.logged_databases:
         complete(connections[using], conf.LIVE_IGNORED_TABLES)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from wsrequest.bus.open import logged_alias
+from wsrequest.bus.open import logged_aliases
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.request.exclusions import ExcludedPaths
 from wsrequest.types import Limits
@@ -278,9 +278,9 @@ class Conf:
         return getattr(settings, name, default)
 
     @property
-    def logged_database(self) -> str | None:
-        """The alias of the database whose write-ahead log is the bus. None with another bus."""
-        return logged_alias(str(self.BUS))
+    def logged_databases(self) -> tuple[str, ...]:
+        """The aliases of the databases whose write-ahead logs are the bus."""
+        return logged_aliases(str(self.BUS))
 
     def database(self, alias: str) -> Mapping[str, Any]:
         """Return the entry of DATABASES for an alias.

@@ -52,11 +52,24 @@ class Server:
         self._running.close()
 
     def _signal(self, number: int) -> None:
-        if not self._pid:
-            return
-        for pid in (self._pid, *_children_of(self._pid)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+        if self._pid:
+            _send(self._pid, number)
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """A server that gets no time for the length of the block."""
+    _send(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _send(pid, signal.SIGCONT)
+
+
+def _send(pid: int, number: int) -> None:
+    for each in (pid, *_children_of(pid)):
+        with suppress(ProcessLookupError):
+            os.kill(each, number)
 
 
 def _children_of(parent: int) -> Iterator[int]:

@@ -45,7 +45,7 @@ class World:
         self.bus = bus
         self.published: list[Commit] = []
         self.tracker = ChangeTracker(
-            self._publish, is_shared=True, logged_database=ALIAS, origin_of=bus.origin_of
+            self._publish, is_shared=True, logged_databases=[ALIAS], origin_of=bus.origin_of
         )
         bus.adapt = self.tracker.heard
         self._receiver = Receiver(bus, CHANGES)

@@ -82,6 +82,8 @@ def postgres(parameters: str) -> dict[str, Any]:
 DATABASES: dict[str, dict[str, Any]] = {"default": sqlite("default"), "other": sqlite("other")}
 if "PROJECT_POSTGRES" in os.environ:
     DATABASES["default"] = postgres(os.environ["PROJECT_POSTGRES"])
+if "PROJECT_POSTGRES_OTHER" in os.environ:
+    DATABASES["other"] = postgres(os.environ["PROJECT_POSTGRES_OTHER"])
 # Django refuses async views while any alias is atomic, so it is so only where a test asks.
 DATABASES["other"]["ATOMIC_REQUESTS"] = os.environ.get("PROJECT_ATOMIC_REQUESTS") == "1"
 DATABASE_ROUTERS = ["tests.project.models.MirrorRouter"]

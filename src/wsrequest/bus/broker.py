@@ -23,11 +23,12 @@ from weakref import WeakSet
 from wsrequest.bus import engine as engine_module
 from wsrequest.bus.base import Post, Subscription, Topic
 from wsrequest.bus.codec import CHANGES
+from wsrequest.bus.echoes import Echoes
 from wsrequest.bus.engine import Engine, LoggedCommit, Receiver, Unavailable
-from wsrequest.bus.envelope import Envelope, OtherRelease, Seal, Stranger
+from wsrequest.bus.envelope import OtherRelease, Seal, Stranger
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.bus.origins import PREFIX_END, Origins
-from wsrequest.bus.publisher import LOOPBACK, Publisher
+from wsrequest.bus.publisher import Publisher
 from wsrequest.bus.sequences import Arrival, Sequences
 from wsrequest.types import Commit
 
@@ -54,7 +55,7 @@ class BrokerBus:
     Attributes:
         lost_count: how many times messages of others may have been lost.
         is_connected: whether messages of other processes arrive.
-        logged_database: alias of the database that reports its commits itself. None without one.
+        logged_databases: aliases of the databases that report their commits themselves.
         adapt: changes a commit that a database reports, before it is passed on. Called on the
             receiving thread.
     """
@@ -63,8 +64,11 @@ class BrokerBus:
 
     def __init__(self, engine: Engine, channel: str, secrets: Sequence[bytes]) -> None:
         self._engine, self._channel, self._seal = engine, channel, Seal(secrets)
-        self._publisher = Publisher(engine, channel, self._seal)
-        self.logged_database: str | None = getattr(engine, "database", None)
+        # One for each stream that must be heard. The first sends what is published.
+        streams: Sequence[Engine] = getattr(engine, "streams", (engine,))
+        self._publishers = [Publisher(each, channel, self._seal) for each in streams]
+        self._publisher = self._publishers[0]
+        self.logged_databases: Sequence[str] = getattr(engine, "databases", ())
         self.adapt = lambda commit: commit
         self._abandoned: list[object] = []
         self._receiver: Receiver | None = None
@@ -87,13 +91,15 @@ class BrokerBus:
         self._abandoned.append(self._receiver)  # it belongs to the parent
         self._receiver = None
         self._sequences = Sequences()
-        self._began_at = self._heard_at = 0.0
+        self._echoes = Echoes(self._publishers, 0.0)
+        self._began_at = 0.0
         self._warned_at: dict[type[Exception], float] = {}
         self._failures = 0
 
     def after_fork(self) -> None:
         """Start from the beginning in a forked process. The receivers are the parent's."""
-        self._publisher.reset()
+        for publisher in self._publishers:
+            publisher.reset()
         self._reset()
 
     def _notice_fork(self) -> None:
@@ -130,7 +136,7 @@ class BrokerBus:
         )
         with self._lock:
             if self._thread is None and not self._is_closed:
-                self._heard_at = monotonic()
+                self._echoes = Echoes(self._publishers, monotonic())
                 thread = threading.Thread(
                     target=self._run, args=(self._lock,), name="wsrequest-bus-receiver", daemon=True
                 )
@@ -140,7 +146,8 @@ class BrokerBus:
                     subscription.close()
                     raise
                 self._thread = thread
-        self._publisher.loop()
+        for publisher in self._publishers:
+            publisher.loop()
         return subscription
 
     def position(self, topic: Topic[T]) -> int:
@@ -149,18 +156,19 @@ class BrokerBus:
 
     def when_current(self, then: Callable[[], None]) -> bool:
         """See ``Bus.when_current``."""
-        if self.logged_database is None or self._thread is None or self._is_closed:
+        if not self.logged_databases or self._thread is None or self._is_closed:
             return True
         with self._lock:
             if not self.is_connected:
                 return True  # nothing comes back. The loss that ends this covers the wait
             self._mark += 1
             self._marked.append((self._mark, then))
-            self._publisher.mark(self._mark)
+            for publisher in self._publishers:
+                publisher.mark(self._mark)
         return False
 
     def origin_of(self, run: object) -> tuple[str, bytes] | None:
-        """Return what a run must write into its transaction in the database that reports commits.
+        """Return what a run must write into its transaction in a database that reports commits.
 
         Returns:
             The arguments of ``pg_logical_emit_message``. None unless it is a rerun: others do not
@@ -177,7 +185,8 @@ class BrokerBus:
         """See ``Bus.close``. Takes some seconds if the broker is down."""
         self._is_closed = True
         self._local.close()
-        self._publisher.close()
+        for publisher in self._publishers:
+            publisher.close()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(engine_module.CALL_SECONDS)
@@ -205,8 +214,8 @@ class BrokerBus:
         self._look()
 
     def _connect(self) -> Receiver:
-        channels = (self._channel, self._publisher.loopback_channel)
-        self._receiver = receiver = self._engine.connect_receiver(channels)
+        loopbacks = [publisher.loopback_channel for publisher in self._publishers]
+        self._receiver = receiver = self._engine.connect_receiver([self._channel, *loopbacks])
         self._sequences, self._began_at = Sequences(), monotonic()
         if self.is_connected:
             # Whatever was published before is lost to this process, even if it has just begun: a
@@ -232,7 +241,7 @@ class BrokerBus:
     def _look(self) -> None:
         """Compare the clock with the last heartbeat that came back."""
         now = monotonic()
-        is_connected = now - self._heard_at < _CUT_OFF_SECONDS
+        is_connected = now - self._echoes.heard_at < _CUT_OFF_SECONDS
         if not is_connected and now - self._began_at >= _CUT_OFF_SECONDS:
             self._hang_up()  # it may be half of a connection
         if is_connected is self.is_connected:
@@ -293,8 +302,8 @@ class BrokerBus:
                 "views run again. Update all processes",
             )
             return
-        if envelope.epoch == self._publisher.epoch:
-            self._hear_itself(envelope)
+        if self._echoes.take(envelope):
+            self._returned(self._echoes.mark)
             return
         arrival = self._sequences.check(envelope, monotonic() - self._began_at)
         if arrival is Arrival.AFTER_LOSS:
@@ -302,12 +311,6 @@ class BrokerBus:
             self._lose()
         if arrival is not Arrival.REPEATED and envelope.topic in self._topics:
             self._pass_on(self._topics[envelope.topic], envelope.payload)
-
-    def _hear_itself(self, envelope: Envelope) -> None:
-        if not envelope.topic and envelope.payload:
-            sent_ms, mark = LOOPBACK.unpack(envelope.payload)
-            self._heard_at = max(self._heard_at, sent_ms / 1000)
-            self._returned(mark)
 
     def _pass_on(self, topic: Topic[Any], payload: bytes) -> None:
         try:

@@ -174,6 +174,11 @@ class LibpqConnection:
             self._pgconn.finish()
 
     @property
+    def socket(self) -> int:
+        """Its file descriptor."""
+        return self._pgconn.socket
+
+    @property
     def pid(self) -> int:
         """The server process, as the other end of the connection says."""
         return self._pgconn.backend_pid

@@ -15,7 +15,7 @@ from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.engine import Engine
 from wsrequest.bus.memory import MemoryBus
 
-__all__ = ["BusURLError", "Database", "logged_alias", "open_bus", "redacted"]
+__all__ = ["BusURLError", "Database", "logged_aliases", "open_bus", "redacted"]
 
 Database = Callable[[str], Mapping[str, Any]]
 """Returns the settings of a database of the project by its alias. Raises KeyError for others."""
@@ -170,6 +170,41 @@ def _postgres_notify(parts: SplitResult, database: Database) -> Engine:
 
 
 def _postgres_log(parts: SplitResult, database: Database) -> Engine:
+    credentials, at, names = parts.netloc.rpartition("@")
+    aliases = [name or "default" for name in names.split(",")]
+    if len(set(aliases)) < len(aliases):
+        raise BusURLError(f"names the database {max(aliases, key=aliases.count)!r} twice")
+    streams, places = [], list[tuple[object, ...]]()
+    for alias in aliases:
+        query = urlencode(_parameters_of(alias, aliases, parse_qsl(parts.query)))
+        one = parts._replace(netloc=f"{credentials}{at}{alias}", query=query)
+        stream, place = _one_log(one, database)
+        if place in places:
+            other = aliases[places.index(place)]
+            raise BusURLError(f"names {other!r} and {alias!r}, which are the same database")
+        streams.append(stream)
+        places.append(place)
+    module = import_module("wsrequest.bus.postgres_logs")
+    engine: Engine = streams[0] if len(streams) == 1 else module.PostgresLogsEngine(streams)
+    return engine
+
+
+def _parameters_of(
+    alias: str, aliases: Sequence[str], query: Sequence[tuple[str, str]]
+) -> dict[str, str]:
+    """Return the parameters of one database. Some are named for it: ``other.host``."""
+    common, own = {}, {}
+    for name, value in query:
+        owner, _, parameter = name.rpartition(".")
+        if owner == alias:
+            own[parameter] = value
+        elif owner not in aliases:
+            common[name] = value
+    return {**common, **own}
+
+
+def _one_log(parts: SplitResult, database: Database) -> tuple[Any, tuple[object, ...]]:
+    """Return the engine of one database, and the place of that."""
     module = import_module("wsrequest.bus.postgres_log")
     alias, overrides = _alias_of(parts, database)
     name = str(database(alias).get("NAME") or "")
@@ -180,8 +215,10 @@ def _postgres_log(parts: SplitResult, database: Database) -> Engine:
             f'or name the alias of the database that you mean: "{parts.scheme}://alias"'
         )
     address = f"PostgreSQL's log, database {alias!r}"
-    engine: Engine = module.PostgresLogEngine(address, alias, lambda: database(alias), overrides)
-    return engine
+    engine = module.PostgresLogEngine(address, alias, lambda: database(alias), overrides)
+    parameters = import_module("wsrequest.bus.libpq").parameters_of(database(alias))
+    found = {**parameters, **overrides}
+    return engine, tuple(found.get(each) for each in ("dbname", "host", "port", "service"))
 
 
 def _alias_of(parts: SplitResult, database: Database) -> tuple[str, dict[str, str]]:
@@ -230,12 +267,12 @@ def _address(name: str, parts: SplitResult) -> str:
     return f"{name} at {place}"
 
 
-def logged_alias(url: str) -> str | None:
-    """Return the alias of the database whose log a URL names, or None for other URLs."""
+def logged_aliases(url: str) -> tuple[str, ...]:
+    """Return the aliases of the databases whose logs a URL names. None of them for other URLs."""
     if not url.startswith(_LOG):
-        return None
+        return ()
     authority = url.removeprefix(_LOG).partition("/")[0].partition("?")[0]
-    return authority.rpartition("@")[2] or "default"
+    return tuple(name or "default" for name in authority.rpartition("@")[2].split(","))
 
 
 _ENGINES: dict[str, Callable[[SplitResult, Database], Engine]] = {

@@ -20,7 +20,7 @@ from wsrequest.bus.libpq import LibpqConnection, connect, parameters_of
 from wsrequest.bus.origins import PREFIX_END
 from wsrequest.bus.pgoutput import PUBLICATION, Decoder, Message, Transaction, Unreadable
 
-__all__ = ["PostgresLogEngine"]
+__all__ = ["LogReceiver", "LogSender", "PostgresLogEngine"]
 
 _SECONDS = CALL_SECONDS / 4  # of one step. connect_receiver takes three of them and waits once
 _BATCH, _BATCH_SECONDS = 1000, 0.1
@@ -52,6 +52,9 @@ class PostgresLogEngine:
         database: the alias by which commits name the database.
         settings: returns the entry of DATABASES. Called for each connection.
         overrides: parameters of libpq that go before those of the entry.
+
+    Attributes:
+        databases: the aliases of the databases that report their commits: this one.
     """
 
     max_message_bytes = 2**20  # larger messages hold others up
@@ -63,15 +66,15 @@ class PostgresLogEngine:
         settings: Callable[[], Mapping[str, Any]],
         overrides: Mapping[str, str],
     ) -> None:
-        self.address, self.database = address, database
+        self.address, self.databases = address, (database,)
         self._settings, self._overrides = settings, overrides
         self._opening: _Opening | None = None
 
-    def connect_sender(self) -> "_Sender":
+    def connect_sender(self) -> "LogSender":
         """See ``Engine.connect_sender``."""
-        return _Sender(self._connect(_SECONDS * 2))
+        return LogSender(self._connect(_SECONDS * 2))
 
-    def connect_receiver(self, channels: Sequence[str]) -> "_Receiver":
+    def connect_receiver(self, channels: Sequence[str]) -> "LogReceiver":
         """See ``Engine.connect_receiver``.
 
         The server makes a slot only when the transactions have ended that were open before. If that
@@ -83,10 +86,10 @@ class PostgresLogEngine:
                 self._connect(_SECONDS), lambda: self._connect(_SECONDS, is_replication=True)
             )
         if opening.is_done(_SECONDS):
-            return _Receiver(
+            return LogReceiver(
                 opening.plain,
                 opening.start(),
-                Decoder(self.database, _prefixes(channels), self.max_message_bytes),
+                Decoder(self.databases[0], _prefixes(channels), self.max_message_bytes),
                 channels[0],
             )
         holders = opening.holders()
@@ -109,7 +112,9 @@ def _prefixes(channels: Sequence[str]) -> frozenset[str]:
     return frozenset((*channels, channels[0] + PREFIX_END))
 
 
-class _Sender:
+class LogSender:
+    """A ``Sender`` that writes messages to the log."""
+
     def __init__(self, connection: LibpqConnection) -> None:
         self._connection = connection
         try:
@@ -222,7 +227,9 @@ class _Opening:
             self._stream.close()
 
 
-class _Receiver:
+class LogReceiver:
+    """A ``Receiver`` of one database."""
+
     def __init__(
         self, plain: LibpqConnection, stream: LibpqConnection, decoder: Decoder, channel: str
     ) -> None:
@@ -232,22 +239,36 @@ class _Receiver:
         self._reported_at = monotonic()
         self._hidden: list[tuple[int, LoggedCommit]] = []  # commits that nobody can see yet
         self._looks = 0  # in a row that showed none of them
+        self._is_behind = False  # more has arrived than the last call took
+
+    @property
+    def socket(self) -> int:
+        """Has something to read when something has arrived, unless that was read already."""
+        return self._stream.socket
+
+    def patience(self, seconds: float) -> float:
+        """Return how long to wait for the socket, at most ``seconds``."""
+        if self._is_behind:
+            return 0.0
+        if self._hidden:
+            first, longest = _VISIBLE_SECONDS
+            return min(seconds, longest, first * 2.0 ** min(self._looks, 10))
+        return seconds
 
     def receive(self, seconds: float) -> Sequence[bytes | LoggedCommit]:
         """See ``Receiver.receive``."""
-        if self._hidden:
-            first, longest = _VISIBLE_SECONDS
-            seconds = min(seconds, longest, first * 2 ** min(self._looks, 10))
         found: list[bytes] = []
+        data = self._next(self.patience(seconds))
         deadline = monotonic() + _BATCH_SECONDS
-        data = self._next(seconds)
         for _ in range(_BATCH):
-            if data is None:
+            if data is None or monotonic() > deadline:
                 break
             self._take(data, found)
-            if monotonic() > deadline:
-                break
             data = self._next(0)
+        # What was read is taken now, because nobody else has it.
+        if data is not None:
+            self._take(data, found)
+        self._is_behind = data is not None
         if monotonic() - self._reported_at > _STATUS_SECONDS:
             self._report()
         # Before the messages: one that was sent after a commit must come after it.

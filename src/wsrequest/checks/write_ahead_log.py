@@ -19,15 +19,16 @@ _MAX_NAMES = 5
 def check_write_ahead_log(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """The database that WSREQUEST_BUS names can be heard, and reports all tables."""
-    alias = conf.logged_database
-    if alias is None or alias not in (databases or ()) or alias not in connections:
-        return []
-    connection = connections[alias]
-    if connection.vendor != "postgresql":  # the check of the setting reports it
-        return []
-    state = read_publication(connection, conf.LIVE_IGNORED_TABLES)
-    return [message(id, **facts) for id, facts in _findings(state, alias)]
+    """The databases that WSREQUEST_BUS names can be heard, and report all tables."""
+    found: list[CheckMessage] = []
+    for alias in conf.logged_databases:
+        if alias not in (databases or ()) or alias not in connections:
+            continue
+        connection = connections[alias]
+        if connection.vendor == "postgresql":  # the check of the setting reports others
+            state = read_publication(connection, conf.LIVE_IGNORED_TABLES)
+            found += [message(id, **facts) for id, facts in _findings(state, alias)]
+    return found
 
 
 def _findings(state: PublicationState, alias: str) -> list[tuple[str, dict[str, object]]]:

@@ -15,6 +15,7 @@ from wsrequest.bus import broker as broker_module
 from wsrequest.bus import publisher as publisher_module
 from wsrequest.bus.base import Topic
 from wsrequest.bus.broker import BrokerBus
+from wsrequest.bus.echoes import Echoes
 from wsrequest.bus.engine import Unavailable
 
 NUMBERS: Topic[int] = Topic("numbers", lambda number: str(number).encode(), int)
@@ -167,7 +168,7 @@ class Process:
         self._posted: SimpleQueue[Callable[[], None]] = SimpleQueue()
         if is_receiving:
             self.joined_at = world.now
-            self.bus._heard_at = world.now
+            self.bus._echoes = Echoes([self.publisher], world.now)
             self.bus.subscribe(
                 NUMBERS,
                 lambda _, number: self.came.append((world.now, number)),

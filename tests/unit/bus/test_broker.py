@@ -229,7 +229,7 @@ def test_restart_of_the_broker_is_a_loss(world: World) -> None:
 def test_nothing_waits_for_the_log_while_cut_off(world: World) -> None:
     reader = joined(world)
     bus, called = reader.bus, list[str]()
-    bus.logged_database = "default"
+    bus.logged_databases = ["default"]
     assert not bus.when_current(lambda: called.append("before"))
     world.broker.is_silent = True
     world.turn(4)

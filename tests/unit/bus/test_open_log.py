@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from wsrequest.bus.broker import BrokerBus
-from wsrequest.bus.open import BusURLError, logged_alias, open_bus
+from wsrequest.bus.open import BusURLError, logged_aliases, open_bus
 
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"},
     "Other-1": {"ENGINE": "django.db.backends.postgresql", "NAME": "other"},
+    "again": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"},
     "file": {"ENGINE": "django.db.backends.sqlite3", "NAME": "file"},
 }
 
@@ -22,27 +23,48 @@ def opened(url: str) -> BrokerBus:
 
 
 @pytest.mark.parametrize(
-    ("url", "alias"),
+    ("url", "aliases"),
     [
-        ("postgresql+log://", "default"),
-        ("postgresql+log://default", "default"),
-        ("postgresql+log://Other-1/", "Other-1"),
-        ("postgresql+log://reader:a%2Fb@Other-1?host=10.0.0.5&port=5433&channel=shop", "Other-1"),
+        ("postgresql+log://", ["default"]),
+        ("postgresql+log://default", ["default"]),
+        ("postgresql+log://Other-1/", ["Other-1"]),
+        ("postgresql+log://reader:a%2Fb@Other-1?host=10.0.0.5&port=5433&channel=shop", ["Other-1"]),
+        ("postgresql+log://default,Other-1", ["default", "Other-1"]),
+        (
+            "postgresql+log://a:b@Other-1,default?Other-1.host=10.0.0.5&port=1",
+            ["Other-1", "default"],
+        ),
     ],
 )
-def test_url_names_an_alias(url: str, alias: str) -> None:
-    assert opened(url).logged_database == logged_alias(url) == alias
+def test_url_names_aliases(url: str, aliases: list[str]) -> None:
+    assert [*opened(url).logged_databases] == [*logged_aliases(url)] == aliases
+
+
+def test_parameters_are_for_all_databases_or_for_one() -> None:
+    url = (
+        "postgresql+log://reader:a%2Fb@default,Other-1?port=5433&Other-1.port=5434&sslmode=require"
+    )
+    engine: Any = opened(url)._engine
+    assert [each._overrides for each in engine.streams] == [
+        {"user": "reader", "password": "a/b", "port": port, "sslmode": "require"}
+        for port in ("5433", "5434")
+    ]
 
 
 def test_other_buses_have_no_log() -> None:
-    assert logged_alias("memory://") is None
-    assert logged_alias("postgresql://default") is None
+    assert logged_aliases("memory://") == ()
+    assert logged_aliases("postgresql://default") == ()
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
         ("postgresql+log://nowhere", "names the database 'nowhere', which DATABASES does not have"),
+        ("postgresql+log://default,nowhere", "names the database 'nowhere', which DATABASES does"),
+        ("postgresql+log://default,default", "names the database 'default' twice"),
+        ("postgresql+log://default,", "names the database 'default' twice"),
+        ("postgresql+log://default,again", "'default' and 'again', which are the same database"),
+        ("postgresql+log://default,Other-1?file.host=a", "has the parameter 'file.host'"),
         ("postgresql+log://file", "which is not PostgreSQL"),
         ("postgresql+log://default/shop", "must name a database by its alias"),
         ("postgresql+log://default?hots=a", "has the parameter 'hots'"),

@@ -109,8 +109,8 @@ class ChangeTracker:
         session_engine: dotted path of the module of the session store. None without sessions.
         is_shared: whether other processes receive commits. Nobody here knows what they read, so
             everything is published.
-        logged_database: alias of the database whose write-ahead log reports what is written to its
-            published tables. Such writes are not published again.
+        logged_databases: aliases of the databases whose write-ahead logs report what is written to
+            their published tables. Such writes are not published again.
         origin_of: returns what a run must tell the log about itself: the prefix and the content of
             a message. None if the run need not.
 
@@ -132,14 +132,14 @@ class ChangeTracker:
         ignored_keys: Iterable[str] = (),
         session_engine: str | None = None,
         is_shared: bool = False,
-        logged_database: str | None = None,
+        logged_databases: Iterable[str] = (),
         origin_of: OriginOf = _no_origin,
     ) -> None:
         self._is_active = True
         self.is_shared = is_shared
         self.collectors = 0
-        self._logged_database = logged_database
-        self._logged_primary: str | None = None
+        self._logged_databases = frozenset(logged_databases)
+        self._logged_primaries: frozenset[str] | None = None
         self.origin_of = origin_of
         self._publish = publish
         self._extras = extras
@@ -296,18 +296,16 @@ class ChangeTracker:
 
     def is_logged(self, database: str) -> bool:
         """Whether the log of a database reports what is written to its published tables."""
-        if self._logged_database is None:
-            return False
-        logged = self._logged_primary
+        logged = self._logged_primaries
         if logged is None:
-            logged = self._logged_primary = self.primary(self._logged_database)
-        return database == logged
+            logged = self._logged_primaries = frozenset(map(self.primary, self._logged_databases))
+        return database in logged
 
     def heard(self, commit: Commit) -> Commit:
-        """Return a commit that the log has reported with everything else that it changes."""
-        assert self._logged_database is not None  # otherwise nothing is reported
-        database = self.primary(self._logged_database)
-        known = self._schemas.get(database) or self._schemas.get(self._logged_database)
+        """Return a commit that a log has reported with everything else that it changes."""
+        (alias,) = {change.database for change in commit.changes}  # a log is that of one database
+        database = self.primary(alias)
+        known = self._schemas.get(database) or self._schemas.get(alias)
         found = completed(commit, known and known[1])
         if found is None:
             if known is not None and not known[1].is_blind:  # otherwise a look is due already
@@ -357,7 +355,7 @@ class ChangeTracker:
 
     def _models_changed(self, **kwargs: Any) -> None:
         self._schema, self._schemas = None, {}
-        self._logged_primary = None
+        self._logged_primaries = None
 
     def _migrated(self, using: str, **kwargs: Any) -> None:
         self.migrated(using)

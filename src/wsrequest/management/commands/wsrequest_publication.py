@@ -27,7 +27,7 @@ class Command(BaseCommand):
             "--database",
             default=None,
             metavar="ALIAS",
-            help='Which database. The default is the one that WSREQUEST_BUS names, or "default".',
+            help='Which database. The default are those that WSREQUEST_BUS names, or "default".',
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Only print the statements, and run none."
@@ -35,7 +35,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the statements, and print them."""
-        alias = options["database"] or conf.logged_database or "default"
+        named = [options["database"]] if options["database"] else conf.logged_databases
+        for alias in named or ["default"]:
+            if len(named) > 1:
+                self.stdout.write(f"-- {alias}")
+            self._complete(alias, is_dry=options["dry_run"])
+
+    def _complete(self, alias: str, *, is_dry: bool) -> None:
         if alias not in connections:
             raise CommandError(f"{alias!r} is not an alias in DATABASES.")
         connection = connections[alias]
@@ -46,14 +52,14 @@ class Command(BaseCommand):
             needed = statements(state)
             for statement in needed:
                 self.stdout.write(f"{statement};")
-            if not options["dry_run"] and needed:
+            if not is_dry and needed:
                 with transaction.atomic(using=alias), connection.cursor() as cursor:
                     for statement in needed:
                         cursor.execute(statement)
         except DatabaseError as error:
             raise CommandError(
-                f"{str(error).strip()}. The role needs to own the tables, and the right CREATE on "
-                "the database. A superuser can run the statements of --dry-run instead."
+                f"{alias!r}: {str(error).strip()}. The role needs to own the tables, and the right "
+                "CREATE on the database. A superuser can run the statements of --dry-run instead."
             ) from error
         if not needed:
             self.stdout.write(f'The publication "{PUBLICATION}" has all tables of the project.')

@@ -27,7 +27,7 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.tracker = ChangeTracker(lambda commit: None, logged_database="default")
+        self.tracker = ChangeTracker(lambda commit: None, logged_databases=["default"])
         self.tables: set[str] = {"note"}
         self.meanwhile: Callable[[], object] = lambda: None
         self.queries = 0
@@ -85,3 +85,11 @@ def test_table_that_was_made_during_the_query_is_found_by_the_next(world: World)
     assert world.heard("later") == {None}
     assert not world.is_blind()
     assert world.heard("later") == {"later"}
+
+
+def test_each_of_several_databases_reports_its_own_tables() -> None:
+    tracker = ChangeTracker(lambda commit: None, logged_databases=["one", "two"])
+    assert [tracker.is_logged(each) for each in ("one", "two", "three")] == [True, True, False]
+    for alias in ("one", "two"):
+        (change,) = tracker.heard(Commit((TableChange(alias, "note"),))).changes
+        assert change.database == alias
