@@ -219,6 +219,8 @@ class Conf:
         1.0, "Time by which a replica should show what its primary has committed.", minimum=0.001
     )
 
+    ACCESS_LOG = Setting(False, "Whether the logger wsrequest.access gets a line for each message.")
+
     def limits(self) -> Limits:
         """Return the limits of a connection that is opened now."""
         return Limits(

@@ -26,6 +26,8 @@ from wsrequest.live.tracking.tracker import ActiveManagers
 from wsrequest.request.environ import Base
 from wsrequest.request.handler import Handler, finish_thread, prepare_thread
 from wsrequest.request.remote_user import follow_http
+from wsrequest.server import access_log
+from wsrequest.server.activity import Activity
 from wsrequest.server.admission import AdmissionController
 from wsrequest.server.connections import session_ended_elsewhere
 from wsrequest.server.context import ConnectionConfig, Live, ServerContext
@@ -114,9 +116,17 @@ class Wiring:
             sweep = TicketSweep(pool, chores, self._tickets, conf.TICKET_SECONDS + 1)
             self._unfetched, self._sweep = Unfetched(sweep.begin), sweep
             self._server = ServerContext(
-                self.handler, pool, self._tickets, chores=chores, live=live
+                self.handler,
+                pool,
+                self._tickets,
+                chores=chores,
+                live=live,
+                activity=self._make_activity(),
             )
         return self._server
+
+    def _make_activity(self) -> Activity | None:
+        return Activity(access_log.write) if conf.ACCESS_LOG else None
 
     def _tickets(self) -> Tickets:
         return Tickets(conf.session_engine, conf.TICKET_SECONDS, self._unfetched)

@@ -109,6 +109,7 @@ class Connection:
             send, config.limits.outbound_bytes, self._room, self.timeouts.sending, self._broken,
             self._is_waiting,
         )  # fmt: skip
+        self.send_queue.activity = server.activity
         self._unread: Unread | None = None  # made for the first client that leaves much unread
         self.abort: Callable[[], None] | None = None
         self.identity = ConnectionIdentity(self, base)
@@ -132,6 +133,8 @@ class Connection:
         self._task = asyncio.current_task()
         connections.add(self)
         self.log.opened(self.dispatcher.base.origin)
+        if self.server.activity is not None:
+            self.server.activity.connected("websocket")
         subprotocol = self.dispatcher.info.subprotocol
         if subprotocol:
             base = self.dispatcher.base
@@ -330,7 +333,10 @@ class Connection:
 
     def _end(self) -> None:
         connections.discard(self)
-        self.log.closed(*(self._closing or (self._left, "by the client")))
+        code, reason = self._closing or (self._left, "by the client")
+        self.log.closed(code, reason)
+        if self.server.activity is not None:
+            self.server.activity.disconnected("websocket", code)
         self.timeouts.stop()
         self.send_queue.discard()
         self.dispatcher.end()

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from wsrequest.connection.identity import ConnectionIdentity, Host
 from wsrequest.connection.live_requests import LiveRequests
-from wsrequest.connection.send_queue import SendQueue
+from wsrequest.connection.send_queue import SendQueue, frame_bytes
 from wsrequest.errors import Refused
 from wsrequest.protocol.client_codec import decode_client
 from wsrequest.protocol.messages import Cancel, Credit, Part, Ping, Pong, Request
@@ -24,7 +24,7 @@ from wsrequest.request.environ import (
 )
 from wsrequest.request.exclusions import check_excluded, check_overrides, check_referrer
 from wsrequest.request.flow import FlowController
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import RecordedTask, RequestTask
 from wsrequest.request.upload import Body
 from wsrequest.subscriptions.barrier import with_settled
 from wsrequest.subscriptions.run import LiveTask
@@ -65,9 +65,9 @@ class Dispatcher:
     """
 
     __slots__ = (
-        "_account", "_give_up_timer", "_host", "_identity", "_is_draining", "_live", "_loop",
-        "_queue_key", "_running", "_send_queue", "_session", "_tasks", "_timeouts", "_waiting",
-        "base", "config", "info", "request_attributes", "server",
+        "_account", "_activity", "_give_up_timer", "_host", "_identity", "_is_draining", "_live",
+        "_loop", "_queue_key", "_running", "_send_queue", "_session", "_tasks", "_timeouts",
+        "_waiting", "base", "config", "info", "request_attributes", "server",
     )  # fmt: skip
 
     def __init__(self, host: DispatcherHost, base: Base, info: WebSocketInfo) -> None:
@@ -75,6 +75,7 @@ class Dispatcher:
         self._timeouts = host.timeouts
         self.server, self.config, self.base, self.info = host.server, host.config, base, info
         self.request_attributes = request_attributes(base, info)
+        self._activity = host.server.activity
         self._loop = host.server.pool.loop
         self._session = Session(host.config.limits)
         self._account = host.server.account_of(base)
@@ -93,11 +94,15 @@ class Dispatcher:
         """Handle one frame of the client. An invalid frame is refused."""
         limits, now = self.config.limits, self._loop.time()
         self._timeouts.last_frame_at = now
+        activity, request = self._activity, None
+        if activity is not None:
+            activity.received_bytes += frame_bytes(frame)
         try:
             message = decode_client(frame, max_bytes=limits.message_bytes)
             if not isinstance(message, Request):
                 self._receive_other(message)
                 return
+            request = message
             key = self._session.begin(message)
             # Inline, since every request passes here.
             try:
@@ -119,7 +124,10 @@ class Dispatcher:
                 task: RequestTask = self._make_live_task(key, message)
             else:
                 flow = None if message.credit is None else self._make_flow(message.credit)
-                task = RequestTask(self, key, message, flow)
+                kind = RequestTask if activity is None else RecordedTask
+                task = kind(self, key, message, flow)
+            if activity is not None:
+                task.record = activity.begin()
             self._tasks[key] = task
             task.since, task.account, task.held_bytes = now, self._account, held_bytes
             if now + limits.request_seconds < self._timeouts.rings_at:
@@ -131,7 +139,7 @@ class Dispatcher:
                 self._waiting.append(task)
                 self._fill()
         except Refused as refused:
-            self._refuse(refused)
+            self._refuse(refused, request)
 
     def _make_flow(self, credit: int) -> FlowController:
         window_bytes = 2 * self.config.limits.part_bytes  # a thread may be that far ahead
@@ -193,14 +201,17 @@ class Dispatcher:
         elif part:
             self._reply(encode_server(Credit(id, len(part))))
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: Refused, request: Request | None) -> None:
         self._host.log.refused(refused)
+        task = None
         if refused.code != "id_in_use" and refused.id is not None:
             task = self._tasks.get(refused.id)
             if task is not None:  # a refusal with an id finishes that request (5.1)
-                self._drop(task)
+                self._drop(task, refused)
             elif self._live is not None and self._live.subscriptions.cancel(refused.id):
                 self._session.finish(refused.id)
+        if task is None and self._activity is not None:
+            self._activity.refuse(refused, request, self.info.connection_id)
         self._reply(encode_refused(refused))
 
     def _reply(self, frame: Frame) -> None:
@@ -273,6 +284,8 @@ class Dispatcher:
         if not task.is_dropped:
             task.since = self._loop.time()
             self._learn(task)
+            if task.record is not None:
+                task.record.sent_bytes += frame_bytes(frame)
             self._send_queue.put(frame, task.context)
         if task.flow is not None and body_bytes:
             task.flow.sent(body_bytes)
@@ -297,6 +310,8 @@ class Dispatcher:
     def answer(self, task: RequestTask, frame: Frame | None) -> None:
         """Finish a task with its last frame."""
         self._forget(task)
+        if task.record is not None:
+            self._end(task, 0 if frame is None else frame_bytes(frame))
         if frame is not None:
             self._send_queue.put(frame, task.context)
             if self._send_queue.waiting_bytes >= self._send_queue.max_bytes:
@@ -318,6 +333,8 @@ class Dispatcher:
 
     def went_live(self, task: LiveTask) -> None:
         """Keep the id of a request that its first run has not finished."""
+        if task.record is not None:
+            self._end(task, 0 if task.result is None else len(task.result.body))
         if self._tasks.pop(task.key, None) is task:
             self._session.go_live(task.key)
             self._check_drained()
@@ -356,8 +373,18 @@ class Dispatcher:
         if self._is_draining and not self._tasks:
             self._host.all_is_answered()
 
-    def _drop(self, task: RequestTask) -> bool:
+    def _end(self, task: RequestTask, last_bytes: int, refused: Refused | None = None) -> None:
+        """Have a message counted and logged that was answered, refused or dropped."""
+        assert self._activity is not None  # the task has a record
+        id, is_dropped = self.info.connection_id, task.is_dropped
+        self._activity.end(task, id, last_bytes, refused, is_dropped=is_dropped)
+
+    def _drop(self, task: RequestTask, refused: Refused | None = None) -> bool:
         """Send nothing more of a task, and end it as soon as possible.
+
+        Args:
+            task: any task.
+            refused: what its client gets in place of a response, if anything.
 
         Returns:
             Whether it was not begun, and never will be.
@@ -365,6 +392,8 @@ class Dispatcher:
         self._forget(task)
         was_dropped = task.is_dropped  # then its id may be another task's by now
         task.drop()
+        if task.record is not None:
+            self._end(task, 0, refused)
         if self._live is not None:
             self._live.dropped(task, is_first_time=not was_dropped)
         is_untouched = self._withdraw(task)
@@ -375,11 +404,11 @@ class Dispatcher:
     def task_expired(self, task: RequestTask) -> None:
         """Refuse a stalled task, and let another thread take the place of its own."""
         if task.is_stalled:
+            late = Refused("deadline_exceeded", "no answer in time", task.message.id)
             if not task.is_dropped:
                 logger.warning("%s %s did not answer in time", task.message.method, task.path)
-                late = Refused("deadline_exceeded", "no answer in time", task.message.id)
                 self._send_queue.put(encode_refused(late, has_begun=task.has_begun))
-            self._drop(task)
+            self._drop(task, late)
         task.give_up()
 
     def is_busy(self) -> bool:
@@ -413,12 +442,16 @@ class Dispatcher:
         for task in list(self._tasks.values()):
             if endless_only and not task.is_endless:
                 continue
+            record, task.record = task.record, None
             is_untouched = self._drop(task)
             refused = (
                 Refused("shutting_down", "the server is about to restart", task.message.id)
                 if is_untouched or task.is_endless
                 else Refused("deadline_exceeded", "no answer before the restart", task.message.id)
             )
+            if record is not None:
+                task.record = record
+                self._end(task, 0, refused)
             self._send_queue.put(encode_refused(refused, has_begun=task.has_begun))
 
     def end(self) -> None:

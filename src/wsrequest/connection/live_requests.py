@@ -92,7 +92,9 @@ class LiveRequests:
     def _begin_with_effects(self, before: LiveTask) -> None:
         """Repeat the first run of a resumed request, this time with its effects."""
         message = msgspec.structs.replace(before.shown_message, rerun="")
-        self._dispatcher.begin_again(LiveTask(self._dispatcher, before.key, message))
+        task = LiveTask(self._dispatcher, before.key, message)
+        task.record, before.record = before.record, None
+        self._dispatcher.begin_again(task)
 
     def settle(self, task: RequestTask, frame: Frame) -> None:
         """Hold a response back until the live requests that it changed were sent."""

@@ -12,10 +12,11 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
+from wsrequest.server.activity import Activity
 from wsrequest.types import Frame, Send
 from wsrequest.workers.loop_callbacks import adopt
 
-__all__ = ["SendQueue"]
+__all__ = ["SendQueue", "frame_bytes"]
 
 logger = logging.getLogger("wsrequest.connection")
 
@@ -38,6 +39,7 @@ class SendQueue:
         on_waiting: called with the number of bytes above the uncounted ones, when it changes.
 
     Attributes:
+        activity: counts what is sent. None if nobody asks.
         max_bytes: as above.
         send_at_once: a shorter way than ``send``, or None. Returns False if it cannot be used now.
     """
@@ -52,6 +54,7 @@ class SendQueue:
         "_seen_bytes",
         "_send",
         "_task",
+        "activity",
         "is_broken",
         "max_bytes",
         "send_at_once",
@@ -79,6 +82,7 @@ class SendQueue:
         self.sending_since: float | None = None  # loop time at which the current frame began
         self.is_broken = False
         self.send_at_once: Callable[[Frame], bool] | None = None
+        self.activity: Activity | None = None
 
     def has_room(self) -> bool:
         """Whether less waits than the maximum."""
@@ -99,10 +103,12 @@ class SendQueue:
         """
         if self.is_broken:
             return
+        if self.activity is not None:
+            self.activity.sent_bytes += frame_bytes(frame)
         if self._task is None and self.send_at_once is not None and self.send_at_once(frame):
             return
         self._frames.append((frame, context))
-        self.waiting_bytes += _bytes(frame)
+        self.waiting_bytes += frame_bytes(frame)
         if self.waiting_bytes > _UNSEEN_BYTES:
             self._look()
             if self.is_broken:  # too much waits in the process
@@ -154,7 +160,7 @@ class SendQueue:
                 else:
                     await _InContext(context, partial(self._send, event))
                 had_room = self.has_room()
-                self.waiting_bytes -= _bytes(frame)
+                self.waiting_bytes -= frame_bytes(frame)
                 if self._seen_bytes:
                     self._look()
                 if not had_room and self.has_room():
@@ -211,5 +217,6 @@ def _begin(writing: Coroutine[Any, Any, None], context: Context) -> asyncio.Task
     return loop.create_task(writing, context=context)
 
 
-def _bytes(frame: Frame) -> int:
+def frame_bytes(frame: Frame) -> int:
+    """Return the bytes of a frame, without the framing of the WebSocket."""
     return len(frame) if isinstance(frame, bytes) or frame.isascii() else len(frame.encode())

@@ -96,6 +96,7 @@ class SSEResponse:
             self._write, config.limits.outbound_bytes, self._room, self._sending, self._is_over.set,
             self._is_waiting,
         )  # fmt: skip
+        self._activity = self._send_queue.activity = server.activity
         self._unread: Unread | None = None  # made for the first client that leaves much unread
         self._live: Live = server.live
         self._subscriptions = SubscriptionSet(self, server.live)
@@ -105,6 +106,9 @@ class SSEResponse:
         connections.add(self)
         task = LiveTask(self, _ID, message, is_by_http=True)
         task.cookie = self.cookie_for(message.url)
+        if self._activity is not None:
+            self._activity.connected("sse")
+            task.record = self._activity.begin()
         self._subscriptions.begin(task)
         task.is_in_pool = self._is_running = True
         queue_key = self.server.queue_key_of(self.base)
@@ -121,6 +125,9 @@ class SSEResponse:
             connections.discard(self)
             gone.cancel()
             task.drop()
+            if self._activity is not None:
+                self._activity.end(task, self.connection_id, 0, is_dropped=True)
+                self._activity.disconnected("sse")
             self._withdraw(task, queue_key)
             self._subscriptions.abandon(task)
             self._subscriptions.end()
@@ -170,7 +177,10 @@ class SSEResponse:
             task.give_up()
         if task.result is None and not task.is_dropped:
             task.drop()
-            self._last(encode_refused(Refused("deadline_exceeded", "no answer in time")))
+            late = Refused("deadline_exceeded", "no answer in time")
+            if self._activity is not None:
+                self._activity.end(task, self.connection_id, 0, late)
+            self._last(encode_refused(late))
 
     def close(self) -> None:
         """End it, since the server restarts. Safe to call twice."""
@@ -216,6 +226,9 @@ class SSEResponse:
             task.head = msgspec.structs.replace(task.head, headers=headers)
             self._proof = task.proof
             frame = self._subscriptions.answered(task)
+        if self._activity is not None:
+            body_bytes = 0 if task.result is None else len(task.result.body)
+            self._activity.end(task, self.connection_id, body_bytes)
         if frame is not None:
             self._on_refused()
             self._last(frame, task.result.tag if task.result is not None else None)

@@ -64,6 +64,9 @@ class ResponseSender:
         assert outcome.request and response  # the handler calls this with both
         try:
             task.user = outcome.user
+            record = task.record  # the event loop may take it
+            if record is not None and outcome.user is not None:
+                record.user = outcome.user[0]
             if lines := cookie_lines(response):
                 self._learn_cookies(lines, outcome)
             # What a live request reads is tracked, and it makes no token for a page.
@@ -179,6 +182,9 @@ class ResponseSender:
     def _begin_head(self, outcome: Outcome) -> None:
         """Take the status and the headers. ``failed`` handles what this raises."""
         self._status = outcome.status
+        record = self._task.record
+        if record is not None:
+            record.status = outcome.status
         self._headers, internal = response_module.sent_headers(
             outcome.status, outcome.headers, show_cookies=self._task.owner.base.origin is None
         )
@@ -286,6 +292,9 @@ class ResponseSender:
             error = Refused("internal_error", "the answer failed in its middle")
         error.id = task.message.id
         self.last_frame = encode_refused(error, has_begun=task.has_begun)
+        record = task.record  # the event loop may take it
+        if record is not None:
+            record.refused(error)
 
     def _close(self, close: Callable[[], None]) -> None:
         try:

@@ -22,6 +22,7 @@ from wsrequest.request.budget import Account
 from wsrequest.request.environ import Base, WebSocketInfo, make_environ, split_url
 from wsrequest.request.flow import FlowController
 from wsrequest.request.handler import Handler
+from wsrequest.request.record import MessageRecord
 from wsrequest.request.sender import ResponseSender
 from wsrequest.request.upload import Body
 from wsrequest.types import Frame, Limits
@@ -29,7 +30,7 @@ from wsrequest.workers.loop_callbacks import adopt
 from wsrequest.workers.pool import WorkerPool
 from wsrequest.workers.queue import QueueKey
 
-__all__ = ["Owner", "RequestTask"]
+__all__ = ["Owner", "RecordedTask", "RequestTask"]
 
 logger = logging.getLogger("wsrequest.connection")
 
@@ -125,6 +126,7 @@ class RequestTask:
         account: counts ``held_bytes``. None while nothing is held.
         context: the context in which its frames are sent, as its view saw it. None before it ran.
         held_bytes: the bytes that the process holds for it until it ends.
+        record: what metrics and the access log need of it. None without them.
         since: loop time of its last progress, for its deadline.
 
     Args:
@@ -137,7 +139,8 @@ class RequestTask:
     __slots__ = (
         "_answer", "_asyncio_task", "_body_context", "_stream", "account", "body", "context",
         "cookie", "flow", "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_pool",
-        "is_lost", "key", "message", "owner", "request_attributes", "set_cookies", "since", "user",
+        "is_lost", "key", "message", "owner", "record", "request_attributes", "set_cookies",
+        "since", "user",
     )  # fmt: skip
     _answer_class: type[ResponseSender] = ResponseSender
     prepare: Callable[[WSGIRequest], None] | None = None
@@ -150,6 +153,7 @@ class RequestTask:
         self.since = 0.0
         self.account: Account | None = None
         self.held_bytes = 0
+        self.record: MessageRecord | None = None
         self.body: Body | None = None
         self.cookie = ""
         self.set_cookies: list[str] | None = None  # lines of Set-Cookie
@@ -264,15 +268,21 @@ class RequestTask:
                 logger.exception("no request for %s", self.path)
                 error = Refused("internal_error", "no request can be made of this message")
             error.id = self.message.id
-            answer.last_frame = encode_refused(error)
+            self._refuse(answer, error)
         except BaseException:
             # A view may cancel itself. Its client still waits for a response.
             logger.exception("running %s %s failed", self.message.method, self.path)
             failed = Refused("internal_error", "the view did not return", self.message.id)
-            answer.last_frame = encode_refused(failed)
+            self._refuse(answer, failed)
         else:
             self.context, self._body_context = outcome.context, outcome.body_context
             answer.send(outcome)
+
+    def _refuse(self, answer: ResponseSender, refused: Refused) -> None:
+        answer.last_frame = encode_refused(refused)
+        record = self.record  # the event loop may take it
+        if record is not None:
+            record.refused(refused)
 
     # For the handler.
 
@@ -293,3 +303,15 @@ class RequestTask:
                 return async_to_sync(run)(*args, **kwargs)
 
         return carried
+
+
+class RecordedTask(RequestTask):
+    """A request task of which metrics or the access log learn. Arguments as ``RequestTask``."""
+
+    __slots__ = ()
+
+    def prepare(self, request: WSGIRequest) -> None:
+        """Note the request, which knows its URL pattern later. In the worker thread."""
+        record = self.record  # the event loop may take it
+        if record is not None:
+            record.request = request

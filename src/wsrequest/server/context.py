@@ -14,6 +14,7 @@ from wsrequest.request.budget import Account, Budget
 from wsrequest.request.environ import Base
 from wsrequest.request.exclusions import ExcludedPaths
 from wsrequest.request.handler import Handler
+from wsrequest.server.activity import Activity
 from wsrequest.server.admission import place_of
 from wsrequest.server.tickets import Tickets
 from wsrequest.types import Limits
@@ -106,7 +107,8 @@ class ServerContext:
 
     ``chores`` is the queue key of jobs without a connection, for tickets and checks of sessions.
     Together they take one turn among the connections. ``live`` is ``None`` if requests cannot be
-    subscribed to. ``addresses`` has the quota groups of the clients' addresses.
+    subscribed to. ``addresses`` has the quota groups of the clients' addresses. ``activity`` counts
+    and logs messages. It is ``None`` without metrics and access log.
     """
 
     handler: Handler
@@ -116,6 +118,7 @@ class ServerContext:
     chores: QueueKey = field(default_factory=QueueKey)
     live: Live | None = None
     addresses: QuotaGroups = field(default_factory=QuotaGroups)
+    activity: Activity | None = None
 
     def account_of(self, base: Base) -> Account:
         """Return the account of a client's address, or a new one for a client without address."""

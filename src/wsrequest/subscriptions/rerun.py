@@ -76,6 +76,8 @@ class Rerun:
         self._task: LiveTask | None = task  # until it has ended, since it refers to this, too
         task.discarded = Discarded()
         task.live_run, task.cookie, task.is_in_pool = run, cookie, True
+        if self.server.activity is not None:
+            task.record = self.server.activity.record_of_rerun()
         self.server.pool.submit(task, live.queue_key)
 
     def give_up(self) -> None:
@@ -107,6 +109,9 @@ class Rerun:
         """Give the result to the live query manager."""
         assert isinstance(task, LiveTask)
         self._task = None
+        if task.record is not None and self.server.activity is not None:
+            body_bytes = 0 if task.result is None else len(task.result.body)
+            self.server.activity.reran(task, self.info.connection_id, body_bytes)
         if task.needs_sender and self._run_with_effects is not None:
             self._run_with_effects()
             self._live.manager.finished(self._run, None, (), is_moot=True)

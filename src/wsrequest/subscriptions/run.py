@@ -280,6 +280,9 @@ class LiveTask(RequestTask):
         self._info = info.of_live(is_rerun=info.is_rerun, is_resumed=self._proven is not None)
         request.websocket = self._info  # type: ignore[attr-defined]  # ours
         self._request, self._site = request, site_of(request)
+        record = self.record  # the event loop may take it
+        if record is not None:
+            record.request = request
         self.cookies = note_cookies(request)
 
 
