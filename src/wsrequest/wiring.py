@@ -36,6 +36,7 @@ from wsrequest.server.processes import worker_count
 from wsrequest.server.refusals import Refusals
 from wsrequest.server.ticket_sweep import TicketSweep
 from wsrequest.server.tickets import Tickets, Unfetched
+from wsrequest.server.tracing import span_describer
 from wsrequest.subscriptions.change_feed import ChangeFeed
 from wsrequest.types import ASGI
 from wsrequest.workers.pool import WorkerPool
@@ -112,6 +113,8 @@ class Wiring:
             )
             live, self._change_feed = _make_live(loop, pool)
             self._logouts = _receive_logouts(pool)
+            if (describe := span_describer()) is not None:
+                self.handler.before_routing(describe)
             chores = QueueKey()
             sweep = TicketSweep(pool, chores, self._tickets, conf.TICKET_SECONDS + 1)
             self._unfetched, self._sweep = Unfetched(sweep.begin), sweep

@@ -1,7 +1,9 @@
 """OpenTelemetry: each message is a server span, and what is done for it stands below."""
 
 from functools import partial
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -57,6 +59,51 @@ def test_a_message_is_a_server_span_and_its_frames_are_sent_below(tool: Tool, pa
     sends = sends_of(tool, span, len(answer.frames))
     assert len(sends) == len(answer.frames)
     assert {send["parent_id"] for send in sends} == {span["context"]["span_id"]}
+
+
+@pytest.mark.parametrize("path", ["/who/", "/who/async/", "/fault/missing/", "/no/such/page/"])
+def test_a_span_names_the_protocol_and_the_connection(tool: Tool, path: str) -> None:
+    marks = [uuid4().hex for _ in range(2)]
+    with connect(tool.server) as one, connect(tool.server) as two:
+        for client, mark in zip((one, two), marks, strict=True):
+            client.get(f"{path}?{mark}")
+    attributes = [of_message(tool, mark)["attributes"] for mark in marks]
+    assert {a["network.protocol.name"] for a in attributes} == {"websocket"}
+    ids = [a["wsrequest.connection.id"] for a in attributes]
+    assert ids[0] != ids[1]
+    for id in ids:
+        assert f"connection {id} opened" in tool.server.log()
+    assert not [a for a in attributes if "wsrequest.rerun" in a]
+
+
+def test_a_rerun_says_that_it_is_one_and_no_client_s(tool: Tool) -> None:
+    mark = uuid4().hex
+    with connect(tool.server) as client:
+        id = client.send("GET", f"/api/notes/?{mark}", subscribe=True)
+        client.receive_for(id)
+        client.request("POST", "/api/notes/", data={"text": mark})
+        while mark not in str(client.receive_for(id).head):
+            pass
+    spans = tool.wait_for("span", target(mark), 2)
+    first, *reruns = [span["attributes"] for span in spans if span["kind"] == "SpanKind.SERVER"]
+    assert first["network.protocol.name"] == "websocket" and "wsrequest.rerun" not in first
+    assert reruns
+    for rerun in reruns:
+        assert rerun["wsrequest.rerun"] is True and "network.protocol.name" not in rerun
+
+
+def test_a_stream_of_events_is_http(tool: Tool) -> None:
+    mark = uuid4().hex
+    stream = HTTPConnection("127.0.0.1", tool.server.port, timeout=20)
+    try:
+        url = quote(f"/api/notes/?{mark}")
+        stream.request("GET", f"/ws/?url={url}", headers={"Accept": "text/event-stream"})
+        assert stream.getresponse().status == 200
+        found = tool.wait_for("span", target(mark))
+        described = [a for a in (s["attributes"] for s in found) if "wsrequest.connection.id" in a]
+        assert [a["network.protocol.name"] for a in described] == ["http"]
+    finally:
+        stream.close()
 
 
 def test_the_trace_of_a_message_goes_on(tool: Tool) -> None:

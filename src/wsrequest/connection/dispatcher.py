@@ -69,6 +69,7 @@ class Dispatcher:
         "_loop", "_queue_key", "_running", "_send_queue", "_session", "_tasks", "_timeouts",
         "_waiting", "base", "config", "info", "request_attributes", "server",
     )  # fmt: skip
+    protocol_name = "websocket"
 
     def __init__(self, host: DispatcherHost, base: Base, info: WebSocketInfo) -> None:
         self._host, self._send_queue, self._identity = host, host.send_queue, host.identity

@@ -64,6 +64,8 @@ class SSEResponse:
         on_refused: called if the first run's response is not live, so that it was only a request.
     """
 
+    protocol_name = "http"
+
     def __init__(
         self,
         send: Send,

@@ -134,6 +134,27 @@ class Handler:
                 vars(outcome.response).pop("items", None)  # set by _ease_items()
         return outcome
 
+    def before_routing(self, call: Callable[[Caller], None]) -> None:
+        """Have a function called for each request that passed the middleware on its way in.
+
+        Args:
+            call: called with the caller of ``handle``, before the URL of the request is resolved.
+                An error of it is logged.
+        """
+        instance: Any = self._django
+
+        def resolve_request(request: HttpRequest) -> Any:
+            assert _running.turn is not None  # by handle()
+            caller, outcome, _ = _running.turn
+            outcome.context = copy_context()  # if there is no view, the frames are sent in it
+            try:
+                call(caller)
+            except Exception:
+                logger.exception("describing a request failed")
+            return WSGIHandler.resolve_request(self._django, request)
+
+        instance.resolve_request = resolve_request
+
     def release_thread(self) -> None:
         """Release what the calling thread holds for a response that continues elsewhere."""
         close_old_connections()

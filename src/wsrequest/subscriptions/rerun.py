@@ -56,6 +56,7 @@ class Rerun:
         "_live", "_on_end", "_run", "_run_with_effects", "_task", "base", "config", "info",
         "request_attributes", "server",
     )  # fmt: skip
+    protocol_name = None
 
     def __init__(
         self,
