@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.acceptance.servers import wait_until
 from tests.contract.conftest import SECRET
 from tests.contract.receiver import LOST, Receiver
 from tests.postgres import Params, connecting
@@ -32,6 +33,8 @@ def databases(postgres_params: Params) -> Iterator[dict[str, Any]]:
             found[alias].execute("CREATE TABLE note (id integer PRIMARY KEY)")
             found[alias].execute("CREATE PUBLICATION wsrequest FOR ALL TABLES")
         yield found
+        slots = "SELECT count(*) FROM pg_replication_slots WHERE database IN ('one', 'two')"
+        wait_until(lambda: server.execute(slots).fetchone() == (0,))
         for alias, connection in found.items():
             connection.close()
             server.execute(f"DROP DATABASE {alias} WITH (FORCE)")

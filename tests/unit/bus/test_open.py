@@ -17,6 +17,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs/settings.md"
 DATABASES: Mapping[str, Mapping[str, Any]] = {
     "default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "HOST": "db"},
     "Other": {"ENGINE": "django.contrib.gis.db.backends.postgis", "NAME": "other"},
+    "other": {"ENGINE": "django.db.backends.postgresql", "NAME": "reports"},
     "lite": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.sqlite3"},
 }
 
