@@ -46,13 +46,14 @@ class LiveParts:
 @cache  # Django makes a new AppConfig when INSTALLED_APPS is overridden
 def _live_parts() -> LiveParts:
     try:
-        bus = open_bus(conf.BUS, conf.bus_secrets, conf.database)
+        bus = open_bus(conf.BUS, conf.bus_secrets, conf.database, conf.RELAYED_LOG)
     except BusURLError as error:
         # A check reports it, and no server of the socket starts with it. But a WSGI server or a
         # command runs no checks, and must not drop commits in silence.
         logger.error(
-            "WSREQUEST_BUS is %r, which %s. This process publishes no commits",
-            redacted(conf.BUS),
+            "%s is %r, which %s. This process publishes no commits",
+            error.setting,
+            redacted(conf.BUS if error.setting == "WSREQUEST_BUS" else conf.RELAYED_LOG),
             error,
         )
         bus = MemoryBus()

@@ -182,6 +182,9 @@ class Conf:
     BUS = Setting(
         "memory://", "The URL of what carries commits and logouts from process to process."
     )
+    RELAYED_LOG = Setting(
+        "", "The URL of the log that one process reads for all: manage.py wsrequest_relay."
+    )
     LIVE_MAX_CONCURRENT_RUNS = Setting(4, "The maximum number of concurrent reruns.", minimum=1)
     LIVE_INTERVAL_SECONDS = Setting(
         0.05, "The minimum time between two runs of a live query.", minimum=0
@@ -281,8 +284,13 @@ class Conf:
 
     @property
     def logged_databases(self) -> tuple[str, ...]:
-        """The aliases of the databases whose write-ahead logs are the bus."""
-        return logged_aliases(str(self.BUS))
+        """The aliases of the databases whose write-ahead logs report what is committed."""
+        return logged_aliases(str(self.log_url))
+
+    @property
+    def log_url(self) -> str:
+        """The URL of the logs that are read: by each process, or by one for all."""
+        return self.RELAYED_LOG or self.BUS
 
     def database(self, alias: str) -> Mapping[str, Any]:
         """Return the entry of DATABASES for an alias.

@@ -73,6 +73,11 @@ WORDS = {
         "WSREQUEST_BUS is {value}, which {fault}.",
         'Give a URL as docs/settings.md shows, as in "redis://127.0.0.1:6379/0".',
     ),
+    "wsrequest.E010": Words(
+        "WSREQUEST_RELAYED_LOG is {value}, which {fault}.",
+        'Name databases by their aliases in DATABASES, as in "postgresql+log://default", and a '
+        "WSREQUEST_BUS on Redis or NATS. Or leave it out.",
+    ),
 }
 
 
@@ -104,7 +109,7 @@ def faults() -> Iterator[Fault]:
     if sound("EXCLUDED_PATHS"):
         yield from _faults("wsrequest.E008", conf.EXCLUDED_PATHS, _excluded_fault)
     if sound("BUS"):
-        yield from _bus_faults(conf.BUS)
+        yield from _bus_faults(conf.BUS, conf.RELAYED_LOG if sound("RELAYED_LOG") else "")
     if sound("TOKEN_SCHEME") and not _TOKEN.fullmatch(conf.TOKEN_SCHEME):
         yield Fault("wsrequest.E006", {"value": repr(conf.TOKEN_SCHEME)})
 
@@ -154,11 +159,14 @@ def _excluded_fault(path: str) -> str | None:
     return None
 
 
-def _bus_faults(url: str) -> Iterator[Fault]:
+def _bus_faults(url: str, relayed_log: str) -> Iterator[Fault]:
     try:
-        open_bus(url, conf.bus_secrets, conf.database)
+        open_bus(url, conf.bus_secrets, conf.database, relayed_log)
     except BusURLError as error:
-        yield Fault("wsrequest.E009", {"value": repr(redacted(url)), "fault": str(error)})
+        is_bus = error.setting == "WSREQUEST_BUS"
+        value = repr(redacted(url if is_bus else relayed_log))
+        id = "wsrequest.E009" if is_bus else "wsrequest.E010"
+        yield Fault(id, {"value": value, "fault": str(error)})
 
 
 def _faults(

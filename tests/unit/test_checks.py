@@ -235,6 +235,8 @@ WRONG = [
         "is 'redis+sentinel://:***@127.0.0.1', which names no service",
         WSREQUEST_BUS="redis+sentinel://:secret@127.0.0.1",
     ),
+    wrong("E010", "which is not the URL of a log", WSREQUEST_RELAYED_LOG="redis://127.0.0.1/"),
+    wrong("E010", "which names the database 'a'", WSREQUEST_RELAYED_LOG="postgresql+log://a"),
     wrong("W042", "reaches one process only", "docs/processes.md", WSREQUEST_BUS="memory://"),
     wrong("I002", "The admin is installed", INSTALLED_APPS=[*APPS, "django.contrib.admin"]),
     wrong("E006", "is 'Bearer ', which is not one word.", WSREQUEST_TOKEN_SCHEME="Bearer "),

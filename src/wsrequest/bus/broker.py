@@ -24,11 +24,20 @@ from wsrequest.bus import engine as engine_module
 from wsrequest.bus.base import Post, Subscription, Topic
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.echoes import Echoes
-from wsrequest.bus.engine import Engine, LoggedCommit, Receiver, Unavailable
-from wsrequest.bus.envelope import OtherRelease, Seal, Stranger
+from wsrequest.bus.engine import (
+    Engine,
+    LoggedCommit,
+    Receiver,
+    Unavailable,
+    databases_of,
+    streams_of,
+)
+from wsrequest.bus.envelope import Envelope, OtherRelease, Seal, Stranger
+from wsrequest.bus.marks import Marks
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.bus.origins import PREFIX_END, Origins
 from wsrequest.bus.publisher import Publisher
+from wsrequest.bus.relayed import LOG, RELAYED, Relayed, RelayedLog
 from wsrequest.bus.sequences import Arrival, Sequences
 from wsrequest.types import Commit
 
@@ -51,6 +60,7 @@ class BrokerBus:
         engine: connects to the broker.
         channel: the name of the channel.
         secrets: the project's secret keys. The first signs what is published.
+        relayed: the logs that another process reads for this one, if any.
 
     Attributes:
         lost_count: how many times messages of others may have been lost.
@@ -62,13 +72,20 @@ class BrokerBus:
 
     adapt: Callable[[Commit], Commit]
 
-    def __init__(self, engine: Engine, channel: str, secrets: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        channel: str,
+        secrets: Sequence[bytes],
+        relayed: RelayedLog | None = None,
+    ) -> None:
         self._engine, self._channel, self._seal = engine, channel, Seal(secrets)
         # One for each stream that must be heard. The first sends what is published.
-        streams: Sequence[Engine] = getattr(engine, "streams", (engine,))
-        self._publishers = [Publisher(each, channel, self._seal) for each in streams]
+        self._publishers = [Publisher(each, channel, self._seal) for each in streams_of(engine)]
         self._publisher = self._publishers[0]
-        self.logged_databases: Sequence[str] = getattr(engine, "databases", ())
+        self._relayed = relayed
+        self._log_channel = relayed.channel if relayed else channel
+        self.logged_databases = databases_of(engine) if relayed is None else relayed.databases
         self.adapt = lambda commit: commit
         self._abandoned: list[object] = []
         self._receiver: Receiver | None = None
@@ -83,8 +100,7 @@ class BrokerBus:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_closed = False
-        self._marked: list[tuple[int, Callable[[], None]]] = []  # what waits for a mark to return
-        self._mark = 0
+        self._marks = Marks()
         self.lost_count = 0
         self.is_connected = True
         # The rest is used by the receiving thread only.
@@ -98,9 +114,13 @@ class BrokerBus:
 
     def after_fork(self) -> None:
         """Start from the beginning in a forked process. The receivers are the parent's."""
-        for publisher in self._publishers:
+        for publisher in self._all_publishers():
             publisher.reset()
         self._reset()
+
+    def _all_publishers(self) -> list[Publisher]:
+        marking = self._relayed.publishers if self._relayed else []
+        return [*self._publishers, *marking]
 
     def _notice_fork(self) -> None:
         """Some servers, such as uWSGI, fork without Python's hooks."""
@@ -137,6 +157,8 @@ class BrokerBus:
         with self._lock:
             if self._thread is None and not self._is_closed:
                 self._echoes = Echoes(self._publishers, monotonic())
+                if self._relayed:
+                    self._relayed.begin(monotonic())
                 thread = threading.Thread(
                     target=self._run, args=(self._lock,), name="wsrequest-bus-receiver", daemon=True
                 )
@@ -158,14 +180,19 @@ class BrokerBus:
         """See ``Bus.when_current``."""
         if not self.logged_databases or self._thread is None or self._is_closed:
             return True
-        with self._lock:
-            if not self.is_connected:
-                return True  # nothing comes back. The loss that ends this covers the wait
-            self._mark += 1
-            self._marked.append((self._mark, then))
-            for publisher in self._publishers:
-                publisher.mark(self._mark)
+        if not self.is_connected:
+            return True  # nothing comes back. The loss that ends this covers the wait
+        self._marks.wait(then, self._send_mark, monotonic())
+        if not self.is_connected:
+            self._marks.give_up()
         return False
+
+    def _send_mark(self, number: int) -> None:
+        if self._relayed:
+            self._relayed.send_mark(self._publisher.epoch, number)
+        else:
+            for publisher in self._publishers:
+                publisher.mark(number)
 
     def origin_of(self, run: object) -> tuple[str, bytes] | None:
         """Return what a run must write into its transaction in a database that reports commits.
@@ -175,7 +202,7 @@ class BrokerBus:
             pay for it.
         """
         origin = self._origins.encode(run)
-        return None if origin is None else (self._channel + PREFIX_END, origin)
+        return None if origin is None else (self._log_channel + PREFIX_END, origin)
 
     def flush(self, seconds: float) -> bool:
         """See ``Bus.flush``."""
@@ -185,7 +212,7 @@ class BrokerBus:
         """See ``Bus.close``. Takes some seconds if the broker is down."""
         self._is_closed = True
         self._local.close()
-        for publisher in self._publishers:
+        for publisher in self._all_publishers():
             publisher.close()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -239,25 +266,31 @@ class BrokerBus:
         _wait(seconds * random.uniform(0.5, 1.0))
 
     def _look(self) -> None:
-        """Compare the clock with the last heartbeat that came back."""
+        """Compare the clock with the last heartbeat that came back, and the relay's last one."""
         now = monotonic()
         is_connected = now - self._echoes.heard_at < _CUT_OFF_SECONDS
         if not is_connected and now - self._began_at >= _CUT_OFF_SECONDS:
             self._hang_up()  # it may be half of a connection
+        silent = self._engine.address
+        if self._relayed and is_connected:
+            is_connected = now - self._relayed.heard_at < _CUT_OFF_SECONDS
+            silent = 'the relay of the log ("manage.py wsrequest_relay")'
+        if self._marks.seconds(now) >= _CUT_OFF_SECONDS:
+            self._marks.give_up()  # they do not reach the log
         if is_connected is self.is_connected:
             return
         self.is_connected = is_connected
         if is_connected:
-            logger.info("%s can be heard again", self._engine.address)
+            logger.info("%s can be heard again", silent)
             self._lose()  # silence may have hidden anything
         else:
             logger.warning(
                 "%s has been silent for %s seconds: live requests are uncertain",
-                self._engine.address,
+                silent,
                 _CUT_OFF_SECONDS,
             )
             self._failures += 1
-            self._returned(None)  # what they wait for does not come back
+            self._marks.give_up()  # what they wait for does not come back
         self._local.connect(is_connected)
 
     def _hang_up(self) -> None:
@@ -268,17 +301,12 @@ class BrokerBus:
     def _lose(self) -> None:
         self.lost_count += 1
         self._local.lose()
-        self._returned(None)  # the loss covers what they wait for
-
-    def _returned(self, mark: int | None) -> None:
-        """Call what waits for this mark or an earlier one. None for any."""
-        with self._lock:
-            due = [then for number, then in self._marked if mark is None or number <= mark]
-            self._marked = self._marked[len(due) :]  # marks rise
-        for then in due:
-            then()
+        self._marks.give_up()  # the loss covers what they wait for
 
     def _take_commit(self, logged: LoggedCommit) -> None:
+        if LOG.name in self._topics:  # this process is a relay
+            self._local.publish(LOG, logged)
+            return
         commit = self.adapt(logged.commit)
         if commit.changes:
             run = self._origins.decode(logged.origin)
@@ -303,18 +331,23 @@ class BrokerBus:
             )
             return
         if self._echoes.take(envelope):
-            self._returned(self._echoes.mark)
+            self._marks.arrived(self._echoes.mark)
             return
         arrival = self._sequences.check(envelope, monotonic() - self._began_at)
         if arrival is Arrival.AFTER_LOSS:
             logger.warning("messages of another process were lost on %s", self._engine.address)
             self._lose()
-        if arrival is not Arrival.REPEATED and envelope.topic in self._topics:
-            self._pass_on(self._topics[envelope.topic], envelope.payload)
+        if arrival is not Arrival.REPEATED:
+            self._pass_on(envelope)
 
-    def _pass_on(self, topic: Topic[Any], payload: bytes) -> None:
+    def _pass_on(self, envelope: Envelope) -> None:
+        topic = self._topics.get(envelope.topic)
+        if self._relayed and envelope.topic == RELAYED.name:
+            topic = RELAYED
+        if topic is None:
+            return
         try:
-            message = topic.decode(payload)
+            message = topic.decode(envelope.payload)
         except ValueError as error:
             self._warn(
                 OtherRelease(*error.args),
@@ -322,7 +355,22 @@ class BrokerBus:
                 "processes to one release",
             )
             return
-        self._local.publish(topic, message)
+        if self._relayed and topic is RELAYED:
+            self._follow(self._relayed, envelope.epoch, message)
+        else:
+            self._local.publish(topic, message)
+
+    def _follow(self, log: RelayedLog, epoch: bytes, relayed: Relayed) -> None:
+        before = log.reading
+        if not log.follow(epoch, relayed, monotonic()):
+            return
+        if log.reading != before and self.is_connected:
+            self._lose()  # see _connect
+        if isinstance(relayed.entry, LoggedCommit):
+            self._take_commit(relayed.entry)
+        elif relayed.entry is not None and relayed.entry.epoch == self._publisher.epoch:
+            log.take_mark(relayed.entry)
+            self._marks.arrived(log.mark)
 
     def _warn(self, error: Exception, text: str) -> None:
         """Log a kind of bad message, at most once a minute. What cannot be read counts as lost."""

@@ -13,7 +13,16 @@ from typing import Protocol
 
 from wsrequest.types import Commit
 
-__all__ = ["CALL_SECONDS", "Engine", "LoggedCommit", "Receiver", "Sender", "Unavailable"]
+__all__ = [
+    "CALL_SECONDS",
+    "Engine",
+    "LoggedCommit",
+    "Receiver",
+    "Sender",
+    "Unavailable",
+    "databases_of",
+    "streams_of",
+]
 
 CALL_SECONDS = 2.0
 """No call of an engine may take longer. Otherwise a process would notice too late that it is cut
@@ -98,3 +107,17 @@ class Engine(Protocol):
         Raises:
             Unavailable: it cannot be opened.
         """
+
+
+def streams_of(engine: Engine) -> Sequence[Engine]:
+    """Return the engines through each of which a process must hear itself: one, or one for each
+    database that an engine reads.
+    """
+    streams: Sequence[Engine] = getattr(engine, "streams", (engine,))
+    return streams
+
+
+def databases_of(engine: Engine) -> Sequence[str]:
+    """Return the aliases of the databases that report their commits through an engine."""
+    databases: Sequence[str] = getattr(engine, "databases", ())
+    return databases

@@ -14,6 +14,7 @@ from wsrequest.bus.base import Bus
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.engine import Engine
 from wsrequest.bus.memory import MemoryBus
+from wsrequest.bus.relayed import RelayedLog
 
 __all__ = ["BusURLError", "Database", "logged_aliases", "open_bus", "redacted"]
 
@@ -26,30 +27,70 @@ _SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:passw|passphrase|token|secret)[^=&#
 
 
 _LOG = "postgresql+log://"
+_RELAYED = "WSREQUEST_RELAYED_LOG"
 
 
 class BusURLError(ValueError):
-    """The URL names no bus. The message continues the sentence "WSREQUEST_BUS is …, which"."""
+    """The URL names no bus. The message continues the sentence "WSREQUEST_BUS is …, which".
+
+    Args:
+        message: see above.
+        setting: the setting that the sentence is about.
+    """
+
+    def __init__(self, message: str, setting: str = "WSREQUEST_BUS") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
-def open_bus(url: str, secrets: Sequence[bytes], database: Database) -> Bus:
+def open_bus(url: str, secrets: Sequence[bytes], database: Database, relayed_log: str = "") -> Bus:
     """Return the bus that a URL names.
 
     Args:
         url: see docs/settings.md, WSREQUEST_BUS.
         secrets: the project's secret keys. The first signs messages.
         database: finds the project's databases.
+        relayed_log: see docs/settings.md, WSREQUEST_RELAYED_LOG. Empty if each process that needs a
+            log reads it itself.
 
     Raises:
-        BusURLError: it names none, or the client library is missing.
+        BusURLError: one of them names none, or the client library is missing.
     """
+    parts = _parts_of(url)
+    if parts.scheme == "memory" and parts == urlsplit("memory://"):
+        if relayed_log:
+            raise BusURLError("needs a WSREQUEST_BUS that reaches other processes", _RELAYED)
+        return MemoryBus()
+    if not relayed_log:
+        return BrokerBus(*_engine_of(parts, database), secrets)
+    try:
+        relayed = _engine_of(_parts_of(relayed_log), database)
+    except BusURLError as error:
+        raise BusURLError(str(error), _RELAYED) from error
+    if not relayed_log.startswith(_LOG):
+        raise BusURLError(
+            'is not the URL of a log. Write it as in "postgresql+log://default"', _RELAYED
+        )
+    if url.startswith(_LOG):
+        raise BusURLError(
+            "is for a WSREQUEST_BUS that reads no log itself. Leave it out, or name Redis or NATS "
+            "in WSREQUEST_BUS",
+            _RELAYED,
+        )
+    return BrokerBus(*_engine_of(parts, database), secrets, RelayedLog(*relayed, secrets))
+
+
+def _parts_of(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError as error:
         raise BusURLError(f"is not a URL: {error}") from error
     _check_authority(parts)
-    if parts.scheme == "memory" and parts == urlsplit("memory://"):
-        return MemoryBus()
+    return parts
+
+
+def _engine_of(parts: SplitResult, database: Database) -> tuple[Engine, str]:
+    """Return the engine that a URL names, and the channel."""
     make = _ENGINES.get(parts.scheme)
     if make is None:
         known = ", ".join(f"{scheme}://" for scheme in ("memory", *sorted(_ENGINES)))
@@ -58,7 +99,7 @@ def open_bus(url: str, secrets: Sequence[bytes], database: Database) -> Bus:
     channel = query.pop("channel", "wsrequest")
     parts = parts._replace(query=urlencode(query))
     try:
-        return BrokerBus(make(parts, database), channel, secrets)
+        return make(parts, database), channel
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(str(error.name).partition(".")[0])
         if extra is None:

@@ -186,18 +186,18 @@ _TABLE = {
         "(docs/processes.md). If one process serves the whole project and nothing else writes, "
         "silence this check.",
     ),
-    # The log of PostgreSQL, which WSREQUEST_BUS names.
+    # The log of PostgreSQL, which WSREQUEST_BUS or WSREQUEST_RELAYED_LOG names.
     "wsrequest.W046": Words(
-        "The database {alias} does not write what WSREQUEST_BUS reads: its wal_level is {level}.",
+        "The database {alias} does not write what wsrequest reads: its wal_level is {level}.",
         "As a superuser, run ALTER SYSTEM SET wal_level = 'logical', and restart the server.",
     ),
     "wsrequest.W047": Words(
-        "The role of the database {alias} may not read its log, which WSREQUEST_BUS names.",
-        "As a superuser, run ALTER ROLE … REPLICATION, or name another role in WSREQUEST_BUS: "
+        "The role of the database {alias} may not read its log, which {setting} names.",
+        "As a superuser, run ALTER ROLE … REPLICATION, or name another role in {setting}: "
         '"postgresql+log://user:password@alias".',
     ),
     "wsrequest.W048": Words(
-        'The database {alias} has no publication "wsrequest", which WSREQUEST_BUS reads.',
+        'The database {alias} has no publication "wsrequest", which wsrequest reads.',
         "Run manage.py wsrequest_publication.",
     ),
     "wsrequest.W043": Words(
@@ -214,7 +214,8 @@ _TABLE = {
         "All replication slots or WAL senders of the database {alias} are in use. No further "
         "process can read its log.",
         "Raise max_replication_slots and max_wal_senders, one of each for every process that "
-        "serves live requests, and restart the server.",
+        "serves live requests, and restart the server. Or let one process read the log for all: "
+        "WSREQUEST_RELAYED_LOG.",
     ),
     "wsrequest.I002": Words(
         "The admin is installed, and WSREQUEST_EXCLUDED_PATHS is empty.",

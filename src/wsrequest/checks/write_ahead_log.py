@@ -1,4 +1,4 @@
-"""What PostgreSQL's log needs as a bus: ``manage.py check --database default``."""
+"""What it needs to read PostgreSQL's log: ``manage.py check --database default``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _MAX_NAMES = 5
 def check_write_ahead_log(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """The databases that WSREQUEST_BUS names can be heard, and report all tables."""
+    """The databases whose logs are read can be heard, and report all tables."""
     found: list[CheckMessage] = []
     for alias in conf.logged_databases:
         if alias not in (databases or ()) or alias not in connections:
@@ -36,8 +36,9 @@ def _findings(state: PublicationState, alias: str) -> list[tuple[str, dict[str, 
     named: dict[str, object] = {"alias": repr(alias)}
     if state.wal_level != "logical":
         problems.append(("wsrequest.W046", {**named, "level": state.wal_level}))
-    if not state.can_replicate and "@" not in conf.BUS:  # there, the URL names another role
-        problems.append(("wsrequest.W047", named))
+    if not state.can_replicate and "@" not in conf.log_url:  # there, the URL names another role
+        setting = "WSREQUEST_RELAYED_LOG" if conf.RELAYED_LOG else "WSREQUEST_BUS"
+        problems.append(("wsrequest.W047", {**named, "setting": setting}))
     if not state.exists:
         return [*problems, ("wsrequest.W048", named)]
     lacking = (*state.missing, *state.filtered)

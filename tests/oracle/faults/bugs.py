@@ -22,7 +22,7 @@ def _no_loss() -> None:
 def _no_messages() -> None:
     """What other processes publish is not passed on."""
 
-    def pass_on(self: Any, topic: Any, payload: bytes) -> None:
+    def pass_on(self: Any, envelope: Any) -> None:
         pass
 
     BrokerBus._pass_on = pass_on  # type: ignore[method-assign]

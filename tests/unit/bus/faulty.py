@@ -17,6 +17,7 @@ from wsrequest.bus.base import Topic
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.echoes import Echoes
 from wsrequest.bus.engine import Unavailable
+from wsrequest.bus.relayed import RelayedLog
 
 NUMBERS: Topic[int] = Topic("numbers", lambda number: str(number).encode(), int)
 TOO_LARGE: Topic[int] = Topic("large", lambda number: b"x" * 2**12, lambda encoded: 0)
@@ -125,9 +126,9 @@ class World:
         self.broker = Broker()
         self.processes: list[Process] = []
 
-    def join(self, *, is_receiving: bool = True) -> "Process":
+    def join(self, *, is_receiving: bool = True, relayed: RelayedLog | None = None) -> "Process":
         """Begin another process."""
-        self.processes.append(Process(self, is_receiving=is_receiving))
+        self.processes.append(Process(self, is_receiving=is_receiving, relayed=relayed))
         return self.processes[-1]
 
     def turn(self, seconds: float = 0.0) -> None:
@@ -158,9 +159,11 @@ class Process:
         states: what the receivers were told about the connection, each with its time.
     """
 
-    def __init__(self, world: World, *, is_receiving: bool) -> None:
+    def __init__(
+        self, world: World, *, is_receiving: bool, relayed: RelayedLog | None = None
+    ) -> None:
         self.world, self.is_receiving = world, is_receiving
-        self.bus = BrokerBus(world.broker, "channel", [b"secret"])
+        self.bus = BrokerBus(world.broker, "channel", [b"secret"], relayed)
         self.publisher = self.bus._publisher
         self.bus._thread = self.publisher._thread = current_thread()  # so it starts none
         self.came: list[tuple[float, int]] = []
@@ -169,6 +172,8 @@ class Process:
         if is_receiving:
             self.joined_at = world.now
             self.bus._echoes = Echoes([self.publisher], world.now)
+            if relayed is not None:
+                relayed.begin(world.now)
             self.bus.subscribe(
                 NUMBERS,
                 lambda _, number: self.came.append((world.now, number)),
@@ -185,6 +190,10 @@ class Process:
     @property
     def numbers(self) -> list[int]:
         return [number for _, number in self.came if number != LOST]
+
+    @property
+    def numbers_and_losses(self) -> list[int]:
+        return [number for _, number in self.came]
 
     @property
     def losses(self) -> list[float]:

@@ -73,3 +73,33 @@ def test_other_buses_have_no_log() -> None:
 def test_url_that_cannot_work_is_refused(url: str, said: str) -> None:
     with pytest.raises(BusURLError, match=said):
         open_bus(url, [b"secret"], DATABASES.__getitem__)
+
+
+def test_log_that_a_relay_reads() -> None:
+    log = "postgresql+log://default,Other-1?channel=shop"
+    bus = open_bus("redis://127.0.0.1/", [b"secret"], DATABASES.__getitem__, log)
+    assert isinstance(bus, BrokerBus)
+    bus.close()
+    assert [*bus.logged_databases] == ["default", "Other-1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "log", "said"),
+    [
+        ("redis://127.0.0.1/", "redis://127.0.0.1/", "is not the URL of a log"),
+        ("redis://127.0.0.1/", "postgresql+log://nowhere", "which DATABASES does not have"),
+        ("redis://127.0.0.1/", "log", "names no bus"),
+        ("memory://", "postgresql+log://default", "a WSREQUEST_BUS that reaches other processes"),
+        ("postgresql+log://default", "postgresql+log://default", "reads no log itself"),
+    ],
+)
+def test_relayed_log_that_cannot_work_is_refused(url: str, log: str, said: str) -> None:
+    with pytest.raises(BusURLError, match=said) as raised:
+        open_bus(url, [b"secret"], DATABASES.__getitem__, log)
+    assert raised.value.setting == "WSREQUEST_RELAYED_LOG"
+
+
+def test_fault_of_the_bus_is_not_one_of_the_log() -> None:
+    with pytest.raises(BusURLError) as raised:
+        open_bus("redis://", [b"secret"], DATABASES.__getitem__, "postgresql+log://default")
+    assert raised.value.setting == "WSREQUEST_BUS"

@@ -27,7 +27,7 @@ class Command(BaseCommand):
             "--database",
             default=None,
             metavar="ALIAS",
-            help='Which database. The default are those that WSREQUEST_BUS names, or "default".',
+            help='Which database. The default are those whose logs are read, or "default".',
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Only print the statements, and run none."
