@@ -145,6 +145,9 @@ def _serve(config: uvicorn.Config, listener: socket) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         # uvicorn raises the signal once more after its shutdown. Then only the exit is left.
         if not server.should_exit:
+            # Python drops the exception if it is raised in a callback of a weak reference. Then the
+            # server ends right after its start.
+            server.should_exit = True
             sys.exit(0)
 
     if threading.current_thread() is threading.main_thread():
