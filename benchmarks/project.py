@@ -1,9 +1,10 @@
 """The settings of the project that is measured: startproject's seven middleware, SQLite.
 
-All subjects share them. The database is named by BENCH_DB; BENCH_THREADS is
-for trying another number of threads, the default is the package's own.
+All subjects share them. The database is named by BENCH_DB, or by BENCH_POSTGRES, the JSON of
+parameters. BENCH_THREADS is for trying another number of threads, the default is the package's own.
 """
 
+import json
 import os
 
 SECRET_KEY = "for measuring only"
@@ -34,6 +35,13 @@ DATABASES = {
         "CONN_MAX_AGE": None,  # where threads persist it may, as under WSGI
     }
 }
+if "BENCH_POSTGRES" in os.environ:
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": json.loads(os.environ.get("BENCH_POSTGRES_OPTIONS", "{}")),
+        **json.loads(os.environ["BENCH_POSTGRES"]),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS = 10_000  # all clients of the idle row share one
 WSREQUEST_MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS = 500

@@ -1,14 +1,18 @@
-"""The arithmetic of the results, and the tables made of them. Pure, but for ``facts``."""
+"""The arithmetic of the results, and the tables made of them. Pure, but for ``facts``, ``say``."""
 
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from benchmarks.rows import Comparison, Point
 from benchmarks.subjects import SUBJECTS
+
+RESULTS = Path(__file__).resolve().parent / "results"
 
 Samples = dict[Point, list[dict[str, float]]]
 Tables = Sequence[tuple[str, list[str]]]
@@ -57,6 +61,11 @@ class Verdict:
     clock: float | None
     cpu: float | None
     is_met: bool
+
+
+def say(text: str) -> None:
+    """Tell the user what is going on."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def middle_of(samples: Sequence[dict[str, float]], figure: str) -> float:
@@ -216,11 +225,11 @@ def request_tables(samples: Samples) -> Tables:
     )
 
 
-def facts() -> dict[str, str]:
+def facts(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
     """What of this machine the figures depend on; nothing that names it."""
     found = {"Python": platform.python_version(), "cores": str(os.cpu_count())}
     found |= {"system": f"{platform.system()} {platform.machine()}"}
-    return found | {package: version(package) for package in _PACKAGES}
+    return found | {package: version(package) for package in packages}
 
 
 def markdown(

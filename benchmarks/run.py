@@ -15,12 +15,12 @@ from pathlib import Path
 from benchmarks import browser, fairness, live, live_report, live_rows, measure, plot, report, rows
 from benchmarks.breakdown import breakdown
 from benchmarks.browser_rows import browser_comparisons, browser_tables
+from benchmarks.report import RESULTS, say
 from benchmarks.rows import FAMILIES, Comparison, Point
 from benchmarks.servers import cores
 from benchmarks.subjects import EARLIER_ARGV, SUBJECTS
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 _FILES = {"requests": "latest", "live": "live", "browser": "browser"}
 _TABLES = {
     "requests": report.request_tables,
@@ -122,11 +122,6 @@ def priority(nice: int) -> Iterator[None]:
     finally:
         if before is not None:
             group.write_text(before)
-
-
-def say(text: str) -> None:
-    """Tell the user what is going on."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def make_database(path: str, environ: dict[str, str]) -> None:

@@ -40,7 +40,7 @@ def core_busy(core: int) -> float:
     return 0.0
 
 
-def _tree(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     """A process and all below it."""
     found, new = [], [root]
     while new:
@@ -57,7 +57,7 @@ def _tree(root: int) -> list[int]:
 def processor_seconds(root: int) -> float:
     """Processor seconds of a process and its children so far."""
     ticks = 0
-    for pid in _tree(root):
+    for pid in descendants(root):
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:  # a child that ended meanwhile
@@ -128,7 +128,7 @@ class Server:
     def memory_kib(self) -> int:
         """Proportional set size of the process and its children, in KiB."""
         total = 0
-        for pid in _tree(self.process.pid):
+        for pid in descendants(self.process.pid):
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
                     total += int(line.split()[1])

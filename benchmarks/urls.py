@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.cache import cache_control
@@ -15,6 +14,7 @@ from rest_framework.decorators import api_view
 from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 
+from benchmarks.committed import write_score
 from benchmarks.live_rows import RUN_SECONDS
 from benchmarks.models import Score
 from wsrequest import __file__ as package
@@ -78,21 +78,7 @@ def slow(request: HttpRequest, pk: int, n: int) -> JsonResponse:
 @csrf_exempt
 def set_score(request: HttpRequest, pk: int) -> JsonResponse:
     """Commit a change; answer at which time of ``time.perf_counter`` COMMIT returned."""
-    n, stamps = json.loads(request.body)["n"], []
-    database: Any = connection
-    commit = database._commit
-
-    def stamped() -> None:
-        commit()
-        stamps.append(time.perf_counter())
-
-    database._commit = stamped  # the innermost: what hears of commits is within the time
-    try:
-        with transaction.atomic():
-            Score.objects.filter(pk=pk).update(n=n)
-    finally:
-        del database._commit
-    return JsonResponse({"committed": stamps[0]})
+    return JsonResponse({"committed": write_score(pk, json.loads(request.body)["n"])})
 
 
 def runs(request: HttpRequest) -> JsonResponse:

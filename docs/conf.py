@@ -57,6 +57,7 @@ SHOWN = {
     "benchmarks/results/latest.md": "benchmarks/requests",
     "benchmarks/results/live.md": "benchmarks/live",
     "benchmarks/results/browser.md": "benchmarks/browser",
+    "benchmarks/results/processes.md": "benchmarks/processes",
 }
 PLACES = {page: path for path, page in SHOWN.items()}
 
