@@ -78,6 +78,29 @@ def test_settled_response_comes_after_the_version_that_shows_it(servers: list[Se
             assert text in json.dumps(versions[-1].head["data"])
 
 
+def test_response_is_not_settled_while_the_log_cannot_be_heard(
+    servers: list[Server], psql: Any
+) -> None:
+    with connect(servers[0]) as client:
+        id, _ = first(client, NOTES)
+
+        def until_uncertain(is_uncertain: bool) -> None:
+            while client.receive(30).head.get("uncertain") is not is_uncertain:
+                pass
+
+        psql("DROP PUBLICATION wsrequest")
+        try:
+            psql("INSERT INTO project_note (text) VALUES ('unheard')")
+            until_uncertain(True)
+            answer = client.request("POST", NOTES, data={"text": name()}, settled=True)
+            assert answer.first.head["settled"] is False
+        finally:
+            psql("CREATE PUBLICATION wsrequest FOR ALL TABLES")
+        until_uncertain(False)
+        answer = client.request("POST", NOTES, data={"text": name()}, settled=True)
+        assert answer.first.head["settled"] is True
+
+
 def test_view_that_writes_what_it_reads_does_not_run_itself(
     servers: list[Server], psql: Any
 ) -> None:

@@ -66,7 +66,7 @@ class Rerun:
 
 def until_current(bus: BrokerBus, receiver: Receiver) -> None:
     done = threading.Event()
-    assert not bus.when_current(lambda: receiver.posted.put(done.set))
+    assert not bus.when_current(lambda _: receiver.posted.put(done.set))
     receiver.take_turns_until(done.is_set)
 
 
@@ -95,7 +95,7 @@ def test_mark_waits_for_both(databases: dict[str, Any], bus: BrokerBus, receiver
     second = bus._publishers[1]
     second.mark = lambda number: None  # type: ignore[method-assign]
     done: list[bool] = []
-    assert not bus.when_current(lambda: done.append(True))
+    assert not bus.when_current(done.append)
     carried = threading.Event()
     heard = bus._echoes.heard_at
     while bus._echoes.heard_at == heard:  # a heartbeat has come back since

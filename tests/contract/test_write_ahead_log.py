@@ -81,7 +81,7 @@ class Commits(Receiver):
 
     def bus_is_current(self) -> None:
         done = threading.Event()
-        if not self.subscription_bus.when_current(lambda: self.posted.put(done.set)):
+        if not self.subscription_bus.when_current(lambda _: self.posted.put(done.set)):
             self.take_turns_until(done.is_set)
 
     subscription_bus: BrokerBus

@@ -62,7 +62,7 @@ class World:
         write()
         is_current: list[bool] = []
         if not self.bus.when_current(
-            lambda: self._receiver.posted.put(lambda: is_current.append(True))
+            lambda _: self._receiver.posted.put(lambda: is_current.append(True))
         ):
             self._receiver.take_turns_until(lambda: is_current)
         found, self._receiver.came = self._receiver.messages, []

@@ -44,10 +44,12 @@ class Database:
         given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": SECONDS, **kwargs}
         self.pool = pool
         self.manager = LiveQueryManager(pool.loop, **given)
+        self.hears = True
         self.live = Live(self.manager, self.when_received, share_key=share_key)
 
-    def when_received(self, then: Callable[[], None]) -> None:
-        self.pool.post(then)  # behind the commits, which come this way, too
+    def when_received(self, then: Callable[[bool], None]) -> None:
+        # behind the commits, which come this way, too
+        self.pool.post(lambda: then(self.hears))
 
     def commit(self, **values: Any) -> None:
         """Write; from any thread."""

@@ -124,15 +124,16 @@ class Bus(Protocol):
         ``lost``.
         """
 
-    def when_current(self, then: Callable[[], None]) -> bool:
+    def when_current(self, then: Callable[[bool], None]) -> bool:
         """Wait until ``position`` covers everything that this process has committed by now.
 
-        It takes time only where a database reports the commits itself. If the reports are
-        interrupted, the wait is over, too: receivers are notified of a loss, at once or when they
-        are connected again.
+        It takes time only where a database reports the commits itself.
 
         Args:
-            then: called on any thread when it does. It must be quick and raise nothing.
+            then: called with True when it does, or when receivers were notified of a loss, which
+                may stand for what is missing. Called with False, at most 5 seconds later, if the
+                database does not report commits now. It is called on any thread, maybe before this
+                returns, and must be quick and raise nothing.
 
         Returns:
             Whether it does already. Then nothing is called.

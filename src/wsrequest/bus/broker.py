@@ -176,15 +176,13 @@ class BrokerBus:
         """See ``Bus.position``."""
         return self._local.position(topic)
 
-    def when_current(self, then: Callable[[], None]) -> bool:
+    def when_current(self, then: Callable[[bool], None]) -> bool:
         """See ``Bus.when_current``."""
         if not self.logged_databases or self._thread is None or self._is_closed:
             return True
-        if not self.is_connected:
-            return True  # nothing comes back. The loss that ends this covers the wait
         self._marks.wait(then, self._send_mark, monotonic())
         if not self.is_connected:
-            self._marks.give_up()
+            self._marks.end(has_arrived=False)  # nothing comes back
         return False
 
     def _send_mark(self, number: int) -> None:
@@ -276,7 +274,7 @@ class BrokerBus:
             is_connected = now - self._relayed.heard_at < _CUT_OFF_SECONDS
             silent = 'the relay of the log ("manage.py wsrequest_relay")'
         if self._marks.seconds(now) >= _CUT_OFF_SECONDS:
-            self._marks.give_up()  # they do not reach the log
+            self._marks.end(has_arrived=False)  # they do not reach the log
         if is_connected is self.is_connected:
             return
         self.is_connected = is_connected
@@ -290,7 +288,7 @@ class BrokerBus:
                 _CUT_OFF_SECONDS,
             )
             self._failures += 1
-            self._marks.give_up()  # what they wait for does not come back
+            self._marks.end(has_arrived=False)  # nothing comes back
         self._local.connect(is_connected)
 
     def _hang_up(self) -> None:
@@ -301,7 +299,7 @@ class BrokerBus:
     def _lose(self) -> None:
         self.lost_count += 1
         self._local.lose()
-        self._marks.give_up()  # the loss covers what they wait for
+        self._marks.end(has_arrived=True)  # the loss covers what they wait for
 
     def _take_commit(self, logged: LoggedCommit) -> None:
         if LOG.name in self._topics:  # this process is a relay

@@ -16,13 +16,13 @@ class Marks:
     def __init__(self) -> None:
         self._lock = Lock()
         self._number = 0
-        self._waiting: list[tuple[int, float, Callable[[], None]]] = []
+        self._waiting: list[tuple[int, float, Callable[[bool], None]]] = []
 
-    def wait(self, then: Callable[[], None], send: Callable[[int], None], now: float) -> None:
-        """Call ``then`` when the next mark has arrived.
+    def wait(self, then: Callable[[bool], None], send: Callable[[int], None], now: float) -> None:
+        """Write a mark, and wait for it.
 
         Args:
-            then: see above. It must be quick and raise nothing.
+            then: called with whether it has arrived. It must be quick and raise nothing.
             send: writes the mark. Called before this returns.
             now: monotonic time.
         """
@@ -32,21 +32,25 @@ class Marks:
             send(self._number)
 
     def arrived(self, mark: int) -> None:
-        """Call what waits for this mark or an earlier one."""
-        self._end(lambda number: number <= mark)
+        """End what waits for this mark or an earlier one."""
+        self._end(lambda number: number <= mark, True)
 
-    def give_up(self) -> None:
-        """Call everything that waits."""
-        self._end(lambda number: True)
+    def end(self, *, has_arrived: bool) -> None:
+        """End everything that waits.
+
+        Args:
+            has_arrived: whether that is as if all marks had arrived.
+        """
+        self._end(lambda number: True, has_arrived)
 
     def seconds(self, now: float) -> float:
         """Return how long the oldest one has waited. 0 if nothing waits."""
         with self._lock:
             return now - self._waiting[0][1] if self._waiting else 0.0
 
-    def _end(self, is_due: Callable[[int], bool]) -> None:
+    def _end(self, is_due: Callable[[int], bool], has_arrived: bool) -> None:
         with self._lock:
             due = [then for number, _, then in self._waiting if is_due(number)]
             self._waiting = self._waiting[len(due) :]  # marks rise
         for then in due:
-            then()
+            then(has_arrived)

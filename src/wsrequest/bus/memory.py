@@ -74,7 +74,7 @@ class MemoryBus:
         """See ``Bus.position``. A published message has arrived."""
         return self._positions.get(topic.name, 0)
 
-    def when_current(self, then: Callable[[], None]) -> bool:
+    def when_current(self, then: Callable[[bool], None]) -> bool:
         """See ``Bus.when_current``. What is published has arrived."""
         return True
 

@@ -89,14 +89,15 @@ class Live:
 
     Attributes:
         manager: keeps the live queries current.
-        when_received: calls a function on the event loop once the manager has received everything
-            that this process has committed so far.
+        when_received: calls a function on the event loop with True once the manager has received
+            everything that this process has committed so far, or with False if that does not arrive
+            at present.
         queue_key: of all reruns. Together they take one turn among the connections.
         share_key: what else subscribers must have in common to share a public response.
     """
 
     manager: LiveQueryManager
-    when_received: Callable[[Callable[[], None]], None]
+    when_received: Callable[[Callable[[bool], None]], None]
     queue_key: QueueKey = field(default_factory=lambda: QueueKey(QuotaGroup("live requests")))
     share_key: Callable[[HttpRequest], Hashable] | None = None
 

@@ -25,20 +25,31 @@ class ChangeFeed:
     ) -> None:
         self._bus, self._topic, self._manager, self._post = bus, topic, manager, post
         self._position = bus.position(topic)
-        self._waiting: list[tuple[int, Callable[[], None]]] = []
+        self._waiting: list[tuple[int, Callable[[bool], None]]] = []
         self._subscription = bus.subscribe(
             topic, self._receive, self._lost, post=post, connected=manager.connected
         )
 
-    def when_received(self, then: Callable[[], None]) -> None:
-        """Call ``then`` once the manager has received all that was committed here by now."""
-        if self._bus.when_current(partial(self._post, partial(self._wait, then))):
+    def when_received(self, then: Callable[[bool], None]) -> None:
+        """Call ``then`` once the manager has received all that was committed here by now.
+
+        Args:
+            then: called with True. Called with False if the commits do not arrive at present.
+        """
+
+        def wait(is_current: bool) -> None:
+            if is_current:
+                self._wait(then)
+            else:
+                then(False)
+
+        if self._bus.when_current(lambda is_current: self._post(partial(wait, is_current))):
             self._wait(then)
 
-    def _wait(self, then: Callable[[], None]) -> None:
+    def _wait(self, then: Callable[[bool], None]) -> None:
         position = self._bus.position(self._topic)
         if self._position >= position:
-            then()
+            then(True)
         else:
             self._waiting.append((position, then))
 
@@ -60,6 +71,6 @@ class ChangeFeed:
         waiting, self._waiting = self._waiting, []
         for position, then in waiting:
             if position <= self._position:
-                then()
+                then(True)
             else:
                 self._waiting.append((position, then))

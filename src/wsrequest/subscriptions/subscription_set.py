@@ -275,7 +275,7 @@ class SubscriptionSet:
         """Call ``then`` once the client was sent all changes that are known now.
 
         Args:
-            then: gets whether all of it had room.
+            then: gets whether all of it had room, and whether the server can know of all changes.
 
         Returns:
             The wait, which can be canceled. Changes that are still on their way keep only the
@@ -283,9 +283,12 @@ class SubscriptionSet:
         """
         subscriptions, manager = self._subscriptions, self.live.manager
         begun = frozenset(self._begun)  # a run that begins later sees the changes
+        is_known = True
 
         def check() -> None:
-            if self._restarted or not begun.isdisjoint(self._begun):
+            if not is_known:
+                then(False)
+            elif self._restarted or not begun.isdisjoint(self._begun):
                 wait.renew(check)
                 if self._waits is None:
                     self._waits = WeakKeyDictionary()
@@ -294,7 +297,16 @@ class SubscriptionSet:
                 then(not any(s.is_behind for s in subscriptions.values()))
 
         wait = Wait(check)
-        self.live.when_received(lambda: manager.settle(wait, subscriptions.values()))
+
+        def received(has_all: bool) -> None:
+            nonlocal is_known
+            is_known = has_all
+            if has_all:
+                manager.settle(wait, subscriptions.values())
+            else:
+                wait.begin((), 0)
+
+        self.live.when_received(received)
         return wait
 
     def _forget(self, key: Key) -> Subscription | None:

@@ -228,18 +228,28 @@ def test_restart_of_the_broker_is_a_loss(world: World) -> None:
 
 def test_nothing_waits_for_the_log_while_cut_off(world: World) -> None:
     reader = joined(world)
-    bus, called = reader.bus, list[str]()
+    bus, called = reader.bus, list[tuple[str, bool]]()
+
+    def wait(name: str) -> None:
+        assert not bus.when_current(lambda has_arrived: called.append((name, has_arrived)))
+
     bus.logged_databases = ["default"]
-    assert not bus.when_current(lambda: called.append("before"))
     world.broker.is_silent = True
+    wait("before")
     world.turn(4)
-    assert called == ["before"]
-    assert bus.when_current(lambda: called.append("meanwhile"))
-    assert bus._marks.seconds(world.now) == 0
+    assert called == [("before", False)]
+    wait("meanwhile")
+    assert called[1:] == [("meanwhile", False)]
     world.recover()
-    assert not bus.when_current(lambda: called.append("after"))
+    wait("after")
     world.turn()
-    assert called == ["before", "after"]
+    assert called[2:] == [("after", True)]
+    wait("at a loss")
+    world.broker.stop()
+    world.broker.is_down = False
+    world.turn()
+    world.turn()
+    assert called[3:] == [("at a loss", True)]
 
 
 # The property.

@@ -205,8 +205,8 @@ def test_mark_that_does_not_reach_the_log_is_given_up(site: Site) -> None:
     log.send_mark = lambda epoch, number: None  # type: ignore[method-assign]
     site.relay(relay, Relayed(b"1"))
     ended: list[bool] = []
-    assert not site.reader.bus.when_current(lambda: ended.append(True))
+    assert not site.reader.bus.when_current(ended.append)
     site.wait(2, (relay, b"1"))
     assert not ended
     assert site.wait(2, (relay, b"1")) == []
-    assert ended
+    assert ended == [False]

@@ -332,6 +332,17 @@ async def test_it_waits_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -
         assert len(peer.of(9)) == 1
 
 
+async def test_change_that_the_server_cannot_know_of_is_not_waited_for() -> None:
+    async with live() as peer:
+        await goes_on(peer, 1, "/held/a/?first=1")
+        STAGES["a"].begun.clear()
+        DATABASE[0].hears = False
+        write(peer, "a")
+        await happens(STAGES["a"].begun)
+        assert (await peer.last(9)).settled is False and not waits()
+        STAGES["a"].go.set()
+
+
 async def test_an_answer_that_waits_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """The view has answered; a refusal would tell the client that it may not have."""
     monkeypatch.setattr(barrier, "SETTLE_SECONDS", 0.6)

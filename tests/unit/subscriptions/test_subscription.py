@@ -82,7 +82,7 @@ def is_quiet(peer: Peer) -> bool:
 async def quiet(peer: Peer) -> None:
     """Wait until the manager has received all commits, and what they concern has run."""
     received = asyncio.Event()
-    DATABASE[0].when_received(received.set)
+    DATABASE[0].when_received(lambda _: received.set())
     await received.wait()
     await peer.becomes(lambda: is_quiet(peer))
 
