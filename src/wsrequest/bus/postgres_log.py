@@ -23,7 +23,7 @@ from wsrequest.bus.pgoutput import PUBLICATION, Decoder, Message, Transaction, U
 __all__ = ["LogReceiver", "LogSender", "PostgresLogEngine"]
 
 _SECONDS = CALL_SECONDS / 4  # of one step. connect_receiver takes three of them and waits once
-_BATCH, _BATCH_SECONDS = 1000, 0.1
+_BATCH, _BATCH_SECONDS, _BATCH_BYTES = 1000, 0.1, 2**22  # that one call takes
 _STATUS_SECONDS = 1.0
 _TRANSACTION_BYTES = 2**22  # of messages that are sent together
 _VISIBLE_SECONDS = (0.001, 0.05)  # between two looks whether a commit is visible
@@ -259,10 +259,11 @@ class LogReceiver:
         """See ``Receiver.receive``."""
         found: list[bytes] = []
         data = self._next(self.patience(seconds))
-        deadline = monotonic() + _BATCH_SECONDS
+        deadline, count = monotonic() + _BATCH_SECONDS, 0
         for _ in range(_BATCH):
-            if data is None or monotonic() > deadline:
+            if data is None or count > _BATCH_BYTES or monotonic() > deadline:
                 break
+            count += len(data)
             self._take(data, found)
             data = self._next(0)
         # What was read is taken now, because nobody else has it.

@@ -19,7 +19,7 @@ __all__ = ["RedisEngine"]
 # Of the longest call. A connection makes several in one, such as AUTH and SELECT.
 _TIMEOUT_SECONDS = CALL_SECONDS / 2
 
-_BATCH = 100
+_BATCH, _BATCH_BYTES = 100, 2**22  # that one call takes
 
 # redis-py has no types for them.
 _Sentinel: Any = sentinel.Sentinel
@@ -172,12 +172,14 @@ class _Receiver:
             raise self._error
         found: list[bytes] = []
         try:
-            while len(found) < _BATCH:
+            count = 0
+            while len(found) < _BATCH and count <= _BATCH_BYTES:
                 answer = self._pubsub.get_message(timeout=0 if found else seconds)
                 if answer is None:
                     break
                 if answer["type"] == "message":
                     found.append(answer["data"])
+                    count += len(answer["data"])
         except (redis.RedisError, OSError) as error:
             # redis-py has subscribed again already, so only this error says that messages may be
             # missing.

@@ -10,21 +10,16 @@ from wsrequest.bus.redis import RedisEngine
 
 
 class PubSub:
-    """A subscription whose connection breaks behind one message, and is renewed by redis-py."""
+    """A subscription with some answers. redis-py renews one whose connection breaks."""
 
-    def __init__(self) -> None:
-        self._answers: list[Any] = [
-            {"type": "subscribe", "channel": b"channel"},
-            {"type": "message", "data": b"one"},
-            redis.ConnectionError("broken"),
-            {"type": "message", "data": b"three"},
-        ]
+    def __init__(self, answers: list[Any]) -> None:
+        self._answers = [{"type": "subscribe", "channel": b"channel"}, *answers]
 
     def subscribe(self, *channels: str) -> None:
         pass
 
     def get_message(self, timeout: float) -> Any:
-        answer = self._answers.pop(0)
+        answer = self._answers.pop(0) if self._answers else None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -34,15 +29,37 @@ class PubSub:
 
 
 class Client:
+    def __init__(self, *answers: Any) -> None:
+        self._answers = answers
+
     def pubsub(self) -> PubSub:
-        return PubSub()
+        return PubSub([*self._answers])
 
     def close(self) -> None:
         pass
 
 
+def receiver_of(*answers: Any) -> Any:
+    engine = RedisEngine("Redis", lambda **options: Client(*answers))
+    return engine.connect_receiver(["channel"])
+
+
+def message(data: bytes) -> dict[str, Any]:
+    return {"type": "message", "data": data}
+
+
 def test_connection_that_breaks_behind_a_message_is_a_loss() -> None:
-    receiver = RedisEngine("Redis", lambda **options: Client()).connect_receiver(["channel"])
+    receiver = receiver_of(message(b"one"), redis.ConnectionError("broken"), message(b"three"))
     assert receiver.receive(1) == [b"one"]
     with pytest.raises(Unavailable, match="broken"):
         receiver.receive(1)
+
+
+def test_one_call_takes_a_few_large_messages_only() -> None:
+    large = b"x" * 2**20
+    receiver = receiver_of(*[message(large)] * 50)
+    found = []
+    while taken := receiver.receive(0):
+        assert len(taken) <= 5
+        found += taken
+    assert found == [large] * 50
