@@ -70,6 +70,7 @@ NAVIGATION = {
         "Deploy <deployment>",
         "Several processes <processes>",
         "Operate <operations>",
+        "Scale <scaling>",
         "Move from Channels <migrating/channels>",
         "Move from DCRF <migrating/dcrf>",
         "Move from django-eventstream <migrating/eventstream>",

@@ -1,4 +1,4 @@
-"""What the chosen tests need from the machine: PostgreSQL, Redis, NATS, a browser.
+"""What the chosen tests need from the machine: PostgreSQL, Redis, NATS, nginx, a browser.
 
 scripts/test sets INSTALL_SERVICES. Then a missing program is installed after the collection, but
 only if a chosen test needs it. A test needs a service if it asks for the service's fixture, if a
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.nats import find_nats
+from tests.nginx import find_nginx
 from tests.postgres import find_programs
 
 __all__ = ["services_of"]
@@ -24,6 +25,7 @@ IS_HERE: dict[str, Callable[[], Any]] = {
     "postgresql": find_programs,
     "redis": lambda: shutil.which("redis-server"),
     "nats": find_nats,
+    "nginx": find_nginx,
     "chromium": lambda: shutil.which("chromium"),
 }
 FIXTURES = {
