@@ -70,6 +70,7 @@ NAVIGATION = {
         "Deploy <deployment>",
         "Several processes <processes>",
         "Operate <operations>",
+        "Metrics <metrics>",
         "Scale <scaling>",
         "Move from Channels <migrating/channels>",
         "Move from DCRF <migrating/dcrf>",

@@ -23,6 +23,7 @@ LAYERS = (
     {"connection"},
     {"conf"},
     {"faults"},
+    {"metrics"},
     {"wiring"},
     {"asgi"},
     {"apps", "checks", "management", "templatetags", "test", "contrib"},

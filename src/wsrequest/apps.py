@@ -26,6 +26,7 @@ from wsrequest.server.connections import announce_by, close_sockets
 __all__ = ["LiveParts", "WSRequestConfig"]
 
 logger = logging.getLogger("wsrequest.bus")
+metrics = logging.getLogger("wsrequest.metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,21 @@ class WSRequestConfig(AppConfig):
         self.live = _live_parts()
         if conf.MAX_SUBSCRIPTIONS:
             self.live.tracker.install(everywhere=True)
+        if conf.METRICS:
+            _install_metrics()
         announce_by(partial(self.live.bus.publish, LOGOUTS))
         post_migrate.connect(_publish_tables, sender=self, dispatch_uid="wsrequest.publication")
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
+
+
+def _install_metrics() -> None:
+    try:
+        from wsrequest.metrics.exposition import install
+    except ImportError as error:
+        # A check reports it, and no server of the socket starts. Other processes run on.
+        metrics.error("WSREQUEST_METRICS is on, but there are no metrics: %s", error)
+    else:
+        install()
 
 
 def _publish_tables(using: str, **kwargs: Any) -> None:

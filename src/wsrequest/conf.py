@@ -222,6 +222,7 @@ class Conf:
         1.0, "Time by which a replica should show what its primary has committed.", minimum=0.001
     )
 
+    METRICS = Setting(False, "Whether the process counts what it does, for Prometheus.")
     ACCESS_LOG = Setting(False, "Whether the logger wsrequest.access gets a line for each message.")
 
     def limits(self) -> Limits:

@@ -5,9 +5,11 @@ with one of these.
 """
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
@@ -78,6 +80,7 @@ WORDS = {
         'Name databases by their aliases in DATABASES, as in "postgresql+log://default", and a '
         "WSREQUEST_BUS on Redis or NATS. Or leave it out.",
     ),
+    "wsrequest.E011": Words("WSREQUEST_METRICS is True, but {fault}.", "{remedy}"),
 }
 
 
@@ -110,6 +113,8 @@ def faults() -> Iterator[Fault]:
         yield from _faults("wsrequest.E008", conf.EXCLUDED_PATHS, _excluded_fault)
     if sound("BUS"):
         yield from _bus_faults(conf.BUS, conf.RELAYED_LOG if sound("RELAYED_LOG") else "")
+    if sound("METRICS") and conf.METRICS:
+        yield from _metrics_faults()
     if sound("TOKEN_SCHEME") and not _TOKEN.fullmatch(conf.TOKEN_SCHEME):
         yield Fault("wsrequest.E006", {"value": repr(conf.TOKEN_SCHEME)})
 
@@ -167,6 +172,24 @@ def _bus_faults(url: str, relayed_log: str) -> Iterator[Fault]:
         value = repr(redacted(url if is_bus else relayed_log))
         id = "wsrequest.E009" if is_bus else "wsrequest.E010"
         yield Fault(id, {"value": value, "fault": str(error)})
+
+
+def _metrics_faults() -> Iterator[Fault]:
+    if find_spec("prometheus_client") is None:
+        yield _metrics_fault(
+            "prometheus_client is not installed",
+            'Install it: pip install "django-websocket-request[metrics]".',
+        )
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if directory and not os.path.isdir(directory):
+        yield _metrics_fault(
+            f"PROMETHEUS_MULTIPROC_DIR names {directory!r}, which is not a directory",
+            "Make an empty directory there before the processes start, or unset the variable.",
+        )
+
+
+def _metrics_fault(fault: str, remedy: str) -> Fault:
+    return Fault("wsrequest.E011", {"fault": fault, "remedy": remedy})
 
 
 def _faults(

@@ -74,6 +74,8 @@ class Wiring:
         self._logouts: Subscription | None = None
         self._unfetched = Unfetched()
         self._sweep: TicketSweep | None = None
+        self._activity: Activity | None = None  # counts on when the loop is another
+        self._export: Any = None
 
     def get_config(self) -> ConnectionConfig:
         """The settings as they are now. One object for all connections with the same settings."""
@@ -118,18 +120,18 @@ class Wiring:
             chores = QueueKey()
             sweep = TicketSweep(pool, chores, self._tickets, conf.TICKET_SECONDS + 1)
             self._unfetched, self._sweep = Unfetched(sweep.begin), sweep
+            activity = self._get_activity()
             self._server = ServerContext(
-                self.handler,
-                pool,
-                self._tickets,
-                chores=chores,
-                live=live,
-                activity=self._make_activity(),
+                self.handler, pool, self._tickets, chores=chores, live=live, activity=activity
             )
+            if conf.METRICS and activity is not None:
+                self._export = _begin_export(loop, activity, self._server, self.refusals)
         return self._server
 
-    def _make_activity(self) -> Activity | None:
-        return Activity(access_log.write) if conf.ACCESS_LOG else None
+    def _get_activity(self) -> Activity | None:
+        if self._activity is None and (conf.METRICS or conf.ACCESS_LOG):
+            self._activity = Activity(access_log.write if conf.ACCESS_LOG else None)
+        return self._activity
 
     def _tickets(self) -> Tickets:
         return Tickets(conf.session_engine, conf.TICKET_SECONDS, self._unfetched)
@@ -149,6 +151,9 @@ class Wiring:
         if self._logouts is not None:
             self._logouts.close()
             self._logouts = None
+        if self._export is not None:
+            self._export.stop()
+            self._export = None
         if self._server is not None:
             if self._server.live is not None:
                 self._server.live.manager.stop()
@@ -161,6 +166,18 @@ class Wiring:
 def has_live() -> bool:
     """Whether GETs can be subscribed to."""
     return apps.is_installed("wsrequest") and conf.MAX_SUBSCRIPTIONS > 0
+
+
+def _begin_export(
+    loop: asyncio.AbstractEventLoop,
+    activity: Activity,
+    server: ServerContext,
+    refusals: Refusals,
+) -> Any:
+    from wsrequest.metrics.exposition import Export  # needs prometheus_client
+    from wsrequest.metrics.readings import Source
+
+    return Export(loop, Source(activity, server, refusals))
 
 
 def _make_live(

@@ -15,12 +15,14 @@ from tests.project.views import (
     streams,
     waiting,
 )
+from wsrequest.metrics import metrics_view
 
 router = DefaultRouter()
 router.register("notes", rest.NoteViewSet)
 
 PLAIN = [
     path("ready/", plain.ready),
+    path("metrics/", metrics_view),
     path("client-page/", plain.client_page),
     path("echo/", plain.echo),
     path("echo/<path:rest>", plain.echo),

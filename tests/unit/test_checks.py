@@ -21,6 +21,7 @@ from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.checks import CheckMessage, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 from django.urls import include, path, re_path
@@ -41,6 +42,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from wsrequest.asgi import Application, get_asgi_application
 from wsrequest.checks import CHECKS, deployment, project
 from wsrequest.checks.project import check_caches
+from wsrequest.faults import demand_sound, faults
 from wsrequest.management.applications import Found, find_socket, look_up
 
 APPS: list[str] = list(settings.INSTALLED_APPS)
@@ -532,6 +534,29 @@ def test_check_finds_each_thing_that_is_wrong() -> None:
     assert sorted(ids(**changes)) == ["E002", "E003", "W006"]
 
 
+def test_check_of_metrics_finds_that_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsrequest.faults.find_spec", lambda name: None)
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    assert list(faults()) == []  # nobody asks for them
+    with override_settings(WSREQUEST_METRICS=True):
+        (fault,) = faults()
+        assert "prometheus_client is not installed" in str(fault)
+        assert 'pip install "django-websocket-request[metrics]"' in str(fault)
+        with pytest.raises(ImproperlyConfigured, match=r"\(wsrequest\.E011\)"):
+            demand_sound()
+
+
+def test_check_of_metrics_finds_a_directory_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "gone"))
+    with override_settings(WSREQUEST_METRICS=True):
+        (fault,) = faults()
+        assert fault.id == "wsrequest.E011" and "gone', which is not a directory" in str(fault)
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+        assert list(faults()) == []
+
+
 def test_check_of_deployment_is_for_deployment() -> None:
     with override_settings(ALLOWED_HOSTS=["*"], SECURE_SSL_REDIRECT=True):
         assert run_checks(tags=["wsrequest"]) == []
@@ -862,6 +887,7 @@ def test_every_check_is_tried() -> None:
         "W025",
         "W030",
         "W041",
+        "E011",
         # tests/live/test_publication.py
         *("W043", "W044", "W045", "W046", "W047", "W048"),
     }

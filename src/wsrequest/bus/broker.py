@@ -36,7 +36,7 @@ from wsrequest.bus.envelope import Envelope, OtherRelease, Seal, Stranger
 from wsrequest.bus.marks import Marks
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.bus.origins import PREFIX_END, Origins
-from wsrequest.bus.publisher import Publisher
+from wsrequest.bus.publisher import Published, Publisher
 from wsrequest.bus.relayed import LOG, RELAYED, Relayed, RelayedLog
 from wsrequest.bus.sequences import Arrival, Sequences
 from wsrequest.types import Commit
@@ -205,6 +205,11 @@ class BrokerBus:
     def flush(self, seconds: float) -> bool:
         """See ``Bus.flush``."""
         return self._publisher.flush(seconds)
+
+    def published(self) -> Published:
+        """Return what became of the messages of this process, for metrics. From any thread."""
+        each = [publisher.published() for publisher in self._publishers]
+        return Published(*map(sum, zip(*each, strict=True)))
 
     def close(self) -> None:
         """See ``Bus.close``. Takes some seconds if the broker is down."""

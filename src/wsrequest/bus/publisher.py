@@ -28,7 +28,7 @@ from wsrequest.bus.envelope import Envelope, Seal
 # the lock of the import is never released in the child, which could then never connect. So it is
 # imported before there is a thread.
 
-__all__ = ["EXIT_SECONDS", "LOOPBACK", "LOOPBACK_SECONDS", "Publisher"]
+__all__ = ["EXIT_SECONDS", "LOOPBACK", "LOOPBACK_SECONDS", "Published", "Publisher"]
 
 logger = logging.getLogger("wsrequest.bus")
 
@@ -50,6 +50,23 @@ class _Waiting(NamedTuple):
     topic: Topic[Any]
     message: Any
     weight: int
+    at: float  # when it was published
+
+
+class Published(NamedTuple):
+    """What became of the messages of a process.
+
+    Attributes:
+        sent_count: how many the broker has taken.
+        sent_seconds: how long they waited for that, in sum.
+        waiting_count: how many still wait.
+        dropped_count: how many were dropped.
+    """
+
+    sent_count: int
+    sent_seconds: float
+    waiting_count: int
+    dropped_count: int
 
 
 class Publisher:
@@ -64,6 +81,8 @@ class Publisher:
         epoch: names this publisher in its messages.
         is_looping: whether it sends heartbeats to its own process.
         dropped_count: messages that were dropped because too many waited, or one was too long.
+        sent_count: messages that the broker has taken.
+        sent_seconds: how long they waited for that, in sum.
     """
 
     def __init__(self, engine: Engine, channel: str, seal: Seal) -> None:
@@ -80,7 +99,8 @@ class Publisher:
         """
         self.epoch = os.urandom(8)
         self.is_looping = False
-        self.dropped_count = 0
+        self.dropped_count = self.sent_count = 0
+        self.sent_seconds = 0.0
         self._condition = threading.Condition()  # guards everything below
         self._queue: deque[_Waiting] = deque()
         self._queue_bytes = 0
@@ -93,6 +113,7 @@ class Publisher:
         self._abandoned.append(self._sender)
         self._sender = None
         self._unsent: list[bytes] = []
+        self._unsent_since: list[float] = []  # when each of them was published
         self._sealed_number = 0  # of the last message that was sealed
         self._sent_at = self._loop_at = monotonic()
         self._heartbeats: list[float] = []  # when they are due
@@ -111,7 +132,7 @@ class Publisher:
                 return
             if len(self._queue) >= _MAX_MESSAGES or self._queue_bytes + weight > _MAX_BYTES:
                 self._drop(len(self._queue))
-            self._queue.append(_Waiting(topic, message, weight))
+            self._queue.append(_Waiting(topic, message, weight, monotonic()))
             self._queue_bytes += weight
             self._start()
             self._condition.notify_all()
@@ -136,6 +157,11 @@ class Publisher:
         """See ``Bus.flush``."""
         with self._condition:
             return self._condition.wait_for(lambda: self._is_idle, seconds)
+
+    def published(self) -> Published:
+        """Return what became of the messages so far. From any thread."""
+        waiting = len(self._queue) + len(self._unsent)
+        return Published(self.sent_count, self.sent_seconds, waiting, self.dropped_count)
 
     def close(self) -> None:
         """Send what waits, and stop. Takes at most ``EXIT_SECONDS``. Safe to call twice."""
@@ -237,6 +263,7 @@ class Publisher:
                 self._heartbeats = [self._sent_at + seconds for seconds in (0, *_HEARTBEATS)]
             else:
                 self._unsent.append(self._sealed(number, waiting.topic.name, payload))
+                self._unsent_since.append(waiting.at)
             self._sealed_number = number
 
     def _encoded(self, waiting: _Waiting) -> bytes | None:
@@ -265,8 +292,10 @@ class Publisher:
                 self._sender = self._engine.connect_sender()
             if self._unsent:
                 self._sender.send(self._channel, self._unsent)
-                self._unsent = []
                 self._sent_at = now = monotonic()
+                self.sent_count += len(self._unsent)
+                self.sent_seconds += sum(now - since for since in self._unsent_since)
+                self._unsent, self._unsent_since = [], []
                 self._heartbeats = [now + seconds for seconds in _HEARTBEATS]
             if self._heartbeats and self._heartbeats[0] <= now:
                 self._sender.send(self._channel, [self._heartbeat()])

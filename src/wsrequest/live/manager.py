@@ -13,6 +13,7 @@ from itertools import chain
 from wsrequest.errors import Refused
 from wsrequest.live.certainty import Certainty
 from wsrequest.live.commit_log import CommitLog
+from wsrequest.live.counts import LiveCounts
 from wsrequest.live.feedback import FeedbackGuard, is_rerun
 from wsrequest.live.http_caching import Sharing
 from wsrequest.live.index import Index, weight_bytes
@@ -48,6 +49,9 @@ class LiveQueryManager:
             databases of keys. What a rerun writes there triggers no other query.
         activate: called with True when the first view begins to read, and with False when the last
             subscriber has left. While inactive, the process need not publish its writes.
+
+    Attributes:
+        counts: what it has done so far.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class LiveQueryManager:
         self._scheduler = RerunScheduler(loop, max_runs, self._start)
         self._queries: dict[Hashable, LiveQuery] = {}
         self._version = 0
+        self.counts = LiveCounts()
         self._is_active = False
         self._sharing = Sharing(loop.time)
         self.certainty = Certainty(loop, self._log)
@@ -82,6 +87,16 @@ class LiveQueryManager:
         """Return the number of live queries."""
         return len(self._queries)
 
+    @property
+    def subscriber_count(self) -> int:
+        """How many subscribers there are. From any thread."""
+        return sum(len(query.subscribers) for query in list(self._queries.values()))
+
+    @property
+    def waiting_count(self) -> int:
+        """How many live queries wait for their turn. From any thread."""
+        return self._scheduler.waiting_count
+
     def columns(self, database: str, table: str) -> frozenset[tuple[str, ...]]:
         """Return the sets of columns by which readers narrow a table. From any thread."""
         return self._index.columns(database, table)
@@ -90,8 +105,10 @@ class LiveQueryManager:
 
     def receive(self, commit: Commit) -> None:
         """Take the commit of a transaction. Called in the order in which commits were published."""
+        self.counts.commits += 1
         if is_rerun(commit.run):
-            commit = self._feedback.allowed(commit, commit.run)
+            made, commit = commit, self._feedback.allowed(commit, commit.run)
+            self.counts.suppressed += len(commit.changes) < len(made.changes)
         else:
             self._feedback.count_commit()
         self._log.add(commit)
@@ -113,7 +130,9 @@ class LiveQueryManager:
 
     def _touch(self, query: LiveQuery, writer: object) -> None:
         if isinstance(writer, Run) and writer.query is query:
+            self.counts.suppressed += 1
             return  # a view that writes what it reads would run forever
+        self.counts.coalesced += query.is_dirty
         query.note_commit(writer if is_rerun(writer) else None)
         self._feedback.check(query)
         self._scheduler.queue(query)
@@ -276,6 +295,7 @@ class LiveQueryManager:
 
     def _start(self, query: LiveQuery) -> None:
         query.retained.begin()
+        self.counts.started(is_shared=query.is_public)
         run = query.run = self._open(query)
         run.watchdog = self._loop.call_later(self._run_seconds, self._overdue, run)
         subscriber = next(iter(query.subscribers))
@@ -319,6 +339,7 @@ class LiveQueryManager:
         try:
             query.is_dirty |= is_moot
             if query.subscribers and not is_moot:
+                self.counts.ended(query.latest, result)
                 if isinstance(result, Refused):
                     self._refuse(query, result)
                 else:

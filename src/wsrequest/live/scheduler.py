@@ -48,6 +48,11 @@ class RerunScheduler:
         """Whether a query waits for its turn."""
         return bool(self._awaited) or bool(self._old)
 
+    @property
+    def waiting_count(self) -> int:
+        """How many queries wait for their turn. From any thread."""
+        return len(self._awaited) + len(self._old)
+
     def queue(self, query: LiveQuery, *, is_old: bool = False) -> None:
         """Have a query run as soon as its pace and the others allow.
 

@@ -48,6 +48,11 @@ class Durations:
         self.counts[bisect_left(SECONDS, seconds)] += 1
         self.sum_seconds += seconds
 
+    def merge(self, other: "Durations") -> None:
+        """Count all that another has counted."""
+        self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+        self.sum_seconds += other.sum_seconds
+
 
 class Activity:
     """What the connections of one application have done so far. Used on the event loop.

@@ -21,9 +21,14 @@ _MOST_CHARACTERS = 500  # the limit of text from a client in one line
 
 
 class Refusals:
-    """The refused handshakes of one process. Used on the event loop only."""
+    """The refused handshakes of one process. Used on the event loop only.
+
+    Attributes:
+        counts: how many there were, by status. Other threads may read it.
+    """
 
     def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._further: dict[str, Counter[int]] = {}  # by place and status, without the first
@@ -31,6 +36,7 @@ class Refusals:
 
     def add(self, address: str, refused: HandshakeRefused) -> None:
         """Count a WebSocket or SSE response that was refused."""
+        self.counts[refused.status] += 1
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # an application can be served again, on another loop
             self._loop, self._timer = loop, None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from time import perf_counter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from asgiref.sync import SyncToAsync
 
@@ -20,13 +20,25 @@ from wsrequest.workers.loop_callbacks import LoopCallbacks
 from wsrequest.workers.queue import FairQueue, FunctionCall, Job, QueueKey
 from wsrequest.workers.scaling import LOOK_SECONDS, PoolScaler
 
-__all__ = ["WorkerPool"]
+__all__ = ["Load", "WorkerPool"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger("wsrequest.workers")
 
 _LINGER_SECONDS = 10.0  # how long a thread beyond the usual number stays, for the next burst
+
+
+class Load(NamedTuple):
+    """What the threads of a pool do.
+
+    Attributes:
+        threads: how many are ``working``, ``blocked`` or ``resting``.
+        waiting: how many jobs have not started.
+    """
+
+    threads: dict[str, int]
+    waiting: int
 
 
 class WorkerPool:
@@ -124,6 +136,15 @@ class WorkerPool:
             if self._is_exhausted and self._max_threads - self._blocked >= self._threads:
                 self._is_exhausted = False
                 logger.warning("threads have come back: jobs start again")
+
+    def load(self) -> Load:
+        """Return what the threads do now. From any thread."""
+        with self._lock:
+            working = max(0, self._working - self._blocked)
+            threads = {
+                "working": working, "blocked": self._blocked, "resting": len(self._resting),
+            }  # fmt: skip
+            return Load(threads, self._queue.count)
 
     def stop(self) -> None:
         """End every thread as soon as it finds no job. Safe to call twice."""

@@ -209,6 +209,11 @@ class FairQueue:
     def __bool__(self) -> bool:
         return bool(self._ready)
 
+    @property
+    def count(self) -> int:
+        """How many jobs have not started, including those that wait for their fair share."""
+        return sum(len(key.jobs) for key in (*self._ready, *self.fair_share.held))
+
     def add(self, job: Job, queue_key: QueueKey) -> None:
         """Put a job behind the other jobs of its queue key."""
         queue_key.jobs.append(job)

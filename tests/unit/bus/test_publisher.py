@@ -77,3 +77,31 @@ def test_message_waits_while_no_thread_can_be_started(
     bus.publish(NUMBERS, 3)
     assert bus.flush(10)
     bus.close()
+
+
+def test_published_messages_are_counted_with_the_time_that_they_waited() -> None:
+    bus = BrokerBus(Broker(), "channel", [b"secret"])
+    assert bus.published() == (0, 0.0, 0, 0)
+    for number in range(5):
+        bus.publish(NUMBERS, number)
+    assert bus.flush(10)
+    published = bus.published()
+    assert (published.sent_count, published.waiting_count, published.dropped_count) == (5, 0, 0)
+    assert published.sent_seconds > 0
+    bus.close()
+
+
+def test_messages_that_wait_and_those_that_were_dropped_are_counted(
+    no_threads: pytest.MonkeyPatch,
+) -> None:
+    bus = BrokerBus(Broker(), "channel", [b"secret"])
+    bus.publish(NUMBERS, 1)
+    assert bus.published().waiting_count == 1
+    no_threads.setattr("wsrequest.bus.publisher._MAX_MESSAGES", 3)
+    for number in range(3):
+        bus.publish(NUMBERS, number)
+    assert (bus.published().waiting_count, bus.published().dropped_count) == (1, 3)
+    no_threads.undo()
+    bus.publish(NUMBERS, 5)
+    assert bus.flush(10)
+    bus.close()

@@ -8,8 +8,8 @@ import signal
 import sys
 import threading
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from inspect import signature
 from socket import socket
@@ -71,12 +71,23 @@ class Command(BaseCommand):
             ),
         )
 
+        parser.add_argument(
+            "--metrics-port",
+            metavar="[ADDR:]PORT",
+            type=_argument(_tcp_address),
+            help="where Prometheus can read the metrics of all workers, on 127.0.0.1 unless ADDR "
+            "is given (default: nowhere)",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until a signal comes."""
         address: Address = options["address"]
         path: str | None = options["path"]
         # Even if the workers make their own, so that a fault of the project is reported once.
         application = get_websocket_application(path)
+        metrics: Address | None = options["metrics_port"]
+        if metrics is not None and not conf.METRICS:
+            raise CommandError("--metrics-port needs WSREQUEST_METRICS = True.")
         common = {
             "forwarded_allow_ips": options["forwarded_allow_ips"],
             "timeout_graceful_shutdown": _GRACEFUL_SECONDS,
@@ -92,11 +103,32 @@ class Command(BaseCommand):
                 )
             self.stdout.flush()
             if options["workers"] == 1:
+                if metrics is not None:
+                    self._serve_metrics(metrics)
                 _serve(make_config(application, **common), listener)
-            else:
-                factory = partial(get_websocket_application, path)
-                workers = options["workers"]
-                _supervise(make_config(factory, factory=True, workers=workers, **common), listener)
+                return
+            factory = partial(get_websocket_application, path)
+            workers = options["workers"]
+            config = make_config(factory, factory=True, workers=workers, **common)
+            with _sharing_metrics() if metrics is not None else nullcontext():
+                supervisor = _supervisor(config, listener)
+                if metrics is not None:
+                    pids = partial(_pids, supervisor)
+                    self._serve_metrics(metrics, pids)
+                supervisor.run()
+
+    def _serve_metrics(
+        self, address: Address, pids: Callable[[], Iterable[int]] | None = None
+    ) -> None:
+        from wsrequest.metrics.port import serve  # needs prometheus_client
+
+        try:
+            port = serve(address.host, address.port, pids)
+        except OSError as error:
+            raise CommandError(f"--metrics-port: {explain(error, address)}") from error
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        self.stdout.write(f"Metrics are at http://{host}:{port}/metrics")
+        self.stdout.flush()
 
 
 def _argument(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -116,6 +148,13 @@ def _path(text: str) -> str:
     if fault:
         raise ValueError(f"{text!r} {fault}")
     return text
+
+
+def _tcp_address(text: str) -> Address:
+    address = parse_address(text)
+    if address.path is not None:
+        raise ValueError(f"{text!r}: metrics need a TCP port")
+    return address
 
 
 def _positive(text: str) -> int:
@@ -156,10 +195,21 @@ def _serve(config: uvicorn.Config, listener: socket) -> None:
         server.run([listener])
 
 
-def _supervise(config: uvicorn.Config, listener: socket) -> None:
+def _supervisor(config: uvicorn.Config, listener: socket) -> Multiprocess:
     if not os.environ.get("DJANGO_SETTINGS_MODULE"):
         raise CommandError("--workers needs DJANGO_SETTINGS_MODULE, which each process reads.")
     arguments: dict[str, Any] = {"sockets": [listener]}
     if "target" in signature(Multiprocess).parameters:  # older versions of uvicorn
         arguments["target"] = uvicorn.Server(config).run
-    Multiprocess(config, **arguments).run()
+    return Multiprocess(config, **arguments)
+
+
+def _pids(supervisor: Multiprocess) -> list[int]:
+    found = [process.pid for process in list(supervisor.processes)]
+    return [pid for pid in found if pid is not None]
+
+
+def _sharing_metrics() -> AbstractContextManager[None]:
+    from wsrequest.metrics.port import shared_directory  # needs prometheus_client
+
+    return shared_directory()
