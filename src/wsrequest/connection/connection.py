@@ -236,6 +236,11 @@ class Connection:
         """The session that the cookies of the connection name."""
         return self.identity.session_key
 
+    @property
+    def session_keys(self) -> set[str]:
+        """The sessions that they may name later, when a cookie expires."""
+        return self.identity.session_keys
+
     # Callbacks of the send queue.
 
     def _room(self) -> None:

@@ -64,7 +64,7 @@ class SessionCheck:
             self._identity.session_ended(self._key)
 
 
-class Host(Protocol):
+class Host(connections.Socket, Protocol):
     """A connection, as its identity sees it."""
 
     server: ServerContext
@@ -103,6 +103,11 @@ class ConnectionIdentity:
         """The session that the cookies of the connection name."""
         return self.cookies.get(self._host.config.session_cookie_name)
 
+    @property
+    def session_keys(self) -> set[str]:
+        """The sessions that they may name later, when a cookie expires."""
+        return self.cookies.values(self._host.config.session_cookie_name)
+
     def changed_cookie_lines(self, task: RequestTask) -> list[str]:
         """Return the lines of a response's Set-Cookie that a browser lacks. For any thread."""
         return self.cookies.changed_lines(task.set_cookies or (), split_url(task.message.url)[0])
@@ -117,6 +122,8 @@ class ConnectionIdentity:
         if task.set_cookies is not None:
             has_changed = self.cookies.update(task.set_cookies, split_url(task.message.url)[0])
             task.set_cookies = None
+            if has_changed:
+                connections.session_changed(self._host)
         if task.user is not None:
             user, by_session = task.user
             task.user = None

@@ -195,6 +195,11 @@ class SSEResponse:
         """The session that its cookies name."""
         return self._jar.get(self.config.session_cookie_name)
 
+    @property
+    def session_keys(self) -> set[str]:
+        """The sessions that they may name later, when a cookie expires."""
+        return self._jar.values(self.config.session_cookie_name)
+
     def close_soon(self, code: int, reason: str) -> None:
         """End it, from any thread."""
         self.server.pool.post(self._subscriptions.logged_out)

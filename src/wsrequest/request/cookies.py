@@ -74,7 +74,11 @@ class CookieJar:
         if not candidates:
             return None
         # Of several, Django takes the last in the header, which has the shortest path.
-        return str(_unquote(min(reversed(candidates), key=lambda cookie: len(cookie.path)).value))
+        return _value(min(reversed(candidates), key=lambda cookie: len(cookie.path)))
+
+    def values(self, name: str) -> set[str]:
+        """Return all values of a cookie, of all paths. Some of them may have expired."""
+        return {_value(held.cookie) for held in self._all().values() if held.cookie.name == name}
 
     def next_end(self) -> float | None:
         """Return the epoch seconds at which the next cookie expires, or None if none will."""
@@ -152,6 +156,10 @@ class CookieJar:
             cookie = Cookie(name, value, "", "/", None, 0.0, frozenset(), "")
             cookies[name, "", _UNKNOWN_PATH] = _Held(cookie, None)
         return cookies
+
+
+def _value(cookie: Cookie) -> str:
+    return str(_unquote(cookie.value))
 
 
 def _size(held: _Held) -> int:

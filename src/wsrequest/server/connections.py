@@ -1,13 +1,13 @@
-"""Find the open sockets of this process by session.
+"""Find the open sockets of this process, and those of a session.
 
-It holds nothing but references. A connection adds itself when it opens and removes itself when it
-ends.
+It holds references, and the digests of session keys. A connection adds itself when it opens,
+reports when its session may be another one, and removes itself when it ends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Lock
 from typing import Protocol
-from weakref import WeakSet
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from wsrequest.bus.logouts import Logout, session_digest
 
@@ -18,6 +18,7 @@ __all__ = [
     "close_sockets",
     "discard",
     "open_sockets",
+    "session_changed",
     "session_ended_elsewhere",
 ]
 
@@ -33,6 +34,10 @@ class Socket(Protocol):
     def session_key(self) -> str | None:
         """The session that its cookies name."""
 
+    @property
+    def session_keys(self) -> Collection[str]:
+        """The sessions that its cookies may name until they change. Some cookies hide others."""
+
     def close_soon(self, code: int, reason: str) -> None:
         """Close it. Any thread may call this."""
 
@@ -41,7 +46,9 @@ class Socket(Protocol):
 
 
 _lock = Lock()  # views close sockets from their threads
-_sockets: WeakSet[Socket] = WeakSet()
+# Each with the digests of its session keys, and the other way round.
+_sockets: WeakKeyDictionary[Socket, frozenset[str]] = WeakKeyDictionary()
+_by_session: dict[str, tuple[ReferenceType[Socket], ...]] = {}
 _announce: Callable[[Logout], None] | None = None
 
 
@@ -58,13 +65,44 @@ def announce_by(announce: Callable[[Logout], None]) -> None:
 def add(socket: Socket) -> None:
     """Make a socket findable. Called on the event loop."""
     with _lock:
-        _sockets.add(socket)
+        _enter(socket, _digests_of(socket))
+
+
+def session_changed(socket: Socket) -> None:
+    """Find a socket by other sessions from now on, if it is still open. Called on the event loop.
+
+    Call it whenever its cookies have changed.
+    """
+    digests = _digests_of(socket)
+    with _lock:
+        if _sockets.get(socket, digests) != digests:
+            _leave(socket)
+            _enter(socket, digests)
 
 
 def discard(socket: Socket) -> None:
     """Forget a socket. Safe to call twice."""
     with _lock:
-        _sockets.discard(socket)
+        _leave(socket)
+
+
+def _digests_of(socket: Socket) -> frozenset[str]:
+    return frozenset(map(session_digest, socket.session_keys))
+
+
+def _enter(socket: Socket, digests: frozenset[str]) -> None:
+    _sockets[socket] = digests
+    for digest in digests:
+        _by_session[digest] = (*_by_session.get(digest, ()), ref(socket))
+
+
+def _leave(socket: Socket) -> None:
+    for digest in _sockets.pop(socket, ()):
+        left = tuple(each for each in _by_session[digest] if each() not in (socket, None))
+        if left:
+            _by_session[digest] = left
+        else:
+            del _by_session[digest]
 
 
 def open_sockets() -> list[Socket]:
@@ -93,19 +131,23 @@ def close_sockets(session_key: str, *, except_connection_id: str | None = None) 
     """
     if _announce is not None:
         _announce(Logout.of(session_key, except_connection_id))
-    return _close(lambda key: key == session_key, except_connection_id)
+    return _close(session_digest(session_key), except_connection_id)
 
 
 def session_ended_elsewhere(logout: Logout) -> None:
     """Close the sockets of a session that has ended in another process."""
     if not logout.is_own():
-        _close(lambda key: session_digest(key) == logout.session, logout.except_connection_id)
+        _close(logout.session, logout.except_connection_id)
 
 
-def _close(matches: Callable[[str], bool], except_connection_id: str | None) -> int:
+def _close(session: str, except_connection_id: str | None) -> int:
+    """Close the sockets of a session, by the digest of its key."""
+    with _lock:
+        found = [each() for each in _by_session.get(session, ())]
     count = 0
-    for socket in open_sockets():
-        if socket.session_key is None or not matches(socket.session_key):
+    for socket in found:
+        key = None if socket is None else socket.session_key
+        if socket is None or key is None or session_digest(key) != session:
             continue
         if socket.connection_id == except_connection_id:
             socket.logged_out_soon()

@@ -751,6 +751,16 @@ async def test_close_sockets_counts_what_it_closes() -> None:
             await second.obeyed()
 
 
+async def test_close_sockets_finds_a_session_that_began_on_the_socket(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.unit.rerun_views"
+    async with opened(cookie="sessionid=session-one") as peer:
+        peer.say(id=1, url="/bake/x/?sessionid=session-new")
+        assert (await peer.last(1)).status == 200
+        assert connections.close_sockets("session-one") == 0
+        assert connections.close_sockets("session-new") == 1
+        assert (await peer.is_closed())[0] == 4003
+
+
 # What is left.
 
 

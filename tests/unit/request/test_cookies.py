@@ -157,6 +157,14 @@ def test_a_cookie_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert jar.get("a") is None
 
 
+def test_values_are_those_of_all_paths() -> None:
+    jar = CookieJar("e=f")
+    assert jar.values("a") == set()
+    jar.update(setting("a", "c d"), "/")
+    jar.update(setting("a", "g", path="/deep/"), "/")
+    assert jar.values("a") == {"c d", "g"}
+
+
 def test_deleting_takes_a_cookie_of_the_handshake_away() -> None:
     jar = CookieJar("sessionid=abc; b=2")
     jar.update(deleting("sessionid"), "/")

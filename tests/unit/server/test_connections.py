@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.fixtures import _project as _project
-from wsrequest.bus.logouts import Logout
+from wsrequest.bus.logouts import Logout, session_digest
 from wsrequest.server import connections
 
 
@@ -17,6 +17,11 @@ class FakeSocket:
         self.connection_id, self.session_key = str(id(self)), session_key
         self.closed: tuple[int, str] | None = None
         self.is_logged_out = False
+        self.hidden_keys: list[str] = []
+
+    @property
+    def session_keys(self) -> list[str]:
+        return [*self.hidden_keys, *([] if self.session_key is None else [self.session_key])]
 
     def close_soon(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
@@ -77,6 +82,64 @@ def test_session_that_ended_elsewhere_closes_its_sockets(monkeypatch: pytest.Mon
     assert mine.closed is not None and mine.closed[0] == 4003
     assert kept.closed is foreign.closed is anonymous.closed is None
     assert kept.is_logged_out and not foreign.is_logged_out
+
+
+class Watched(FakeSocket):
+    """One whose session is not asked for any more."""
+
+    @property
+    def session_keys(self) -> list[str]:
+        return ["s-watched"]
+
+    @property
+    def session_key(self) -> str | None:
+        raise AssertionError("looked at")
+
+    @session_key.setter
+    def session_key(self, key: str | None) -> None:
+        pass
+
+
+def test_a_logout_looks_at_the_sockets_of_its_session_only() -> None:
+    mine, others = FakeSocket("s-one"), [Watched() for _ in range(10)]
+    for socket in (mine, *others):
+        connections.add(socket)
+    assert connections.close_sockets("s-one") == 1
+    connections.session_ended_elsewhere(Logout(session_digest("s-one"), None, "another"))
+
+
+def test_a_socket_is_found_by_the_session_that_it_has_now() -> None:
+    socket = FakeSocket("s-before")
+    connections.add(socket)
+    socket.session_key = "s-after"
+    connections.session_changed(socket)
+    assert connections.close_sockets("s-before") == 0
+    assert connections.close_sockets("s-after") == 1
+    socket.session_key = None
+    connections.session_changed(socket)
+    assert connections.close_sockets("s-after") == 0
+
+
+def test_a_session_whose_cookie_was_hidden_until_another_ended() -> None:
+    socket = FakeSocket("s-now")
+    socket.hidden_keys = ["s-later"]
+    connections.add(socket)
+    assert connections.close_sockets("s-later") == 0
+    socket.session_key = "s-later"  # no response has changed the cookies
+    assert connections.close_sockets("s-later") == 1
+
+
+def test_a_socket_that_has_ended_is_not_found_again_and_leaves_nothing() -> None:
+    before = dict(connections._by_session)
+    socket = FakeSocket("s-gone")
+    connections.add(socket)
+    other = FakeSocket("s-gone")
+    connections.add(other)
+    del other  # without a word
+    connections.discard(socket)
+    connections.session_changed(socket)
+    assert connections.close_sockets("s-gone") == 0
+    assert connections._by_session == before
 
 
 @pytest.mark.usefixtures("_often")
