@@ -97,6 +97,7 @@ class WSRequestConfig(AppConfig):
         """Register the system checks, let a logout close sockets, and track what is written."""
         from wsrequest import checks  # noqa: F401  # registers itself. Needs the apps to be ready
 
+        conf.hide_passwords()
         self.live = _live_parts()
         if conf.MAX_SUBSCRIPTIONS:
             self.live.tracker.install(everywhere=True)

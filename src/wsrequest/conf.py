@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from wsrequest.bus.open import logged_aliases
+from wsrequest.bus.open import logged_aliases, redacted
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.request.exclusions import ExcludedPaths
 from wsrequest.types import Limits
@@ -63,6 +63,15 @@ class Setting(Generic[T]):
         """Return its current value: the project's, or the default."""
         value: T = getattr(settings, self.name, self.default)
         return value
+
+
+class _SecretURL(str):
+    """A URL that is shown without its password."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(redacted(str(self)))
 
 
 class Conf:
@@ -254,6 +263,17 @@ class Conf:
     def names(self) -> list[str]:
         """Return the names that begin with WSREQUEST and that the project sets."""
         return [name for name in dir(settings) if name.startswith("WSREQUEST_")]
+
+    def hide_passwords(self) -> None:
+        """Have Django's error reports, and whatever else shows settings, not show passwords.
+
+        Django hides settings by words in their names. So the values of those that can have a
+        password are replaced by equal texts, which show ``***`` in their ``repr()``.
+        """
+        for setting in (Conf.BUS, Conf.RELAYED_LOG):
+            value: object = setting.read()
+            if isinstance(value, str) and redacted(value) != value:
+                setattr(settings, setting.name, _SecretURL(value))
 
     @property
     def bus_secrets(self) -> list[bytes]:

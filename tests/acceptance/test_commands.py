@@ -1,6 +1,7 @@
 """``manage.py runserver`` and ``runwebsockets``, as processes that people start and stop."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ from tests.acceptance.servers import (
     Server,
     environ,
     free_port,
+    manage,
     wait_until,
 )
 from wsrequest.management.listening import Address, listen_tcp, parse_address
@@ -596,3 +598,10 @@ async def test_commands_listen_so_that_an_answer_in_two_writes_does_not_wait() -
         assert await found.get()
         writer.close()
         await writer.wait_closed()
+
+
+def test_settings_are_shown_without_the_password_of_the_bus(project_data: Path) -> None:
+    url = json.dumps("redis://shop:s3cret@127.0.0.1/")
+    shown = manage(project_data, "diffsettings", WSREQUEST_BUS=url)
+    assert "WSREQUEST_BUS = 'redis://shop:***@127.0.0.1/'" in shown
+    assert "s3cret" not in shown

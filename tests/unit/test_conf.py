@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
+from django.views.debug import ExceptionReporter
 
 from wsrequest.conf import SETTINGS, Conf, Setting, conf
 from wsrequest.protocol.headers import HeaderNames
@@ -105,3 +106,22 @@ def test_bus_of_one_process_needs_no_secret_key() -> None:
         SECRET_KEY="a", SECRET_KEY_FALLBACKS=[b"b"], WSREQUEST_BUS="redis://127.0.0.1"
     ):
         assert conf.bus_secrets == [b"a", b"b"]
+
+
+def test_reports_of_errors_show_no_password() -> None:
+    url = "redis://shop:s3cret@127.0.0.1/"
+    log = "postgresql+log://reader:s3cret@default"
+    with override_settings(WSREQUEST_BUS=url, WSREQUEST_RELAYED_LOG=log, DEBUG=True):
+        conf.hide_passwords()
+        assert (conf.BUS, conf.RELAYED_LOG) == (url, log)
+        reporter = ExceptionReporter(RequestFactory().get("/"), None, None, None)
+        for report in (reporter.get_traceback_html(), reporter.get_traceback_text()):
+            assert "s3cret" not in report
+            assert "redis://shop:***@127.0.0.1/" in report
+            assert "postgresql+log://reader:***@default" in report
+
+
+def test_url_without_a_password_stays_as_it_is() -> None:
+    with override_settings(WSREQUEST_BUS="redis://127.0.0.1/"):
+        conf.hide_passwords()
+        assert type(conf.BUS) is str

@@ -23,6 +23,17 @@ BUS = (
         (_OPEN + "test_redacted", _OPEN + "test_faults_and_messages_never_show_a_password"),
     ),
     Defence(
+        (26,),
+        "no password of the bus stands in Django's error reports",
+        SRC + "conf.py",
+        (("        return repr(redacted(str(self)))", "        return super().__repr__()"),),
+        (
+            UNIT + "test_conf.py::test_reports_of_errors_show_no_password",
+            "tests/acceptance/test_commands.py"
+            "::test_settings_are_shown_without_the_password_of_the_bus",
+        ),
+    ),
+    Defence(
         (1, 11),
         "a NATS server without TLS gets no password if TLS was demanded",
         SRC + "bus/nats.py",
