@@ -102,20 +102,20 @@ class WSRequestConfig(AppConfig):
         if conf.MAX_SUBSCRIPTIONS:
             self.live.tracker.install(everywhere=True)
         if conf.METRICS:
-            _install_metrics()
+            _install_metrics(self.live.bus)
         announce_by(partial(self.live.bus.publish, LOGOUTS))
         post_migrate.connect(_publish_tables, sender=self, dispatch_uid="wsrequest.publication")
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
 
 
-def _install_metrics() -> None:
+def _install_metrics(bus: Bus) -> None:
     try:
         from wsrequest.metrics.exposition import install
     except ImportError as error:
         # A check reports it, and no server of the socket starts. Other processes run on.
         metrics.error("WSREQUEST_METRICS is on, but there are no metrics: %s", error)
     else:
-        install()
+        install(bus)
 
 
 def _publish_tables(using: str, **kwargs: Any) -> None:

@@ -125,7 +125,7 @@ class Wiring:
                 self.handler, pool, self._tickets, chores=chores, live=live, activity=activity
             )
             if conf.METRICS and activity is not None:
-                self._export = _begin_export(loop, activity, self._server, self.refusals)
+                self._export = _begin_export(activity, self._server, self.refusals)
         return self._server
 
     def _get_activity(self) -> Activity | None:
@@ -168,16 +168,11 @@ def has_live() -> bool:
     return apps.is_installed("wsrequest") and conf.MAX_SUBSCRIPTIONS > 0
 
 
-def _begin_export(
-    loop: asyncio.AbstractEventLoop,
-    activity: Activity,
-    server: ServerContext,
-    refusals: Refusals,
-) -> Any:
+def _begin_export(activity: Activity, server: ServerContext, refusals: Refusals) -> Any:
     from wsrequest.metrics.exposition import Export  # needs prometheus_client
     from wsrequest.metrics.readings import Source
 
-    return Export(loop, Source(activity, server, refusals))
+    return Export(Source(activity, server, refusals))
 
 
 def _make_live(

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect as open_socket
@@ -204,6 +205,26 @@ def test_the_bus_is_shown(project_data: Path, redis_url: str, serve: Callable[..
     assert value(found, "wsrequest_commits_received_total") >= 1
     for name in ("wsrequest_bus_dropped_total", "wsrequest_bus_queue_length"):
         assert (name, ()) in found and value(found, name) == 0
+
+
+@pytest.mark.needs("redis")
+def test_workers_that_only_write_share_what_they_publish(
+    project_data: Path, tmp_path: Path, redis_url: str
+) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+        with serving("gunicorn", project_data, METRICS=True, BUS=redis_url) as server:
+            body, json = b'{"text": "a"}', {"Content-Type": "application/json"}
+
+            def published() -> float:
+                assert server.http("POST", "/api/notes/", body, json).status == 201
+                metrics = MultiProcessCollector(None, str(tmp_path)).collect()
+                samples = [sample for metric in metrics for sample in metric.samples]
+                name = "wsrequest_bus_publish_seconds_count"
+                total: float = sum(s.value for s in samples if s.name == name)
+                return total
+
+            wait_until(lambda: published() > 1 and len(list(tmp_path.glob("summary_*.db"))) == 2)
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,10 @@ class BrokerBus:
         """See ``Bus.flush``."""
         return self._publisher.flush(seconds)
 
+    def when_publishing(self, call: Callable[[], None]) -> None:
+        """Have a function called in each process when it begins to publish, for metrics."""
+        self._publisher.on_begin = call
+
     def published(self) -> Published:
         """Return what became of the messages of this process, for metrics. From any thread."""
         each = [publisher.published() for publisher in self._publishers]

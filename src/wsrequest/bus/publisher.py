@@ -80,6 +80,8 @@ class Publisher:
     Attributes:
         epoch: names this publisher in its messages.
         is_looping: whether it sends heartbeats to its own process.
+        on_begin: called when the thread that sends has started, in each process. It must be quick
+            and raise nothing.
         dropped_count: messages that were dropped because too many waited, or one was too long.
         sent_count: messages that the broker has taken.
         sent_seconds: how long they waited for that, in sum.
@@ -89,6 +91,7 @@ class Publisher:
         self._engine, self._channel, self._seal = engine, channel, seal
         self._abandoned: list[object] = []
         self._sender: Sender | None = None
+        self.on_begin: Callable[[], None] = lambda: None
         self.reset()
 
     def reset(self) -> None:
@@ -211,6 +214,7 @@ class Publisher:
                 logger.error("the thread that sends messages cannot be started: %s", error)
         else:
             self._thread = thread
+            self.on_begin()
 
     # The sending thread.
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from prometheus_client import multiprocess, start_http_server
 
-from wsrequest.metrics.exposition import DIRECTORY, is_shared, make_registry
+from wsrequest.metrics.exposition import make_registry
+from wsrequest.metrics.files import DIRECTORY, is_shared
 
 __all__ = ["serve", "shared_directory"]
 

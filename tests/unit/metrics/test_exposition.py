@@ -1,8 +1,10 @@
 """What a scrape gets, and that what fails beside it harms nobody."""
 
-import asyncio
-import logging
+import atexit
 import os
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ from prometheus_client import REGISTRY
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from tests.unit.peer import make_server, pool_open
-from wsrequest.metrics import exposition
-from wsrequest.metrics.exposition import Export, _SharedRegistry, expose, install
+from wsrequest.metrics import exposition, files, readings
+from wsrequest.metrics.exposition import Export, expose, install
+from wsrequest.metrics.files import SharedRegistry
 from wsrequest.metrics.port import shared_directory
 from wsrequest.metrics.readings import Source
 from wsrequest.server.activity import Activity
@@ -38,7 +41,7 @@ def test_a_scrape_is_text_or_open_metrics() -> None:
 def test_a_file_that_is_just_being_made_is_read_again(tmp_path: Path) -> None:
     half = tmp_path / "counter_1.db"
     half.touch()
-    registry = _SharedRegistry(MultiProcessCollector(None, str(tmp_path)))
+    registry = SharedRegistry(MultiProcessCollector(None, str(tmp_path)))
     with pytest.raises(Exception):  # noqa: B017 # whichever prometheus_client raises
         registry.collect()
 
@@ -51,43 +54,84 @@ def test_a_file_that_is_just_being_made_is_read_again(tmp_path: Path) -> None:
                 raise ValueError
             return ["metrics"]
 
-    assert _SharedRegistry(Late()).collect() == ["metrics"]
+    assert SharedRegistry(Late()).collect() == ["metrics"]
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Metrics are shared, and no thread of another test writes them."""
+    monkeypatch.setenv(files.DIRECTORY, str(tmp_path))
+    monkeypatch.setattr(files, "_writers", {})
+    monkeypatch.setattr(files, "_files", files._Files())
+    yield
+    atexit.unregister(files.write)
+
+
+def test_a_directory_that_is_gone_is_logged_once_and_stops_nothing(
+    shared: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(readings, "read", fail)
+    for _ in range(3):
+        files.write()
+    assert len(caplog.messages) == 1
+    assert "metrics cannot be written to" in caplog.messages[0]
+
+
+def test_one_thread_writes_in_each_process(shared: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread.name))
+    files.keep_writing()
+    files.keep_writing()
+    assert started == ["wsrequest-metrics"]
+    lock = files._files._lock
+    lock.acquire()  # by a thread of the parent, while it forks
+    pid = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+    files.keep_writing()
+    assert started == ["wsrequest-metrics"] * 2
+    assert not files._files._lock.locked()
+
+
+def test_a_thread_that_cannot_be_started_is_logged(
+    shared: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(thread: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    files.keep_writing()
+    assert "the thread that writes metrics cannot be started" in caplog.text
 
 
 @pytest.mark.asyncio
-async def test_a_directory_that_is_gone_is_logged_once_and_stops_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_several_processes_that_share_nothing_are_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.ERROR, "wsrequest.metrics")
-    monkeypatch.setenv(exposition.DIRECTORY, str(tmp_path / "gone"))
-    monkeypatch.setattr(exposition, "_WRITE_SECONDS", 0.01)
-
-    def fail() -> None:
-        attempts.append(1)
-        raise FileNotFoundError
-
-    attempts: list[int] = []
-    monkeypatch.setattr(exposition._files, "write", fail)
+    monkeypatch.delenv(files.DIRECTORY, raising=False)
     async with pool_open(1) as pool:
         source = Source(Activity(), make_server(pool), Refusals())
-        export = Export(asyncio.get_running_loop(), source)
-        async with asyncio.timeout(30):
-            while len(attempts) < 3:  # noqa: ASYNC110 # nothing tells of it
-                await asyncio.sleep(0.01)
-        export.stop()
-        export.stop()
-    assert len([m for m in caplog.messages if "metrics cannot be written to" in m]) == 1
+        for workers in ("1", "3"):
+            monkeypatch.setattr(sys, "argv", ["uvicorn", "--workers", workers])
+            export = Export(source)
+            export.stop()
+            export.stop()
+    assert [m.partition(",")[0] for m in caplog.messages] == [
+        "several processes serve this project"
+    ]
 
 
 def test_workers_get_a_directory_that_is_removed_or_the_one_that_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(exposition.DIRECTORY, raising=False)
+    monkeypatch.delenv(files.DIRECTORY, raising=False)
     with shared_directory():
-        made = Path(os.environ[exposition.DIRECTORY])
+        made = Path(os.environ[files.DIRECTORY])
         assert made.is_dir()
-    assert not made.exists() and exposition.DIRECTORY not in os.environ
-    monkeypatch.setenv(exposition.DIRECTORY, str(tmp_path))
+    assert not made.exists() and files.DIRECTORY not in os.environ
+    monkeypatch.setenv(files.DIRECTORY, str(tmp_path))
     with shared_directory():
-        assert os.environ[exposition.DIRECTORY] == str(tmp_path)
-    assert os.environ[exposition.DIRECTORY] == str(tmp_path) and tmp_path.is_dir()
+        assert os.environ[files.DIRECTORY] == str(tmp_path)
+    assert os.environ[files.DIRECTORY] == str(tmp_path) and tmp_path.is_dir()
