@@ -250,7 +250,8 @@ class BrokerBus:
     def _connect(self) -> Receiver:
         loopbacks = [publisher.loopback_channel for publisher in self._publishers]
         self._receiver = receiver = self._engine.connect_receiver([self._channel, *loopbacks])
-        self._sequences, self._began_at = Sequences(), monotonic()
+        self._sequences.connection_was_lost()
+        self._began_at = monotonic()
         if self.is_connected:
             # Whatever was published before is lost to this process, even if it has just begun: a
             # view may have run before. A process that is cut off reports the loss when it hears

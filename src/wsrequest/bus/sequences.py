@@ -5,6 +5,9 @@ publisher that this process has not heard before needs more: were the messages b
 published before this process began to receive? The publisher says how long its pause before the
 message was. If that is longer than this process has been receiving, nothing is missing. No two
 clocks are compared, so a clock that jumps does no harm.
+
+Somebody who can send to the broker can send recorded messages again. Their numbers show it, also after
+a reconnection.
 """
 
 from collections import OrderedDict
@@ -29,10 +32,20 @@ class Arrival(Enum):
 
 
 class Sequences:
-    """The numbers of all publishers that this process has heard, while one connection lasts."""
+    """The numbers of all publishers that this process has heard."""
 
     def __init__(self) -> None:
-        self._numbers: OrderedDict[bytes, int] = OrderedDict()  # the longest silent first
+        # The longest silent first, while one connection lasts, and before it.
+        self._numbers: OrderedDict[bytes, int] = OrderedDict()
+        self._earlier: OrderedDict[bytes, int] = OrderedDict()
+
+    def connection_was_lost(self) -> None:
+        """Expect that messages are missing, and none again that has arrived before."""
+        for epoch, number in self._numbers.items():
+            self._earlier[epoch] = max(number, self._earlier.pop(epoch, 0))
+        while len(self._earlier) > _MAX_PUBLISHERS:
+            self._earlier.popitem(last=False)
+        self._numbers.clear()
 
     def check(self, envelope: Envelope, receiving_seconds: float) -> Arrival:
         """Take the number of a message or a heartbeat.
@@ -49,6 +62,8 @@ class Sequences:
             if number <= last:
                 return Arrival.REPEATED
             return Arrival.NEXT if last == expected else Arrival.AFTER_LOSS
+        if number <= self._earlier.get(envelope.epoch, 0):
+            return Arrival.REPEATED  # what follows it is judged as if it had not arrived
         self._numbers[envelope.epoch] = number
         if len(self._numbers) > _MAX_PUBLISHERS:
             self._numbers.popitem(last=False)

@@ -135,6 +135,31 @@ def test_repeated_messages_come_once(world: World) -> None:
     assert [number for _, number in reader.came] == [1, 2, 3]
 
 
+def test_recorded_messages_do_not_count_again_after_a_reconnection(world: World) -> None:
+    """Somebody who can send to the broker, and knows no key."""
+    writer, reader = world.join(is_receiving=False), joined(world)
+    recorded: list[bytes] = []
+    for number in (1, 2, 3):
+        writer.publish(number)
+        writer.send()
+        assert reader.connection is not None
+        recorded += reader.connection.inbox
+        world.turn()
+    for _ in range(2):
+        world.broker.stop()
+        world.broker.is_down = False
+        world.turn(1)
+        world.turn(1)
+        reader.came.clear()
+        assert reader.connection is not None
+        reader.connection.inbox.extend(recorded)
+        world.turn(1)
+        assert reader.came == []
+    writer.publish(4)
+    world.turn()
+    assert reader.numbers == [4]
+
+
 def test_messages_are_sent_again_after_a_failure(world: World) -> None:
     writer, reader = world.join(is_receiving=False), joined(world)
     for number in (1, 2, 3):
