@@ -6,8 +6,8 @@ published before this process began to receive? The publisher says how long its 
 message was. If that is longer than this process has been receiving, nothing is missing. No two
 clocks are compared, so a clock that jumps does no harm.
 
-Somebody who can send to the broker can send recorded messages again. Their numbers show it, also after
-a reconnection.
+Somebody who can send to the broker can send recorded messages again. Their numbers show it, also
+after a reconnection.
 """
 
 from collections import OrderedDict
