@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+
 from wsrequest.errors import CODES
 from wsrequest.metrics.definitions import METRICS
 from wsrequest.server.activity import _MAX_SERIES
@@ -100,3 +104,18 @@ def test_the_dashboard_can_be_imported() -> None:
     for panel in panels:
         if panel["type"] != "row":
             assert panel["datasource"]["uid"] == "${datasource}" and panel["targets"]
+
+
+def test_the_decorator_on_the_page_lets_only_prometheus_in(
+    monkeypatch: pytest.MonkeyPatch, rf: RequestFactory
+) -> None:
+    monkeypatch.setenv("METRICS_PASSWORD", "a password")
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (block,) = (block for block in blocks if "def only_prometheus" in block)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    view = names["only_prometheus"](lambda request: HttpResponse("metrics"))
+    assert view(rf.get("/", headers={"Authorization": "Bearer a password"})).content == b"metrics"
+    for sent in ("", "Bearer ", "Bearer other", "Basic a password", "a password"):
+        assert view(rf.get("/", headers={"Authorization": sent})).status_code == 403
+    assert view(rf.get("/")).status_code == 403

@@ -1,6 +1,10 @@
 """The lines of the access log, each of which stays one line with the same fields."""
 
 import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,3 +71,21 @@ def test_nothing_is_made_for_a_logger_that_takes_nothing(
     caplog.set_level(logging.WARNING, "wsrequest.access")
     access_log.write("GET", "/", 200, 0, 0.0, None, "c1")
     assert caplog.records == []
+
+
+def test_the_configuration_on_the_page_shows_the_lines() -> None:
+    page = (Path(__file__).parents[3] / "docs/operations.md").read_text("utf-8")
+    section = page.partition("\n## The access log\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    program = (
+        f"{block}\nimport logging.config\nfrom wsrequest.server import access_log\n"
+        "logging.config.dictConfig(LOGGING)\n"
+        "access_log.write('GET', '/api/snippets/', 200, 512, 0.0031, 7, 'c1')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50
+    )
+    (example,) = re.findall(r"^    (method=.*)$", section, re.MULTILINE)
+    assert done.stderr.partition(" method=")[2] == (
+        example.partition("method=")[2].replace("4f0c…", "c1") + "\n"
+    )
