@@ -225,6 +225,11 @@ def request_tables(samples: Samples) -> Tables:
     )
 
 
+def http_tables(samples: Samples) -> Tables:
+    """What was measured for the rows of plain HTTP."""
+    return (("Medians", figures_table(samples)),)
+
+
 def facts(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
     """What of this machine the figures depend on; nothing that names it."""
     found = {"Python": platform.python_version(), "cores": str(os.cpu_count())}

@@ -10,7 +10,12 @@ from benchmarks.subjects import MANY_CONNECTIONS, ONE, ONE_CONNECTION, Shape
 
 IDLE = Shape(5000, 0)
 # Rows whose results stand together.
-FAMILIES = {"requests": range(1, 8), "live": range(8, 15), "browser": range(15, 18)}
+FAMILIES = {
+    "requests": range(1, 8),
+    "live": range(8, 15),
+    "browser": range(15, 18),
+    "http": range(18, 22),
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,6 +68,13 @@ _RATE_ROWS = (  # row, title, peers, {view: target}
 )
 
 
+_HTTP_ROWS = (  # row, title, peers, {view: target}
+    (18, "Django's ASGI handler", ("django",), {"trivial": 9.0, "drf": 3.0, "async": 4.0}),
+    (19, "Django WSGI on granian", GRANIAN, {"trivial": 0.9, "drf": 1.0}),
+    (20, "Django WSGI on gunicorn gthread", ("gunicorn",), {"trivial": 1.5}),
+)
+
+
 def _peer_shape(subject: str, shape: Shape) -> str:
     """HTTP keeps one request in flight on a connection, so it has many connections instead."""
     if subject == "ceiling":
@@ -89,6 +101,17 @@ def comparisons() -> list[Comparison]:
     found.append(Comparison(7, title, "idle_kib", idle, (), 27.0, "alone", is_least=False))
     title += ", above a bare ASGI app"
     found.append(Comparison(7, title, "idle_kib", idle, (bare,), 5.0, "difference", is_least=False))
+    return found
+
+
+def http_comparisons() -> list[Comparison]:
+    """Plain HTTP through the workers, beside other servers of HTTP."""
+    found = []
+    for row, title, peers, targets in _HTTP_ROWS:
+        for view, target in targets.items():
+            points = tuple(Point(peer, view, str(MANY_CONNECTIONS)) for peer in peers)
+            ours = Point("ours-http", view, str(MANY_CONNECTIONS))
+            found.append(Comparison(row, title, "rate", ours, points, target))
     return found
 
 

@@ -21,11 +21,12 @@ from benchmarks.servers import cores
 from benchmarks.subjects import EARLIER_ARGV, SUBJECTS
 
 ROOT = Path(__file__).resolve().parent.parent
-_FILES = {"requests": "latest", "live": "live", "browser": "browser"}
+_FILES = {"requests": "latest", "live": "live", "browser": "browser", "http": "http"}
 _TABLES = {
     "requests": report.request_tables,
     "live": live_report.live_tables,
     "browser": browser_tables,
+    "http": report.http_tables,
 }
 
 
@@ -71,7 +72,7 @@ def chosen_comparisons(wanted: argparse.Namespace) -> dict[str, list[Comparison]
     views = {*wanted.views.split(","), ""}
     if wanted.against:
         before = [each for each in rows.against_before() if each.ours.view in views]
-        return {"requests": before, "live": [], "browser": []}
+        return {"requests": before, "live": [], "browser": [], "http": []}
     numbers: set[int] = set()
     for part in wanted.rows:
         numbers.update(FAMILIES[part] if part in FAMILIES else [int(part)])
@@ -80,6 +81,7 @@ def chosen_comparisons(wanted: argparse.Namespace) -> dict[str, list[Comparison]
         "requests": requests,
         "live": live_rows.live_comparisons(),
         "browser": browser_comparisons(),
+        "http": [each for each in rows.http_comparisons() if each.ours.view in views],
     }
     return {
         family: [each for each in all_ if each.row in numbers] for family, all_ in found.items()
@@ -168,7 +170,9 @@ def gather(
     browsed = {}
     if "ours" in names and chosen["browser"]:
         browsed = browser.measure({each.row for each in chosen["browser"]}, *config)
-    return {"requests": samples, "live": lively, "browser": browsed}
+    points = rows.points(chosen["http"], names)
+    plain = measure.rates(points, *config) if points else {}
+    return {"requests": samples, "live": lively, "browser": browsed, "http": plain}
 
 
 def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict[str, str]) -> str:

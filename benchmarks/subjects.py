@@ -74,10 +74,19 @@ SUBJECTS = {
             ("-m", "benchmarks.apps.ceiling"),
         ),
         OURS,
+        Subject("ours-http", "wsrequest on uvicorn, HTTP", "http", OURS.argv),
         Subject("before", "wsrequest of another tree", "ws", OURS.argv),
         Subject(
             "django", "Django ASGI on uvicorn, HTTP", "http",
             (*_UVICORN, "benchmarks.apps.django_asgi:application"),
+        ),
+        Subject(
+            "gunicorn", "Django WSGI on gunicorn gthread, HTTP, 4 threads", "http",
+            (
+                "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "1", "--threads", "4",
+                "--worker-class", "gthread", "--keep-alive", "60", "--log-level", "warning",
+                "--no-control-socket", "benchmarks.apps.django_wsgi:application",
+            ),
         ),
         _granian(1),
         _granian(4),

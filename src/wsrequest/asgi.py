@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.asgi import get_asgi_application as get_django_application
 
-from wsrequest.conf import conf
+from wsrequest.conf import Remembered, conf
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
 from wsrequest.connection.sse import SSEResponse, request_of
 from wsrequest.errors import HandshakeRefused, Refused
@@ -27,6 +27,7 @@ from wsrequest.server.endpoint import (
     shared_with,
     wants_events,
 )
+from wsrequest.server.http.application import HTTPApplication
 from wsrequest.server.write_buffer import ResponseBuffer, WriteBuffer
 from wsrequest.subscriptions.subscription import too_large_to_subscribe
 from wsrequest.types import ASGI, Receive, Scope, Send
@@ -49,7 +50,7 @@ def get_asgi_application(path: str | None = None) -> "Application":
     Raises:
         ImproperlyConfigured: a setting of ours, or the path, cannot work.
     """
-    return Application(get_django_application(), path)
+    return Application(get_django_application(), path, uses_workers=True)
 
 
 def get_websocket_application(path: str | None = None) -> "Application":
@@ -64,16 +65,24 @@ class Application:
     Args:
         http: answers all plain HTTP that is not for the socket's path.
         path: of the socket. The setting WSREQUEST_PATH if None.
+        uses_workers: whether ``http`` is Django's own handler, whose requests the worker threads
+            may answer in its place (WSREQUEST_HTTP).
 
     Raises:
         ImproperlyConfigured: a setting of ours, or the path, cannot work.
     """
 
-    def __init__(self, http: ASGI, path: str | None = None) -> None:
+    def __init__(self, http: ASGI, path: str | None = None, *, uses_workers: bool = False) -> None:
         demand_sound(path)
-        self._http = http
         self._path = path
-        self._wiring = Wiring(http, self.drain)
+        self._socket_paths = Remembered(self._find_socket_paths)
+        self._wiring = wiring = Wiring(http, self.drain)
+        self._http_workers = (
+            HTTPApplication(http, wiring.get_server, wiring.get_http_config, self._prepare_drain)
+            if uses_workers
+            else None
+        )
+        self._http = self._http_workers or http
 
     @property
     def path(self) -> str:
@@ -91,20 +100,8 @@ class Application:
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
-        elif self._is_socket(scope) and wants_events(scope):
-            await self._events(scope, receive, send)
-        elif self._is_socket(scope) and asks_for_health(scope):
-            await answer_health(send, is_draining=self._wiring.drain.is_draining)
         elif self._is_socket(scope):
-            await answer_socket_path(
-                scope,
-                send,
-                self._wiring.redeem,
-                self.path,
-                conf.ALLOWED_ORIGINS,
-                needs_tls=conf.needs_tls(self.path),
-                has_events=has_live(),
-            )
+            await self._socket_path(scope, receive, send)
         else:
             await self._http(scope, receive, send)
 
@@ -115,20 +112,48 @@ class Application:
             if isinstance(stream, SSEResponse):
                 stream.close()
         found = [socket for socket in connections.open_sockets() if isinstance(socket, Connection)]
-        if not found:
-            return
         drains = [asyncio.ensure_future(socket.drain()) for socket in found]
+        if self._http_workers is not None:
+            drains.append(asyncio.ensure_future(self._http_workers.drain()))
+        if not drains:
+            return
         await asyncio.wait(drains, timeout=conf.SHUTDOWN_SECONDS)
         for socket in found:
             socket.close_for_restart()
         await asyncio.wait(drains, timeout=_CLOSE_SECONDS)
 
+    def _prepare_drain(self) -> None:
+        self._wiring.drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
+        self._wiring.drain.install()
+
     def _is_socket(self, scope: Scope) -> bool:
         # Servers and proxies differ in whether they leave the root path in the path. The project
         # may force another.
-        root_path = str(scope.get("root_path") or "").rstrip("/")
-        prefixes = ("", root_path, conf.script_name)
-        return any(scope["path"] == prefix + self.path for prefix in prefixes)
+        path, socket_paths = scope["path"], self._socket_paths()
+        if path in socket_paths:
+            return True
+        root_path = str(scope.get("root_path") or "")
+        return bool(root_path) and path == root_path.rstrip("/") + socket_paths[0]
+
+    def _find_socket_paths(self) -> tuple[str, str]:
+        return (self.path, conf.script_name + self.path)
+
+    async def _socket_path(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an HTTP request for the path of the socket."""
+        if wants_events(scope):
+            await self._events(scope, receive, send)
+        elif asks_for_health(scope):
+            await answer_health(send, is_draining=self._wiring.drain.is_draining)
+        else:
+            await answer_socket_path(
+                scope,
+                send,
+                self._wiring.redeem,
+                self.path,
+                conf.ALLOWED_ORIGINS,
+                needs_tls=conf.needs_tls(self.path),
+                has_events=has_live(),
+            )
 
     # WebSocket.
 
@@ -186,8 +211,7 @@ class Application:
         return place
 
     async def _enter(self, place: str) -> None:
-        self._wiring.drain.seconds = conf.SHUTDOWN_SECONDS + 2 * _CLOSE_SECONDS
-        self._wiring.drain.install()
+        self._prepare_drain()
         await self._wiring.admission.enter(
             place, conf.MAX_HANDSHAKES_PER_SECOND, conf.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from wsrequest.bus.open import logged_aliases, redacted
@@ -17,7 +18,7 @@ from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.request.exclusions import ExcludedPaths
 from wsrequest.types import Limits
 
-__all__ = ["RENAMED", "SETTINGS", "Setting", "conf"]
+__all__ = ["RENAMED", "SETTINGS", "Remembered", "Setting", "conf"]
 
 T = TypeVar("T")
 
@@ -74,6 +75,31 @@ class _SecretURL(str):
         return repr(redacted(str(self)))
 
 
+class Remembered(Generic[T]):
+    """A value that is computed from settings, and again when Django says that one has changed.
+
+    Each setting is read at each access, which takes a microsecond or more. This is for what every
+    HTTP request needs. ``override_settings`` works, because it sends ``setting_changed``.
+
+    Args:
+        compute: returns the value.
+    """
+
+    def __init__(self, compute: Callable[[], T]) -> None:
+        self._compute = compute
+        self._value: T | None = None
+        setting_changed.connect(self._forget)
+
+    def __call__(self) -> T:
+        """Return the value."""
+        if self._value is None:
+            self._value = self._compute()
+        return self._value
+
+    def _forget(self, **kwargs: Any) -> None:
+        self._value = None
+
+
 class Conf:
     """The settings of wsrequest as typed attributes, without their prefix."""
 
@@ -97,6 +123,12 @@ class Conf:
     EXCLUDED_PATHS = Setting[Sequence[str]](
         (),
         "Prefixes of paths that no message reaches, such as those that your proxy guards.",
+    )
+    HTTP = Setting(
+        "workers", 'What answers plain HTTP: "workers", the same threads, or "django", its handler.'
+    )
+    HTTP_DJANGO_PATHS = Setting[Sequence[str]](
+        (), "Prefixes of paths whose plain HTTP is always answered by Django's own ASGI handler."
     )
     THREADS = Setting(8, "Threads that run synchronous code concurrently.", minimum=1)
     MAX_THREADS = Setting(
@@ -385,6 +417,11 @@ class Conf:
     def excluded_paths(self) -> ExcludedPaths:
         """Paths that no message reaches."""
         return ExcludedPaths.of(self.EXCLUDED_PATHS)
+
+    @property
+    def http_django_paths(self) -> ExcludedPaths:
+        """Paths whose plain HTTP the workers leave to Django's own handler."""
+        return ExcludedPaths.of(("/",) if self.HTTP == "django" else self.HTTP_DJANGO_PATHS)
 
     @property
     def scheme_header(self) -> str | None:

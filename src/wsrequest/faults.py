@@ -66,10 +66,10 @@ WORDS = {
         'Give the word that stands before the token in Authorization, as in "Bearer".',
     ),
     "wsrequest.E008": Words(
-        "{value} in WSREQUEST_EXCLUDED_PATHS {fault}.",
+        "{value} in {name} {fault}.",
         "Give each path as Django resolves it, decoded and without the script name, as in "
-        '"/admin/"; what is below it is excluded with it. Without the last slash all that begins '
-        "with the path is excluded.",
+        '"/admin/"; what is below it is meant with it. Without the last slash all that begins '
+        "with the path is meant.",
     ),
     "wsrequest.E009": Words(
         "WSREQUEST_BUS is {value}, which {fault}.",
@@ -81,6 +81,10 @@ WORDS = {
         "WSREQUEST_BUS on Redis or NATS. Or leave it out.",
     ),
     "wsrequest.E011": Words("WSREQUEST_METRICS is True, but {fault}.", "{remedy}"),
+    "wsrequest.E012": Words(
+        "WSREQUEST_HTTP is {value}.",
+        'Set it to "workers", or to "django" if Django\'s own ASGI handler shall answer HTTP.',
+    ),
 }
 
 
@@ -109,8 +113,12 @@ def faults() -> Iterator[Fault]:
         if sound(name):
             setting = SETTINGS[f"WSREQUEST_{name}"]
             yield from _faults("wsrequest.E005", setting.read(), _header_fault, name=setting.name)
-    if sound("EXCLUDED_PATHS"):
-        yield from _faults("wsrequest.E008", conf.EXCLUDED_PATHS, _excluded_fault)
+    for name in ("EXCLUDED_PATHS", "HTTP_DJANGO_PATHS"):
+        if sound(name):
+            setting = SETTINGS[f"WSREQUEST_{name}"]
+            yield from _faults("wsrequest.E008", setting.read(), _path_fault, name=setting.name)
+    if sound("HTTP") and conf.HTTP not in ("workers", "django"):
+        yield Fault("wsrequest.E012", {"value": repr(conf.HTTP)})
     if sound("BUS"):
         yield from _bus_faults(conf.BUS, conf.RELAYED_LOG if sound("RELAYED_LOG") else "")
     if sound("METRICS") and conf.METRICS:
@@ -152,9 +160,9 @@ def path_fault(path: str) -> str | None:
     return None
 
 
-def _excluded_fault(path: str) -> str | None:
+def _path_fault(path: str) -> str | None:
     if not path.startswith("/"):
-        return "does not begin with a slash, so it excludes nothing"
+        return "does not begin with a slash, so it matches nothing"
     match = re.search(r"[*%?#]", path)
     if match:
         return f"holds {match.group()!r}, which stands for itself only"

@@ -18,7 +18,7 @@ from wsrequest.bus.base import Bus, Subscription
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.logouts import LOGOUTS, Logout
 from wsrequest.bus.memory import MemoryBus
-from wsrequest.conf import conf
+from wsrequest.conf import Remembered, conf
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.live.normalizing import ignored_of
 from wsrequest.live.tracking.sessions import IGNORED_TABLES
@@ -60,6 +60,7 @@ class Wiring:
         admission: decides which handshakes are accepted.
         refusals: logs the others.
         drain: knows whether the process is about to end.
+        get_http_config: returns the same settings as ``get_config``, for an HTTP request.
     """
 
     def __init__(self, http: ASGI, on_drain: Callable[[], Awaitable[None]]) -> None:
@@ -70,6 +71,7 @@ class Wiring:
         self.refusals = Refusals()
         self._server: ServerContext | None = None
         self._config: ConnectionConfig | None = None
+        self.get_http_config = Remembered(self.get_config)
         self._change_feed: ChangeFeed | None = None
         self._logouts: Subscription | None = None
         self._unfetched = Unfetched()
@@ -95,6 +97,7 @@ class Wiring:
             conf.csrf_cookie,
             ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER),
             conf.hides_csrf_token,
+            conf.http_django_paths,
         )
         if config != self._config:
             self._config = config

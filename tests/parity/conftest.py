@@ -1,6 +1,8 @@
-"""The two servers of the recorded project: gunicorn for WSGI, uvicorn for ASGI and the socket.
+"""The servers of the recorded project: gunicorn for WSGI, uvicorn for the socket and HTTP.
 
-PARITY_SERVER names another server for the socket, which is then compared with WSGI alone.
+One uvicorn answers HTTP by the worker threads, as the package does. The other leaves HTTP to
+Django's own ASGI handler. PARITY_SERVER names another server for the socket and for the workers,
+which are then compared with WSGI alone.
 """
 
 import functools
@@ -25,21 +27,25 @@ from tests.acceptance.servers import (
     wait_until,
 )
 from tests.parity.compare import Differences, compare
+from tests.parity.differences import HTTP as DIFFERENCES
 from tests.parity.rows import Row
 from tests.parity.transports import HTTP, Outcome, Socket, run
 
 PROJECT = "tests.parity.project"
 USUAL = "uvicorn-sansio"
 KIND = os.environ.get("PARITY_SERVER", USUAL)
-"""What serves ASGI and the socket: a key of ``servers.COMMANDS``."""
+"""What serves the socket, and HTTP by the workers: a key of ``servers.COMMANDS``."""
 
+_ASGI = ASGI_COMMANDS[KIND].format(application=f"{PROJECT}.asgi:application", port="PORT")
+if KIND.startswith("uvicorn"):
+    # httptools, where it is installed, sends the names of headers in lower case.
+    _ASGI += " --no-proxy-headers --http h11"
 COMMANDS = {
     # It, too, must take forwarding headers for what they are: headers.
     "wsgi": f"gunicorn {PROJECT}.wsgi:application --bind 127.0.0.1:PORT --worker-class gthread "
     "--threads 1 --no-control-socket --forwarded-allow-ips 192.0.2.1",
-    "asgi": ASGI_COMMANDS[KIND].format(application=f"{PROJECT}.asgi:application", port="PORT")
-    # httptools, where it is installed, sends the names of headers in lower case.
-    + (" --no-proxy-headers --http h11" if KIND.startswith("uvicorn") else ""),
+    "workers": _ASGI,
+    "asgi": _ASGI,
 }
 REFERENCES = ("wsgi", "asgi") if KIND == USUAL else ("wsgi",)
 """With another server the HTTP of Django's ASGI handler is that server's own."""
@@ -60,6 +66,7 @@ def serving(kind: str, data: Path, place: Path) -> Iterator[Server]:
                 place,
                 DJANGO_SETTINGS_MODULE=f"{PROJECT}.settings",
                 PYTHONHASHSEED="0",  # DRF's Allow is a set that is printed
+                PARITY_HTTP="django" if kind == "asgi" else "workers",
             ),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -76,23 +83,32 @@ def serving(kind: str, data: Path, place: Path) -> Iterator[Server]:
             RUNNING.remove(server)
 
 
-class Table:
-    """Runs rows, each once, in all three ways."""
+SERVER_HEADERS = [field.removeprefix("header ") for field in DIFFERENCES["server-headers"]]
 
-    def __init__(self, wsgi: Server, asgi: Server) -> None:
-        self._wsgi, self._asgi = wsgi, asgi
+
+class Table:
+    """Runs rows, each once, in all four ways."""
+
+    def __init__(self, wsgi: Server, workers: Server, asgi: Server) -> None:
+        self._wsgi, self._workers, self._asgi = wsgi, workers, asgi
         self.outcomes = functools.cache(self._outcomes)
 
     def _outcomes(self, row: Row) -> dict[str, Outcome]:
-        outcomes = {"wsgi": run(row, self._wsgi, HTTP), "socket": run(row, self._asgi, Socket)}
+        outcomes = {
+            "wsgi": run(row, self._wsgi, HTTP),
+            "socket": run(row, self._workers, Socket),
+            "workers": run(row, self._workers, HTTP),
+        }
         if row.asgi and "asgi" in REFERENCES:
             outcomes["asgi"] = run(row, self._asgi, HTTP)
         return outcomes
 
-    def differences(self, row: Row, reference: str) -> Differences:
-        """The fields in which the socket differs from HTTP by ``reference``, wsgi or asgi."""
+    def differences(self, row: Row, reference: str, way: str = "socket") -> Differences:
+        """The fields in which a way differs from HTTP by ``reference``, wsgi or asgi."""
         outcomes = self.outcomes(row)
-        return compare(outcomes[reference], outcomes["socket"])
+        return compare(
+            outcomes[reference], outcomes[way], SERVER_HEADERS if way != "socket" else ()
+        )
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 A difference has a name, and the fields that it touches as ``fnmatch`` writes them. A general one
 holds for every row; a row names the others that it shows. The reference is Django's WSGI handler
-under gunicorn; the second table is what is added where the reference is its ASGI handler.
+under gunicorn; the second table is what is added where the reference is its ASGI handler. The third
+is for HTTP by the worker threads in place of the socket.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from tests.parity.rows import Row
 
-__all__ = ["ASGI", "GENERAL", "HTTP", "Table", "allowed", "is_among", "named"]
+__all__ = ["ASGI", "GENERAL", "HTTP", "WORKERS", "Table", "allowed", "is_among", "named"]
 
 Table = dict[str, tuple[str, ...]]
 
@@ -106,17 +107,45 @@ ASGI: Table = {
 }
 ASGI_GENERAL = frozenset(("request-class", "wsgi-keys", "remote-port", "raw-uri", "sender"))
 
+WORKERS: Table = {
+    # General.
+    "server-headers": HTTP["server-headers"],
+    "server-keys": HTTP["server-keys"],
+    "remote-host": HTTP["remote-host"],
+    "wsgi-objects": HTTP["wsgi-objects"],
+    "request-scope": ("request.attributes",),
+    # The same as by the socket.
+    "head-of-a-stream": HTTP["head-of-a-stream"],
+    "broken-stream": (*HTTP["broken-stream"], "reason"),
+    "left-behind": HTTP["left-behind"],
+    "debug-page": HTTP["debug-page"],
+    "async-frames": HTTP["async-frames"],
+    # Others.
+    "reason": HTTP["reason"],
+    "empty-query": ("META RAW_URI",),
+}
+WORKERS_GENERAL = GENERAL - {"reason", "request-websocket"} | {"request-scope"}
 
-def named(row: Row, reference: str) -> dict[str, tuple[str, ...]]:
+
+def _of_workers(row: Row) -> frozenset[str]:
+    return row.differs & WORKERS.keys() | row.worker_differs
+
+
+def named(row: Row, reference: str, way: str = "socket") -> Table:
     """The differences that a row names itself, for one reference, with their fields."""
+    if way == "workers":
+        return {name: WORKERS[name] for name in _of_workers(row)} if reference == "wsgi" else {}
     if reference == "asgi":
         return {name: ASGI[name] for name in row.asgi_differs}
     return {name: HTTP[name] for name in row.differs}
 
 
-def allowed(row: Row, reference: str) -> list[str]:
+def allowed(row: Row, reference: str, way: str = "socket") -> list[str]:
     """The fields in which a row may differ from one reference."""
-    tables = [HTTP[name] for name in GENERAL | row.differs]
+    if way == "workers":
+        tables = [WORKERS[name] for name in WORKERS_GENERAL | _of_workers(row)]
+    else:
+        tables = [HTTP[name] for name in GENERAL | row.differs]
     if reference == "asgi":
         tables += [ASGI[name] for name in ASGI_GENERAL | row.asgi_differs]
     return [pattern for table in tables for pattern in table]

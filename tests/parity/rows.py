@@ -99,6 +99,7 @@ class Row:
         stack: of middleware, a key of the project's ``STACKS``.
         differs: fields that are known to differ here, names of ``differences.HTTP``.
         asgi_differs: names of ``differences.ASGI``, for Django's ASGI handler as reference.
+        worker_differs: names of ``differences.WORKERS`` that are not in ``differs``, too.
         asgi: False where that handler never ends the request, or its server breaks it off.
     """
 
@@ -112,6 +113,7 @@ class Row:
     by_http: Mapping[str, str] = field(default_factory=dict)
     differs: frozenset[str] = frozenset()
     asgi_differs: frozenset[str] = frozenset()
+    worker_differs: frozenset[str] = frozenset()
     asgi: bool = True
 
 
@@ -120,9 +122,19 @@ def call(method: str, url: str, **members: Any) -> Call:
 
 
 def row(
-    name: str, *calls: Call | str, differs: str = "", asgi_differs: str = "", **members: Any
+    name: str,
+    *calls: Call | str,
+    differs: str = "",
+    asgi_differs: str = "",
+    worker_differs: str = "",
+    **members: Any,
 ) -> Row:
     """A row; a call given as a string is a GET of that URL."""
-    made = tuple(Call("GET", one) if isinstance(one, str) else one for one in calls)
-    allowed, allowed_asgi = frozenset(differs.split()), frozenset(asgi_differs.split())
-    return Row(name, made, differs=allowed, asgi_differs=allowed_asgi, **members)
+    return Row(
+        name,
+        tuple(Call("GET", one) if isinstance(one, str) else one for one in calls),
+        differs=frozenset(differs.split()),
+        asgi_differs=frozenset(asgi_differs.split()),
+        worker_differs=frozenset(worker_differs.split()),
+        **members,
+    )

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.acceptance.servers import ROOT
-from tests.parity.differences import ASGI, HTTP
+from tests.parity.differences import ASGI, HTTP, WORKERS
 from tests.parity.differences import Table as Differences
 
 PAGE = (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")
@@ -20,7 +20,11 @@ def rows(section: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     ("section", "differences"),
-    [("What differs from HTTP", HTTP), ("Where Django's two handlers differ", ASGI)],
+    [
+        ("What differs from HTTP", HTTP),
+        ("Where Django's two handlers differ", ASGI),
+        ("Plain HTTP by the workers", WORKERS),
+    ],
 )
 def test_page_lists_the_differences_of_the_table(section: str, differences: Differences) -> None:
     assert rows(section) == {name: set(fields) for name, fields in differences.items()}

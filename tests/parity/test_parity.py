@@ -3,7 +3,7 @@
 import pytest
 
 from tests.parity.conftest import REFERENCES, Table
-from tests.parity.differences import ASGI, GENERAL, HTTP, allowed, is_among, named
+from tests.parity.differences import ASGI, GENERAL, HTTP, WORKERS, allowed, is_among, named
 from tests.parity.rows import Row, row
 from tests.parity.table import TABLE
 
@@ -18,6 +18,18 @@ def test_row_is_by_socket_what_it_is_by_http(table: Table, row: Row) -> None:
         unlisted = {field: pair for field, pair in found.items() if not is_among(field, patterns)}
         assert unlisted == {}, f"{row.name}, compared with HTTP by {reference}"
         for name, fields in named(row, reference).items():
+            assert any(is_among(field, fields) for field in found), f"{name} is not seen any more"
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
+def test_row_is_by_the_workers_what_it_is_by_other_servers(table: Table, row: Row) -> None:
+    """Plain HTTP, which the worker threads answer."""
+    for reference in REFERENCES if row.asgi else ("wsgi",):
+        found = table.differences(row, reference, "workers")
+        patterns = allowed(row, reference, "workers")
+        unlisted = {field: pair for field, pair in found.items() if not is_among(field, patterns)}
+        assert unlisted == {}, f"{row.name}, compared with HTTP by {reference}"
+        for name, fields in named(row, reference, "workers").items():
             assert any(is_among(field, fields) for field in found), f"{name} is not seen any more"
 
 
@@ -38,6 +50,7 @@ def test_other_differences_are_seen_in_the_table() -> None:
     """A row that names one fails without it, so that each must be named by a row."""
     assert {name for row in TABLE for name in row.differs} == HTTP.keys() - GENERAL
     assert {name for row in TABLE for name in row.asgi_differs} <= ASGI.keys()
+    assert {name for row in TABLE for name in row.worker_differs} <= WORKERS.keys()
 
 
 def test_recorder_sees_what_it_is_there_for(table: Table) -> None:

@@ -230,6 +230,8 @@ WRONG = [
         FORCE_SCRIPT_NAME="/app/",
         WSREQUEST_EXCLUDED_PATHS=["/app/admin/"],
     ),
+    wrong("E008", "in WSREQUEST_HTTP_DJANGO_PATHS", WSREQUEST_HTTP_DJANGO_PATHS=["admin/"]),
+    wrong("E012", "is 'wsgi'", WSREQUEST_HTTP="wsgi"),
     wrong("E009", "names no bus", "redis://", WSREQUEST_BUS="amqp://127.0.0.1/"),
     wrong("E009", "is not a URL", WSREQUEST_BUS="redis://127.0.0.1:port/"),
     wrong(

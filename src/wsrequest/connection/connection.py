@@ -22,7 +22,7 @@ from wsrequest.protocol.messages import Ping
 from wsrequest.protocol.server_codec import encode_server
 from wsrequest.request.environ import Base, WebSocketInfo
 from wsrequest.request.exclusions import takes_referrer
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import MessageTask
 from wsrequest.server import connections
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.types import Frame, Receive, Send
@@ -274,11 +274,11 @@ class Connection:
 
     # Callbacks of the timeouts.
 
-    def timed_tasks(self) -> list[RequestTask]:
+    def timed_tasks(self) -> list[MessageTask]:
         """Return the tasks that have a deadline, in any order."""
         return self.dispatcher.timed_tasks()
 
-    def task_expired(self, task: RequestTask) -> None:
+    def task_expired(self, task: MessageTask) -> None:
         """Refuse a task that missed its deadline, or whose body stopped coming."""
         self.dispatcher.task_expired(task)
 

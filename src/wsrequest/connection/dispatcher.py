@@ -24,7 +24,7 @@ from wsrequest.request.environ import (
 )
 from wsrequest.request.exclusions import check_excluded, check_overrides, check_referrer
 from wsrequest.request.flow import FlowController
-from wsrequest.request.task import RecordedTask, RequestTask
+from wsrequest.request.task import MessageTask, RecordedTask
 from wsrequest.request.upload import Body
 from wsrequest.subscriptions.barrier import with_settled
 from wsrequest.subscriptions.run import LiveTask
@@ -81,10 +81,10 @@ class Dispatcher:
         self._session = Session(host.config.limits)
         self._account = host.server.account_of(base)
         self._queue_key = host.server.queue_key_of(base)
-        self._tasks: dict[Key, RequestTask] = {}  # those that the client waits for
-        self._running: dict[RequestTask, None] = {}  # an ordered set, since tasks end in any order
+        self._tasks: dict[Key, MessageTask] = {}  # those that the client waits for
+        self._running: dict[MessageTask, None] = {}  # an ordered set, since tasks end in any order
         # A list, since an empty deque takes 700 bytes. It holds at most WSREQUEST_MAX_WAITING.
-        self._waiting: list[RequestTask] = []
+        self._waiting: list[MessageTask] = []
         self._live: LiveRequests | None = None  # made for the first live request
         self._is_draining = False
         self._give_up_timer: asyncio.TimerHandle | None = None  # for tasks left at the end
@@ -122,10 +122,10 @@ class Dispatcher:
                 self._session.finish(key)
                 raise
             if message.subscribe:
-                task: RequestTask = self._make_live_task(key, message)
+                task: MessageTask = self._make_live_task(key, message)
             else:
                 flow = None if message.credit is None else self._make_flow(message.credit)
-                kind = RequestTask if activity is None else RecordedTask
+                kind = MessageTask if activity is None else RecordedTask
                 task = kind(self, key, message, flow)
             if activity is not None:
                 task.record = activity.begin()
@@ -164,7 +164,7 @@ class Dispatcher:
             elif self._live is not None:
                 self._live.subscriptions.cancel(key)  # a live request takes no other message
 
-    def _receive_for_task(self, task: RequestTask, message: Part | Credit | Cancel) -> None:
+    def _receive_for_task(self, task: MessageTask, message: Part | Credit | Cancel) -> None:
         # Only progress gives a task more time. Otherwise a client could hold its memory forever.
         if isinstance(message, Cancel):
             self._drop(task)
@@ -187,7 +187,7 @@ class Dispatcher:
             self._live = LiveRequests(self, self._send_queue, self._identity, live)
         return LiveTask(self, key, message)
 
-    def _write_body(self, task: RequestTask, part: bytes, more: bool) -> None:
+    def _write_body(self, task: MessageTask, part: bytes, more: bool) -> None:
         body, id = task.body, task.message.id
         assert body is not None and id is not None  # more requires an id, and opened the body
         try:
@@ -249,7 +249,7 @@ class Dispatcher:
                 del self._running[task]
                 self._waiting.insert(0, task)
 
-    def _withdraw(self, task: RequestTask) -> bool:
+    def _withdraw(self, task: MessageTask) -> bool:
         """Take out a task that was not begun. False if it was begun. Then it ends by itself."""
         if task in self._running:
             if not task.withdraw(self._queue_key):
@@ -276,11 +276,11 @@ class Dispatcher:
         """The cookies that the browser probably has. May be read on any thread."""
         return self._identity.browser_cookies
 
-    def changed_cookie_lines(self, task: RequestTask) -> list[str]:
+    def changed_cookie_lines(self, task: MessageTask) -> list[str]:
         """Return the Set-Cookie lines that the browser lacks. May be called on any thread."""
         return self._identity.changed_cookie_lines(task)
 
-    def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
+    def part_ready(self, task: MessageTask, frame: Frame, body_bytes: int) -> None:
         """Send a frame of a response that has more."""
         if not task.is_dropped:
             task.since = self._loop.time()
@@ -291,7 +291,7 @@ class Dispatcher:
         if task.flow is not None and body_bytes:
             task.flow.sent(body_bytes)
 
-    def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
+    def task_ended(self, task: MessageTask, frame: Frame | None) -> None:
         """Send the last frame of a task that has left its thread."""
         self._running.pop(task, None)
         if self._give_up_timer is not None and not self._running:
@@ -308,7 +308,7 @@ class Dispatcher:
         if self._waiting:
             self._fill()
 
-    def answer(self, task: RequestTask, frame: Frame | None) -> None:
+    def answer(self, task: MessageTask, frame: Frame | None) -> None:
         """Finish a task with its last frame."""
         self._forget(task)
         if task.record is not None:
@@ -318,7 +318,7 @@ class Dispatcher:
             if self._send_queue.waiting_bytes >= self._send_queue.max_bytes:
                 self._hold()
 
-    def _learn(self, task: RequestTask) -> None:
+    def _learn(self, task: MessageTask) -> None:
         if self._identity.learn(task) and self._live is not None:
             self._live.subscriptions.refresh()
 
@@ -340,7 +340,7 @@ class Dispatcher:
             self._session.go_live(task.key)
             self._check_drained()
 
-    def _settle(self, task: RequestTask, frame: Frame) -> None:
+    def _settle(self, task: MessageTask, frame: Frame) -> None:
         if self._live is None or self._is_draining:
             self.answer(task, with_settled(frame, is_settled=self._live is None))
         else:
@@ -363,7 +363,7 @@ class Dispatcher:
 
     # How tasks end.
 
-    def _forget(self, task: RequestTask) -> None:
+    def _forget(self, task: MessageTask) -> None:
         if self._tasks.get(task.key) is task:  # otherwise the id may be another task's by now
             del self._tasks[task.key]
             self._session.finish(task.key)
@@ -374,13 +374,13 @@ class Dispatcher:
         if self._is_draining and not self._tasks:
             self._host.all_is_answered()
 
-    def _end(self, task: RequestTask, last_bytes: int, refused: Refused | None = None) -> None:
+    def _end(self, task: MessageTask, last_bytes: int, refused: Refused | None = None) -> None:
         """Have a message counted and logged that was answered, refused or dropped."""
         assert self._activity is not None  # the task has a record
         id, is_dropped = self.info.connection_id, task.is_dropped
         self._activity.end(task, id, last_bytes, refused, is_dropped=is_dropped)
 
-    def _drop(self, task: RequestTask, refused: Refused | None = None) -> bool:
+    def _drop(self, task: MessageTask, refused: Refused | None = None) -> bool:
         """Send nothing more of a task, and end it as soon as possible.
 
         Args:
@@ -402,7 +402,7 @@ class Dispatcher:
             task.discard()
         return is_untouched
 
-    def task_expired(self, task: RequestTask) -> None:
+    def task_expired(self, task: MessageTask) -> None:
         """Refuse a stalled task, and let another thread take the place of its own."""
         if task.is_stalled:
             late = Refused("deadline_exceeded", "no answer in time", task.message.id)
@@ -421,7 +421,7 @@ class Dispatcher:
         """Whether any request must be answered before a restart."""
         return bool(self._tasks)
 
-    def timed_tasks(self) -> list[RequestTask]:
+    def timed_tasks(self) -> list[MessageTask]:
         """Return the tasks that have a deadline: stalled ones, and those that hold a thread."""
         tasks = dict.fromkeys([*self._running, *self._tasks.values()])
         return [task for task in tasks if not task.is_lost and (task.is_stalled or task.is_in_pool)]
@@ -468,6 +468,6 @@ class Dispatcher:
             self._give_up_timer = self._loop.call_later(seconds, _give_up, left)
 
 
-def _give_up(tasks: list[RequestTask]) -> None:
+def _give_up(tasks: list[MessageTask]) -> None:
     for task in tasks:
         task.give_up()

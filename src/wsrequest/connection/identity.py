@@ -13,7 +13,7 @@ from wsrequest.connection.timeouts import Timeouts
 from wsrequest.request.browser_cookies import BrowserCookies
 from wsrequest.request.cookies import CookieJar
 from wsrequest.request.environ import Base, split_url
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import MessageTask
 from wsrequest.server import connections
 from wsrequest.server.context import ConnectionConfig, ServerContext
 
@@ -108,11 +108,11 @@ class ConnectionIdentity:
         """The sessions that they may name later, when a cookie expires."""
         return self.cookies.values(self._host.config.session_cookie_name)
 
-    def changed_cookie_lines(self, task: RequestTask) -> list[str]:
+    def changed_cookie_lines(self, task: MessageTask) -> list[str]:
         """Return the lines of a response's Set-Cookie that a browser lacks. For any thread."""
         return self.cookies.changed_lines(task.set_cookies or (), split_url(task.message.url)[0])
 
-    def learn(self, task: RequestTask) -> bool:
+    def learn(self, task: MessageTask) -> bool:
         """Take over the cookies and the user of a response, from its first frame on.
 
         Returns:

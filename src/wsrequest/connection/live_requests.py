@@ -12,7 +12,7 @@ from wsrequest.connection.send_queue import SendQueue
 from wsrequest.protocol.messages import Request, Uncertain
 from wsrequest.protocol.server_codec import encode_server
 from wsrequest.protocol.session import Key
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import MessageTask
 from wsrequest.server.context import Live
 from wsrequest.subscriptions.barrier import Barrier
 from wsrequest.subscriptions.run import LiveOwner, LiveTask
@@ -31,7 +31,7 @@ class LiveDispatcher(LiveOwner, Protocol):
     def went_live(self, task: LiveTask) -> None:
         """Keep the id of a request that its first run has not finished."""
 
-    def answer(self, task: RequestTask, frame: Frame | None) -> None:
+    def answer(self, task: MessageTask, frame: Frame | None) -> None:
         """Finish a task with its last frame."""
 
     def put(self, frame: Frame) -> None:
@@ -96,7 +96,7 @@ class LiveRequests:
         task.record, before.record = before.record, None
         self._dispatcher.begin_again(task)
 
-    def settle(self, task: RequestTask, frame: Frame) -> None:
+    def settle(self, task: MessageTask, frame: Frame) -> None:
         """Hold a response back until the live requests that it changed were sent."""
         if self._barrier is None:
             loop, account = self.server.pool.loop, self.subscriptions.account
@@ -108,7 +108,7 @@ class LiveRequests:
         if self._barrier is not None:
             self._barrier.flush()
 
-    def dropped(self, task: RequestTask, *, is_first_time: bool) -> None:
+    def dropped(self, task: MessageTask, *, is_first_time: bool) -> None:
         """Forget a task, which is not answered any more. Safe to call twice.
 
         Args:

@@ -26,7 +26,7 @@ from wsrequest.protocol.session import Key
 from wsrequest.request.cookies import CookieJar
 from wsrequest.request.environ import Base, WebSocketInfo, request_attributes, split_url
 from wsrequest.request.set_cookie import anywhere
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import MessageTask
 from wsrequest.server import connections
 from wsrequest.server.context import ConnectionConfig, Live, ServerContext
 from wsrequest.server.endpoint import NOT_EMBEDDED
@@ -214,14 +214,14 @@ class SSEResponse:
     def browser_cookies(self) -> None:
         """None, since it issues no tickets."""
 
-    def changed_cookie_lines(self, task: RequestTask) -> list[str]:
+    def changed_cookie_lines(self, task: MessageTask) -> list[str]:
         """Return nothing, since the response itself sets the cookies."""
         return []
 
-    def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
+    def part_ready(self, task: MessageTask, frame: Frame, body_bytes: int) -> None:
         """Do nothing, since a live response has no parts."""
 
-    def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
+    def task_ended(self, task: MessageTask, frame: Frame | None) -> None:
         """Send the response of the first run."""
         assert isinstance(task, LiveTask)
         self._has_run()

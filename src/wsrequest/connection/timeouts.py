@@ -7,7 +7,7 @@ import asyncio
 from math import inf
 from typing import Protocol
 
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import MessageTask
 from wsrequest.types import Limits
 
 __all__ = ["Timeouts", "TimedConnection"]
@@ -16,13 +16,13 @@ __all__ = ["Timeouts", "TimedConnection"]
 class TimedConnection(Protocol):
     """A connection, as its timeouts see it."""
 
-    def timed_tasks(self) -> list[RequestTask]:
+    def timed_tasks(self) -> list[MessageTask]:
         """Return the tasks that have a deadline, in any order."""
 
     def sending_since(self) -> float | None:
         """Return the loop time at which the current frame began to be sent, or None."""
 
-    def task_expired(self, task: RequestTask) -> None:
+    def task_expired(self, task: MessageTask) -> None:
         """Handle a task that missed its deadline, or whose body stopped coming."""
 
     def reader_is_slow(self) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "Base",
     "LiveWebSocketInfo",
     "WebSocketInfo",
+    "below",
     "make_base",
     "make_environ",
     "path_info_of",
@@ -323,9 +324,13 @@ def request_attributes(base: Base, websocket: WebSocketInfo) -> dict[str, object
 
 def path_info_of(path: str, script_name: str) -> str:
     """Return PATH_INFO (PEP 3333) for a path that is still percent-encoded."""
-    path_info = unquote_to_bytes(path).decode("latin1") if "%" in path else path
-    is_below = script_name and f"{path_info}/".startswith(f"{script_name}/")
-    return path_info[len(script_name) :] if is_below else path_info
+    return below(unquote_to_bytes(path).decode("latin1") if "%" in path else path, script_name)
+
+
+def below(path: str, script_name: str) -> str:
+    """Return a path without the script name that it begins with. Some servers leave that in it."""
+    is_below = script_name and f"{path}/".startswith(f"{script_name}/")
+    return path[len(script_name) :] if is_below else path
 
 
 def _latin(text: str) -> str:

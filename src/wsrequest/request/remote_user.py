@@ -55,7 +55,7 @@ def has_remote_user(handler: object) -> bool:
 
 def _leave_out(middleware: Any, remove: Callable[[HttpRequest], None], request: Any) -> None:
     """Remove a proxy's user from a request. End the session if the proxy now names another."""
-    if middleware.header in request.META:
+    if middleware.header in request.META or not hasattr(request, "websocket"):
         remove(request)
         return
     try:

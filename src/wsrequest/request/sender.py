@@ -1,6 +1,7 @@
-"""Turn Django's response into frames and send them: whole, in parts, or gathered.
+"""Turn Django's response into what its transport sends: whole, in parts, or gathered.
 
 This covers both sides of the hand-over: a worker thread, and the event loop for an async body.
+``FrameSender`` makes frames of it, for a message. ``server.http`` has the sender for HTTP.
 """
 
 import asyncio
@@ -8,11 +9,12 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import aclosing, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import connections
 from django.http import HttpRequest
+from msgspec import Struct
 
 from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.protocol.messages import Part, Response
@@ -20,12 +22,9 @@ from wsrequest.protocol.server_codec import encode_refused, encode_response, enc
 from wsrequest.request import response as response_module
 from wsrequest.request.response import Outcome, cookie_lines
 from wsrequest.request.secrets import csrf_token
-from wsrequest.types import Frame, Id
+from wsrequest.types import Frame, Headers
 
-if TYPE_CHECKING:
-    from wsrequest.request.task import RequestTask
-
-__all__ = ["ResponseSender"]
+__all__ = ["FrameSender", "ResponseSender"]
 
 
 logger = logging.getLogger("wsrequest.connection")
@@ -33,30 +32,222 @@ logger = logging.getLogger("wsrequest.connection")
 _PIECES_A_TURN = 16  # a turn of the event loop costs about as much as a piece
 
 
-class ResponseSender:
-    """Sends one response.
+class ResponseSender(Struct, eq=False):
+    """Sends one response. What a transport makes of it, a subclass says.
 
     ``learn`` and ``send`` run in a worker thread. ``finish_async`` runs on the event loop if there
     is an ``unfinished`` outcome.
 
     Attributes:
-        last_frame: the frame that ends the response, or None if there is nothing to send.
+        last: what ends the response, such as its last frame. None if there is nothing to send.
         unfinished: the outcome whose async body must still be iterated on the event loop.
     """
 
-    __slots__ = (
-        "_csrf_token", "_headers", "_status", "_task", "_ticket", "_whole", "last_frame",
-        "unfinished",
-    )  # fmt: skip
-    _encodes = True  # encode a whole response after closing it
+    _task: Any
+    last: Any = None
+    unfinished: Outcome | None = None
+    _is_whole: bool = False  # the response is sent whole, with ``_body``, as soon as it is closed
+    _body: bytes | None = None  # None without one, as for HEAD
 
-    def __init__(self, task: "RequestTask") -> None:
-        self._task = task
-        self.last_frame: Frame | None = None
-        self._ticket: str | None = None
-        self._csrf_token: str | None = None
-        self.unfinished: Outcome | None = None
-        self._whole: Response | None = None
+    # What the transport decides.
+
+    def learn(self, outcome: Outcome) -> None:
+        """Look at a response as soon as Django has made it. Never raises."""
+
+    def _begin_head(self, outcome: Outcome) -> None:
+        """Take the status and the headers. ``failed`` handles what this raises."""
+        raise NotImplementedError
+
+    def _head(self) -> Any:
+        """Return what begins a response in parts."""
+        raise NotImplementedError
+
+    def _piece(self, body: bytes) -> Any:
+        """Return a part of the body."""
+        raise NotImplementedError
+
+    def _end_of_parts(self) -> Any:
+        """Return what ends a response in parts."""
+        raise NotImplementedError
+
+    def _needs_parts(self, body: bytes) -> bool:
+        """Whether a body that is not streamed must be sent in parts. Not asked without flow."""
+        return False
+
+    def _encode(self) -> Any:
+        """Return ``last`` for a response that is sent whole."""
+        raise NotImplementedError
+
+    def _endless(self) -> Refused:
+        """Return the refusal of a response that does not end and cannot be sent in parts."""
+        raise NotImplementedError
+
+    def refuse(self, refused: Refused) -> None:
+        """Send a refusal in place of the response, or of its rest."""
+        raise NotImplementedError
+
+    # What is the same for all.
+
+    def send(self, outcome: Outcome) -> None:
+        """Send what Django's handler returned, and close it. Never raises."""
+        if self.last is None and not outcome.is_cancelled:
+            try:
+                self._send(outcome)
+            except BaseException as error:
+                self.failed(error)
+        if self.unfinished is None:
+            try:
+                outcome.close()
+            except Exception:
+                logger.exception("closing the response to %s failed", self._task.path)
+            if self._is_whole:
+                try:
+                    self.last = self._encode()
+                except BaseException as error:
+                    self.failed(error)
+        else:
+            self._close(outcome.unwrap)
+            self._task.owner.server.handler.release_thread()
+
+    async def finish_async(self) -> None:
+        """Send the rest of an async body and close the response. Raises only when cancelled."""
+        outcome = self.unfinished
+        assert outcome is not None
+        # Sync code that the body calls gets its own thread, as in Django's ASGI handler.
+        async with ThreadSensitiveContext():
+            try:
+                await self._send_async(outcome.response)
+            except BaseException as error:
+                self.failed(error)
+            finally:
+                self.unfinished = None
+                try:
+                    await response_module.aclose_body(outcome.response)
+                except BaseException:  # an error of the view. The response is closed anyway.
+                    logger.exception("ending the body of %s failed", self._task.path)
+                await sync_to_async(self._close_and_disconnect)(outcome)
+
+    def _send(self, outcome: Outcome) -> None:
+        task, response = self._task, outcome.response
+        self._begin_head(outcome)
+        is_streaming = response is not None and response.streaming
+        if response is not None and is_streaming:
+            task.is_endless = response_module.is_endless(response)
+        if not response_module.has_body(task.method, outcome.status):
+            self._is_whole = True
+        elif not is_streaming:
+            body = outcome.content
+            if task.flow is not None and self._needs_parts(body):
+                self._send_parts(response_module.split(body, task.owner.config.limits.part_bytes))
+            else:
+                self._is_whole, self._body = True, body
+        elif task.is_endless and task.flow is None:
+            raise self._endless()
+        elif outcome.is_async:
+            self.unfinished = outcome
+        elif task.flow is None:
+            limits = task.owner.config.limits
+            gathered = _Gathered(limits.answer_bytes)
+            for piece in outcome.pieces(limits.part_bytes):
+                self._stop_if_dropped()
+                gathered.add(piece)
+            self._is_whole, self._body = True, gathered.body
+        elif task.is_endless:
+            # Its thread waits for events nearly all the time, so it does not count as working.
+            task.is_in_pool = False
+            with task.owner.server.pool.blocked():
+                self._send_parts(outcome.pieces(task.owner.config.limits.part_bytes))
+        else:
+            self._send_parts(outcome.pieces(task.owner.config.limits.part_bytes))
+
+    def _send_parts(self, pieces: Iterable[bytes]) -> None:
+        self._begin()
+        for piece in pieces:
+            self._send_piece(piece)
+        self.last = self._end_of_parts()
+
+    async def _send_async(self, response: Any) -> None:
+        task, limits = self._task, self._task.owner.config.limits
+        self._stop_if_dropped()
+        gathered = _Gathered(limits.answer_bytes)
+        if task.flow is not None:
+            task.has_begun = True
+            task.owner.part_ready(task, self._head(), 0)
+        async with aclosing(response_module.apieces(response, limits.part_bytes)) as pieces:
+            count_since_turn = 0
+            async for piece in pieces:
+                # A body in memory never waits, nor does a server whose client reads fast. Without
+                # this turn, all others would wait until the credit is used up.
+                count_since_turn += 1
+                if count_since_turn >= _PIECES_A_TURN:
+                    count_since_turn = 0
+                    await asyncio.sleep(0)
+                    self._stop_if_dropped()
+                if task.flow is None:
+                    gathered.add(piece)
+                while task.flow is not None and piece:
+                    count = await task.flow.atake(len(piece))
+                    task.owner.part_ready(task, self._piece(piece[:count]), count)
+                    piece = piece[count:]
+        if task.flow is None:
+            self._is_whole, self._body = True, gathered.body
+            self.last = self._encode()
+        else:
+            self.last = self._end_of_parts()
+
+    def _begin(self) -> None:
+        self._task.has_begun = True
+        self._post(self._head(), 0)
+
+    def _send_piece(self, piece: bytes) -> None:
+        """Send a piece of the body from a worker thread, which is blocked without credit."""
+        flow, pool = self._task.flow, self._task.owner.server.pool
+        assert flow is not None  # parts are sent only to a client that gave credit
+        while piece:
+            count = flow.try_take(len(piece))
+            if not count:
+                with nullcontext() if self._task.is_endless else pool.blocked():
+                    count = flow.take(len(piece))
+            self._post(self._piece(piece[:count]), count)
+            piece = piece[count:]
+
+    def _post(self, part: Any, body_bytes: int) -> None:
+        task = self._task
+        task.owner.server.pool.post(partial(task.owner.part_ready, task, part, body_bytes))
+
+    def _stop_if_dropped(self) -> None:
+        if self._task.is_dropped:
+            raise AnswerDropped
+
+    def failed(self, error: BaseException) -> None:
+        """Send an error in place of the rest of the response."""
+        task = self._task
+        self.last, self._is_whole, self._body = None, False, None
+        if task.is_dropped and isinstance(error, AnswerDropped | asyncio.CancelledError):
+            return
+        if not isinstance(error, Refused):
+            logger.error("answering %s %s failed", task.method, task.path, exc_info=error)
+            error = Refused("internal_error", "the answer failed in its middle")
+        self.refuse(error)
+
+    def _close(self, close: Callable[[], None]) -> None:
+        try:
+            close()
+        except Exception:
+            logger.exception("closing the response to %s failed", self._task.path)
+
+    def _close_and_disconnect(self, outcome: Outcome) -> None:
+        self._close(outcome.close)
+        connections.close_all()  # this thread exists for the body only, and ends with it
+
+
+class FrameSender(ResponseSender):
+    """Sends the response to a message, in one frame, or in parts to a client that gave credit."""
+
+    _status: int = 500
+    _headers: Headers = {}
+    _ticket: str | None = None
+    _csrf_token: str | None = None
 
     def learn(self, outcome: Outcome) -> None:
         """Take the user and the cookies that a response sets for the connection. Never raises."""
@@ -98,89 +289,7 @@ class ResponseSender:
                     changed, owner.base.origin, owner.base.browser, owner.browser_cookies
                 )
 
-    def send(self, outcome: Outcome) -> None:
-        """Send what Django's handler returned, and close it. Never raises."""
-        if self.last_frame is None and not outcome.is_cancelled:
-            try:
-                self._send(outcome)
-            except BaseException as error:
-                self.failed(error)
-        if self.unfinished is None:
-            try:
-                outcome.close()
-            except Exception:
-                logger.exception("closing the response to %s failed", self._task.path)
-            if self._whole is not None and self._encodes:
-                try:
-                    self.last_frame = encode_response(self._whole)
-                except BaseException as error:
-                    self.failed(error)
-        else:
-            self._close(outcome.unwrap)
-            self._task.owner.server.handler.release_thread()
-
-    async def finish_async(self) -> None:
-        """Send the rest of an async body and close the response. Raises only when cancelled."""
-        outcome = self.unfinished
-        assert outcome is not None
-        # Sync code that the body calls gets its own thread, as in Django's ASGI handler.
-        async with ThreadSensitiveContext():
-            try:
-                await self._send_async(outcome.response)
-            except BaseException as error:
-                self.failed(error)
-            finally:
-                self.unfinished = None
-                try:
-                    await response_module.aclose_body(outcome.response)
-                except BaseException:  # an error of the view. The response is closed anyway.
-                    logger.exception("ending the body of %s failed", self._task.path)
-                await sync_to_async(self._close_and_disconnect)(outcome)
-
-    def _send(self, outcome: Outcome) -> None:
-        task, response = self._task, outcome.response
-        limits = task.owner.config.limits
-        self._begin_head(outcome)
-        is_streaming = response is not None and response.streaming
-        if response is not None and is_streaming:
-            task.is_endless = response_module.is_endless(response)
-        if not response_module.has_body(task.message.method, outcome.status):
-            self._end_whole(None)
-        elif not is_streaming:
-            body, credit = outcome.content, task.message.credit
-            if credit is None or len(body) <= min(credit, limits.part_bytes):
-                self._whole = Response(
-                    self._status, self._headers, task.message.id, body,
-                    cookies=self._ticket, csrf=self._csrf_token,
-                )  # fmt: skip
-            else:
-                self._send_parts(response_module.split(body, limits.part_bytes))
-        elif task.is_endless and task.flow is None:
-            raise self._endless()
-        elif outcome.is_async:
-            self.unfinished = outcome
-        elif task.flow is None:
-            gathered = _Gathered(limits.answer_bytes)
-            for piece in outcome.pieces(limits.part_bytes):
-                self._stop_if_dropped()
-                gathered.add(piece)
-            self._end_whole(gathered.body)
-        elif task.is_endless:
-            # Its thread waits for events nearly all the time, so it does not count as working.
-            task.is_in_pool = False
-            with task.owner.server.pool.blocked():
-                self._send_parts(outcome.pieces(limits.part_bytes))
-        else:
-            self._send_parts(outcome.pieces(limits.part_bytes))
-
-    def _send_parts(self, pieces: Iterable[bytes]) -> None:
-        self._begin()
-        for piece in pieces:
-            self._send_piece(piece)
-        self.last_frame = self._end_of_parts()
-
     def _begin_head(self, outcome: Outcome) -> None:
-        """Take the status and the headers. ``failed`` handles what this raises."""
         self._status = outcome.status
         record = self._task.record
         if record is not None:
@@ -203,48 +312,36 @@ class ResponseSender:
         )  # fmt: skip
         return Refused("internal_error", "this answer is completed by the HTTP server; it was run")
 
-    async def _send_async(self, response: Any) -> None:
-        task, limits = self._task, self._task.owner.config.limits
-        self._stop_if_dropped()
-        gathered = _Gathered(limits.answer_bytes)
-        if task.flow is not None:
-            task.has_begun = True
-            task.owner.part_ready(task, encode_response(self._head(more=True)), 0)
-        async with aclosing(response_module.apieces(response, limits.part_bytes)) as pieces:
-            count_since_turn = 0
-            async for piece in pieces:
-                # A body in memory never waits, nor does a server whose client reads fast. Without
-                # this turn, all others would wait until the credit is used up.
-                count_since_turn += 1
-                if count_since_turn >= _PIECES_A_TURN:
-                    count_since_turn = 0
-                    await asyncio.sleep(0)
-                    self._stop_if_dropped()
-                if task.flow is None:
-                    gathered.add(piece)
-                while task.flow is not None and piece:
-                    count = await task.flow.atake(len(piece))
-                    task.owner.part_ready(task, _part(task.message.id, piece[:count]), count)
-                    piece = piece[count:]
-        if task.flow is None:
-            self._end_whole(gathered.body)
-        else:
-            self.last_frame = self._end_of_parts()
+    def _needs_parts(self, body: bytes) -> bool:
+        credit = self._task.message.credit
+        most: int = self._task.owner.config.limits.part_bytes
+        return len(body) > (most if credit is None else min(credit, most))
 
-    def _end_whole(self, body: bytes | None) -> None:
-        id = self._task.message.id
-        self.last_frame = encode_response(
+    def _encode(self) -> Frame | None:
+        return encode_response(
             Response(
-                self._status, self._headers, id, body, cookies=self._ticket, csrf=self._csrf_token
+                self._status, self._headers, self._task.message.id, self._body,
+                cookies=self._ticket, csrf=self._csrf_token,
             )
-        )
-
-    def _head(self, *, more: bool = False) -> Response:
-        id = self._task.message.id
-        return Response(
-            self._status, self._headers, id,
-            more=more, cookies=self._ticket, csrf=self._csrf_token,
         )  # fmt: skip
+
+    def _head(self) -> Frame:
+        return encode_response(
+            Response(
+                self._status, self._headers, self._task.message.id,
+                more=True, cookies=self._ticket, csrf=self._csrf_token,
+            )
+        )  # fmt: skip
+
+    def _piece(self, body: bytes) -> Frame:
+        id = self._task.message.id
+        assert id is not None  # credit needs an id
+        return encode_server(Part(id, body, more=True))
+
+    def _end_of_parts(self) -> Frame:
+        id = self._task.message.id
+        assert id is not None  # credit needs an id
+        return encode_server(Part(id, b""))
 
     def _endless(self) -> Refused:
         return Refused(
@@ -252,59 +349,13 @@ class ResponseSender:
             "this answer is a stream of events: send an id and credit with the request",
         )
 
-    def _begin(self) -> None:
-        self._task.has_begun = True
-        self._post(encode_response(self._head(more=True)), 0)
-
-    def _send_piece(self, piece: bytes) -> None:
-        """Send a piece of the body from a worker thread, which is blocked without credit."""
-        flow, pool = self._task.flow, self._task.owner.server.pool
-        assert flow is not None  # parts are sent only to a client that gave credit
-        while piece:
-            count = flow.try_take(len(piece))
-            if not count:
-                with nullcontext() if self._task.is_endless else pool.blocked():
-                    count = flow.take(len(piece))
-            self._post(_part(self._task.message.id, piece[:count]), count)
-            piece = piece[count:]
-
-    def _post(self, frame: Frame, body_bytes: int) -> None:
-        task = self._task
-        task.owner.server.pool.post(partial(task.owner.part_ready, task, frame, body_bytes))
-
-    def _end_of_parts(self) -> Frame:
-        id = self._task.message.id
-        assert id is not None  # credit needs an id
-        return encode_server(Part(id, b""))
-
-    def _stop_if_dropped(self) -> None:
-        if self._task.is_dropped:
-            raise AnswerDropped
-
-    def failed(self, error: BaseException) -> None:
-        """Send an error in place of the rest of the response."""
-        task = self._task
-        self.last_frame = self._whole = None
-        if task.is_dropped and isinstance(error, AnswerDropped | asyncio.CancelledError):
-            return
-        if not isinstance(error, Refused):
-            logger.error("answering %s %s failed", task.message.method, task.path, exc_info=error)
-            error = Refused("internal_error", "the answer failed in its middle")
-        error.id = task.message.id
-        self.last_frame = encode_refused(error, has_begun=task.has_begun)
-        record = task.record  # the event loop may take it
+    def refuse(self, refused: Refused) -> None:
+        """Send a refusal in place of the response, or of its rest."""
+        refused.id = self._task.message.id
+        self.last = encode_refused(refused, has_begun=self._task.has_begun)
+        record = self._task.record  # the event loop may take it
         if record is not None:
-            record.refused(error)
-
-    def _close(self, close: Callable[[], None]) -> None:
-        try:
-            close()
-        except Exception:
-            logger.exception("closing the response to %s failed", self._task.path)
-
-    def _close_and_disconnect(self, outcome: Outcome) -> None:
-        self._close(outcome.close)
-        connections.close_all()  # this thread exists for the body only, and ends with it
+            record.refused(refused)
 
 
 class _Gathered:
@@ -326,8 +377,3 @@ class _Gathered:
     @property
     def body(self) -> bytes:
         return b"".join(self._pieces)
-
-
-def _part(id: Id | None, body: bytes) -> Frame:
-    assert id is not None  # credit needs an id
-    return encode_server(Part(id, body, more=True))

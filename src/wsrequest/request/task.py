@@ -1,7 +1,8 @@
-"""Run one request of a connection, from its message to its last frame.
+"""Run one request, from where it comes from to where its response goes.
 
 A request task makes the request in a worker thread, runs Django's stack and closes the response, in
-the context that belongs to it. ``sender`` sends the body. The dispatcher decides when a task runs.
+the context that belongs to it. Its sender sends the body. ``MessageTask`` is the task of a message,
+and the dispatcher decides when it runs. ``server.http`` has the task of an HTTP request.
 """
 
 import asyncio
@@ -15,7 +16,6 @@ from django.core.handlers.wsgi import WSGIRequest
 
 from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Request
-from wsrequest.protocol.server_codec import encode_refused
 from wsrequest.protocol.session import Key
 from wsrequest.request.browser_cookies import BrowserCookies
 from wsrequest.request.budget import Account
@@ -23,14 +23,14 @@ from wsrequest.request.environ import Base, WebSocketInfo, make_environ, split_u
 from wsrequest.request.flow import FlowController
 from wsrequest.request.handler import Handler
 from wsrequest.request.record import MessageRecord
-from wsrequest.request.sender import ResponseSender
+from wsrequest.request.sender import FrameSender, ResponseSender
 from wsrequest.request.upload import Body
-from wsrequest.types import Frame, Limits
+from wsrequest.types import Limits
 from wsrequest.workers.loop_callbacks import adopt
 from wsrequest.workers.pool import WorkerPool
 from wsrequest.workers.queue import QueueKey
 
-__all__ = ["Owner", "RecordedTask", "RequestTask"]
+__all__ = ["MessageOwner", "MessageTask", "Owner", "RecordedTask", "RequestTask"]
 
 logger = logging.getLogger("wsrequest.connection")
 
@@ -41,6 +41,40 @@ class Config(Protocol):
     @property
     def limits(self) -> Limits:
         """The limits of sizes and times."""
+
+
+class Process(Protocol):
+    """What a task uses of its process."""
+
+    @property
+    def handler(self) -> Handler:
+        """The handler that calls Django."""
+
+    @property
+    def pool(self) -> WorkerPool:
+        """The pool that runs the task."""
+
+
+class Owner(Protocol):
+    """What has a task run, and sends its response."""
+
+    @property
+    def server(self) -> Process:
+        """The process that runs the task."""
+
+    @property
+    def config(self) -> Config:
+        """The settings of the task."""
+
+    def part_ready(self, task: Any, part: Any, body_bytes: int) -> None:
+        """Send a part of a response that goes on. Called on the event loop."""
+
+    def task_ended(self, task: Any, last: Any) -> None:
+        """End the task with the last part of its response, if any. Called on the event loop."""
+
+
+class MessageConfig(Config, Protocol):
+    """The settings that the task of a message depends on."""
 
     @property
     def token_scheme(self) -> str:
@@ -64,24 +98,16 @@ class TicketIssuer(Protocol):
         """Return the ticket for lines of Set-Cookie."""
 
 
-class Process(Protocol):
-    """What a task uses of its process."""
-
-    @property
-    def handler(self) -> Handler:
-        """The handler that calls Django."""
-
-    @property
-    def pool(self) -> WorkerPool:
-        """The pool that runs the task."""
+class MessageProcess(Process, Protocol):
+    """What the task of a message uses of its process."""
 
     @property
     def tickets(self) -> Callable[[], TicketIssuer]:
         """Returns the issuer. Called for each ticket, because settings can change."""
 
 
-class Owner(Protocol):
-    """The connection of a task.
+class MessageOwner(Owner, Protocol):
+    """The connection of a message's task.
 
     Attributes:
         base: from its handshake.
@@ -96,25 +122,19 @@ class Owner(Protocol):
         """The result of ``environ.request_attributes``."""
 
     @property
-    def server(self) -> Process:
+    def server(self) -> MessageProcess:
         """The process that serves the connection."""
 
     @property
-    def config(self) -> Config:
+    def config(self) -> MessageConfig:
         """The settings of the connection."""
 
     @property
     def browser_cookies(self) -> BrowserCookies | None:
         """What its browser is believed to hold. None if no browser redeems its tickets."""
 
-    def changed_cookie_lines(self, task: "RequestTask") -> list[str]:
+    def changed_cookie_lines(self, task: "MessageTask") -> list[str]:
         """Return the Set-Cookie lines that its browser does not have. Any thread may call this."""
-
-    def part_ready(self, task: "RequestTask", frame: Frame, body_bytes: int) -> None:
-        """Send a frame of a response that goes on. Called on the event loop."""
-
-    def task_ended(self, task: "RequestTask", frame: Frame | None) -> None:
-        """End the task with its last frame, if any. Called on the event loop."""
 
 
 class RequestTask:
@@ -124,41 +144,40 @@ class RequestTask:
 
     Attributes:
         account: counts ``held_bytes``. None while nothing is held.
-        context: the context in which its frames are sent, as its view saw it. None before it ran.
+        context: the context in which its response is sent, as its view saw it. None before it ran.
         held_bytes: the bytes that the process holds for it until it ends.
-        record: what metrics and the access log need of it. None without them.
         since: loop time of its last progress, for its deadline.
 
     Args:
-        owner: its connection.
-        key: identifies it in the session.
-        message: the request.
-        flow: limits its response to its credit. None if the response is to be sent whole.
+        owner: has it run, and sends its response.
+        method: of the request.
+        flow: limits what is sent of its response. None if the response is to be sent whole.
+        request_attributes: the attributes that the request gets besides Django's own.
     """
 
     __slots__ = (
         "_answer", "_asyncio_task", "_body_context", "_stream", "account", "body", "context",
-        "cookie", "flow", "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_pool",
-        "is_lost", "key", "message", "owner", "record", "request_attributes", "set_cookies",
-        "since", "user",
+        "flow", "has_begun", "held_bytes", "is_dropped", "is_endless", "is_in_pool", "is_lost",
+        "method", "owner", "request_attributes", "since",
     )  # fmt: skip
-    _answer_class: type[ResponseSender] = ResponseSender
+    owner: Owner
+    _answer_class: type[ResponseSender]
     prepare: Callable[[WSGIRequest], None] | None = None
 
     def __init__(
-        self, owner: Owner, key: Key, message: Request, flow: FlowController | None
+        self,
+        owner: Owner,
+        method: str,
+        flow: FlowController | None,
+        request_attributes: Mapping[str, object],
     ) -> None:
-        self.owner, self.key, self.message, self.flow = owner, key, message, flow
-        self.request_attributes = owner.request_attributes
+        self.owner, self.method, self.flow = owner, method, flow
+        self.request_attributes = request_attributes
         self.since = 0.0
         self.account: Account | None = None
         self.held_bytes = 0
-        self.record: MessageRecord | None = None
         self.body: Body | None = None
-        self.cookie = ""
-        self.set_cookies: list[str] | None = None  # lines of Set-Cookie
-        self.user: tuple[object, bool] | None = None  # the result of ``seen_user``
-        self.has_begun = False  # the first frame of its response was sent
+        self.has_begun = False  # the first part of its response was sent
         self.is_endless = False  # its response does not end on its own
         self.is_dropped = False  # cancelled, timed out, or its client is gone
         self.is_in_pool = False  # queued there, or running in a thread
@@ -177,7 +196,7 @@ class RequestTask:
     @property
     def path(self) -> str:
         """The path for log lines. The query is left out, because it may be confidential."""
-        return split_url(self.message.url)[0]
+        raise NotImplementedError
 
     # On the event loop.
 
@@ -211,7 +230,7 @@ class RequestTask:
             self.body.close()
 
     def deliver(self) -> None:
-        """Take the result of ``run``: the last frame, or a body that continues on this loop."""
+        """Take the result of ``run``: the last part, or a body that continues on this loop."""
         self.is_in_pool = False
         if self.is_lost:
             self.is_lost = False
@@ -244,7 +263,7 @@ class RequestTask:
         self.discard()
         # They refer to each other: kept, all of it would stay until Python's full collection.
         answer, self._answer = self._answer, None
-        self.owner.task_ended(self, answer.last_frame if answer else None)
+        self.owner.task_ended(self, answer.last if answer else None)
 
     # In a worker thread.
 
@@ -252,37 +271,30 @@ class RequestTask:
         """Run the request. The response waits for ``deliver``, or is posted piece by piece."""
         if self.is_dropped:
             return
-        owner = self.owner
         self._answer = answer = self._answer_class(self)
         try:
-            environ = make_environ(
-                self.message,
-                owner.base,
-                cookie=self.cookie,
-                token_scheme=owner.config.token_scheme,
-                upload=self.body,
-            )
-            outcome = owner.server.handler.handle(environ, self, answer.learn)
+            environ = self.make_environ()
+            outcome = self.owner.server.handler.handle(environ, self, answer.learn)
         except Exception as error:
             if not isinstance(error, Refused):  # Django failed, for example on an unknown charset
                 logger.exception("no request for %s", self.path)
                 error = Refused("internal_error", "no request can be made of this message")
-            error.id = self.message.id
-            self._refuse(answer, error)
+            answer.refuse(error)
         except BaseException:
             # A view may cancel itself. Its client still waits for a response.
-            logger.exception("running %s %s failed", self.message.method, self.path)
-            failed = Refused("internal_error", "the view did not return", self.message.id)
-            self._refuse(answer, failed)
+            logger.exception("running %s %s failed", self.method, self.path)
+            answer.refuse(Refused("internal_error", "the view did not return"))
         else:
             self.context, self._body_context = outcome.context, outcome.body_context
             answer.send(outcome)
 
-    def _refuse(self, answer: ResponseSender, refused: Refused) -> None:
-        answer.last_frame = encode_refused(refused)
-        record = self.record  # the event loop may take it
-        if record is not None:
-            record.refused(refused)
+    def make_environ(self) -> dict[str, Any]:
+        """Build the environ of the request (PEP 3333). In the worker thread.
+
+        Raises:
+            Refused: no request can be made of what the client sent.
+        """
+        raise NotImplementedError
 
     # For the handler.
 
@@ -305,8 +317,55 @@ class RequestTask:
         return carried
 
 
-class RecordedTask(RequestTask):
-    """A request task of which metrics or the access log learn. Arguments as ``RequestTask``."""
+class MessageTask(RequestTask):
+    """The task of a message. Its response is sent in frames.
+
+    Args:
+        owner: its connection.
+        key: identifies it in the session.
+        message: the request.
+        flow: limits its response to its credit. None if the response is to be sent whole.
+
+    Attributes:
+        cookie: the Cookie header of the request, or "".
+        record: what metrics and the access log need of it. None without them.
+        set_cookies: the Set-Cookie lines of the response, until the connection has learned them.
+        user: the result of ``handler.seen_user``.
+    """
+
+    __slots__ = ("cookie", "key", "message", "record", "set_cookies", "user")
+    owner: MessageOwner
+    _answer_class = FrameSender
+
+    def __init__(
+        self, owner: MessageOwner, key: Key, message: Request, flow: FlowController | None
+    ) -> None:
+        super().__init__(owner, message.method, flow, owner.request_attributes)
+        self.key, self.message = key, message
+        self.cookie = ""
+        self.record: MessageRecord | None = None
+        self.set_cookies: list[str] | None = None
+        self.user: tuple[object, bool] | None = None
+
+    @property
+    def path(self) -> str:
+        """The path for log lines. The query is left out, because it may be confidential."""
+        return split_url(self.message.url)[0]
+
+    def make_environ(self) -> dict[str, Any]:
+        """Build the environ of the request from the message and the handshake."""
+        owner = self.owner
+        return make_environ(
+            self.message,
+            owner.base,
+            cookie=self.cookie,
+            token_scheme=owner.config.token_scheme,
+            upload=self.body,
+        )
+
+
+class RecordedTask(MessageTask):
+    """A task of which metrics or the access log learn. Arguments as ``MessageTask``."""
 
     __slots__ = ()
 

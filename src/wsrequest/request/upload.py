@@ -19,11 +19,26 @@ class Body:
         directory: where that file is made. None for the system's directory.
     """
 
-    __slots__ = ("_file", "size")
+    __slots__ = ("_file", "_is_moved", "_max_memory_bytes", "size")
 
     def __init__(self, max_memory_bytes: int, directory: str | None) -> None:
         self._file = SpooledTemporaryFile(max_size=max_memory_bytes, mode="w+b", dir=directory)
+        self._max_memory_bytes, self._is_moved = max_memory_bytes, False
         self.size = 0
+
+    @property
+    def is_in_file(self) -> bool:
+        """Whether it is in a file, and no longer in memory."""
+        return self._is_moved or self.size > self._max_memory_bytes
+
+    def move_to_file(self) -> None:
+        """Keep it in a file from now on.
+
+        Raises:
+            OSError: the disk is full, and the body is lost.
+        """
+        self._is_moved = True
+        self._file.rollover()
 
     def write(self, part: bytes) -> None:
         """Add a part.

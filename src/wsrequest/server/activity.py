@@ -12,7 +12,7 @@ from time import perf_counter
 from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Request
 from wsrequest.request.record import MessageRecord
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import MessageTask
 
 __all__ = ["OTHER", "REFUSED", "SECONDS", "UNMATCHED", "Activity", "Durations", "WriteLine"]
 
@@ -104,7 +104,7 @@ class Activity:
 
     def end(
         self,
-        task: RequestTask,
+        task: MessageTask,
         connection_id: str,
         last_bytes: int,
         refused: Refused | None = None,
@@ -151,7 +151,7 @@ class Activity:
             path = "" if request is None else request.url.partition("?")[0]
             self._write_line(method, path, refused.status, 0, 0.0, None, connection_id)
 
-    def reran(self, task: RequestTask, connection_id: str, body_bytes: int) -> None:
+    def reran(self, task: MessageTask, connection_id: str, body_bytes: int) -> None:
         """Write the line of a rerun. The live query manager counts it.
 
         Args:
@@ -168,7 +168,7 @@ class Activity:
         """Return a record for a rerun, if there is an access log."""
         return None if self._write_line is None else MessageRecord()
 
-    def _count(self, task: RequestTask, record: MessageRecord, seconds: float) -> None:
+    def _count(self, task: MessageTask, record: MessageRecord, seconds: float) -> None:
         request = record.request
         if request is None:  # it waited for a thread until it was refused or dropped
             route = REFUSED
@@ -193,7 +193,7 @@ class Activity:
 
     def _write(
         self,
-        task: RequestTask,
+        task: MessageTask,
         record: MessageRecord,
         connection_id: str,
         sent_bytes: int,

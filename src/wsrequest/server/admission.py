@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -46,6 +47,11 @@ def place_of(address: str) -> str:
     An IPv6 client often has a whole /64 to choose addresses from (RFC 6177), so that counts as one.
     An IPv4 client that came to an IPv6 socket counts under its IPv4 address.
     """
+    # A proxy can make up any text, and the cache does not limit how long it is.
+    return _cached_place(address) if len(address) <= _ADDRESS_CHARACTERS else _place(address)
+
+
+def _place(address: str) -> str:
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:  # "" behind a Unix socket, or any text that a proxy made up
@@ -55,6 +61,10 @@ def place_of(address: str) -> str:
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
     return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+
+
+_ADDRESS_CHARACTERS = 64
+_cached_place = lru_cache(maxsize=1024)(_place)
 
 
 def check_handshake(

@@ -42,6 +42,7 @@ class ConnectionConfig:
             only if a CSRF token is made.
         live_ignored: differences between two responses to a live request that do not count.
         hides_csrf_token: whether no script of a page can read the cookie of the CSRF token.
+        http_django_paths: the paths whose plain HTTP Django's own handler answers.
     """
 
     limits: Limits
@@ -56,6 +57,7 @@ class ConnectionConfig:
     csrf_cookie: str | None = None
     live_ignored: Ignored = Ignored()  # immutable
     hides_csrf_token: bool = False
+    http_django_paths: ExcludedPaths = ExcludedPaths()
 
     def hello(
         self,

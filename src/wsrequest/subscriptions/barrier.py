@@ -9,7 +9,7 @@ from wsrequest.errors import Refused
 from wsrequest.live.waits import Wait
 from wsrequest.protocol.messages import Request
 from wsrequest.request.budget import Account
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import MessageTask
 from wsrequest.types import Frame, Limits
 
 __all__ = ["Barrier", "with_settled"]
@@ -48,18 +48,18 @@ class Barrier:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        send: Callable[[RequestTask, Frame], None],
+        send: Callable[[MessageTask, Frame], None],
         account: Account,
         limits: Limits,
     ) -> None:
         self._loop, self._send = loop, send
         self._account, self._limits = account, limits
         self._held_bytes = 0
-        self._waiting: dict[RequestTask, _Held] = {}
+        self._waiting: dict[MessageTask, _Held] = {}
 
     def hold(
         self,
-        task: RequestTask,
+        task: MessageTask,
         frame: Frame,
         when_settled: Callable[[Callable[[bool], None]], Wait],
     ) -> None:
@@ -93,7 +93,7 @@ class Barrier:
         self._held_bytes += count
         return True
 
-    def _pop(self, task: RequestTask) -> _Held | None:
+    def _pop(self, task: MessageTask) -> _Held | None:
         held = self._waiting.pop(task, None)
         if held is not None:
             held.end()
@@ -106,11 +106,11 @@ class Barrier:
         for task in list(self._waiting):
             self._end(task, False)
 
-    def drop(self, task: RequestTask) -> None:
+    def drop(self, task: MessageTask) -> None:
         """Forget a response that is not wanted any more. Safe to call twice."""
         self._pop(task)
 
-    def _end(self, task: RequestTask, is_settled: bool) -> None:
+    def _end(self, task: MessageTask, is_settled: bool) -> None:
         held = self._pop(task)
         if held is not None:
             self._send(task, with_settled(held.frame, is_settled=is_settled))

@@ -7,7 +7,7 @@ from wsrequest.live.query import Run
 from wsrequest.protocol.messages import Request
 from wsrequest.request.discarding import Discarded
 from wsrequest.request.environ import Base, WebSocketInfo, request_attributes
-from wsrequest.request.task import RequestTask
+from wsrequest.request.task import MessageTask
 from wsrequest.server.context import ConnectionConfig, Live, ServerContext
 from wsrequest.subscriptions.run import LiveTask
 from wsrequest.types import Frame
@@ -99,14 +99,14 @@ class Rerun:
     def browser_cookies(self) -> None:
         """None, since a rerun issues no tickets."""
 
-    def changed_cookie_lines(self, task: RequestTask) -> list[str]:
+    def changed_cookie_lines(self, task: MessageTask) -> list[str]:
         """Return nothing, since no client takes the cookies that a rerun sets."""
         return []
 
-    def part_ready(self, task: RequestTask, frame: Frame, body_bytes: int) -> None:
+    def part_ready(self, task: MessageTask, frame: Frame, body_bytes: int) -> None:
         """Do nothing, since a rerun has no parts."""
 
-    def task_ended(self, task: RequestTask, frame: Frame | None) -> None:
+    def task_ended(self, task: MessageTask, frame: Frame | None) -> None:
         """Give the result to the live query manager."""
         assert isinstance(task, LiveTask)
         self._task = None

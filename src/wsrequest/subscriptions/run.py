@@ -25,8 +25,8 @@ from wsrequest.request.discarding import Discarded, discarding
 from wsrequest.request.environ import LiveWebSocketInfo
 from wsrequest.request.response import Outcome
 from wsrequest.request.secrets import csp_nonce, csrf_secret, held_secrets
-from wsrequest.request.sender import ResponseSender
-from wsrequest.request.task import Owner, RequestTask
+from wsrequest.request.sender import FrameSender, ResponseSender
+from wsrequest.request.task import MessageOwner, MessageTask
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.subscriptions.cookie_reads import CookieReads, note_cookies
 from wsrequest.subscriptions.resumption import digest_of_cookies, digest_of_request, prove, proven
@@ -48,11 +48,7 @@ _CONDITIONAL = frozenset(
 )
 
 
-class _LiveSender(ResponseSender):
-    __slots__ = ()
-    _task: "LiveTask"
-    _encodes = False
-
+class _LiveSender(FrameSender):
     def send(self, outcome: Outcome) -> None:
         """Take a response and close it. Never raises."""
         super().send(outcome)
@@ -61,14 +57,15 @@ class _LiveSender(ResponseSender):
     async def finish_async(self) -> None:
         """Take the rest of an async body and close the response. Raises only if canceled."""
         await super().finish_async()
-        if self._whole is not None:
+        if self._is_whole:
             await asyncio.to_thread(self._take)
 
     def _take(self) -> None:
-        whole, self._whole = self._whole, None
+        is_whole, self._is_whole = self._is_whole, False
+        body, self._body = self._body or b"", None
         try:
-            if whole is not None:
-                self._task.receive(msgspec.structs.replace(whole, body=None), whole.body or b"")
+            if is_whole:
+                self._task.receive(self._response(), body)
         except Exception as error:
             self.failed(error)
 
@@ -83,10 +80,17 @@ class _LiveSender(ResponseSender):
 
     def _begin_head(self, outcome: Outcome) -> None:
         super()._begin_head(outcome)
-        self._task.set_shared_key(self._head())
+        self._task.set_shared_key(self._response())
 
-    def _end_whole(self, body: bytes | None) -> None:
-        self._whole = msgspec.structs.replace(self._head(), body=body)
+    def _response(self) -> Response:
+        """Return the response without its body."""
+        return Response(
+            self._status, self._headers, self._task.message.id,
+            cookies=self._ticket, csrf=self._csrf_token,
+        )  # fmt: skip
+
+    def _encode(self) -> None:
+        """The snapshot is encoded, and not the response."""
 
     def _endless(self) -> Refused:
         return Refused("not_live", "this answer is a stream of events, which has no end")
@@ -97,7 +101,7 @@ class _LiveSender(ResponseSender):
         super().failed(error)
 
 
-class LiveOwner(Owner, Protocol):
+class LiveOwner(MessageOwner, Protocol):
     """What owns the task of a live request: a dispatcher, an SSE response or a rerun."""
 
     @property
@@ -109,7 +113,7 @@ class LiveOwner(Owner, Protocol):
         """The settings of the connection."""
 
 
-class LiveTask(RequestTask):
+class LiveTask(MessageTask):
     """One run of a live request.
 
     Args:

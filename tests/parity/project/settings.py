@@ -3,6 +3,7 @@
 Owns the three stacks of middleware that a row of the table may run through.
 """
 
+import os
 from typing import Any
 
 from tests.project.settings import *  # noqa: F403
@@ -48,6 +49,7 @@ MIDDLEWARE = FULL
 
 # One thread for synchronous code in each server, so that a row finds the connections of the last.
 WSREQUEST_THREADS = 1
+WSREQUEST_HTTP = os.environ.get("PARITY_HTTP", "workers")
 
 LOGGING = {
     "version": 1,

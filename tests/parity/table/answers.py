@@ -18,6 +18,7 @@ ROWS: list[Row] = [
             f"/answer/{kind}/",
             asgi=kind not in BROKEN_OFF,
             asgi_differs="length-of-204" if kind == "204" else "",
+            worker_differs="reason" if kind in ("599", "reason") else "",
         )
         for kind in ANSWERS
     ),

@@ -45,6 +45,7 @@ ROWS: list[Row] = [
         handshake={"Host": "evil.example"},
         settings={"DEBUG": True},
         differs="host",
+        worker_differs="debug-page",
     ),
     row("ssl redirect", "/see/nothing/?a=1", stack="secure"),
     row(

@@ -67,7 +67,7 @@ def counts(request: HttpRequest) -> HttpResponse:
 
 
 def thread(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"thread": threading.get_ident()})
+    return JsonResponse({"thread": threading.get_ident(), "name": threading.current_thread().name})
 
 
 def text(request: HttpRequest) -> HttpResponse:

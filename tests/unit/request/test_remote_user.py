@@ -22,6 +22,7 @@ from tests.unit.request.callers import Caller
 from tests.unit.request.test_requests import base, request_of
 from wsrequest.request.handler import Handler
 from wsrequest.request.remote_user import follow_http, has_remote_user
+from wsrequest.server.http.environ import make_environ
 
 pytestmark = pytest.mark.django_db
 
@@ -72,10 +73,12 @@ def of(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+SCOPE = {"type": "http", "method": "GET", "path": "/who/", "query_string": b""}
+
+
 def by_http(application: Any, *headers: tuple[bytes, bytes]) -> str:
     """What Django's ASGI handler answers."""
     sent: list[dict[str, Any]] = []
-    scope = {"type": "http", "method": "GET", "path": "/who/", "query_string": b""}
 
     async def ask() -> None:
         events = iter([{"type": "http.request", "body": b""}])
@@ -90,7 +93,7 @@ def by_http(application: Any, *headers: tuple[bytes, bytes]) -> str:
             sent.append(event)
 
         found = [(b"host", b"testserver"), *headers]
-        await application({**scope, "headers": found}, receive, send)
+        await application({**SCOPE, "headers": found}, receive, send)
 
     async_to_sync(ask)()
     return b"".join(event.get("body", b"") for event in sent).decode()
@@ -98,7 +101,17 @@ def by_http(application: Any, *headers: tuple[bytes, bytes]) -> str:
 
 def by_socket(handler: Handler, *headers: tuple[bytes, bytes], cookie: str = "") -> Any:
     request = request_of({"url": "/who/"}, base(*headers), cookie)
-    outcome = handler.handle(request.environ, Caller())
+    caller = Caller()
+    caller.request_attributes = {"websocket": None}
+    outcome = handler.handle(request.environ, caller)
+    outcome.close()
+    return outcome.response
+
+
+def by_workers(handler: Handler, *headers: tuple[bytes, bytes], cookie: str = "") -> Any:
+    """What plain HTTP gets from the handler of the sockets."""
+    found = [(b"host", b"testserver"), *headers, (b"cookie", cookie.encode())]
+    outcome = handler.handle(make_environ({**SCOPE, "headers": found}, None, 0), Caller())
     outcome.close()
     return outcome.response
 
@@ -126,7 +139,9 @@ def test_each_header_names_whom_it_names_by_http(kind: type, below: tuple[str, .
         follow_http(handler, application)
         for header in HEADERS:
             sent = (header, b"ann")
-            assert by_socket(handler, sent).content.decode() == by_http(application, sent), header
+            told = by_http(application, sent)
+            assert by_socket(handler, sent).content.decode() == told, header
+            assert by_workers(handler, sent).content.decode() == told, header
 
 
 def test_a_user_is_named_at_all() -> None:
@@ -152,6 +167,18 @@ def test_a_session_goes_on_without_the_header(kind: type) -> None:
         assert answer.content == (b"ann/" if is_believed else b"/")
         assert not answer.cookies
         assert Session.objects.filter(session_key=cookie).exists()
+
+
+@pytest.mark.parametrize("kind", [RemoteUserMiddleware, PersistentRemoteUserMiddleware])
+def test_a_session_without_the_header_is_by_plain_http_as_by_django(kind: type) -> None:
+    with chain(of(kind)):
+        application, handler = get_django_application(), Handler()
+        follow_http(handler, application)
+        for ask in (by_workers, by_socket):
+            cookie = ask(handler, (b"remote-user", b"ann")).cookies["sessionid"].value
+            by_workers(handler, cookie=f"sessionid={cookie}")
+            is_believed = kind is PersistentRemoteUserMiddleware
+            assert Session.objects.filter(session_key=cookie).exists() is is_believed
 
 
 def test_a_session_ends_where_the_proxy_names_another_user() -> None:

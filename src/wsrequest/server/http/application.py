@@ -1,0 +1,209 @@
+"""Answers plain HTTP by the worker pool: an ASGI application.
+
+It reads the whole body before a thread is taken, as Django's own ASGI handler does, so that a slow
+client holds no thread. A response in parts is sent at the pace at which the client reads it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from wsrequest.errors import Refused
+from wsrequest.request.upload import Body
+from wsrequest.server.admission import place_of
+from wsrequest.server.context import ConnectionConfig, ServerContext
+from wsrequest.server.http.environ import path_info
+from wsrequest.server.http.task import END, HTTPTask, plain_response
+from wsrequest.types import ASGI, Receive, Scope, Send
+from wsrequest.workers.queue import QueueKey
+
+__all__ = ["HTTPApplication"]
+
+logger = logging.getLogger("wsrequest.http")
+
+# How often running requests are looked at. A view answers sooner than that, mostly, and then nobody
+# need listen for a client that goes away.
+_LOOK_SECONDS = 0.25
+
+_TASK_BYTES = 8192
+"""What an unfinished request takes besides its body: its headers, task and coroutine."""
+
+_RETRY = (b"Retry-After", b"1")
+
+
+class HTTPApplication:
+    """Answers HTTP requests of one process by its worker pool.
+
+    Args:
+        django: Django's own ASGI handler, which answers the paths of WSREQUEST_HTTP_DJANGO_PATHS.
+        get_server: returns what the requests of the running event loop share.
+        get_config: returns the current settings.
+        began: called on an event loop before its first request.
+    """
+
+    def __init__(
+        self,
+        django: ASGI,
+        get_server: Callable[[], ServerContext],
+        get_config: Callable[[], ConnectionConfig],
+        began: Callable[[], None],
+    ) -> None:
+        self._django = django
+        self._get_server, self._get_config, self._began = get_server, get_config, began
+        self._requests: _Requests | None = None
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return the coroutine that answers one request (ASGI specification).
+
+        It raises what the body of a response raises after the response has begun. The server then
+        closes the connection.
+        """
+        server, config = self._get_server(), self._get_config()
+        if config.http_django_paths and config.http_django_paths.covers(path_info(scope)):
+            return self._django(scope, receive, send)
+        requests = self._requests
+        if requests is None or requests.server is not server or requests.config is not config:
+            self._began()
+            requests = self._requests = _Requests(server, config)
+        return requests.answer(scope, receive, send)
+
+    async def drain(self) -> None:
+        """Wait for the requests in flight, because the process ends. Event streams end at once."""
+        if self._requests is not None:
+            await self._requests.drain()
+
+
+class _Requests:
+    """The HTTP requests that run on one event loop with the same settings. Owns their tasks."""
+
+    def __init__(self, server: ServerContext, config: ConnectionConfig) -> None:
+        self.server, self.config = server, config
+        self._running: dict[HTTPTask, None] = {}  # an ordered set: the oldest first
+        self._answering: set[asyncio.Task[Any]] = set()  # their bodies have come
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        client = scope.get("client")
+        address = place_of(str(client[0])) if client else ""
+        account = self.server.budget.account_of(address)
+        try:
+            account.begin(_TASK_BYTES, self.config.limits, None)
+        except Refused:
+            await _send_all(send, plain_response(503, _RETRY))
+            return
+        queue_key = QueueKey(self.server.addresses.of(address))
+        task = HTTPTask(self, scope, receive, send, queue_key)
+        task.account, task.held_bytes = account, _TASK_BYTES
+        try:
+            event = await receive()
+            if event["type"] == "http.request" and not event.get("more_body"):
+                is_complete = self._keep_whole(task, event.get("body", b""))
+            else:
+                is_complete = await self._keep_parts(task, event, receive)
+            if is_complete:
+                asyncio_task = asyncio.current_task()
+                assert asyncio_task is not None  # a server runs each request in one
+                self._answering.add(asyncio_task)
+                try:
+                    self._submit(task)
+                    await task.send()
+                finally:
+                    self._answering.discard(asyncio_task)
+                    del asyncio_task  # it would keep an exception, whose frames keep it
+        finally:
+            if task.end():
+                self._running.pop(task, None)
+                task.discard()
+
+    def _keep_whole(self, task: HTTPTask, body: bytes) -> bool:
+        if len(body) <= self.config.upload_memory_bytes:
+            task.content = body
+        else:
+            self._keep(task, body)
+        return True
+
+    async def _keep_parts(self, task: HTTPTask, event: dict[str, Any], receive: Receive) -> bool:
+        """Keep a body that comes in parts. Return False if the client went away before its end."""
+        while event["type"] != "http.disconnect":
+            if part := event.get("body"):
+                self._keep(task, part)
+            if not event.get("more_body"):
+                return True
+            event = await receive()
+        return False
+
+    def _keep(self, task: HTTPTask, part: bytes) -> None:
+        if task.body is None:
+            task.body = Body(self.config.upload_memory_bytes, self.config.upload_directory)
+        body, account = task.body, task.account
+        assert account is not None  # until the task ends
+        if not body.is_in_file:
+            try:
+                account.begin(len(part), self.config.limits, None)
+                task.held_bytes += len(part)
+            except Refused:
+                body.move_to_file()  # the process holds as much in memory as it may
+        body.write(part)
+
+    def _submit(self, task: HTTPTask) -> None:
+        loop = self.server.pool.loop
+        task.since = loop.time()
+        self._running[task] = None
+        if self._timer is None:
+            self._timer = loop.call_later(_LOOK_SECONDS, self._look)
+        task.is_in_pool = True
+        self.server.pool.submit(task, task.queue_key)
+
+    def _look(self) -> None:
+        """Notice clients that went away, and requests that take too long."""
+        now = self.server.pool.loop.time()
+        late_since = now - self.config.limits.request_seconds
+        for task in list(self._running):
+            if task.since > now - _LOOK_SECONDS:
+                break
+            if task.since <= late_since and not task.has_begun and not task.is_lost:
+                self._expire(task)
+            task.listen()
+        self._timer = None
+        if self._running:
+            self._timer = self.server.pool.loop.call_later(_LOOK_SECONDS, self._look)
+
+    def _expire(self, task: HTTPTask) -> None:
+        """Answer a request in place of its view, and let another thread take the place of its own.
+
+        A view whose client went away may take as long as any other.
+        """
+        if not task.is_over:
+            logger.warning("%s %s did not answer in time", task.method, task.path)
+            task.finish(plain_response(504))
+        if task.is_in_pool and task.withdraw(task.queue_key):
+            del self._running[task]
+            task.discard()
+        task.drop()
+        task.give_up()
+
+    async def drain(self) -> None:
+        """Wait for the requests in flight. End the responses that do not end on their own."""
+        for task in self._running:
+            if task.is_endless:
+                task.finish(END)
+        if self._answering:
+            await asyncio.wait(self._answering.copy())
+
+    # The owner of the tasks.
+
+    def part_ready(self, task: HTTPTask, part: dict[str, Any], body_bytes: int) -> None:
+        """Have the coroutine of a task send a part."""
+        task.add_part(part, body_bytes)
+
+    def task_ended(self, task: HTTPTask, last: tuple[dict[str, Any], ...] | None) -> None:
+        """Have the coroutine of a task end the response."""
+        self._running.pop(task, None)
+        task.finish(last)
+
+
+async def _send_all(send: Send, events: tuple[dict[str, Any], ...]) -> None:
+    for event in events:
+        await send(event)

@@ -1,0 +1,238 @@
+"""The task of one HTTP request, and the sender of its response.
+
+An ASGI server calls its application in a coroutine, which also sends the response. So the parts of
+a response wait here until that coroutine has sent what comes before them.
+"""
+
+import asyncio
+import io
+from collections import deque
+from contextvars import Context, copy_context
+from http import HTTPStatus
+from typing import Any
+
+from wsrequest.errors import AnswerDropped, Refused
+from wsrequest.request.flow import FlowController
+from wsrequest.request.response import Outcome
+from wsrequest.request.sender import ResponseSender
+from wsrequest.request.task import Owner, RequestTask
+from wsrequest.server.http.environ import make_environ
+from wsrequest.types import Receive, Scope, Send
+from wsrequest.workers.loop_callbacks import adopt
+from wsrequest.workers.queue import QueueKey
+
+__all__ = ["END", "HTTPTask", "plain_response"]
+
+Event = dict[str, Any]
+"""An event for an ASGI server's ``send``."""
+
+_NO_LIMIT_BYTES = 2**62
+
+
+class _EventSender(ResponseSender):
+    """Sends the response to an HTTP request, as the events of ASGI.
+
+    Attributes:
+        last: the events that end it, or None.
+    """
+
+    last: tuple[Event, ...] | None = None
+    _start: Event | None = None
+
+    def _begin_head(self, outcome: Outcome) -> None:
+        # Django leaves a space before each cookie, which h11 refuses.
+        headers = [
+            (name.encode("latin1"), value.encode("latin1").strip())
+            for name, value in outcome.headers
+        ]
+        if outcome.status == 204:  # RFC 9110 8.6
+            headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
+        self._start = {
+            "type": "http.response.start",
+            "status": outcome.status,
+            "headers": headers,
+        }
+        if outcome.response is not None and outcome.response.streaming:
+            self._task.limit_flow()
+
+    def _head(self) -> Event:
+        assert self._start is not None  # by _begin_head()
+        return self._start
+
+    def _piece(self, body: bytes) -> Event:
+        return {"type": "http.response.body", "body": body, "more_body": True}
+
+    def _end_of_parts(self) -> tuple[Event, ...]:
+        return END
+
+    def _encode(self) -> tuple[Event, ...]:
+        return (self._head(), {"type": "http.response.body", "body": self._body or b""})
+
+    def failed(self, error: BaseException) -> None:
+        """Send an error in place of the response. One that has begun is broken off."""
+        if self._task.has_begun and not self._task.is_dropped:
+            # There is no event for that. A server that catches an exception logs it, and closes the
+            # connection, so the client sees that the response is not complete.
+            self.last, self._task.error = None, error
+        else:
+            super().failed(error)
+
+    def refuse(self, refused: Refused) -> None:
+        """Send an error in place of the response."""
+        self.last = plain_response(refused.status)
+
+
+END: tuple[Event, ...] = ({"type": "http.response.body", "body": b""},)
+"""The events that end a response in parts."""
+
+
+def plain_response(status: int, *headers: tuple[bytes, bytes]) -> tuple[Event, ...]:
+    """Return the events of a response that names its status in plain text."""
+    text = HTTPStatus(status).phrase.encode()
+    start = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [
+            (b"Content-Type", b"text/plain"),
+            (b"Content-Length", str(len(text)).encode()),
+            *headers,
+        ],
+    }
+    return (start, {"type": "http.response.body", "body": text})
+
+
+class HTTPTask(RequestTask):
+    """The task of one HTTP request.
+
+    Args:
+        owner: has it run.
+        scope: of type "http".
+        receive: the ASGI server's.
+        send: the ASGI server's.
+        queue_key: takes its turn in the pool.
+
+    Attributes:
+        content: the body, unless it is long and in ``body``.
+        error: why its response failed after it had begun.
+        is_over: whether its response has ended, or nobody waits for it.
+    """
+
+    __slots__ = (
+        "_caller_context", "_last", "_listening", "_parts", "_receive", "_send", "_waiter",
+        "content", "error", "is_over", "queue_key", "scope",
+    )  # fmt: skip
+    _answer_class = _EventSender
+
+    def __init__(
+        self, owner: Owner, scope: Scope, receive: Receive, send: Send, queue_key: QueueKey
+    ) -> None:
+        super().__init__(owner, scope["method"], None, {"scope": scope})
+        self.scope, self._receive, self._send = scope, receive, send
+        self.queue_key = queue_key
+        self.content = b""
+        self.error: BaseException | None = None
+        self.is_over = False
+        self._listening: asyncio.Task[None] | None = None
+        self._caller_context: Context = copy_context()  # what middleware around us has set
+        self._parts: deque[tuple[Event, int]] = deque()
+        self._last: tuple[Event, ...] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def path(self) -> str:
+        """The path for log lines."""
+        return str(self.scope["path"]).encode("unicode_escape").decode("ascii")
+
+    def run(self) -> None:
+        """Run the request, with the context variables of what called the application."""
+        adopt(self._caller_context)
+        super().run()
+
+    def make_environ(self) -> dict[str, Any]:
+        """Build the environ of the request from its scope."""
+        if self.body is not None:
+            return make_environ(self.scope, self.body.open(), self.body.size)
+        return make_environ(self.scope, io.BytesIO(self.content), len(self.content))
+
+    def limit_flow(self) -> None:
+        """Limit how far a streamed response may be ahead of the server. In the worker thread.
+
+        Raises:
+            AnswerDropped: nobody waits for it any more.
+        """
+        window_bytes = 2 * self.owner.config.limits.part_bytes
+        self.flow = FlowController(_NO_LIMIT_BYTES, window_bytes, _has_room)
+        if self.is_dropped:  # before there was a flow that could be dropped
+            raise AnswerDropped
+
+    # On the event loop.
+
+    def add_part(self, part: Event, body_bytes: int) -> None:
+        """Take a part of the response, which ``send`` sends."""
+        self._parts.append((part, body_bytes))
+        self._wake()
+
+    def finish(self, last: tuple[Event, ...] | None) -> None:
+        """Take what ends the response."""
+        if not self.is_over:
+            self.is_over, self._last = True, last
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def send(self) -> None:
+        """Send the response as it comes, until it ends or ``finish`` was called.
+
+        Raises:
+            BaseException: what the body raised, after the response had begun.
+        """
+        while not self.is_over or self._parts:
+            if not self._parts:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+                continue
+            self.listen()  # some servers ignore what is sent to a client that went away
+            part, body_bytes = self._parts.popleft()
+            await self._send(part)
+            if self.flow is not None and body_bytes:
+                self.flow.sent(body_bytes)
+        if self.error is not None:
+            error, self.error = self.error, None
+            try:
+                raise error
+            finally:
+                del error  # it refers to this frame
+        for event in self._last or ():
+            await self._send(event)
+
+    def listen(self) -> None:
+        """Notice from now on if the client goes away. Safe to call twice."""
+        if self._listening is None and not self.is_dropped:
+            self._listening = asyncio.get_running_loop().create_task(self._listen())
+
+    def end(self) -> bool:
+        """Drop what is left of it, because its coroutine ends.
+
+        Returns:
+            Whether nothing of it runs any more. Otherwise it ends by itself.
+        """
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None  # it refers to this task
+        self.drop()
+        if self.is_in_pool:
+            return self.withdraw(self.queue_key)
+        return self._answer is None
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            continue  # no other event is due
+        self.drop()
+        self.finish(None)
+
+
+def _has_room() -> bool:
+    """One HTTP request is not held back for another."""
+    return True
