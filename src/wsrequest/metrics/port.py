@@ -29,11 +29,21 @@ class _Workers:
     def collect(self) -> Iterable[Any]:
         """Return the metrics of all workers."""
         pids = set(self._pids())
-        for pid in self._seen - pids:
+        # One that was replaced still serves until it has drained.
+        gone = {pid for pid in self._seen - pids if not _is_alive(pid)}
+        for pid in gone:
             multiprocess.mark_process_dead(pid)
-        self._seen = pids
+        self._seen = (self._seen | pids) - gone
         metrics: Iterable[Any] = self._registry.collect()
         return metrics
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def serve(host: str, port: int, pids: Callable[[], Iterable[int]] | None = None) -> int:

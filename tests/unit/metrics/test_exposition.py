@@ -16,7 +16,7 @@ from tests.unit.peer import make_server, pool_open
 from wsrequest.metrics import exposition, files, readings
 from wsrequest.metrics.exposition import Export, expose, install
 from wsrequest.metrics.files import SharedRegistry
-from wsrequest.metrics.port import shared_directory
+from wsrequest.metrics.port import _Workers, shared_directory
 from wsrequest.metrics.readings import Source
 from wsrequest.server.activity import Activity
 from wsrequest.server.refusals import Refusals
@@ -135,3 +135,31 @@ def test_workers_get_a_directory_that_is_removed_or_the_one_that_is_set(
     with shared_directory():
         assert os.environ[files.DIRECTORY] == str(tmp_path)
     assert os.environ[files.DIRECTORY] == str(tmp_path) and tmp_path.is_dir()
+
+
+def test_gauges_of_a_worker_are_forgotten_once_it_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(files.DIRECTORY, str(tmp_path))
+    paths = {pid: tmp_path / f"gauge_livesum_{pid}.db" for pid in (11, 12)}
+    for path in paths.values():
+        path.touch()
+    current, alive = {11, 12}, {11, 12}
+
+    def kill(pid: int, number: int) -> None:
+        if pid not in alive:
+            raise ProcessLookupError
+
+    class Registry:
+        def collect(self) -> list[Any]:
+            return []
+
+    monkeypatch.setattr(os, "kill", kill)
+    workers = _Workers(Registry(), lambda: current)
+    workers.collect()
+    current.discard(11)  # replaced by another, and drains
+    workers.collect()
+    assert paths[11].exists()
+    alive.discard(11)
+    workers.collect()
+    assert not paths[11].exists() and paths[12].exists()
