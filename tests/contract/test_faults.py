@@ -235,7 +235,7 @@ if not child:
 assert os.waitpid(child, 0)[1] == 0
 ended_at = time.monotonic()
 parent.bus.publish(NUMBERS, 4)
-parent.wait_for(lambda: parent.bus._heard_at > ended_at)
+parent.wait_for(lambda: parent.bus._echoes.heard_at > ended_at)
 parent.wait_for(lambda: {1, 2, 3, 4} <= set(parent.numbers))
 assert parent.states == [] and not parent.losses, (parent.states, parent.receiver.came)
 parent.bus.close()
