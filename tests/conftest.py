@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.servers import COMMANDS, RUNNING, Server, manage, serving
 from tests.interrupts import heed_interrupts
 
-pytest_plugins = ["tests.postgres", "tests.redis", "tests.nats", "tests.services"]
+pytest_plugins = ["tests.postgres", "tests.mariadb", "tests.redis", "tests.nats", "tests.services"]
 
 heed_interrupts()
 

@@ -1,4 +1,4 @@
-"""What the chosen tests need from the machine: PostgreSQL, Redis, NATS, nginx, a browser.
+"""What the chosen tests need from the machine: servers and a browser.
 
 scripts/test sets INSTALL_SERVICES. Then a missing program is installed after the collection, but
 only if a chosen test needs it. A test needs a service if it asks for the service's fixture, if a
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.mariadb import find_mariadb
 from tests.nats import find_nats
 from tests.nginx import find_nginx
 from tests.postgres import find_programs
@@ -23,6 +24,7 @@ __all__ = ["services_of"]
 ROOT = Path(__file__).resolve().parent.parent
 IS_HERE: dict[str, Callable[[], Any]] = {
     "postgresql": find_programs,
+    "mariadb": find_mariadb,
     "redis": lambda: shutil.which("redis-server"),
     "nats": find_nats,
     "nginx": find_nginx,
@@ -31,6 +33,7 @@ IS_HERE: dict[str, Callable[[], Any]] = {
 FIXTURES = {
     "postgres_params": "postgresql",
     "postgres_url": "postgresql",
+    "mariadb_params": "mariadb",
     "redis_url": "redis",
     "nats_url": "nats",
     "window": "chromium",

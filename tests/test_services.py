@@ -12,6 +12,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "nothing": {},
     "sqlite": {"callspec": SimpleNamespace(params={"database": "sqlite", "count": 3})},
     "postgresql": {"callspec": SimpleNamespace(params={"database": "postgresql"})},
+    "mariadb": {"fixturenames": ["mariadb_params"]},
     "redis": {"fixturenames": ["tmp_path", "redis_url"]},
     "chromium": {"marks": [pytest.mark.needs("chromium").mark]},
 }
