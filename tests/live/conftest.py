@@ -16,6 +16,7 @@ from django.test import override_settings
 
 from tests.live.models import MODELS, Note, Room, Tag
 from tests.live.tables import empty_tables, make_tables
+from tests.mariadb import connecting
 from wsrequest.live.index import touches
 from wsrequest.live.tracking.schema import Extras
 from wsrequest.live.tracking.tracker import ChangeTracker, installed
@@ -54,7 +55,7 @@ class Database:
     """The database under test: Django's alias ``live``, and a look at it from outside.
 
     Attributes:
-        vendor: "sqlite" or "postgresql".
+        vendor: "sqlite", "postgresql" or "mariadb".
         parameters: those of Django's DATABASES.
     """
 
@@ -71,7 +72,7 @@ class Database:
             cursor = connection.cursor()
             found = {}
             for table in _TABLES:
-                cursor.execute(f'SELECT * FROM "{table}"')
+                cursor.execute("SELECT * FROM " + connections[ALIAS].ops.quote_name(table))
                 found[table] = sorted(map(str, cursor.fetchall()))
             return found
 
@@ -79,10 +80,20 @@ class Database:
         """A connection of the driver, in autocommit."""
         if self.vendor == "sqlite":
             return sqlite3.connect(self.parameters["NAME"], timeout=5, isolation_level=None)
+        if self.vendor == "mariadb":
+            return connect_to_mariadb(self.parameters)
         names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password"}
         names |= {"HOST": "host", "PORT": "port"}
         given = {names[name]: self.parameters[name] for name in names}
         return psycopg.connect(**given, autocommit=True)
+
+
+def connect_to_mariadb(parameters: dict[str, Any]) -> Any:
+    import MySQLdb
+
+    connection = MySQLdb.connect(**connecting(parameters))  # type: ignore[arg-type]  # has more
+    connection.autocommit(True)
+    return connection
 
 
 @contextmanager
@@ -124,19 +135,32 @@ def add_rows() -> None:
     Tag.objects.create(name="first")
 
 
+ON_MARIADB = pytest.param("mariadb", marks=pytest.mark.once)
+only_mariadb = pytest.mark.parametrize("database", [ON_MARIADB], indirect=True)
+everywhere = pytest.mark.parametrize(
+    "database", ["sqlite", "postgresql", ON_MARIADB], indirect=True
+)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(
     request: pytest.FixtureRequest, tmp_path: Path, django_db_blocker: Any
 ) -> Iterator[Database]:
-    """Each kind in turn, with one room that holds one note, and one tag."""
+    """Each kind in turn, with one room that holds one note, and one tag.
+
+    MariaDB is for tests that ask for it: ``only_mariadb`` and ``everywhere``.
+    """
     if request.param == "sqlite":
         made = request.getfixturevalue("_sqlite_file")
         parameters = sqlite(Path(shutil.copy(made, tmp_path / "live.sqlite3")))
+    elif request.param == "mariadb":
+        parameters = {"ENGINE": "django.db.backends.mysql"}
+        parameters |= request.getfixturevalue("mariadb_params")
     else:
         parameters = {"ENGINE": "django.db.backends.postgresql"}
         parameters |= request.getfixturevalue("postgres_params")
     with django_db_blocker.unblock(), configured(ALIAS, parameters) as connection:
-        if request.param == "postgresql":
+        if request.param != "sqlite":
             empty_tables(connection)
             add_rows()
         connection.ensure_connection()

@@ -1,7 +1,8 @@
 """The tables of tests/live. Making them takes longer than most tests do.
 
-So an SQLite file is made once, and each test gets a copy. On PostgreSQL the tables are made once,
-too, and emptied for the next test. If a test has changed more than rows, all is made again.
+So an SQLite file is made once, and each test gets a copy. On PostgreSQL and MariaDB the tables are
+made once, too, and emptied for the next test. If a test has changed more than rows, all is made
+again.
 """
 
 from typing import Any
@@ -45,6 +46,20 @@ _RESTART = """
 SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
 JOIN pg_class ON oid = seqrelid WHERE relnamespace = 'public'::regnamespace
 """
+# The same of the tables on MariaDB, where TRUNCATE makes a table anew, so that no time counts.
+_SHAPE_ON_MARIADB = """
+SELECT GROUP_CONCAT(part ORDER BY part SEPARATOR ' ') FROM (
+    SELECT CONCAT_WS(' ', table_name, engine, table_collation) AS part
+        FROM information_schema.tables WHERE table_schema = DATABASE() UNION ALL
+    SELECT CONCAT_WS(' ', table_name, column_name, column_type, collation_name)
+        FROM information_schema.columns WHERE table_schema = DATABASE() UNION ALL
+    SELECT CONCAT_WS(' ', table_name, constraint_name)
+        FROM information_schema.table_constraints WHERE table_schema = DATABASE() UNION ALL
+    SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() UNION ALL
+    SELECT routine_name FROM information_schema.routines WHERE routine_schema = DATABASE()) AS parts
+"""
+# A column whose texts are compared in any case.
+_FOLDING = {"sqlite": "varchar(50) COLLATE NOCASE", "postgresql": "citext", "mysql": "varchar(50)"}
 _shapes: dict[int, str] = {}  # of the tables that were made, by the port of the server
 
 
@@ -53,13 +68,19 @@ def make_tables(connection: Any) -> None:
     with connection.schema_editor() as editor:
         for model in MODELS:
             editor.create_model(model)
-        is_sqlite = connection.vendor == "sqlite"
-        editor.execute(LEAF.format(text="varchar(50) COLLATE NOCASE" if is_sqlite else "citext"))
-        editor.execute('CREATE TABLE "live_legacy" (id integer PRIMARY KEY, text varchar(50))')
+        editor.execute(LEAF.format(text=_FOLDING[connection.vendor]))
+        editor.execute("CREATE TABLE live_legacy (id integer PRIMARY KEY, text varchar(50))")
 
 
 def empty_tables(connection: Any) -> None:
-    """Give a database of PostgreSQL the tables, without rows."""
+    """Give a database of PostgreSQL or MariaDB the tables, without rows."""
+    if connection.vendor == "mysql":
+        _empty_mariadb(connection)
+    else:
+        _empty_postgresql(connection)
+
+
+def _empty_postgresql(connection: Any) -> None:
     port = connection.settings_dict["PORT"]
     with connection.cursor() as cursor:
         if _shape(cursor) == _shapes.get(port):
@@ -77,7 +98,26 @@ def empty_tables(connection: Any) -> None:
         _shapes[port] = _shape(cursor)
 
 
-def _shape(cursor: Any) -> str:
-    cursor.execute(_SHAPE)
+def _empty_mariadb(connection: Any) -> None:
+    port = connection.settings_dict["PORT"]
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION group_concat_max_len = 1000000, foreign_key_checks = 0")
+        if _shape(cursor, _SHAPE_ON_MARIADB) == _shapes.get(port):
+            for table in connection.introspection.table_names(cursor):
+                cursor.execute(f"TRUNCATE `{table}`")
+            cursor.execute("SET SESSION foreign_key_checks = 1")
+            return
+        name = connection.settings_dict["NAME"]
+        cursor.execute(f"DROP DATABASE `{name}`")
+        cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+        cursor.execute(f"USE `{name}`")
+        cursor.execute("SET SESSION foreign_key_checks = 1")
+    make_tables(connection)
+    with connection.cursor() as cursor:
+        _shapes[port] = _shape(cursor, _SHAPE_ON_MARIADB)
+
+
+def _shape(cursor: Any, sql: str = _SHAPE) -> str:
+    cursor.execute(sql)
     [shape] = cursor.fetchone()
     return str(shape)

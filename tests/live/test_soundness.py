@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.live.conftest import ALIAS, Database, Published, atomic, run_sql
+from tests.live.conftest import ALIAS, Database, Published, atomic, everywhere, run_sql
 from tests.live.models import Article, Note, Room, Tag
 from wsrequest.live.index import touches
 from wsrequest.live.tracking.tracker import ChangeTracker
@@ -33,6 +33,10 @@ def run(sql: str, *params: Any) -> list[Any]:
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(sql, params)
         return sorted(map(str, cursor.fetchall()))
+
+
+def quoted(name: str) -> str:
+    return connections[ALIAS].ops.quote_name(name)
 
 
 View = Callable[[int, str], Any]
@@ -84,7 +88,7 @@ WRITES: dict[str, Write] = {
     "upsert": lambda key, room, text: Note.objects.bulk_create(
         [Note(pk=key, room_id=room, text=text)],
         update_conflicts=True,
-        unique_fields=["id"],
+        unique_fields=None if connections[ALIAS].vendor == "mysql" else ["id"],
         update_fields=["text", "room"],
     ),
     "move": lambda key, room, text: Note.objects.filter(pk=key).update(room_id=room),
@@ -103,8 +107,8 @@ WRITES: dict[str, Write] = {
     ],
     "article": lambda key, room, text: Article.objects.create(room_id=room, text=text),
     "raw insert": lambda key, room, text: run_sql(
-        "INSERT INTO live_note (room_id, text, key) "
-        "SELECT %s, %s, key FROM live_note WHERE id = %s",
+        "INSERT INTO live_note (room_id, text, {0}) "
+        "SELECT %s, %s, {0} FROM live_note WHERE id = %s".format(quoted("key")),
         *(room, text, key),
     ),
     "raw update": lambda key, room, text: run_sql(
@@ -128,6 +132,7 @@ def empty() -> None:
         run("SELECT setval('live_note_id_seq', 100)")
 
 
+@everywhere
 def test_answer_that_changes_is_touched(
     database: Database, tracker: ChangeTracker, published: Published
 ) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from tests.oracle.audience import Audience, watching
-from tests.oracle.world import fill, on_postgres, on_sqlite
+from tests.oracle.world import fill, on_mariadb, on_postgres, on_sqlite
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def vendor(request: pytest.FixtureRequest) -> str:
-    """Each database; a test of one of them parametrizes it."""
+    """Each database but MariaDB; a test of one of them, or of MariaDB too, parametrizes it."""
     name: str = request.param
     return name
 
@@ -25,6 +25,9 @@ def world(
     with django_db_blocker.unblock():
         if vendor == "postgresql":
             with on_postgres(request.getfixturevalue("postgres_params")):
+                yield
+        elif vendor == "mariadb":
+            with on_mariadb(request.getfixturevalue("mariadb_params")):
                 yield
         else:
             directory: Path = tmp_path_factory.mktemp("oracle")

@@ -125,6 +125,7 @@ def main() -> int:
     parser.add_argument("--commits", type=int, default=100_000)
     parser.add_argument("--seed", default=str(int(time.time())))
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, not on SQLite")
+    parser.add_argument("--mariadb", action="store_true", help="on MariaDB")
     parser.add_argument("--bug", help="plant one of the bugs, which is to be found")
     parser.add_argument("--program", help="run the program in this file, as a report prints it")
     given = parser.parse_args()
@@ -136,7 +137,7 @@ def main() -> int:
     from tests.oracle.bugs import BUGS
 
     bug = BUGS[given.bug] if given.bug else None
-    with _world(given.postgres), bug.plant() if bug else nullcontext():
+    with _world(given.postgres, given.mariadb), bug.plant() if bug else nullcontext():
         if given.program:
             return _again(given.program)
         began = time.monotonic()
@@ -168,9 +169,11 @@ def _print(line: str) -> None:
     print(line, flush=True)
 
 
-def _world(is_postgres: bool) -> AbstractContextManager[None]:
-    from tests.oracle.world import on_postgres, on_sqlite
+def _world(is_postgres: bool, is_mariadb: bool) -> AbstractContextManager[None]:
+    from tests.oracle.world import on_mariadb, on_postgres, on_sqlite
 
+    if is_mariadb:
+        return on_mariadb()
     return on_postgres() if is_postgres else on_sqlite(tempfile.gettempdir())
 
 

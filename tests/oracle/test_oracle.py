@@ -14,6 +14,7 @@ on_sqlite = pytest.mark.parametrize("vendor", ["sqlite"], indirect=True)
 RUNS = [
     ("sqlite", "a", 500),
     ("postgresql", "f", 400),
+    pytest.param("mariadb", "m", 600, marks=pytest.mark.once),
     *(pytest.param("sqlite", seed, 500, marks=pytest.mark.once) for seed in "bc"),
 ]
 

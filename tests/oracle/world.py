@@ -23,12 +23,25 @@ from django.db import connection, connections, transaction
 from django.db.models.signals import post_delete, post_save
 from django.test import RequestFactory, override_settings
 
+from tests.mariadb import made_mariadb, new_database
 from tests.oracle.project import cached, models
 from tests.oracle.settings import SETTINGS, sqlite
 from tests.oracle.writes import KEYS, USERS
 from tests.postgres import Params, made_cluster
 
-__all__ = ["cookie_of", "fill", "forgetting", "make_tables", "on_postgres", "on_sqlite"]
+__all__ = [
+    "cookie_of",
+    "fill",
+    "forgetting",
+    "make_tables",
+    "on_mariadb",
+    "on_postgres",
+    "on_sqlite",
+]
+
+
+# A column whose texts are compared in any case.
+_FOLDING = {"sqlite": "varchar(40) COLLATE NOCASE", "postgresql": "citext", "mysql": "varchar(40)"}
 
 
 @contextmanager
@@ -50,11 +63,11 @@ def make_tables() -> None:
     call_command("createcachetable", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute(models.LEGACY)
-        folding = "varchar(40) COLLATE NOCASE"
         if connection.vendor == "postgresql":
             cursor.execute("CREATE EXTENSION citext")
-            folding = "citext"
-        cursor.execute(models.LEAF.format(folding=folding))
+        # MySQL wants the very type of what it refers to.
+        key = models.Room._meta.pk.rel_db_type(connection)
+        cursor.execute(models.LEAF.format(folding=_FOLDING[connection.vendor], key=key))
 
 
 @contextmanager
@@ -74,7 +87,7 @@ def database(parameters: dict[str, Any]) -> Iterator[None]:
     connections["default"] = connections.create_connection("default")
     try:
         # A store of each kind: rows alone, and rows behind a cache.
-        engine = "db" if parameters["ENGINE"].endswith("postgresql") else "cached_db"
+        engine = "cached_db" if parameters["ENGINE"].endswith("sqlite3") else "db"
         engine = f"django.contrib.sessions.backends.{engine}"
         with override_settings(**SETTINGS, SESSION_ENGINE=engine), forgetting():
             make_tables()
@@ -177,4 +190,25 @@ def on_postgres(
         made.execute("CREATE EXTENSION hstore")
     given = {"ENGINE": "django.db.backends.postgresql", "NAME": name, "OPTIONS": options or {}}
     with database({**parameters, **given}):
+        yield
+
+
+@contextmanager
+def on_mariadb(
+    parameters: Params | None = None, isolation_level: str | None = None
+) -> Iterator[None]:
+    """A world in a new database of a server; without parameters on one of its own.
+
+    Args:
+        parameters: of the server.
+        isolation_level: as Django's OPTIONS name it. None for the server's own, which is
+            "repeatable read".
+    """
+    if parameters is None:
+        with made_mariadb() as served, on_mariadb(served, isolation_level):
+            yield
+        return
+    made = new_database(parameters, f"oracle_{secrets.token_hex(4)}")
+    options = {"isolation_level": isolation_level}
+    with database({**made, "ENGINE": "django.db.backends.mysql", "OPTIONS": options}):
         yield

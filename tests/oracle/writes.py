@@ -137,8 +137,9 @@ def books_bulk_create(a: int, b: int, c: int) -> None:
     if c % 2:
         Book.objects.bulk_create(books, ignore_conflicts=True)
     else:
+        unique = None if connection.vendor == "mysql" else ["id"]  # there any conflict counts
         Book.objects.bulk_create(
-            books, update_conflicts=True, update_fields=["kind", "price"], unique_fields=["id"]
+            books, update_conflicts=True, update_fields=["kind", "price"], unique_fields=unique
         )
 
 
@@ -361,7 +362,8 @@ def sql_update(a: int, b: int, c: int) -> None:
 
 @write
 def sql_update_mixed(a: int, b: int, c: int) -> None:
-    execute('update "OracleMixedCase" set text = %s where id = %s', [f"m{a % 9}", key(b)])
+    name = connection.ops.quote_name("OracleMixedCase")
+    execute(f"update {name} set text = %s where id = %s", [f"m{a % 9}", key(b)])
 
 
 @write
@@ -385,16 +387,17 @@ def sql_many(a: int, b: int, c: int) -> None:
 
 @write
 def sql_upsert(a: int, b: int, c: int) -> None:
+    conflict = "ON CONFLICT (id) DO UPDATE SET name = excluded.name"
+    if connection.vendor == "mysql":
+        conflict = "ON DUPLICATE KEY UPDATE name = VALUES(name)"
     execute(
-        "INSERT INTO oracle_legacy (id, name) VALUES (%s, %s) "
-        "ON CONFLICT (id) DO UPDATE SET name = excluded.name",
-        [key(a), f"l{b % 9}"],
+        f"INSERT INTO oracle_legacy (id, name) VALUES (%s, %s) {conflict}", [key(a), f"l{b % 9}"]
     )
 
 
 @write
 def sql_replace(a: int, b: int, c: int) -> None:
-    if connection.vendor == "sqlite":
+    if connection.vendor != "postgresql":
         execute("REPLACE INTO oracle_legacy (id, name) VALUES (%s, %s)", [key(a), f"l{b % 9}"])
     else:
         execute(
@@ -409,6 +412,11 @@ def sql_replace(a: int, b: int, c: int) -> None:
 def sql_written_by_a_query(a: int, b: int, c: int) -> None:
     if connection.vendor == "sqlite":
         execute("UPDATE oracle_tag SET name = %s WHERE id = %s RETURNING id", [f"t{a % 4}", 1])
+    elif connection.vendor == "mysql":  # two tables by one statement
+        execute(
+            "UPDATE oracle_room r JOIN oracle_tag t ON r.id = t.id SET t.name = %s WHERE r.id = %s",
+            [f"t{a % 4}", b % 4 + 1],
+        )
     else:
         execute(
             "WITH done AS (UPDATE oracle_tag SET name = %s WHERE id = %s RETURNING id) "
@@ -422,6 +430,13 @@ def sql_copy(a: int, b: int, c: int) -> None:
     execute("DELETE FROM oracle_notebook WHERE id > 5")
     if connection.vendor == "sqlite":
         execute("INSERT OR IGNORE INTO oracle_notebook VALUES (6, %s)", [f"t{a % 7}"])
+    elif connection.vendor == "mysql":
+        with connection.cursor() as cursor:  # two statements in one text
+            cursor.execute(
+                "DELETE FROM oracle_notebook WHERE id = 6; "
+                "INSERT IGNORE INTO oracle_notebook VALUES (6, %s)",
+                [f"t{a % 7}"],
+            )
     else:
         # Django wraps the errors of what goes through its own cursors only.
         with connection.wrap_database_errors, connection.cursor() as cursor:
@@ -446,16 +461,23 @@ def truncate(a: int, b: int, c: int) -> None:
 
 def make_temporary() -> None:
     """One that hides a table of the project, to the end of the write."""
+    drop_temporary()
     execute("CREATE TEMPORARY TABLE oracle_legacy (id integer PRIMARY KEY, name varchar(50))")
+
+
+def drop_temporary() -> None:
+    """Drop it on MySQL, where no rollback takes it along."""
+    if connection.vendor == "mysql":
+        execute("DROP TEMPORARY TABLE IF EXISTS oracle_legacy")
 
 
 @write
 def temporary_hides(a: int, b: int, c: int) -> None:
-    schema = "main" if connection.vendor == "sqlite" else "public"
+    schema = {"sqlite": "main", "postgresql": "public"}.get(connection.vendor)
     make_temporary()
     try:
         Legacy(pk=key(a), name="hidden").save()
-        if c % 2:
+        if c % 2 and schema:
             execute(f"UPDATE {schema}.oracle_legacy SET name = %s WHERE id = %s", ["l0", key(b)])
         Legacy.objects.filter(pk=key(a)).update(name="hidden, too")
     finally:
@@ -471,7 +493,7 @@ def temporary_undone(a: int, b: int, c: int) -> None:
             Legacy(pk=key(a), name="hidden").save()
             raise Undo
     except Undo:
-        pass
+        drop_temporary()
     Legacy(pk=key(b), name=f"l{c % 9}").save()
 
 
@@ -587,6 +609,13 @@ def run(mode: str, operations: Sequence[Operation]) -> bool:
     Returns:
         Whether it was committed, or some of it in autocommit mode.
     """
+    try:
+        return _run(mode, operations)
+    finally:
+        drop_temporary()
+
+
+def _run(mode: str, operations: Sequence[Operation]) -> bool:
     try:
         if mode == "auto":
             _do(operations)

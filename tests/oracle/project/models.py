@@ -11,7 +11,7 @@ LEGACY = "CREATE TABLE oracle_legacy (id integer PRIMARY KEY, name varchar(40) N
 """Makes the table of ``Legacy``, which Django does not."""
 LEAF = (
     "CREATE TABLE oracle_leaf (id integer PRIMARY KEY, text {folding} NOT NULL, "
-    "room_id bigint REFERENCES oracle_room (id) ON DELETE CASCADE ON UPDATE CASCADE)"
+    "room_id {key} REFERENCES oracle_room (id) ON DELETE CASCADE ON UPDATE CASCADE)"
 )
 """Makes the table of ``Leaf``, with what no model tells."""
 

@@ -123,8 +123,9 @@ def exists(request: HttpRequest) -> HttpResponse:
 def subquery(request: HttpRequest) -> HttpResponse:
     """People with the title of their newest book, in the order of the room of that."""
     books = Book.objects.filter(author=OuterRef("pk")).order_by("-pk")
+    readers = books.order_by("-pk", "readers__name")
     people = Person.objects.annotate(
-        newest=Subquery(books.values("title")[:1]), reader=books.values("readers__name")[:1]
+        newest=Subquery(books.values("title")[:1]), reader=readers.values("readers__name")[:1]
     )
     ordered = people.order_by(Subquery(books.values("room__name")[:1]).asc(nulls_first=True), "pk")
     return answer(ordered.values_list("pk", "newest", "reader"))
@@ -286,7 +287,8 @@ def accounts(request: HttpRequest) -> HttpResponse:
 
 def raw(request: HttpRequest) -> HttpResponse:
     """A model from SQL."""
-    sql = "SELECT b.* FROM oracle_book b JOIN ORACLE_ROOM r ON r.id = b.room_id WHERE r.is_open"
+    rooms = "oracle_room" if connection.vendor == "mysql" else "ORACLE_ROOM"
+    sql = f"SELECT b.* FROM oracle_book b JOIN {rooms} r ON r.id = b.room_id WHERE r.is_open"
     books = Book.objects.raw(f"{sql} ORDER BY b.id")
     return answer((book.pk, book.title, book.price) for book in books)
 
@@ -305,7 +307,8 @@ def cursor(request: HttpRequest) -> HttpResponse:
 
 def mixed_cursor(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as opened:
-        opened.execute('SELECT count(*), max(text) FROM "OracleMixedCase"')
+        name = connection.ops.quote_name("OracleMixedCase")
+        opened.execute(f"SELECT count(*), max(text) FROM {name}")
         return answer(opened.fetchall())
 
 

@@ -15,22 +15,23 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
+from wsrequest.live.sql import mysql
 from wsrequest.live.sql.effects import FORGET, Effects, made_by_into
 from wsrequest.live.sql.functions import READ_BY, READING, SCHEMA, WRITTEN_BY, pragma
 from wsrequest.live.sql.predicates import narrowed, written
 from wsrequest.live.sql.statement import ANYTHING, NOTHING, Names, Statement, Tables, joined
-from wsrequest.live.sql.tables import DML, Relation, Target, Walk, name_at, walk
+from wsrequest.live.sql.tables import DML, Relation, Target, Walk, called_in, name_at, walk
 from wsrequest.live.sql.tokenizer import (
     COMMA,
     DOT,
     NAME,
     OPEN,
-    SEMICOLON,
     SIGN,
     TEXT,
     WORD,
     Token,
     Unparsable,
+    statements_of,
     tokenize,
 )
 
@@ -68,24 +69,13 @@ def parse(
     except Unparsable:
         return ANYTHING
     reader, statements = _Reader(sql, vendor, names, temporary), []
-    for part in _statements(tokens):
+    for part in statements_of(tokens):
         statements.append(reader.classify(part))
         if statements[-1].effects:  # from here on a name may mean another table
             reader = _Reader(sql, vendor, names, _NONE)
     if not statements:
         return NOTHING
     return statements[0] if len(statements) == 1 else joined(statements)
-
-
-def _statements(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Split at semicolons. Inside parentheses a semicolon does not end a statement."""
-    parts: list[list[Token]] = [[]]
-    for token in tokens:
-        if token == SEMICOLON:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return [part for part in parts if part]
 
 
 _TRANSACTIONS = {
@@ -132,8 +122,26 @@ class _Reader:
             return ANYTHING
         if verb in ("commit", "rollback") and "prepared" in words:  # what another connection wrote
             return ANYTHING
+        if self._vendor == "mysql":
+            return self._classify_mysql(tokens, verb, words)
         read = self._verbs.get(verb)
         return ANYTHING if read is None else read(tokens, verb, words)
+
+    def _classify_mysql(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
+        if begin := mysql.inner(tokens, verb):
+            return self.classify(tokens[begin:])
+        read = self._verbs.get(verb)
+        if read is None or mysql.is_block(tokens, verb):
+            return ANYTHING
+        statement = read(tokens, verb, words)
+        begins, commits, obscures = mysql.transaction(tokens, verb, words)
+        return replace(
+            statement,
+            begins=begins,
+            commits=commits,
+            obscures=obscures or statement.obscures,
+            qualifiers=mysql.qualifiers(tokens),
+        )
 
     # Statements about the session, or without rows.
 
@@ -182,7 +190,9 @@ class _Reader:
     def _show(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         if self._vendor != "mysql":
             return Statement(verb)
-        return Statement(verb, reads=None if "status" in words else frozenset({SCHEMA}))
+        # Some show how many rows there are, or the next key.
+        is_known = words.isdisjoint({"status", "create", "index", "indexes", "keys"})
+        return Statement(verb, reads=frozenset({SCHEMA}) if is_known else None)
 
     def _handler(self, tokens: list[Token], verb: str, words: set[str]) -> Statement:
         last = name_at(tokens, 1)
@@ -244,12 +254,17 @@ class _Reader:
         names, vendor = self._names, self._vendor
         structure = walk(tokens)
         mentioned = self._mentioned(tokens)
-        called = _called(tokens)
-        into = made_by_into(tokens) if not structure.targets else None
+        called = called_in(tokens)
+        # On MySQL, INTO names variables or a file.
+        into = None if structure.targets or vendor == "mysql" else made_by_into(tokens)
+        if vendor == "mysql" and {"next", "value"} <= words:  # NEXT VALUE FOR a sequence
+            called.add("nextval")
         changed = self._changed(tokens, structure)
-        writes = self._writes(changed, mentioned, called, into)
-        returns_rows = "returning" in words or "output" in words
         read = self._read(tokens, structure)
+        verbs = {target.verb for target in structure.targets}
+        others = self._changed_beside(verbs, read, mentioned)
+        writes = self._writes(changed, others, called, into)
+        returns_rows = "returning" in words or "output" in words
         reads: Tables = None
         if not structure.reads_unknown and read <= names.tables and not called & READING:
             reads = mentioned - self._hidden(tokens, structure)
@@ -258,7 +273,6 @@ class _Reader:
                 # counts.
                 reads -= writes - read
             reads = reads.union(*(READ_BY[name] for name in called & READ_BY.keys()))
-        verbs = {target.verb for target in structure.targets}
         # Only these vendors show which rows are concerned: MySQL's names and comparisons are
         # unknown.
         is_plain = vendor in _PLAIN_VENDORS
@@ -347,7 +361,7 @@ class _Reader:
     def _writes(
         self,
         changed: set[str | None],
-        mentioned: frozenset[str],
+        others: Tables,
         called: set[str],
         into: str | None,
     ) -> Tables:
@@ -358,12 +372,20 @@ class _Reader:
         if not changed:
             return None if into == "" else by_functions  # SELECT … INTO a new table
         known = self._known(changed)
-        if known is None:
-            return None
-        if self._vendor not in _PLAIN_VENDORS:
-            # MySQL changes several tables in one UPDATE or DELETE.
-            known |= mentioned
-        return known | by_functions
+        return None if known is None or others is None else known | others | by_functions
+
+    def _changed_beside(
+        self, verbs: set[str], read: frozenset[str], mentioned: frozenset[str]
+    ) -> Tables:
+        """Return which tables a statement may change besides those that its verbs name."""
+        if self._vendor in _PLAIN_VENDORS:
+            return _NONE
+        if self._vendor == "mysql":
+            if verbs.isdisjoint(("update", "delete")):
+                return _NONE
+            if not read <= self._names.tables:  # a view, which stands for another table
+                return None
+        return mentioned
 
 
 def _counts(structure: Walk, verb: str, writes: Tables) -> bool:
@@ -371,15 +393,6 @@ def _counts(structure: Walk, verb: str, writes: Tables) -> bool:
     if len(structure.targets) != 1 or verb not in _COUNTED:
         return False
     return structure.targets[0].verb == verb and [*(writes or ())] == [structure.targets[0].name]
-
-
-def _called(tokens: Sequence[Token]) -> set[str]:
-    """The names that an opening parenthesis follows."""
-    return {
-        token.text
-        for token, after in zip(tokens, tokens[1:], strict=False)
-        if after == OPEN and token.kind in (WORD, NAME)
-    }
 
 
 def _shows_old(verb: str, words: set[str]) -> bool:

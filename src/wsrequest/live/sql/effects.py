@@ -7,6 +7,7 @@ the connection has afterwards is recorded by ``connection_state``. Pure.
 
 from collections.abc import Sequence
 
+from wsrequest.live.sql.mysql import begin_of_query
 from wsrequest.live.sql.tables import name_at, schema_at
 from wsrequest.live.sql.tokenizer import COMMA, DOT, OPEN, PARAM, TEXT, WORD, Token
 
@@ -67,6 +68,8 @@ class Effects:
 
     def of_session(self, tokens: list[Token], verb: str, words: set[str]) -> tuple[Effect, ...]:
         """Return the effects of a statement about the session."""
+        if verb == "use" and self._vendor == "mysql":
+            return (FORGET,)  # its temporary tables belong to a database, and there is another now
         if verb in ("rollback", "abort"):
             return (FORGET,)  # whatever was made since is gone, and it is unknown what that is
         if verb == "discard" and "all" in words:
@@ -139,6 +142,8 @@ class Effects:
         if words & {"inherits", "partition"}:
             return None
         lives = "table until commit" if words >= {"on", "commit", "drop"} else "table"
+        if self._vendor == "mysql":
+            return ((lives, name),), begin_of_query(tokens, last)
         begin = next((n for n, t in enumerate(tokens) if n > last and t.text == "as"), 0)
         return ((lives, name),), begin and begin + 1
 
@@ -215,6 +220,8 @@ class Effects:
         schema = schema_at(tokens, begin, last)
         is_own = schema in self._own_schemas or schema.startswith("pg_temp")
         if not is_temporary and not (schema and is_own):
+            return None
+        if schema and self._vendor == "mysql":  # of another database, perhaps
             return None
         if kind == "trigger":
             on = _behind(tokens, last, "on")

@@ -46,6 +46,9 @@ class Statement:
         placeholders: how many positional parameters it takes.
         begins: the last thing it does to a transaction: "begin", "commit", "rollback" or "".
         commits: it commits, whatever follows. Also set where a ROLLBACK may not undo everything.
+        obscures: it may begin or end a transaction, which its text does not show. Only where the
+            driver does not report whether a transaction is open.
+        qualifiers: on MySQL, the folded names before a dot. They may be other databases.
         unqualified: the exact names in it that may mean a temporary table of the connection. If any
             of them does, ``parse`` can say more about the text.
         effects: what it does to the state of its connection.
@@ -66,15 +69,28 @@ class Statement:
     placeholders: int = 0
     begins: str = ""
     commits: bool = False
+    obscures: bool = False
+    qualifiers: frozenset[str] = frozenset()
     unqualified: frozenset[str] = frozenset()
     effects: tuple[Effect, ...] = ()
     executes: str = ""
     prepared: "Statement | None" = None
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether it changes neither rows, nor its connection, nor a transaction."""
+        does = (self.begins, self.commits, self.obscures, self.effects)
+        return self.writes == frozenset() and not any(does)
+
 
 NOTHING = Statement("")
 ANYTHING = Statement(
-    "", None, None, deletes=True, cascades=True, returns_rows=True, effects=(FORGET,)
+    *("", None, None),
+    deletes=True,
+    cascades=True,
+    returns_rows=True,
+    obscures=True,
+    effects=(FORGET,),
 )
 
 
@@ -90,6 +106,8 @@ def joined(statements: Sequence[Statement]) -> Statement:
         cascades=any(each.cascades for each in statements),
         returns_rows=any(each.returns_rows for each in statements),
         begins=next((each.begins for each in reversed(statements) if each.begins), ""),
+        obscures=any(each.obscures for each in statements),
+        qualifiers=frozenset[str]().union(*(each.qualifiers for each in statements)),
         unqualified=frozenset[str]().union(*(each.unqualified for each in statements)),
         commits=any(each.commits for each in statements) or _writes_past_rollback(statements),
         effects=tuple(

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wsrequest.live.sql.tokenizer import DOT, NAME, SIGN, WORD, Token
+from wsrequest.live.sql.tokenizer import DOT, NAME, OPEN, SIGN, WORD, Token
 
-__all__ = ["DML", "Relation", "Target", "Walk", "name_at", "schema_at", "walk"]
+__all__ = ["DML", "Relation", "Target", "Walk", "called_in", "name_at", "schema_at", "walk"]
 
 DML = frozenset({"insert", "update", "delete", "merge", "replace"})
 _QUERIES = DML | {"select", "values", "table"}
@@ -134,6 +134,15 @@ def schema_at(tokens: Sequence[Token], begin: int, last: int) -> str:
     return tokens[last - 2].name if last > begin else ""
 
 
+def called_in(tokens: Sequence[Token]) -> set[str]:
+    """Return the names that an opening parenthesis follows."""
+    return {
+        token.text
+        for token, after in zip(tokens, tokens[1:], strict=False)
+        if after == OPEN and token.kind in (WORD, NAME)
+    }
+
+
 def walk(tokens: Sequence[Token]) -> Walk:
     """Walk over one statement, which holds no semicolon."""
     return _Walker(tokens).run()
@@ -233,6 +242,7 @@ class _Walker:
         scope.verb = verb
         self._found.verb = self._found.verb or verb
         scope.expects_relation = verb == "table"
+        scope.is_in_from = verb == "update"  # MySQL takes several tables there
         if verb in DML:
             target = at + 1
             while self._text(target) in _BEFORE_TARGET:

@@ -7,6 +7,7 @@ placeholders becomes one token, and a text with too many characters or tokens is
 """
 
 import re
+from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ __all__ = [
     "WORD",
     "Token",
     "Unparsable",
+    "statements_of",
     "tokenize",
 ]
 
@@ -101,7 +103,7 @@ _PATTERNS = {
     "postgresql": _pattern(r"--[^\n\r]*", rf"[eE]{_ESCAPED_TEXT}|{_TEXT}|{_DOLLAR}", _DOUBLE),
     "sqlite": _pattern(_LINE, _TEXT, f"{_DOUBLE}|{_BACKTICK}|{_BRACKET}"),
     "mysql": _pattern(
-        r"--(?=\s|$)[^\n]*|\#[^\n]*|/\*!\d*|\*/",
+        r"--(?=[\x00-\x20\x7f]|$)[^\n]*|\#[^\n]*",
         _ESCAPED_TEXT,
         rf'"[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*+"|{_BACKTICK}',
     ),
@@ -110,6 +112,10 @@ _PATTERNS = {
 _SURE_OF_TEXT = frozenset({"mysql", "sqlite", "oracle"})
 _OTHER = _pattern(_LINE, _TEXT, f"{_DOUBLE}|{_BACKTICK}|{_BRACKET}")
 _OPEN_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
+# MariaDB runs comments that begin so, if its version is that or a later one. So does MySQL.
+_RUN_COMMENT = re.compile("[Mm]?!")
+# A quote or a backslash that a setting of MySQL's server makes the end of a text, or not.
+_QUOTE_IN_TEXT = re.compile(r"(?:[^\\]|\\[^'])*+\\'.", re.DOTALL)
 _COMMENT = re.compile(r"/\*|\*/")
 _ASCII_FOLDED = {ord(letter): letter.lower() for letter in ascii_uppercase}
 
@@ -135,6 +141,8 @@ def tokenize(sql: str, vendor: str) -> list[Token]:
         pieces += 1
         kind, text, position = match.lastgroup, match[0], match.end()
         if kind == "open":
+            if vendor == "mysql" and _RUN_COMMENT.match(sql, position):
+                raise Unparsable("some versions of the server run a comment")
             position = _end_of_comment(sql, position, nests=vendor == "postgresql")
         elif kind == "param":
             tokens.append(Token(PARAM, "", count, 1))
@@ -148,6 +156,8 @@ def tokenize(sql: str, vendor: str) -> list[Token]:
         elif kind == "word":
             tokens.append(_name(WORD, text, vendor))
         elif kind == "name":
+            if vendor == "mysql" and text[0] == '"' and "\\" in text:
+                raise Unparsable("a backslash stands in double quotes")
             tokens.append(_name(NAME, _unquoted(text), vendor))
         elif kind == "number":
             # Older PostgreSQL reads 1FROM as two words, MySQL as one name.
@@ -165,6 +175,17 @@ def tokenize(sql: str, vendor: str) -> list[Token]:
     if vendor == "postgresql" and _has_unicode_name(tokens):
         raise Unparsable("a name is written with escapes")
     return tokens
+
+
+def statements_of(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Split at semicolons. Inside parentheses a semicolon does not end a statement."""
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token == SEMICOLON:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [part for part in parts if part]
 
 
 def _end_of_comment(sql: str, position: int, nests: bool) -> int:
@@ -204,6 +225,8 @@ def _check_text(text: str, tokens: list[Token], vendor: str) -> None:
     """Refuse a literal whose end depends on a setting of the server or on a prefix."""
     if vendor == "oracle" and tokens and tokens[-1].text in ("q", "nq"):
         raise Unparsable("a literal has quotes of its own")
+    if vendor == "mysql" and _QUOTE_IN_TEXT.match(text):
+        raise Unparsable("a backslash stands before a quote")
     # PostgreSQL reads \' as a quote where standard_conforming_strings is off. SQLite and Oracle
     # never do, and Django writes ESCAPE '\' for them.
     if vendor not in _SURE_OF_TEXT and text.startswith("'") and "\\'" in text:

@@ -1,18 +1,21 @@
 """Reads from a database what the models need not know about its tables.
 
-It queries the catalogs of SQLite and PostgreSQL: types and collations of columns, actions of
-foreign keys, partitions and inheritance, and the names in triggers and views. It uses a cursor of
-the driver, and knows neither Django nor the project's tables.
+It queries the catalogs of SQLite and PostgreSQL, and by ``catalog_mysql`` that of MySQL: types and
+collations of columns, actions of foreign keys, partitions and inheritance, and the names in
+triggers and views. It uses a cursor of the driver, and knows neither Django nor the project's
+tables.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from wsrequest.bus.pgoutput import PUBLICATION
 from wsrequest.live.sql.tokenizer import NAME, SIGN, WORD, Token, Unparsable, tokenize
+from wsrequest.live.tracking import catalog_mysql
 
-__all__ = ["Catalog", "read_catalog"]
+__all__ = ["Catalog", "Draft", "read_catalog"]
 
 Graph = Mapping[str, frozenset[str]]
 """Folded names of tables, each with other tables."""
@@ -56,11 +59,15 @@ def read_catalog(vendor: str, cursor: Any) -> Catalog:
     """Query a database.
 
     Args:
-        vendor: as Django calls it: "sqlite" or "postgresql". Any other is not queried.
+        vendor: as Django calls it: "sqlite", "postgresql" or "mysql". Any other is not queried.
         cursor: of the driver, outside of a transaction.
     """
     if vendor == "sqlite":
         return _read_sqlite(cursor)
+    if vendor == "mysql":
+        draft = Draft()
+        catalog_mysql.fill(draft, partial(_rows, cursor))
+        return draft.done()
     return _read_postgresql(cursor) if vendor == "postgresql" else Catalog()
 
 
@@ -69,8 +76,8 @@ def _rows(cursor: Any, sql: str) -> list[Any]:
     return list(cursor.fetchall())
 
 
-class _Draft:
-    """Collects the parts of a catalog."""
+class Draft:
+    """Collects the parts of a catalog, by the names as the database gives them."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, dict[str, str]] = {}
@@ -174,7 +181,7 @@ _ACTIONS = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
 
 
 def _read_sqlite(cursor: Any) -> Catalog:
-    draft = _Draft()
+    draft = Draft()
     texts = {}
     for kind, name, table, sql in _rows(
         cursor, "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
@@ -297,7 +304,7 @@ _FUNCTIONS = f"""
 
 
 def _read_postgresql(cursor: Any) -> Catalog:
-    draft = _Draft()
+    draft = Draft()
     for table, column, kind in _rows(cursor, _COLUMNS):
         draft.column(table, column, _KINDS.get(kind, ""))
     for parent, child, deletes, updates, column in _rows(cursor, _REFERENCES):

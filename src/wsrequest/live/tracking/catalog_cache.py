@@ -22,7 +22,7 @@ _logger = logging.getLogger("wsrequest.live")
 REFRESH_SECONDS = 60.0  # another process may have migrated
 _WAIT_SECONDS = 1.0
 _MAX_RETRY_SECONDS = 60.0
-_SUPPORTED_VENDORS = frozenset({"sqlite", "postgresql"})
+_SUPPORTED_VENDORS = frozenset({"sqlite", "postgresql", "mysql"})
 _MARK = "_wsrequest_reads_catalog"
 
 

@@ -14,9 +14,12 @@ from django.db import connections
 from wsrequest.live.sql.statement import ANYTHING, NOTHING, Statement
 from wsrequest.live.sql.statement_cache import shared_cache, writes_nothing
 from wsrequest.live.sql.values import passes_of
+from wsrequest.live.tracking.commit_publisher import CommitPublisher
 from wsrequest.live.tracking.connection_state import ConnectionState
 from wsrequest.live.tracking.cursors import FetchedCursor, is_piped, listen, listen_to_cursor
+from wsrequest.live.tracking.databases import Neighbours
 from wsrequest.live.tracking.driver_states import leave
+from wsrequest.live.tracking.further_results import FurtherResults
 from wsrequest.live.tracking.reads import current, running
 from wsrequest.live.tracking.statement_recorder import StatementRecorder
 from wsrequest.live.tracking.transaction_status import FAILED, IDLE, TransactionStatus
@@ -30,7 +33,6 @@ __all__ = ["ConnectionTracker", "tracker_of"]
 _logger = logging.getLogger("wsrequest.live")
 
 ATTRIBUTE = "_wsrequest_tracker"
-_NONE: frozenset[str] = frozenset()
 _MAX_COLLECTED = 10_000  # they may be keys, whose number is unlimited
 
 
@@ -61,7 +63,14 @@ class ConnectionTracker:
         schema = tracker.schema_of(connection, self._alias, may_wait=False)
         self._recorder = StatementRecorder(tracker, connection.vendor, database, schema, is_replica)
         self.pending = self._recorder.pending
+        self._publisher = CommitPublisher(tracker, self._recorder, self._alias)
         self._transaction = TransactionStatus(connection)
+        self._results: FurtherResults | None = None
+        if connection.vendor == "mysql":
+            self._recorder.neighbours = Neighbours(connection.settings_dict, tracker.primary)
+            self._results = FurtherResults(
+                connection, self._transaction, self._settle, lambda: self.ran(None)
+            )
         self.is_running = False  # a statement that the execute wrapper has seen
         self._wrapping = InstanceWrapping(connection)
         self._state = ConnectionState()
@@ -83,14 +92,14 @@ class ConnectionTracker:
             ):
                 self._wrapping.wrap(name, wrapped)
             self._wrap_close_if_obsolete()
-            if connection.vendor == "sqlite":
+            if connection.vendor in ("sqlite", "mysql"):
                 self._wrap_create_cursor()
         if self._execute not in connection.execute_wrappers:
             # The first one is the outermost. Django's execute_wrapper() removes the last one.
             connection.execute_wrappers.insert(0, self._execute)
         listen(connection.connection, self)
         self._recorder.passes = passes_of(connection.vendor, connection.connection)
-        self._transaction.has_begun = False
+        self._transaction.reset(is_new=True)
         self._state = self._tracker.states.take(connection.connection)
         self.publish()
 
@@ -107,14 +116,7 @@ class ConnectionTracker:
     def publish(self) -> None:
         """Publish what was written so far."""
         self._transaction.was_open = False
-        if self._recorder.has_defined:
-            self._recorder.has_defined = False
-            self._tracker.migrated(self._alias)
-        if self.pending:
-            if self._tracker.is_active:
-                self._tracker.publish(self.pending.take())
-            else:
-                self.pending.clear()
+        self._publisher.all()
 
     def collect(self) -> None:
         """Publish what the transaction of a TestCase has written, as if it were committed."""
@@ -161,7 +163,10 @@ class ConnectionTracker:
 
         def create_cursor(name: str | None = None) -> Any:
             cursor = original(name)
-            listen_to_cursor(cursor, self)
+            if self._results is None:
+                listen_to_cursor(cursor, self)
+            else:
+                self._results.listen(cursor)
             return cursor
 
         self._wrapping.put("create_cursor", create_cursor)
@@ -173,6 +178,7 @@ class ConnectionTracker:
         statement = ANYTHING if sql is None else self._statement(sql)
         self._recorder.note_reads(current(), statement, None, True)
         self._recorder.note_writes(statement, None, False)
+        self._transaction.note(statement, is_done=is_done)
         self._state.record(statement, self._transaction, is_done=False)
         self._settle(statement, sql)
 
@@ -183,7 +189,7 @@ class ConnectionTracker:
             self._state.forget()
         is_under_way = self.pending and is_piped(self._connection.connection)
         if is_under_way and self._transaction.status() == IDLE:
-            self._publish_so_far()  # a transaction within a pipeline, which may go on
+            self._publisher.so_far()  # a transaction within a pipeline, which may go on
 
     def _execute(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
@@ -204,8 +210,7 @@ class ConnectionTracker:
         if written:
             self._catch_up()
         was_running, self.is_running = self.is_running, True
-        has_effect = statement.begins or statement.effects or statement.writes != _NONE
-        if not written and not has_effect:
+        if not written and statement.only_reads:
             try:
                 return execute(sql, params, many, context)
             finally:
@@ -226,6 +231,9 @@ class ConnectionTracker:
             # Also after an error: part of it may have been done, and publishing too much is safe.
             self._recorder.note_writes(statement, params, many, done)
             is_done = done is not None and not is_undone
+            if self._results is not None:
+                self._results.look(context["cursor"], sql)
+            self._transaction.note(statement, is_done=is_done)
             self._state.record(statement, self._transaction, is_done=is_done)
             self._settle(statement, sql)
 
@@ -299,8 +307,10 @@ class ConnectionTracker:
             self.publish()
 
     def _look(self, statement: Statement | None, sql: Any) -> None:
+        transaction = self._transaction
+        if statement is not None and (statement.begins or statement.obscures):
+            self._publisher.doubtful(is_sure=not transaction.is_obscure)
         if statement is not None and statement.begins:
-            self._transaction.has_begun = statement.begins == "begin"
             is_undone = statement.begins == "rollback" and not statement.commits
             if is_undone and self._transaction.is_idle() and self._transaction.can_roll_back_ddl():
                 self.pending.clear()
@@ -309,10 +319,14 @@ class ConnectionTracker:
         connection = self._connection
         if self._transaction.is_idle():
             self.publish()
-        elif statement is not None and (statement.commits or _may_commit(statement, sql)):
-            self._publish_so_far()  # it began again, in the same text
+        elif transaction.may_be_idle():
+            self._publisher.in_doubt()
+        elif statement is not None and self._may_have_committed(statement, sql):
+            if not transaction.can_roll_back_ddl():
+                self._publisher.definitions()
+            self._publisher.so_far()  # it began again, in the same text
         elif statement is not None and self._transaction.has_more_rows():
-            self._publish_so_far()  # the end of COPY … TO may never be read
+            self._publisher.so_far()  # the end of COPY … TO may never be read
         elif connection.in_atomic_block:
             blocks = connection.atomic_blocks
             is_collected = self._tracker.collectors or not self._tracker.is_active
@@ -322,10 +336,12 @@ class ConnectionTracker:
                 # savepoint discards some.
                 connection.on_commit(self.publish)
 
-    def _publish_so_far(self) -> None:
-        """Publish the writes now and again later: they may be committed only then."""
-        if self._tracker.is_active:
-            self._tracker.publish(self.pending.look())
+    def _may_have_committed(self, statement: Statement, sql: Any) -> bool:
+        """Whether a statement may have committed, although a transaction is open now."""
+        if statement.commits or not self._transaction.is_reported:
+            return statement.commits or statement.obscures
+        # An unreadable text may contain a COMMIT, with a BEGIN after it.
+        return statement is ANYTHING and "commit" in str(sql).casefold()
 
     def _commit(self, commit: Callable[[], None]) -> None:
         state = self._state
@@ -341,12 +357,13 @@ class ConnectionTracker:
             raise
         finally:
             # Django runs the hooks of on_commit() later. COMMIT may have failed after it was done.
+            self._transaction.reset()
             self.publish()
 
     def _rollback(self, rollback: Callable[[], None]) -> None:
         self._catch_up()
         rollback()
-        self._transaction.has_begun = self._transaction.was_open = False
+        self._transaction.reset()
         self._collected.clear()
         self._state.forget()
         if self._transaction.can_roll_back_ddl():
@@ -366,7 +383,7 @@ class ConnectionTracker:
             close()
         finally:
             if self._connection.connection is None or self._connection.closed_in_transaction:
-                self._transaction.has_begun = False
+                self._transaction.reset()
                 self.publish()
 
     def _leave(self, close: Callable[[], None]) -> None:
@@ -376,12 +393,10 @@ class ConnectionTracker:
         close()
 
     def _set_autocommit(self, set_autocommit: Callable[[bool], None], autocommit: bool) -> None:
+        was_off = not self._connection.autocommit
         set_autocommit(autocommit)
-        # SQLite's driver commits an open transaction when it returns to autocommit.
+        # SQLite's driver and MySQL commit an open transaction when they return to autocommit.
+        if autocommit and was_off and not self._transaction.is_reported:
+            self._transaction.reset()
         if autocommit and self.pending and self._transaction.is_idle():
             self.publish()
-
-
-def _may_commit(statement: Statement, sql: Any) -> bool:
-    """Whether an unreadable text may contain a COMMIT, with a BEGIN after it."""
-    return statement is ANYTHING and "commit" in str(sql).casefold()

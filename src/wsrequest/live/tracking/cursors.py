@@ -1,8 +1,9 @@
 """Reports what Django's execute wrappers do not see, by wrapping cursors of the drivers.
 
 That is: rows that SQLite returns before it commits, what a connection of psycopg 3 runs and commits
-by its own methods, and SQLite's ``executescript``. Not seen are ``callproc`` of other drivers, the
-copy methods of psycopg2, and cursors that are made directly from another driver's connection.
+by its own methods, and SQLite's ``executescript``. ``further_results`` does the same for MySQL. Not
+seen are ``callproc`` of other drivers, the copy methods of psycopg2, and cursors that are made
+directly from another driver's connection.
 """
 
 from collections.abc import Iterator

@@ -5,12 +5,14 @@ that two names of a host are the same. Check W018 covers that case.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["are_likely_copies", "place_of"]
+from django.db import connections
+
+__all__ = ["Neighbours", "are_likely_copies", "place_of"]
 
 _LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _PORTS = {"postgresql": "5432", "mysql": "3306", "oracle": "1521"}
@@ -37,6 +39,37 @@ def place_of(parameters: Mapping[str, Any]) -> Place | None:
     if not (name or service):
         return None
     return kind, name, service, _host(parameters), _port(parameters, kind)
+
+
+class Neighbours:
+    """The project's other databases on a server of MySQL. A statement can name their tables.
+
+    Args:
+        parameters: of a connection to one of the databases.
+        primary: returns what the database of an alias is known by.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any], primary: Callable[[str], str]) -> None:
+        self._place, self._primary = place_of(parameters), primary
+        self._aliases: tuple[str, ...] = ()
+        self._names: dict[str, str] = {}
+
+    def named(self, qualifiers: frozenset[str]) -> set[str]:
+        """Return what the databases among these folded names are known by."""
+        if self._aliases != tuple(connections.settings):
+            self._aliases = tuple(connections.settings)
+            self._names = {
+                place[1].casefold(): self._primary(alias)
+                for alias in self._aliases
+                if (place := place_of(connections.settings[alias])) is not None
+                and place != self._place
+                and _server(place) == _server(self._place)
+            }
+        return {self._names[name] for name in qualifiers & self._names.keys()}
+
+
+def _server(place: Place | None) -> Place:
+    return () if place is None else (place[0], *place[2:])
 
 
 def are_likely_copies(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from wsrequest.live.sql.parameters import returned, rows_of
 from wsrequest.live.sql.statement import Names, Statement
 from wsrequest.live.sql.values import Passes, as_it_is
 from wsrequest.live.tracking.cursors import first_row
+from wsrequest.live.tracking.databases import Neighbours
 from wsrequest.live.tracking.keys import is_own_write
 from wsrequest.live.tracking.logged import with_origin
 from wsrequest.live.tracking.reads import ReadSet, running
@@ -40,6 +41,7 @@ class StatementRecorder:
         pending: what was written and is not published yet.
         passes: how the driver passes on values.
         has_defined: the pending writes define tables.
+        neighbours: other databases that a statement may name, or None.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class StatementRecorder:
         self.pending = TransactionWrites()
         self.passes: Passes = as_it_is
         self.has_defined = False
+        self.neighbours: Neighbours | None = None
 
     def names(self) -> Names:
         """Return the names of the schema for this vendor."""
@@ -86,6 +89,8 @@ class StatementRecorder:
             reads.lags |= self._is_replica
             ignored, known = self.schema.ignored, None if many else params
             reads.add_statement(self.database, statement, self.names(), ignored, known, self.passes)
+            for database in self._beside(statement):
+                reads.add(database, None)
         except Exception:
             reads.add(self.database, None)
 
@@ -105,6 +110,8 @@ class StatementRecorder:
         run = running()
         is_defining = statement.verb in _DEFINING or SCHEMA in (statement.writes or ())
         self.has_defined |= is_defining
+        for database in self._beside(statement):
+            self.pending.add(database, None, None, run)
         try:
             changed = self.schema.changed_by(statement)
         except Exception:
@@ -123,6 +130,15 @@ class StatementRecorder:
                 self.pending.add(self.database, table, rows, run)
             if table in self._tracker.stores:
                 self._note_stores((table,), run)
+
+    def _beside(self, statement: Statement) -> Iterable[str]:
+        """Return the other databases of whose tables a statement may read or write any."""
+        if self.neighbours is None or not statement.qualifiers:
+            return ()
+        try:
+            return self.neighbours.named(statement.qualifiers)
+        except Exception:  # settings that are being changed
+            return ()
 
     def _hit_nothing(self, statement: Statement, done: Any) -> bool:
         """Whether no row was there to write, as when save() tries UPDATE before INSERT."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from wsrequest.live.sql.statement import Statement
 from wsrequest.live.tracking.cursors import is_piped
 
 __all__ = ["FAILED", "IDLE", "TransactionStatus"]
@@ -18,12 +19,58 @@ class TransactionStatus:
 
     Attributes:
         has_begun: a statement has begun a transaction, on a driver that does not report it.
+        is_obscure: a statement may have begun or ended one, on such a driver.
+        is_unfinished: a statement of MySQL goes on, because not all of its results were fetched.
         was_open: the transaction of PostgreSQL that Django has begun was seen open.
     """
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self.has_begun = self.was_open = False
+        self.reset(is_new=True)
+
+    def reset(self, *, is_new: bool = False) -> None:
+        """Record that no transaction is open.
+
+        Args:
+            is_new: so is the connection of the driver, with its settings.
+        """
+        if is_new:
+            self._may_chain = False
+        self.has_begun = self.was_open = self.is_obscure = self.is_unfinished = False
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the driver reports if a transaction is open. Otherwise statements tell it."""
+        return self._connection.vendor in ("sqlite", "postgresql")
+
+    def note(self, statement: Statement, *, is_done: bool) -> None:
+        """Record a statement on a driver that does not report transactions.
+
+        Args:
+            statement: what was run.
+            is_done: the database has executed it. Otherwise it may have begun or ended nothing.
+        """
+        if statement.begins:
+            self.has_begun = statement.begins == "begin"
+            self.is_obscure = not is_done
+        if statement.obscures and not self.is_reported:
+            self.is_obscure = True
+            # A setting makes each COMMIT begin a transaction, or each statement.
+            self._may_chain |= statement.verb == "set"
+
+    def may_be_idle(self) -> bool:
+        """Whether it is unknown if a transaction is open: each write may be committed at once."""
+        if self.is_reported or not self._commits_by_itself():
+            return False
+        return (self.is_obscure or self._may_chain) and not self.is_unfinished
+
+    def _commits_by_itself(self) -> bool:
+        """Whether the database commits each statement, if no transaction was begun."""
+        connection = self._connection
+        ask = getattr(connection.connection, "get_autocommit", None)  # of drivers of MySQL
+        if ask is not None:
+            return bool(ask())
+        return bool(connection.autocommit and not connection.in_atomic_block)
 
     def is_piped(self) -> bool:
         """Whether the connection is in a pipeline, which reports results later."""
@@ -65,11 +112,14 @@ class TransactionStatus:
             # was open before was ended by a COMMIT that Django does not know of.
             is_begun = connection.in_atomic_block or not connection.autocommit
             return self.was_open or not is_begun
-        return connection.autocommit and not connection.in_atomic_block and not self.has_begun
+        is_begun = self.has_begun or self.is_obscure or self._may_chain or self.is_unfinished
+        return not is_begun and self._commits_by_itself()
 
     def has_more_rows(self) -> bool:
-        """Whether a statement has more rows to come. PostgreSQL may have committed it already."""
+        """Whether a statement has more rows to come. It may be committed already."""
         connection = self._connection
+        if self.is_unfinished:
+            return self._commits_by_itself()
         if connection.in_atomic_block or not connection.autocommit:
             return False
         return self.status() == ACTIVE and not is_piped(connection.connection)

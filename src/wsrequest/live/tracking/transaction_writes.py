@@ -61,6 +61,11 @@ class TransactionWrites:
                         del self.tables[place]
             self.add(database, key, None, run)
 
+    def add_commit(self, commit: Commit) -> None:
+        """Add the writes of a commit."""
+        for change in commit.changes:
+            self.add(change.database, change.table, change.rows, commit.run)
+
     def take(self) -> Commit:
         """Return all writes, and forget them."""
         found = self.look()
