@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wsrequest.errors import Refused
+from wsrequest.request.budget import Account
 from wsrequest.request.upload import Body
 from wsrequest.server.admission import place_of
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.server.http.environ import path_info
 from wsrequest.server.http.task import END, HTTPTask, plain_response
 from wsrequest.types import ASGI, Receive, Scope, Send
-from wsrequest.workers.queue import QueueKey
+from wsrequest.workers.queue import QueueKey, QuotaGroup
 
 __all__ = ["HTTPApplication"]
 
@@ -30,6 +31,8 @@ _TASK_BYTES = 8192
 """What an unfinished request takes besides its body: its headers, task and coroutine."""
 
 _RETRY = (b"Retry-After", b"1")
+
+_MAX_PEERS, _ADDRESS_CHARACTERS = 1024, 64  # remembered, below 1 MiB together
 
 
 class HTTPApplication:
@@ -79,6 +82,8 @@ class _Requests:
 
     def __init__(self, server: ServerContext, config: ConnectionConfig) -> None:
         self.server, self.config = server, config
+        # Both would be forgotten between two requests, and making them takes microseconds.
+        self._peers: dict[str, tuple[Account, QuotaGroup]] = {}
         self._running: dict[HTTPTask, None] = {}  # an ordered set: the oldest first
         self._answering: set[asyncio.Task[Any]] = set()  # their bodies have come
         self._timer: asyncio.TimerHandle | None = None
@@ -86,15 +91,13 @@ class _Requests:
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         client = scope.get("client")
-        address = place_of(str(client[0])) if client else ""
-        account = self.server.budget.account_of(address)
+        account, group = self._peer_of(str(client[0]) if client else "")
         try:
             account.begin(_TASK_BYTES, self.config.limits, None)
         except Refused:
             await _send_all(send, plain_response(503, _RETRY))
             return
-        queue_key = QueueKey(self.server.addresses.of(address))
-        task = HTTPTask(self, scope, receive, send, queue_key)
+        task = HTTPTask(self, scope, receive, send, QueueKey(group))
         task.account, task.held_bytes = account, _TASK_BYTES
         try:
             event = await receive()
@@ -116,6 +119,19 @@ class _Requests:
             if task.end():
                 self._running.pop(task, None)
                 task.discard()
+
+    def _peer_of(self, address: str) -> tuple[Account, QuotaGroup]:
+        """Return what counts for one client's address."""
+        peer = self._peers.get(address)
+        if peer is None:
+            place = place_of(address)
+            peer = self.server.budget.account_of(place), self.server.addresses.of(place)
+            # Without an address, each request counts by itself. A proxy can make up a long one.
+            if 0 < len(address) <= _ADDRESS_CHARACTERS:
+                if len(self._peers) >= _MAX_PEERS:
+                    self._peers.clear()
+                self._peers[address] = peer
+        return peer
 
     def _keep_whole(self, task: HTTPTask, body: bytes) -> bool:
         if len(body) <= self.config.upload_memory_bytes:

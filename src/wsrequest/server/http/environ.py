@@ -88,6 +88,8 @@ def _paths(scope: Scope) -> tuple[str, str]:
     encoded = path.encode()
     if raw_path is None:  # daphne
         return quote(path), encoded.decode("latin1")
+    if raw_path == encoded:  # nothing is encoded
+        return encoded.decode("latin1"), encoded.decode("latin1")
     raw_path = raw_path.partition(b"?")[0]
     sent = unquote_to_bytes(raw_path)
     # The path alone cannot show bytes that are not UTF-8. But an application around this one may
