@@ -48,6 +48,9 @@ LIMITED = {
     "hypercorn-mounted": "hypercorn {application} --bind 127.0.0.1:{port} --workers 0 "
     "--root-path /app",
     "uvicorn-sansio-40": UVICORN + CLASSES + " --limit-max-requests 40",
+    "uvicorn-replaced": UVICORN + CLASSES + " --workers 2 --limit-max-requests 60",
+    "gunicorn-uvicorn": "gunicorn --bind 127.0.0.1:{port} --workers 2 --max-requests 60 "
+    "--worker-class tests.project.worker.Worker --no-control-socket {application}",
     "uvicorn-3": UVICORN + CLASSES + " --workers 3",
     "gunicorn": "gunicorn --bind 127.0.0.1:{port} --workers 2 --threads 2 --preload "
     "--no-control-socket django.core.wsgi:get_wsgi_application()",
@@ -56,8 +59,8 @@ LIMITED = {
     "uvicorn-quiet": UVICORN + CLASSES + " --ws-ping-interval 3600 --ws-ping-timeout 3600",
 }
 """Started for one purpose each: a limit below that of the package; below a script name; ending by
-itself after 40 requests; several processes; a WSGI server; a thousand that are not pinged in the
-same second."""
+itself after 40 requests; workers that are replaced after 60; several processes; a WSGI server; a
+thousand that are not pinged in the same second."""
 
 REFUSES_BY_STATUS_ONLY = {"daphne"}
 """Servers without ASGI's Websocket Denial Response: a refusal is a bare 403 with them."""

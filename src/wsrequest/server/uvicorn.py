@@ -35,6 +35,8 @@ _TEXT, _BINARY = 0x81, 0x82  # whole messages (FIN) without an extension (RSV), 
 _MIN_UNCOMPRESSED_BYTES = 16384
 _SAMPLE_BYTES = 2048
 
+_FIRST_REQUEST_SECONDS = 0.5  # for that of a connection that was opened just before the end
+
 
 class WebSocketProtocol(WriteBuffer, WebSocketsSansIOProtocol):
     """uvicorn's protocol object for one WebSocket, with limits and a fast path.
@@ -166,9 +168,17 @@ class HTTPProtocol(_HTTPProtocol):
     def shutdown(self) -> None:
         """Close the connection after its response, and after the drain."""
         if self.drain is None:
-            super().shutdown()
+            self._close()
         else:
-            self.drain.begin(super().shutdown)
+            self.drain.begin(self._close)
+
+    def _close(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            # The first request may have arrived, and not been read. uvicorn would reset the
+            # connection. With another worker on the same port, no client expects that.
+            self.loop.call_later(_FIRST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
 
 def is_packed(frame: bytes) -> bool:
