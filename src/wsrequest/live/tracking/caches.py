@@ -32,9 +32,9 @@ from wsrequest.live.tracking.keys import (
     LOCAL_CACHES,
     SESSIONS,
     KeyTracker,
-    hashed,
     inside,
     is_inside,
+    name_in,
 )
 from wsrequest.live.tracking.reads import ReadSet, current, reading
 from wsrequest.live.tracking.schema import folded
@@ -80,7 +80,7 @@ def session_places(cache: Any, key: str) -> list[str]:
         cache: of the session store.
         key: as the store passes it to the cache.
     """
-    name = hashed(str(cache.make_key(key)))
+    name = name_in(_alias(cache), str(cache.make_key(key))) or ""
     return [_session_place(store, name) for store in _stores(cache)]
 
 
@@ -234,7 +234,8 @@ class Caches:
         keys = call.keys()
         hashes: list[str | None] = [None]
         if keys is not None:
-            hashes = [hashed(made) for given, made in keys if not self._is_ignored(given)]
+            alias = _alias(call.cache)
+            hashes = [name_in(alias, made) for given, made in keys if not self._is_ignored(given)]
         return [(store, key) for store in _stores(call.cache) for key in hashes]
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from django.db import connections
 
-__all__ = ["Neighbours", "are_likely_copies", "place_of"]
+__all__ = ["Neighbours", "are_likely_copies", "is_mysql", "place_of"]
 
 _LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _PORTS = {"postgresql": "5432", "mysql": "3306", "oracle": "1521"}
@@ -70,6 +70,11 @@ class Neighbours:
 
 def _server(place: Place | None) -> Place:
     return () if place is None else (place[0], *place[2:])
+
+
+def is_mysql(alias: str) -> bool:
+    """Whether an alias is a database of MySQL or MariaDB."""
+    return _kind(connections.settings[alias]) == "mysql"
 
 
 def are_likely_copies(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 
 from wsrequest.live.forks import ForkLock
+from wsrequest.live.tracking.databases import is_mysql
 from wsrequest.live.tracking.reads import current, running
 from wsrequest.live.tracking.transaction_writes import MAX_KEYS
 from wsrequest.types import Commit, TableChange
@@ -34,6 +35,7 @@ __all__ = [
     "inside",
     "is_inside",
     "is_own_write",
+    "name_in",
 ]
 
 CACHES = "cache:"
@@ -69,6 +71,22 @@ _inside: ContextVar[tuple[_StoreOperation, ...]] = ContextVar(
 def hashed(key: str) -> str:
     """Return a name of fixed length for a key. Two keys with the same name trigger together."""
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def name_in(alias: str | None, key: str) -> str | None:
+    """Return the name of a key that a database keeps. None for any key.
+
+    MySQL takes keys for equal that differ in case, accents, trailing spaces, or characters without
+    a weight. Which ones, depends on the collation.
+
+    Args:
+        alias: of the database, or None if the key is kept elsewhere.
+        key: as it is looked up.
+    """
+    if alias is None or not is_mysql(alias):
+        return hashed(key)
+    is_plain = key.isascii() and key.isprintable()
+    return hashed(key.casefold().rstrip(" ")) if is_plain else None
 
 
 @contextmanager

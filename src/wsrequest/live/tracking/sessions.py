@@ -22,7 +22,7 @@ from django.utils.timezone import now
 
 from wsrequest.live.forks import ForkLock
 from wsrequest.live.tracking.caches import session_places
-from wsrequest.live.tracking.keys import SESSIONS, KeyTracker, hashed, inside
+from wsrequest.live.tracking.keys import SESSIONS, KeyTracker, inside, name_in
 from wsrequest.live.tracking.reads import ReadSet, current, reading
 from wsrequest.live.tracking.schema import folded
 from wsrequest.live.tracking.wrapping import Wrapping
@@ -89,7 +89,7 @@ class Sessions:
         key, reads = store.session_key, current()
         if key is None:
             return original(store, *args, **kwargs)
-        name = hashed(key)
+        name = name_in(_alias(store), key)
         self._keys.note(SESSIONS, name)
         watched = self._contents.reading(name)
         inner, own = None if reads is None else reads.part(), _own(store, key)
@@ -148,7 +148,7 @@ class Sessions:
         key = store.session_key
         if key is None:
             return
-        name = hashed(key)
+        name = name_in(_alias(store), key)
         content: bytes | None = _UNSURE
         if is_done and not self._keys.is_open(_alias(store)):
             content = _digest(store, getattr(store, "_session_cache", None))
@@ -174,7 +174,7 @@ class Sessions:
 
     def _gone(self, store: Any, key: str | None) -> None:
         if key is not None:
-            name = hashed(key)
+            name = name_in(_alias(store), key)
             self._contents.wrote(name, _GONE)
             self._publish(store, name)
 
@@ -185,7 +185,7 @@ class Sessions:
     def _late_delete(self, store: Any, args: Any, kwargs: Any) -> None:
         self._gone(store, _deleted(store, args, kwargs))
 
-    def _publish(self, store: Any, name: str) -> None:
+    def _publish(self, store: Any, name: str | None) -> None:
         alias = _alias(store)
         if alias is not None and getattr(store, "_cache", None) is not None:
             self._keys.wrote(SESSIONS, [name])  # its cache holds it at once
@@ -208,8 +208,10 @@ class _Contents:
         self._found: dict[str, tuple[bytes | None, object]] = {}
         self._older: dict[str, tuple[bytes | None, object]] = {}
 
-    def reading(self, name: str) -> Callable[[bytes | None], None]:
+    def reading(self, name: str | None) -> Callable[[bytes | None], None]:
         """Prepare to read a session. Call what this returns with its content."""
+        if name is None:  # any of them
+            return lambda content: None
         before = self._get(name)[1]
 
         def read(content: bytes | None) -> None:
@@ -221,8 +223,10 @@ class _Contents:
 
         return read
 
-    def wrote(self, name: str, content: bytes | None) -> bool:
+    def wrote(self, name: str | None, content: bytes | None) -> bool:
         """Record a write of a session, and return whether it may have changed."""
+        if name is None:
+            return True
         with self._lock:
             before = self._get(name)[0]
             self._put(name, content)
