@@ -128,11 +128,11 @@ def test_port_is_local_and_shows_the_process(project_data: Path) -> None:
             found = scrape(scraped, "/metrics")
             assert echoes(found) == 1
             assert value(found, "wsrequest_connections", transport="websocket") == 1
-        listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
-        addresses = [line.split()[1] for line in listening.splitlines()[1:] if ":" in line]
-        assert {a for a in addresses if a.endswith(f":{scraped:04X}")} == {
-            f"0100007F:{scraped:04X}"
-        }
+        sockets = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+        rows = [line.split() for line in sockets.splitlines()]
+        listening = [row[1] for row in rows if row[3] == "0A"]
+        here = [address for address in listening if address.endswith(f":{scraped:04X}")]
+        assert here == [f"0100007F:{scraped:04X}"]
 
 
 def test_port_shows_all_workers_and_forgets_the_gauges_of_a_dead_one(project_data: Path) -> None:
