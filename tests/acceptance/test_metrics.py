@@ -30,6 +30,8 @@ from tests.acceptance.servers import (
 )
 from wsrequest.metrics.definitions import METRICS
 
+pytestmark = pytest.mark.once  # each starts processes of its own
+
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 ON = "true"
 
