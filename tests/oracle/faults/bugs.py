@@ -1,9 +1,11 @@
 """Bugs to plant in the servers: the run under faults must find each."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from wsrequest.bus.broker import BrokerBus
+from wsrequest.bus.relayed import RelayedLog
 from wsrequest.bus.sequences import Arrival, Sequences
 
 __all__ = ["BUGS", "plant"]
@@ -28,10 +30,21 @@ def _no_messages() -> None:
     BrokerBus._pass_on = pass_on  # type: ignore[method-assign]
 
 
+def _no_readings() -> None:
+    """Neither the silence of a relay is noticed, nor that it has begun to read again."""
+
+    def follow(self: Any, epoch: bytes, relayed: Any, now: float) -> bool:
+        self.heard_at = math.inf
+        return bool(relayed.reading)
+
+    RelayedLog.follow = follow  # type: ignore[method-assign]
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "no-gaps": _no_gaps,
     "no-loss": _no_loss,
     "no-messages": _no_messages,
+    "no-readings": _no_readings,
 }
 
 

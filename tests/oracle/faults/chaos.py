@@ -18,8 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.contract.servers import SERVERS
-from tests.oracle.faults.site import Site
+from tests.oracle.faults.site import KINDS, Site
 from tests.oracle.faults.watchers import Watcher
 
 __all__ = ["Result", "run"]
@@ -27,6 +26,8 @@ __all__ = ["Result", "run"]
 SECONDS = 5.0  # within which all must be right again
 _WATCHERS = 3  # of each server
 _LIVES = 4  # of each watcher
+_FAULTS = ("nothing", "bus_kill", "bus_freeze", "server_kill", "server_freeze", "writer_kill")
+_RELAY_FAULTS = ("relay_kill", "relay_freeze")
 _UNSTEADY = ("/now-and-then/", "/slow/", "/chance/")  # fail, or take their time, on purpose
 
 
@@ -65,7 +66,7 @@ def run(
     """Run the site on one bus.
 
     Args:
-        broker: a key of ``SERVERS``.
+        broker: one of ``KINDS``.
         seed: of everything that is drawn. Processes meet by chance all the same.
         seconds: how long.
         bug: a key of ``bugs.BUGS``, to plant in the servers.
@@ -90,15 +91,13 @@ class _Run:
         self._result = Result()
         self._watchers: list[Watcher] = []
         self._cookies: list[str] = [""]
-        self._faults = {
-            name: getattr(self, f"_{name}")
-            for name in faults
-            or ("nothing", "bus_kill", "bus_freeze", "server_kill", "server_freeze", "writer_kill")
-        }
+        self._faults = {name: getattr(self, f"_{name}") for name in faults or _FAULTS}
 
     def run(self, seconds: float) -> Result:
         _make_world(self._site, self._cookies)
         self._site.start()
+        if self._site.relays and len(self._faults) > 1:
+            self._faults |= {name: getattr(self, f"_{name}") for name in _RELAY_FAULTS}
         for server in self._site.servers:
             for _ in range(_WATCHERS):
                 self._watch(server.port, self._dice.choice(self._cookies), [])
@@ -159,6 +158,20 @@ class _Run:
         writer.kill()
         writer.restart()
         writer.wait()
+
+    def _relay_kill(self) -> None:
+        (relay,) = self._site.relays
+        relay.kill()
+        self._write()
+        relay.restart()
+        relay.wait()
+
+    def _relay_freeze(self) -> None:
+        (relay,) = self._site.relays
+        relay.freeze()
+        self._write()
+        time.sleep(self._dice.choice((0.5, 4.0)))
+        relay.thaw()
 
     # Writers and watchers.
 
@@ -223,7 +236,7 @@ def _make_world(site: Site, cookies: list[str]) -> None:
 def main() -> int:
     """Run it and print what happened; 1 when something diverged, or a planted bug was not found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bus", choices=SERVERS, default="redis")
+    parser.add_argument("--bus", choices=KINDS, default="redis")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--within", type=float, default=SECONDS)
     parser.add_argument("--seed", default=str(int(time.time())))

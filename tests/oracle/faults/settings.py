@@ -25,5 +25,6 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 WSREQUEST_BUS = SITE["bus"]
+WSREQUEST_RELAYED_LOG = SITE.get("relayed_log", "")
 # Only the bus may heal what a fault has broken.
 WSREQUEST_LIVE_RECHECK_SECONDS = 0

@@ -1,4 +1,4 @@
-"""The processes of the site under faults: two servers, two writers, and the bus.
+"""The processes of the site under faults: two servers, two writers, the bus, and maybe a relay.
 
 Each can be killed, frozen and started again. All end with the block, by their own pids.
 """
@@ -19,7 +19,10 @@ from tests.acceptance.servers import ROOT, START_SECONDS, free_port, wait_until
 from tests.contract.servers import SERVERS
 from tests.contract.servers import Server as Broker
 
-__all__ = ["Process", "Server", "Site", "Writer"]
+__all__ = ["KINDS", "Process", "Server", "Site", "Writer"]
+
+KINDS = (*SERVERS, "relay")
+"""What carries commits: a bus, or Redis with one process that reads PostgreSQL's log."""
 
 
 class Process:
@@ -98,6 +101,20 @@ class Server(Process):
         wait_until(serves, START_SECONDS)
 
 
+class Relay(Process):
+    """A process that reads the log for the servers."""
+
+    def __init__(self, environ: dict[str, str], log: IO[bytes]) -> None:
+        super().__init__(
+            [sys.executable, "-m", "django", "wsrequest_relay"], environ, log, pipes=True
+        )
+
+    def wait(self) -> None:
+        """Wait until it begins."""
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().startswith(b"Relaying"), "the relay has ended"
+
+
 class Writer(Process):
     """A process that runs transactions."""
 
@@ -131,12 +148,13 @@ class Site:
     If the broker is PostgreSQL, it is the database, too.
 
     Args:
-        kind: of the broker, a key of ``SERVERS``. It is started with the site.
+        kind: one of ``KINDS``. Its servers are started with the site.
         seed: of the lossy writers.
         bug: to plant in the servers, or None.
     """
 
     broker: Broker
+    database: Broker | None = None
 
     def __init__(self, kind: str, seed: str, bug: str | None = None) -> None:
         self._kind, self._seed, self._bug = kind, seed, bug
@@ -145,6 +163,7 @@ class Site:
         self.data = Path(self._directory.name)
         self.servers: list[Server] = []
         self.writers: list[Writer] = []
+        self.relays: list[Relay] = []
         self._log = (self.data / "log").open("wb")
 
     @property
@@ -155,14 +174,17 @@ class Site:
     def environ(self, **changes: str) -> dict[str, str]:
         """Return the environment of a process of the site."""
         site: dict[str, Any] = {"data": str(self.data), "bus": self.broker.url}
-        if self.is_database:
-            given = dict(parse_qsl(urlsplit(self.broker.url).query))
+        if self.database is not None:
+            given = dict(parse_qsl(urlsplit(self.database.url).query))
             names = {
                 "NAME": "dbname",
                 **{n: n.lower() for n in ("USER", "PASSWORD", "HOST", "PORT")},
             }
             site["postgres"] = {name: given[key] for name, key in names.items()}
-            site["bus"] = f"postgresql+{self._kind}://default"
+            if self.is_database:
+                site["bus"] = f"postgresql+{self._kind}://default"
+            else:
+                site["relayed_log"] = "postgresql+log://default"
         return {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
@@ -183,19 +205,30 @@ class Site:
             Writer(self.environ(), self._log),
             Writer(self.environ(**lossy), self._log),
         ]
-        for server in self.servers:
-            server.wait()
-        for writer in self.writers:
-            writer.wait()
+        if self._kind == "relay":
+            self.relays = [Relay(self.environ(), self._log)]
+        waiting: list[Server | Writer | Relay] = [*self.servers, *self.writers, *self.relays]
+        for process in waiting:
+            process.wait()
 
     def log(self) -> str:
         """What the processes have logged."""
         return (self.data / "log").read_text(errors="replace")
 
     def __enter__(self) -> "Site":
-        self.broker = Broker(self._stack.enter_context(SERVERS[self._kind]()))
-        self.broker.start()
+        is_relayed = self._kind == "relay"
+        self.broker = self._serve("redis" if is_relayed else self._kind)
+        if is_relayed:
+            self.database = self._serve("log")
+        elif self.is_database:
+            self.database = self.broker
         return self
+
+    def _serve(self, name: str) -> Broker:
+        server = Broker(self._stack.enter_context(SERVERS[name]()))
+        self._stack.callback(server.close)
+        server.start()
+        return server
 
     def __exit__(
         self,
@@ -203,9 +236,8 @@ class Site:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        for process in (*self.servers, *self.writers):
+        for process in (*self.servers, *self.writers, *self.relays):
             process.kill()
-        self.broker.close()
         self._stack.close()
         self._log.close()
         self._directory.cleanup()
