@@ -24,9 +24,10 @@ _PACKAGES = (
 
 # Figures that say the same whoever else uses the machine, and by what.
 _CLOCKLESS = {
-    "idle_kib": "memory", "us": "cpu", "kib": "size", "current": "count", "runs": "count",
+    "idle_kib": "memory", "peak_kib": "memory", "us": "cpu", "kib": "size", "current": "count",
+    "runs": "count",
 }  # fmt: skip
-_UNITS = {"idle_kib": " KiB", "kib": " KiB", "us": " us", "ms": " ms"}
+_UNITS = {"idle_kib": " KiB", "peak_kib": " KiB", "kib": " KiB", "us": " us", "ms": " ms"}
 
 _OTHERS_MAX = 0.15  # share of a core that may go to others for a slice to count by the clock
 _SATURATED = 0.85  # share of its core from which on a server did not wait for the generator
@@ -227,7 +228,13 @@ def request_tables(samples: Samples) -> Tables:
 
 def http_tables(samples: Samples) -> Tables:
     """What was measured for the rows of plain HTTP."""
-    return (("Medians", figures_table(samples)),)
+    lines = ["| body | server | ms | KiB at the peak |", "|---|---|---|---|"]
+    for point, found in sorted(samples.items()):
+        if found and "body_ms" in found[0]:
+            cells = (f"{middle_of(found, 'body_ms'):,.0f}", f"{middle_of(found, 'peak_kib'):,.0f}")
+            title = SUBJECTS[point.subject].title
+            lines.append(f"| {point.view}, {point.shape} | {title} | {' | '.join(cells)} |")
+    return (("Medians", figures_table(samples)), ("Large bodies", lines))
 
 
 def facts(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:

@@ -14,7 +14,7 @@ FAMILIES = {
     "requests": range(1, 8),
     "live": range(8, 15),
     "browser": range(15, 18),
-    "http": range(18, 22),
+    "http": range(18, 24),
 }
 
 
@@ -104,6 +104,11 @@ def comparisons() -> list[Comparison]:
     return found
 
 
+BODY_BYTES = 100 * 2**20
+BODY_SUBJECTS = ("ours-http", "gunicorn")
+SLOW = ("1,000 one by one", "the same beside a slow client")
+
+
 def http_comparisons() -> list[Comparison]:
     """Plain HTTP through the workers, beside other servers of HTTP."""
     found = []
@@ -112,6 +117,17 @@ def http_comparisons() -> list[Comparison]:
             points = tuple(Point(peer, view, str(MANY_CONNECTIONS)) for peer in peers)
             ours = Point("ours-http", view, str(MANY_CONNECTIONS))
             found.append(Comparison(row, title, "rate", ours, points, target))
+    for view in ("stream", "upload"):
+        ours, theirs = (Point(name, view, "100 MB") for name in BODY_SUBJECTS)
+        title = "time, of gunicorn's"
+        found.append(Comparison(21, title, "body_ms", ours, (theirs,), 1.2, is_least=False))
+        title = "KiB at the peak, above gunicorn's"
+        found.append(
+            Comparison(22, title, "peak_kib", ours, (theirs,), 4096, "difference", is_least=False)
+        )
+    alone, beside = (Point(BODY_SUBJECTS[0], "trivial", shape) for shape in SLOW)
+    title = "p99 beside a client of 1 KiB/s, of that alone"
+    found.append(Comparison(23, title, "p99_ms", beside, (alone,), 1.2, is_least=False))
     return found
 
 

@@ -12,7 +12,18 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks import browser, fairness, live, live_report, live_rows, measure, plot, report, rows
+from benchmarks import (
+    bodies,
+    browser,
+    fairness,
+    live,
+    live_report,
+    live_rows,
+    measure,
+    plot,
+    report,
+    rows,
+)
 from benchmarks.breakdown import breakdown
 from benchmarks.browser_rows import browser_comparisons, browser_tables
 from benchmarks.report import RESULTS, say
@@ -81,7 +92,11 @@ def chosen_comparisons(wanted: argparse.Namespace) -> dict[str, list[Comparison]
         "requests": requests,
         "live": live_rows.live_comparisons(),
         "browser": browser_comparisons(),
-        "http": [each for each in rows.http_comparisons() if each.ours.view in views],
+        "http": [
+            each
+            for each in rows.http_comparisons()
+            if each.ours.view in views or each.figure != "rate"
+        ],
     }
     return {
         family: [each for each in all_ if each.row in numbers] for family, all_ in found.items()
@@ -170,8 +185,11 @@ def gather(
     browsed = {}
     if "ours" in names and chosen["browser"]:
         browsed = browser.measure({each.row for each in chosen["browser"]}, *config)
-    points = rows.points(chosen["http"], names)
+    plain_rates = [each for each in chosen["http"] if each.figure == "rate"]
+    points = rows.points(plain_rates, names)
     plain = measure.rates(points, *config) if points else {}
+    if len(chosen["http"]) > len(plain_rates) and set(rows.BODY_SUBJECTS) <= set(names):
+        plain |= bodies.measure(wanted.rounds, where, server_core, say)
     return {"requests": samples, "live": lively, "browser": browsed, "http": plain}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
@@ -115,7 +115,21 @@ def size(request: HttpRequest) -> HttpResponse:
     return _answer(request, str(len(request.read())).encode())
 
 
+def stream(request: HttpRequest, count: int) -> StreamingHttpResponse:
+    """A body of this many bytes, made piece by piece."""
+    piece = bytes(65536)
+    return StreamingHttpResponse(piece for _ in range(count // len(piece)))
+
+
+@csrf_exempt
+def upload(request: HttpRequest) -> HttpResponse:
+    """The size of the body, which is read piece by piece."""
+    return HttpResponse(str(sum(map(len, iter(lambda: request.read(65536), b"")))))
+
+
 urlpatterns = [
+    path("stream/<int:count>/", stream),
+    path("upload/", upload),
     path("trivial/", trivial),
     path("async/", trivial_async),
     path("drf/<int:pk>/", retrieve),
