@@ -212,6 +212,15 @@ def test_rollback_of_what_cannot_be_undone_is_told(database: Database, is_told: 
     assert is_told()
 
 
+@pytest.mark.parametrize("engine", ["MyISAM", "Aria", "MEMORY"])
+def test_table_that_no_transaction_covers_is_told_at_once(engine: str, is_told: IsTold) -> None:
+    run_sql(f"ALTER TABLE live_legacy ENGINE = {engine}")
+    run_sql("SELECT 1")  # the catalog was read
+    with atomic():
+        run_sql("INSERT INTO live_legacy VALUES (1, 'x')")
+        assert is_told()
+
+
 # Statements that go on when the driver has the first answer.
 
 SLOW = "DO SLEEP(0.3)"

@@ -17,7 +17,15 @@ from django.db import connections, models
 from django.db.models import Case, Exists, OuterRef, Q, Subquery, Value, When
 from psycopg import sql as psycopg_sql
 
-from tests.live.conftest import ALIAS, Database, Published, atomic, configured, watching
+from tests.live.conftest import (
+    ALIAS,
+    Database,
+    Published,
+    atomic,
+    configured,
+    marks_of,
+    watching,
+)
 from tests.live.models import Article, Legacy, Mixed, Note, Notebook, Room, Tag
 from wsrequest.live.tracking.api import depends_on, invalidate
 from wsrequest.live.tracking.tracker import ChangeTracker
@@ -115,9 +123,10 @@ ON_POSTGRESQL: dict[str, tuple[Callable[[], Any], set[str | None]]] = {
     "stream": (stream, {"tag"}),
 }
 CASES = [
-    pytest.param(vendor, name, id=f"{vendor}-{name}")
-    for vendor in ("sqlite", "postgresql")
+    pytest.param(vendor, name, id=f"{vendor}-{name}", marks=marks_of(vendor))
+    for vendor in ("sqlite", "postgresql", "mariadb")
     for name in (READS | ON_POSTGRESQL if vendor == "postgresql" else READS)
+    if (vendor, name) != ("mariadb", "cursor")  # with names of another case
 ]
 
 

@@ -40,6 +40,7 @@ class Catalog:
         views: views, with the words of their texts.
         logged: tables and views whose every change is reported by the publication of the
             write-ahead log. Empty without one.
+        at_once: tables whose writes are visible before their transaction ends.
         temporary_is_first: a temporary table is meant where another has the same name, unless a
             connection chooses another order of schemas.
     """
@@ -52,6 +53,7 @@ class Catalog:
     triggers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     views: Graph = field(default_factory=dict)
     logged: frozenset[str] = frozenset()
+    at_once: frozenset[str] = frozenset()
     temporary_is_first: bool = True
 
 
@@ -89,6 +91,7 @@ class Draft:
         self._triggers: dict[str, set[str] | None] = {}
         self._views: dict[str, set[str]] = {}
         self._logged: dict[str, bool] = {}
+        self._at_once: set[str] = set()
 
     def column(self, table: str, column: str, kind: str) -> None:
         """Add a column, with "" if it cannot be compared. Schemas may have tables of one name."""
@@ -128,6 +131,9 @@ class Draft:
         table = table.casefold()
         self._logged[table] = is_logged and self._logged.get(table, True)
 
+    def writes_at_once(self, table: str) -> None:
+        self._at_once.add(table.casefold())
+
     def _all_logged(self) -> frozenset[str]:
         """Return the tables that are logged, and the views that show only such tables."""
         logged = {table for table, is_logged in self._logged.items() if is_logged}
@@ -160,6 +166,7 @@ class Draft:
             },
             _frozen(self._views),
             self._all_logged(),
+            frozenset(self._at_once),
         )
 
 

@@ -1,7 +1,7 @@
 """Reads from MySQL or MariaDB what the models need not know about its tables.
 
-It queries ``information_schema``: actions of foreign keys, and the names in triggers, in the
-procedures that they call, and in views. What the user of the database may not see counts as
+It queries ``information_schema``: engines, actions of foreign keys, and the names in triggers, in
+the procedures that they call, and in views. What the user of the database may not see counts as
 anything, as far as it can be noticed. Rows are not told apart on MySQL, so columns do not matter.
 """
 
@@ -19,6 +19,7 @@ __all__ = ["fill"]
 _TABLES = """
     SELECT table_name, engine FROM information_schema.tables
     WHERE table_schema = DATABASE() AND table_type <> 'VIEW'"""
+_TRANSACTIONAL = "SELECT engine FROM information_schema.engines WHERE transactions = 'YES'"
 _REFERENCES = """
     SELECT referenced_table_name, table_name, delete_rule, update_rule
     FROM information_schema.referential_constraints WHERE constraint_schema = DATABASE()"""
@@ -42,8 +43,11 @@ def fill(draft: "Draft", query: Callable[[str], Iterable[Sequence[Any]]]) -> Non
         query: runs a text and returns its rows.
     """
     tables = list(query(_TABLES))
-    for table, _ in tables:
+    transactional = {engine for (engine,) in query(_TRANSACTIONAL)}
+    for table, engine in tables:
         draft.column(table, "", "")
+        if engine not in transactional:
+            draft.writes_at_once(table)
     # A MERGE table shows the rows of others. Which ones, only its definition tells.
     for merged in [table for table, engine in tables if engine == "MRG_MyISAM"]:
         for table, engine in tables:

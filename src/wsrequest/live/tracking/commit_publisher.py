@@ -38,8 +38,14 @@ class CommitPublisher:
         if self._pending:
             self._publish(self._pending.take())
 
-    def so_far(self) -> None:
-        """Publish the writes now and again later: they may be committed only then."""
+    def so_far(self, *, defines: bool = False) -> None:
+        """Publish the writes now and again later: they may be committed only then.
+
+        Args:
+            defines: what was defined is committed.
+        """
+        if defines:
+            self.definitions()
         self._publish(self._pending.look())
 
     def in_doubt(self) -> None:

@@ -312,20 +312,19 @@ class ConnectionTracker:
             self._publisher.doubtful(is_sure=not transaction.is_obscure)
         if statement is not None and statement.begins:
             is_undone = statement.begins == "rollback" and not statement.commits
-            if is_undone and self._transaction.is_idle() and self._transaction.can_roll_back_ddl():
+            if is_undone and transaction.is_idle() and transaction.can_roll_back_ddl():
                 self.pending.clear()
         if not self.pending:
             return
         connection = self._connection
-        if self._transaction.is_idle():
+        if transaction.is_idle():
             self.publish()
         elif transaction.may_be_idle():
             self._publisher.in_doubt()
         elif statement is not None and self._may_have_committed(statement, sql):
-            if not transaction.can_roll_back_ddl():
-                self._publisher.definitions()
-            self._publisher.so_far()  # it began again, in the same text
-        elif statement is not None and self._transaction.has_more_rows():
+            # It began again, in the same text.
+            self._publisher.so_far(defines=not transaction.can_roll_back_ddl())
+        elif statement is not None and transaction.has_more_rows():
             self._publisher.so_far()  # the end of COPY … TO may never be read
         elif connection.in_atomic_block:
             blocks = connection.atomic_blocks
@@ -339,7 +338,8 @@ class ConnectionTracker:
     def _may_have_committed(self, statement: Statement, sql: Any) -> bool:
         """Whether a statement may have committed, although a transaction is open now."""
         if statement.commits or not self._transaction.is_reported:
-            return statement.commits or statement.obscures
+            is_visible = self._recorder.schema.shows_at_once(statement)
+            return statement.commits or statement.obscures or is_visible
         # An unreadable text may contain a COMMIT, with a BEGIN after it.
         return statement is ANYTHING and "commit" in str(sql).casefold()
 

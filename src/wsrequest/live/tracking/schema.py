@@ -73,6 +73,7 @@ class Schema:
         triggered: tables and views that have a trigger, or are written through to such a table.
         temporary_is_first: see ``Catalog``. False while the database has not been queried.
         logged: see ``Catalog``. Empty while the database has not been queried.
+        at_once: see ``Catalog``. Empty while the database has not been queried.
         stored: names of the tables that the database has.
     """
 
@@ -90,6 +91,7 @@ class Schema:
     temporary_is_first: bool = False
     logged: frozenset[str] = frozenset()
     stored: frozenset[str] = frozenset()
+    at_once: frozenset[str] = frozenset()
 
     _changed_by: dict[Any, "Changed | None"] = field(default_factory=dict)
 
@@ -108,6 +110,11 @@ class Schema:
         except KeyError:
             found = self._changed_by[does] = self._find_changed(statement)
             return found
+
+    def shows_at_once(self, statement: Statement) -> bool:
+        """Whether others may see what a statement writes before its transaction ends."""
+        writes = statement.writes
+        return bool(self.at_once if writes is None else self.at_once & writes)
 
     def _keys_set(self, statement: Statement) -> frozenset[str | None] | None:
         """Return which of the columns that others refer to a statement may set. None for any."""
@@ -233,6 +240,7 @@ def load_schema(
         catalog is not None and catalog.temporary_is_first,
         facts.logged,
         frozenset(facts.kinds),
+        facts.at_once,
     )
 
 

@@ -27,6 +27,12 @@ def test_tables_are_known_and_no_rows_told_apart() -> None:
     assert found.temporary_is_first
 
 
+def test_tables_without_transactions_are_known() -> None:
+    engines = [("InnoDB",), ("Other",)]
+    tables = [*TABLES, ("Odd", "Other"), ("Old", "MyISAM"), ("Gone", None)]
+    assert read(tables=tables, engines=engines).at_once == {"old", "gone"}
+
+
 def test_foreign_keys_change_what_refers() -> None:
     found = read(
         referential_constraints=[
