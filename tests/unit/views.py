@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_out
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import get_script_prefix, path, reverse
 
@@ -192,6 +193,12 @@ def ticking(request: HttpRequest, name: str) -> StreamingHttpResponse:
     return StreamingHttpResponse(walk(), content_type="text/event-stream")
 
 
+def cached(request: HttpRequest, name: str) -> HttpResponse:
+    """Note the object of the cache."""
+    begin(request, name).body = caches["default"]
+    return HttpResponse(name)
+
+
 def pieces(request: HttpRequest, name: str) -> StreamingHttpResponse:
     return StreamingHttpResponse(iter([b"ab", b"", b"cd"]), content_type="text/plain")
 
@@ -304,7 +311,7 @@ def session(request: HttpRequest, name: str) -> HttpResponse:
 
 VIEWS = (
     hold, ahold, quick, aquick, echo, stream, astream, hold_astream, endless, aendless, events,
-    ticking, aunclosable, in_language, aprefix,
+    ticking, cached, aunclosable, in_language, aprefix,
     pieces, apieces, broken, acancelled_stream, acancelled, fail, blob, cookies, odd_cookie,
     cookie_stream, log_out, session,
 )  # fmt: skip

@@ -7,6 +7,7 @@ client holds no thread. A response in parts is sent at the pace at which the cli
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Any
 
 from wsrequest.errors import Refused
@@ -168,7 +169,7 @@ class _Requests:
         task.since = loop.time()
         self._running[task] = None
         if self._timer is None:
-            self._timer = loop.call_later(_LOOK_SECONDS, self._look)
+            self._look_soon()
         task.is_in_pool = True
         self.server.pool.submit(task, task.queue_key)
 
@@ -184,7 +185,11 @@ class _Requests:
             task.listen()
         self._timer = None
         if self._running:
-            self._timer = self.server.pool.loop.call_later(_LOOK_SECONDS, self._look)
+            self._look_soon()
+
+    def _look_soon(self) -> None:
+        # Not in the context of the request that happens to be the first: it is for all of them.
+        self._timer = self.server.pool.loop.call_later(_LOOK_SECONDS, self._look, context=Context())
 
     def _expire(self, task: HTTPTask) -> None:
         """Answer a request in place of its view, and let another thread take the place of its own.
@@ -192,7 +197,9 @@ class _Requests:
         A view whose client went away may take as long as any other.
         """
         if not task.is_over:
-            logger.warning("%s %s did not answer in time", task.method, task.path)
+            task.context_of_caller.run(
+                logger.warning, "%s %s did not answer in time", task.method, task.path
+            )
             task.finish(plain_response(504))
         if task.is_in_pool and task.withdraw(task.queue_key):
             del self._running[task]

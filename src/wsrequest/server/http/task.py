@@ -7,7 +7,7 @@ a response wait here until that coroutine has sent what comes before them.
 import asyncio
 import io
 from collections import deque
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from http import HTTPStatus
 from typing import Any
 
@@ -113,13 +113,14 @@ class HTTPTask(RequestTask):
 
     Attributes:
         content: the body, unless it is long and in ``body``.
+        context_of_caller: the context variables that middleware around the application has set.
         error: why its response failed after it had begun.
         is_over: whether its response has ended, or nobody waits for it.
     """
 
     __slots__ = (
-        "_caller_context", "_last", "_listening", "_parts", "_receive", "_send", "_waiter",
-        "content", "error", "is_over", "queue_key", "scope",
+        "_last", "_listening", "_parts", "_receive", "_send", "_waiter",
+        "content", "context_of_caller", "error", "is_over", "queue_key", "scope",
     )  # fmt: skip
     _answer_class = _EventSender
 
@@ -133,7 +134,7 @@ class HTTPTask(RequestTask):
         self.error: BaseException | None = None
         self.is_over = False
         self._listening: asyncio.Task[None] | None = None
-        self._caller_context: Context = copy_context()  # what middleware around us has set
+        self.context_of_caller = copy_context()
         self._parts: deque[tuple[Event, int]] = deque()
         self._last: tuple[Event, ...] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -145,7 +146,10 @@ class HTTPTask(RequestTask):
 
     def run(self) -> None:
         """Run the request, with the context variables of what called the application."""
-        adopt(self._caller_context)
+        of_thread = copy_context()
+        adopt(self.context_of_caller)
+        # The event loop may have used a cache before, and its client may be unfit for threads.
+        adopt(of_thread)
         super().run()
 
     def make_environ(self) -> dict[str, Any]:
@@ -210,7 +214,11 @@ class HTTPTask(RequestTask):
     def listen(self) -> None:
         """Notice from now on if the client goes away. Safe to call twice."""
         if self._listening is None and not self.is_dropped:
-            self._listening = asyncio.get_running_loop().create_task(self._listen())
+            # The server may begin to read again here, and asyncio then keeps the context for all
+            # that the connection sends from now on.
+            self._listening = asyncio.get_running_loop().create_task(
+                self._listen(), context=self.context_of_caller
+            )
 
     def end(self) -> bool:
         """Drop what is left of it, because its coroutine ends.

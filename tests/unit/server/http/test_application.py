@@ -32,7 +32,7 @@ async def running() -> AsyncIterator[Application]:
 
 
 def ask(
-    application: Application,
+    application: Any,
     path: str,
     body: bytes | None = b"",
     *,

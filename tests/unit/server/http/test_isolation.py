@@ -1,0 +1,57 @@
+"""What plain HTTP requests share: nothing of one reaches another, and none holds up the rest."""
+
+import asyncio
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+
+from tests.unit.fixtures import _project as _project
+from tests.unit.peer import SECONDS
+from tests.unit.server.http.test_application import answered, ask, begun, running
+from tests.unit.views import STAGES
+from wsrequest.types import Receive, Scope, Send
+
+pytestmark = pytest.mark.asyncio
+
+VISITOR: ContextVar[str] = ContextVar("VISITOR", default="")
+
+
+async def test_listening_for_a_client_runs_in_the_context_of_its_request() -> None:
+    """A server that resumes reading then keeps that context for what the connection sends next."""
+    async with running() as application:
+        seen: dict[str, str] = {}
+        both = asyncio.Event()
+
+        async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+            VISITOR.set(scope["path"])
+
+            async def get() -> dict[str, Any]:
+                seen[scope["path"]] = VISITOR.get()
+                if len(seen) == 2:
+                    both.set()
+                return await receive()
+
+            await application(scope, get, send)
+
+        wires = []
+        for name in ("a", "b"):
+            wires.append(ask(middleware, f"/hold/{name}/"))
+            await begun(name)
+        seen.clear()
+        both.clear()
+        await asyncio.wait_for(both.wait(), SECONDS)
+        for name in ("a", "b"):
+            STAGES[name].go.set()
+        assert [(await answered(wire))[0] for wire in wires] == [200, 200]
+        assert seen == {"/hold/a/": "/hold/a/", "/hold/b/": "/hold/b/"}
+
+
+async def test_worker_threads_keep_their_own_caches() -> None:
+    """A client of a cache may be unfit for several threads. ``ready()`` may have made one."""
+    ours = caches["default"]
+    async with running() as application:
+        for name in ("a", "b"):
+            assert (await answered(ask(application, f"/cached/{name}/")))[0] == 200
+        assert STAGES["a"].body is not ours
