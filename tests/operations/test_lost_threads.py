@@ -30,7 +30,12 @@ def lose_all_threads(server: Server, name: str) -> None:
 
 
 def test_a_full_thread_pool_refuses_for_a_time_and_recovers(serve: Callable[..., Server]) -> None:
-    server = serve(THREADS=THREADS, MAX_THREADS=MAX_THREADS, REQUEST_SECONDS=0.4)
+    server = serve(
+        THREADS=THREADS,
+        MAX_THREADS=MAX_THREADS,
+        REQUEST_SECONDS=0.4,
+        HTTP_DJANGO_PATHS=["/state/", "/release/"],
+    )
     with connect(server) as client:
         name = uuid4().hex
         lose_all_threads(server, name)
@@ -50,7 +55,8 @@ def test_a_full_thread_pool_refuses_for_a_time_and_recovers(serve: Callable[...,
         assert server.status()["Threads"] == threads
         with connect(server) as other:
             assert other.hello is not None
-            # HTTP beside it runs on Django's own threads.
+            assert server.http("GET", "/ready/").status == 504
+            # What is left to Django's own handler runs on other threads.
             assert server.http("GET", f"/state/?name={name}").json()["started"] == MAX_THREADS
         assert server.log().count(ALL_TAKEN) == 1
         assert ARE_BACK not in server.log()

@@ -120,6 +120,7 @@ def test_tutorial_works_as_it_is_written(tmp_path: Path, window: Callable[[str],
         assert all(is_printed(line, server) for line in addresses)
         page = window(f"{server.origin}/")
         wait_until(lambda: page.evaluate("wsrequest.state") == "open")
+        wait_until(lambda: "GET /api/tasks/" in server.log())
         page.evaluate(ADD.format(title="Write a tutorial"))
         wait_until(lambda: is_printed(request, server))
         assert tasks(page) == []  # it has asked once

@@ -9,6 +9,7 @@ from tests.security.defences.bus import BUS
 from tests.security.defences.changes import CHANGES
 from tests.security.defences.defence import Defence
 from tests.security.defences.handshake import HANDSHAKE
+from tests.security.defences.http import HTTP
 from tests.security.defences.identity import IDENTITY
 from tests.security.defences.limits import LIMITS
 from tests.security.defences.live import LIVE
@@ -17,4 +18,4 @@ from tests.security.defences.unread import UNREAD
 
 __all__ = ["DEFENCES", "Defence"]
 
-DEFENCES = [*HANDSHAKE, *IDENTITY, *MESSAGES, *LIMITS, *UNREAD, *LIVE, *CHANGES, *BUS]
+DEFENCES = [*HANDSHAKE, *IDENTITY, *MESSAGES, *LIMITS, *UNREAD, *HTTP, *LIVE, *CHANGES, *BUS]

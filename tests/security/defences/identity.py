@@ -24,7 +24,12 @@ IDENTITY = (
         (9, 30),
         "a message without a proxy's header ends no session",
         SRC + "request/remote_user.py",
-        (("    if middleware.header in request.META:\n", "    if True:\n"),),
+        (
+            (
+                '    if middleware.header in request.META or not hasattr(request, "websocket"):\n',
+                "    if True:\n",
+            ),
+        ),
         (
             UNIT + "request/test_remote_user.py::test_a_session_goes_on_without_the_header",
             ACCEPTANCE

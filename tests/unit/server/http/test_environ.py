@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 
-from wsrequest.server.http.environ import make_environ, path_info
+from wsrequest.server.http.environ import _meta_key, make_environ, path_info
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -121,6 +121,16 @@ def test_headers_become_meta() -> None:
     assert found["HTTP_X_LATIN"] == "ü"
     assert found["HTTP_X_" + "LONG_" * 100] == "1"
     assert not any("UNDERSCORE" in key for key in found)
+
+
+def test_names_that_strangers_choose_are_not_remembered() -> None:
+    before = _meta_key.cache_info().currsize
+    for number in range(10):
+        assert environ_of((b"x-%d-" % number + b"long" * 100, b"1"))
+    assert _meta_key.cache_info().currsize == before
+    for number in range(1000):
+        environ_of((b"x-%d" % number, b"1"))
+    assert _meta_key.cache_info().currsize <= 512
 
 
 def test_no_header_is_a_variable_of_the_server() -> None:
