@@ -24,14 +24,7 @@ from wsrequest.bus import engine as engine_module
 from wsrequest.bus.base import Post, Subscription, Topic
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.echoes import Echoes
-from wsrequest.bus.engine import (
-    Engine,
-    LoggedCommit,
-    Receiver,
-    Unavailable,
-    databases_of,
-    streams_of,
-)
+from wsrequest.bus.engine import Engine, LoggedCommit, Receiver, Unavailable
 from wsrequest.bus.envelope import Envelope, OtherRelease, Seal, Stranger
 from wsrequest.bus.marks import Marks
 from wsrequest.bus.memory import MemoryBus
@@ -81,11 +74,13 @@ class BrokerBus:
     ) -> None:
         self._engine, self._channel, self._seal = engine, channel, Seal(secrets)
         # One for each stream that must be heard. The first sends what is published.
-        self._publishers = [Publisher(each, channel, self._seal) for each in streams_of(engine)]
+        streams = engine_module.streams_of(engine)
+        self._publishers = [Publisher(each, channel, self._seal) for each in streams]
         self._publisher = self._publishers[0]
         self._relayed = relayed
         self._log_channel = relayed.channel if relayed else channel
-        self.logged_databases = databases_of(engine) if relayed is None else relayed.databases
+        databases = engine_module.databases_of(engine)
+        self.logged_databases = relayed.databases if relayed else databases
         self.adapt = lambda commit: commit
         self._abandoned: list[object] = []
         self._receiver: Receiver | None = None
