@@ -14,24 +14,28 @@ from tests.oracle.audience import Audience
 from tests.oracle.project.models import Note, Tag
 from wsrequest.live.query import MAX_UNKNOWN_WRITES
 
-KINDS = [("sqlite", "table"), ("postgresql", "table"), ("postgresql", "call"), ("postgresql", "do")]
+KINDS = [
+    *(("sqlite", "table"), ("postgresql", "table"), ("postgresql", "call"), ("postgresql", "do")),
+    *(pytest.param("mariadb", kind, marks=pytest.mark.once) for kind in ("table", "call")),
+]
+PROCEDURES = {
+    "postgresql": "LANGUAGE sql AS $$ INSERT INTO oracle_stamps VALUES (1) $$",
+    "mysql": "INSERT INTO oracle_stamps VALUES (1)",
+}
 QUIET_SECONDS = 40.0  # by then the pause for echoes alone would be of a minute, with no end
 
 
 @pytest.fixture
 def stamps(world: None) -> Iterator[None]:
-    """A table that no model has, and on PostgreSQL a procedure that writes into it."""
+    """A table that no model has, and a procedure that writes into it, where there are any."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE oracle_stamps (id integer)")
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "CREATE PROCEDURE oracle_stamp() LANGUAGE sql "
-                "AS $$ INSERT INTO oracle_stamps VALUES (1) $$"
-            )
+        if connection.vendor in PROCEDURES:
+            cursor.execute(f"CREATE PROCEDURE oracle_stamp() {PROCEDURES[connection.vendor]}")
     yield
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("DROP PROCEDURE oracle_stamp()")
+        if connection.vendor in PROCEDURES:
+            cursor.execute("DROP PROCEDURE oracle_stamp")
         cursor.execute("DROP TABLE oracle_stamps")
 
 

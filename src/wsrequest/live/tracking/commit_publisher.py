@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CommitPublisher"]
 
+_MAX_RUNS = 20
+
 
 class CommitPublisher:
     """Publishes the writes of a recorder. From the thread of its connection.
@@ -28,8 +30,9 @@ class CommitPublisher:
     def __init__(self, tracker: "ChangeTracker", recorder: StatementRecorder, alias: str) -> None:
         self._tracker, self._recorder, self._alias = tracker, recorder, alias
         self._pending = recorder.pending
-        # What was published, but perhaps before it was committed.
-        self._doubtful = TransactionWrites()
+        # What was published, but perhaps before it was committed. By the run that made it, because
+        # a commit of unknown origin would restart what the guard against loops has counted.
+        self._doubtful: list[TransactionWrites] = []
 
     def all(self) -> None:
         """Publish what was written so far: it is committed, or may be."""
@@ -51,8 +54,19 @@ class CommitPublisher:
     def in_doubt(self) -> None:
         """Publish the writes now, and at the next commit as well."""
         self.definitions()
-        self._doubtful.add_commit(self._pending.look())
-        self._publish(self._pending.take())
+        commit = self._pending.take()
+        self._doubt(commit)
+        self._publish(commit)
+
+    def _doubt(self, commit: Commit) -> None:
+        for writes in self._doubtful:
+            if writes.look().run is commit.run:
+                break
+        else:
+            if len(self._doubtful) < _MAX_RUNS:
+                self._doubtful.append(TransactionWrites())
+            writes = self._doubtful[-1]
+        writes.add_commit(commit)
 
     def doubtful(self, *, is_sure: bool) -> None:
         """Publish again what may be committed only now.
@@ -60,10 +74,10 @@ class CommitPublisher:
         Args:
             is_sure: nothing of it can be committed later.
         """
-        if self._doubtful:
-            self._publish(self._doubtful.look())
-            if is_sure:
-                self._doubtful.clear()
+        for writes in self._doubtful:
+            self._publish(writes.look())
+        if is_sure:
+            self._doubtful.clear()
 
     def definitions(self) -> None:
         """Report that tables were defined."""

@@ -308,7 +308,7 @@ class ConnectionTracker:
 
     def _look(self, statement: Statement | None, sql: Any) -> None:
         transaction = self._transaction
-        if statement is not None and (statement.begins or statement.obscures):
+        if statement is not None and (statement.begins or statement.commits):
             self._publisher.doubtful(is_sure=not transaction.is_obscure)
         if statement is not None and statement.begins:
             is_undone = statement.begins == "rollback" and not statement.commits
