@@ -41,10 +41,11 @@ class Engine:
 
     Attributes:
         url: the value of ``WSREQUEST_BUS``.
+        pid: of its first process; 0 if it is the database's.
     """
 
     def __init__(self, url: str, pid: int) -> None:
-        self.url, self._pid = url, pid
+        self.url, self.pid = url, pid
 
     def freeze(self) -> None:
         """Stop it as it stands. Its connections stay open."""
@@ -59,7 +60,7 @@ class Engine:
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
-        for pid in descendants(self._pid):
+        for pid in descendants(self.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -251,7 +252,7 @@ def environ_of(params: Params, bus: str, **others: str) -> dict[str, str]:
 def make_tables(params: Params, scores: int = 50) -> None:
     """Make the tables with their first rows, and the publication of the log."""
     django = [sys.executable, "-m", "django"]
-    environ = environ_of(params, "postgresql+log://default")
+    environ = environ_of(params, "memory://")
     for command in (["migrate", "-v0", "--run-syncdb"], ["wsrequest_publication"]):
         subprocess.run([*django, *command], env=environ, check=True, stdout=subprocess.DEVNULL)
     import psycopg

@@ -46,5 +46,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 WSREQUEST_MAX_CONNECTIONS_PER_ADDRESS = 10_000  # all clients of the idle row share one
 WSREQUEST_MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS = 500
 WSREQUEST_BUS = os.environ.get("BENCH_BUS", "memory://")
+globals().update(json.loads(os.environ.get("BENCH_SETTINGS", "{}")))  # any other setting
 if "BENCH_THREADS" in os.environ:
     WSREQUEST_THREADS = int(os.environ["BENCH_THREADS"])

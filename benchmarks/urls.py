@@ -69,6 +69,20 @@ def score(request: HttpRequest, pk: int) -> JsonResponse:
     return JsonResponse({"n": found.n, "text": found.text})
 
 
+@cache_control(public=True)
+def sized_page(request: HttpRequest, pk: int, size: int) -> JsonResponse:
+    """A page that is the same for all."""
+    return JsonResponse({"n": Score.objects.get(pk=pk).n, "text": "x" * size})
+
+
+def own_page(request: HttpRequest, pk: int, size: int) -> JsonResponse:
+    """A page of the user who asks. It takes three queries: session, user and score."""
+    if not request.user.is_authenticated:
+        return JsonResponse({}, status=403)
+    n = Score.objects.get(pk=pk).n
+    return JsonResponse({"n": n, "user": request.user.pk, "text": "x" * size})
+
+
 def slow(request: HttpRequest, pk: int, n: int) -> JsonResponse:
     """What a greedy client is subscribed to, many times."""
     time.sleep(RUN_SECONDS)
@@ -138,6 +152,8 @@ urlpatterns = [
     path("live/<int:pk>/slow/<int:n>/", slow),
     path("live/<int:pk>/set/", set_score),
     path("live/runs/", runs),
+    path("page/<int:pk>/<int:size>/", sized_page),
+    path("own/<int:pk>/<int:size>/", own_page),
     path("bodies/", page),
     path("bodies/static/<str:name>", static),
     path("bodies/echo/", echo),

@@ -58,6 +58,7 @@ SHOWN = {
     "benchmarks/results/live.md": "benchmarks/live",
     "benchmarks/results/browser.md": "benchmarks/browser",
     "benchmarks/results/processes.md": "benchmarks/processes",
+    "benchmarks/results/scale.md": "benchmarks/scale",
 }
 PLACES = {page: path for path, page in SHOWN.items()}
 
