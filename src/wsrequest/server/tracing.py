@@ -27,7 +27,8 @@ class TracedOwner(Protocol):
 def span_describer() -> Callable[[Any], None] | None:
     """Return a function that describes the task of a request on the current span.
 
-    It must be called inside the middleware that makes the span, in the thread of the request.
+    It must be called inside the middleware that makes the span, in the thread of the request. A
+    request of plain HTTP is left as it is.
 
     Returns:
         None if OpenTelemetry is not imported.
@@ -44,6 +45,8 @@ def span_describer() -> Callable[[Any], None] | None:
             return
         # Not of the request's own ``websocket``: reading that would make its response personal.
         owner: TracedOwner = task.owner
+        if not hasattr(owner, "info"):  # plain HTTP, which tools describe themselves
+            return
         info = owner.info
         if owner.protocol_name is not None:
             span.set_attribute("network.protocol.name", owner.protocol_name)

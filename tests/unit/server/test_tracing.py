@@ -1,5 +1,6 @@
 """What is said on a span, and that nothing is done where nobody traces."""
 
+import logging
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from tests.unit.fixtures import _project as _project
 from tests.unit.peer import connected, make_server, pool_open
+from tests.unit.server.http.test_application import answered, ask, running
 from wsrequest.request.environ import WebSocketInfo
 from wsrequest.server.tracing import span_describer
 
@@ -68,6 +70,17 @@ def test_a_span_that_is_not_recorded_is_left_alone(
     monkeypatch.setattr(span, "_is_recording", False)
     describe(task("websocket", "c1"))
     assert span.attributes == {}
+
+
+@pytest.mark.asyncio
+async def test_plain_http_is_left_as_it_is(
+    span: Span, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running() as application:
+        monkeypatch.setattr(logging.getLogger("django"), "propagate", True)
+        assert (await answered(ask(application, "/quick/a/")))[0] == 200
+    assert span.attributes == {}
+    assert caplog.messages == [], caplog.text
 
 
 def fail(caller: Any) -> None:
