@@ -31,6 +31,9 @@ _LOOK_SECONDS = 0.25
 _TASK_BYTES = 8192
 """What an unfinished request takes besides its body: its headers, task and coroutine."""
 
+_SMALL_BODY_BYTES = 1024
+"""Up to this size, a body is not counted on top of that."""
+
 _RETRY = (b"Retry-After", b"1")
 
 _MAX_PEERS, _ADDRESS_CHARACTERS = 1024, 64  # remembered, below 1 MiB together
@@ -135,7 +138,10 @@ class _Requests:
         return peer
 
     def _keep_whole(self, task: HTTPTask, body: bytes) -> bool:
-        if len(body) <= self.config.upload_memory_bytes:
+        count = len(body)
+        if count <= self.config.upload_memory_bytes and (
+            count <= _SMALL_BODY_BYTES or self._hold(task, count)
+        ):
             task.content = body
         else:
             self._keep(task, body)
@@ -154,15 +160,19 @@ class _Requests:
     def _keep(self, task: HTTPTask, part: bytes) -> None:
         if task.body is None:
             task.body = Body(self.config.upload_memory_bytes, self.config.upload_directory)
-        body, account = task.body, task.account
-        assert account is not None  # until the task ends
-        if not body.is_in_file:
-            try:
-                account.begin(len(part), self.config.limits, None)
-                task.held_bytes += len(part)
-            except Refused:
-                body.move_to_file()  # the process holds as much in memory as it may
-        body.write(part)
+        if not task.body.is_in_file and not self._hold(task, len(part)):
+            task.body.move_to_file()
+        task.body.write(part)
+
+    def _hold(self, task: HTTPTask, count: int) -> bool:
+        """Count bytes in memory. Return False if the process holds as much as it may."""
+        assert task.account is not None  # until the task ends
+        try:
+            task.account.begin(count, self.config.limits, None)
+        except Refused:
+            return False
+        task.held_bytes += count
+        return True
 
     def _submit(self, task: HTTPTask) -> None:
         loop = self.server.pool.loop

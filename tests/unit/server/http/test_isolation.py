@@ -55,3 +55,24 @@ async def test_worker_threads_keep_their_own_caches() -> None:
         for name in ("a", "b"):
             assert (await answered(ask(application, f"/cached/{name}/")))[0] == 200
         assert STAGES["a"].body is not ours
+
+
+async def test_body_that_came_in_one_event_counts_as_held(settings: Any) -> None:
+    settings.WSREQUEST_MAX_PENDING_REQUEST_BYTES = 2**20
+    settings.WSREQUEST_MAX_BODY_BYTES = settings.WSREQUEST_MAX_MESSAGE_BYTES = 2**18
+    settings.WSREQUEST_THREADS = settings.WSREQUEST_MAX_THREADS = 1
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
+    body = b"x" * 300_000
+    async with running() as application:
+        first = ask(application, "/hold/z/")
+        await begun("z")
+        wires = [ask(application, f"/echo/{n}/", body, method="POST") for n in range(4)]
+        await asyncio.sleep(0.1)
+        budget = application._wiring.get_server().budget
+        assert 300_000 < budget.held_bytes <= 2**20
+        STAGES["z"].go.set()
+        for wire in (first, *wires):
+            assert (await answered(wire))[0] == 200
+        assert budget.held_bytes == 0
+        kept = [STAGES[str(n)].body for n in range(4)]
+        assert {getattr(body, "_rolled", False) for body in kept} == {True, False}
