@@ -193,6 +193,13 @@ def ticking(request: HttpRequest, name: str) -> StreamingHttpResponse:
     return StreamingHttpResponse(walk(), content_type="text/event-stream")
 
 
+def babbling(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """Events as fast as they are taken."""
+    response = endless(request, name)
+    response["Content-Type"] = "text/event-stream"
+    return response
+
+
 def cached(request: HttpRequest, name: str) -> HttpResponse:
     """Note the object of the cache."""
     begin(request, name).body = caches["default"]
@@ -311,7 +318,7 @@ def session(request: HttpRequest, name: str) -> HttpResponse:
 
 VIEWS = (
     hold, ahold, quick, aquick, echo, stream, astream, hold_astream, endless, aendless, events,
-    ticking, cached, aunclosable, in_language, aprefix,
+    ticking, babbling, cached, aunclosable, in_language, aprefix,
     pieces, apieces, broken, acancelled_stream, acancelled, fail, blob, cookies, odd_cookie,
     cookie_stream, log_out, session,
 )  # fmt: skip

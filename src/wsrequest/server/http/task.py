@@ -173,6 +173,8 @@ class HTTPTask(RequestTask):
 
     def add_part(self, part: Event, body_bytes: int) -> None:
         """Take a part of the response, which ``send`` sends."""
+        if self.is_over:
+            return  # it was ended in its middle, and would never be if it is made fast
         self._parts.append((part, body_bytes))
         self._wake()
 

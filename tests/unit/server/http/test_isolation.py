@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import caches
 
 from tests.unit.fixtures import _project as _project
-from tests.unit.peer import SECONDS
+from tests.unit.peer import SECONDS, happens
 from tests.unit.server.http.test_application import answered, ask, begun, running
 from tests.unit.views import STAGES
 from wsrequest.types import Receive, Scope, Send
@@ -76,3 +76,21 @@ async def test_body_that_came_in_one_event_counts_as_held(settings: Any) -> None
         assert budget.held_bytes == 0
         kept = [STAGES[str(n)].body for n in range(4)]
         assert {getattr(body, "_rolled", False) for body in kept} == {True, False}
+
+
+async def test_drain_ends_a_stream_of_events_that_never_waits() -> None:
+    async with running() as application:
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_slowly(event: dict[str, Any]) -> None:
+                await send(event)
+                await asyncio.sleep(0.005)
+
+            await application(scope, receive, send_slowly)
+
+        wire = ask(slow, "/babbling/a/")
+        await wire.until("http.response.body")
+        await asyncio.wait_for(application.drain(), SECONDS)
+        events = await wire.ends()
+        assert events[-1] == {"type": "http.response.body", "body": b""}
+        await happens(STAGES["a"].closed)
