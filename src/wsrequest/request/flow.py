@@ -44,6 +44,11 @@ class FlowController:
         self.is_dropped = False
         self.is_starved = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the taker must wait until more of what it took was sent."""
+        return self._unsent >= self._window_bytes
+
     def grant(self, count: int) -> None:
         """Add ``count`` bytes of credit."""
         with self._condition:

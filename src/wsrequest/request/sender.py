@@ -201,12 +201,14 @@ class ResponseSender(Struct, eq=False):
 
     def _send_piece(self, piece: bytes) -> None:
         """Send a piece of the body from a worker thread, which is blocked without credit."""
-        flow, pool = self._task.flow, self._task.owner.server.pool
+        task, pool = self._task, self._task.owner.server.pool
+        flow = task.flow
         assert flow is not None  # parts are sent only to a client that gave credit
         while piece:
             count = flow.try_take(len(piece))
             if not count:
-                with nullcontext() if self._task.is_endless else pool.blocked():
+                is_counted = task.is_endless or task.is_lost  # as blocked, and only once
+                with nullcontext() if is_counted else pool.blocked():
                     count = flow.take(len(piece))
             self._post(self._piece(piece[:count]), count)
             piece = piece[count:]

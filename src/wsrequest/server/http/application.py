@@ -190,8 +190,11 @@ class _Requests:
         for task in list(self._running):
             if task.since > now - _LOOK_SECONDS:
                 break
-            if task.since <= late_since and not task.has_begun and not task.is_lost:
-                self._expire(task)
+            if task.since <= late_since and not task.is_lost:
+                if not task.has_begun:
+                    self._expire(task)
+                elif not task.is_held_back:  # else its thread counts as blocked already
+                    task.give_up()
             task.listen()
         self._timer = None
         if self._running:

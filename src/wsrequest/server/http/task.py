@@ -144,6 +144,11 @@ class HTTPTask(RequestTask):
         """The path for log lines."""
         return str(self.scope["path"]).encode("unicode_escape").decode("ascii")
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether its response waits for its client."""
+        return self.flow is not None and self.flow.is_full
+
     def run(self) -> None:
         """Run the request, with the context variables of what called the application."""
         of_thread = copy_context()

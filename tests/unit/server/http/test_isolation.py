@@ -94,3 +94,15 @@ async def test_drain_ends_a_stream_of_events_that_never_waits() -> None:
         events = await wire.ends()
         assert events[-1] == {"type": "http.response.body", "body": b""}
         await happens(STAGES["a"].closed)
+
+
+async def test_stream_that_takes_long_lets_another_thread_work(settings: Any) -> None:
+    settings.WSREQUEST_REQUEST_SECONDS, settings.WSREQUEST_THREADS = 1.5, 1
+    async with running() as application:
+        wire = ask(application, "/stream/a/")
+        await wire.until("http.response.body")
+        await asyncio.sleep(2)
+        assert (await answered(ask(application, "/quick/b/")))[0] == 200
+        STAGES["a"].go.set()
+        assert await answered(wire) == (200, b"onetwo")
+        assert application._wiring.get_server().pool.load().threads["blocked"] == 0
