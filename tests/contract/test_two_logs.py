@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from tests.postgres import Params, connecting
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.open import open_bus
+from wsrequest.bus.relay import Relay
 
 pytestmark = pytest.mark.needs("postgresql")
 
@@ -41,15 +43,28 @@ def databases(postgres_params: Params) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def bus(databases: dict[str, Any], postgres_params: Params) -> Iterator[BrokerBus]:
+def opening(
+    databases: dict[str, Any], postgres_params: Params
+) -> Iterator[Callable[..., BrokerBus]]:
+    """Makes buses of processes that have both databases in their settings."""
     entries = {
         alias: {"ENGINE": "django.db.backends.postgresql", **postgres_params, "NAME": alias}
         for alias in databases
     }
-    bus = open_bus(URL, [SECRET], entries.__getitem__)
-    assert isinstance(bus, BrokerBus)
-    yield bus
-    bus.close()
+    with ExitStack() as stack:
+
+        def open_one(url: str, relayed_log: str = "") -> BrokerBus:
+            bus = open_bus(url, [SECRET], entries.__getitem__, relayed_log)
+            assert isinstance(bus, BrokerBus)
+            stack.callback(bus.close)
+            return bus
+
+        yield open_one
+
+
+@pytest.fixture
+def bus(opening: Callable[..., BrokerBus]) -> BrokerBus:
+    return opening(URL)
 
 
 @pytest.fixture
@@ -137,3 +152,33 @@ def test_slot_of_one_that_must_wait_keeps_that_of_the_other(
     databases["two"].execute("CREATE PUBLICATION wsrequest FOR ALL TABLES")
     receiver.take_turns_until(lambda: True in receiver.states)
     assert names() == before
+
+
+@pytest.mark.needs("redis")
+def test_relay_of_both(
+    databases: dict[str, Any], opening: Callable[..., BrokerBus], redis_url: str
+) -> None:
+    relay = Relay(opening(URL), opening(redis_url, URL))
+    running = threading.Thread(target=relay.run)
+    running.start()
+    try:
+        bus = opening(redis_url, URL)
+        receiver = Receiver(bus, CHANGES)
+        followed = threading.Event()
+        assert bus._relayed is not None
+        while not bus._relayed.reading:
+            followed.wait(0.05)
+        until_current(bus, receiver)
+        receiver.came.clear()
+        for alias in ("two", "one", "two"):
+            number, run = len(receiver.came), Rerun()
+            with databases[alias].transaction():
+                emit = "SELECT pg_logical_emit_message(true, %s::text, %s::bytea)"
+                databases[alias].execute(emit, bus.origin_of(run))
+                databases[alias].execute("INSERT INTO note VALUES (%s)", [number])
+            until_current(bus, receiver)
+            assert [commit.changes[0].database for commit in receiver.messages[number:]] == [alias]
+            assert receiver.messages[-1].run is run
+    finally:
+        relay.stop()
+        running.join()
