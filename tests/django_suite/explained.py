@@ -1,4 +1,6 @@
-"""The tests of Django that pass over HTTP and not over the socket, each with its reason.
+"""The tests of Django that pass with Django's clients and application and not with ours.
+
+Each has its reason.
 
 docs/parity.md says the same to users; a test compares the two.
 """
@@ -9,11 +11,19 @@ TRACE = "TRACE: no browser's fetch can send it, and no message (PROTOCOL.md 4.1)
 NO_SLASH = "a path without a leading slash: no message can have it (4.1); 400 where Django says 404"
 SYNC = "of a middleware's asynchronous half, which the socket never runs (docs/testing.md)"
 
+EVENT = "an event that no ASGI server sends after a body; Django's handler fails, ours ignores it"
+LEFT = "a client that leaves at once: what is answered sooner than it is missed, is sent to nobody"
+LATIN = "a query that is not UTF-8: read as by WSGI, where Django's ASGI handler answers 400"
+
 EXPLAINED = {
     "admin_views.test_multidb.MultiDatabaseTests.test_read_only_methods_add_view": TRACE,
     "admin_views.test_multidb.MultiDatabaseTests.test_read_only_methods_change_view": TRACE,
     "admin_views.test_multidb.MultiDatabaseTests.test_read_only_methods_delete_view": TRACE,
     "auth_tests.test_admin_multidb.MultiDatabaseTests.test_read_only_methods_add_view": TRACE,
+    # Of plain HTTP by the worker threads.
+    "asgi.tests.ASGITest.test_assert_in_listen_for_disconnect": EVENT,
+    "asgi.tests.ASGITest.test_disconnect_with_body": LEFT,
+    "asgi.tests.ASGITest.test_non_unicode_query_string": LATIN,
     # Of Django 5.2; 6.1 has neither.
     "auth_tests.test_remote_user.CustomProcessRequestMiddlewareTest"
     ".test_async_no_warning_sync_and_async_middleware": SYNC,

@@ -1,20 +1,24 @@
 """The test runner inside a run of Django's suite: writes down how each test ended.
 
-Owns the file of outcomes; which client the tests have is told by the environment. It runs in a
+Owns the file of outcomes; which client, and which ASGI application, the tests have is told by the
+environment. It runs in a
 process of its own, under Django's ``runtests.py``.
 """
 
 import json
 import os
+import sys
 import unittest
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from django.test.client import AsyncClientHandler, ClientHandler
 from django.test.runner import DiscoverRunner
 
+from wsrequest.asgi import get_asgi_application
 from wsrequest.test import replace_django_clients
 
 __all__ = ["OUTCOMES", "OVER_WEBSOCKET", "PASSED", "Runner"]
@@ -104,6 +108,9 @@ class Runner(DiscoverRunner):
         with ExitStack() as replaced:
             if os.environ.get(OVER_WEBSOCKET):
                 replaced.enter_context(replace_django_clients())
+                if "asgi.tests" in sys.modules:  # they call an application that they make
+                    own = patch("asgi.tests.get_asgi_application", get_asgi_application)
+                    replaced.enter_context(own)
             replaced.enter_context(Sent.noted())
             result: Any = super().run_suite(suite, **kwargs)
         found = {"outcomes": result.outcomes, "sent": sorted(Sent.ids)}

@@ -12,7 +12,7 @@ from tests.django_suite.run import ROOT, Comparison, compare
 
 # Those that send most, and those of who somebody is; scripts/django-suite runs more than is
 # bearable at each change.
-LABELS = ["auth_tests", "test_client", "test_client_regress", "csrf_tests"]
+LABELS = "auth_tests test_client test_client_regress csrf_tests asgi handlers".split()
 
 
 @pytest.fixture(scope="module")

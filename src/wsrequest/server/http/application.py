@@ -66,6 +66,8 @@ class HTTPApplication:
         It raises what the body of a response raises after the response has begun. The server then
         closes the connection.
         """
+        if scope["type"] != "http":
+            return self._django(scope, receive, send)  # it says that it cannot
         server, config = self._get_server(), self._get_config()
         if config.http_django_paths and config.http_django_paths.covers(path_info(scope)):
             return self._django(scope, receive, send)

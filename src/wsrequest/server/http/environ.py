@@ -33,7 +33,9 @@ def make_environ(scope: Scope, body: IO[bytes] | None, body_bytes: int) -> dict[
         as in uWSGI and Apache.
     """
     scheme = scope.get("scheme") or "http"
-    query = scope.get("query_string", b"").decode("latin1")
+    query = scope.get("query_string", b"")
+    if isinstance(query, bytes):  # Django takes a str, too
+        query = query.decode("latin1")
     server = scope.get("server") or ("unknown", "0")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
