@@ -200,6 +200,16 @@ def babbling(request: HttpRequest, name: str) -> StreamingHttpResponse:
     return response
 
 
+def leaving(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """A body that raises what would end the process, by its name."""
+
+    def walk() -> Iterator[bytes]:
+        yield b"one"
+        raise {"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[name]
+
+    return StreamingHttpResponse(walk(), content_type="text/plain")
+
+
 def cached(request: HttpRequest, name: str) -> HttpResponse:
     """Note the object of the cache."""
     begin(request, name).body = caches["default"]
@@ -318,7 +328,7 @@ def session(request: HttpRequest, name: str) -> HttpResponse:
 
 VIEWS = (
     hold, ahold, quick, aquick, echo, stream, astream, hold_astream, endless, aendless, events,
-    ticking, babbling, cached, aunclosable, in_language, aprefix,
+    ticking, babbling, leaving, cached, aunclosable, in_language, aprefix,
     pieces, apieces, broken, acancelled_stream, acancelled, fail, blob, cookies, odd_cookie,
     cookie_stream, log_out, session,
 )  # fmt: skip

@@ -73,6 +73,11 @@ class _EventSender(ResponseSender):
         if self._task.has_begun and not self._task.is_dropped:
             # There is no event for that. A server that catches an exception logs it, and closes the
             # connection, so the client sees that the response is not complete.
+            if not isinstance(error, Exception):
+                # It belongs to the view. Raised on the event loop, it could end the server.
+                outer = RuntimeError(f"the body of the response raised {type(error).__name__}")
+                outer.__cause__ = error
+                error = outer
             self.last, self._task.error = None, error
         else:
             super().failed(error)
@@ -114,7 +119,7 @@ class HTTPTask(RequestTask):
     Attributes:
         content: the body, unless it is long and in ``body``.
         context_of_caller: the context variables that middleware around the application has set.
-        error: why its response failed after it had begun.
+        error: why its response failed after it had begun. Never what would end the process.
         is_over: whether its response has ended, or nobody waits for it.
     """
 
@@ -131,7 +136,7 @@ class HTTPTask(RequestTask):
         self.scope, self._receive, self._send = scope, receive, send
         self.queue_key = queue_key
         self.content = b""
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self.is_over = False
         self._listening: asyncio.Task[None] | None = None
         self.context_of_caller = copy_context()
@@ -197,7 +202,7 @@ class HTTPTask(RequestTask):
         """Send the response as it comes, until it ends or ``finish`` was called.
 
         Raises:
-            BaseException: what the body raised, after the response had begun.
+            Exception: what the body raised, after the response had begun.
         """
         while not self.is_over or self._parts:
             if not self._parts:

@@ -106,3 +106,19 @@ async def test_stream_that_takes_long_lets_another_thread_work(settings: Any) ->
         STAGES["a"].go.set()
         assert await answered(wire) == (200, b"onetwo")
         assert application._wiring.get_server().pool.load().threads["blocked"] == 0
+
+
+@pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt"])
+async def test_stream_cannot_end_the_server(kind: str) -> None:
+    async with running() as application:
+        errors: list[BaseException] = []
+
+        async def caught(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await application(scope, receive, send)
+            except BaseException as error:
+                errors.append(error)
+
+        await ask(caught, f"/leaving/{kind}/").ends()
+        assert len(errors) == 1
+        assert isinstance(errors[0], Exception)
