@@ -247,10 +247,10 @@ class HTTPTask(RequestTask):
         return self._answer is None
 
     async def _listen(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            continue  # no other event is due
-        self.drop()
-        self.finish(None)
+        # No other event is due. Middleware that has read the body may return it again and again.
+        if (await self._receive())["type"] == "http.disconnect":
+            self.drop()
+            self.finish(None)
 
 
 def _has_room() -> bool:

@@ -122,3 +122,28 @@ async def test_stream_cannot_end_the_server(kind: str) -> None:
         await ask(caught, f"/leaving/{kind}/").ends()
         assert len(errors) == 1
         assert isinstance(errors[0], Exception)
+
+
+async def test_server_that_repeats_the_body_does_not_stop_the_loop() -> None:
+    """As middleware does that has read the body and gives it to the application again."""
+    count = 0
+    async with running() as application:
+
+        async def replaying(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal count
+
+            async def again() -> dict[str, Any]:
+                nonlocal count
+                count += 1
+                if count == 100:
+                    await asyncio.Event().wait()  # or it would never end
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            await application(scope, again, send)
+
+        wire = ask(replaying, "/hold/a/")
+        await begun("a")
+        await asyncio.sleep(0.6)  # by then it is listened for its client
+        STAGES["a"].go.set()
+        assert (await answered(wire))[0] == 200
+        assert count < 100
