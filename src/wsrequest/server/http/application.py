@@ -93,6 +93,8 @@ class _Requests:
         self._running: dict[HTTPTask, None] = {}  # an ordered set: the oldest first
         self._answering: set[asyncio.Task[Any]] = set()  # their bodies have come
         self._timer: asyncio.TimerHandle | None = None
+        self._left: set[HTTPTask] = set()  # while drained: they run, and their clients are gone
+        self._none_left: asyncio.Future[None] | None = None
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -229,6 +231,11 @@ class _Requests:
                 task.finish(END)
         if self._answering:
             await asyncio.wait(self._answering.copy())
+        # The process would end in the middle of a view.
+        self._left = {task for task in self._running if task.is_in_pool and not task.is_lost}
+        if self._left:
+            self._none_left = self.server.pool.loop.create_future()
+            await self._none_left
 
     # The owner of the tasks.
 
@@ -239,6 +246,10 @@ class _Requests:
     def task_ended(self, task: HTTPTask, last: tuple[dict[str, Any], ...] | None) -> None:
         """Have the coroutine of a task end the response."""
         self._running.pop(task, None)
+        if task in self._left:
+            self._left.remove(task)
+            if not self._left and self._none_left is not None and not self._none_left.done():
+                self._none_left.set_result(None)
         task.finish(last)
 
 

@@ -9,7 +9,7 @@ from django.core.cache import caches
 
 from tests.unit.fixtures import _project as _project
 from tests.unit.peer import SECONDS, happens
-from tests.unit.server.http.test_application import answered, ask, begun, running
+from tests.unit.server.http.test_application import answered, ask, begun, gone, running
 from tests.unit.views import STAGES
 from wsrequest.types import Receive, Scope, Send
 
@@ -147,3 +147,17 @@ async def test_server_that_repeats_the_body_does_not_stop_the_loop() -> None:
         STAGES["a"].go.set()
         assert (await answered(wire))[0] == 200
         assert count < 100
+
+
+async def test_drain_waits_for_a_view_whose_client_left() -> None:
+    async with running() as application:
+        wire = ask(application, "/hold/a/")
+        await begun("a")
+        gone(wire)
+        await wire.ends()
+        drain = asyncio.create_task(application.drain())
+        await asyncio.sleep(0.05)
+        assert not drain.done()
+        STAGES["a"].go.set()
+        await asyncio.wait_for(drain, SECONDS)
+        assert STAGES["a"].ended.is_set()
