@@ -46,6 +46,10 @@ def _tables() -> tuple[str, ...]:
     return names if connection.vendor == "postgresql" else names[:-1]
 
 
+def quote(name: str) -> str:
+    return connection.ops.quote_name(name)
+
+
 class Query:
     """A text with its parameters, run again and again."""
 
@@ -97,7 +101,7 @@ class _Text:
     def qualified(self, name: str, alias: str) -> str:
         if connection.vendor == "sqlite" and name == "id" and self.dice.random() < 0.1:
             name = self.dice.choice(("rowid", "oid", "_ROWID_"))
-        quoted = self.dice.choice((name, name, f'"{name}"', name.upper()))
+        quoted = self.dice.choice((name, name, quote(name), name.upper()))
         if name in ("rowid", "oid", "_ROWID_"):
             quoted = name
         return f"{alias}.{quoted}" if alias else quoted
@@ -132,7 +136,8 @@ class _Text:
         if roll < 0.8:
             values = ", ".join(self.value(name) for _ in range(dice.choice((1, 2, 3))))
             return f"{column} IN ({values})"
-        sign = dice.choice(("=", "=", "=", "=", "=", "<>", "<=", "IS NOT DISTINCT FROM"))
+        same = "<=>" if connection.vendor == "mysql" else "IS NOT DISTINCT FROM"
+        sign = dice.choice(("=", "=", "=", "=", "=", "<>", "<=", same))
         return f"{column} {sign} {self.value(name)}"
 
 
@@ -140,8 +145,8 @@ def draw_query(dice: Dice) -> Query:
     """A SELECT."""
     text = _Text(dice)
     table = dice.choice(_tables())
-    alias = dice.choice((table, table, "x", "x", f'"{table}"'))
-    source = table if alias.strip('"') == table else dice.choice((f"{table} AS x", f"{table} x"))
+    alias = dice.choice((table, table, "x", "x", quote(table)))
+    source = table if alias.strip('"`') == table else dice.choice((f"{table} AS x", f"{table} x"))
     shown = text.column(table, alias)
     if connection.vendor == "postgresql" and dice.random() < 0.1 and alias == "x":
         names = [*text.columns(table)][::-1]
@@ -209,9 +214,13 @@ def _insert(text: _Text, table: str) -> str:
     verb = dice.choice(("INSERT", "INSERT", "INSERT OR REPLACE", "INSERT OR IGNORE"))
     if connection.vendor == "postgresql":
         verb = "INSERT"
+    elif connection.vendor == "mysql":
+        verb = {"INSERT OR REPLACE": "REPLACE", "INSERT OR IGNORE": "INSERT IGNORE"}.get(verb, verb)
     sql = f"{verb} INTO {table} ({', '.join(columns)}) VALUES {shown}"
     if verb == "INSERT" and dice.random() < 0.3:
         name = dice.choice([name for name in columns if name != key] or [key])
+        if connection.vendor == "mysql":
+            return f"{sql} ON DUPLICATE KEY UPDATE {name} = VALUES({name})"
         sql += dice.choice(
             (
                 " ON CONFLICT DO NOTHING",
@@ -235,13 +244,41 @@ def _update(text: _Text, table: str) -> str:
     if table in _ODD and dice.random() < 0.5:
         name, values = dice.choice(_ODD[table])
         given.append(f"{name} = '{dice.choice(values)}'")
+    if connection.vendor == "mysql" and dice.random() < 0.3:
+        return _update_of_two(text, table)
     sql = f"UPDATE {table} SET {', '.join(given)}"
     if dice.random() < 0.05:
         return sql
     return f"{sql} WHERE {text.condition(table, dice.choice(('', '', table)))}"
 
 
+def _update_of_two(text: _Text, table: str) -> str:
+    """On MySQL: a table, and another one that may be the one that is changed."""
+    dice = text.dice
+    other = dice.choice(_tables())
+    sources = dice.choice((f"{table} x, {other} y", f"{table} AS x JOIN {other} AS y"))
+    alias, changed = dice.choice((("x", table), ("y", other)))
+    name = dice.choice(text.columns(changed)[1:] or text.columns(changed))
+    sql = f"UPDATE {sources} SET {alias}.{name} = {text.value(name)}"
+    return f"{sql} WHERE {text.condition(table, 'x')} AND {text.condition(other, 'y')}"
+
+
+def _delete_of_two(text: _Text, table: str) -> str:
+    """On MySQL: from one table or two of those that it reads."""
+    other = text.dice.choice(_tables())
+    where = f"{text.condition(table, 'x')} AND {text.condition(other, 'y')}"
+    ways = (
+        f"DELETE x FROM {table} x, {other} y",
+        f"DELETE x, y FROM {table} AS x INNER JOIN {other} y",
+        f"DELETE FROM y USING {table} x JOIN {other} y",
+        f"DELETE QUICK {table} FROM {other} AS {table} JOIN {table} AS x JOIN {other} AS y",
+    )
+    return f"{text.dice.choice(ways)} WHERE {where}"
+
+
 def _delete(text: _Text, table: str) -> str:
+    if connection.vendor == "mysql" and text.dice.random() < 0.3:
+        return _delete_of_two(text, table)
     return f"DELETE FROM {table} WHERE {text.condition(table, text.dice.choice(('', table)))}"
 
 

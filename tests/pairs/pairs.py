@@ -83,6 +83,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", default=str(int(time.time())))
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, not on SQLite")
+    parser.add_argument("--mariadb", action="store_true", help="on MariaDB")
     parser.add_argument("--pool", action="store_true", help="with psycopg's pool of connections")
     parser.add_argument("--psycopg2", action="store_true", help="by psycopg2, not psycopg")
     parser.add_argument("--kind", choices=_KINDS, help="of what reads and writes; else all")
@@ -97,7 +98,8 @@ def main() -> int:
     is_postgres = given.postgres or given.pool or given.psycopg2
     options = {"pool": True} if given.pool else {}
     kinds = (given.kind,) if given.kind else _KINDS
-    with world("postgresql" if is_postgres else "sqlite", None, options):
+    vendor = "mariadb" if given.mariadb else "postgresql" if is_postgres else "sqlite"
+    with world(vendor, None, options):
         print(f"seed {given.seed} begins", flush=True)
         found = fuzz(given.seed, given.seconds, kinds=kinds, told=print)
     print(f"seed {given.seed}: {found}")

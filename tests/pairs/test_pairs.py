@@ -21,6 +21,7 @@ from tests.pairs.world import empty
 SECONDS = 6.0
 
 
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql", "mariadb"], indirect=True)
 @pytest.mark.parametrize("kind", ["views", "orm", "sql"])
 def test_no_change_is_missed(vendor: str, kind: str) -> None:
     tally = fuzz(f"suite {kind}", SECONDS, kinds=(kind,))

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from tests.oracle.world import fill, on_postgres, on_sqlite
+from tests.oracle.world import fill, on_mariadb, on_postgres, on_sqlite
 
 __all__ = ["empty", "world"]
 
@@ -21,12 +21,17 @@ def world(
     """A database, empty of what the tests need not.
 
     Args:
-        vendor: "sqlite" or "postgresql".
-        parameters: of a server of PostgreSQL that runs; one of its own when None.
+        vendor: "sqlite", "postgresql" or "mariadb".
+        parameters: of a server that runs; one of its own when None.
         options: of Django's DATABASES.
     """
     if vendor == "sqlite":
         with on_sqlite(tempfile.gettempdir()):
+            _make()
+            yield
+        return
+    if vendor == "mariadb":
+        with on_mariadb(parameters):
             _make()
             yield
         return
