@@ -66,7 +66,7 @@ class FurtherResults:
         ask = getattr(self._connection.connection, "more_results", None)
         if ask() if ask is not None else sql is None or _may_go_on(str(sql)):
             return True
-        is_unbuffered = any("SSCursor" in base.__name__ for base in type(cursor).__mro__)
+        is_unbuffered = any(base.__name__.startswith("SS") for base in type(cursor).__mro__)
         return is_unbuffered and cursor.description is not None
 
     def _has_called(self, cursor: Any) -> None:

@@ -34,6 +34,12 @@ class SSCursor(Cursor):
     description = ("id",)
 
 
+class SSDictCursor(Cursor):
+    """The same with names, which mysqlclient derives from no common class."""
+
+    description = ("id",)
+
+
 class Driver:
     """A connection with results that were not fetched."""
 
@@ -98,8 +104,11 @@ def test_text_of_one_result_has_ended(driver: Driver, followed: Followed) -> Non
     assert not followed.transaction.is_unfinished
 
 
-def test_rows_that_come_one_by_one_have_not_ended(driver: Driver, followed: Followed) -> None:
-    followed.results.look(SSCursor(driver), "a")
+@pytest.mark.parametrize("kind", [SSCursor, SSDictCursor])
+def test_rows_that_come_one_by_one_have_not_ended(
+    kind: type[Cursor], driver: Driver, followed: Followed
+) -> None:
+    followed.results.look(kind(driver), "a")
     assert followed.transaction.is_unfinished
 
 
