@@ -69,6 +69,7 @@ NAVIGATION = {
         "Use it with … <howto/README>",
         "Test <testing>",
         "Deploy <deployment>",
+        "Plain HTTP <http>",
         "Several processes <processes>",
         "Operate <operations>",
         "Metrics <metrics>",
