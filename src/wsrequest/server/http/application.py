@@ -169,8 +169,14 @@ class _Requests:
         task.body.write(part)
 
     def _hold(self, task: HTTPTask, count: int) -> bool:
-        """Count bytes in memory. Return False if the process holds as much as it may."""
+        """Count bytes in memory. Return False if the process holds as much as it may.
+
+        Bodies may take half of that, because a slow upload keeps what it has taken for as long as
+        its client likes. The rest is left for requests that have no other place.
+        """
         assert task.account is not None  # until the task ends
+        if 2 * (self.server.budget.held_bytes + count) > self.config.limits.process_bytes:
+            return False
         try:
             task.account.begin(count, self.config.limits, None)
         except Refused:

@@ -161,3 +161,20 @@ async def test_drain_waits_for_a_view_whose_client_left() -> None:
         STAGES["a"].go.set()
         await asyncio.wait_for(drain, SECONDS)
         assert STAGES["a"].ended.is_set()
+
+
+async def test_slow_uploads_of_some_addresses_leave_room_for_the_requests_of_others(
+    settings: Any,
+) -> None:
+    settings.WSREQUEST_MAX_PENDING_REQUEST_BYTES = 2**20
+    settings.WSREQUEST_MAX_BODY_BYTES = settings.WSREQUEST_MAX_MESSAGE_BYTES = 2**17
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
+    async with running() as application:
+        for number in range(5):
+            wire = ask(application, "/echo/a/", None, method="POST", address=f"192.0.2.{number}")
+            for _ in range(60):
+                wire.inbox.put_nowait(
+                    {"type": "http.request", "body": b"x" * 4096, "more_body": True}
+                )
+        await asyncio.sleep(0.1)
+        assert await answered(ask(application, "/quick/b/")) == (200, b'{"quick": "b"}')
