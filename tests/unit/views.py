@@ -200,6 +200,20 @@ def babbling(request: HttpRequest, name: str) -> StreamingHttpResponse:
     return response
 
 
+def idling(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """Empty pieces, until the stage may go on."""
+    stage = begin(request, name)
+
+    def walk() -> Iterator[bytes]:
+        try:
+            while not stage.go.wait(0.002):
+                yield b""
+        finally:
+            stage.closed.set()
+
+    return StreamingHttpResponse(walk(), content_type="text/plain")
+
+
 def leaving(request: HttpRequest, name: str) -> StreamingHttpResponse:
     """A body that raises what would end the process, by its name."""
 
@@ -328,7 +342,7 @@ def session(request: HttpRequest, name: str) -> HttpResponse:
 
 VIEWS = (
     hold, ahold, quick, aquick, echo, stream, astream, hold_astream, endless, aendless, events,
-    ticking, babbling, leaving, cached, aunclosable, in_language, aprefix,
+    ticking, babbling, idling, leaving, cached, aunclosable, in_language, aprefix,
     pieces, apieces, broken, acancelled_stream, acancelled, fail, blob, cookies, odd_cookie,
     cookie_stream, log_out, session,
 )  # fmt: skip

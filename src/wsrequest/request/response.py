@@ -118,10 +118,9 @@ def is_endless(response: HttpResponseBase) -> bool:
 
 
 def split(chunk: bytes, size: int) -> Iterator[bytes]:
-    """Split a chunk into pieces of at most ``size`` bytes. An empty one yields nothing."""
+    """Split a chunk into pieces of at most ``size`` bytes. An empty one is one empty piece."""
     if len(chunk) <= size:
-        if chunk:
-            yield chunk
+        yield chunk
         return
     for start in range(0, len(chunk), size):
         yield chunk[start : start + size]

@@ -163,6 +163,7 @@ class ResponseSender(Struct, eq=False):
     def _send_parts(self, pieces: Iterable[bytes]) -> None:
         self._begin()
         for piece in pieces:
+            self._stop_if_dropped()  # a view may wait with empty pieces, which take no credit
             self._send_piece(piece)
         self.last = self._end_of_parts()
 
@@ -374,7 +375,8 @@ class _Gathered:
                 "answer_too_large",
                 "this streamed answer is too large to be sent whole: send an id and credit",
             )
-        self._pieces.append(piece)
+        if piece:
+            self._pieces.append(piece)
 
     @property
     def body(self) -> bytes:

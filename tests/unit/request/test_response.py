@@ -103,7 +103,7 @@ def test_is_endless_by_type(content_type: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("chunk", "expected"),
     [
-        (b"", []),
+        (b"", [b""]),
         (b"abc", [b"abc"]),
         (b"abcd", [b"abcd"]),
         (b"abcde", [b"abcd", b"e"]),
@@ -116,7 +116,7 @@ def test_split_cuts_at_the_size(chunk: bytes, expected: list[bytes]) -> None:
 
 def test_pieces_pass_on_what_is_small_and_cut_what_is_not() -> None:
     response = StreamingHttpResponse(["ab", b"", b"cdefgh", "é"])
-    assert list(pieces(response, 4)) == [b"ab", b"cdef", b"gh", "é".encode()]
+    assert list(pieces(response, 4)) == [b"ab", b"", b"cdef", b"gh", "é".encode()]
 
 
 def test_pieces_read_a_file_by_the_size() -> None:
@@ -159,7 +159,7 @@ def test_apieces_are_cut_as_pieces_are() -> None:
     async def gather() -> list[bytes]:
         return [piece async for piece in apieces(StreamingHttpResponse(walk()), 4)]
 
-    assert asyncio.run(gather()) == [b"ab", b"cdef", b"gh"]
+    assert asyncio.run(gather()) == [b"ab", b"", b"cdef", b"gh"]
 
 
 @pytest.mark.parametrize("name", ["X-Accel-Redirect", "x-sendfile", "X-LIGHTTPD-send-file"])

@@ -178,3 +178,13 @@ async def test_slow_uploads_of_some_addresses_leave_room_for_the_requests_of_oth
                 )
         await asyncio.sleep(0.1)
         assert await answered(ask(application, "/quick/b/")) == (200, b'{"quick": "b"}')
+
+
+async def test_stream_of_empty_pieces_ends_with_its_client() -> None:
+    """Some views find out in this way whether anybody still listens."""
+    async with running() as application:
+        wire = ask(application, "/idling/a/")
+        await wire.until("http.response.start")
+        gone(wire)
+        await wire.ends()
+        await happens(STAGES["a"].closed)
