@@ -85,6 +85,11 @@ class WorkerPool:
         self._is_one_too_many = False  # the next thread that finishes a job rests
         self._scaler = PoolScaler()
 
+    @property
+    def max_threads(self) -> int:
+        """The maximum number of threads, including blocked ones."""
+        return self._max_threads
+
     def submit(self, job: Job, queue_key: QueueKey) -> None:
         """Queue a job behind the other jobs of its queue key."""
         with self._lock:

@@ -196,6 +196,7 @@ class _Requests:
     def _look(self) -> None:
         """Notice clients that went away, and requests that take too long."""
         now = self.server.pool.loop.time()
+        self._cut_slow_readers(now)
         late_since = now - self.config.limits.request_seconds
         for task in list(self._running):
             if task.since > now - _LOOK_SECONDS:
@@ -209,6 +210,22 @@ class _Requests:
         self._timer = None
         if self._running:
             self._look_soon()
+
+    def _cut_slow_readers(self, now: float) -> None:
+        """Break responses off that hold a thread for a client that reads nothing.
+
+        Only if threads are scarce. A client behind a slow line may seem to read nothing for a time.
+        """
+        pool, limit = self.server.pool, now - self.config.limits.slow_reader_seconds
+        slow = [task for task in self._running if task.is_unread_since(limit)]
+        if slow and 2 * pool.load().threads["blocked"] > pool.max_threads:
+            logger.warning(
+                "threads are scarce: broke off %s responses that nobody has read for "
+                "WSREQUEST_SLOW_READER_SECONDS",
+                len(slow),
+            )
+            for task in slow:
+                task.break_off()
 
     def _look_soon(self) -> None:
         # Not in the context of the request that happens to be the first: it is for all of them.

@@ -124,7 +124,7 @@ class HTTPTask(RequestTask):
     """
 
     __slots__ = (
-        "_last", "_listening", "_parts", "_receive", "_send", "_waiter",
+        "_last", "_listening", "_parts", "_receive", "_send", "_sending_since", "_waiter",
         "content", "context_of_caller", "error", "is_over", "queue_key", "scope",
     )  # fmt: skip
     _answer_class = _EventSender
@@ -142,6 +142,7 @@ class HTTPTask(RequestTask):
         self.context_of_caller = copy_context()
         self._parts: deque[tuple[Event, int]] = deque()
         self._last: tuple[Event, ...] | None = None
+        self._sending_since: float | None = None  # None while the server takes what comes
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -211,7 +212,9 @@ class HTTPTask(RequestTask):
                 continue
             self.listen()  # some servers ignore what is sent to a client that went away
             part, body_bytes = self._parts.popleft()
+            self._sending_since = asyncio.get_running_loop().time()
             await self._send(part)
+            self._sending_since = None
             if self.flow is not None and body_bytes:
                 self.flow.sent(body_bytes)
         if self.error is not None:
@@ -222,6 +225,26 @@ class HTTPTask(RequestTask):
                 del error  # it refers to this frame
         for event in self._last or ():
             await self._send(event)
+
+    def is_unread_since(self, time: float) -> bool:
+        """Whether it holds a thread, and the server has taken nothing since that time of the loop.
+
+        Args:
+            time: of the loop.
+        """
+        since = self._sending_since
+        # A stream of events is not in the pool, but has a thread unless its body is async.
+        has_thread = self.is_in_pool or (self.is_endless and self._stream is None)
+        is_waiting = since is not None and since <= time
+        return has_thread and is_waiting and self.is_held_back and not self.is_over
+
+    def break_off(self) -> None:
+        """End the response in its middle. Its client gets an error if it reads on after all."""
+        self.drop()
+        self._parts.clear()
+        if not self.is_over:
+            self.error = TimeoutError("its client did not read")
+            self.finish(None)
 
     def listen(self) -> None:
         """Notice from now on if the client goes away. Safe to call twice."""
@@ -250,6 +273,7 @@ class HTTPTask(RequestTask):
         # No other event is due. Middleware that has read the body may return it again and again.
         if (await self._receive())["type"] == "http.disconnect":
             self.drop()
+            self.error = None  # nobody would see it
             self.finish(None)
 
 

@@ -188,3 +188,31 @@ async def test_stream_of_empty_pieces_ends_with_its_client() -> None:
         gone(wire)
         await wire.ends()
         await happens(STAGES["a"].closed)
+
+
+@pytest.mark.parametrize("view", ["endless", "babbling"])
+async def test_clients_that_read_nothing_do_not_keep_all_threads(settings: Any, view: str) -> None:
+    settings.WSREQUEST_THREADS = settings.WSREQUEST_MAX_THREADS = 4
+    settings.WSREQUEST_SLOW_READER_SECONDS = 0.5
+    reads = asyncio.Event()
+    async with running() as application:
+
+        async def unread(scope: Scope, receive: Receive, send: Send) -> None:
+            async def block(event: dict[str, Any]) -> None:
+                await reads.wait()
+                await send(event)
+
+            await application(scope, receive, block)
+
+        wires = [
+            ask(unread, f"/{view}/{number}/", address=f"192.0.2.{number}") for number in range(4)
+        ]
+        for number in range(4):
+            await begun(str(number))
+        assert (await answered(ask(application, "/quick/b/")))[0] == 200
+        for number in range(4):
+            await happens(STAGES[str(number)].closed)
+        reads.set()
+        for wire in wires:
+            with pytest.raises(TimeoutError, match="did not read"):
+                await wire.ends()
