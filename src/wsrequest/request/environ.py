@@ -152,7 +152,8 @@ def make_base(
 
 
 def _make_meta_key(name: str) -> str:
-    return "HTTP_" + name.upper().replace("-", "_")
+    # Upper case of ASCII only: str.upper() would make X-SSL of a name with a sharp s.
+    return "HTTP_" + name.encode("latin1").upper().decode("latin1").replace("-", "_")
 
 
 # Clients of one kind send the same names, so what follows from them is cached for all of them. This

@@ -119,6 +119,10 @@ def test_make_base_drops_headers_with_an_underscore() -> None:
     assert not {"HTTP_X_FORWARDED_FOR", "HTTP_REMOTE_USER"} & environ.keys()
 
 
+def test_a_letter_outside_of_ascii_makes_no_other_header() -> None:
+    assert "HTTP_X_SSL" not in base((b"x-\xdfl", b"1")).environ
+
+
 def test_an_underscore_does_not_replace_the_header_with_a_hyphen() -> None:
     environ = base((b"x-real-ip", b"192.0.2.1"), (b"x_real_ip", b"192.0.2.9")).environ
     assert environ["HTTP_X_REAL_IP"] == "192.0.2.1"

@@ -105,7 +105,8 @@ def _make_meta_key(name: bytes) -> str | None:
     """Return the key of a header in META. None for one that would look like another's."""
     if b"_" in name:  # CVE-2026-3902
         return None
-    key = name.decode("latin1").upper().replace("-", "_")
+    # Upper case of ASCII only: str.upper() would make X-SSL of a name with a sharp s.
+    key = name.upper().decode("latin1").replace("-", "_")
     return key if key in _WITHOUT_PREFIX else "HTTP_" + key
 
 
