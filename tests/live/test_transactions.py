@@ -80,6 +80,14 @@ def test_transaction_that_was_broken_is_not_told(published: Published) -> None:
     assert published.changes == []
 
 
+def test_commit_that_django_refuses_ends_nothing(database: Database, published: Published) -> None:
+    with atomic():
+        create_tag()
+        with suppress(transaction.TransactionManagementError):
+            transaction.commit(using=ALIAS)
+    assert published.contents[-1] == database.content()
+
+
 def test_connection_that_closes_in_a_transaction_is_told(published: Published) -> None:
     connection = connections[ALIAS]
     with suppress(Exception), atomic():

@@ -69,7 +69,8 @@ class ConnectionTracker:
         if connection.vendor == "mysql":
             self._recorder.neighbours = Neighbours(connection.settings_dict, tracker.primary)
             self._results = FurtherResults(
-                connection, self._transaction, self._settle, lambda: self.ran(None)
+                *(connection, self._transaction, self._settle),
+                *(lambda: self.ran(None), self._ended_by_driver),
             )
         self.is_running = False  # a statement that the execute wrapper has seen
         self._wrapping = InstanceWrapping(connection)
@@ -98,6 +99,8 @@ class ConnectionTracker:
             # The first one is the outermost. Django's execute_wrapper() removes the last one.
             connection.execute_wrappers.insert(0, self._execute)
         listen(connection.connection, self)
+        if self._results is not None:
+            self._results.attach(connection.connection)
         self._recorder.passes = passes_of(connection.vendor, connection.connection)
         self._transaction.reset(is_new=True)
         self._state = self._tracker.states.take(connection.connection)
@@ -190,6 +193,11 @@ class ConnectionTracker:
         is_under_way = self.pending and is_piped(self._connection.connection)
         if is_under_way and self._transaction.status() == IDLE:
             self._publisher.so_far()  # a transaction within a pipeline, which may go on
+
+    def _ended_by_driver(self) -> None:
+        """Publish what a transaction of MySQL has written, which has ended."""
+        self._transaction.reset()
+        self.publish()
 
     def _execute(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
@@ -348,17 +356,27 @@ class ConnectionTracker:
         try:
             is_undone = self._rolls_back()
             commit()
-            if is_undone:
-                state.forget()
-            else:
-                state.settled()
         except BaseException:
             state.forget()
+            self._commit_failed()
             raise
-        finally:
-            # Django runs the hooks of on_commit() later. COMMIT may have failed after it was done.
-            self._transaction.reset()
+        if is_undone:
+            state.forget()
+        else:
+            state.settled()
+        self._transaction.reset()
+        self.publish()  # Django runs the hooks of on_commit() later
+
+    def _commit_failed(self) -> None:
+        """Publish what may be committed: a COMMIT may fail after it was done, or before."""
+        try:
+            is_idle = self._transaction.is_idle()
+        except Exception:  # the driver does not know
+            is_idle = True
+        if is_idle:
             self.publish()
+        else:  # for example because Django refuses it in an atomic block
+            self._publisher.so_far()
 
     def _rollback(self, rollback: Callable[[], None]) -> None:
         self._catch_up()
@@ -393,10 +411,10 @@ class ConnectionTracker:
         close()
 
     def _set_autocommit(self, set_autocommit: Callable[[bool], None], autocommit: bool) -> None:
-        was_off = not self._connection.autocommit
+        was_off = not self._transaction.is_reported and not self._transaction.commits_by_itself()
         set_autocommit(autocommit)
         # SQLite's driver and MySQL commit an open transaction when they return to autocommit.
-        if autocommit and was_off and not self._transaction.is_reported:
-            self._transaction.reset()
-        if autocommit and self.pending and self._transaction.is_idle():
+        if autocommit and was_off:
+            self._ended_by_driver()
+        elif autocommit and self.pending and self._transaction.is_idle():
             self.publish()

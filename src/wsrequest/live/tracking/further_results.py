@@ -1,8 +1,9 @@
-"""Follows a text or a procedure of MySQL that goes on when its first result has come.
+"""Follows what MySQL's driver does beside Django: results that come later, and its own commits.
 
 The server runs a text of several statements, or a procedure, one statement after the other, and
 sends each result. A driver returns with the first. So what comes later is committed only when the
 other results are fetched: by ``nextset``, by the next statement, or when the cursor is closed.
+``callproc`` of a cursor, and ``commit`` of a connection, are seen by no wrapper of Django.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ class FurtherResults:
         transaction: gets to know it.
         settle: called when more has ended.
         called: called behind each ``callproc``.
+        ended: called behind each ``commit`` and ``rollback`` of the driver.
     """
 
     def __init__(
@@ -32,9 +34,20 @@ class FurtherResults:
         transaction: TransactionStatus,
         settle: Callable[[], None],
         called: Callable[[], None],
+        ended: Callable[[], None],
     ) -> None:
         self._connection, self._transaction = connection, transaction
-        self._settle, self._called = settle, called
+        self._settle, self._called, self._ended = settle, called, ended
+
+    def attach(self, driver: Any) -> None:
+        """Follow the transactions that a new connection of the driver ends by its own methods."""
+        try:
+            if _MARK not in vars(driver):
+                setattr(driver, _MARK, True)
+                for name in ("commit", "rollback"):
+                    setattr(driver, name, _followed(getattr(driver, name), self._ended))
+        except Exception:  # a driver of another kind
+            pass
 
     def look(self, cursor: Any, sql: Any) -> None:
         """Look whether a text goes on, and follow its further results.

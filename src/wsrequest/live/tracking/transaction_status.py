@@ -60,11 +60,11 @@ class TransactionStatus:
 
     def may_be_idle(self) -> bool:
         """Whether it is unknown if a transaction is open: each write may be committed at once."""
-        if self.is_reported or not self._commits_by_itself():
+        if self.is_reported or not self.commits_by_itself():
             return False
         return (self.is_obscure or self._may_chain) and not self.is_unfinished
 
-    def _commits_by_itself(self) -> bool:
+    def commits_by_itself(self) -> bool:
         """Whether the database commits each statement, if no transaction was begun."""
         connection = self._connection
         ask = getattr(connection.connection, "get_autocommit", None)  # of drivers of MySQL
@@ -113,13 +113,13 @@ class TransactionStatus:
             is_begun = connection.in_atomic_block or not connection.autocommit
             return self.was_open or not is_begun
         is_begun = self.has_begun or self.is_obscure or self._may_chain or self.is_unfinished
-        return not is_begun and self._commits_by_itself()
+        return not is_begun and self.commits_by_itself()
 
     def has_more_rows(self) -> bool:
         """Whether a statement has more rows to come. It may be committed already."""
         connection = self._connection
         if self.is_unfinished:
-            return self._commits_by_itself()
+            return self.commits_by_itself()
         if connection.in_atomic_block or not connection.autocommit:
             return False
         return self.status() == ACTIVE and not is_piped(connection.connection)

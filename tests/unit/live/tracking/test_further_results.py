@@ -45,6 +45,10 @@ class Driver:
 
     left = 0
 
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
     def more_results(self) -> bool:
         return self.left > 0
 
@@ -60,6 +64,7 @@ class Followed:
             *(connection, self.transaction),
             lambda: self.reports.append("settle"),
             lambda: self.reports.append("called"),
+            lambda: self.reports.append("ended"),
         )
 
 
@@ -128,6 +133,17 @@ def test_driver_that_cannot_say_is_judged_by_the_text(sql: str | None, goes_on: 
     followed = Followed(SimpleNamespace())
     followed.results.look(SimpleNamespace(description=None, nextset=id, close=id), sql)
     assert followed.transaction.is_unfinished is goes_on
+
+
+def test_end_of_a_transaction_by_the_driver_is_reported_once(
+    driver: Driver, followed: Followed
+) -> None:
+    for _ in range(2):
+        followed.results.attach(driver)
+    driver.commit()
+    driver.rollback()
+    assert followed.reports == ["ended", "ended"]
+    followed.results.attach(object())
 
 
 def test_cursor_of_another_kind_obscures(followed: Followed) -> None:
