@@ -22,6 +22,7 @@ from benchmarks.buses import (
     make_tables,
     postgres,
 )
+from benchmarks.fanout import RECEIVERS, fanout
 from benchmarks.report import RESULTS, percentile, say
 from benchmarks.scene import SPARE, Database, file_limit, scene
 from benchmarks.subjects import MANY_CONNECTIONS, VIEWS
@@ -29,9 +30,9 @@ from benchmarks.subjects import MANY_CONNECTIONS, VIEWS
 PAGES = 1000
 IDENTITIES = 1000
 _RATE, _STEADY_SECONDS, _IDLE_SECONDS = 20, 15, 5
-_HEARD_RATE, _HEARD_SECONDS = 200, 10
-PARTS = "steady,heard,identities,memory,workers"
-_CLOSED_LOOP_SECONDS = 12
+_HEARD_RATE, _HEARD_SECONDS = 200, 6
+PARTS = "steady,heard,fanout,identities,memory,workers"
+_CLOSED_LOOP_SECONDS = 10
 _RUNS_AT_ONCE = (4, 8)  # the default, and as many as there are threads
 _PUBLIC_BYTES = 2_000
 _OWN_BYTES = (2_000, 50_000)
@@ -204,8 +205,9 @@ def main() -> None:
     parser.add_argument(
         "--connections", type=int, default=0, help="as many as a process may open files, less 1,000"
     )
+    parser.add_argument("--parts", default=PARTS, help="with commas")
     parser.add_argument(
-        "--parts", default="steady,heard,identities,memory,workers", help="with commas"
+        "--keep", action="store_true", help="keep the parts that the results have already"
     )
     parser.add_argument("--out", type=Path, help="directory for the results")
     given = parser.parse_args()
@@ -217,7 +219,11 @@ def main() -> None:
     ):
         given.out = RESULTS
     connections = given.connections or file_limit() - SPARE
-    before, found = os.getloadavg()[0], scale_report.Measured()
+    before, found, config = os.getloadavg()[0], scale_report.Measured(), ""
+    if given.keep:
+        given.out = given.out or RESULTS
+        found, config = scale_report.read((given.out / "scale.json").read_text(), parts)
+        config += f" Measured again: {', '.join(parts)}. "
     with postgres() as database:
         make_tables(database[0], PAGES)
         for name in names if "steady" in parts else ():
@@ -226,6 +232,10 @@ def main() -> None:
         for name in names if "heard" in parts else ():
             say(f"{name}: commits that concern nobody")
             found.heard.append(heard(name, database))
+        for name in names if "fanout" in parts else ():
+            for receivers in RECEIVERS[name]:
+                say(f"{name}: {receivers} processes")
+                found.fanout.append(fanout(name, database, receivers))
         for name in names if "identities" in parts else ():
             for runs_at_once in _RUNS_AT_ONCE if name == names[0] else _RUNS_AT_ONCE[:1]:
                 say(f"{name}: {IDENTITIES:,} identities, {runs_at_once} runs at once")
@@ -236,7 +246,7 @@ def main() -> None:
         if "workers" in parts:
             say("one worker beside two")
             found.workers = workers(names[0], database, 3)
-    config = f"Load average {before:.1f} at the start, {os.getloadavg()[0]:.1f} at the end."
+    config += f"Load average {before:.1f} at the start, {os.getloadavg()[0]:.1f} at the end."
     text = scale_report.markdown(found, config)
     print(text)
     if given.out is not None:

@@ -2,7 +2,8 @@
 
 import json
 import statistics
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from benchmarks.buses import TITLES
@@ -24,6 +25,7 @@ class Measured:
     Attributes:
         steady: for each bus, many connections to many pages.
         heard: for each bus, commits that concern no subscription.
+        fanout: for each bus, what its server does for few processes, and for many.
         identities: for each bus, one page for users who all need their own run.
         bodies: subscriptions that share nothing, one entry for each size.
         workers: a slice of requests each.
@@ -31,6 +33,7 @@ class Measured:
 
     steady: list[dict[str, Any]] = field(default_factory=list)
     heard: list[dict[str, Any]] = field(default_factory=list)
+    fanout: list[dict[str, Any]] = field(default_factory=list)
     identities: list[dict[str, Any]] = field(default_factory=list)
     bodies: list[dict[str, float]] = field(default_factory=list)
     workers: list[dict[str, Any]] = field(default_factory=list)
@@ -52,6 +55,11 @@ _HEARD: Columns = (
     ("commits_per_second", "commits/s", ".0f"),
     ("cpu_us_per_process", "CPU us a commit, in each process", ".0f"),
     ("bus_cpu_us", "in the server of the bus", ".0f"), ("load", "load average", ".1f"),
+)  # fmt: skip
+_FANOUT: Columns = (
+    ("receivers", "processes", ".0f"), ("idle_cpu", "cores of its server when idle", ".1%"),
+    ("cpu_us", "its CPU us a commit", ",.0f"), ("share_came", "received", ".1%"),
+    ("load", "load average", ".1f"),
 )  # fmt: skip
 _IDENTITIES: Columns = (
     ("identities", "identities", ",.0f"), ("runs_at_once", "runs at once", ".0f"),
@@ -105,6 +113,7 @@ def markdown(found: Measured, config: str) -> str:
     parts = (
         ("Many connections to many pages", _table(found.steady, _STEADY), found.steady),
         ("Commits that concern nobody", _table(found.heard, _HEARD), found.heard),
+        ("The server of the bus", _table(found.fanout, _FANOUT), found.fanout),
         (
             "One page, and a run for each identity",
             _table(found.identities, _IDENTITIES),
@@ -126,3 +135,17 @@ def as_json(found: Measured, config: str) -> str:
     return (
         json.dumps({"facts": facts(_PACKAGES), "config": config, **asdict(found)}, indent=1) + "\n"
     )
+
+
+def read(text: str, again: Sequence[str]) -> tuple[Measured, str]:
+    """Return what ``as_json`` wrote, without some parts, and how it was measured.
+
+    Args:
+        text: the JSON.
+        again: the parts that will be measured again.
+    """
+    known = json.loads(text)
+    names = {"memory": "bodies"}
+    dropped = {names.get(part, part) for part in again}
+    kept = {each.name: known[each.name] for each in fields(Measured) if each.name in known}
+    return Measured(**{name: kept[name] for name in kept.keys() - dropped}), known["config"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scale_report import Measured, markdown, workers_table
+from benchmarks.scale_report import Measured, as_json, markdown, read, workers_table
 from benchmarks.scene import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +34,12 @@ def test_parts_that_were_not_measured_are_left_out() -> None:
     assert "One worker" not in text and "Many connections" not in text
 
 
+def test_part_that_is_measured_again_replaces_the_old_one() -> None:
+    old = Measured(steady=[{"bus": "redis"}], bodies=[{"body_bytes": 2000.0}])
+    kept, config = read(as_json(old, "First."), ["memory"])
+    assert (kept, config) == (Measured(steady=[{"bus": "redis"}]), "First.")
+
+
 def test_one_process_may_hold_all_connections() -> None:
     found = json.loads(settings_of(19_000, LIVE_MAX_CONCURRENT_RUNS=8))
     assert found["WSREQUEST_MAX_CONNECTIONS"] > 19_000
@@ -43,14 +49,16 @@ def test_one_process_may_hold_all_connections() -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.needs("postgresql", "redis")
 def test_command_measures_connections_on_a_bus(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.scale", "--bus", "redis", "--parts", "steady"]
+    command = [sys.executable, "-m", "benchmarks.scale", "--bus", "redis"]
     subprocess.run(
-        [*command, "--connections", "200", "--out", str(tmp_path)],
+        [*command, "--parts", "steady,fanout", "--connections", "200", "--out", str(tmp_path)],
         cwd=ROOT,
         check=True,
         capture_output=True,
         timeout=280,
     )
-    (row,) = json.loads((tmp_path / "scale.json").read_text())["steady"]
+    found = json.loads((tmp_path / "scale.json").read_text())
+    (row,) = found["steady"]
     assert row["share_shown"] == 1.0
     assert row["frames"] > 0
+    assert [(row["receivers"], row["share_came"]) for row in found["fanout"]] == [(2, 1), (100, 1)]
