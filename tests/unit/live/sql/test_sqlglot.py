@@ -49,7 +49,9 @@ def written_by_hand() -> Iterator[str]:
 def drawn(vendor: str, count: int) -> Iterator[str]:
     """Yield queries of the grammar, and as many changes."""
     dice = Dice("sqlglot")
-    with mock.patch.object(grammar, "connection", SimpleNamespace(vendor=vendor)):
+    operations = SimpleNamespace(quote_name=lambda name: f'"{name}"')  # as both databases have it
+    connection = SimpleNamespace(vendor=vendor, ops=operations)
+    with mock.patch.object(grammar, "connection", connection):
         for _ in range(count):
             yield grammar.draw_query(dice).sql
             yield grammar.draw_change_text(dice)[1]
