@@ -175,6 +175,8 @@ class Rechecks:
             if is_lost:
                 query.note_commit(None)
                 query.is_dirty = True
+                if is_quick and query.failures:
+                    query.forgive()  # it may have failed for the reason of the loss
             self._scheduler.expire_in(query, seconds * random.random(), is_awaited=is_quick)
         self._wait = Wait(self._all_ran, accepts_failure=True)
         subscribers = [next(iter(query.subscribers)) for query in self._queries.values()]

@@ -221,6 +221,23 @@ def test_a_loss_ends_the_pause_of_views_that_trigger_each_other() -> None:
     assert len(world.jobs) == 2
 
 
+def test_loss_ends_the_pause_after_a_failure() -> None:
+    """A database that restarts makes views fail, and is the bus that loses messages."""
+    world = World()
+    me = world.subscribe()
+    for _ in range(4):
+        world.commit("a")
+        world.end(result=failed())
+        world.clock.advance(20.0)
+    world.end(result=failed())
+    world.clock.advance(1.0)
+    assert not any(not job.run.is_over for job in world.jobs)  # it pauses for at least 8 seconds
+    world.manager.lost()
+    world.clock.advance(SPREAD)
+    world.end(result=ok(b"two"))
+    assert me.body == b"two"
+
+
 def test_all_timers_end_with_the_manager() -> None:
     world = World()
     world.subscribe()
