@@ -13,6 +13,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Cache key contains characters")  # a space, for memcached
 @pytest.mark.parametrize("key", ["N1", "n1", "n1 ", "ń1"])
 def test_cache_key_that_the_database_takes_for_another(viewers: Audience, key: str) -> None:
     table = caches["table"]
