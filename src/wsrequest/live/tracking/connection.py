@@ -370,13 +370,14 @@ class ConnectionTracker:
     def _commit_failed(self) -> None:
         """Publish what may be committed: a COMMIT may fail after it was done, or before."""
         try:
-            is_idle = self._transaction.is_idle()
+            is_open = self._transaction.is_open()
         except Exception:  # the driver does not know
-            is_idle = True
-        if is_idle:
-            self.publish()
-        else:  # for example because Django refuses it in an atomic block
+            is_open = False
+        if is_open:  # for example because Django refuses it in an atomic block
             self._publisher.so_far()
+        else:
+            self._transaction.reset()
+            self.publish()
 
     def _rollback(self, rollback: Callable[[], None]) -> None:
         self._catch_up()
