@@ -1,6 +1,7 @@
 """The Django application."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -125,7 +126,35 @@ def _publish_tables(using: str, **kwargs: Any) -> None:
 
 @skip_on_rerun  # its logout is discarded, with all its effects on the session
 def _close_others(sender: Any, request: Any, **kwargs: Any) -> None:
-    session_key = getattr(getattr(request, "session", None), "session_key", None)
+    session = getattr(request, "session", None)
+    session_key = getattr(session, "session_key", None)
     if session_key and conf.CLOSE_ON_LOGOUT:
         websocket = getattr(request, "websocket", None)
-        close_sockets(session_key, except_connection_id=websocket and websocket.connection_id)
+        except_id = websocket and websocket.connection_id
+        close = partial(close_sockets, session_key, except_connection_id=except_id)
+        close()
+        _after_flush(session, close)
+
+
+def _after_flush(session: Any, then: Callable[[], object]) -> None:
+    """Call a function when a session has been deleted, which Django does after its signal.
+
+    A client that is closed by the signal may be back before that, and still be logged in.
+    """
+    flush, aflush = session.flush, session.aflush
+
+    def forget() -> None:
+        for name in ("flush", "aflush"):
+            vars(session).pop(name, None)
+
+    def flush_then() -> None:
+        forget()
+        flush()
+        then()
+
+    async def aflush_then() -> None:
+        forget()
+        await aflush()
+        then()
+
+    session.flush, session.aflush = flush_then, aflush_then

@@ -4,10 +4,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
+from tests.acceptance.servers import wait_until
 from tests.contract.conftest import log_url, notify_url
 from tests.nats import running_nats
 from tests.postgres import Cluster, Params, connecting, free_port, made_cluster
@@ -70,6 +72,17 @@ def _send(pid: int, number: int) -> None:
     for each in (pid, *_children_of(pid)):
         with suppress(ProcessLookupError):
             os.kill(each, number)
+            if number == signal.SIGSTOP:
+                wait_until(partial(_is_stopped, each))
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether no thread of a process runs any more. A thread stops when it gets its turn."""
+    states = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            states.add(path.read_text().rpartition(")")[2].split()[0])
+    return states <= set("TtZX")
 
 
 def _children_of(parent: int) -> Iterator[int]:
