@@ -1,4 +1,4 @@
-"""``manage.py`` commands that serve, each a process that a test starts and stops."""
+"""``manage.py`` commands, each a process of its own: that serve until a test stops them, or end."""
 
 import subprocess
 import sys
@@ -43,3 +43,20 @@ def running(
             if process.poll() is None:
                 server.stop()
             RUNNING.remove(server)
+
+
+def finished(
+    data: Path, *arguments: str, manage_py: Path = PROJECT, **changes: str
+) -> tuple[int, str]:
+    """Run a command that ends by itself; return its exit code and all that it printed."""
+    done = subprocess.run(
+        [sys.executable, str(manage_py), *arguments],
+        cwd=manage_py.parent,
+        env=environ(data, **changes),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stdout

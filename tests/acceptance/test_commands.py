@@ -23,7 +23,7 @@ from websockets.sync.client import unix_connect
 
 from tests.acceptance.accounts import redeem
 from tests.acceptance.client import Client, connect
-from tests.acceptance.commands import BANNER, PROJECT, running
+from tests.acceptance.commands import BANNER, finished, running
 from tests.acceptance.servers import (
     START_SECONDS,
     Server,
@@ -47,23 +47,6 @@ def process(request):
 
 urlpatterns = [path("value/", value), path("process/", process)]
 """
-
-
-def finished(
-    data: Path, *arguments: str, manage_py: Path = PROJECT, **changes: str
-) -> tuple[int, str]:
-    """Run a command that ends by itself; return its exit code and all that it printed."""
-    done = subprocess.run(
-        [sys.executable, str(manage_py), *arguments],
-        cwd=manage_py.parent,
-        env=environ(data, **changes),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=30,
-    )
-    return done.returncode, done.stdout
 
 
 def interrupt(server: Server) -> float:

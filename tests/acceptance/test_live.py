@@ -34,6 +34,20 @@ def add_note(client: Client, text: str) -> int:
     return number
 
 
+def settled_after_their_versions(client: Client) -> None:
+    """Write five times; each settled response comes behind a version that shows its write."""
+    id, _ = first(client, NOTES)
+    for _ in range(5):
+        text = name()
+        posted = client.send("POST", NOTES, data={"text": text}, settled=True)
+        frames = [client.receive()]
+        while frames[-1].head.get("id") != posted:
+            frames.append(client.receive())
+        assert frames[-1].head["settled"] is True
+        versions = [frame for frame in frames if frame.head.get("id") == id]
+        assert text in json.dumps(versions[-1].head["data"])
+
+
 def until(client: Client, id: Any, holds: Any) -> Frame:
     """Return the next version for which something holds; some may come before."""
     while True:
@@ -164,16 +178,7 @@ def test_view_that_writes_what_it_reads_does_not_run_itself(any_server: Server) 
 
 def test_settled_answer_comes_behind_what_it_changed(server: Server) -> None:
     with connect(server) as client:
-        id, _ = first(client, NOTES)
-        for _ in range(5):
-            text = name()
-            posted = client.send("POST", NOTES, data={"text": text}, settled=True)
-            frames = [client.receive()]
-            while frames[-1].head.get("id") != posted:
-                frames.append(client.receive())
-            assert frames[-1].head["settled"] is True
-            versions = [frame for frame in frames if frame.head["id"] == id]
-            assert text in json.dumps(versions[-1].head["data"])
+        settled_after_their_versions(client)
 
 
 def test_login_and_logout_change_whose_answer_it_is(any_server: Server) -> None:

@@ -19,11 +19,10 @@ from websockets.sync.client import connect as open_socket
 from websockets.typing import Origin
 
 from tests.acceptance.client import Client, connect
-from tests.acceptance.commands import PROJECT, running
+from tests.acceptance.commands import finished, running
 from tests.acceptance.servers import (
     START_SECONDS,
     Server,
-    environ,
     free_port,
     serving,
     wait_until,
@@ -242,21 +241,13 @@ def test_port_that_cannot_work_is_named(
     project_data: Path,
     any_server: Server,
     arguments: list[str],
-    settings: dict[str, str],
+    settings: dict[str, Any],
     sentence: str,
 ) -> None:
     arguments = [each.format(taken=any_server.port) for each in arguments]
-    done = subprocess.run(
-        [sys.executable, str(PROJECT), "runwebsockets", str(free_port()), *arguments],
-        cwd=PROJECT.parent,
-        env=environ(project_data, **settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode != 0 and sentence in done.stdout
+    command = ("runwebsockets", str(free_port()), *arguments)
+    code, printed = finished(project_data, *command, **settings)
+    assert code != 0 and sentence in printed
 
 
 PROGRAM = """

@@ -16,7 +16,14 @@ import pytest
 
 from tests.acceptance.client import Client, connect
 from tests.acceptance.servers import ROOT, Server, environ, manage, serving, wait_until
-from tests.acceptance.test_live import NOTES, add_note, first, name, until
+from tests.acceptance.test_live import (
+    NOTES,
+    add_note,
+    first,
+    name,
+    settled_after_their_versions,
+    until,
+)
 from tests.contract.conftest import URLS
 from tests.postgres import Params, connecting
 
@@ -148,16 +155,7 @@ def test_commits_of_all_are_shown(site: Site) -> None:
 def test_settled_response_comes_after_the_version_that_shows_it(site: Site) -> None:
     with site.relay(), connect(site.server) as client:
         Page(client).until(lambda: True)
-        id, _ = first(client, NOTES)
-        for _ in range(5):
-            text = name()
-            posted = client.send("POST", NOTES, data={"text": text}, settled=True)
-            frames = [client.receive()]
-            while frames[-1].head.get("id") != posted:
-                frames.append(client.receive())
-            assert frames[-1].head["settled"] is True
-            versions = [frame for frame in frames if frame.head.get("id") == id]
-            assert text in json.dumps(versions[-1].head["data"])
+        settled_after_their_versions(client)
 
 
 def test_view_that_writes_what_it_reads_does_not_run_itself(site: Site) -> None:

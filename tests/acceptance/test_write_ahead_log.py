@@ -12,7 +12,14 @@ import pytest
 
 from tests.acceptance.client import connect
 from tests.acceptance.servers import Server, manage, serving
-from tests.acceptance.test_live import NOTES, add_note, first, name, until
+from tests.acceptance.test_live import (
+    NOTES,
+    add_note,
+    first,
+    name,
+    settled_after_their_versions,
+    until,
+)
 from tests.postgres import Params, connecting
 
 pytestmark = pytest.mark.needs("postgresql")
@@ -66,16 +73,7 @@ def test_commit_of_psql_and_of_the_other_server_is_shown(servers: list[Server], 
 
 def test_settled_response_comes_after_the_version_that_shows_it(servers: list[Server]) -> None:
     with connect(servers[0]) as client:
-        id, _ = first(client, NOTES)
-        for _ in range(5):
-            text = name()
-            posted = client.send("POST", NOTES, data={"text": text}, settled=True)
-            frames = [client.receive()]
-            while frames[-1].head.get("id") != posted:
-                frames.append(client.receive())
-            assert frames[-1].head["settled"] is True
-            versions = [frame for frame in frames if frame.head["id"] == id]
-            assert text in json.dumps(versions[-1].head["data"])
+        settled_after_their_versions(client)
 
 
 def test_response_is_not_settled_while_the_log_cannot_be_heard(

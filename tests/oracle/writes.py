@@ -2,6 +2,8 @@
 
 A write is a name and three numbers, so that a program of writes can be printed, run again and
 shrunk. Keys are small, so that writes meet; what the database refuses is rolled back.
+
+Long because it is a list: each kind of write, with what draws and makes it.
 """
 
 from collections.abc import Callable, Sequence
