@@ -22,7 +22,8 @@ from typing import Any
 
 import pytest
 
-from tests.postgres import Params, free_port
+from tests.ports import free_port
+from tests.postgres import Params
 
 __all__ = ["connecting", "find_mariadb", "made_mariadb", "new_database"]
 

@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ from typing import Any, TypedDict
 
 import psycopg
 import pytest
+
+from tests.ports import free_port
 
 USER = "wsrequest"
 START_SECONDS = 30.0
@@ -43,13 +44,6 @@ def find_programs() -> Path | None:
         return max(found, key=lambda path: float(path.parent.name))
     on_path = shutil.which("initdb")
     return None if on_path is None else Path(on_path).resolve().parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Cluster:

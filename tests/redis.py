@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import free_port
+from tests.ports import free_port
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0

@@ -1,21 +1,13 @@
 /** The demo as a real server, on a free port and with a database of its own, for the length of a test file. */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../tests/browser/ports.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PYTHON = join(ROOT, ".venv/bin/python");
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 export async function startDemo(): Promise<{ url: string; stop: () => Promise<void> }> {
   const place = mkdtempSync(join(tmpdir(), "wsrequest-"));

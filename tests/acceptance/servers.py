@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLICATION = "tests.project.asgi:application"
@@ -80,14 +81,6 @@ def wait_until(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
             raise AssertionError(f"{getattr(holds, '__name__', holds)}: not within {seconds} s")
         time.sleep(0.02)
     return value
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environ(data: Path, **changes: str) -> dict[str, str]:

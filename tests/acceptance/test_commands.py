@@ -28,10 +28,10 @@ from tests.acceptance.servers import (
     START_SECONDS,
     Server,
     environ,
-    free_port,
     manage,
     wait_until,
 )
+from tests.ports import free_port
 from wsrequest.management.listening import Address, listen_tcp, parse_address
 
 URLS = """

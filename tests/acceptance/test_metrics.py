@@ -23,10 +23,10 @@ from tests.acceptance.commands import finished, running
 from tests.acceptance.servers import (
     START_SECONDS,
     Server,
-    free_port,
     serving,
     wait_until,
 )
+from tests.ports import free_port
 from wsrequest.metrics.definitions import METRICS
 
 pytestmark = pytest.mark.once  # each starts processes of its own

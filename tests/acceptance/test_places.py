@@ -10,7 +10,8 @@ from websockets.exceptions import InvalidStatus
 
 from tests.acceptance.client import connect
 from tests.acceptance.commands import running
-from tests.acceptance.servers import START_SECONDS, Server, free_port
+from tests.acceptance.servers import START_SECONDS, Server
+from tests.ports import free_port
 
 SECURE = json.dumps({"SECURE_PROXY_SSL_HEADER": ["HTTP_X_FORWARDED_PROTO", "https"]})
 

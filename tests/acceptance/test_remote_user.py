@@ -12,7 +12,8 @@ from django.conf import settings
 from tests.acceptance.accounts import user_of
 from tests.acceptance.client import connect
 from tests.acceptance.commands import running
-from tests.acceptance.servers import Server, free_port
+from tests.acceptance.servers import Server
+from tests.ports import free_port
 
 pytestmark = pytest.mark.each
 

@@ -15,7 +15,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.acceptance.servers import ROOT, environ, free_port, wait_until
+from tests.acceptance.servers import ROOT, environ, wait_until
+from tests.ports import free_port
 
 STOP_SECONDS = 10
 

@@ -9,7 +9,8 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Demo } from "../demo/served.js";
-import { freePort, listen, until } from "./servers.js";
+import { freePort } from "./ports.js";
+import { listen, until } from "./servers.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PYTHON = join(ROOT, ".venv/bin/python");

@@ -5,10 +5,11 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo, type Server as NetServer } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PYTHON = join(ROOT, ".venv/bin/python");
@@ -32,13 +33,6 @@ export async function until<T>(what: string, holds: () => T | Promise<T>, second
 /** Listen on a free port, and tell which. */
 export function listen(server: NetServer, port = 0): Promise<number> {
   return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export class Server {

@@ -12,7 +12,8 @@ import psycopg
 from tests.acceptance.servers import wait_until
 from tests.contract.conftest import log_url, notify_url
 from tests.nats import running_nats
-from tests.postgres import Cluster, Params, connecting, free_port, made_cluster
+from tests.ports import free_port
+from tests.postgres import Cluster, Params, connecting, made_cluster
 from tests.redis import serving_redis
 
 Serve = Callable[[int], AbstractContextManager[tuple[str, int]]]

@@ -15,7 +15,7 @@ from tests.contract.certificates import Certificates
 from tests.contract.conftest import make_bus
 from tests.contract.receiver import LOST, NUMBERS, Receiver
 from tests.nats import running_nats
-from tests.postgres import free_port
+from tests.ports import free_port
 from wsrequest.bus.base import Topic
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.engine import CALL_SECONDS, Engine, Unavailable

@@ -12,7 +12,8 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from tests.contract.conftest import DATABASES, make_bus, notify_url
 from tests.contract.pooler import running_pooler
 from tests.contract.receiver import LOST, NUMBERS, Receiver
-from tests.postgres import Params, free_port
+from tests.ports import free_port
+from tests.postgres import Params
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.engine import CALL_SECONDS, Engine, Unavailable
 from wsrequest.bus.libpq import keywords, parameters_of

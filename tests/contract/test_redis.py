@@ -14,7 +14,7 @@ from redis import Redis
 from tests.contract.certificates import Certificates
 from tests.contract.conftest import make_bus
 from tests.contract.receiver import LOST, NUMBERS, Receiver
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.redis import serving_redis
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.engine import Engine, Unavailable

@@ -14,7 +14,8 @@ import pytest
 from tests.acceptance.servers import wait_until
 from tests.contract.conftest import URLS, log_url, make_bus
 from tests.contract.receiver import LOST, NUMBERS, Receiver
-from tests.postgres import Params, connecting, free_port, made_cluster
+from tests.ports import free_port
+from tests.postgres import Params, connecting, made_cluster
 from wsrequest.bus.base import Bus
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.codec import CHANGES

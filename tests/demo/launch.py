@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.acceptance.servers import ROOT, RUNNING, START_SECONDS, Server, free_port, wait_until
+from tests.acceptance.servers import ROOT, RUNNING, START_SECONDS, Server, wait_until
+from tests.ports import free_port
 
 MANAGE = str(ROOT / "demo" / "manage.py")
 COMMAND_SECONDS = 50  # below the suite's limit for a test

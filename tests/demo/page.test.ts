@@ -39,7 +39,7 @@ async function visit(options: BrowserContextOptions = {}, origin = demo.origin, 
   const context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, reducedMotion: "reduce", ...options });
   contexts.push(context);
   const page = await context.newPage();
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(30_000);
   page.on("pageerror", (error) => problems.push(String(error)));
   page.on("console", (message) => {
     // The browser writes of each answer by HTTP that is no success, and of a server that is gone.

@@ -1,22 +1,14 @@
 /** The demo as a person starts it: seeded, on a free port, with a database of its own; it can be stopped and started again. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../browser/ports.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PYTHON = join(ROOT, ".venv/bin/python");
 const MANAGE = join(ROOT, "demo/manage.py");
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 /** Whether each thread of a process is stopped; a signal does not reach all of them at once. */
 function isStopped(pid: number): boolean {

@@ -27,9 +27,10 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_socket
 from websockets.typing import Origin
 
-from tests.acceptance.servers import ROOT, free_port, wait_until
+from tests.acceptance.servers import ROOT, wait_until
 from tests.contract.certificates import Certificates
 from tests.nginx import find_nginx
+from tests.ports import free_port
 from tests.postgres import Params, connecting
 
 DEPLOY = ROOT / "examples" / "deploy"

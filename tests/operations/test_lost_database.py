@@ -13,7 +13,8 @@ import pytest
 from tests.acceptance.client import Client, connect
 from tests.acceptance.servers import Server, manage, wait_until
 from tests.acceptance.test_databases import postgres_settings
-from tests.postgres import Params, free_port, made_cluster
+from tests.ports import free_port
+from tests.postgres import Params, made_cluster
 
 URL, ASYNC_URL = "/connection/", "/rows/async/class/?text=x"
 KINDS: dict[str, dict[str, Any]] = {

@@ -14,8 +14,9 @@ import pytest
 
 from tests.acceptance.client import connect
 from tests.acceptance.commands import running
-from tests.acceptance.servers import Server, free_port, wait_until
+from tests.acceptance.servers import Server, wait_until
 from tests.operations.callers import Account, calling
+from tests.ports import free_port
 
 CALLERS = int(os.environ.get("OPERATIONS_CALLERS", "20"))  # each with four requests in flight
 SHUTDOWN_SECONDS = 8.0  # the default; a busy machine needs some of it

@@ -17,7 +17,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.acceptance.servers import Server, free_port
+from tests.acceptance.servers import Server
+from tests.ports import free_port
 
 CLIENTS = 1000
 PER_SECOND = 200  # so few that any machine could do many more

@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.client import Client, Frame, connect
 from tests.acceptance.servers import Server
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.redis import serving_redis
 
 Serve = Callable[..., Server]

@@ -23,13 +23,13 @@ from tests.acceptance.servers import (
     START_SECONDS,
     Server,
     environ,
-    free_port,
     wait_until,
 )
 from tests.parity.compare import Differences, compare
 from tests.parity.differences import HTTP as DIFFERENCES
 from tests.parity.rows import Row
 from tests.parity.transports import HTTP, Outcome, Socket, run
+from tests.ports import free_port
 
 PROJECT = "tests.parity.project"
 USUAL = "uvicorn-sansio"

@@ -15,8 +15,9 @@ import psycopg.sql
 import pytest
 
 from tests.acceptance.commands import PROJECT, running
-from tests.acceptance.servers import ROOT, Server, environ, free_port, manage, serving
+from tests.acceptance.servers import ROOT, Server, environ, manage, serving
 from tests.contract.conftest import BROKERS, SERVICES, URLS
+from tests.ports import free_port
 from tests.postgres import Params, connecting
 
 NO_RECHECK = {"LIVE_RECHECK_SECONDS": 0}  # so that only the bus can tell of a commit

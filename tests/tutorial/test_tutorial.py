@@ -13,7 +13,8 @@ import pytest
 
 from benchmarks.browser import Chromium, program
 from tests.acceptance.commands import running
-from tests.acceptance.servers import Server, free_port, wait_until
+from tests.acceptance.servers import Server, wait_until
+from tests.ports import free_port
 from tests.tutorial.steps import PAGE, PASSWORD, Reader, sections
 
 pytestmark = pytest.mark.once

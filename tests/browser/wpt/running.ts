@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type { Page } from "playwright-core";
-import { freePort, until } from "../servers.js";
+import { freePort } from "../ports.js";
+import { until } from "../servers.js";
 import type { Test } from "./tests.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));

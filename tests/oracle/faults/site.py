@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.acceptance.servers import ROOT, START_SECONDS, free_port, wait_until
+from tests.acceptance.servers import ROOT, START_SECONDS, wait_until
 from tests.contract.servers import SERVERS
 from tests.contract.servers import Server as Broker
+from tests.ports import free_port
 
 __all__ = ["KINDS", "Process", "Server", "Site", "Writer"]
 
