@@ -88,12 +88,8 @@ class Cluster:
             # Should the tests be killed, the kernel stops the server. setpriv becomes the server,
             # so the pid stays.
             command = ["setpriv", "--pdeathsig", "INT", *command]
-        with (
-            self._log.open("wb") as log,
-            subprocess.Popen(command, stdout=log, stderr=log, **self._as_user()) as process,
-        ):
+        with self._start(command, port) as process:
             try:
-                self._wait(process, port)
                 yield Params(
                     NAME="postgres",
                     USER=USER,
@@ -104,13 +100,26 @@ class Cluster:
             finally:
                 self._stop(process)
 
-    def _wait(self, process: "subprocess.Popen[bytes]", port: int) -> None:
+    def _start(self, command: list[str], port: int) -> "subprocess.Popen[bytes]":
         deadline = time.monotonic() + START_SECONDS
+        while True:
+            with self._log.open("wb") as log:
+                process = subprocess.Popen(command, stdout=log, stderr=log, **self._as_user())
+            if self._is_ready(process, port, deadline):
+                return process
+            self._stop(process)
+            why = self._log.read_text(errors="replace")
+            # After kill -9, the other processes of the server take a moment to notice.
+            if "pre-existing shared memory block" not in why or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{why}")
+            time.sleep(0.05)
+
+    def _is_ready(self, process: "subprocess.Popen[bytes]", port: int, deadline: float) -> bool:
         while process.poll() is None and time.monotonic() < deadline:
             if self._run("pg_isready", "--host=127.0.0.1", f"--port={port}", check=False) == 0:
-                return
+                return True
             time.sleep(0.05)
-        raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text(errors='replace')}")
+        return False
 
     def _stop(self, process: "subprocess.Popen[bytes]") -> None:
         # SIGINT ends sessions and shuts down, SIGQUIT does not even write a checkpoint.
