@@ -3,6 +3,9 @@
 Owns finding the server's programs, the cluster in a temporary directory and its
 process. A test asks for ``postgres_params`` (as Django's DATABASES name them) or
 for ``postgres_url``; tests/conftest.py loads this module as a plugin.
+
+``python -m tests.postgres FILE`` runs one until it is told to end (SIGTERM), and writes libpq's
+variables to the file once it answers. ``scripts/demo`` starts it so.
 """
 
 import os
@@ -10,6 +13,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -200,3 +204,17 @@ def connecting(params: Params) -> dict[str, Any]:
         "dbname": params["NAME"],
         **{name.lower(): params[name] for name in ("USER", "PASSWORD", "HOST", "PORT")},
     }
+
+
+def main(path: str) -> None:
+    """Run a server until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with made_cluster() as cluster, cluster.serve() as params:
+        names = {"HOST": "PGHOST", "PORT": "PGPORT", "USER": "PGUSER", "PASSWORD": "PGPASSWORD"}
+        lines = [f"export {name}={params[each]}\n" for each, name in names.items()]  # type: ignore[literal-required]
+        Path(path).write_text("".join(lines))
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -2,7 +2,8 @@
 
 All that wsrequest needs here is its line in INSTALLED_APPS. The environment may set DEMO_DB (path
 of the database file), DEMO_DEBUG (0 turns DEBUG off), DEMO_ANON_RATE (anonymous creates, as
-"30/min") and DEMO_BUS (what carries commits from process to process).
+"30/min"), DEMO_BUS (what carries commits from process to process) and DEMO_POSTGRES (the name of a
+PostgreSQL database instead of SQLite, at the address in libpq's variables, such as PGHOST).
 """
 
 import os
@@ -73,6 +74,11 @@ DATABASES = {
         },
     },
 }
+if "DEMO_POSTGRES" in os.environ:
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": os.environ["DEMO_POSTGRES"],
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REST_FRAMEWORK = {
