@@ -136,6 +136,13 @@ class Writer(Process):
         self.process.stdin.flush()
         return sum(self._line() == "true" for _ in transactions)
 
+    def settle(self) -> None:
+        """Wait until the bus has its messages, or a later one that shows what was lost."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"settle\n")
+        self.process.stdin.flush()
+        assert self._line() == "true", "the messages of a writer were not sent"
+
     def _line(self) -> str:
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode().strip()
