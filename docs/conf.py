@@ -66,6 +66,7 @@ PLACES = {page: path for path, page in SHOWN.items()}
 NAVIGATION = {
     "Tutorial": ["A live list in ten minutes <tutorial>"],
     "How to": [
+        "Live pages <live-pages>",
         "Use it with … <howto/README>",
         "Test <testing>",
         "Deploy <deployment>",

@@ -23,7 +23,7 @@ LAYERS = (
     {"connection"},
     {"conf"},
     {"faults"},
-    {"metrics"},
+    {"metrics", "pages"},
     {"wiring"},
     {"asgi"},
     {"apps", "checks", "management", "templatetags", "test", "contrib"},

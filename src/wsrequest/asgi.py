@@ -11,6 +11,7 @@ from wsrequest.connection.connection import SUBPROTOCOL, Connection
 from wsrequest.connection.sse import SSEResponse, request_of
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
+from wsrequest.pages.completing import complete_outcome
 from wsrequest.request.environ import Base, make_base
 from wsrequest.request.exclusions import check_excluded
 from wsrequest.request.handler import Handler
@@ -78,7 +79,13 @@ class Application:
         self._socket_paths = Remembered(self._find_socket_paths)
         self._wiring = wiring = Wiring(http, self.drain)
         self._http_workers = (
-            HTTPApplication(http, wiring.get_server, wiring.get_http_config, self._prepare_drain)
+            HTTPApplication(
+                http,
+                wiring.get_server,
+                wiring.get_http_config,
+                self._prepare_drain,
+                complete_outcome if has_live() else None,
+            )
             if uses_workers
             else None
         )

@@ -9,6 +9,7 @@ from tests.project.views import (
     faults,
     live,
     loads,
+    pages,
     plain,
     rest,
     shinobi,
@@ -126,6 +127,13 @@ LIVE = [
     path("live/token/make/", live.make_token),
     path("live/binary/", live.binary),
 ]
+PAGES = [
+    path("pages/notes/", pages.notes),
+    path("pages/notes/async/", pages.async_notes),
+    path("pages/cached/", pages.cached),
+    path("pages/nonce/", pages.with_nonce),
+    path("pages/session/", pages.session),
+]
 FRAMEWORKS = [
     path("api/function/", rest.function),
     path("api/member/", rest.MemberView.as_view()),
@@ -143,5 +151,6 @@ urlpatterns = [
     *DATABASES,
     *LOADS,
     *LIVE,
+    *PAGES,
     *FRAMEWORKS,
 ]

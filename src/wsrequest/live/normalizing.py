@@ -1,8 +1,9 @@
 """Makes the normal form of a body, in which differences without meaning are gone.
 
-Masked CSRF tokens of one secret, a nonce, and what the project names are each replaced by a fixed
-text. Only digests and entity tags are made from the normal form. The body itself is what is sent.
-The time is linear in the body, except for the project's own expressions and functions.
+Masked CSRF tokens of one secret, a nonce, the content of the page tag, and what the project names
+are each replaced by a fixed text. Only digests and entity tags are made from the normal form. The
+body itself is what is sent. The time is linear in the body, except for the project's own
+expressions and functions.
 """
 
 import logging
@@ -14,6 +15,8 @@ from string import ascii_letters, digits
 from typing import Any
 
 from django.utils.module_loading import import_string
+
+from wsrequest.live import page_tag
 
 __all__ = ["Ignored", "Normalizer", "ignored_of", "pattern_fault", "rewriter_fault"]
 
@@ -125,7 +128,7 @@ class Normalizer:
             body: of the response.
             is_text: whether the project's expressions and function apply to it.
         """
-        normal = self._tokens(body)
+        normal = self._tokens(page_tag.without(body) if is_text else body)
         if is_text and self._ignored is not None:
             for pattern in self._ignored.patterns:
                 normal = pattern.sub(b"", normal)

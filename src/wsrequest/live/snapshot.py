@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 from msgspec import Raw
 
+from wsrequest.live import page_tag
 from wsrequest.live.diff import MAX_BODY_BYTES, make_patch
 from wsrequest.live.normalizing import Normalizer
 from wsrequest.protocol.content import data_of
@@ -70,10 +71,15 @@ class Snapshot:
     ) -> None:
         self.status, self.body, self.shared_key = status, body, shared_key
         self.headers = {n: value for n, value in headers.items() if n.lower() != "set-cookie"}
-        normal = body
+        normal, counting = body, self.headers
         if normalizer is not None:
-            normal = normalizer.body(body, is_text=_is_text(headers))
-        self.digest = _digest(status, self.headers, normal, normalizer)
+            is_text = _is_text(headers)
+            normal = normalizer.body(body, is_text=is_text)
+            if is_text and page_tag.MARK in body:
+                # Nobody draws the headers of a page. The ETag that it was served with cannot
+                # depend on them: some are added behind what completes the page.
+                counting = {n: v for n, v in headers.items() if n.lower() == "content-type"}
+        self.digest = _digest(status, counting, normal, normalizer)
         self.etag: str | None = None
         if status == 200:
             self.etag = _get(headers, "etag")

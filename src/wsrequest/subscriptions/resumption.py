@@ -17,14 +17,22 @@ from wsrequest.protocol.messages import Request
 from wsrequest.request.cookies import cookie_pairs
 from wsrequest.request.environ import Base
 
-__all__ = ["MAX_AGE_SECONDS", "digest_of_cookies", "digest_of_request", "prove", "proven"]
+__all__ = [
+    "MAX_AGE_SECONDS",
+    "PASSING",
+    "digest_of_cookies",
+    "digest_of_request",
+    "identifying_pairs",
+    "prove",
+    "proven",
+]
 
 MAX_AGE_SECONDS = 86_400
 _SALT = "wsrequest.subscriptions.resumption"
 
 # Headers of a handshake that differ between connections, requests or routes to the server, and
 # never choose what a view answers. The rest counts: one may hold a one-time password.
-_PASSING = HeaderNames.of(
+PASSING = HeaderNames.of(
     [
         *PER_REQUEST,
         # Those of the transport, since an SSE response may be resumed as a WebSocket.
@@ -59,7 +67,7 @@ def digest_of_request(message: Request, base: Base, *, is_by_http: bool = False)
     headers = {
         name: value
         for key, value in environ.items()
-        if key.startswith("HTTP_") and (name := key[5:].replace("_", "-").lower()) not in _PASSING
+        if key.startswith("HTTP_") and (name := key[5:].replace("_", "-").lower()) not in PASSING
     }
     for name, value in message.headers.items():
         lower = name.lower()
@@ -86,12 +94,18 @@ def digest_of_cookies(
         csrf_cookie: the name of that cookie. It and the messages cookie do not count: they choose
             no response, and may change between two connections.
     """
-    pairs = [
+    return _digest(identifying_pairs(cookie, names, csrf_cookie))
+
+
+def identifying_pairs(
+    cookie: str, names: frozenset[str] | None, csrf_cookie: str | None
+) -> list[tuple[str, str]]:
+    """Return the names and values that ``digest_of_cookies`` covers. Arguments as there."""
+    return [
         (name, value)
         for name, value in cookie_pairs(cookie)
         if (names is None or name in names) and name not in (_MESSAGES, csrf_cookie)
     ]
-    return _digest(pairs)
 
 
 def prove(request: str, cookies: str) -> str:

@@ -23,12 +23,14 @@ from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
 from wsrequest.request.discarding import Discarded, discarding
 from wsrequest.request.environ import LiveWebSocketInfo
+from wsrequest.request.no_messages import asks_for_page, keep_messages_out
 from wsrequest.request.response import Outcome
 from wsrequest.request.secrets import csp_nonce, csrf_secret, held_secrets
 from wsrequest.request.sender import FrameSender, ResponseSender
 from wsrequest.request.task import MessageOwner, MessageTask
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.subscriptions.cookie_reads import CookieReads, note_cookies
+from wsrequest.subscriptions.page_proof import ServedPage, is_page_proof, served_page
 from wsrequest.subscriptions.resumption import digest_of_cookies, digest_of_request, prove, proven
 from wsrequest.subscriptions.shared import SharedKey, Site, evaluate_share_key, site_of
 from wsrequest.types import ReadPredicate
@@ -157,7 +159,8 @@ class LiveTask(MessageTask):
         self.refusal: Refused | None = None
         self.discarded: Discarded | None = None
         self.proof = ""
-        self._proven: str | None = None  # the cookies for which it was answered before
+        # The cookies for which it was answered before, or the page that was.
+        self._proven: str | ServedPage | None = None
         self._is_stream = False
         self._reads = ReadSet()
         self.cookies: CookieReads | None = None
@@ -198,7 +201,7 @@ class LiveTask(MessageTask):
         self._reads.run = self.live_run
         self._reads.is_rerun = self.owner.info.is_rerun
         if self.message.rerun:
-            self._proven = proven(self.message.rerun, self._digest_of_request())
+            self._proven = self._find_proven(self.message.rerun)
             if self._proven is not None:
                 self.discarded = Discarded()
         self._run()
@@ -219,15 +222,33 @@ class LiveTask(MessageTask):
         """Whether the response of a run without effects may be sent to the client."""
         # A form needs what the run would set. And the proof so far names only the request, not yet
         # the visitor that was answered.
-        return not self.needs_sender and self._digest_of_cookies() == self._proven
+        return not self.needs_sender and self._has_same_cookies()
+
+    def _find_proven(self, proof: str) -> str | ServedPage | None:
+        if not is_page_proof(proof):
+            return proven(proof, self._digest_of_request())
+        try:
+            request = WSGIRequest(self.make_environ())
+        except Exception:  # the run fails, too
+            return None
+        return served_page(proof, self.message, request, is_by_http=self._is_by_http)
+
+    def _has_same_cookies(self) -> bool:
+        if isinstance(self._proven, ServedPage):
+            names, csrf_cookie = self._counting_names(), self.owner.config.csrf_cookie
+            return self._proven.has_cookies(self.cookie, names, csrf_cookie)
+        return self._digest_of_cookies() == self._proven
 
     def _digest_of_request(self) -> str:
         return digest_of_request(self.message, self.owner.base, is_by_http=self._is_by_http)
 
     def _digest_of_cookies(self) -> str:
-        # What a stream reads while it is sent comes too late.
-        names = None if self._is_stream else self.cookie_names
+        names = self._counting_names()
         return digest_of_cookies(self.cookie, names, self.owner.config.csrf_cookie)
+
+    def _counting_names(self) -> frozenset[str] | None:
+        # What a stream reads while it is sent comes too late.
+        return None if self._is_stream else self.cookie_names
 
     async def _finish(self, answer: ResponseSender) -> None:
         with reading(self._reads), self._effects():
@@ -284,6 +305,8 @@ class LiveTask(MessageTask):
         self._info = info.of_live(is_rerun=info.is_rerun, is_resumed=self._proven is not None)
         request.websocket = self._info  # type: ignore[attr-defined]  # ours
         self._request, self._site = request, site_of(request)
+        if asks_for_page(request):
+            keep_messages_out(request)
         record = self.record  # the event loop may take it
         if record is not None:
             record.request = request

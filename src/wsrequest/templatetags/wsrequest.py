@@ -1,7 +1,7 @@
 """``{% load wsrequest %}{% wsrequest_client %}`` loads and configures the browser client.
 
-It is one script element without inline script. So a Content-Security-Policy of ``'self'`` allows it
-even without a nonce.
+With ``live=True``, the page also follows itself (docs/live-pages.md). It is script elements without
+inline script. So a Content-Security-Policy of ``'self'`` allows them even without a nonce.
 """
 
 import json
@@ -13,9 +13,11 @@ from django.template import Context
 from django.templatetags.static import static
 from django.urls import get_script_prefix
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from wsrequest.conf import conf
+from wsrequest.live import page_tag
+from wsrequest.pages.completing import HAS_TAG, page_url
 
 __all__ = ["wsrequest_client"]
 
@@ -23,13 +25,16 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
+def wsrequest_client(context: Context, nonce: str | None = None, live: bool = False) -> SafeString:
     """Return the script element that makes ``window.wsrequest``.
 
     Args:
         nonce: the nonce of the page's Content-Security-Policy. Without it, the tag uses
             ``csp_nonce`` of the context (Django 6's processor), or the request's nonce, as
             django-csp or Django 6's middleware made it.
+        live: whether the page shows what changes in the database. It has no effect in the response
+            to a POST, without a request in the context, and if ``WSREQUEST_MAX_SUBSCRIPTIONS`` is
+            zero.
     """
     options = {
         "url": _below(get_script_prefix().rstrip("/"), conf.PATH),
@@ -41,11 +46,26 @@ def wsrequest_client(context: Context, nonce: str | None = None) -> SafeString:
     if conf.hides_csrf_token and request is not None:
         options["csrfToken"] = get_token(request)
     page_nonce = nonce or _nonce(context)
-    return format_html(
+    nonce_attribute = format_html(' nonce="{}"', page_nonce) if page_nonce else ""
+    client = format_html(
         '<script type="module" src="{}" data-wsrequest="{}"{}></script>',
         static("wsrequest/client.js"),
         json.dumps(options),
-        format_html(' nonce="{}"', page_nonce) if page_nonce else "",
+        nonce_attribute,
+    )
+    return client + _live_page(request, nonce_attribute) if live else client
+
+
+def _live_page(request: Any, nonce_attribute: str) -> SafeString:
+    """Return what makes a page live, or nothing if it cannot be."""
+    if request is None or request.method not in ("GET", "HEAD") or not conf.MAX_SUBSCRIPTIONS:
+        return SafeString()
+    setattr(request, HAS_TAG, True)
+    return format_html(
+        '{}<script type="module" src="{}"{}></script>',
+        mark_safe(page_tag.render(page_url(request))),  # each of its values is escaped
+        static("wsrequest/pages.js"),
+        nonce_attribute,
     )
 
 

@@ -22,6 +22,7 @@ from wsrequest.live.tracking.reads import ReadSet, reading
 from wsrequest.protocol.messages import Request
 from wsrequest.request.discarding import Discarded, discarding
 from wsrequest.request.environ import WebSocketInfo
+from wsrequest.request.no_messages import asks_for_page, keep_messages_out
 from wsrequest.request.response import is_endless
 from wsrequest.subscriptions.cookie_reads import CookieReads, note_cookies
 from wsrequest.subscriptions.run import unconditional, without
@@ -79,6 +80,8 @@ class LiveRun:
         request.websocket = WebSocketInfo(  # type: ignore[attr-defined]  # ours
             self._connection_id, SUBPROTOCOL, is_live=True, is_rerun=self.reads.is_rerun
         )
+        if asks_for_page(request):
+            keep_messages_out(request)
         self.request = request
         self.cookies = note_cookies(request)
 

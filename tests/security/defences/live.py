@@ -9,6 +9,8 @@ _BUDGET = UNIT + "request/test_budget.py::"
 _EVENTS = UNIT + "connection/test_sse.py::"
 _SETTLING = UNIT + "subscriptions/test_barrier.py::"
 _RERUNS = UNIT + "subscriptions/test_run.py::"
+_PAGES = UNIT + "subscriptions/test_page_proof.py::"
+_LIVE_PAGES = ACCEPTANCE + "test_live_pages.py::"
 _SHARED = UNIT + "subscriptions/test_shared.py::"
 _WHOSE = UNIT + "connection/test_identity.py::"
 _DISCARDING = UNIT + "request/test_discarding.py::"
@@ -55,7 +57,7 @@ LIVE = (
         (
             (
                 "        if not is_by_http or lower not in _ADDED:",
-                "        if lower not in _PASSING:",
+                "        if lower not in PASSING:",
             ),
             ("message.token, message.referrer,", "message.token,"),
         ),
@@ -73,7 +75,7 @@ LIVE = (
         (9,),
         "the proof is for one session, and for the values of the cookies",
         SRC + "subscriptions/run.py",
-        ((" and self._digest_of_cookies() == self._proven", ""),),
+        ((" and self._has_same_cookies()", ""),),
         (
             _RERUNS + "test_a_proof_is_of_one_session",
             _RERUNS + "test_a_cookie_asks_no_other_question_by_a_proof",
@@ -92,6 +94,55 @@ LIVE = (
         SRC + "subscriptions/resumption.py",
         (('proof}", max_age=MAX_AGE_SECONDS', 'proof}", max_age=None'),),
         (_RERUNS + "test_a_proof_is_good_for_a_day",),
+    ),
+    Defence(
+        (9,),
+        "the proof in a page is for the live run of that page, and of no other request",
+        SRC + "subscriptions/page_proof.py",
+        (
+            (
+                '    if set(own) - {"accept"} or message.query or message.token is not None:',
+                "    if False:",
+            ),
+            ("    return page if page.has_headers(request) else None", "    return page"),
+        ),
+        (
+            _PAGES + "test_page_asks_no_other_question[{'data': {'code': '0042'}}]",
+            _PAGES + "test_page_asks_no_other_question[{'token': '0042'}]",
+            _PAGES + "test_page_asks_no_other_question[{'handshake': {'x-code': '0042'}}]",
+        ),
+    ),
+    Defence(
+        (9,),
+        "the proof in a page is for the visitor that it was served to",
+        SRC + "subscriptions/run.py",
+        (("return self._proven.has_cookies(self.cookie, names, csrf_cookie)", "return True"),),
+        (
+            _PAGES + "test_page_is_of_one_session",
+            _PAGES + "test_cookie_that_the_page_had_cannot_be_left_out",
+            _PAGES + "test_page_asks_no_other_question[{'cookie': '; code=0042'}]",
+        ),
+    ),
+    Defence(
+        (9,),
+        "the proof in a page expires after a day, and cannot be made up",
+        SRC + "subscriptions/page_proof.py",
+        (('}", max_age=MAX_AGE_SECONDS', '}", max_age=None'),),
+        (_PAGES + "test_proof_is_good_for_a_day",),
+    ),
+    Defence(
+        (11,),
+        "the proof in a page reveals no cookie, not even a short one",
+        SRC + "subscriptions/page_proof.py",
+        (("text.encode(), key=key, ", "text.encode(), "),),
+        (_PAGES + "test_cookies_cannot_be_guessed_from_a_page",),
+    ),
+    Defence(
+        (9,),
+        "the live run of a page reads no messages, even without a proof",
+        SRC + "subscriptions/run.py",
+        (("            keep_messages_out(request)\n", "            pass\n"),),
+        (_LIVE_PAGES + "test_live_run_of_a_page_reads_no_message[session.SessionStorage-False]",),
     ),
     Defence(
         (13,),

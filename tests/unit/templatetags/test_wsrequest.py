@@ -141,3 +141,35 @@ def test_client_is_told_the_token_that_it_cannot_read(setting: str, settings: An
     assert len(token) == 64
     assert request.META["CSRF_COOKIE_NEEDS_UPDATE"]  # the middleware keeps what it is of
     assert "csrfToken" not in options(rendered())  # a template without a request
+
+
+LIVE = "{% load wsrequest %}{% wsrequest_client live=True %}"
+
+
+def test_live_page_names_its_own_url_and_its_script() -> None:
+    request = RequestFactory().get("/a b/", {"q": "it's <é>"})
+    html = rendered(LIVE, request=request, csp_nonce="n")
+    assert html.startswith(rendered(request=request, csp_nonce="n"))
+    # The quotation mark is as browsers write it, which else would ask for another URL.
+    assert 'data-url="/a%20b/?q=it%27s+%3C%C3%A9%3E" data-etag="" data-proof=""' in html
+    assert html.endswith(
+        '<script type="module" src="/static/wsrequest/pages.js" nonce="n"></script>'
+    )
+
+
+def test_page_url_is_escaped() -> None:
+    html = rendered(LIVE, request=RequestFactory().get("/", {"a": "1", "b": "2"}))
+    assert 'data-url="/?a=1&amp;b=2"' in html
+
+
+@pytest.mark.parametrize(
+    ("request_", "changes"),
+    [
+        pytest.param(RequestFactory().post("/"), {}, id="post"),
+        pytest.param(None, {}, id="no-request"),
+        pytest.param(RequestFactory().get("/"), {"WSREQUEST_MAX_SUBSCRIPTIONS": 0}, id="off"),
+    ],
+)
+def test_what_cannot_be_live_has_the_client_only(request_: Any, changes: dict[str, Any]) -> None:
+    with override_settings(**changes):
+        assert rendered(LIVE, request=request_) == rendered(request=request_)

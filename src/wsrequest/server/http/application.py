@@ -12,6 +12,7 @@ from typing import Any
 
 from wsrequest.errors import Refused
 from wsrequest.request.budget import Account
+from wsrequest.request.response import Outcome
 from wsrequest.request.upload import Body
 from wsrequest.server.admission import place_of
 from wsrequest.server.context import ConnectionConfig, ServerContext
@@ -36,6 +37,8 @@ _SMALL_BODY_BYTES = 1024
 
 _RETRY = (b"Retry-After", b"1")
 
+CompletePage = Callable[[Outcome, bytes], bytes | None]
+
 _MAX_PEERS, _ADDRESS_CHARACTERS = 1024, 64  # remembered, below 1 MiB together
 
 
@@ -47,6 +50,8 @@ class HTTPApplication:
         get_server: returns what the requests of the running event loop share.
         get_config: returns the current settings.
         began: called on an event loop before its first request.
+        complete_page: returns another body for one that is a whole page, or None. None if there
+            are no live pages.
     """
 
     def __init__(
@@ -55,8 +60,9 @@ class HTTPApplication:
         get_server: Callable[[], ServerContext],
         get_config: Callable[[], ConnectionConfig],
         began: Callable[[], None],
+        complete_page: CompletePage | None = None,
     ) -> None:
-        self._django = django
+        self._django, self._complete_page = django, complete_page
         self._get_server, self._get_config, self._began = get_server, get_config, began
         self._requests: _Requests | None = None
 
@@ -74,7 +80,7 @@ class HTTPApplication:
         requests = self._requests
         if requests is None or requests.server is not server or requests.config is not config:
             self._began()
-            requests = self._requests = _Requests(server, config)
+            requests = self._requests = _Requests(server, config, self._complete_page)
         return requests.answer(scope, receive, send)
 
     async def drain(self) -> None:
@@ -86,8 +92,10 @@ class HTTPApplication:
 class _Requests:
     """The HTTP requests that run on one event loop with the same settings. Owns their tasks."""
 
-    def __init__(self, server: ServerContext, config: ConnectionConfig) -> None:
-        self.server, self.config = server, config
+    def __init__(
+        self, server: ServerContext, config: ConnectionConfig, complete_page: CompletePage | None
+    ) -> None:
+        self.server, self.config, self.complete_page = server, config, complete_page
         # Both would be forgotten between two requests, and making them takes microseconds.
         self._peers: dict[str, tuple[Account, QuotaGroup]] = {}
         self._running: dict[HTTPTask, None] = {}  # an ordered set: the oldest first

@@ -27,6 +27,7 @@ Event = dict[str, Any]
 """An event for an ASGI server's ``send``."""
 
 _NO_LIMIT_BYTES = 2**62
+_PAGES = ("text/html", "application/xhtml+xml")
 
 
 class _EventSender(ResponseSender):
@@ -54,6 +55,31 @@ class _EventSender(ResponseSender):
         }
         if outcome.response is not None and outcome.response.streaming:
             self._task.limit_flow()
+
+    def _send(self, outcome: Outcome) -> None:
+        super()._send(outcome)
+        complete, response = self._task.owner.complete_page, outcome.response
+        # The header's own entry, since looking it up by its name costs more than all of this.
+        kind = None if response is None else response.headers._store.get("content-type")
+        if complete is None or kind is None or not kind[1].startswith(_PAGES):
+            return
+        if self._is_whole and not response.streaming:  # type: ignore[union-attr]
+            body = complete(outcome, outcome.content if self._body is None else self._body)
+            if body is not None:
+                self._change_body(body)
+
+    def _change_body(self, body: bytes) -> None:
+        """Take another body than the one that the headers are of."""
+        assert self._start is not None  # by _begin_head()
+        if self._body is not None:  # else the request is HEAD
+            self._body = body
+        headers = self._start["headers"]
+        for index, (name, value) in enumerate(headers):
+            lower = name.lower()
+            if lower == b"content-length":
+                headers[index] = name, str(len(body)).encode()
+            elif lower == b"etag" and not value.startswith(b"W/"):
+                headers[index] = name, b"W/" + value
 
     def _head(self) -> Event:
         assert self._start is not None  # by _begin_head()

@@ -1,0 +1,154 @@
+"""Complete the page tag of a served page: what it shows, by which proof, with which messages.
+
+A page is complete when all of Django is done with it. Then it is known which body is sent, which
+messages it shows, and which cookies the browser holds afterwards.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from html import unescape
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import strip_tags
+from django.utils.safestring import SafeData
+
+from wsrequest.conf import conf
+from wsrequest.live import page_tag
+from wsrequest.live.normalizing import Normalizer, ignored_of
+from wsrequest.live.snapshot import Snapshot
+from wsrequest.request.cookies import CookieJar
+from wsrequest.request.response import Outcome, cookie_lines
+from wsrequest.request.secrets import csp_nonce, csrf_secret
+from wsrequest.subscriptions.page_proof import prove_page
+from wsrequest.types import Headers
+
+__all__ = ["HAS_TAG", "complete_outcome", "complete_page", "is_page", "page_url", "weakened"]
+
+logger = logging.getLogger("wsrequest.pages")
+
+HAS_TAG = "_wsrequest_has_page_tag"
+"""The attribute of a request whose page has rendered its tag."""
+
+_COMPLETED = "_wsrequest_page_is_complete"
+_has_warned = False
+
+
+def is_page(content_type: object) -> bool:
+    """Whether a response of this Content-Type can have a page tag."""
+    return str(content_type).startswith(("text/html", "application/xhtml+xml"))
+
+
+def page_url(request: HttpRequest) -> str:
+    """Return the path and query of a page, as a browser writes them that resolves this text."""
+    return request.get_full_path().replace("'", "%27")
+
+
+def complete_page(request: HttpRequest, response: Any, body: bytes) -> bytes | None:
+    """Return the body of a page with its tag completed. Never raises.
+
+    Args:
+        request: that was answered with it, over HTTP.
+        response: Django's response. Its headers say what the body is.
+        body: as it would be sent.
+
+    Returns:
+        None if the body stays as it is, because it has no tag, or one that was completed.
+    """
+    if page_tag.MARK not in body or getattr(request, _COMPLETED, False):
+        return None
+    setattr(request, _COMPLETED, True)
+    try:
+        return _complete(request, response, body)
+    except Exception:  # of the project's rewriter, or of another storage of messages
+        logger.exception("completing the page tag of %s failed", request.path)
+        return None
+
+
+def complete_outcome(outcome: Outcome, body: bytes) -> bytes | None:
+    """Do the same for what came out of Django's handler.
+
+    Args:
+        outcome: of an HTTP request, with a whole body.
+        body: of the outcome.
+    """
+    response, request = outcome.response, outcome.request
+    if response is None or request is None or outcome.result is not response:
+        return None  # the last two are those of a tool around Django
+    if response.has_header("Content-Encoding"):
+        if getattr(request, HAS_TAG, False) and not getattr(request, _COMPLETED, False):
+            _warn_of_compression(request.path)
+        return None
+    return complete_page(request, response, body)
+
+
+def _complete(request: HttpRequest, response: Any, body: bytes) -> bytes | None:
+    tag = page_tag.find(body)
+    if tag is None:
+        return None
+    url = page_url(request)
+    if response.status_code != 200:
+        return tag.put(page_tag.render(url, content="none"))
+    messages = _shown_messages(request)
+    return tag.put(
+        page_tag.render(
+            url,
+            content=tag.content,
+            # Live versions have no messages, so they are never equal to this page.
+            etag="" if messages else _etag(request, response, body),
+            proof=prove_page(request, url, _cookie_after(request, response), conf.csrf_cookie),
+            messages=json.dumps(messages),
+        )
+    )
+
+
+def weakened(etag: str) -> str:
+    """Return an entity tag for a page whose bytes differ each time it is completed."""
+    return etag if etag.startswith("W/") else f"W/{etag}"
+
+
+def _warn_of_compression(path: str) -> None:
+    """Name the remedy, once in a process."""
+    global _has_warned
+    if not _has_warned:
+        _has_warned = True
+        logger.warning(
+            "the live page %s was compressed before its tag was completed: add "
+            "wsrequest.pages.middleware.LivePageMiddleware below GZipMiddleware",
+            path,
+        )
+
+
+def _etag(request: HttpRequest, response: Any, body: bytes) -> str:
+    """Return the entity tag that the live run of this page will have."""
+    ignored = ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER)
+    normalizer = Normalizer(csrf_secret(request), csp_nonce(request), ignored, request)
+    headers: Headers = {"Content-Type": str(response.headers.get("Content-Type", ""))}
+    return Snapshot(200, headers, body, None, normalizer).etag or ""
+
+
+def _cookie_after(request: HttpRequest, response: Any) -> str:
+    """Return the Cookie header that the browser sends to the socket once it has the response."""
+    header = str(request.META.get("HTTP_COOKIE", ""))
+    lines = cookie_lines(response)
+    if not lines:
+        return header
+    jar = CookieJar(header, request.path)
+    jar.update(lines, request.path)
+    return jar.header(f"{request.META.get('SCRIPT_NAME', '')}{conf.PATH}")
+
+
+def _shown_messages(request: HttpRequest) -> list[str]:
+    """Return the texts of the messages that the page has used up, as they can be read there."""
+    storage = getattr(request, "_messages", None)
+    if not getattr(storage, "used", False):
+        return []
+    shown: Iterable[Any] = getattr(storage, "_loaded_messages", ())
+    return [text for text in (_plain(str(message)) for message in shown) if text]
+
+
+def _plain(text: str) -> str:
+    if isinstance(text, SafeData):
+        text = unescape(strip_tags(text))
+    return " ".join(text.split())
