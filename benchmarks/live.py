@@ -193,7 +193,8 @@ def in_process(
     samples: Samples = {}
     jobs = [job for job in (*REQUESTS, *QUERIES) if live_rows.tracking(job, "without") in wanted]
     is_matching = any(point.subject == "matching" for point in wanted)
-    names = ["tracking"] * bool(jobs) + ["matching"] * is_matching
+    is_patching = any(point.subject == "patching" for point in wanted)
+    names = ["tracking"] * bool(jobs) + ["matching"] * is_matching + ["patching"] * is_patching
     with running([SUBJECTS[name] for name in names], environs, core) as processes:
         for turn in range(rounds if names else 0):
             say(f"in-process: round {turn + 1} of {rounds}")
@@ -203,6 +204,9 @@ def in_process(
             if is_matching:
                 for number, us in processes["matching"].command(f"{seconds / 4}").items():
                     samples.setdefault(live_rows.matching(int(number)), []).append({"us": us})
+            if is_patching:
+                for change, figures in processes["patching"].command(f"{seconds / 4}").items():
+                    samples.setdefault(live_rows.patching(change), []).append(figures)
     return samples
 
 

@@ -2,6 +2,7 @@
 
 from benchmarks.live_rows import (
     BUNDLES,
+    CHANGES,
     CROWDS,
     FAIRNESS,
     QUERIES,
@@ -12,6 +13,7 @@ from benchmarks.live_rows import (
     crowd,
     fairness,
     matching,
+    patching,
     tracking,
 )
 from benchmarks.report import Samples, Tables, middle_of
@@ -77,6 +79,13 @@ def others_table(samples: Samples) -> list[str]:
         if found := samples.get(matching(number)):
             us = f"{middle_of(found, 'us'):.2f} us"
             lines.append(f"| finding whom one commit concerns | {number:,} readers | {us} |")
+    for change in CHANGES:
+        if found := samples.get(patching(change)):
+            size = f"{middle_of(found, 'bytes'):,.0f} of {middle_of(found, 'whole'):,.0f} bytes"
+            made = f"{middle_of(found, 'us'):,.0f} us, {size}"
+            lines.append(
+                f"| patch of a page of 1,000 rows, each with a token | {change} | {made} |"
+            )
     for state in FAIRNESS:
         if found := samples.get(fairness(state)):
             ms = f"{middle_of(found, 'p50_ms'):.1f} ms, at most {middle_of(found, 'last_ms'):.1f}"
@@ -88,7 +97,7 @@ def others_table(samples: Samples) -> list[str]:
 
 
 def live_tables(samples: Samples) -> Tables:
-    """What was measured for rows 8 to 14."""
+    """What was measured for rows 8 to 14, and 24."""
     return (
         ("From COMMIT's return to the frame at the client", crowds_table(samples)),
         ("Looking at statements", tracking_table(samples)),

@@ -1,4 +1,4 @@
-"""The rows that are about live requests: 8 to 13 of the design's table, and 14.
+"""The rows that are about live requests: 8 to 13 of the design's table, 14 and 24.
 
 Pure, as ``rows``. How each is measured is ``live``'s.
 """
@@ -16,6 +16,7 @@ BUNDLES = ("client.js", "live.js", "upload.js")
 STATES = ("without", "idle", "watched", "recorded")  # of a capture, see apps.tracking
 
 
+CHANGES = ("one row", "one row, and a number at the top", "60 rows")
 FAIRNESS = ("alone", "beside 1,000 hostile live requests")
 RUN_SECONDS = 0.1  # that each run of a hostile one takes
 
@@ -38,6 +39,11 @@ def fairness(state: str) -> Point:
 def matching(count: int) -> Point:
     """One commit looked up among so many readers."""
     return Point("matching", "", f"{count} readers")
+
+
+def patching(change: str) -> Point:
+    """The patch of a page of 1,000 rows in which one of the ``CHANGES`` was made."""
+    return Point("patching", "", change)
 
 
 def bundle(name: str) -> Point:
@@ -83,6 +89,13 @@ def live_comparisons() -> list[Comparison]:
     title = "COMMIT to frame beside 1,000 hostile live requests, more than alone"
     most_ms = 2 * 1000 * RUN_SECONDS
     found.append(_most(14, title, "last_ms", beside, most_ms, peer=alone, how="difference"))
+    one_row = patching(CHANGES[0])
+    found += [
+        _most(
+            24, "patch of one row among 1,000 of a page, bytes of the frame", "bytes", one_row, 2048
+        ),
+        _most(24, "patch of one row among 1,000 of a page, microseconds", "us", one_row, 1000.0),
+    ]
     return found + _tracking() + [_most(13, "gzipped", "kib", bundle(BUNDLES[0]), 5.0)]
 
 

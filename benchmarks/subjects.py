@@ -107,5 +107,8 @@ SUBJECTS = {
         Subject(
             "matching", "live.matching in-process", "process", ("-m", "benchmarks.apps.matching")
         ),
+        Subject(
+            "patching", "live.text_diff in-process", "process", ("-m", "benchmarks.apps.patching")
+        ),
     )
 }  # fmt: skip

@@ -1,11 +1,11 @@
-"""Applies JSON Patch (RFC 6902) to what a client holds, as far as a server sends it."""
+"""Applies a patch to what a client holds: a JSON Patch as a server sends it, or a text patch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wsrequest.errors import Refused
 
-__all__ = ["apply_json_patch"]
+__all__ = ["apply_json_patch", "apply_text_patch"]
 
 
 def apply_json_patch(value: object, patch: Sequence[Mapping[str, object]]) -> object:
@@ -77,3 +77,34 @@ def _copied(value: object) -> object:
     if isinstance(value, list):
         return [_copied(item) for item in value]
     return value
+
+
+def apply_text_patch(body: bytes, patch: Any) -> bytes:
+    """Return what ``body`` becomes.
+
+    Args:
+        body: UTF-8.
+        patch: an array of changes ``[start, remove, insert]`` (PROTOCOL.md 4.7).
+
+    Raises:
+        Refused: ``bad_message``. It is not a patch, or it was made for another body. A client then
+            asks for the whole body.
+    """
+    parts: list[bytes] = []
+    end = 0
+    try:
+        if not isinstance(patch, list):
+            raise ValueError(patch)
+        for start, remove, insert in patch:
+            if type(start) is not int or type(remove) is not int or start < end or remove < 0:
+                raise ValueError(start)
+            parts += body[end:start], insert.encode()
+            end = start + remove
+            if end > len(body):
+                raise ValueError(end)
+        parts.append(body[end:])
+        for part in parts:
+            part.decode()
+    except (TypeError, ValueError, AttributeError):
+        raise Refused("bad_message", "a text patch does not fit") from None
+    return b"".join(parts)

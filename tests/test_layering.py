@@ -32,14 +32,18 @@ RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 DOORS = LAYERS[-1]  # Django's entry points may import each other: apps loads checks
 
 # Where clock, ids and bytes are arguments.
-PURE = ("errors", "types", "protocol", "live.index", "live.diff")
+PURE = ("errors", "types", "protocol", "live.index", "live.diff", "live.text_diff")
 IMPURE = {
     *("_thread", "asyncio", "concurrent", "multiprocessing", "queue", "random", "secrets"),
     *("select", "selectors", "socket", "socketserver", "ssl", "subprocess", "threading"),
     *("time", "uuid"),
 }
 # What a pure part may use besides the standard library.
-ELSEWHERE = {"protocol": {"msgspec"}, "live.diff": {"msgspec"}}
+ELSEWHERE = {
+    "protocol": {"msgspec"},
+    "live.diff": {"msgspec"},
+    "live.text_diff": {"msgspec"},
+}
 
 # The pool runs any job: it knows neither Django nor WebSockets.
 POOL = ("asgiref", "wsrequest.workers")

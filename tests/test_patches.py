@@ -1,11 +1,12 @@
-"""A patch is applied as RFC 6902 says, or refused, and the value before it is not changed."""
+"""A patch is applied as RFC 6902 or PROTOCOL.md says, or refused, and what was before stays."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.patches import apply_json_patch
+from tests.patches import apply_json_patch, apply_text_patch
 from wsrequest.errors import Refused
 
 
@@ -70,3 +71,18 @@ def test_added_value_is_not_the_patch_s_own() -> None:
     patch = [operation("add", "/-", [1]), operation("add", "/0/-", 2)]
     assert apply_json_patch([], patch) == [[1, 2]]
     assert patch[0]["value"] == [1]
+
+
+TEXT = Path(__file__).parent / "wire" / "patches" / "text.json"
+
+
+@pytest.mark.parametrize(
+    "case", json.loads(TEXT.read_bytes())["cases"], ids=lambda case: case["name"]
+)
+def test_text_patch_is_applied_or_refused(case: dict[str, Any]) -> None:
+    before = case["before"].encode()
+    if "after" in case:
+        assert apply_text_patch(before, case["patch"]) == case["after"].encode()
+    else:
+        with pytest.raises(Refused, match="bad_message"):
+            apply_text_patch(before, case["patch"])

@@ -4,7 +4,7 @@
  * Keeps it as a snapshot, because a Response can be read only once. transports.ts receives it.
  */
 import type { Bytes, ServerMessage, WireHeaders } from "./messages.js";
-import { patched } from "./patches.js";
+import { patched, patchedText } from "./patches.js";
 
 export interface Snapshot {
   status: number;
@@ -88,7 +88,8 @@ export function refreshed(snapshot: Snapshot | null, { headers, way }: Pick<Snap
 /** Makes the next snapshot from a response. Throws if its patch cannot be applied. Do not use `snapshot` after that. */
 export function changed(snapshot: Snapshot | null, { status, headers, body, patch }: ServerMessage): Snapshot {
   const next: Snapshot = { status: status!, headers: headers!, body: body ?? null };
-  if (patch) {
+  if (patch === "text") next.body = patchedText(snapshot!.body!, parsed(body!));
+  else if (patch) {
     next.value = patched(snapshot!.value ?? parsed(snapshot!.body!), parsed(body!));
     next.body = new TextEncoder().encode(JSON.stringify(next.value));
   }

@@ -8,7 +8,7 @@ import type { Client } from "./client.js";
 import type { RequestFailed } from "./errors.js";
 import type { Http } from "./http.js";
 import { changed, createLatest, isSame, refreshed, snapshotOf, TAG_ONLY, type Snapshot } from "./latest.js";
-import type { decode, ServerMessage } from "./messages.js";
+import type { decode, PatchKind, ServerMessage } from "./messages.js";
 import type { Options } from "./options.js";
 import type { headersOf, responseOf } from "./responses.js";
 import type { Session } from "./session.js";
@@ -21,8 +21,11 @@ export interface LiveOptions {
   headers?: HeadersInit;
   /** An abort closes the live request. */
   signal?: AbortSignal | null;
-  /** `"json"`: the server may send only what changed, as a JSON Patch (RFC 6902). `false`: whole bodies only. @default "json" */
-  patch?: "json" | false;
+  /**
+   * The server may send only what changed: `"json"` is a JSON Patch (RFC 6902) of a JSON body, `"text"` a difference of a text.
+   * `false`: whole bodies only. @default ["json", "text"]
+   */
+  patch?: PatchKind | readonly PatchKind[] | false;
   /** What the page shows already: a Response or its ETag. If it is current, the callback is first called at the next change. */
   held?: Response | string | null;
   /** Keep the latest response if the visitor may no longer see it, and fire no `clear` event. @default false */
@@ -71,7 +74,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
   const { client, socket, http, tokens, socketUrl, baseUrl } = context;
   const { openTimeoutMs = 2000 } = context.options;
   // The last argument may be a callback, which lacks these members.
-  const { headers = {}, signal: pageSignal, patch = "json", held, keep } = (rest.at(-1) ?? {}) as LiveOptions;
+  const { headers = {}, signal: pageSignal, patch = ["json", "text"], held, keep } = (rest.at(-1) ?? {}) as LiveOptions;
   const request = new Request(new URL(url, baseUrl), { headers });
   const condition = request.headers.get("if-none-match"); // each try has its own, so it is not a header of the request
   request.headers.delete("if-none-match");
@@ -122,8 +125,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
 
   const subscribeRequest = (token: Token): SubscribeRequest => {
     const etag = base && context.headersOf(base).get("etag");
-    // Without a body, there is nothing to patch.
-    return { request, etag, token, patch: base?.status !== TAG_ONLY && patch, rerun };
+    return { request, etag, token, patch: [patch || []].flat(), isTagOnly: base?.status === TAG_ONLY, rerun };
   };
 
   /** Makes the function that takes the responses of `transport`. `isUncertain` says whether its server may miss changes. */

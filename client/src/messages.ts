@@ -9,6 +9,8 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 export type Frame = string | Bytes;
 export type WireHeaders = Record<string, string | string[]>;
 
+export type PatchKind = "json" | "text";
+
 export interface Limits {
   message_bytes: number;
   body_bytes: number;
@@ -26,6 +28,8 @@ export interface Hello {
   tickets?: "bind" | "no";
   /** Whether a message may have a `referrer`. */
   referrer?: boolean;
+  /** The kinds of patch that the server makes. Without it, only "json", and a request asks for it by a string. */
+  patches?: readonly string[];
 }
 export interface Refusal {
   code: string;
@@ -54,7 +58,7 @@ export interface ServerMessage {
   csrf?: string | null;
   version?: number;
   /** Then `body` is a patch: JSON that changes the body of the last version (4.7). */
-  patch?: "json";
+  patch?: PatchKind;
   settled?: boolean;
   /** The proof that this live request was answered, which resumes it (4.7). */
   rerun?: string;
@@ -74,7 +78,8 @@ export interface ClientMessage {
   credit?: number;
   more?: true;
   subscribe?: true;
-  patch?: "json";
+  patch?: PatchKind | readonly PatchKind[];
+  tag_only?: true;
   settled?: boolean | undefined;
   cancel?: true;
 }

@@ -1,4 +1,9 @@
-/** Applies JSON Patch (RFC 6902). It changes the value in place, so the value is useless after an error. */
+/**
+ * Applies patches: JSON Patch (RFC 6902), and text patches (PROTOCOL.md 4.7).
+ *
+ * A JSON Patch changes the value in place, so the value is useless after an error.
+ */
+import type { Bytes } from "./messages.js";
 
 type Members = Record<string, unknown>;
 /** A parent, and the name in it. */
@@ -6,6 +11,27 @@ type Place = [parent: unknown, name: string];
 
 function need(holds: unknown): asserts holds {
   if (!holds) throw new Error("The patch does not fit.");
+}
+
+/** Returns the text after a patch: an array of changes `[start, remove, insert]`. Throws if the patch cannot be applied. */
+export function patchedText(body: Bytes, patch: unknown): Bytes {
+  const encoder = new TextEncoder();
+  const parts: Bytes[] = [];
+  let end = 0;
+  for (const [start, remove, insert] of patch as [number, number, string][]) {
+    need(Number.isInteger(start) && start >= end && Number.isInteger(remove) && remove >= 0);
+    parts.push(body.subarray(end, start), encoder.encode(insert.slice()));
+    end = start + remove;
+    need(end <= body.length);
+  }
+  parts.push(body.subarray(end));
+  const text = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  end = 0;
+  for (const part of parts) {
+    text.set(part, end);
+    end += part.length;
+  }
+  return text;
 }
 
 /** Returns the value after a patch. Throws if the patch cannot be applied. */

@@ -20,6 +20,8 @@ export interface Session {
   isUncertain: boolean;
   /** Whether a message may have a referrer (4.1). */
   readonly takesReferrer: boolean;
+  /** The kinds of patch that a list may have. Undefined if the server takes no list (4.7). */
+  readonly patches: readonly string[] | undefined;
   /** Send a request. Resolves with the head of the response. Rejects with ConnectionLost, or with the reason of `signal`. */
   request(message: ClientMessage, body: Body, signal: AbortSignal, progress?: Progress): Promise<WireResponse>;
   receive(message: ServerMessage): void;
@@ -27,7 +29,7 @@ export interface Session {
   lose(refusal: ServerMessage): void;
 }
 
-export function createSession({ limits, referrer }: Hello, send: (frame: Frame) => void): Session {
+export function createSession({ limits, referrer, patches }: Hello, send: (frame: Frame) => void): Session {
   const receivers = new Map<Id, Receive>();
   let lastId = 0;
   let isEnding = false; // the server is about to close the connection (7.1), or it is lost
@@ -40,6 +42,7 @@ export function createSession({ limits, referrer }: Hello, send: (frame: Frame) 
     count,
     isUncertain: false,
     takesReferrer: !!referrer,
+    patches,
     takes: (bodyBytes) => !isEnding && bodyBytes <= limits.body_bytes && count() < limits.in_flight + limits.waiting,
     request(message, body, signal, progress) {
       const id = ++lastId;

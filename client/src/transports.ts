@@ -6,7 +6,7 @@
  * and live.ts decides whether to send the request again.
  */
 import type { Http } from "./http.js";
-import type { Bytes, ServerMessage } from "./messages.js";
+import type { Bytes, PatchKind, ServerMessage } from "./messages.js";
 import type { Session } from "./session.js";
 import type { Token } from "./tokens.js";
 
@@ -17,7 +17,10 @@ export interface SubscribeRequest {
   token: Token;
   /** The proof of an earlier response. It shows that only the client sends this request again. */
   rerun: string | undefined;
-  patch: "json" | false;
+  /** The kinds of patch that the page takes. */
+  patch: readonly PatchKind[];
+  /** Whether the body that `etag` names is not there. */
+  isTagOnly: boolean;
 }
 /** Why a transport has ended: its last message, or an HTTP response that is not an event stream. Neither if it was lost. */
 export interface TransportEnd {
@@ -41,7 +44,7 @@ const pathOf = (request: Request): string => {
 };
 
 /** An abort of the signal cancels the live request on the server. */
-export function subscribeBySocket(session: Session, { request, etag, token, patch, rerun }: SubscribeRequest, take: Take, { signal }: AbortController): Promise<TransportEnd> {
+export function subscribeBySocket(session: Session, { request, etag, token, patch, isTagOnly, rerun }: SubscribeRequest, take: Take, { signal }: AbortController): Promise<TransportEnd> {
   return new Promise((resolve) => {
     const id = `live-${++lastId}`;
     const cancel = (): void => {
@@ -59,8 +62,11 @@ export function subscribeBySocket(session: Session, { request, etag, token, patc
     signal.addEventListener("abort", cancel);
     session.receivers.set(id, receive);
     const headers = { ...Object.fromEntries(request.headers), ...(etag !== null && { "If-None-Match": etag }) };
+    const { patches } = session;
+    const kinds = patch.filter((kind) => (patches ? patches.includes(kind) : kind === "json" && !isTagOnly));
     // JSON omits members that are undefined.
-    const rest = { headers, subscribe: true, patch: patch || undefined, token: token || undefined, rerun };
+    const asked = kinds.length ? { patch: patches ? kinds : kinds[0], tag_only: isTagOnly || undefined } : {};
+    const rest = { headers, subscribe: true, ...asked, token: token || undefined, rerun };
     session.send(JSON.stringify({ id, url: pathOf(request), ...rest }));
   });
 }
@@ -70,13 +76,15 @@ export async function subscribeByEvents(
   http: Http,
   url: string,
   decode: (frame: string) => ServerMessage,
-  { request, etag, token, patch, rerun }: SubscribeRequest,
+  { request, etag, token, patch, isTagOnly, rerun }: SubscribeRequest,
   take: Take,
   transport: AbortController,
 ): Promise<TransportEnd> {
   const address = new URL(url);
   address.searchParams.set("url", pathOf(request));
-  if (patch) address.searchParams.set("patch", patch);
+  // A server that takes no list takes the first. It does not know `tag_only`, so its patch does not fit, and the request is sent again.
+  for (const kind of patch) address.searchParams.append("patch", kind);
+  if (isTagOnly) address.searchParams.set("tag_only", "true");
   if (rerun) address.searchParams.set("rerun", rerun);
   const headers = new Headers(request.headers);
   headers.set("Accept", "text/event-stream");

@@ -52,8 +52,8 @@ test("a stream is followed over a lost connection, until the loop is left", asyn
   expect(seen.slice(-2)).toEqual([["a", "b"], ["c"]]);
   await isClosed;
   expect(requests.map(({ method, url, headers }) => [method, url, headers["x-a"], headers["last-event-id"]])).toEqual([
-    ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json", "b", undefined],
-    ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json&rerun=a%3Ab", "b", '"2"'],
+    ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json&patch=text", "b", undefined],
+    ["GET", "/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json&patch=text&rerun=a%3Ab", "b", '"2"'],
   ]);
 });
 
@@ -63,5 +63,5 @@ test("where the server has no events a plain GET is asked, whose answer may end 
   const subscription = client.live("/api/a/");
   const error = (await subscription.ready().catch((reason) => reason as unknown)) as { response: Response };
   expect([subscription.state, error.response.status, await error.response.text()]).toEqual(["ended", 404, "no such page"]);
-  expect(requests.map(({ url }) => url)).toEqual(["/ws/?url=%2Fapi%2Fa%2F&patch=json", "/api/a/"]);
+  expect(requests.map(({ url }) => url)).toEqual(["/ws/?url=%2Fapi%2Fa%2F&patch=json&patch=text", "/api/a/"]);
 });

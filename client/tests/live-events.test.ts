@@ -30,7 +30,7 @@ describe("by server-sent events", () => {
     const subscription = live("/api/a/?x=1", callback, { headers: { "X-A": "b" } });
     await late();
     const { request, event } = await stream(1);
-    expect(request.url).toBe(`${BASE}/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json`);
+    expect(request.url).toBe(`${BASE}/ws/?url=%2Fapi%2Fa%2F%3Fx%3D1&patch=json&patch=text`);
     const names = ["accept", "authorization", "x-a", "last-event-id"];
     expect(names.map((name) => request.headers.get(name))).toEqual(["text/event-stream", "Bearer t1", "b", null]);
     event(answer(1, ["a"]));
@@ -76,6 +76,21 @@ describe("by server-sent events", () => {
     expect(subscription.state).toBe("live");
     await vi.advanceTimersByTimeAsync(1_000);
     await until(() => subscription.state === "connecting");
+  });
+
+  test("who has only the tag says so, and patches of texts come too", async () => {
+    begin();
+    const bodies: Promise<string>[] = [];
+    live("/a/", (response) => bodies.push(response.text()), { held: '"1"' });
+    await late();
+    const { request, event } = await stream(1);
+    expect(new URL(request.url).search).toBe("?url=%2Fa%2F&patch=json&patch=text&tag_only=true");
+    const headers = { "Content-Type": "text/html" };
+    event({ version: 1, status: 304, headers: {} });
+    event({ version: 2, status: 200, headers, data: "<b>1</b>" });
+    event({ version: 3, status: 200, headers, patch: "text", data: [[3, 1, "2"]] });
+    await until(() => bodies.length === 2);
+    expect(await Promise.all(bodies)).toEqual(["<b>1</b>", "<b>2</b>"]);
   });
 
   test("the last event ends it", async () => {

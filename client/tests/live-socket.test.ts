@@ -182,6 +182,43 @@ describe("patches", () => {
     expect(await (await subscription.ready()).text()).toBe("[ 1.10, 12345678901234567890 ]");
   });
 
+  test.each([
+    ["both kinds by itself", undefined, ["json", "text"], ["json", "text"]],
+    ["the kinds that the page takes", "text", ["json", "text"], ["text"]],
+    ["the kinds that the page takes, in a list", ["json"], ["json", "text"], ["json"]],
+    ["none that the server does not make", undefined, ["json", "later"], ["json"]],
+    ["none", false, ["json", "text"], undefined],
+    ["one by its name, of a server that names none", undefined, undefined, "json"],
+    ["none, of a server that names none", ["text"], undefined, undefined],
+  ])("it asks for %s", async (_, patch, patches, asked) => {
+    const socket = connect({}, { patches });
+    live("/a/", { patch: patch as "json" });
+    expect((await sent(socket, 1))["patch"]).toEqual(asked);
+  });
+
+  test("a patch of a text changes its bytes", async () => {
+    const socket = connect({}, { patches: ["json", "text"] });
+    const bodies: Promise<string>[] = [];
+    live("/a/", (response) => bodies.push(response.text()));
+    const { id } = await sent(socket, 1);
+    const headers = { "Content-Type": "text/html" };
+    socket.text({ id, version: 1, status: 200, headers, data: "<b>é€</b>" });
+    socket.text({ id, version: 2, status: 200, headers, patch: "text", data: [[5, 3, "2€"]] });
+    socket.text({ id, version: 3, status: 200, headers, patch: "text", data: [[0, 0, "ü"], [6, 3, ""]] });
+    expect(await Promise.all(bodies)).toEqual(["<b>é€</b>", "<b>é2€</b>", "ü<b>é2</b>"]);
+  });
+
+  test.each([["text"], ["later"]])("one of a text, or of an unknown kind, that does not fit has all asked for again: %s", async (patch) => {
+    const socket = connect({}, { patches: ["json", "text"] });
+    live("/a/");
+    const { id } = await sent(socket, 1);
+    socket.text({ id, version: 1, status: 200, headers: { "Content-Type": "text/html", ETag: '"1"' }, data: "<b>" });
+    socket.text({ id, version: 2, status: 200, headers: { "Content-Type": "text/html" }, patch, data: [[9, 0, "x"]] });
+    expect(await sent(socket, 2)).toEqual({ id, cancel: true });
+    await vi.advanceTimersByTimeAsync(500);
+    expect((await sent(socket, 3))["headers"]).toEqual({});
+  });
+
   test("one that does not fit has all asked for again", async () => {
     const socket = connect();
     const [seen, callback] = collected();

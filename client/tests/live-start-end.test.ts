@@ -31,6 +31,24 @@ describe("what the page shows already", () => {
     expect([seen, socket.heads.length]).toEqual([[["a", "b"]], 1]);
   });
 
+  test("by an ETag, a server that makes lists of patches sends the whole once", async () => {
+    const socket = connect({}, { patches: ["json", "text"] });
+    const [seen, callback] = collected();
+    live("/a/", callback, { held: '"1"' });
+    const { id, ...message } = await sent(socket, 1);
+    expect(message).toEqual({ url: "/a/", headers: { "If-None-Match": '"1"' }, subscribe: true, patch: ["json", "text"], tag_only: true });
+    socket.text({ id, version: 1, status: 304, headers: { ETag: '"1"' } });
+    socket.text({ id, ...answer(2, ["a"]) });
+    socket.text({ id, patch: "json", ...answer(3, [{ op: "add", path: "/-", value: "b" }]) });
+    await until(() => seen.length === 2);
+    expect([seen, socket.heads.length]).toEqual([[["a"], ["a", "b"]], 1]);
+    socket.drop(1006);
+    await pass(500);
+    FakeSocket.last.greet({ patches: ["json", "text"] });
+    const again = await sent(FakeSocket.last, 1);
+    expect([again["headers"], again["tag_only"]]).toEqual([{ "If-None-Match": '"3"' }, undefined]); // now it has the body
+  });
+
   test("If-None-Match among the headers means the same, and is asked for no longer than it is held", async () => {
     const socket = connect();
     const [seen, callback] = collected();

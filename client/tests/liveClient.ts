@@ -16,10 +16,10 @@ export function serveHttp(answers: (request: Request) => Promise<Response>): voi
 export function begin(options: Options = {}): void {
   client = new Client({ url: `${BASE}/ws/`, WebSocket: FakeSocket, fetch: byHttp, ...options });
 }
-export function connect(options: Options = {}): FakeSocket {
+export function connect(options: Options = {}, hello: object = {}): FakeSocket {
   begin(options);
   client.open();
-  FakeSocket.last.greet();
+  FakeSocket.last.greet(hello);
   return FakeSocket.last;
 }
 export const live = ((...call: Parameters<Client["live"]>) => {

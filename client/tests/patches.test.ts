@@ -1,6 +1,7 @@
-/** Patches of JSON values, with the examples of RFC 6902 that tell rules apart. */
+/** Patches of JSON values, with the examples of RFC 6902 that tell rules apart, and patches of texts. */
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { patched } from "../src/patches.js";
+import { patched, patchedText } from "../src/patches.js";
 
 const json = (value: string, ...operations: object[]): unknown => patched(JSON.parse(value), operations);
 
@@ -50,4 +51,18 @@ test.each([
 ])("%s does not fit", (_, value, operation) => {
   expect(() => json(value, operation)).toThrow();
   expect(Object.keys(Object.prototype)).toEqual([]);
+});
+
+interface TextCase {
+  name: string;
+  before: string;
+  patch: unknown;
+  after?: string;
+}
+const TEXT = new URL("../../tests/wire/patches/text.json", import.meta.url);
+
+test.each((JSON.parse(readFileSync(TEXT, "utf8")) as { cases: TextCase[] }).cases)("$name", ({ before, patch, after }) => {
+  const apply = (): Uint8Array => patchedText(new TextEncoder().encode(before), patch);
+  if (after === undefined) expect(apply).toThrow();
+  else expect(new TextDecoder().decode(apply())).toBe(after);
 });

@@ -23,6 +23,7 @@ def test_hello_names_the_protocol_and_the_limits(client: Client) -> None:
             "window_bytes": 1048576,
             "subscriptions": 256,
         },
+        "patches": ["json", "text"],
     }
     assert client.settle() == []
 

@@ -13,6 +13,7 @@ import pytest
 from tests.acceptance.accounts import cookies_of, log_in, log_in_by_http, sign_up
 from tests.acceptance.client import Client, Frame, connect
 from tests.acceptance.servers import Server
+from tests.patches import apply_text_patch
 
 NOTES = "/api/notes/"
 
@@ -111,6 +112,34 @@ def test_patch_makes_the_next_version_of_the_last(any_server: Server) -> None:
         count = len(version.head["data"])
         added = {"op": "add", "path": f"/{count}", "value": {"id": number, "text": text}}
         assert found.head["data"] == [added]
+
+
+def changed(body: str, patch: Any) -> str:
+    return apply_text_patch(body.encode(), patch).decode()
+
+
+def test_patch_of_a_text_makes_the_next_version_of_the_last(any_server: Server) -> None:
+    with connect(any_server) as client:
+        for _ in range(5):
+            add_note(client, name())
+        id, version = first(client, "/live/lazily/", patch=["json", "text"])
+        body, text = version.head["data"], name()
+        add_note(client, text)
+        found = until(client, id, lambda frame: text in json.dumps(frame.head["data"]))
+        assert found.head["patch"] == "text"
+        assert changed(body, found.head["data"]) == f"{body}{text}\n"
+
+
+def test_events_carry_a_patch_of_a_text(server: Server) -> None:
+    with connect(server) as client:
+        for _ in range(5):
+            add_note(client, name())
+        with events(server, "/live/lazily/", "&patch=json&patch=text") as response:
+            body, text = json.loads(event(response)["data"])["data"], name()
+            add_note(client, text)
+            told = json.loads(event(response)["data"])
+            assert told["patch"] == "text"
+            assert changed(body, told["data"]) == f"{body}{text}\n"
 
 
 @pytest.mark.documents("docs/live.md", "a second cancel, or a cancel of what has ended")

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_out
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.middleware.csrf import get_token
 from django.urls import path
 
 from tests.unit import views
@@ -194,6 +195,21 @@ def tagged(request: HttpRequest, name: str) -> JsonResponse:
     )
 
 
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    """A list of rows in HTML, with ``forms`` one in each row, whose token is masked for itself."""
+    begin(request, name)
+
+    def form() -> str:
+        return f'<form><input value="{get_token(request)}"></form>'
+
+    has_forms = "forms" in request.GET
+    rows = [f"<li>{row}{form() if has_forms else ''}</li>\n" for row in value(name) or ()]
+    runs = f"<i>{10 ** views.STAGES[name].count}</i>" if "count" in request.GET else ""
+    tag = value(f"{name}_tag")
+    body = f"<h1>{len(rows)} rows</h1>{runs}<ul>{''.join(rows)}</ul>"
+    return HttpResponse(body, headers={"ETag": tag} if tag else {})
+
+
 def public(request: HttpRequest, name: str) -> HttpResponse:
     """What everybody may see; without table ``name``, what only one may."""
     begin(request, name)
@@ -261,7 +277,7 @@ def become_nobody(request: HttpRequest, name: str) -> HttpResponse:
 
 
 VIEWS = (
-    table, rows, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged,
+    table, rows, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged, page,
     public, cached, of_user, write, count, become, become_nobody,
 )  # fmt: skip
 urlpatterns = [

@@ -413,7 +413,9 @@ def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request
     if "url" in parameters:
         message["url"] = parameters["url"][0]
     if "patch" in parameters:
-        message["patch"] = parameters["patch"][0]
+        kinds = parameters["patch"]
+        message["patch"] = kinds if len(kinds) > 1 else kinds[0]
+    message["tag_only"] = parameters.get("tag_only") == ["true"]
     message["rerun"] = rerun
     request = decode_client(msgspec.json.encode(message).decode())
     assert isinstance(request, Request)  # url makes it one, and decoding refuses a missing one

@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from wsrequest.live import page_tag
 
-__all__ = ["Ignored", "Normalizer", "ignored_of", "pattern_fault", "rewriter_fault"]
+__all__ = ["Hidden", "Ignored", "Normalizer", "ignored_of", "pattern_fault", "rewriter_fault"]
 
 logger = logging.getLogger("wsrequest.live")
 
@@ -32,7 +32,12 @@ _TOKEN_CHARS = 64
 _BLOCK = 2**15
 _MIN_NONCE = 8  # a shorter one may be a word of the page
 
+_MAX_HIDDEN = 2**13  # tokens and nonces of one body whose places are kept
+
 Rewriter = Callable[[Any, bytes], bytes]
+
+Hidden = list[tuple[int, int, bytes]]
+"""What has a fixed text in the normal form: where it starts and ends, and this text."""
 
 
 class Ignored:
@@ -118,7 +123,8 @@ class Normalizer:
         if secret is not None and len(secret) == _SECRET_CHARS and secret.isalnum():
             self._secret = secret.encode().translate(_INDEX)
             # Another secret means another page: its forms would be refused.
-            self._place = b"csrf-" + blake2b(secret.encode(), digest_size=16).hexdigest().encode()
+            place = b"csrf-" + blake2b(secret.encode(), digest_size=16).hexdigest().encode()
+            self._place = place.ljust(_TOKEN_CHARS, b"-")
         self._nonce = nonce.encode() if nonce and len(nonce) >= _MIN_NONCE else b""
 
     def body(self, body: bytes, *, is_text: bool) -> bytes:
@@ -128,17 +134,36 @@ class Normalizer:
             body: of the response.
             is_text: whether the project's expressions and function apply to it.
         """
-        normal = self._tokens(page_tag.without(body) if is_text else body)
+        return self.form(body, is_text=is_text)[0]
+
+    def form(self, body: bytes, *, is_text: bool) -> tuple[bytes, Hidden | None]:
+        """Return the normal form of a body, and where it has a fixed text in place of another.
+
+        Args:
+            body: of the response.
+            is_text: whether the project's expressions and function apply to it.
+
+        Returns:
+            None for the places if there are too many, or if what the project ignores has changed
+            the body too. The page tag does not count, because all live versions have the same.
+        """
+        hidden = self._hidden(body)
+        normal = _filled(body, hidden)
+        if is_text:
+            normal = page_tag.without(normal)
+        plain = normal
         if is_text and self._ignored is not None:
             for pattern in self._ignored.patterns:
                 normal = pattern.sub(b"", normal)
             if self._ignored.rewriter is not None:
                 normal = self._rewrite(self._ignored.rewriter, normal)
-        return normal
+        is_plain = normal is plain or normal == plain
+        return normal, hidden if is_plain and len(hidden) <= _MAX_HIDDEN else None
 
     def header(self, value: str) -> str:
         """Return the normal form of a header's value."""
-        return self._tokens(value.encode()).decode()
+        text = value.encode()
+        return _filled(text, self._hidden(text)).decode()
 
     def is_secret(self, value: str) -> bool:
         """Whether a value is the secret, plain or masked."""
@@ -152,17 +177,25 @@ class Normalizer:
         """Whether a body contains a masked token of the secret."""
         return bool(self._secret) and any(self._is_masked_secret(m[0]) for m in _tokens_of(body))
 
-    def _tokens(self, body: bytes) -> bytes:
+    def _hidden(self, body: bytes) -> Hidden:
+        """The masked tokens of the secret and the nonces, in order."""
+        hidden: Hidden = []
+        end = 0
         if self._secret:
-            pieces: list[bytes] = []
-            end = 0
             for match in _tokens_of(body):
                 if self._is_masked_secret(match[0]):
-                    pieces += body[end : match.start()], self._place
+                    hidden += self._nonces(body, end, match.start())
                     end = match.end()
-            if pieces:
-                body = b"".join((*pieces, body[end:]))
-        return body.replace(self._nonce, b"nonce") if self._nonce else body
+                    hidden.append((match.start(), end, self._place))
+        hidden += self._nonces(body, end, len(body))
+        return hidden
+
+    def _nonces(self, body: bytes, start: int, end: int) -> Iterator[tuple[int, int, bytes]]:
+        nonce = self._nonce
+        size = len(nonce)
+        while nonce and (at := body.find(nonce, start, end)) >= 0:
+            start = at + size
+            yield at, start, b"nonce".ljust(size, b"-")
 
     def _is_masked_secret(self, token: bytes) -> bool:
         """Whether a token is the masked secret (django.middleware.csrf)."""
@@ -180,6 +213,17 @@ class Normalizer:
         except Exception:
             logger.exception("the function of WSREQUEST_LIVE_REWRITER failed")
             return body
+
+
+def _filled(body: bytes, hidden: Hidden) -> bytes:
+    if not hidden:
+        return body
+    pieces: list[bytes] = []
+    end = 0
+    for start, to, text in hidden:
+        pieces += body[end:start], text
+        end = to
+    return b"".join((*pieces, body[end:]))
 
 
 def _tokens_of(body: bytes) -> Iterator["re.Match[bytes]"]:

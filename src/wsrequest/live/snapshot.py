@@ -7,13 +7,15 @@ that are the same for all subscribers.
 import re
 from collections.abc import Hashable
 from hashlib import blake2b
+from typing import Literal
 
 from msgspec import Raw
 
-from wsrequest.live import page_tag
+from wsrequest.live import page_tag, text_diff
 from wsrequest.live.diff import MAX_BODY_BYTES, make_patch
-from wsrequest.live.normalizing import Normalizer
-from wsrequest.protocol.content import data_of
+from wsrequest.live.normalizing import Hidden, Normalizer
+from wsrequest.live.text_diff import make_text_patch
+from wsrequest.protocol.content import data_of, kind_of
 from wsrequest.protocol.messages import Response
 from wsrequest.protocol.server_codec import (
     encode_ending,
@@ -35,6 +37,7 @@ _RATE_LIMITS = ("ratelimit", "x-ratelimit", "x-rate-limit")
 # An ETag in quotes, or without them, as some applications write it.
 _TAG = re.compile(r'(?:^|,)\s*(?:W/)?("[^"]*"|[^\s,"]+)\s*(?=,|$)')
 _OVERHEAD_BYTES = 1024  # of an object with its headers, without their text
+_HIDDEN_BYTES = 128  # of the place of a token or nonce
 _SMALL_BYTES = 2**16  # encoding such a body, or making a patch of it, takes about a millisecond
 # Nearly all subscribers have the same older snapshot. Only those that read slowly have others.
 _MAX_PATCHES = 8
@@ -54,11 +57,12 @@ class Snapshot:
         digest: equal for two responses with the same meaning: status, body and significant headers.
         etag: the application's own ETag, or one of the body. A weak one of ours if the bodies of
             equal responses can differ. None unless the status is 200.
+        is_own_tag: whether the ETag is ours.
     """
 
     __slots__ = (
-        "_ending", "_is_json", "_is_shown", "_patches", "_tail", "body", "digest", "etag",
-        "headers", "shared_key", "status",
+        "_ending", "_hidden", "_is_json", "_is_shown", "_patches", "_tail", "body", "digest",
+        "etag", "headers", "is_own_tag", "shared_key", "status",
     )  # fmt: skip
 
     def __init__(
@@ -72,15 +76,17 @@ class Snapshot:
         self.status, self.body, self.shared_key = status, body, shared_key
         self.headers = {n: value for n, value in headers.items() if n.lower() != "set-cookie"}
         normal, counting = body, self.headers
+        self._hidden: Hidden | None = []
         if normalizer is not None:
             is_text = _is_text(headers)
-            normal = normalizer.body(body, is_text=is_text)
+            normal, self._hidden = normalizer.form(body, is_text=is_text)
             if is_text and page_tag.MARK in body:
                 # Nobody draws the headers of a page. The ETag that it was served with cannot
                 # depend on them: some are added behind what completes the page.
                 counting = {n: v for n, v in headers.items() if n.lower() == "content-type"}
         self.digest = _digest(status, counting, normal, normalizer)
         self.etag: str | None = None
+        self.is_own_tag = False
         if status == 200:
             self.etag = _get(headers, "etag")
             if normal != body:
@@ -99,10 +105,11 @@ class Snapshot:
     def held_bytes(self) -> int:
         """The memory that it takes while a subscriber holds it, with the body counted once."""
         headers = sum(len(name) + len(value) for name, value in self.headers.items())
-        return _OVERHEAD_BYTES + headers + len(self.body)
+        hidden = _HIDDEN_BYTES * len(self._hidden or ())
+        return _OVERHEAD_BYTES + headers + len(self.body) + hidden
 
     def _set_etag(self, etag: str) -> None:
-        self.etag = etag
+        self.etag, self.is_own_tag = etag, True
         for name in [name for name in self.headers if name.lower() == "etag"]:
             del self.headers[name]
         self.headers["ETag"] = etag
@@ -172,8 +179,21 @@ class Snapshot:
         self._tail = None
         self._patches.clear()
 
+    @property
+    def patch_kind(self) -> Literal["json", "text"] | None:
+        """The kind of patch that leads to it (PROTOCOL.md 4.7). None if only the whole can come."""
+        return kind_of(self.headers) if self.status == 200 and self.body else None
+
+    @property
+    def is_like_its_equals(self) -> bool:
+        """Whether a text patch from it fits each body that is equal to it.
+
+        That is so if these bodies differ in masked tokens and nonces only.
+        """
+        return self._hidden is not None
+
     def patch_tail(self, old: "Snapshot") -> Frame | None:
-        """Return the frame of the JSON Patch from an older snapshot to this one.
+        """Return the frame of the patch from an older snapshot to this one.
 
         Returns:
             None if the whole body must be sent instead.
@@ -181,24 +201,31 @@ class Snapshot:
         if self._is_shown:  # only a slow reader needs the patch now, so it is not kept
             is_small = max(len(old.body), len(self.body)) <= _SMALL_BYTES
             return self._make_patch_tail(old) if is_small else None
-        if old.digest not in self._patches:
+        key = old.digest
+        if old.patch_kind == "text" and not old.is_like_its_equals:
+            key += blake2b(old.body, digest_size=12).digest()
+        if key not in self._patches:
             if len(self._patches) >= _MAX_PATCHES:
                 return None
-            self._patches[old.digest] = self._make_patch_tail(old)
-        return self._patches[old.digest]
+            self._patches[key] = self._make_patch_tail(old)
+        return self._patches[key]
 
     def _make_patch_tail(self, old: "Snapshot") -> Frame | None:
-        if max(len(old.body), len(self.body)) > MAX_BODY_BYTES:
+        kind = self.patch_kind
+        if kind is None or kind != old.patch_kind:
             return None
-        for snapshot in (old, self):
-            if snapshot.status != 200:
-                return None
-            if not isinstance(data_of(snapshot.headers, snapshot.body), Raw):
-                return None
-        patch = make_patch(old.body, self.body)
+        limit = MAX_BODY_BYTES if kind == "json" else text_diff.MAX_BODY_BYTES
+        if max(len(old.body), len(self.body)) > limit:
+            return None
+        if any(data_of(each.headers, each.body) is None for each in (old, self)):
+            return None
+        if kind == "json":
+            patch = make_patch(old.body, self.body)
+        else:
+            patch = make_text_patch(old.body, self.body, (old._hidden or (), self._hidden or ()))
         if patch is None:
             return None
-        return encode_response(Response(200, self.headers, body=patch, patch="json"))
+        return encode_response(Response(200, self.headers, body=patch, patch=kind))
 
 
 def tag_matches(if_none_match: str, etag: str | None) -> bool:

@@ -4,8 +4,10 @@ Implements PROTOCOL.md 4.1 and 4.3 to 4.5. ``validation`` and ``headers`` check 
 message, and ``session`` checks whether it may come now.
 """
 
+from typing import Annotated, get_args
+
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from wsrequest.errors import Refused
 from wsrequest.protocol import validation
@@ -42,6 +44,8 @@ TEXT_TYPE = (
 )
 _WHITE_SPACE = b" \t\r\n"
 
+_MAX_PATCH_KINDS = 8
+
 # With these headers, an application treats a GET as another method. Reruns would repeat its effect.
 _METHOD_OVERRIDES = frozenset("x-http-method x-http-method-override x-method-override".split())
 
@@ -61,7 +65,8 @@ class _Head(Struct, omit_defaults=True):
     more: bool = False
     cancel: bool = False
     subscribe: bool = False
-    patch: PatchKind | None = None
+    patch: PatchKind | Annotated[list[str], Meta(max_length=_MAX_PATCH_KINDS)] | None = None
+    tag_only: bool = False
     settled: bool = False
     rerun: str | bool = False
     ping: Raw | UnsetType = UNSET
@@ -75,11 +80,11 @@ _encode = msgspec.json.Encoder().encode
 # in its own words, which are not part of its interface.
 _MUST_BE = {
     **dict.fromkeys(("method", "url", "body", "token", "referrer"), "a string"),
-    **dict.fromkeys(("more", "cancel", "subscribe", "settled"), "true or false"),
+    **dict.fromkeys(("more", "cancel", "subscribe", "settled", "tag_only"), "true or false"),
     "id": "a string or an integer",
     "headers": "an object whose values are strings",
     "credit": "an integer",
-    "patch": '"json" or "merge"',
+    "patch": f'"json", "merge", "text" or a list of at most {_MAX_PATCH_KINDS} strings',
     "rerun": "a string or a boolean",
 }
 _MAX_EXPLAINED_BYTES = 2**16  # of a member: longer headers would take milliseconds once more
@@ -174,16 +179,25 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
         raise Refused("bad_message", "more needs a binary frame")
     if (head.more or credit is not None or head.settled) and id is None:
         raise Refused("bad_message", "more, credit and settled need an id")
+    patch = None
     if head.subscribe:
         _check_subscribe(head, method, id)
+        patch = _known_kinds(head.patch)
     query, content, content_type = "", body, None
     if head.data is not UNSET or head.body is not UNSET or body is not None:
         query, content, content_type = _content(head, method, body)
     return Request(
         method, url, id, head.headers, query, content, content_type, head.token, credit, head.more,
-        head.subscribe, head.patch if head.subscribe else None, head.settled,
+        head.subscribe, patch, head.settled,
         head.rerun if head.subscribe and isinstance(head.rerun, str) else "", referrer,
+        head.tag_only and patch is not None,
     )  # fmt: skip
+
+
+def _known_kinds(patch: PatchKind | list[str] | None) -> PatchKind | list[PatchKind] | None:
+    if not isinstance(patch, list):
+        return patch
+    return [kind for kind in get_args(PatchKind) if kind in patch] or None
 
 
 def _check_subscribe(head: _Head, method: str, id: Id | None) -> None:
@@ -246,7 +260,8 @@ def _encode_request(message: Request) -> Frame:
         credit=UNSET if message.credit is None else message.credit,
         more=message.more,
         subscribe=message.subscribe,
-        patch=message.patch,
+        patch=list(message.patch) if isinstance(message.patch, list) else message.patch,
+        tag_only=message.tag_only,
         settled=message.settled,
         rerun=message.rerun or False,
     )

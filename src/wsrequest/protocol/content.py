@@ -7,6 +7,7 @@ response passes here, so what follows from header names and types alone is cache
 import re
 from enum import Enum
 from functools import lru_cache
+from typing import Literal
 
 import msgspec
 from msgspec import Raw
@@ -15,7 +16,7 @@ from wsrequest.errors import Refused
 from wsrequest.protocol.nesting import MAX_NESTING, nests_deeper
 from wsrequest.types import Headers
 
-__all__ = ["body_of", "data_of", "is_json"]
+__all__ = ["body_of", "data_of", "is_json", "kind_of"]
 
 # Text other than text/*: the types that the developer tools of browsers show as text.
 _TEXT = re.compile(r"text/.+|application/(xml|javascript|x-www-form-urlencoded)|.+/.+\+xml")
@@ -57,11 +58,7 @@ def data_of(headers: Headers, body: bytes) -> Raw | str | None:
         body: not empty. JSON of the right shape may still not be UTF-8. Encoding the text frame
             detects that without another pass.
     """
-    name = _type_name(tuple(headers))
-    media_type = None if name is None else headers[name]
-    if not isinstance(media_type, str):
-        return None
-    kind = (_kind_of_short if len(media_type) <= _SHORT_CHARACTERS else _kind)(media_type)
+    kind = _kind_of(headers)
     if kind is _Kind.JSON:
         return Raw(body) if is_json(body) else None
     if kind is _Kind.TEXT:
@@ -70,6 +67,22 @@ def data_of(headers: Headers, body: bytes) -> Raw | str | None:
         except UnicodeDecodeError:
             return None
     return None
+
+
+def kind_of(headers: Headers) -> Literal["json", "text"] | None:
+    """Return what a body is by its headers. None for one that no text frame carries."""
+    kind = _kind_of(headers)
+    if kind is _Kind.JSON:
+        return "json"
+    return "text" if kind is _Kind.TEXT else None
+
+
+def _kind_of(headers: Headers) -> _Kind:
+    name = _type_name(tuple(headers))
+    media_type = None if name is None else headers[name]
+    if not isinstance(media_type, str):
+        return _Kind.BYTES
+    return (_kind_of_short if len(media_type) <= _SHORT_CHARACTERS else _kind)(media_type)
 
 
 def body_of(headers: Headers, data: Raw) -> bytes:

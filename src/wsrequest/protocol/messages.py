@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from wsrequest.types import Headers, Id
 
 __all__ = [
+    "PATCH_KINDS",
     "Cancel",
     "ClientMessage",
     "Credit",
@@ -29,8 +30,11 @@ __all__ = [
     "Uncertain",
 ]
 
-PatchKind = Literal["json", "merge"]
-"""The patches that a client may ask for (4.7): RFC 6902, or RFC 7396, which sends whole bodies."""
+PatchKind = Literal["json", "merge", "text"]
+"""The patches that a client may ask for (4.7). "merge" (RFC 7396) is answered with whole bodies."""
+
+PATCH_KINDS: tuple[PatchKind, ...] = ("json", "text")
+"""The patches that a server makes, as Hello announces them."""
 
 
 class LiveState(StrEnum):
@@ -72,7 +76,7 @@ class Hello(Struct, frozen=True, omit_defaults=True):
     """The first message to a client that negotiated the subprotocol (3.1).
 
     ``tickets`` is set if the connection cannot use tickets, or not yet. ``referrer`` says whether
-    messages may have one.
+    messages may have one. ``patches`` has the kinds of patch that the server makes (4.7).
     """
 
     protocol: str
@@ -80,6 +84,7 @@ class Hello(Struct, frozen=True, omit_defaults=True):
     limits: HelloLimits
     tickets: Literal["bind", "no"] | None = None
     referrer: bool = False
+    patches: tuple[str, ...] = ()
 
 
 class Uncertain(Struct, frozen=True):
@@ -94,8 +99,9 @@ class Request(Struct, frozen=True):
     ``query`` is the encoded text that ``data`` adds to the query string of a GET or HEAD.
     ``headers`` has the names as sent, without ``token`` and ``referrer``. ``referrer`` becomes the
     Referer header. Without a body, ``body`` is ``None``, which differs from an empty one.
-    ``patch`` is the kind of patch that a subscriber can apply (4.7). ``rerun`` is the proof of an
-    earlier response to this live request, which the client now resumes.
+    ``patch`` is the kind of patch that a subscriber can apply, or several of them (4.7).
+    ``tag_only``: the client has only the tag of what If-None-Match names. ``rerun`` is the proof of
+    an earlier response to this live request, which the client now resumes.
     """
 
     method: str
@@ -109,10 +115,11 @@ class Request(Struct, frozen=True):
     credit: int | None = None
     more: bool = False
     subscribe: bool = False
-    patch: PatchKind | None = None
+    patch: PatchKind | list[PatchKind] | None = None
     settled: bool = False
     rerun: str = ""
     referrer: str | None = None
+    tag_only: bool = False
 
 
 class Cancel(Struct, frozen=True):
@@ -153,7 +160,7 @@ class Response(Struct, frozen=True):
     more: bool = False
     cookies: str | None = None
     version: int | None = None
-    patch: Literal["json"] | None = None
+    patch: Literal["json", "text"] | None = None
     settled: bool | None = None
     csrf: str | None = None
     rerun: str | None = None

@@ -56,7 +56,7 @@ class _ResponseHead(Struct, omit_defaults=True):
     more: bool = False
     settled: bool | UnsetType = UNSET
     rerun: str | None = None
-    patch: Literal["json"] | None = None
+    patch: Literal["json", "text"] | None = None
     data: Raw | str | UnsetType = UNSET
 
 
@@ -79,7 +79,7 @@ class _Head(Struct, omit_defaults=True):
     version: int | UnsetType = UNSET
     settled: bool | UnsetType = UNSET
     rerun: str | None = None
-    patch: Literal["json"] | None = None
+    patch: Literal["json", "text"] | None = None
     credit: int | UnsetType = UNSET
     hello: Hello | UnsetType = UNSET
     ping: Raw | UnsetType = UNSET

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.live.normalizing import Ignored
 from wsrequest.protocol.headers import HeaderNames
-from wsrequest.protocol.messages import Hello, HelloLimits
+from wsrequest.protocol.messages import PATCH_KINDS, Hello, HelloLimits
 from wsrequest.request.budget import Account, Budget
 from wsrequest.request.environ import Base
 from wsrequest.request.exclusions import ExcludedPaths
@@ -82,6 +82,7 @@ class ConnectionConfig:
             ),
             None if tickets == "yes" else tickets,
             referrer,
+            PATCH_KINDS if limits.subscriptions else (),
         )
 
 

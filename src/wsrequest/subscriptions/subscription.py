@@ -98,9 +98,9 @@ class Subscription:
     """
 
     __slots__ = (
-        "_first", "_is_exact", "_owner", "_proof", "_sent", "_tags", "_version", "by_session",
-        "cookie_names", "query", "held", "is_behind", "is_personal", "is_restart", "key", "message",
-        "message_bytes", "session_key", "turn",
+        "_first", "_is_exact", "_is_like", "_owner", "_patches", "_proof", "_sent", "_tags",
+        "_version", "by_session", "cookie_names", "held", "is_behind", "is_personal", "is_restart",
+        "key", "message", "message_bytes", "query", "session_key", "turn",
     )  # fmt: skip
 
     def __init__(self, owner: SubscriptionOwner, task: LiveTask) -> None:
@@ -119,6 +119,9 @@ class Subscription:
         self._proof = task.proof  # sent with the first version
         self._sent: Snapshot | None = None
         self._is_exact = True  # the client holds it byte for byte
+        self._is_like = True  # what the client holds differs in masked tokens and nonces at most
+        patch = message.patch
+        self._patches = patch if isinstance(patch, list) else [patch or ""]
         self._version = 0
         self.cookie_names = task.cookie_names
         self.is_personal = task.is_personal
@@ -194,7 +197,8 @@ class Subscription:
         if sent is None or not self._owner.hold(self, result):
             return
         if sent is not result and sent.body != result.body:
-            self._is_exact = False  # no patch: the client has other bytes with the same meaning
+            self._is_exact = False  # the client has other bytes with the same meaning
+            self._is_like &= sent.is_like_its_equals and result.is_like_its_equals
         self._sent = result
 
     def catch_up(self) -> None:
@@ -232,7 +236,9 @@ class Subscription:
             if tag_matches(tags, result.etag):
                 headers.pop("Content-Length", None)
                 status, is_held = 304, True
-                self._is_exact = not result.etag.startswith("W/")
+                self._is_exact = not result.etag.startswith("W/") and not self.message.tag_only
+                is_like = result.is_own_tag and result.is_like_its_equals
+                self._is_like = self._is_exact or (is_like and not self.message.tag_only)
         first = msgspec.structs.replace(
             head, status=status, headers=headers, version=version, rerun=proof or None
         )
@@ -240,9 +246,11 @@ class Subscription:
 
     def _next_frame(self, version: int, result: Snapshot) -> Frame:
         tail = None
-        if self.message.patch == "json" and self._sent is not None and self._is_exact:
+        kind = result.patch_kind
+        fits = self._is_exact if kind == "json" else self._is_like
+        if kind in self._patches and self._sent is not None and fits:
             tail = result.patch_tail(self._sent)
-        self._is_exact = True
+        self._is_exact = self._is_like = True
         id = self.message.id
         if tail is None and result.is_large:  # a tail would be one more copy
             return result.frame(Response(result.status, result.headers, id, version=version))

@@ -399,6 +399,13 @@ LIVE = (
     ),
     Defence(
         (33,),
+        "a patch of a live page takes bounded work",
+        SRC + "live/text_diff.py",
+        (("MAX_PIECES = 2**14", "MAX_PIECES = 2**20"),),
+        (UNIT + "live/test_text_diff.py::test_work_on_hostile_bodies_is_bounded",),
+    ),
+    Defence(
+        (33,),
         "bodies of too many values are not parsed for a patch",
         SRC + "live/diff.py",
         (("if max(_most_values(old), _most_values(new)) > MAX_VALUES:", "if False:"),),

@@ -2,7 +2,7 @@
 
 import json
 import string
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl
 
 import pytest
@@ -21,6 +21,7 @@ from wsrequest.protocol.messages import (
     Hello,
     HelloLimits,
     Part,
+    PatchKind,
     Ping,
     Pong,
     Refusal,
@@ -65,8 +66,10 @@ urls = st.text("".join(set(map(chr, range(0x21, 0x7F))) - set("#\\")), max_size=
 )
 
 
-PATCH_KINDS: tuple[Literal["json", "merge"] | None, ...] = (None, "json", "merge")
-patch_kinds = st.sampled_from(PATCH_KINDS)
+PATCH_KINDS: tuple[PatchKind, ...] = get_args(PatchKind)
+patch_kinds: st.SearchStrategy[PatchKind | list[PatchKind] | None] = st.sampled_from(
+    (None, *PATCH_KINDS)
+) | st.sets(st.sampled_from(PATCH_KINDS), min_size=1).map(sorted)
 
 
 @st.composite
@@ -92,10 +95,11 @@ def requests(draw: st.DrawFn) -> Request:
     settled = id is not None and draw(st.booleans())
     return Request(
         method, draw(urls), id, found, "", body, content_type, token, credit, more,
-        subscribe, patch, settled,
+        subscribe, patch, settled, tag_only=patch is not None and draw(st.booleans()),
     )  # fmt: skip
 
 
+SERVER_KINDS: tuple[Literal["json", "text"], ...] = ("json", "text")
 MEDIA_TYPES = [
     *("application/json", "application/json; charset=utf-8", "application/problem+json"),
     *("text/html; charset=utf-8", "text/csv", "text/plain; charset=latin-1", "image/png", "", "x"),
@@ -124,7 +128,7 @@ def responses(draw: st.DrawFn) -> Response:
         body = draw(json_bytes)
     return Response(
         draw(st.integers(100, 599)), found, id, body, more, cookies, version,
-        "json" if is_patch else None, settled,
+        draw(st.sampled_from(SERVER_KINDS)) if is_patch else None, settled,
     )  # fmt: skip
 
 
@@ -170,7 +174,8 @@ def heads(draw: st.DrawFn) -> str:
         "more": st.booleans(),
         "cancel": st.booleans(),
         "subscribe": st.booleans(),
-        "patch": st.sampled_from(["json", "merge", "xml"]),
+        "patch": st.sampled_from(["json", "merge", "xml", [], ["text"], ["xml", "json"], [1]]),
+        "tag_only": st.booleans(),
         "settled": st.booleans(),
         "version": counts,
         "ping": any_json,

@@ -29,7 +29,10 @@ def detail_of(frame: str | bytes) -> str:
         ('{"url":"/","credit":[]}', "credit must be an integer"),
         ('{"url":"/","rerun":1}', "rerun must be a string or a boolean"),
         ('{"url":"/","token":1}', "token must be a string"),
-        ('{"url":"/","patch":"xml"}', 'patch must be "json" or "merge"'),
+        (
+            '{"url":"/","patch":"xml"}',
+            'patch must be "json", "merge", "text" or a list of at most 8 strings',
+        ),
         ('{"url":"/","headers":[]}', "headers must be an object whose values are strings"),
         ('{"url":"/","headers":{"A":1}}', "headers must be an object whose values are strings"),
         ('{"url":1,"url":"/"}', "a member has a wrong type"),
