@@ -30,6 +30,8 @@ export interface LiveOptions {
   held?: Response | string | null;
   /** Keep the latest response if the visitor may no longer see it, and fire no `clear` event. @default false */
   keep?: boolean;
+  /** The proof that the page has shown a response to this request, as a live page has it from its server (PROTOCOL.md 4.7). @default none */
+  rerun?: string | undefined;
 }
 export type LiveCallback = (response: Response) => void;
 export type LiveCall =
@@ -86,7 +88,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
   let answering: AbortController | undefined; // the transport of the last response
   let base: Snapshot | null = null; // what the next patch applies to. Null if a patch has failed
   let wasLive = false;
-  let rerun: string | undefined;
+  let { rerun } = (rest.at(-1) ?? {}) as LiveOptions;
   let attempt = 0;
   let polls = 0;
   let isRenewed = false;

@@ -74,8 +74,8 @@ export interface Fields {
 export interface FieldKeeper {
   /** Call before a version is drawn. */
   capture(root: Element): Fields;
-  /** What the controls show now was sent: it counts as the server's until the user changes it again. */
-  release(form: HTMLFormElement): void;
+  /** Notes what a form sends. Call the function that it returns once that has succeeded: it then counts as the server's until the user changes it again. */
+  sending(form: HTMLFormElement): () => void;
 }
 
 export function createFieldKeeper(): FieldKeeper {
@@ -109,13 +109,13 @@ export function createFieldKeeper(): FieldKeeper {
     };
   }
 
-  function release(form: HTMLFormElement): void {
-    for (const control of [...form.elements].filter((element) => element.matches(CONTROLS))) {
-      released.set(control as Control, stateOf(control as Control));
-    }
+  function sending(form: HTMLFormElement): () => void {
+    const controls = [...form.elements].filter((element) => element.matches(CONTROLS)) as Control[];
+    const sent = controls.map((control) => [control, stateOf(control)] as const);
+    return () => sent.forEach(([control, state]) => released.set(control, state));
   }
 
-  return { capture, release };
+  return { capture, sending };
 }
 
 /** Shows the default of one control, as a reset of its form does. */

@@ -66,11 +66,11 @@ const nonce = [...document.scripts].find((script) => script.nonce)?.nonce ?? "";
  * Makes a script that runs once it is in the page, with the page's nonce.
  *
  * @param inertScript - the script of the version, which has the nonce of its own response
- * @param isTrusted - whether a nonce is that of the version's policy. Without it, no script runs on a page with nonces
+ * @param isTrusted - whether a nonce is that of the version's policy. If nobody knows, no script runs on a page with nonces
  * @returns null if the script may not run
  */
-export function runnable(inertScript: Element, isTrusted?: (nonce: string) => boolean): HTMLScriptElement | null {
-  if (isTrusted ? !isTrusted(nonces.get(inertScript) ?? "") : nonce) return null;
+export function runnable(inertScript: Element, isTrusted?: (nonce: string) => boolean | undefined): HTMLScriptElement | null {
+  if (!(isTrusted?.(nonces.get(inertScript) ?? "") ?? !nonce)) return null;
   const script = document.createElement("script");
   for (const attribute of inertScript.attributes) script.setAttributeNode(attribute.cloneNode() as Attr);
   if (nonce) script.nonce = nonce;

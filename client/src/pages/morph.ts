@@ -19,19 +19,26 @@ export interface Morph {
   apply(html: string): boolean;
   /** The user's form was sent, so the next version is right about its fields, except for those that the user changes after this call. */
   release(form: HTMLFormElement): void;
+  /** The same for a form whose request is on its way: call what this returns once it has succeeded. What the user enters after this call stays. */
+  sending(form: HTMLFormElement): () => void;
+  /** Whether most of what the server sent is no longer in the page, as after a navigation by a script. */
+  isReplaced(): boolean;
 }
 
 export type Change = "change" | "add" | "remove";
 
 export interface MorphHooks {
-  /** Called before an element is changed, added or removed. If it returns false, the element stays as it is, and the next version tries again. */
-  before?(element: Element, change: Change): boolean;
+  /**
+   * Called before an element of the page, or what is in it, is changed, added or removed. If it returns false, all of it
+   * stays as it is, and the next version tries again. `next` is the server's element, or null if it has none.
+   */
+  before?(element: Element, change: Change, next: Element | null): boolean;
   /** A key for an element of the server's HTML. Two elements with different keys are never the same. */
   key?(element: Element): string | null;
   /** Whether the id of an element says nothing about which it is, as the ids of a formset that count its rows. */
   ignoresId?(element: Element): boolean;
-  /** Whether a nonce is that of the version's own policy, so that a new script with it may run. Without it, new scripts run only on pages without nonces. */
-  isTrusted?(nonce: string): boolean;
+  /** Whether a nonce is that of the version's own policy, so that a new script with it may run. If nobody knows, new scripts run only on pages without nonces. */
+  isTrusted?(nonce: string): boolean | undefined;
   /** Called after an element was changed or added. */
   after?(element: Element): void;
 }
@@ -78,7 +85,7 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
 
   function visit(old: Element, next: Element): void {
     const live = twinOf(old) as Element | undefined;
-    if (next.matches(OURS) || (live && (ignores(live) || hooks.before?.(live, "change") === false))) return;
+    if (next.matches(OURS) || (live && (ignores(live) || hooks.before?.(live, "change", next) === false))) return;
     const isRegion = next.localName === REGION;
     drawAttributes(old, next, live, isRegion);
     if (isRegion || (live && (ignores(live, "children") || isEdited(old, live)))) return;
@@ -179,6 +186,7 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
     const counts = (node: ChildNode): boolean => keepsSpace || !isSpace(node);
     const [oldNodes, nextNodes] = [olds.filter(counts), news.filter(counts)];
     const list = live && placeIn(live, keepsSpace);
+    if (list) for (const node of oldNodes) relink(node, node, list);
     const adopted = new Map<ChildNode, Element>();
     const isClaimed = (node: ChildNode): boolean => {
       const extra = list?.adopt(node);
@@ -209,6 +217,7 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
     for (const node of news) {
       const same = pairs.get(node);
       if (same) {
+        if (list) relink(same, node, list);
         if (list && !staying.has(node)) list.move(twinOf(same), marks.get(node)!, node);
         if (!same.isEqualNode(node)) {
           if (isElement(same)) visit(same, node as Element);
@@ -233,6 +242,15 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
     for (const node of result) old.insertBefore(node, following);
   }
 
+  /** If a script has put an equal element in the place of the server's, as htmx does with what it requested, that is the one. */
+  function relink(old: ChildNode, like: ChildNode, list: List): void {
+    const extra = twins.get(old)?.isConnected === false ? list.adopt(like) : undefined;
+    if (!extra) return;
+    if (extra.isEqualNode(old)) return link(old, extra);
+    twins.set(old, extra);
+    known.add(extra);
+  }
+
   /** Removes what the next version lacks. Returns what must stay for now. */
   function removeFrom(olds: ChildNode[], kept: Set<ChildNode>, facts: { addedCount: number; isEnd: boolean; isUnsure: boolean }, list: List | undefined): ChildNode[] {
     const { addedCount, isEnd, isUnsure } = facts;
@@ -250,7 +268,7 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
       const live = twinOf(node) as ChildNode | undefined;
       if (!live) return false;
       if (pushed.includes(node as Element & ChildNode) || names?.has(node.nodeName) === false) return void forget(node);
-      if (isElement(live) && (live.matches(OURS) || hooks.before?.(live, "remove") === false || fields.holds(live))) return true;
+      if (isElement(live) && (live.matches(OURS) || hooks.before?.(live, "remove", null) === false || fields.holds(live))) return true;
       list.remove(live);
       return false;
     });
@@ -308,7 +326,7 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
         return extra || undefined;
       },
       take(next, extra, mark) {
-        if (hooks.before?.(extra, "change") === false) return null;
+        if (hooks.before?.(extra, "change", next) === false) return null;
         const copy = inertCopy(extra);
         link(copy, extra);
         normalize(copy);
@@ -320,7 +338,7 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
       insert(next, mark) {
         const node = document.importNode(next, true);
         link(next, node);
-        if (isElement(node) && hooks.before?.(node, "add") === false) return null;
+        if (isElement(node) && hooks.before?.(node, "add", next as Element) === false) return null;
         place(next, node, (made) => put(made, mark, next));
         drawn(twins.get(next));
         return next;
@@ -385,6 +403,11 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
       isFirst = false;
       return isDrawn;
     },
-    release: keeper.release,
+    release: (form) => keeper.sending(form)(),
+    sending: keeper.sending,
+    isReplaced() {
+      const elements = [...shadow.querySelectorAll("body *")];
+      return elements.filter((element) => !twins.get(element)?.isConnected).length * 2 > elements.length;
+    },
   };
 }

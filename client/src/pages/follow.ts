@@ -1,0 +1,158 @@
+/**
+ * One live part of a document, a whole page or a region: follows a URL, and draws each version, the newest only.
+ *
+ * What a version is drawn on is the caller's. What people and CSS see of the state is here.
+ */
+import type { Client } from "../client.js";
+import type { EndReason, LiveState, Subscription } from "../subscription.js";
+
+/** The client's own words, and `paused`: by `wsrequest.pause()`, or because the tab is hidden. */
+export type PageState = LiveState | "paused";
+
+export interface PartOptions {
+  /** Has the attribute `data-live-state`, and gets the events. */
+  root: Element;
+  url: string;
+  /** The entity tag of what the page shows already. */
+  etag?: string | null | undefined;
+  /** The proof that it was shown (PROTOCOL.md 4.7). */
+  rerun?: string | null | undefined;
+  /** Draws a version. What it returns is in the event `wsrequest:after-morph` as `changed`. */
+  draw(html: string, response: Response): Element[];
+  /**
+   * Nobody may see it any more, or not this visitor. `reason` is null if the session has ended and another visitor may be there.
+   * `wasLive` says whether it was current before, so that the server has changed its mind.
+   */
+  lost?(reason: EndReason | null, wasLive: boolean): void;
+}
+
+export interface Part {
+  /** Whether it takes versions. If not, it costs the server nothing. */
+  setActive(isActive: boolean): void;
+  /** Draws the latest version again, for what was held back. */
+  redraw(): void;
+  /** Resolves at the next version, or after some seconds. */
+  nextVersion(): Promise<unknown>;
+  close(): void;
+}
+
+const NEXT_VERSION_MS = 2000;
+/** Drawing takes at most this part of the time. */
+const LOAD = 5;
+const MAX_REST_MS = 2000;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Makes the test whether a nonce is that of a response's Content-Security-Policy. */
+export function nonceTest(response: Response): (nonce: string) => boolean | undefined {
+  const policy = response.headers.get("content-security-policy");
+  return (nonce) => {
+    if (!policy) return undefined;
+    if (nonce && policy.includes(`'nonce-${nonce}'`)) return true;
+    return !/'nonce-|'strict-dynamic'/.test(policy) && undefined; // the browser knows the rest
+  };
+}
+
+/** Follows a URL until `close()`. */
+export function follow(client: Client, options: PartOptions): Part {
+  const { root, url, etag, rerun, draw, lost } = options;
+  let subscription: Subscription | undefined;
+  let shown: Response | string | null = etag || null; // what to hold when it goes on
+  let latest: { html: string; response: Response } | undefined;
+  let wasLive = false;
+  let isOver = false;
+  let waiting: (() => void)[] = [];
+
+  function setState(state: PageState, detail: object = {}): void {
+    root.setAttribute("data-live-state", state);
+    root.dispatchEvent(new CustomEvent("wsrequest:state", { bubbles: true, detail: { state, ...detail } }));
+  }
+
+  function start(): void {
+    const current = (subscription = client.live(url, { headers: { Accept: "text/html" }, held: shown, rerun: rerun || undefined }));
+    const isCurrent = (): boolean => subscription === current;
+    setState("connecting");
+    current.addEventListener("statechange", () => {
+      if (!isCurrent()) return;
+      const { state, reason, failure, error } = current;
+      wasLive ||= state === "live" || state === "polling" || state === "uncertain";
+      setState(state, { reason, failure });
+      if (state === "ended") ended(reason!, error as { code?: string; message?: string });
+    });
+    // At the end of the request it comes before the reason is known.
+    current.addEventListener("clear", () => queueMicrotask(() => isCurrent() && current.state !== "ended" && lost?.(null, true)));
+    void take(current, isCurrent);
+  }
+
+  function ended(reason: EndReason, { code, message }: { code?: string; message?: string }): void {
+    isOver = true;
+    subscription = undefined;
+    root.setAttribute("data-live-reason", reason);
+    if (code === "not_live") console.debug(`wsrequest: ${url} reads nothing that can change.`);
+    else if (reason === "failed") console.warn(`wsrequest: ${url} is not live: ${message}`);
+    lost?.(code === "session_ended" ? null : reason, wasLive);
+  }
+
+  async function take(current: Subscription, isCurrent: () => boolean): Promise<void> {
+    try {
+      for await (const response of current) {
+        if (!isCurrent()) return;
+        const startedAt = performance.now();
+        const held = response.clone();
+        const html = await response.text();
+        if (!isCurrent()) return;
+        const isHtml = response.status === 200 && /html/.test(response.headers.get("content-type") ?? "");
+        if (!isHtml) console.warn(`wsrequest: ${url} does not answer with HTML, so the page stays as it is.`);
+        else {
+          shown = held;
+          latest = { html, response };
+          await show();
+        }
+        await sleep(Math.min(MAX_REST_MS, LOAD * (performance.now() - startedAt)));
+      }
+    } catch {
+      // the state says why
+    }
+  }
+
+  async function show(): Promise<void> {
+    if (!latest) return;
+    const { html, response } = latest;
+    const fire = (name: string, detail: object): boolean =>
+      root.dispatchEvent(new CustomEvent(`wsrequest:${name}`, { bubbles: true, cancelable: name === "before-morph", detail: { html, response, ...detail } }));
+    waiting.splice(0).forEach((wake) => wake());
+    if (!fire("before-morph", {})) return;
+    let changed: Element[] = [];
+    const update = (): void => void (changed = draw(html, response));
+    if (wantsTransition(root)) await document.startViewTransition(update).updateCallbackDone;
+    else update();
+    fire("after-morph", { changed });
+  }
+
+  function stop(): void {
+    const current = subscription;
+    subscription = undefined; // first, because closing changes its state
+    current?.close();
+  }
+
+  return {
+    setActive(isActive) {
+      if (isOver || isActive === !!subscription) return;
+      if (isActive) return start();
+      stop();
+      setState("paused");
+    },
+    redraw: () => void show(),
+    nextVersion: () => Promise.race([sleep(NEXT_VERSION_MS), new Promise<void>((resolve) => waiting.push(resolve))]),
+    close() {
+      isOver = true;
+      stop();
+    },
+  };
+}
+
+/** A page may ask for View Transitions (`data-live-transition`), and the visitor may want none. */
+function wantsTransition(root: Element): boolean {
+  const { startViewTransition, visibilityState } = document;
+  return root.hasAttribute("data-live-transition") && !!startViewTransition && visibilityState === "visible" && !matchMedia("(prefers-reduced-motion: reduce)").matches;
+}

@@ -1,0 +1,22 @@
+"""URLs of the live pages that real browsers visit."""
+
+from django.contrib.staticfiles.views import serve
+from django.urls import path
+
+from tests.browser.pages_project import views
+
+urlpatterns = [
+    path("notes/", views.notes),
+    path("notes/<int:pk>/", views.note),
+    path("mine/", views.mine),
+    path("formset/", views.formset),
+    path("still/", views.still),
+    path("random/", views.random),
+    path("policy/", views.policy),
+    path("broken/<slug:kind>/", views.broken),
+    path("login/", views.enter),
+    path("logout/", views.leave),
+    path("write/", views.write),
+    path("runs/", views.runs),
+    path("static/<path:path>", serve, {"insecure": True}),
+]
