@@ -11,6 +11,7 @@ from tests.project.views import (
     loads,
     pages,
     plain,
+    regions,
     rest,
     shinobi,
     streams,
@@ -133,6 +134,13 @@ PAGES = [
     path("pages/cached/", pages.cached),
     path("pages/nonce/", pages.with_nonce),
     path("pages/session/", pages.session),
+    path("pages/regions/", regions.page),
+    path("pages/regions/async/", regions.async_page),
+    path("region/list/<str:q>/", regions.region_list, name="region-list"),
+    path("region/members/", regions.members),
+    path("region/told/", regions.told),
+    path("region/async/", regions.asynchronously),
+    path("region/<str:kind>/", regions.kinds),
 ]
 FRAMEWORKS = [
     path("api/function/", rest.function),

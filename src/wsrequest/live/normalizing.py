@@ -145,13 +145,16 @@ class Normalizer:
 
         Returns:
             None for the places if there are too many, or if what the project ignores has changed
-            the body too. The page tag does not count, because all live versions have the same.
+            the body too, or a region in it has content. The page tag does not count, because all
+            live versions have the same.
         """
         hidden = self._hidden(body)
         normal = _filled(body, hidden)
         if is_text:
             normal = page_tag.without(normal)
         plain = normal
+        if is_text:
+            normal = page_tag.without_regions(normal)
         if is_text and self._ignored is not None:
             for pattern in self._ignored.patterns:
                 normal = pattern.sub(b"", normal)

@@ -52,6 +52,7 @@ class Snapshot:
         body: the whole body. b"" if there is no body.
         shared_key: equal for all visitors who may see this response. None if only one identity may.
         normalizer: removes from body and headers what differs without meaning anything.
+        is_page: whether it is a page or a region of one.
 
     Attributes:
         digest: equal for two responses with the same meaning: status, body and significant headers.
@@ -72,6 +73,8 @@ class Snapshot:
         body: bytes,
         shared_key: Hashable | None = None,
         normalizer: Normalizer | None = None,
+        *,
+        is_page: bool = False,
     ) -> None:
         self.status, self.body, self.shared_key = status, body, shared_key
         self.headers = {n: value for n, value in headers.items() if n.lower() != "set-cookie"}
@@ -80,16 +83,17 @@ class Snapshot:
         if normalizer is not None:
             is_text = _is_text(headers)
             normal, self._hidden = normalizer.form(body, is_text=is_text)
-            if is_text and page_tag.MARK in body:
+            is_page = is_page or (is_text and page_tag.MARK in body)
+            if is_page:
                 # Nobody draws the headers of a page. The ETag that it was served with cannot
-                # depend on them: some are added behind what completes the page.
+                # depend on them: some are added behind what makes that ETag.
                 counting = {n: v for n, v in headers.items() if n.lower() == "content-type"}
         self.digest = _digest(status, counting, normal, normalizer)
         self.etag: str | None = None
         self.is_own_tag = False
         if status == 200:
             self.etag = _get(headers, "etag")
-            if normal != body:
+            if is_page or normal != body:
                 # An ETag of the application, such as that of ConditionalGetMiddleware, is for
                 # these bytes only. The next response with the same meaning has another.
                 self._set_etag(f'W/"{self.digest.hex()}"')

@@ -11,6 +11,7 @@ from html import unescape
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.encoding import iri_to_uri
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeData
 
@@ -24,7 +25,16 @@ from wsrequest.request.secrets import csp_nonce, csrf_secret
 from wsrequest.subscriptions.page_proof import prove_page
 from wsrequest.types import Headers
 
-__all__ = ["HAS_TAG", "complete_outcome", "complete_page", "is_page", "page_url", "weakened"]
+__all__ = [
+    "HAS_TAG",
+    "complete_outcome",
+    "complete_page",
+    "is_page",
+    "make_normalizer",
+    "page_url",
+    "resolvable",
+    "weakened",
+]
 
 logger = logging.getLogger("wsrequest.pages")
 
@@ -42,7 +52,23 @@ def is_page(content_type: object) -> bool:
 
 def page_url(request: HttpRequest) -> str:
     """Return the path and query of a page, as a browser writes them that resolves this text."""
-    return request.get_full_path().replace("'", "%27")
+    return resolvable(request.get_full_path())
+
+
+def resolvable(url: str) -> str:
+    """Return a path and query as a browser writes them that resolves this text."""
+    return iri_to_uri(url).replace("'", "%27")
+
+
+def make_normalizer(request: HttpRequest, nonce: str | None) -> Normalizer:
+    """Return what makes the normal form of a response, as in the live run of the same URL.
+
+    Args:
+        request: of the response.
+        nonce: that its scripts have, or None.
+    """
+    ignored = ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER)
+    return Normalizer(csrf_secret(request), nonce, ignored, request)
 
 
 def complete_page(request: HttpRequest, response: Any, body: bytes) -> bytes | None:
@@ -90,17 +116,23 @@ def _complete(request: HttpRequest, response: Any, body: bytes) -> bytes | None:
     url = page_url(request)
     if response.status_code != 200:
         return tag.put(page_tag.render(url, content="none"))
+    cookie = _cookie_after(request, response)
+
+    def prove(url: str) -> str:
+        return prove_page(request, url, cookie, conf.csrf_cookie)
+
     messages = _shown_messages(request)
-    return tag.put(
+    completed = tag.put(
         page_tag.render(
             url,
             content=tag.content,
             # Live versions have no messages, so they are never equal to this page.
             etag="" if messages else _etag(request, response, body),
-            proof=prove_page(request, url, _cookie_after(request, response), conf.csrf_cookie),
+            proof=prove(url),
             messages=json.dumps(messages),
         )
     )
+    return page_tag.prove_regions(completed, prove)
 
 
 def weakened(etag: str) -> str:
@@ -122,10 +154,9 @@ def _warn_of_compression(path: str) -> None:
 
 def _etag(request: HttpRequest, response: Any, body: bytes) -> str:
     """Return the entity tag that the live run of this page will have."""
-    ignored = ignored_of(tuple(conf.LIVE_IGNORED_CONTENT), conf.LIVE_REWRITER)
-    normalizer = Normalizer(csrf_secret(request), csp_nonce(request), ignored, request)
+    normalizer = make_normalizer(request, csp_nonce(request))
     headers: Headers = {"Content-Type": str(response.headers.get("Content-Type", ""))}
-    return Snapshot(200, headers, body, None, normalizer).etag or ""
+    return Snapshot(200, headers, body, None, normalizer, is_page=True).etag or ""
 
 
 def _cookie_after(request: HttpRequest, response: Any) -> str:

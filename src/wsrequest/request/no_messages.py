@@ -9,8 +9,9 @@ from functools import cache
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
 
-__all__ = ["asks_for_page", "keep_messages_out"]
+__all__ = ["asks_for_page", "keep_messages_out", "without_messages"]
 
 _ATTRIBUTE = "_wsrequest_messages"
 
@@ -27,6 +28,16 @@ def keep_messages_out(request: WSGIRequest) -> None:
         request: one that no middleware has seen yet.
     """
     request.__class__ = _RequestWithoutMessages
+
+
+def without_messages(request: HttpRequest) -> None:
+    """Take the messages away from a request that the middleware has seen.
+
+    Args:
+        request: of which no other code has the storage.
+    """
+    if hasattr(request, "_messages"):
+        request._messages = _storage_class()(request)
 
 
 class _RequestWithoutMessages(WSGIRequest):

@@ -272,7 +272,10 @@ class LiveTask(MessageTask):
         self._uses_token = secret is not None
         normalizer = Normalizer(secret, csp_nonce(request), self.owner.config.live_ignored, request)
         shared_key = None if self.is_personal else self._shared_key
-        self.result = Snapshot(head.status, head.headers, body, shared_key, normalizer)
+        is_page = asks_for_page(request)
+        self.result = Snapshot(
+            head.status, head.headers, body, shared_key, normalizer, is_page=is_page
+        )
         query = None if self.live_run is None else self.live_run.query
         latest = None if query is None else query.latest
         if latest is None or latest.digest != self.result.digest:  # otherwise it is not sent

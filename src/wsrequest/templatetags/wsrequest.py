@@ -18,23 +18,27 @@ from django.utils.safestring import SafeString, mark_safe
 from wsrequest.conf import conf
 from wsrequest.live import page_tag
 from wsrequest.pages.completing import HAS_TAG, page_url
+from wsrequest.pages.regions import region_url, render_region
 
-__all__ = ["wsrequest_client"]
+__all__ = ["live_region", "wsrequest_client"]
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def wsrequest_client(context: Context, nonce: str | None = None, live: bool = False) -> SafeString:
+def wsrequest_client(
+    context: Context, nonce: str | None = None, live: bool | str = False
+) -> SafeString:
     """Return the script element that makes ``window.wsrequest``.
 
     Args:
         nonce: the nonce of the page's Content-Security-Policy. Without it, the tag uses
             ``csp_nonce`` of the context (Django 6's processor), or the request's nonce, as
             django-csp or Django 6's middleware made it.
-        live: whether the page shows what changes in the database. It has no effect in the response
-            to a POST, without a request in the context, and if ``WSREQUEST_MAX_SUBSCRIPTIONS`` is
-            zero.
+        live: whether the page shows what changes in the database. "regions" for the regions only
+            that ``{% live %}`` renders. It has no effect without a request in the context, or if
+            ``WSREQUEST_MAX_SUBSCRIPTIONS`` is zero. In the response to a POST, only regions are
+            live.
     """
     options = {
         "url": _below(get_script_prefix().rstrip("/"), conf.PATH),
@@ -53,20 +57,50 @@ def wsrequest_client(context: Context, nonce: str | None = None, live: bool = Fa
         json.dumps(options),
         nonce_attribute,
     )
-    return client + _live_page(request, nonce_attribute) if live else client
+    content = "regions" if live == "regions" else "page"
+    return client + _live_page(request, content, nonce_attribute) if live else client
 
 
-def _live_page(request: Any, nonce_attribute: str) -> SafeString:
-    """Return what makes a page live, or nothing if it cannot be."""
-    if request is None or request.method not in ("GET", "HEAD") or not conf.MAX_SUBSCRIPTIONS:
+def _live_page(request: Any, content: str, nonce_attribute: str) -> SafeString:
+    """Return what makes a page or its regions live, or nothing if it cannot be."""
+    if request is None or not conf.MAX_SUBSCRIPTIONS:
         return SafeString()
-    setattr(request, HAS_TAG, True)
+    tag = ""
+    if request.method in ("GET", "HEAD"):
+        setattr(request, HAS_TAG, True)
+        tag = page_tag.render(page_url(request), content=content)
     return format_html(
         '{}<script type="module" src="{}"{}></script>',
-        mark_safe(page_tag.render(page_url(request))),  # each of its values is escaped
+        mark_safe(tag),  # each of its values is escaped
         static("wsrequest/pages.js"),
         nonce_attribute,
     )
+
+
+@register.simple_tag(takes_context=True, name="live")
+def live_region(
+    context: Context, view: str, *args: Any, region_id: str = "", **kwargs: Any
+) -> SafeString:
+    """Return a region: the answer of a view, in place, which is kept current.
+
+    Args:
+        view: the name of a URL pattern, as for ``{% url %}``, or a path that begins with "/".
+        args: for the pattern.
+        region_id: the id of the region. Of an answer that is a whole document, the content of the
+            element with this id is shown.
+        kwargs: for the pattern.
+
+    Raises:
+        NoReverseMatch: no pattern has this name and these arguments.
+        ValueError: the path is of another origin, or there is no request in the context.
+        RuntimeError: the template is rendered on an event loop.
+    """
+    request = context.get("request") or getattr(context, "request", None)
+    if request is None:
+        raise ValueError("{% live %} needs the request in the template's context")
+    url = region_url(request, str(view), args, kwargs)
+    # Each attribute is escaped, and the content is what the view has answered.
+    return mark_safe(render_region(request, url, region_id))
 
 
 def _nonce(context: Context) -> str:

@@ -162,10 +162,14 @@ def test_page_url_is_escaped() -> None:
     assert 'data-url="/?a=1&amp;b=2"' in html
 
 
+def test_answer_to_a_post_has_no_page_tag() -> None:
+    html = rendered(LIVE, request=RequestFactory().post("/"))
+    assert "wsrequest-live" not in html and "pages.js" in html  # for its regions
+
+
 @pytest.mark.parametrize(
     ("request_", "changes"),
     [
-        pytest.param(RequestFactory().post("/"), {}, id="post"),
         pytest.param(None, {}, id="no-request"),
         pytest.param(RequestFactory().get("/"), {"WSREQUEST_MAX_SUBSCRIPTIONS": 0}, id="off"),
     ],
