@@ -87,7 +87,7 @@ export async function subscribeByEvents(
   if (isTagOnly) address.searchParams.set("tag_only", "true");
   if (rerun) address.searchParams.set("rerun", rerun);
   const headers = new Headers(request.headers);
-  headers.set("Accept", "text/event-stream");
+  headers.append("Accept", "text/event-stream"); // behind what the live request accepts, which the server then takes
   if (etag !== null) headers.set("Last-Event-ID", etag);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const restartTimer = (): void => {

@@ -16,7 +16,7 @@ export const http: { answer?: (() => Response | Promise<Response>) | undefined }
 export const byHttp = vi.fn(async (request: Request): Promise<Response> => {
   if (http.answer) return http.answer();
   // A plain GET: pollServer.ts answers one.
-  if (request instanceof Request && request.headers.get("accept") !== "text/event-stream") throw new TypeError("unreachable");
+  if (request instanceof Request && !request.headers.get("accept")?.endsWith("text/event-stream")) throw new TypeError("unreachable");
   let controller!: ReadableStreamDefaultController<Uint8Array>;
   const body = new ReadableStream<Uint8Array>({ start: (created) => void (controller = created) });
   request.signal.addEventListener("abort", () => controller.error(request.signal.reason));

@@ -24,6 +24,15 @@ describe("by server-sent events", () => {
     await vi.advanceTimersByTimeAsync(2000);
   }
 
+  test("asks for a page as by the socket", async () => {
+    begin();
+    const subscription = live("/page/", { headers: { Accept: "text/html" } });
+    await late();
+    const { request } = await stream(1);
+    expect(request.headers.get("accept")).toBe("text/html, text/event-stream");
+    subscription.close();
+  });
+
   test("when the socket is not open in time", async () => {
     begin({ token: "t1", tokenScheme: "Bearer" });
     const [seen, callback] = collected();

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from gzip import decompress as gunzip
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -256,3 +258,33 @@ def test_page_that_nothing_completed_comes_whole(serve: Callable[..., Server]) -
         _, first = follow(client, tag)
         assert first.head["status"] == 200
     assert browser.state()["seen"] == 2
+
+
+def test_page_goes_on_by_events(any_server: Server) -> None:
+    """Where no WebSocket is available: the same request, with the same proof."""
+    browser, q = Browser(any_server), word()
+    tag = Tag(browser.open(f"/pages/notes/?count&q={q}").body)
+    url = f"/ws/?{urlencode({'url': tag.url, 'rerun': tag.proof})}"
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    headers = {
+        **{"User-Agent": "Tests/1", "Accept-Language": "en", "Cookie": cookie},
+        **{"Accept": "text/html, text/event-stream", "Last-Event-ID": tag.etag},
+        **{"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin", "X-Request-ID": "1"},
+    }
+    connection = HTTPConnection(any_server.host, timeout=30)
+    connection.request("GET", url, headers=headers)
+    stream = connection.getresponse()
+    first = json.loads(next_data(stream))
+    assert first["status"] == 304, first
+    assert browser.state()["seen"] == 1
+    browser.submit("/pages/notes/", text=f"{q}-1")
+    assert f"{q}-1" in json.loads(next_data(stream))["data"]
+    assert browser.state()["seen"] == 1
+    connection.close()
+
+
+def next_data(stream: HTTPResponse) -> bytes:
+    """The data of the next event, which is one line here."""
+    while not (line := stream.readline()).startswith(b"data: "):
+        assert line
+    return line.removeprefix(b"data: ")

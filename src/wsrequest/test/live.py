@@ -20,6 +20,7 @@ from wsrequest.live.normalizing import Normalizer, ignored_of
 from wsrequest.live.snapshot import Snapshot
 from wsrequest.protocol.messages import LiveState
 from wsrequest.request.handler import seen_user
+from wsrequest.request.no_messages import asks_for_page
 from wsrequest.request.response import headers_of
 from wsrequest.request.secrets import csp_nonce, csrf_secret
 from wsrequest.subscriptions.run import check_live
@@ -127,7 +128,11 @@ class _Live:
         feed = self._feed
         assert feed is not None  # it is open
         headers = headers_of(response, show_cookies=False)
-        result = Snapshot(response.status_code, headers, body, None, self._learn(run))
+        request = run.request
+        is_page = request is not None and asks_for_page(request)
+        result = Snapshot(
+            response.status_code, headers, body, None, self._learn(run), is_page=is_page
+        )
         reads = run.reads.result()
         expires = [s for s in (run.reads.expires_seconds, fresh_seconds(headers)) if s is not None]
         if result.is_success and not self._versions:
