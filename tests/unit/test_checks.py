@@ -175,6 +175,9 @@ def ids(**changes: Any) -> list[str]:
     return [str(message.id).removeprefix("wsrequest.") for message in found(**changes)]
 
 
+LIVE_PAGES = "wsrequest.pages.middleware.LivePageMiddleware"
+
+
 def wrong(id: str, sentence: str, hint: str = "", **changes: Any) -> Any:
     urls = getattr(changes.get("ROOT_URLCONF"), "__name__", "")
     name = " ".join(filter(None, [id, *changes, urls, sentence]))
@@ -373,6 +376,16 @@ WRONG = [
         **stored_by(f"{__name__}.HashedOnlyStorage"),
     ),
     wrong(
+        "W051",
+        "above django.middleware.gzip.GZipMiddleware, which compresses pages before",
+        MIDDLEWARE=[LIVE_PAGES, "django.middleware.gzip.GZipMiddleware"],
+    ),
+    wrong(
+        "W051",
+        "below django.contrib.sessions.middleware.SessionMiddleware, which sets cookies behind",
+        MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", LIVE_PAGES],
+    ),
+    wrong(
         "W019",
         "has '**', which matches every key",
         WSREQUEST_LIVE_IGNORED_CACHE_KEYS=["hits:*", "**"],
@@ -534,6 +547,11 @@ def test_check_finds_nothing_in(changes: dict[str, Any]) -> None:
 def test_check_finds_each_thing_that_is_wrong() -> None:
     changes = {"WSREQUEST_THREADS": 0, "WSREQUEST_PATH": "ws", "WSREQUEST_PING_SECONDS": 99}
     assert sorted(ids(**changes)) == ["E002", "E003", "W006"]
+
+
+def test_check_of_live_pages_knows_the_place_of_their_middleware() -> None:
+    gzip, session = "django.middleware.gzip.GZipMiddleware", "django.contrib.sessions.middleware."
+    assert ids(MIDDLEWARE=[gzip, LIVE_PAGES, f"{session}SessionMiddleware"]) == []
 
 
 def test_check_of_metrics_finds_that_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

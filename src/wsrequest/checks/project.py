@@ -24,12 +24,14 @@ __all__ = [
     "check_caches",
     "check_copies",
     "check_databases",
+    "check_live_pages",
     "check_path",
     "check_replicas",
     "check_runserver",
     "check_static_files",
 ]
 
+_LIVE_PAGES = "wsrequest.pages.middleware.LivePageMiddleware"
 _ELSEWHERE = "/wsrequest-asks-for-a-page-that-does-not-exist/"
 _POOL_SIZE = 4  # psycopg_pool's min_size, which is max_size too unless that is given
 
@@ -134,6 +136,26 @@ def check_copies(**kwargs: Any) -> list[CheckMessage]:
         for (alias, one), (other, two) in combinations(databases.items(), 2)
         if not named & {alias, other} and are_likely_copies(one, two)
     ]
+
+
+@register(TAG)
+def check_live_pages(**kwargs: Any) -> list[CheckMessage]:
+    """The middleware that completes live pages sees them as they are sent."""
+    paths = [str(path) for path in conf.django("MIDDLEWARE", ())]
+    if _LIVE_PAGES not in paths:
+        return []
+    index = paths.index(_LIVE_PAGES)
+    problems = [
+        (f"above {path}", "which compresses pages before their tags are completed")
+        for path in paths[index + 1 :]
+        if any(word in path.lower() for word in ("gzip", "compress"))
+    ]
+    problems += [
+        (f"below {path}", "which sets cookies behind it")
+        for path in paths[:index]
+        if path.endswith(("SessionMiddleware", "CsrfViewMiddleware"))
+    ]
+    return [message("wsrequest.W051", place=place, reason=why) for place, why in problems[:1]]
 
 
 @register(TAG)

@@ -217,6 +217,11 @@ _TABLE = {
         "serves live requests, and restart the server. Or let one process read the log for all: "
         "WSREQUEST_RELAYED_LOG.",
     ),
+    "wsrequest.W051": Words(
+        "LivePageMiddleware stands {place}, {reason}.",
+        "In MIDDLEWARE, put it directly below the middleware that compresses pages, and above all "
+        "others.",
+    ),
     "wsrequest.I002": Words(
         "The admin is installed, and WSREQUEST_EXCLUDED_PATHS is empty.",
         "If your proxy guards paths, by address or by password, its rules do not see messages. "
