@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from django.apps import apps
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.asgi import get_asgi_application as get_django_application
@@ -46,6 +47,7 @@ from wsrequest.faults import demand_sound, faults
 from wsrequest.management.applications import Found, find_socket, look_up
 
 APPS: list[str] = list(settings.INSTALLED_APPS)
+LIVE_ADMIN = [*APPS, "django.contrib.admin", "wsrequest.contrib.admin"]
 LOCAL_MEMORY = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 DUMMY = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
@@ -123,6 +125,12 @@ def portal(request: HttpRequest) -> HttpResponse:
 
 class OfAFunction:
     urlpatterns = (path("x/", portal),)
+
+
+class WithAdmin:
+    """The URLs of a project with an admin, whose site exists only while the admin is installed."""
+
+    urlpatterns: Any = SimpleLazyObject(lambda: [path("admin/", admin.site.urls)])
 
 
 class PortalSet(ViewSet):
@@ -402,6 +410,25 @@ WRONG = [
     ),
     wrong("W039", "which cannot be imported", WSREQUEST_LIVE_REWRITER="nowhere.rewrite"),
     wrong("W039", "which is not a function", WSREQUEST_LIVE_REWRITER=f"{__name__}.WRONG"),
+    wrong(
+        "E013",
+        'is in INSTALLED_APPS without "django.contrib.admin".',
+        INSTALLED_APPS=[*APPS, "wsrequest.contrib.admin"],
+    ),
+    wrong(
+        "W049",
+        "no page of the admin is live",
+        WSREQUEST_MAX_SUBSCRIPTIONS=0,
+        WSREQUEST_EXCLUDED_PATHS=["/metrics/"],
+        INSTALLED_APPS=LIVE_ADMIN,
+    ),
+    wrong(
+        "W050",
+        "has /admin/, so no page of this admin is live.",
+        WSREQUEST_EXCLUDED_PATHS=["/admin/"],
+        INSTALLED_APPS=LIVE_ADMIN,
+        ROOT_URLCONF=WithAdmin,
+    ),
     wrong("W020", 'ALLOWED_HOSTS has "*"', ALLOWED_HOSTS=["a.example", "*"]),
     wrong("W021", "is None,", SESSION_COOKIE_SAMESITE=None),
     wrong("W021", "is 'None',", SESSION_COOKIE_SAMESITE="None"),

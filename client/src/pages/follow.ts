@@ -21,9 +21,9 @@ export interface PartOptions {
   draw(html: string, response: Response): Element[];
   /**
    * Nobody may see it any more, or not this visitor. `reason` is null if the session has ended and another visitor may be there.
-   * `wasLive` says whether it was current before, so that the server has changed its mind.
+   * `wasLive` says whether it was current before, so that the server has changed its mind. `error` is that of the subscription.
    */
-  lost?(reason: EndReason | null, wasLive: boolean): void;
+  lost?(reason: EndReason | null, wasLive: boolean, error?: unknown): void;
 }
 
 export interface Part {
@@ -84,13 +84,14 @@ export function follow(client: Client, options: PartOptions): Part {
     void take(current, isCurrent);
   }
 
-  function ended(reason: EndReason, { code, message }: { code?: string; message?: string }): void {
+  function ended(reason: EndReason, error: { code?: string; message?: string }): void {
+    const { code, message } = error;
     isOver = true;
     subscription = undefined;
     root.setAttribute("data-live-reason", reason);
     if (code === "not_live") console.debug(`wsrequest: ${url} reads nothing that can change.`);
     else if (reason === "failed") console.warn(`wsrequest: ${url} is not live: ${message}`);
-    lost?.(code === "session_ended" ? null : reason, wasLive);
+    lost?.(code === "session_ended" ? null : reason, wasLive, error);
   }
 
   async function take(current: Subscription, isCurrent: () => boolean): Promise<void> {

@@ -143,6 +143,20 @@ _TABLE = {
         "that, writes to the other trigger no rerun of what views read from it.",
         "Name it in WSREQUEST_LIVE_REPLICAS. If it is another database, silence this check.",
     ),
+    # The live admin.
+    "wsrequest.E013": Words(
+        '"wsrequest.contrib.admin" is in INSTALLED_APPS without {missing}.',
+        "Add what is missing, or take it out.",
+    ),
+    "wsrequest.W049": Words(
+        "WSREQUEST_MAX_SUBSCRIPTIONS is 0, so no page of the admin is live.",
+        'Raise it, or take "wsrequest.contrib.admin" out of INSTALLED_APPS.',
+    ),
+    "wsrequest.W050": Words(
+        "WSREQUEST_EXCLUDED_PATHS has {path}, so no page of this admin is live.",
+        "Take it out if no proxy guards that path. Otherwise take "
+        '"wsrequest.contrib.admin" out of INSTALLED_APPS, or silence this check.',
+    ),
     # Its deployment.
     "wsrequest.W020": Words(
         'ALLOWED_HOSTS has "*", so the Origin of a WebSocket is compared with a Host that an '

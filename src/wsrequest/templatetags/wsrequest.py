@@ -20,7 +20,7 @@ from wsrequest.live import page_tag
 from wsrequest.pages.completing import HAS_TAG, page_url
 from wsrequest.pages.regions import region_url, render_region
 
-__all__ = ["live_region", "wsrequest_client"]
+__all__ = ["live_page", "live_region", "nonce_of", "wsrequest_client"]
 
 register = template.Library()
 
@@ -49,8 +49,7 @@ def wsrequest_client(
     request = context.get("request") or getattr(context, "request", None)
     if conf.hides_csrf_token and request is not None:
         options["csrfToken"] = get_token(request)
-    page_nonce = nonce or _nonce(context)
-    nonce_attribute = format_html(' nonce="{}"', page_nonce) if page_nonce else ""
+    nonce_attribute = nonce_of(context, nonce)
     client = format_html(
         '<script type="module" src="{}" data-wsrequest="{}"{}></script>',
         static("wsrequest/client.js"),
@@ -58,11 +57,20 @@ def wsrequest_client(
         nonce_attribute,
     )
     content = "regions" if live == "regions" else "page"
-    return client + _live_page(request, content, nonce_attribute) if live else client
+    return client + live_page(request, content, nonce_attribute) if live else client
 
 
-def _live_page(request: Any, content: str, nonce_attribute: str) -> SafeString:
-    """Return what makes a page or its regions live, or nothing if it cannot be."""
+def live_page(
+    request: Any, content: str, nonce_attribute: str = "", *, script: str = "pages"
+) -> SafeString:
+    """Return what makes a page or its regions live, or nothing if it cannot be.
+
+    Args:
+        request: for the page, or None.
+        content: of the page tag: "page", "regions", or another word for another script.
+        nonce_attribute: of the script.
+        script: the name of the script that follows the page.
+    """
     if request is None or not conf.MAX_SUBSCRIPTIONS:
         return SafeString()
     tag = ""
@@ -72,7 +80,7 @@ def _live_page(request: Any, content: str, nonce_attribute: str) -> SafeString:
     return format_html(
         '{}<script type="module" src="{}"{}></script>',
         mark_safe(tag),  # each of its values is escaped
-        static("wsrequest/pages.js"),
+        static(f"wsrequest/{script}.js"),
         nonce_attribute,
     )
 
@@ -101,6 +109,17 @@ def live_region(
     url = region_url(request, str(view), args, kwargs)
     # Each attribute is escaped, and the content is what the view has answered.
     return mark_safe(render_region(request, url, region_id))
+
+
+def nonce_of(context: Context, nonce: str | None = None) -> SafeString:
+    """Return the attribute with the nonce of the page, or an empty text.
+
+    Args:
+        context: of the template, or one that has only the request.
+        nonce: if it is known.
+    """
+    page_nonce = nonce or _nonce(context)
+    return format_html(' nonce="{}"', page_nonce) if page_nonce else SafeString()
 
 
 def _nonce(context: Context) -> str:

@@ -1,0 +1,1 @@
+"""The application that makes the admin live (docs/howto/live-admin.md)."""
