@@ -146,7 +146,7 @@ class Normalizer:
         Returns:
             None for the places if there are too many, or if what the project ignores has changed
             the body too, or a region in it has content. The page tag does not count, because all
-            live versions have the same.
+            live versions have the same, unless it was completed.
         """
         hidden = self._hidden(body)
         normal = _filled(body, hidden)
@@ -160,7 +160,7 @@ class Normalizer:
                 normal = pattern.sub(b"", normal)
             if self._ignored.rewriter is not None:
                 normal = self._rewrite(self._ignored.rewriter, normal)
-        is_plain = normal is plain or normal == plain
+        is_plain = (normal is plain or normal == plain) and not page_tag.is_completed(body)
         return normal, hidden if is_plain and len(hidden) <= _MAX_HIDDEN else None
 
     def header(self, value: str) -> str:

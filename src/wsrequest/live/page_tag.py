@@ -20,6 +20,7 @@ __all__ = [
     "MARK",
     "PageTag",
     "find",
+    "is_completed",
     "prove_regions",
     "removed",
     "render",
@@ -154,6 +155,11 @@ def removed(body: bytes) -> bytes:
 def without(body: bytes) -> bytes:
     """Return a body whose page tags say nothing. Without one, it is the body itself."""
     return _TAG.sub(_NORMAL, body) if MARK in body else body
+
+
+def is_completed(body: bytes) -> bool:
+    """Whether a page tag of the body was completed: it came from a cache above the middleware."""
+    return MARK in body and any(match[4] for match in _TAG.finditer(body))
 
 
 def without_regions(body: bytes) -> bytes:

@@ -10,7 +10,7 @@ from django.middleware.csrf import CSRF_ALLOWED_CHARS, get_token
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsrequest.live import normalizing
+from wsrequest.live import normalizing, page_tag
 from wsrequest.live.normalizing import Ignored, Normalizer, ignored_of
 from wsrequest.live.snapshot import Snapshot
 from wsrequest.types import Headers
@@ -210,3 +210,46 @@ def test_no_look_for_tokens_is_at_a_whole_body(monkeypatch: pytest.MonkeyPatch) 
     body = b"<p>text</p>" * 200_000 + page(masked())
     assert normal(body, secret=SECRET) != body
     assert len(spans) > 60 and max(spans) <= 2**16
+
+
+# Pages and their regions.
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_like"),
+    [
+        pytest.param(page_tag.render("/"), page_tag.render("/"), True, id="tag"),
+        pytest.param(
+            page_tag.render("/"), page_tag.render("/", proof="page:1"), False, id="tag-of-a-cache"
+        ),
+        pytest.param(
+            page_tag.render_region("/a/"),
+            page_tag.render_region("/a/", etag="W/x", content="<p>1</p>"),
+            False,
+            id="region-with-content",
+        ),
+    ],
+)
+def test_pages_that_differ_in_what_they_show_are_no_base_of_patches(
+    one: str, other: str, is_like: bool
+) -> None:
+    """They are equal, and yet a patch from one does not fit the other."""
+    results = [
+        Snapshot(200, HTML, f"<p>{each}</p>".encode(), None, Normalizer(), is_page=True)
+        for each in (one, other)
+    ]
+    assert results[0].digest == results[1].digest and results[0].etag == results[1].etag
+    assert results[0].is_like_its_equals
+    assert results[1].is_like_its_equals is is_like
+
+
+def test_headers_of_a_page_do_not_count() -> None:
+    def tag(body: str, **headers: str) -> str | None:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Snapshot(200, {**HTML, **names}, body.encode(), None, Normalizer()).etag
+
+    live = f"<p>{page_tag.render('/')}</p>"
+    assert tag(live) == tag(live, Content_Security_Policy="x", ETag='"theirs"')
+    assert (tag(live) or "").startswith('W/"')
+    assert tag(live) != tag(live, Content_Type="text/html")
+    assert tag("<p></p>") != tag("<p></p>", Content_Security_Policy="x")
