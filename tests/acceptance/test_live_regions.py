@@ -6,12 +6,14 @@ from collections.abc import Callable
 from html import unescape
 from urllib.parse import urlencode
 
+import django
 import pytest
 
 from tests.acceptance.accounts import log_in_by_http, sign_up
 from tests.acceptance.pages import Browser, Tag, follow
 from tests.acceptance.servers import Page, Server
 from tests.acceptance.test_live_pages import is_current, next_with, with_middleware, word
+from tests.project import settings
 
 _START = re.compile(r"<live-region([^>]*)>")
 
@@ -235,3 +237,29 @@ def test_regions_under_djangos_own_handler(serve: Callable[..., Server]) -> None
             id, first = follow(client, wanted)  # type: ignore[arg-type]
             assert is_current(client, id, first), first.head
     assert browser.state()["seen"] == 1
+
+
+@pytest.mark.skipif(
+    django.VERSION < (6,), reason="Django has a CSP middleware from 6.0 on (nox runs this on 6.1)"
+)
+@pytest.mark.parametrize("has_middleware", [False, True])
+def test_page_and_region_have_the_nonce_of_their_policy(
+    serve: Callable[..., Server], has_middleware: bool
+) -> None:
+    """It is another in each run, in the header and in the tags."""
+    changes = json.loads(with_middleware()) if has_middleware else {}
+    middleware = [
+        "django.middleware.csp.ContentSecurityPolicyMiddleware",
+        *changes.get("MIDDLEWARE", settings.MIDDLEWARE),
+    ]
+    policy = {"script-src": ["<CSP_NONCE_SENTINEL>"]}
+    browser = Browser(
+        serve(PROJECT_DJANGO=json.dumps({"MIDDLEWARE": middleware, "SECURE_CSP": policy}))
+    )
+    page = opened(browser, f"/region/list/{word()}/")
+    nonce = page.headers["Content-Security-Policy"].partition("'nonce-")[2].partition("'")[0]
+    assert nonce and page.body.count(f' nonce="{nonce}"'.encode()) == 2
+    with browser.connected() as client:
+        for wanted in (Tag(page.body), Region(page.body)):
+            id, first = follow(client, wanted)  # type: ignore[arg-type]
+            assert is_current(client, id, first), first.head
