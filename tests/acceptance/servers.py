@@ -37,7 +37,8 @@ DAPHNE = (
 )
 COMMANDS = {
     "uvicorn-sansio": UVICORN + CLASSES,
-    "uvicorn-wsproto": UVICORN + "wsproto",
+    # Without httptools, which uvicorn takes otherwise.
+    "uvicorn-wsproto": UVICORN + "wsproto --http tests.project.h11:HTTPProtocol",
     "hypercorn": "hypercorn {application} --bind 127.0.0.1:{port} --workers 0",
     # Daphne's limit of 1 MiB is for both directions.
     "daphne": DAPHNE.replace("{bytes}", str(2**25)),

@@ -37,12 +37,14 @@ class Result:
     """What was done, and how it ended.
 
     Attributes:
+        slowest: the most seconds that a comparison of all bodies took.
         divergence: what did not hold, or None.
     """
 
     commits: int = 0
     compared: int = 0
     versions: int = 0
+    slowest: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     divergence: str | None = None
 
@@ -50,7 +52,7 @@ class Result:
         faults = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items()))
         return (
             f"{self.commits} commits, {self.compared} live bodies compared, "
-            f"{self.versions} versions sent; {faults}"
+            f"{self.versions} versions sent, all right after {self.slowest:.1f} s at most; {faults}"
         )
 
 
@@ -202,22 +204,27 @@ class _Run:
         return url
 
     def _compare(self, after: str) -> None:
-        deadline = time.monotonic() + self._within
+        began = time.monotonic()
+        deadline = began + self._within
         for watcher in self._watchers:
             for number, live in list(watcher.lives.items()):
                 left = max(0.5, deadline - time.monotonic())
                 difference = watcher.difference(live, left)
                 self._result.compared += 1
                 if difference is not None:
-                    late = watcher.difference(live, _LATE_SECONDS)
-                    heals = "still so much later" if late else "right some time later"
-                    self._result.divergence = f"after {after}, {heals}: {difference}"
+                    is_lost = watcher.difference(live, _LATE_SECONDS) is not None
+                    seconds = time.monotonic() - began
+                    heals = "not right" if is_lost else "right"
+                    self._result.divergence = (
+                        f"after {after}, {heals} after {seconds:.1f} s: {difference}"
+                    )
                     return
                 if live.end is not None and not watcher.is_closed:
                     del watcher.lives[number]
                     watcher.subscribe(self._url())
             self._result.versions += watcher.versions
             watcher.versions = 0
+        self._result.slowest = max(self._result.slowest, time.monotonic() - began)
 
 
 def _make_world(site: Site, cookies: list[str]) -> None:
