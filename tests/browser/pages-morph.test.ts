@@ -390,6 +390,17 @@ test("a row that is changed while another is removed is found by its place, its 
   expect(await page.evaluate(() => [...document.querySelectorAll("li")].filter((each) => each.querySelector("input")!.value).map(({ textContent }) => textContent!.trim()))).toEqual(["write two letters or a letter", "is"]);
 });
 
+test("a row that stands in the place of a removed one, and says something else, is another row", async () => {
+  const list = (text: string): string => `<ul><li>milk and bread</li><li>${text}</li><li>write a letter</li></ul>`;
+  const page = await open(list("call Bob about it"));
+  await page.evaluate(() => document.querySelectorAll("li")[1]!.classList.add("is-marked"));
+  await apply(page, list("mend the old bicycle"));
+  expect(await bodyOf(page)).toBe(list("mend the old bicycle"));
+  await page.evaluate(() => document.querySelectorAll("li")[1]!.classList.add("is-marked"));
+  await apply(page, list("mend the old car"));
+  expect(await bodyOf(page)).toBe(list("mend the old car").replace("<li>mend", '<li class="is-marked">mend'));
+});
+
 test("two rows with different keys are never one, whatever their ids say", async () => {
   const row = (key: number, index: number): string => `<tr id="row-${index}" data-pk="${key}"><td>${key}</td><td><input id="id_form-${index}-title"></td></tr>`;
   const table = (...keys: number[]): string => `<table><tbody>${keys.map(row).join("")}</tbody></table>`;

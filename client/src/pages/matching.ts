@@ -12,6 +12,7 @@ export type Pairs = Map<ChildNode, ChildNode>;
 const MAX_COMPARISONS = 20_000;
 /** Two rows that share less of their words are two rows. */
 const LIKENESS = 0.5;
+const ROWS = /^(LI|TR|OPTION|DT|DD)$/;
 const MARKS = ["id", "href", "action", "src", "for", "name", "value"];
 
 export const isElement = (node: Node): node is Element => node.nodeType === 1;
@@ -21,6 +22,15 @@ export const isProgram = (node: Element): boolean => {
   const type = node.localName === "script" ? (node.getAttribute("type") ?? "") : "data";
   return /^(|module|.*\/(java|ecma)script.*)$/i.test(type.trim());
 };
+
+/** Whether two nodes that alone differ between two lists are the same, because they have a place and no identity. */
+export function isSamePlace(old: ChildNode, next: ChildNode, keyOf: KeyOf): boolean {
+  if (old.nodeName !== next.nodeName) return false;
+  if (!isElement(old) || !isElement(next)) return true;
+  if (ROWS.test(old.nodeName) || /^(SCRIPT|INPUT)$/.test(old.nodeName) || keyOf(old) !== keyOf(next)) return false;
+  const isAlike = (sibling: Element | null): boolean => sibling?.nodeName === old.nodeName;
+  return /^T[DH]$/.test(old.nodeName) || !(isAlike(old.nextElementSibling) || isAlike(old.previousElementSibling));
+}
 
 /**
  * Pairs two lists of children.
@@ -47,6 +57,13 @@ export function pair(before: ChildNode[], allAfter: ChildNode[], keyOf: KeyOf, i
     return next.localName !== "input" || old.getAttribute("type") === next.getAttribute("type");
   };
 
+  const joinFirst = (olds: ChildNode[], news: ChildNode[], may: (next: ChildNode) => boolean): void => {
+    for (const next of news) {
+      const old = pairs.has(next) || !may(next) ? undefined : olds.find((each) => !taken.has(each) && mayJoin(each, next));
+      if (old) join(next, old);
+    }
+  };
+
   /** Joins what has the same text in both lists, as `textOf` tells it. */
   const joinBy = (textOf: (node: ChildNode) => string | null | undefined): void => {
     const byText = new Map<string, ChildNode[]>();
@@ -66,15 +83,29 @@ export function pair(before: ChildNode[], allAfter: ChildNode[], keyOf: KeyOf, i
     after.forEach((next, index) => join(next, before[index]!));
     return pairs;
   }
+  const isAlone = aloneIn(before[0]?.parentNode, after[0]?.parentNode);
+  joinFirst(before, after, isAlone);
   joinBy((node) => keys.get(node));
   if (before.length === after.length) {
     // Most versions change a few rows in place.
     for (const [index, next] of after.entries()) if (!pairs.has(next) && before[index]!.isEqualNode(next) && !taken.has(before[index]!)) join(next, before[index]!);
   }
   joinBy((node) => (isElement(node) ? node.outerHTML : `${node.nodeName} ${node.nodeValue}`));
-  after = after.filter((next) => pairs.has(next) || !isClaimed(next));
+  const claimed = new Set(left(after).filter(isClaimed));
+  after = after.filter((next) => !claimed.has(next));
+  // Often all rows change in place, for example their times: the same first link in the same place is enough.
+  if (before.length === allAfter.length) {
+    for (const [index, next] of allAfter.entries()) {
+      const old = before[index]!;
+      if (pairs.has(next) || taken.has(old) || claimed.has(next) || !mayJoin(old, next)) continue;
+      const mark = firstMark(next);
+      if (mark && mark === firstMark(old)) join(next, old);
+    }
+  }
   joinByMarks(left(before).filter(isElement), left(after).filter(isElement), mayJoin, join);
-  joinByPlace(before, after, pairs, taken, mayJoin, join, isLenient);
+  joinByPlace(before, after, { pairs, taken, mayJoin, join }, (olds, news, isFew) =>
+    joinFirst(olds, news, (next) => isLenient || !isElement(next) || (!isFew && news.length === olds.length)),
+  );
   return pairs;
 }
 
@@ -83,6 +114,8 @@ function marksOf(element: Element): Set<string> {
   const marked = [element, ...element.querySelectorAll("[id],[href],[action],[src],[for],[name],[value]")];
   return new Set(marked.flatMap((each) => MARKS.flatMap((name) => (each.hasAttribute(name) ? `${each.localName} ${name}=${each.getAttribute(name)}` : []))));
 }
+
+const firstMark = (node: ChildNode): string | null | undefined => isElement(node) ? node.querySelector("[href]")?.getAttribute("href") : null;
 
 type MayJoin = (old: ChildNode, next: ChildNode) => boolean;
 type Join = (next: ChildNode, old: ChildNode) => void;
@@ -121,25 +154,28 @@ function likeness(one: Set<string>, other: Set<string>): number {
   return one.size + other.size ? (2 * shared) / (one.size + other.size) : 1;
 }
 
-/** Joins what stands between the same neighbours, the most alike first. */
-function joinByPlace(before: ChildNode[], after: ChildNode[], pairs: Pairs, taken: Set<ChildNode>, mayJoin: MayJoin, join: Join, isLenient: boolean): void {
-  const places = new Map(before.map((node, index) => [node, index]));
-  const counts = (nodes: ChildNode[]): Map<string, number> => {
-    const found = new Map<string, number>();
-    for (const { nodeName } of nodes) found.set(nodeName, (found.get(nodeName) ?? 0) + 1);
-    return found;
+/** Makes the test whether an element is the only one of its kind in both parents. So it is the same, whatever it says now. Rows never are. */
+function aloneIn(...parents: (Node | null | undefined)[]): (node: ChildNode) => boolean {
+  const isOne = (parent: Node | null | undefined, { nodeName }: ChildNode): boolean => {
+    let count = 0;
+    for (let node = parent?.firstChild; node && count < 2; node = node.nextSibling) if (node.nodeName === nodeName) count++;
+    return count === 1;
   };
-  const [oldCounts, newCounts] = [counts(before), counts(after)];
+  return (node) => isElement(node) && !ROWS.test(node.nodeName) && parents.every((parent) => isOne(parent, node));
+}
+
+interface Joining {
+  pairs: Pairs;
+  taken: Set<ChildNode>;
+  mayJoin: MayJoin;
+  join: Join;
+}
+
+/** Joins what stands between the same neighbours, the most alike first. `joinRest` gets what is left over in one place. */
+function joinByPlace(before: ChildNode[], after: ChildNode[], { pairs, taken, mayJoin, join }: Joining, joinRest: (olds: ChildNode[], news: ChildNode[], isFew: boolean) => void): void {
+  const places = new Map(before.map((node, index) => [node, index]));
   const words = new Map<ChildNode, Set<string>>();
   const wordsIn = (node: ChildNode): Set<string> => words.get(node) ?? words.set(node, wordsOf(node)).get(node)!;
-  // What is alone of its kind is not a row of a list: a paragraph may say something else now.
-  const isAlone = ({ nodeName }: ChildNode): boolean => oldCounts.get(nodeName) === 1 && newCounts.get(nodeName) === 1;
-  const joinFirst = (olds: ChildNode[], news: ChildNode[], may: (next: ChildNode) => boolean): void => {
-    for (const next of news) {
-      const old = pairs.has(next) || !may(next) ? undefined : olds.find((each) => !taken.has(each) && mayJoin(each, next));
-      if (old) join(next, old);
-    }
-  };
   // Only what kept its order is a neighbour.
   const matched = after.filter((node) => pairs.has(node));
   const run = risingRun(matched.map((node) => places.get(pairs.get(node)!)!));
@@ -155,11 +191,10 @@ function joinByPlace(before: ChildNode[], after: ChildNode[], pairs: Pairs, take
     for (const { next, old, score } of choices.sort((one, other) => other.score - one.score)) {
       if (score >= LIKENESS && !taken.has(old) && !pairs.has(next)) join(next, old);
     }
-    joinFirst(olds, news, (next) => isLenient || !isElement(next) || isAlone(next) || (!isFew && news.length === olds.length));
+    joinRest(olds, news, isFew);
     start = end + 1;
     from = to;
   }
-  joinFirst(before, after, isAlone);
 }
 
 /** The longest run of rising numbers, as indexes. If `pinned` is one, it is part of the run. */

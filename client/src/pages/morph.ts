@@ -7,7 +7,7 @@
  */
 import { createFieldKeeper, isBox, isInput, type Fields } from "./fields.js";
 import { inertCopy, normalize, parse, runnable } from "./html.js";
-import { isElement, isProgram, pair, risingRun, type KeyOf } from "./matching.js";
+import { isElement, isProgram, isSamePlace, pair, risingRun, type KeyOf } from "./matching.js";
 
 export interface Morph {
   /**
@@ -82,6 +82,11 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
     isDrawn = true;
     if (element && isElement(element)) hooks.after?.(element);
   };
+
+  function visitNode(old: ChildNode, next: ChildNode): void {
+    if (isElement(old)) visit(old, next as Element);
+    else drawData(old as CharacterData, next as CharacterData);
+  }
 
   function visit(old: Element, next: Element): void {
     const live = twinOf(old) as Element | undefined;
@@ -178,9 +183,12 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
     const least = Math.min(before.length, after.length);
     let [start, end] = [0, 0];
     while (start < least && before[start]!.isEqualNode(after[start]!)) start++;
-    while (end < least - start && before.at(-end - 1)!.isEqualNode(after.at(-end - 1)!)) end++;
+    const isKnownToDiffer = (): boolean => before.length === after.length && end === before.length - start - 1;
+    while (end < least - start && !isKnownToDiffer() && before.at(-end - 1)!.isEqualNode(after.at(-end - 1)!)) end++;
     const [olds, news] = [before.slice(start, before.length - end), after.slice(start, after.length - end)];
     if (!olds.length && !news.length) return;
+    const [one, other] = [olds[0]!, news[0]!];
+    if (olds.length === 1 && news.length === 1 && twinOf(one)?.isConnected && isSamePlace(one, other, keyOf)) return visitNode(one, other);
     const rest = before.slice(before.length - end); // what follows, and is equal
     const keepsSpace = !!next.closest("pre,textarea,[contenteditable]");
     const counts = (node: ChildNode): boolean => keepsSpace || !isSpace(node);
@@ -219,10 +227,7 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
       if (same) {
         if (list) relink(same, node, list);
         if (list && !staying.has(node)) list.move(twinOf(same), marks.get(node)!, node);
-        if (!same.isEqualNode(node)) {
-          if (isElement(same)) visit(same, node as Element);
-          else drawData(same as CharacterData, node as CharacterData);
-        }
+        if (!same.isEqualNode(node)) visitNode(same, node);
         result.push(same);
       } else if (list && counts(node)) {
         const extra = adopted.get(node);
