@@ -115,6 +115,19 @@ test("saving while versions are held changes no row but the edited one", async (
   });
 });
 
+test("the admin's widgets work in rows that came: the calendar, and the links beside a foreign key", async () => {
+  const page = await open(DRAFTS);
+  const [topic] = await server.write(["create", "topic", {}, { name: "Weather" }]);
+  const [key] = await server.write(["create", "note", {}, { title: "new", topic_id: topic, day: "2026-11-05" }]);
+  const row = page.locator("#result_list tr", { has: page.getByRole("link", { name: String(key), exact: true }) });
+  expect(await row.locator("a.change-related").getAttribute("href")).toContain(`/topic/${topic}/change/`);
+  await row.locator(".datetimeshortcuts a").nth(1).click();
+  await page.locator(".calendarbox:visible").getByRole("link", { name: "17", exact: true }).click();
+  expect(await row.locator("input.vDateField").inputValue()).toBe("2026-11-17");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.locator(".messagelist").getByText("1 draft was changed").waitFor();
+});
+
 test("held versions are drawn when the edit is taken back", async () => {
   const page = await open(DRAFTS);
   await titleField(page, keys[2]!).fill("f, edited");

@@ -5,8 +5,10 @@
  * another object: `list.ts` and `form.ts` say when a version is drawn.
  */
 import type { Client } from "../client.js";
+import type { EndReason } from "../subscription.js";
 import { follow, nonceTest, type PartOptions } from "../pages/follow.js";
 import { createMorph } from "../pages/morph.js";
+import { reloadOnce } from "../pages/reload.js";
 import { createParts } from "../pages/state.js";
 import { factsOf } from "./facts.js";
 import { createForm } from "./form.js";
@@ -48,7 +50,9 @@ function list(facts: Parameters<typeof createList>[0]): Drawn {
       isTrusted = nonceTest(response);
       return shown.take(html);
     },
-    lost: (reason) => leave(reason === null || /denied|moved/.test(reason)),
+    lost(reason, wasLive) {
+      if (isForbidden(reason, wasLive)) leave();
+    },
   };
 }
 
@@ -56,19 +60,22 @@ function form(facts: Parameters<typeof createForm>[0]): Drawn {
   const shown = createForm(facts);
   return {
     draw: (html) => shown.take(html),
-    lost(reason, _, error) {
+    lost(reason, wasLive, error) {
       const by = (error as { response?: Response } | undefined)?.response?.headers.get(DELETED_HEADER) ?? null;
       if (by !== null) shown.deleted(decodeURIComponent(by));
-      else if ((reason === null || /denied|moved/.test(reason)) && !shown.keep()) leave(true);
+      else if (isForbidden(reason, wasLive) && !shown.keep()) leave();
     },
   };
 }
 
-/** Nobody else's rows stay on the screen. Django says where to go. */
-function leave(isLost: boolean): void {
-  if (!isLost) return;
+/** Whether the visitor could see the page and may no longer. If it never was live, the server has not changed its mind. */
+const isForbidden = (reason: EndReason | null, wasLive: boolean): boolean => reason === null || (wasLive && /denied|moved/.test(reason));
+
+/** Nobody else's rows stay on the screen. */
+function leave(): void {
   document.body.replaceChildren();
-  location.reload();
+  document.documentElement.setAttribute("data-live-state", "ended");
+  reloadOnce();
 }
 
 function collapsed(text: string | null): string {

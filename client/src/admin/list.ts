@@ -9,6 +9,7 @@ import { createBar } from "./bar.js";
 import { controlsOf, copyState, isChanged } from "./controls.js";
 import { factsOf, type ListFacts } from "./facts.js";
 import { countChanges, drawRows, editsOf, readRows, repeatEdits, resetRows, tableOf, unnumbered, type Edits, type Row } from "./rows.js";
+import { startWidgets } from "./widgets.js";
 
 export interface List {
   /** Draws a version, or holds it. Returns the rows that came or changed. */
@@ -74,12 +75,14 @@ export function createList(facts: ListFacts, drawPage: (html: string) => void): 
     const edits: Edits = editsOf(shown);
     resetRows(shown);
     const rows = readRows(page, next, [document, keys]);
+    const before = new Set(shown);
     const table = tableOf(document);
     drawPage(html);
     // A table that comes, goes or is another is drawn with the page.
     shown = table !== null && table === tableOf(document) ? drawRows(table, shown, rows) : readRows(document, next);
     keys = next;
     drawHidden(page);
+    startWidgets(shown.filter((row) => !before.has(row)).map(({ unit }) => unit));
     boxesChanged();
     repeatEdits(edits, shown);
     bar.hide();

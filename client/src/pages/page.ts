@@ -9,14 +9,12 @@ import { follow, nonceTest, type Part } from "./follow.js";
 import type { Holds } from "./holds.js";
 import { parseDocument } from "./html.js";
 import { createMorph, type Morph, type MorphHooks } from "./morph.js";
+import { reloadOnce } from "./reload.js";
 import type { Parts } from "./state.js";
 
 const TAG = "meta[name=wsrequest-live]";
 /** How long a script's navigation may take to bring its page. */
 const SETTLE_MS = 300;
-/** A page that was lost is loaded again once in this time. */
-const RELOAD_MS = 60_000;
-const RELOADED = "wsrequest-reloaded";
 /** Ids of Django's formsets count rows: they say nothing about which row it is. */
 const COUNTING_ID = /^id_.+-\d+-/;
 
@@ -80,10 +78,7 @@ export function followPage(client: Client, parts: Parts, holds: Holds): Page {
     if (reason && (!wasLive || !/denied|moved/.test(reason))) return;
     for (const element of morphs.keys()) (element === root ? document.body : element).replaceChildren();
     root.setAttribute("data-live-state", "ended");
-    const [url, at] = (sessionStorage.getItem(RELOADED) ?? "").split(" ");
-    if (url === here() && Date.now() - Number(at) < RELOAD_MS) return;
-    sessionStorage.setItem(RELOADED, `${here()} ${Date.now()}`);
-    location.reload();
+    reloadOnce();
   }
 
   function begin(): void {

@@ -35,8 +35,8 @@ class NoteAdmin(ModelAdmin):
 
 @admin.register(Draft)
 class DraftAdmin(ModelAdmin):
-    list_display = ["id", "title", "is_public", "topic"]
-    list_editable = ["title", "is_public", "topic"]
+    list_display = ["id", "title", "is_public", "topic", "day"]
+    list_editable = ["title", "is_public", "topic", "day"]
     ordering = ["-pk"]
 
 
