@@ -72,6 +72,31 @@ def test_region_runs_once_and_reads_no_message(any_server: Server) -> None:
     assert f"Saved  {q}".encode() in browser.open("/pages/notes/").body
 
 
+def test_readers_of_a_public_region_share_a_run(any_server: Server) -> None:
+    """Also those that come later, whom the shared run has left nothing to send."""
+    q = word()
+    one, two, three = (Browser(any_server) for _ in range(3))
+    three.open("/pages/notes/")
+    regions = [Region(opened(browser, f"/region/public/{q}/").body) for browser in (one, two)]
+    with one.connected(**{"X-A": "1"}) as client, two.connected(**{"X-A": "2"}) as other:
+        ids = [
+            follow(each, region)[0]  # type: ignore[arg-type]
+            for each, region in zip((client, other), regions, strict=True)
+        ]
+        before = three.open(f"/pages/session/?q={q}").json()["runs"]
+        for number in (1, 2):
+            three.submit("/pages/notes/", text=f"{q}-{number}")
+            for each, id in zip((client, other), ids, strict=True):
+                version = next_with(each, id, f"{q}-{number}")
+        assert three.open(f"/pages/session/?q={q}").json()["runs"] == before + 2
+        region = Region(opened(three, f"/region/public/{q}/").body)
+        with three.connected() as late:
+            id, first = follow(late, region)  # type: ignore[arg-type]
+            assert is_current(late, id, first), first.head
+            assert version.head["headers"]["ETag"] == region.etag
+        assert not client.settle() and not other.settle()
+
+
 def test_page_leaves_its_regions_to_themselves(any_server: Server) -> None:
     """A commit that only concerns the region makes no version of the page."""
     browser, q = Browser(any_server), word()

@@ -137,6 +137,7 @@ PAGES = [
     path("pages/regions/", regions.page),
     path("pages/regions/async/", regions.async_page),
     path("region/list/<str:q>/", regions.region_list, name="region-list"),
+    path("region/public/<str:q>/", regions.public),
     path("region/members/", regions.members),
     path("region/told/", regions.told),
     path("region/async/", regions.asynchronously),

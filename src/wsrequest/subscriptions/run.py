@@ -294,6 +294,9 @@ class LiveTask(MessageTask):
         varying = shared_key(head.status, head.headers, request.META)
         if varying is None or self._site is None or self.sets_cookies:
             return
+        if asks_for_page(request) and ("accept", "text/html") not in varying:
+            # The shared run is that of a page, too, and has the same ETag.
+            varying = (*varying, ("accept", "text/html"))
         try:
             share_key = evaluate_share_key(live.share_key, request)
         except Exception:

@@ -20,8 +20,10 @@ from django.shortcuts import render
 from django.template import engines
 from django.template.response import TemplateResponse
 from django.utils.html import escape
+from django.views.decorators.cache import cache_control
 
 from tests.project.models import Note
+from tests.project.views.pages import RUNS
 
 _ITSELF = engines["django"].from_string("{% load wsrequest %}<p>once</p>{% live request.path %}")
 _NESTED = engines["django"].from_string("{% load wsrequest %}<p>{{ n }}</p>{% live next %}")
@@ -59,6 +61,16 @@ def region_list(request: HttpRequest, q: str) -> TemplateResponse:
     notes = Note.objects.filter(text__startswith=q).values_list("text", flat=True)
     response = TemplateResponse(request, "project/region.html", {"notes": list(notes)})
     response["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@cache_control(public=True)
+def public(request: HttpRequest, q: str) -> HttpResponse:
+    """The same list for everybody, with a header that is another each time."""
+    RUNS[q] += 1
+    notes = Note.objects.filter(text__startswith=q).values_list("text", flat=True)
+    response = HttpResponse("".join(f"<p>{note}</p>" for note in notes))
+    response["X-Run"] = str(RUNS[q])
     return response
 
 
