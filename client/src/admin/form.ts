@@ -3,6 +3,7 @@
  *
  * "Show" loads the page if nothing was typed. Otherwise it lists what differs now, and what was typed stays.
  */
+import { parseDocument } from "../pages/html.js";
 import { createBar } from "./bar.js";
 import { controlsOf, isChanged, sentValue } from "./controls.js";
 import { factsOf, type FormFacts } from "./facts.js";
@@ -83,7 +84,7 @@ export function createForm(facts: FormFacts): Form {
   addEventListener("pageshow", ({ persisted }) => (isSent &&= !persisted));
 
   function take(html: string): [] {
-    const page = new DOMParser().parseFromString(html, "text/html");
+    const page = parseDocument(html);
     const next = factsOf(page);
     if (isSent || next?.page !== "change") return [];
     const now = readFields(page, next.form);

@@ -4,6 +4,7 @@
  * While a field is edited or a row is ticked, new versions are held: they are counted, and drawn when the form is clean
  * again or the user asks. So what the user is about to send is what is on the screen.
  */
+import { parseDocument } from "../pages/html.js";
 import { followBoxes } from "./actions.js";
 import { createBar } from "./bar.js";
 import { controlsOf, copyState, isChanged } from "./controls.js";
@@ -36,7 +37,7 @@ export function createList(facts: ListFacts, drawPage: (html: string) => void): 
   const isDirty = (): boolean => controlsOf(formOf(document) ?? document.createElement("p")).some(isChanged);
 
   function take(html: string): Element[] {
-    const page = new DOMParser().parseFromString(html, "text/html");
+    const page = parseDocument(html);
     const next = factsOf(page);
     if (next?.page !== "changelist") return []; // a page of another kind: what is shown stays
     held = { html, page, keys: next.keys };
