@@ -498,3 +498,15 @@ test.skipIf(!DJANGO_6 && !mustHaveAll)("the live admin works on Django 6, behind
     await server.stop();
   }
 });
+
+test("going back restores no edit by the number of its row", async () => {
+  const page = await open(DRAFTS);
+  await titleField(page, keys[2]!).fill("f, edited");
+  await page.evaluate(() => addEventListener("unload", () => {})); // no back/forward cache
+  await page.goto(`${server.origin}/admin/`);
+  const [key] = await add("by somebody else");
+  await page.goBack();
+  await live(page);
+  expect(await titleField(page, key!).inputValue()).toBe("by somebody else");
+  expect(await titleField(page, keys[2]!).inputValue()).toBe("f");
+});
