@@ -263,7 +263,7 @@ test("a page whose object was deleted stays, and says so", async () => {
 
 test.each(["json", "redirect", "200", "204", "403", "500"])("a page whose live answer is %s stays as it was served (bad input)", async (kind) => {
   const { page } = await visit(`${server.origin}/broken/${kind}/`);
-  await page.waitForSelector(`html:is([data-live-state=ended],[data-live-state=live])`);
+  await page.waitForSelector(`html:is([data-live-state=ended],[data-live-state=live],[data-live-state=failing])`);
   await create("d");
   await page.waitForTimeout(200);
   expect([await page.textContent("h1"), await page.title()]).toEqual(["0 notes", "0 notes"]);

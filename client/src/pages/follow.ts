@@ -61,6 +61,7 @@ export function follow(client: Client, options: PartOptions): Part {
   let latest: { html: string; response: Response } | undefined;
   let wasLive = false;
   let isOver = false;
+  let isOdd = false; // whether the latest version cannot be drawn
   let waiting: (() => void)[] = [];
 
   function setState(state: PageState, detail: object = {}): void {
@@ -81,6 +82,8 @@ export function follow(client: Client, options: PartOptions): Part {
     });
     // At the end of the request it comes before the reason is known.
     current.addEventListener("clear", () => queueMicrotask(() => isCurrent() && current.state !== "ended" && lost?.(null, true)));
+    const said = `wsrequest: ${url} has changed since it was served, or is another one each time.`;
+    if (typeof shown === "string") void current.ready().then(({ status }) => status !== 304 && console.info(said), () => {});
     void take(current, isCurrent);
   }
 
@@ -102,9 +105,14 @@ export function follow(client: Client, options: PartOptions): Part {
         const held = response.clone();
         const html = await response.text();
         if (!isCurrent()) return;
-        const isHtml = response.status === 200 && /html/.test(response.headers.get("content-type") ?? "");
-        if (!isHtml) console.warn(`wsrequest: ${url} does not answer with HTML, so the page stays as it is.`);
-        else {
+        const { status, headers } = response;
+        if (status !== 204 && !(status === 200 && /html/.test(headers.get("content-type") ?? ""))) {
+          if (!isOdd) console.warn(`wsrequest: ${url} does not answer with HTML, so what is shown stays.`);
+          isOdd = true;
+          setState("failing", { failure: response });
+        } else {
+          if (isOdd) setState(current.state);
+          isOdd = false;
           shown = held;
           latest = { html, response };
           await show();

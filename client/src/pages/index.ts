@@ -1,7 +1,8 @@
 /** Live pages: the bundle that `{% wsrequest_client live=True %}` loads after client.js. */
 import type { Client } from "../client.js";
 import { createHolds, type Holds } from "./holds.js";
-import { followPage } from "./page.js";
+import { COUNTING_ID, followPage } from "./page.js";
+import { defineRegion } from "./region.js";
 import { watchForms } from "./sending.js";
 import { createParts } from "./state.js";
 
@@ -25,9 +26,17 @@ else if (!client.pages) {
   const parts = createParts();
   const holds = createHolds(parts.redraw);
   const page = followPage(client, parts, holds);
-  watchForms(client, page.sending);
+  const regions = defineRegion(client, parts, {
+    before: (element, _, next) => !holds.holdsBack(element, next),
+    ignoresId: ({ id }) => COUNTING_ID.test(id),
+  });
+  const sending = (form: HTMLFormElement): (() => void) => {
+    const succeed = [page, regions].map((each) => each.sending(form));
+    return () => succeed.forEach((each) => each());
+  };
+  watchForms(client, sending);
   const { pause, resume } = parts;
   const { hold, draw } = holds;
-  const pages: LivePages["pages"] = { hold, draw, release: (form) => page.sending(form)() };
+  const pages: LivePages["pages"] = { hold, draw, release: (form) => sending(form)() };
   Object.assign(client, { pause, resume, pages });
 }

@@ -16,7 +16,7 @@ const TAG = "meta[name=wsrequest-live]";
 /** How long a script's navigation may take to bring its page. */
 const SETTLE_MS = 300;
 /** Ids of Django's formsets count rows: they say nothing about which row it is. */
-const COUNTING_ID = /^id_.+-\d+-/;
+export const COUNTING_ID = /^id_.+-\d+-/;
 
 const findTag = (): HTMLMetaElement | null => document.querySelector<HTMLMetaElement>(TAG);
 const here = (): string => location.pathname + location.search;

@@ -3,7 +3,7 @@
 from django.contrib.staticfiles.views import serve
 from django.urls import path
 
-from tests.browser.pages_project import views
+from tests.browser.pages_project import region_views, views
 
 urlpatterns = [
     path("notes/", views.notes),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("random/", views.random),
     path("policy/", views.policy),
     path("broken/<slug:kind>/", views.broken),
+    path("around/", region_views.around),
+    path("part/<slug:kind>/", region_views.part),
     path("login/", views.enter),
     path("logout/", views.leave),
     path("write/", views.write),
