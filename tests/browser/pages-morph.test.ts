@@ -277,7 +277,7 @@ test("data-live-ignore leaves a subtree alone, or its children only (P8)", async
     `<div id=a data-live-ignore title=${title}><p>${text}</p></div><div id=b data-live-ignore=children title=${title}><p>${text}</p></div><div id=c title=${title}>${text}</div>`;
   const page = await open(body("1", "one"));
   await page.evaluate(() => document.querySelectorAll("p").forEach((each) => (each.innerHTML = "<i>chart</i>")));
-  await apply(page, body("2", "two"));
+  await apply(page, body("2", "two").replaceAll("</p>", "</p><i>new</i>"));
   expect(await bodyOf(page)).toBe(
     '<div id="a" data-live-ignore="" title="one"><p><i>chart</i></p></div><div id="b" data-live-ignore="children" title="two"><p><i>chart</i></p></div><div id="c" title="two">2</div>',
   );
@@ -359,6 +359,16 @@ test("scroll, playing animations, frames and canvases go on", async () => {
   ).toEqual([200, 300, 255, 1, 1]);
 });
 
+test("a row that moves keeps its frame", async () => {
+  const row = (id: string): string => `<li id=${id}><iframe srcdoc="<p>frame</p>"></iframe></li>`;
+  const page = await open(`<ul>${["a", "b", "c"].map(row).join("")}</ul>`);
+  await page.evaluate(() => document.querySelectorAll("iframe").forEach((frame) => Object.assign(frame.contentWindow!, { mine: 1 })));
+  await apply(page, `<ul>${["c", "a", "b"].map(row).join("")}</ul>`);
+  expect(await page.evaluate(() => [...document.querySelectorAll("iframe")].map((frame) => [frame.parentElement!.id, (frame.contentWindow as unknown as { mine?: number }).mine]))).toEqual([
+    ...[["c", 1], ["a", 1], ["b", 1]],
+  ]);
+});
+
 // Which row is which.
 
 const input = (name: string): string => `<li>${name} is a task <input></li>`;
@@ -418,6 +428,12 @@ test("two rows with different keys are never one, whatever their ids say", async
   expect(await shown()).toEqual(["4 id_form-0-title ", "1 id_form-1-title ", "2 id_form-2-title about 2", "3 id_form-3-title "]);
   await apply(page, table(4, 3));
   expect((await shown()) as string[]).toContain("2 id_form-2-title about 2"); // held: it is not sent yet
+  await page.evaluate(() => (document.querySelector<HTMLInputElement>("tr[data-pk='2'] input")!.value = ""));
+  await apply(page, table(4, 3));
+  await page.evaluate(() => document.querySelector("tr[data-pk='3']")!.classList.add("is-marked"));
+  await apply(page, table(4, 5));
+  expect(await shown()).toEqual(["4 id_form-0-title ", "5 id_form-1-title "]);
+  expect(await page.$(".is-marked")).toBeNull();
 });
 
 test("a hook leaves elements alone, and the next version tries again", async () => {
@@ -503,7 +519,7 @@ test("a part of a page is a root, too", async () => {
 
 test("a page does not draw inside of a region", async () => {
   const page = await open("<live-region src=/a/ data-etag=1><p>1</p></live-region><p>1</p>");
-  await page.evaluate(() => (document.querySelector("live-region p")!.textContent = "newer"));
+  await page.evaluate(() => ((document.querySelector("live-region p")!.firstChild as Text).data = "newer"));
   await apply(page, "<live-region src=/b/ data-etag=2><p>2</p></live-region><p>2</p>");
   expect(await bodyOf(page)).toBe('<live-region src="/b/" data-etag="1"><p>newer</p></live-region><p>2</p>');
 });

@@ -279,13 +279,22 @@ test("a page that reads nothing is not live, and nobody is bothered", async () =
   expect([await page.textContent("h1"), warnings]).toEqual(["0 notes", []]);
 });
 
-test("a page that is another each time is drawn, paced, and stays usable", async () => {
-  const { page } = await visit(`${server.origin}/random/`);
+test("a page that is another each time is drawn, paced, said once in the console, and stays usable", async () => {
+  const said: string[] = [];
+  const { page } = await visit("about:blank");
+  page.on("console", (message) => said.push(message.text()));
+  await page.goto(`${server.origin}/notes/`);
   await isIn(page, "live");
-  await page.fill("[name=title]", "typed");
   await create("d");
   await shows(page, ...titles, "d");
+  expect(said).toEqual([]);
+  await page.goto(`${server.origin}/random/`);
+  await isIn(page, "live");
+  await page.fill("[name=title]", "typed");
+  for (const title of ["e", "f"]) await create(title);
+  await shows(page, ...titles, "d", "e", "f");
   expect(await page.inputValue("[name=title]")).toBe("typed");
+  expect(said).toEqual([expect.stringContaining("/random/ has changed since it was served")]);
 });
 
 test("only the parts with data-live are live, if there are any", async () => {
