@@ -129,3 +129,104 @@ test("an extension that calls fetch itself goes by HTTP, or by the socket after 
   await installed.page.locator("#preview .highlight").waitFor();
   expect([byHttp(installed), installed.bySocket]).toEqual([[], ["GET /api/recent/", "POST /api/preview/"]]);
 });
+
+// Live.
+
+async function live(more: string): Promise<Visit> {
+  const head = demo().render(await block("live_head.html"));
+  return visit({ html: rendered + head, more });
+}
+const RECENT = `hx-get="/api/recent/?limit=1" hx-headers='{"Accept": "application/json"}'`;
+const create = (opened: Visit, title: string): Promise<number> =>
+  opened.page.evaluate(async (text) => {
+    const body = new URLSearchParams({ title: text, code: "x = 1", language: "python" });
+    return (await wsrequest.fetch("/api/snippets/", { method: "POST", body, settled: true })).status;
+  }, title);
+const state = (opened: Visit, selector: string, name: string): Promise<unknown> => opened.page.waitForSelector(`${selector}[data-live-state=${name}]`, { state: "attached" });
+const liveRequests = ({ bySocket }: Visit): string[] => bySocket.filter((each) => /^GET|cancel/.test(each));
+
+test("an element with the trigger live follows its URL, with one request", async () => {
+  const opened = await live((await block("live.html")) + `<p id="recent" ${RECENT} hx-trigger="live"></p>`);
+  const { page } = opened;
+  await page.locator("#snippet .highlight").waitFor();
+  await state(opened, "#snippet", "live");
+  const events = page.evaluate(() => {
+    const names: string[] = [];
+    Object.assign(window, { names });
+    for (const name of ["before:request", "after:swap"]) document.addEventListener(`htmx:${name}`, () => names.push(name));
+  });
+  await events;
+  expect(await create(opened, "followed by htmx")).toBe(201);
+  await page.locator("#recent", { hasText: "followed by htmx" }).waitFor();
+  expect(await page.evaluate(() => (window as unknown as { names: string[] }).names.slice(0, 2))).toEqual(["before:request", "after:swap"]);
+  expect(liveRequests(opened)).toEqual(["GET /api/snippets/1/highlight/", "GET /api/recent/?limit=1"]);
+  expect(byHttp(opened)).toEqual([]);
+});
+
+test("one that is swapped for its like goes on with the same subscription, and one that is removed ends", async () => {
+  const opened = await live("<main></main>");
+  const { page } = opened;
+  await page.evaluate((attributes) => {
+    const { htmx } = window as unknown as { htmx: { process(element: Element): void } };
+    // The response has the element, too, as that of a view would.
+    document.addEventListener("htmx:after:request", (event) => {
+      const { ctx } = (event as CustomEvent<{ ctx: { text: string } }>).detail;
+      ctx.text = `<p id="recent" ${attributes} hx-trigger="live" hx-swap="outerHTML" hx-select="p">${ctx.text}</p>`;
+    });
+    document.querySelector("main")!.innerHTML = `<p id="recent" ${attributes} hx-trigger="live" hx-swap="outerHTML" hx-select="p"></p>`;
+    htmx.process(document.querySelector("main")!);
+  }, RECENT.replace("limit=1", "limit=2"));
+  await page.locator("#recent", { hasText: "results" }).waitFor();
+  for (const title of ["swapped once", "swapped twice"]) {
+    await create(opened, title);
+    await page.locator("#recent", { hasText: title }).waitFor();
+  }
+  const asked = (): string[] => opened.bySocket.filter((each) => each.includes("limit=2"));
+  expect(asked()).toEqual(["GET /api/recent/?limit=2"]);
+  await page.evaluate(() => {
+    const { htmx } = window as unknown as { htmx: { swap?: unknown; ajax(verb: string, path: string, options: object): Promise<void> } };
+    return htmx.ajax("GET", "/api/stats/", { target: "main", swap: "textContent" });
+  });
+  await until("it is told", () => opened.bySocket.includes("cancel"));
+});
+
+test("other parameters are another live request", async () => {
+  const opened = await live(`<input id="limit" name="limit" value="1"><p id="recent" ${RECENT.replace("?limit=1", "")} hx-include="#limit" hx-trigger="live"></p>`);
+  const { page } = opened;
+  await page.locator("#recent", { hasText: "results" }).waitFor();
+  await page.fill("#limit", "2");
+  await page.evaluate(() => htmx.trigger("#recent", "live"));
+  await until("the other is asked for", () => opened.bySocket.includes("GET /api/recent/?limit=2"));
+  expect(opened.bySocket).toContain("cancel");
+});
+
+test("what cannot be live is loaded once, and an error is handed over", async () => {
+  const opened = await live(`
+    <p id="still" hx-get="/static/wsrequest/htmx.js" hx-trigger="live"></p>
+    <p id="lost" hx-get="/api/snippets/999999/" hx-headers='{"Accept": "application/json"}' hx-trigger="live" hx-status:404="target:#problem"></p>
+    <form id="wrong" hx-post="/api/snippets/" hx-trigger="live"></form>`);
+  const { page } = opened;
+  await state(opened, "#lost", "ended");
+  await page.locator("#problem", { hasText: "No Snippet" }).waitFor();
+  await state(opened, "#still", "ended");
+  await page.locator("#still", { hasText: "wsrequest" }).waitFor();
+  expect(opened.bySocket.filter((each) => each.startsWith("POST"))).toEqual([]);
+});
+
+test("a hidden tab ends it after a while, and is current when it is shown", async () => {
+  const opened = await live(`<p id="recent" ${RECENT} hx-trigger="live"></p>`);
+  const { page } = opened;
+  await state(opened, "#recent", "live");
+  const show = (visibility: string): Promise<void> =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, "visibilityState", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, visibility);
+  await page.clock.install();
+  await show("hidden");
+  await page.clock.fastForward(31_000);
+  await state(opened, "#recent", "paused");
+  await create(opened, "while hidden");
+  await show("visible");
+  await page.locator("#recent", { hasText: "while hidden" }).waitFor();
+});
