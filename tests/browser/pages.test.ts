@@ -337,7 +337,9 @@ test("an element that a script has loaded again is followed, as htmx does it (P8
     const list = new DOMParser().parseFromString(text, "text/html").getElementById("notes")!;
     document.getElementById("notes")!.innerHTML = list.innerHTML;
   });
-  await server.write(["rename", "b", "B"], ["create", "d"]);
+  await server.write(["rename", "b", "B"]);
+  await shows(page, "a", "B", "c");
+  await create("d");
   await shows(page, "a", "B", "c", "d");
   await page.evaluate(async () => {
     const text = await (await fetch("/notes/")).text();

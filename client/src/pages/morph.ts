@@ -194,7 +194,7 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
     const counts = (node: ChildNode): boolean => keepsSpace || !isSpace(node);
     const [oldNodes, nextNodes] = [olds.filter(counts), news.filter(counts)];
     const list = live && placeIn(live, keepsSpace);
-    if (list) for (const node of oldNodes) relink(node, node, list);
+    if (list) for (const node of before) relink(node, node, list);
     const adopted = new Map<ChildNode, Element>();
     const isClaimed = (node: ChildNode): boolean => {
       const extra = list?.adopt(node);
