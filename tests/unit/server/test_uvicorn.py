@@ -478,3 +478,141 @@ def test_a_packed_response_is_not_packed_again(
     parts = [frame.partition(b"\n")[2] for frame in frames if isinstance(frame, bytes)]
     assert b"".join(parts) == NOISE
     assert len(packed) == 2
+
+
+class Answer:
+    """An ASGI application with one response, written at once if that is possible."""
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.start = {"type": "http.response.start", "status": status, "headers": headers}
+        self.body = body
+        self.at_once: list[bool] = []
+        self.tries = True
+        self.is_wrapped = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+        async def wrapped(event: Any) -> None:
+            await send(event)
+
+        protocol = scope["state"][write_buffer.ResponseBuffer.STATE_KEY]()
+        if self.tries:
+            callable_ = wrapped if self.is_wrapped else send
+            self.at_once.append(protocol.respond(callable_, self.start, self.body))
+            if self.at_once[-1]:
+                return
+        await send(self.start)
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def exchanged(app: Any, request: bytes, **options: Any) -> bytes:
+    with serving(app, "asyncio", date_header=False, access_log=False, **options) as port:
+        with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
+            client.sendall(request)
+            if b"Connection: close" not in request:
+                client.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+GET = b"GET /a?b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+USUAL = [
+    (b"Content-Type", b"text/plain"),
+    (b"Content-Length", b"2"),
+    (b"Set-Cookie", b"a=b; Path=/"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "request_bytes", "is_at_once"),
+    [
+        (200, USUAL, b"ok", GET, True),
+        (404, [*USUAL, (b"Set-Cookie", b"c=\xe9")], b"ok", GET, True),
+        (299, USUAL, b"ok", GET, True),
+        (200, [(b"Content-Length", b"0")], b"", GET, True),
+        (200, USUAL, b"ok", GET.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"), True),
+        (200, USUAL, b"ok", GET.replace(b"1.1", b"1.0"), False),
+        (200, USUAL, b"ok", GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), False),
+        (200, USUAL, b"ok", GET.replace(b"GET", b"HEAD"), False),
+        (200, [*USUAL, (b"Connection", b"close")], b"ok", GET, False),
+        (200, [*USUAL, (b"Transfer-Encoding", b"chunked")], b"ok", GET, False),
+        (200, USUAL[:1], b"ok", GET, False),
+        (200, [*USUAL, (b"Content-Length", b"2")], b"ok", GET, False),
+        (200, USUAL, b"longer", GET, False),
+        (200, USUAL, b"", GET, False),
+        (204, [], b"", GET, False),
+        (304, [(b"ETag", b'"a"')], b"", GET, False),
+        (200, [*USUAL, (b"X-Bad", b"a\r\nX-Injected: b")], b"ok", GET, False),
+        (200, [*USUAL, (b"X-Bad\r\nX-Injected", b"b")], b"ok", GET, False),
+        (200, [*USUAL, (b"X Bad", b"b")], b"ok", GET, False),
+        (200, [*USUAL, (b"X-Bad", b"\x00")], b"ok", GET, False),
+    ],
+)
+def test_response_that_is_written_at_once_has_the_bytes_that_uvicorn_writes(
+    status: int,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+    request_bytes: bytes,
+    is_at_once: bool,
+) -> None:
+    app = Answer(status, headers, body)
+    options = {"headers": [("X-Default", "1")]}
+    found = exchanged(app, request_bytes, **options)
+    assert app.at_once == [is_at_once]
+    app.tries = False
+    assert found == exchanged(app, request_bytes, **options)
+    is_refused = headers[-1:] and b"bad" in headers[-1][0].lower()  # uvicorn closes the connection
+    assert found.startswith(b"" if is_refused else b"HTTP/1.1 ")
+    assert b"injected" not in found.lower()
+
+
+def test_requests_one_after_the_other_are_answered_at_once() -> None:
+    app = Answer(200, USUAL, b"ok")
+    with serving(app, "asyncio", access_log=False) as port:
+        with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
+            for _ in range(3):
+                client.sendall(GET)
+                assert client.recv(65536).endswith(b"\r\n\r\nok")
+    assert app.at_once == [True, True, True]  # once the server has ended
+
+
+def test_response_is_not_written_past_a_callable_that_wraps_send() -> None:
+    app = Answer(200, USUAL, b"ok")
+    app.is_wrapped = True
+    assert exchanged(app, GET).endswith(b"\r\n\r\nok")
+    assert app.at_once == [False]
+
+
+def test_pipelined_requests_are_answered_in_order() -> None:
+    answers: list[Answer] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body = b"%02d" % len(answers)
+        answers.append(Answer(200, USUAL, body))
+        await answers[-1](scope, receive, send)
+
+    last = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    found = exchanged(app, GET * 4 + last)
+    bodies = [part[:2] for part in found.split(b"\r\n\r\n")[1:]]
+    assert bodies == [b"00", b"01", b"02", b"03", b"04"]
+    assert len(answers) == 5
+
+
+def test_response_to_a_client_that_left_is_not_written_at_once() -> None:
+    has_begun, is_done = threading.Event(), threading.Event()
+
+    class Late(Answer):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            has_begun.set()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            await super().__call__(scope, receive, send)
+            is_done.set()
+
+    app = Late(200, USUAL, b"ok")
+    with serving(app, "asyncio", access_log=False) as port:
+        with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
+            client.sendall(GET)
+            assert has_begun.wait(SECONDS)
+        assert is_done.wait(SECONDS)
+    assert app.at_once == [False]

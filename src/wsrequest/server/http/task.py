@@ -9,7 +9,7 @@ import io
 from collections import deque
 from contextvars import copy_context
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.request.flow import FlowController
@@ -17,9 +17,13 @@ from wsrequest.request.response import Outcome
 from wsrequest.request.sender import ResponseSender
 from wsrequest.request.task import Owner, RequestTask
 from wsrequest.server.http.environ import make_environ
+from wsrequest.server.write_buffer import ResponseBuffer
 from wsrequest.types import Receive, Scope, Send
 from wsrequest.workers.loop_callbacks import adopt
 from wsrequest.workers.queue import QueueKey
+
+if TYPE_CHECKING:
+    from wsrequest.server.uvicorn import HTTPProtocol
 
 __all__ = ["END", "HTTPTask", "plain_response"]
 
@@ -249,8 +253,18 @@ class HTTPTask(RequestTask):
                 raise error
             finally:
                 del error  # it refers to this frame
-        for event in self._last or ():
+        if not self._last or self._write_at_once(*self._last):
+            return
+        for event in self._last:
             await self._send(event)
+
+    def _write_at_once(self, start: Event, end: Event | None = None) -> bool:
+        """Write a whole response past ASGI. Return False where that cannot be done."""
+        if end is None:  # the response has begun
+            return False
+        reference = (self.scope.get("state") or {}).get(ResponseBuffer.STATE_KEY)
+        protocol: HTTPProtocol | None = None if reference is None else reference()
+        return protocol is not None and protocol.respond(self._send, start, end["body"])
 
     def is_unread_since(self, time: float) -> bool:
         """Whether it holds a thread, and the server has taken nothing since that time of the loop.
