@@ -59,6 +59,7 @@ SHOWN = {
     "benchmarks/results/browser.md": "benchmarks/browser",
     "benchmarks/results/processes.md": "benchmarks/processes",
     "benchmarks/results/scale.md": "benchmarks/scale",
+    "benchmarks/results/http.md": "benchmarks/http",
 }
 PLACES = {page: path for path, page in SHOWN.items()}
 
