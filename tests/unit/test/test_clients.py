@@ -220,8 +220,8 @@ def test_cookies_have_the_values_and_types_that_the_view_gave() -> None:
 def bake(request: Any) -> HttpResponseRedirect:
     response = HttpResponseRedirect("/")
     response.set_cookie(
-        "all", 'a "quoted"; value', max_age=60, path="/x/", domain="a.example", secure=True,
-        httponly=True, samesite="Strict",
+        "all", 'a "quoted"; value', max_age=60, expires="Thu, 01 Jan 2099 00:00:00 GMT", path="/x/",
+        domain="a.example", secure=True, httponly=True, samesite="Strict",
     )  # fmt: skip
     response.set_cookie("plain", "1")
     response.delete_cookie("gone")
