@@ -1,16 +1,8 @@
 /** The project of plain pages (pages_project) on a real server, and somebody who writes to its database. */
-import { spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import type { LivePages } from "../../client/src/pages/index.js";
 import type { Client } from "../../client/src/index.js";
-import { freePort } from "./ports.js";
-import { until } from "./servers.js";
-
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+import { startProject } from "./started.js";
 
 /** `write` in pages_project/views.py. */
 export type Step = ["create" | "delete", title: string] | ["rename", title: string, to: string];
@@ -25,36 +17,16 @@ export interface PagesServer {
 }
 
 export async function startPages(django: Record<string, unknown> = {}): Promise<PagesServer> {
-  const data = mkdtempSync(join(tmpdir(), "wsrequest-pages-"));
-  const port = await freePort();
-  const env = { ...process.env, PROJECT_DATA: data, PROJECT_SETTINGS: JSON.stringify(django), PYTHONUNBUFFERED: "1" };
-  const log = openSync(join(data, "log"), "a");
-  const words = ["-m", "uvicorn", "tests.browser.pages_project.asgi:application", "--ws", "websockets-sansio", "--port", String(port), "--no-access-log"];
-  const server = spawn(join(ROOT, ".venv/bin/python"), words, { cwd: ROOT, env, stdio: ["ignore", log, log] });
-  closeSync(log);
-  const ended = new Promise((resolve) => server.once("exit", resolve));
-  const origin = `http://127.0.0.1:${port}`;
-  const text = (): string => readFileSync(join(data, "log"), "utf8");
-  await until("the server answers", async () => {
-    if (server.exitCode !== null) throw new Error(`the server ended:\n${text()}`);
-    return fetch(`${origin}/runs/`).then(({ ok }) => ok, () => false);
-  }, 60);
+  const project = await startProject("pages_project", "/runs/", { PROJECT_SETTINGS: JSON.stringify(django) });
+  const { origin, log } = project;
   return {
-    origin,
-    log: text,
+    ...project,
     async write(...steps) {
       const response = await fetch(`${origin}/write/`, { method: "POST", body: JSON.stringify(steps) });
-      if (!response.ok) throw new Error(`${response.status}:\n${text()}`);
+      if (!response.ok) throw new Error(`${response.status}:\n${log()}`);
       return (await response.json()) as Record<string, number>;
     },
     runs: async () => ({ live: 0, http: 0, ...((await (await fetch(`${origin}/runs/`)).json()) as object) }),
-    async stop() {
-      server.kill("SIGTERM");
-      const timer = setTimeout(() => server.kill("SIGKILL"), 10_000);
-      await ended;
-      clearTimeout(timer);
-      rmSync(data, { recursive: true });
-    },
   };
 }
 

@@ -2,6 +2,8 @@
  * The morph of live pages, on HTML without a server: what stays, what follows, and which row is which.
  *
  * Each page is drawn from `served`, changed as its user or its scripts would, and brought to `next`.
+ *
+ * Long by its cases: each thing that a user or a script may have done to a page, before a version that changes it.
  */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";

@@ -4,6 +4,8 @@
  * Keeps a shadow: an inert copy of what the server last sent, each node of which knows its twin in the page. The next
  * version is compared with the shadow, never with the page, and only the differences are drawn on the twins. So what the
  * user or a script changed stays, unless the server changed that very thing.
+ *
+ * Long because all of it shares the twins: drawing, moving, the fields and the scripts of one page.
  */
 import { createFieldKeeper, isBox, isInput, type Fields } from "./fields.js";
 import { inertCopy, normalize, parse, runnable } from "./html.js";
