@@ -3,7 +3,7 @@
  *
  * Keeps a shadow: an inert copy of what the server last sent, each node of which knows its twin in the page. The next
  * version is compared with the shadow, never with the page, and only the differences are drawn on the twins. So what the
- * user or a script changed stays, unless the server changed that very thing.
+ * user or a script changed stays, unless the server changed the same thing.
  *
  * Long because all of it shares the twins: drawing, moving, the fields and the scripts of one page.
  */
@@ -32,7 +32,7 @@ export type Change = "change" | "add" | "remove";
 export interface MorphHooks {
   /**
    * Called before an element of the page, or what is in it, is changed, added or removed. If it returns false, all of it
-   * stays as it is, and the next version tries again. `next` is the server's element, or null if it has none.
+   * stays as it is, and the next version tries again. `next` is the server's element, or null without one.
    */
   before?(element: Element, change: Change, next: Element | null): boolean;
   /** A key for an element of the server's HTML. Two elements with different keys are never the same. */
@@ -57,7 +57,7 @@ const ignores = (element: Element, what = ""): boolean => element.getAttribute("
  *
  * @param root - `document.documentElement`, or an element whose content the server sends
  * @param served - the HTML that the server sent for it. If that is not known, the root itself: what scripts had changed
- *   by then then counts as the server's, except attributes of `<html>` and `<body>`
+ *   until then counts as the server's, except attributes of `<html>` and `<body>`
  */
 export function createMorph(root: Element, served: string | Node, hooks: MorphHooks = {}): Morph {
   const twins = new WeakMap<Node, Node>(); // of each node of the shadow, the node in the page
