@@ -4,8 +4,8 @@
  * Owns which page is followed. Nothing loads it again after a change, not after one of the visitor's own
  * either: each new state of the page comes by itself. `render` shows the data that it is given; the rows
  * are rows.js's. Its events: "edit" carries a snippet, "changed" {added, edited, erased} as changes.js
- * has it, "ended" says that the server follows the page no more, "rights" that who asks may edit other
- * snippets than before.
+ * has it, "ended" says that the server follows the page no more, "rights" that who asks may be somebody
+ * else: they may edit other snippets than before, or what was shown had to be erased.
  */
 import { isOk, problem } from "./api.js";
 import { changesOf } from "./changes.js";
@@ -24,6 +24,7 @@ export class SnippetList extends EventTarget {
   #subscription = null;
   #shown = null; // what the API gave last of this page of the list
   #toOpen = null; // the id of a snippet that is opened when it comes
+  #isErased = false; // until the page comes again, as for who asks now
   #showLiveness = showLiveness(() => ({ subscription: this.#subscription, isShown: this.#shown !== null }));
   #on = {
     opened: (snippet, host) => this.#highlight(snippet, host),
@@ -69,8 +70,9 @@ export class SnippetList extends EventTarget {
     const { count, next, previous, results } = page;
     const changes = this.#shown ? changesOf(this.#shown, page) : { added: [], edited: [], erased: [] };
     const isMore = this.#shown && this.#shown.count !== count;
-    const isOther = this.#shown && hasOtherRights(this.#shown, page);
+    const isOther = this.#isErased || (this.#shown && hasOtherRights(this.#shown, page));
     this.#shown = page;
+    this.#isErased = false;
     const list = byId("snippet-list");
     list.dataset.phase = count > 0 ? "ready" : "empty";
     list.removeAttribute("aria-busy");
@@ -116,6 +118,7 @@ export class SnippetList extends EventTarget {
   /** Erases what is shown: who looks at it now may not be who it was for. */
   #clear() {
     this.#shown = null;
+    this.#isErased = true;
     byId("snippets").replaceChildren();
     byId("snippet-list").dataset.phase = "loading";
   }

@@ -12,9 +12,6 @@ import { logWire } from "./log.js";
 import { wireNews } from "./news.js";
 import { showStatus } from "./status.js";
 import { client, transport } from "./transport.js";
-import { wire } from "./watch.js";
-
-const SESSION_ENDED = 4003;
 
 const api = new Api();
 const account = new Account(api);
@@ -39,11 +36,11 @@ showStatus(() => {
   return refresh();
 });
 account.addEventListener("change", () => list.follow());
-// Perhaps of a session that is over: ended elsewhere, it closes the socket with this code.
+// Perhaps of a session that ended elsewhere. It is asked after the list, so that it is asked of the
+// server as the list was: what is asked while the socket is down may be answered before the logout.
 const askAgain = () => account.ask().catch(() => {});
 list.addEventListener("ended", askAgain);
 list.addEventListener("rights", askAgain);
-wire.addEventListener("seen", ({ detail }) => detail.code === SESSION_ENDED && askAgain());
 editor.addEventListener("saved", ({ detail: { snippet, isNew } }) => list.reveal(snippet, isNew));
 list.addEventListener("edit", ({ detail }) => editor.edit(detail));
 client.open();
