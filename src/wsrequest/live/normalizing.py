@@ -127,21 +127,26 @@ class Normalizer:
             self._place = place.ljust(_TOKEN_CHARS, b"-")
         self._nonce = nonce.encode() if nonce and len(nonce) >= _MIN_NONCE else b""
 
-    def body(self, body: bytes, *, is_text: bool) -> bytes:
+    def body(self, body: bytes, *, is_text: bool, is_html: bool = False) -> bytes:
         """Return the normal form of a body, or the body itself if it is in normal form.
 
         Args:
             body: of the response.
             is_text: whether the project's expressions and function apply to it.
+            is_html: whether it can be a live page, or have regions.
         """
-        return self.form(body, is_text=is_text)[0]
+        return self.form(body, is_text=is_text, is_html=is_html)[0]
 
-    def form(self, body: bytes, *, is_text: bool) -> tuple[bytes, Hidden | None]:
+    def form(
+        self, body: bytes, *, is_text: bool, is_html: bool = False
+    ) -> tuple[bytes, Hidden | None]:
         """Return the normal form of a body, and where it has a fixed text in place of another.
 
         Args:
             body: of the response.
             is_text: whether the project's expressions and function apply to it.
+            is_html: whether it can be a live page, or have regions. In JSON and plain text, users
+                may write the same markup. There it must not hide what others write.
 
         Returns:
             None for the places if there are too many, or if what the project ignores has changed
@@ -150,10 +155,10 @@ class Normalizer:
         """
         hidden = self._hidden(body)
         normal = _filled(body, hidden)
-        if is_text:
+        if is_html:
             normal = page_tag.without(normal)
         plain = normal
-        if is_text:
+        if is_html:
             normal = page_tag.without_regions(normal)
         if is_text and self._ignored is not None:
             for pattern in self._ignored.patterns:

@@ -170,9 +170,9 @@ def without_regions(body: bytes) -> bytes:
     depth = position = 0
     for match in _REGION_TAG.finditer(body):
         if match[1]:
-            depth -= 1 if depth else 0
-            if not depth:
+            if depth == 1:
                 position = match.start()
+            depth = max(0, depth - 1)  # an end tag of no region ends nothing
             continue
         if not depth:
             pieces += body[position : match.start()], _SHOWN.sub(b"", match[0])

@@ -36,6 +36,7 @@ _INSIGNIFICANT = frozenset(
 _RATE_LIMITS = ("ratelimit", "x-ratelimit", "x-rate-limit")
 # An ETag in quotes, or without them, as some applications write it.
 _TAG = re.compile(r'(?:^|,)\s*(?:W/)?("[^"]*"|[^\s,"]+)\s*(?=,|$)')
+_HTML = frozenset(("text/html", "application/xhtml+xml"))
 _OVERHEAD_BYTES = 1024  # of an object with its headers, without their text
 _HIDDEN_BYTES = 128  # of the place of a token or nonce
 _SMALL_BYTES = 2**16  # encoding such a body, or making a patch of it, takes about a millisecond
@@ -81,9 +82,10 @@ class Snapshot:
         normal, counting = body, self.headers
         self._hidden: Hidden | None = []
         if normalizer is not None:
-            is_text = _is_text(headers)
-            normal, self._hidden = normalizer.form(body, is_text=is_text)
-            is_page = is_page or (is_text and page_tag.MARK in body)
+            kind = _text_kind(headers)
+            is_html = kind in _HTML
+            normal, self._hidden = normalizer.form(body, is_text=kind != "", is_html=is_html)
+            is_page = is_page or (is_html and page_tag.MARK in body)
             if is_page:
                 # Nobody draws the headers of a page. The ETag that it was served with cannot
                 # depend on them: some are added behind what makes that ETag.
@@ -250,11 +252,13 @@ def _get(headers: Headers, name: str) -> str | None:
     return None
 
 
-def _is_text(headers: Headers) -> bool:
+def _text_kind(headers: Headers) -> str:
+    """Return the media type of a text that can be read as it is. Empty for any other body."""
     if _get(headers, "content-encoding") is not None:
-        return False
+        return ""
     kind = (_get(headers, "content-type") or "").partition(";")[0].strip().lower()
-    return kind.startswith("text/") or kind.endswith(("json", "xml", "javascript"))
+    is_text = kind.startswith("text/") or kind.endswith(("json", "xml", "javascript"))
+    return kind if is_text else ""
 
 
 def _digest(

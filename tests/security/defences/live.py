@@ -623,4 +623,11 @@ LIVE = (
         (("None if share_key is None else share_key(request)", "None"),),
         (_SHARED + "test_the_project_tells_apart_who_may_not_share",),
     ),
+    Defence(
+        (9,),
+        "what users write in JSON or text hides nothing of what others write",
+        SRC + "live/snapshot.py",
+        (("is_html = kind in _HTML", 'is_html = kind != ""'),),
+        (UNIT + "live/test_snapshot.py::test_what_users_write_hides_nothing_of_others",),
+    ),
 )

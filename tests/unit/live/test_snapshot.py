@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.patches import apply_json_patch
 from wsrequest.live import snapshot as snapshot_module
+from wsrequest.live.normalizing import Normalizer
 from wsrequest.live.snapshot import Snapshot, tag_matches
 from wsrequest.protocol.messages import Response
 from wsrequest.protocol.server_codec import decode_server, encode_version
@@ -74,6 +75,25 @@ def test_the_case_and_order_of_names_are_no_difference() -> None:
 
 def test_a_body_cannot_pass_for_a_header() -> None:
     assert Snapshot(200, {"a": "b"}, b"c").digest != Snapshot(200, {}, b"a: b\n\nc").digest
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/markdown", "text/xml"])
+def test_what_users_write_hides_nothing_of_others(kind: str) -> None:
+    def answered(others: str) -> Snapshot:
+        comments = ["<live-region>", others, "</live-region>"]
+        body = json.dumps(comments) if kind == "application/json" else "\n".join(comments)
+        return Snapshot(200, {"Content-Type": kind}, body.encode(), None, Normalizer())
+
+    assert answered("old").digest != answered("new").digest
+
+
+def test_content_of_a_region_of_a_page_does_not_count() -> None:
+    def answered(content: str) -> Snapshot:
+        body = f"<p><live-region>{content}</live-region></p>"
+        headers: Headers = {"Content-Type": "text/html; charset=utf-8"}
+        return Snapshot(200, headers, body.encode(), None, Normalizer())
+
+    assert answered("old").digest == answered("new").digest
 
 
 def test_set_cookie_is_left_out() -> None:

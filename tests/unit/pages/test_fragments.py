@@ -121,3 +121,9 @@ def test_page_without_its_regions_is_the_same_page() -> None:
     assert proven.count(b'data-proof="proof/a/"') == proven.count(b'data-proof="proof/b/"') == 1
     assert page_tag.without_regions(proven) == empty
     assert page_tag.removed(full).startswith(b"<p><live-region")
+
+
+def test_end_tag_of_no_region_hides_nothing() -> None:
+    body = b"<live-region>a</live-region>shown</live-region>shown, too</live-region>"
+    counting = page_tag.without_regions(body)
+    assert counting == b"<live-region></live-region>shown</live-region>shown, too</live-region>"
