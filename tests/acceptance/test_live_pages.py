@@ -37,11 +37,13 @@ def is_current(client: Client, id: Any, frame: Frame) -> bool:
     return frame.head["status"] == 304 and not others
 
 
-@pytest.mark.parametrize("path", ["/pages/notes/", "/pages/notes/async/", "/pages/nonce/"])
+@pytest.mark.parametrize(
+    "path", ["/pages/notes/", "/pages/notes/async/", "/pages/nonce/", "/pages/nonce/own/"]
+)
 def test_page_that_shows_what_its_live_run_gives_is_sent_nothing(
     any_server: Server, path: str
 ) -> None:
-    """Its form has another token each time, and one of them a nonce in body and header."""
+    """Its form has another token each time, and two of them a nonce in body and header."""
     browser, q = Browser(any_server), word()
     page = browser.open(f"{path}?q={q}")
     tag = Tag(page.body)

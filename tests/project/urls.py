@@ -133,6 +133,7 @@ PAGES = [
     path("pages/notes/async/", pages.async_notes),
     path("pages/cached/", pages.cached),
     path("pages/nonce/", pages.with_nonce),
+    path("pages/nonce/own/", pages.with_nonce, {"name": "csp_nonce"}),
     path("pages/session/", pages.session),
     path("pages/regions/", regions.page),
     path("pages/regions/async/", regions.async_page),

@@ -10,7 +10,9 @@ from django.middleware.csrf import CSRF_SESSION_KEY, get_token
 
 from wsrequest.request.discarding import Discarded
 
-__all__ = ["csp_nonce", "csrf_secret", "csrf_token", "held_secrets"]
+__all__ = ["csp_nonce", "csrf_secret", "csrf_token", "held_secrets", "keep_nonce"]
+
+_KEPT_NONCE = "_wsrequest_nonce"
 
 
 def csrf_secret(request: HttpRequest) -> str | None:
@@ -50,10 +52,21 @@ def held_secrets(
         yield str(data.get(CSRF_SESSION_KEY))
 
 
+def keep_nonce(request: HttpRequest, nonce: str) -> None:
+    """Remember the nonce of the page's scripts, which the project may have made itself.
+
+    Args:
+        request: that the page answers.
+        nonce: as the template has it. It replaces one that was kept before.
+    """
+    setattr(request, _KEPT_NONCE, nonce)
+
+
 def csp_nonce(request: HttpRequest) -> str | None:
     """Return the nonce that the response used, or None if no code used it.
 
-    Django's ContentSecurityPolicyMiddleware keeps it under this name, and so does django-csp.
+    Django's ContentSecurityPolicyMiddleware keeps it under this name, and so does django-csp. One
+    of the project's own is known if our template tag has rendered it.
     """
-    nonce = getattr(request, "_csp_nonce", None)
+    nonce = getattr(request, "_csp_nonce", None) or getattr(request, _KEPT_NONCE, None)
     return str(nonce) if nonce else None  # Django's lazy object is false until it is used

@@ -19,6 +19,7 @@ from wsrequest.conf import conf
 from wsrequest.live import page_tag
 from wsrequest.pages.completing import HAS_TAG, page_url
 from wsrequest.pages.regions import region_url, render_region
+from wsrequest.request.secrets import keep_nonce
 
 __all__ = ["live_page", "live_region", "nonce_of", "wsrequest_client"]
 
@@ -119,6 +120,9 @@ def nonce_of(context: Context, nonce: str | None = None) -> SafeString:
         nonce: if it is known.
     """
     page_nonce = nonce or _nonce(context)
+    request = context.get("request") or getattr(context, "request", None)
+    if page_nonce and request is not None:
+        keep_nonce(request, page_nonce)
     return format_html(' nonce="{}"', page_nonce) if page_nonce else SafeString()
 
 

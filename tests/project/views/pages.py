@@ -59,9 +59,15 @@ def cached(request: HttpRequest) -> HttpResponse:
     return render(request, TEMPLATE, _context(request))
 
 
-def with_nonce(request: HttpRequest) -> HttpResponse:
-    """A page with a nonce in its header and in its body, as Django 6 and django-csp make it."""
-    request._csp_nonce = nonce = secrets.token_urlsafe(16)  # type: ignore[attr-defined]
+def with_nonce(request: HttpRequest, name: str = "_csp_nonce") -> HttpResponse:
+    """A page with a nonce in its header and in its body, as Django 6 and django-csp make it.
+
+    Args:
+        request: to answer.
+        name: of the attribute of the request that holds the nonce.
+    """
+    nonce = secrets.token_urlsafe(16)
+    setattr(request, name, nonce)
     response = render(request, TEMPLATE, _context(request))
     response["Content-Security-Policy"] = f"script-src 'nonce-{nonce}'"
     return response
