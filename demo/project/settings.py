@@ -1,9 +1,10 @@
 """Settings of the demo: an ordinary Django project on SQLite.
 
-All that wsrequest needs here is its line in INSTALLED_APPS. The environment may set DEMO_DB (path
-of the database file), DEMO_DEBUG (0 turns DEBUG off), DEMO_ANON_RATE (anonymous creates, as
-"30/min"), DEMO_BUS (what carries commits from process to process) and DEMO_POSTGRES (the name of a
-PostgreSQL database instead of SQLite, at the address in libpq's variables, such as PGHOST).
+All that wsrequest needs here is its line in INSTALLED_APPS; one more makes the admin live. The
+environment may set DEMO_DB (path of the database file), DEMO_DEBUG (0 turns DEBUG off),
+DEMO_ANON_RATE (anonymous creates, as "30/min"), DEMO_BUS (what carries commits from process to
+process) and DEMO_POSTGRES (the name of a PostgreSQL database instead of SQLite, at the address in
+libpq's variables, such as PGHOST).
 """
 
 import os
@@ -22,6 +23,7 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
     "wsrequest",  # above staticfiles, because it brings its own runserver
+    "wsrequest.contrib.admin",  # the admin, live
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -108,6 +110,7 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
 }
 
+LOGIN_URL = "rest_framework:login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 

@@ -1,9 +1,9 @@
-"""The URLs of the page and of its API."""
+"""The URLs of the page, of its API, and of the live pages."""
 
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
-from snippets import views
+from snippets import pages, views
 from snippets.sessions import SessionView
 
 router = DefaultRouter()
@@ -11,6 +11,11 @@ router.register("snippets", views.SnippetViewSet)
 
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
+    path("pages/", pages.ListPage.as_view(), name="page-list"),
+    path("pages/<int:pk>/", pages.DetailPage.as_view(), name="page-detail"),
+    path("pages/<int:pk>/edit/", pages.EditPage.as_view(), name="page-edit"),
+    path("pages/<int:pk>/delete/", pages.DeletePage.as_view(), name="page-delete"),
+    path("pages/languages/", pages.languages, name="page-languages"),
     path("api/preview/", views.preview, name="preview"),
     path("api/languages/", views.languages, name="languages"),
     path("api/styles/<slug:style>.css", views.stylesheet, name="stylesheet"),

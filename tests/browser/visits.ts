@@ -3,7 +3,7 @@
  *
  * What a page's own code does is in the tests; what it finds on `window.wsrequest` is the client.
  */
-import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type LaunchOptions, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { Client } from "../../client/src/index.js";
 
@@ -25,6 +25,8 @@ export interface Visit {
   byHttp: string[];
   /** Method and address of each request by a socket of the page; "cancel" where one was taken back. */
   bySocket: string[];
+  /** What the console warns of, and its errors. */
+  complaints: string[];
 }
 
 /** What a text or binary frame of the client asks for, if it is a request or takes one back. */
@@ -36,13 +38,13 @@ function asked(frame: string | Buffer): string | null {
 }
 
 /** Call at the top of a test file: a browser for it, and a function that opens pages. */
-export function useBrowser(): (url: string) => Promise<Visit> {
+export function useBrowser(launch: LaunchOptions = {}): (url: string, options?: BrowserContextOptions) => Promise<Visit> {
   let browser: Browser;
   let visits: Visit[] = [];
   const problems: string[] = [];
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: process.env["CHROMIUM"]!, args: FLAGS }); // scripts/client sets it
+    browser = await chromium.launch({ executablePath: process.env["CHROMIUM"]!, args: FLAGS, ...launch }); // scripts/client sets it
   });
   afterEach(async () => {
     for (const { context } of visits) await context.close();
@@ -52,8 +54,8 @@ export function useBrowser(): (url: string) => Promise<Visit> {
   });
   afterAll(() => browser?.close());
 
-  return async (url) => {
-    const context = await browser.newContext();
+  return async (url, options = {}) => {
+    const context = await browser.newContext(options);
     const page = await context.newPage();
     const bySocket: string[] = [];
     page.on("websocket", (socket) =>
@@ -63,6 +65,10 @@ export function useBrowser(): (url: string) => Promise<Visit> {
       }),
     );
     page.on("pageerror", (error) => problems.push(String(error)));
+    const complaints: string[] = [];
+    page.on("console", (message) => {
+      if (/error|warning/.test(message.type())) complaints.push(message.text());
+    });
     await page.goto(url);
     const byHttp: string[] = [];
     context.on("request", (request) => {
@@ -71,7 +77,7 @@ export function useBrowser(): (url: string) => Promise<Visit> {
       // A file of the client, which no call is.
       if (!pathname.endsWith("/wsrequest/upload.js")) byHttp.push(isTicket ? "ticket" : `${request.method()} ${pathname}`);
     });
-    const visit = { page, context, byHttp, bySocket };
+    const visit = { page, context, byHttp, bySocket, complaints };
     visits.push(visit);
     return visit;
   };

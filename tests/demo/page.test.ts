@@ -1,15 +1,14 @@
 /** The demo's page in a real browser, against the demo: what a person sees and does, by mouse and by keyboard. */
-import { createRequire } from "node:module";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Proxy } from "../browser/proxy.js";
+import { AXE, violations } from "./axe.js";
 import { Demo } from "./served.js";
 
 const FLAGS = [
   ...["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
   ...["--disable-sync", "--no-first-run"],
 ];
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const CREATES_A_MINUTE = 20; // fewer than the page's button sends, more than the tests before it do
 
 let demo: Demo;
@@ -381,7 +380,7 @@ test("all of it works by keyboard", async () => {
   expect(await focus()).toBe("password");
   await press("Escape");
   expect(await focus()).toBe("sign-in-open");
-  await press("Tab", "ArrowRight"); // the switch
+  await press("Tab", "Tab", "ArrowRight"); // the live pages, the switch
   await page.locator('#status[data-way="http"]').waitFor();
   await press("ArrowLeft");
   await page.locator('#status[data-way="socket"]').waitFor();
@@ -528,12 +527,6 @@ test.each(["light", "dark"] as const)("axe finds nothing in %s: with errors, thr
   await page.addInitScript({ path: AXE });
   await page.reload();
   await isReady(page);
-  const violations = (): Promise<string[]> =>
-    page.evaluate(async () => {
-      const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { target: unknown }[] }[] }> } };
-      const found = (await axe.run()).violations;
-      return found.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${JSON.stringify(target)}`));
-    });
   await page.click("#snippets summary >> nth=0");
   await page.locator("#snippets li:first-child .highlight").waitFor();
   await page.click("#compare");
@@ -544,10 +537,10 @@ test.each(["light", "dark"] as const)("axe finds nothing in %s: with errors, thr
   await page.locator("#burst-throttle").waitFor();
   await asAdmin("POST", "/api/snippets/", { title: `For axe, in ${colorScheme}`, code: "x" });
   await page.locator("#snippets .news", { hasText: "new" }).waitFor();
-  expect(await violations()).toEqual([]);
+  expect(await violations(page)).toEqual([]);
   await page.click("#sign-in-open");
   await page.fill("#password", "wrong");
   await page.keyboard.press("Enter");
   await page.locator("#sign-in .error:not(:empty)").waitFor();
-  expect(await violations()).toEqual([]);
+  expect(await violations(page)).toEqual([]);
 });
