@@ -85,6 +85,10 @@ test("a form without JavaScript works, and its message is shown once and stays (
   for (const { page } of [one, other]) await shows(page, ...titles, "mine", "e");
   expect(await one.page.textContent(".messages")).toContain("Saved mine.");
   expect(await other.page.$(".messages")).toBeNull();
+  await create("Saved mine."); // a row is no message, whatever it says
+  for (const { page } of [one, other]) await shows(page, ...titles, "mine", "e", "Saved mine.");
+  await server.write(["delete", "Saved mine."]);
+  for (const { page } of [one, other]) await shows(page, ...titles, "mine", "e");
   await one.page.reload();
   expect(await one.page.$(".messages")).toBeNull();
 });

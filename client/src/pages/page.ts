@@ -42,12 +42,13 @@ export function followPage(client: Client, parts: Parts, holds: Holds): Page {
   let morphs = new Map<Element, Morph>();
   let test: MorphHooks["isTrusted"];
   let changed = new Set<Element>();
-  let messages: string[] = [];
+  let messages: string[] = []; // until the first version, which lacks them
+  const kept = new WeakSet<Element>();
 
   /** What this response used up is in no live version. It stays as long as the page does. */
   const isMessage = (element: Element): boolean => {
-    const text = messages.length ? collapsed(element.textContent) : "";
-    return messages.some((message) => text.includes(message));
+    if (messages.some((message) => collapsed(element.textContent).includes(message))) kept.add(element);
+    return kept.has(element);
   };
   const hooks: MorphHooks = {
     before: (element, change, next) => !holds.holdsBack(element, next) && !(change === "remove" && isMessage(element)),
@@ -70,6 +71,7 @@ export function followPage(client: Client, parts: Parts, holds: Holds): Page {
       const content = element === root ? html : (next.find(({ id }) => id && id === element.id) ?? (element.id ? undefined : next[index]))?.innerHTML;
       if (content !== undefined) morph.apply(content);
     });
+    messages = [];
     return [...changed].filter((element) => element.isConnected);
   }
 
