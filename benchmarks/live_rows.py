@@ -12,7 +12,7 @@ READERS = (100, 10_000)
 REQUESTS = ("trivial", "drf", "list")
 QUERIES = ("read", "write")
 # The first is loaded with each page, the others when it is asked for what they do.
-BUNDLES = ("client.js", "live.js", "upload.js")
+BUNDLES = ("client.js", "live.js", "room.js", "upload.js")
 STATES = ("without", "idle", "watched", "recorded")  # of a capture, see apps.tracking
 
 

@@ -8,6 +8,7 @@ import type { Options } from "./options.js";
 import { originOf, trustOriginsOf } from "./origins.js";
 import { patchFetch, type FetchPatch } from "./patchFetch.js";
 import { headersOf, responseOf } from "./responses.js";
+import type { Room, RoomCall } from "./room.js";
 import { createSocket, type State } from "./socket.js";
 import { subscribe, type Subscription } from "./subscription.js";
 import { createTokens } from "./tokens.js";
@@ -18,6 +19,8 @@ export class Client extends EventTarget implements FetchPatch {
   declare readonly fetch: Fetch;
   /** Subscribe to a GET, and get its response again whenever it changes. See docs/client.md, "Live". */
   declare readonly live: (...call: LiveCall) => Subscription;
+  /** Take part in a room: get its events and members. See docs/client.md, "Rooms". */
+  declare readonly room: (...call: RoomCall) => Room;
   /** Connect now instead of at the first call, or again after `close()`. */
   declare readonly open: () => void;
   /** Close the connection, and forget the token. Calls in flight end as with a lost connection. Later calls go over HTTP until `open()`. */
@@ -56,13 +59,14 @@ export class Client extends EventTarget implements FetchPatch {
     const fetch = createFetch(socket, http, tokens, baseUrl, isTrusted, options);
     const context = { client: this, socket, http, tokens, socketUrl: url, baseUrl, options, decode, headersOf, responseOf, RequestFailed };
     const live = (...call: LiveCall): Subscription => subscribe(context, call);
+    const room = (...call: RoomCall): Room => subscribe(context, call, import("./room.js"));
     const { open, count } = socket;
     const close = (): void => {
       tokens.forget();
       socket.close();
     };
     this.#count = count;
-    Object.assign(this, { fetch, live, open, close }, patchFetch(fetch, baseUrl));
+    Object.assign(this, { fetch, live, room, open, close }, patchFetch(fetch, baseUrl));
   }
 
   /** The number of calls that wait for the socket, or are unfinished on it. */

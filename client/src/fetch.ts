@@ -141,7 +141,7 @@ export function createFetch(
     if (!session?.takes(size)) return sendOverHttp();
     const { pathname, search } = new URL(request.url);
     const { "content-type": type, ...headers } = { ...cacheHeaders(request), ...Object.fromEntries(request.headers) };
-    const referrer = session.takesReferrer ? refererOf(request, pagePolicy(options.referrerPolicy)) : "";
+    const referrer = session.hello.referrer ? refererOf(request, pagePolicy(options.referrerPolicy)) : "";
     const message = {
       method: method === "GET" ? undefined : method,
       url: pathname + search,

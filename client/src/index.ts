@@ -5,7 +5,9 @@ export { Client };
 export { RequestFailed, RequestInDoubt } from "./errors.js";
 export type { Fetch, FetchInit } from "./fetch.js";
 export type { LiveCallback, LiveOptions } from "./live.js";
+export type { Member } from "./messages.js";
 export type { Options } from "./options.js";
+export type { Room, RoomCall, RoomEvent, RoomOptions } from "./room.js";
 export type { State } from "./socket.js";
 export type { EndReason, LiveState, Subscription } from "./subscription.js";
 

@@ -15,7 +15,7 @@ import type { Session } from "./session.js";
 import type { Socket } from "./socket.js";
 import type { EndReason, LiveRequest, LiveState, Subscription } from "./subscription.js";
 import { mayHaveExpired, type Token, type Tokens } from "./tokens.js";
-import { getByHttp, SESSION_ENDED, subscribeByEvents, subscribeBySocket, type SubscribeRequest, type TransportEnd } from "./transports.js";
+import { getByHttp, SESSION_ENDED, subscribeByEvents, subscribeBySocket, type Push, type SubscribeRequest, type TransportEnd } from "./transports.js";
 
 export interface LiveOptions {
   headers?: HeadersInit;
@@ -32,6 +32,10 @@ export interface LiveOptions {
   keep?: boolean;
   /** The proof that the page has shown a response to this request, as a live page has it from its server (PROTOCOL.md 4.7). @default none */
   rerun?: string | undefined;
+}
+/** The options of `startLive`. */
+interface StartOptions extends LiveOptions {
+  push?: Push;
 }
 export type LiveCallback = (response: Response) => void;
 export type LiveCall =
@@ -76,7 +80,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
   const { client, socket, http, tokens, socketUrl, baseUrl } = context;
   const { openTimeoutMs = 2000 } = context.options;
   // The last argument may be a callback, which lacks these members.
-  const { headers = {}, signal: pageSignal, patch = ["json", "text"], held, keep } = (rest.at(-1) ?? {}) as LiveOptions;
+  const { headers = {}, signal: pageSignal, patch = ["json", "text"], held, keep, push } = (rest.at(-1) ?? {}) as StartOptions;
   const request = new Request(new URL(url, baseUrl), { headers });
   const condition = request.headers.get("if-none-match"); // each try has its own, so it is not a header of the request
   request.headers.delete("if-none-match");
@@ -127,7 +131,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
 
   const subscribeRequest = (token: Token): SubscribeRequest => {
     const etag = base && context.headersOf(base).get("etag");
-    return { request, etag, token, patch: [patch || []].flat(), isTagOnly: base?.status === TAG_ONLY, rerun };
+    return { request, etag, token, patch: [patch || []].flat(), isTagOnly: base?.status === TAG_ONLY, rerun, push };
   };
 
   /** Makes the function that takes the responses of `transport`. `isUncertain` says whether its server may miss changes. */
@@ -140,6 +144,10 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
       if (message.uncertain !== undefined) {
         isUncertain = message.uncertain;
         if (answering === transport && isLive()) setLive();
+        return;
+      }
+      if (!message.status) {
+        if (answering === transport) push?.take(message);
         return;
       }
       const isFirst = version === undefined;
@@ -296,6 +304,7 @@ export function startLive(context: LiveContext, subscription: Subscription, isWa
     if (keep) return;
     base = null;
     latest.clear();
+    push?.clear();
     subscription.dispatchEvent(new Event("clear"));
   }
 

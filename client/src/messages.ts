@@ -30,12 +30,29 @@ export interface Hello {
   referrer?: boolean;
   /** The kinds of patch that the server makes. Without it, only "json", and a request asks for it by a string. */
   patches?: readonly string[];
+  /** Whether a live request may ask for events (4.11). */
+  events?: boolean;
 }
 export interface Refusal {
   code: string;
   detail: string;
   temporary?: boolean;
   id?: Id;
+}
+/** Somebody in a room. `id` is the same for all connections of a person. */
+export interface Member {
+  id: string;
+  /** What the view says about them. */
+  info: Record<string, unknown>;
+}
+/** A room of a live request (4.11). */
+export interface JoinedRoom {
+  room: string;
+  position: string;
+  /** Whether events since the position that the request named may be lost. Absent if it named none. */
+  missed?: boolean;
+  /** Absent if the room has no presence. */
+  members?: Member[];
 }
 /** The first of these members that is present says which message it is (2.6). Unknown members are kept. */
 export interface ServerMessage {
@@ -62,6 +79,20 @@ export interface ServerMessage {
   settled?: boolean;
   /** The proof that this live request was answered, which resumes it (4.7). */
   rerun?: string;
+  /** The rooms of a live request, from now on. */
+  rooms?: JoinedRoom[];
+  /** An event of the rooms of the connection (`room` and `position`), or to its user or session (`to`). */
+  event?: string;
+  data?: unknown;
+  room?: string;
+  position?: string;
+  to?: "user" | "session";
+  /** A room whose members have changed, by `joined` and `left`. */
+  presence?: string;
+  joined?: Member[];
+  left?: string[];
+  /** A room of which events were lost. Those after `position` follow. */
+  missed?: string;
 }
 /** The frame has no members that are undefined or an empty object. */
 export interface ClientMessage {
@@ -86,7 +117,7 @@ export interface ClientMessage {
 
 const LINE_FEED = 10;
 const JSON_HEADER = /^content-type:\s*(application\/json|[^;,]+\+json)\s*(;|$)/i;
-const utf8 = new TextEncoder();
+export const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The detail of an error about a frame that breaks the protocol. */
@@ -151,7 +182,7 @@ export function decode(frame: string | ArrayBuffer): ServerMessage {
   return checked(head, text, body);
 }
 
-function checked(head: ServerMessage & { data?: unknown }, text: string, body?: Bytes): ServerMessage {
+function checked(head: ServerMessage, text: string, body?: Bytes): ServerMessage {
   for (const name of ["ping", "pong"]) {
     if (!(name in head)) continue;
     const value = textOfLast(text, name);

@@ -4,18 +4,16 @@ import { originOf } from "./origins.js";
 const MAX_CHARACTERS = 4096;
 /** The policy if neither the page nor the call sets one. */
 const DEFAULT = "strict-origin-when-cross-origin";
-/** What is sent to the same origin, to another one, and from HTTPS to HTTP. */
-type Rule = readonly [same: Extent, other: Extent, downgrade: Extent];
-type Extent = "url" | "origin" | "";
-const RULES = new Map<string, Rule>([
-  ["no-referrer", ["", "", ""]],
-  ["no-referrer-when-downgrade", ["url", "url", ""]],
-  ["same-origin", ["url", "", ""]],
-  ["origin", ["origin", "origin", "origin"]],
-  ["strict-origin", ["origin", "origin", ""]],
-  ["origin-when-cross-origin", ["url", "origin", "origin"]],
-  [DEFAULT, ["url", "origin", ""]],
-  ["unsafe-url", ["url", "url", "url"]],
+/** What is sent to the same origin, to another one, and from HTTPS to HTTP: `u` is the URL, `o` the origin, `-` nothing. */
+const RULES = new Map([
+  ["no-referrer", "---"],
+  ["no-referrer-when-downgrade", "uu-"],
+  ["same-origin", "u--"],
+  ["origin", "ooo"],
+  ["strict-origin", "oo-"],
+  ["origin-when-cross-origin", "uoo"],
+  [DEFAULT, "uo-"],
+  ["unsafe-url", "uuu"],
 ]);
 
 /** The policy that a `Referrer-Policy` header names: the last known one. Null if it names none. */
@@ -33,6 +31,6 @@ export function refererOf({ referrer, referrerPolicy, url }: Request, pagePolicy
   source.hash = source.username = source.password = "";
   const isDowngrade = source.protocol === "https:" && /^http:/.test(url);
   const extent = source.origin === originOf(url) ? same : isDowngrade ? downgrade : other;
-  if (extent === "url" && source.href.length <= MAX_CHARACTERS) return source.href;
-  return extent && `${source.origin}/`;
+  if (extent === "-") return "";
+  return extent === "u" && source.href.length <= MAX_CHARACTERS ? source.href : `${source.origin}/`;
 }

@@ -5,7 +5,7 @@
  * to which request, and fetch.ts decides what to do when a request is lost.
  */
 import { ConnectionLost, NotStarted, RequestFailed } from "./errors.js";
-import { encode, INVALID_FRAME, type Bytes, type ClientMessage, type Frame } from "./messages.js";
+import { encode, INVALID_FRAME, utf8, type Bytes, type ClientMessage, type Frame } from "./messages.js";
 import type { Limits, Refusal, ServerMessage, WireHeaders } from "./messages.js";
 
 type Head = { status: number; headers: WireHeaders } & Pick<ServerMessage, "cookies" | "csrf">;
@@ -172,5 +172,5 @@ function refused({ code, detail }: Refusal, status?: number): ConnectionLost {
 /** Whether a frame has at most `maxBytes`. A UTF-16 unit has at most three bytes in UTF-8, so most texts need not be encoded to count. */
 function fits(frame: Frame, maxBytes: number): boolean {
   if (typeof frame !== "string") return frame.length <= maxBytes;
-  return frame.length * 3 <= maxBytes || new TextEncoder().encode(frame).length <= maxBytes;
+  return frame.length * 3 <= maxBytes || utf8.encode(frame).length <= maxBytes;
 }

@@ -18,10 +18,7 @@ export interface Session {
   takes(bodyBytes: number): boolean;
   /** Whether the server may miss changes of the live requests (3.3). */
   isUncertain: boolean;
-  /** Whether a message may have a referrer (4.1). */
-  readonly takesReferrer: boolean;
-  /** The kinds of patch that a list may have. Undefined if the server takes no list (4.7). */
-  readonly patches: readonly string[] | undefined;
+  readonly hello: Hello;
   /** Send a request. Resolves with the head of the response. Rejects with ConnectionLost, or with the reason of `signal`. */
   request(message: ClientMessage, body: Body, signal: AbortSignal, progress?: Progress): Promise<WireResponse>;
   receive(message: ServerMessage): void;
@@ -29,8 +26,9 @@ export interface Session {
   lose(refusal: ServerMessage): void;
 }
 
-export function createSession({ limits, referrer, patches }: Hello, send: (frame: Frame) => void): Session {
+export function createSession(hello: Hello, send: (frame: Frame) => void): Session {
   const receivers = new Map<Id, Receive>();
+  const { limits } = hello;
   let lastId = 0;
   let isEnding = false; // the server is about to close the connection (7.1), or it is lost
 
@@ -41,8 +39,7 @@ export function createSession({ limits, referrer, patches }: Hello, send: (frame
     send,
     count,
     isUncertain: false,
-    takesReferrer: !!referrer,
-    patches,
+    hello,
     takes: (bodyBytes) => !isEnding && bodyBytes <= limits.body_bytes && count() < limits.in_flight + limits.waiting,
     request(message, body, signal, progress) {
       const id = ++lastId;
@@ -52,12 +49,12 @@ export function createSession({ limits, referrer, patches }: Hello, send: (frame
       return response;
     },
     receive(message) {
-      if (message.error?.code === "shutting_down") isEnding = true;
-      if (message.uncertain !== undefined) {
-        this.isUncertain = message.uncertain;
-        for (const receive of receivers.values()) receive(message); // a request without `subscribe` ignores it
-      }
-      receivers.get(message.id!)?.(message); // a finished id is ignored (2.4)
+      const { id, error, status, body, uncertain = this.isUncertain } = message;
+      if (error?.code === "shutting_down") isEnding = true;
+      this.isUncertain = uncertain;
+      // What is about the connection is for all live requests. Other requests ignore it.
+      if ((id ?? error ?? status ?? body) === undefined) for (const receive of receivers.values()) receive(message);
+      receivers.get(id!)?.(message); // a finished id is ignored (2.4)
     },
     lose(refusal) {
       isEnding = true;

@@ -1,5 +1,6 @@
 /** What `live()` returns at once: the state of a live request, before and after live.js is loaded. */
 import type { LiveCall, LiveContext } from "./live.js";
+import type { Listener, Room, RoomCall, RoomRequest } from "./room.js";
 
 /** PROTOCOL.md 4.10. Only in the state `live` is the response current. In the state `polling`, it was current at the last GET. In the state `uncertain`, the server may miss changes. */
 export const LIVE_STATES = ["connecting", "live", "polling", "uncertain", "failing", "ended"] as const;
@@ -15,10 +16,10 @@ export type LiveState = (typeof LIVE_STATES)[number];
 export type EndReason = "closed" | "denied" | "gone" | "moved" | "failed";
 
 /** A live request, which live.js runs. */
-export interface LiveRequest {
+export interface LiveRequest<Item = Response> {
   /** Resolves with a response as soon as there is one. Rejects if the live request ends before. */
   ready(): Promise<Response>;
-  loop(): AsyncGenerator<Response, void, undefined>;
+  loop(): AsyncGenerator<Item, void, undefined>;
   close(): void;
 }
 
@@ -39,11 +40,18 @@ export interface Subscription extends EventTarget, AsyncIterable<Response>, Pick
 }
 
 /** Starts a live request. live.js is not part of client.js, so a page without live requests does not load it. */
-export function subscribe(context: LiveContext, call: LiveCall): Subscription {
+export function subscribe(context: LiveContext, call: LiveCall): Subscription;
+/** Starts the live request of a room, which `file` runs. */
+export function subscribe(context: LiveContext, call: RoomCall, file: Promise<typeof import("./room.js")>): Room;
+export function subscribe(context: LiveContext, call: LiveCall | RoomCall, file?: Promise<typeof import("./room.js")>): Subscription | Room {
   const target = new EventTarget() as Subscription;
+  const listeners = new Set<Listener>();
   const listen = target.addEventListener.bind(target);
-  let isWatched = typeof call[1] !== "function"; // whether the page notices the end
-  const loaded = import("./live.js").then(({ startLive }) => startLive(context, target, () => isWatched, ...call));
+  let isWatched = !file && typeof call[1] !== "function"; // whether the page notices the end
+  const loaded = Promise.all([import("./live.js"), file]).then(([{ startLive }, room]) => {
+    const parts = [context, target, () => isWatched] as const;
+    return room ? room.startRoom(startLive, listeners, ...parts, ...(call as RoomCall)) : startLive(...parts, ...call);
+  });
   loaded.catch((error: unknown) => {
     Object.assign(target, { state: "ended", reason: "failed", error }).dispatchEvent(new Event("statechange"));
     if (!isWatched) throw error; // reported as an unhandled rejection
@@ -63,5 +71,13 @@ export function subscribe(context: LiveContext, call: LiveCall): Subscription {
     async *[Symbol.asyncIterator]() {
       yield* (await watched()).loop();
     },
-  });
+    // Only rooms show these.
+    members: [],
+    history: [],
+    on: (...listener: Listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    send: (...message: Parameters<Room["send"]>) => loaded.then((request) => (request as RoomRequest).send(...message)),
+  }) as Subscription | Room;
 }

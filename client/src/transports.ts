@@ -21,6 +21,17 @@ export interface SubscribeRequest {
   patch: readonly PatchKind[];
   /** Whether the body that `etag` names is not there. */
   isTagOnly: boolean;
+  push: Push | undefined;
+}
+/** What a room adds to its live request (4.11). room.ts makes it. */
+export interface Push {
+  /** What the request asks for. */
+  events: readonly string[];
+  /** The positions of at most so many rooms, from which the server replays events. */
+  since(maxCount: number): Record<string, string> | undefined;
+  take(message: ServerMessage): void;
+  /** Forget everything of the former user. */
+  clear(): void;
 }
 /** Why a transport has ended: its last message, or an HTTP response that is not an event stream. Neither if it was lost. */
 export interface TransportEnd {
@@ -36,7 +47,11 @@ export const SESSION_ENDED = "session_ended";
 const SILENCE_MS = 60_000;
 let lastId = 0;
 
-const isLast = ({ error, version, uncertain }: ServerMessage): boolean => !!error || (version ?? uncertain) === undefined;
+/** How many positions go into the query of an event stream. Proxies limit the length of a URL. */
+const MAX_URL_POSITIONS = 40;
+const MAX_POSITIONS = 256;
+
+const isLast = ({ error, status, version }: ServerMessage): boolean => !!error || (!!status && version === undefined);
 
 const pathOf = (request: Request): string => {
   const { pathname, search } = new URL(request.url);
@@ -44,7 +59,7 @@ const pathOf = (request: Request): string => {
 };
 
 /** An abort of the signal cancels the live request on the server. */
-export function subscribeBySocket(session: Session, { request, etag, token, patch, isTagOnly, rerun }: SubscribeRequest, take: Take, { signal }: AbortController): Promise<TransportEnd> {
+export function subscribeBySocket(session: Session, { request, etag, token, patch, isTagOnly, rerun, push }: SubscribeRequest, take: Take, { signal }: AbortController): Promise<TransportEnd> {
   return new Promise((resolve) => {
     const id = `live-${++lastId}`;
     const cancel = (): void => {
@@ -62,11 +77,12 @@ export function subscribeBySocket(session: Session, { request, etag, token, patc
     signal.addEventListener("abort", cancel);
     session.receivers.set(id, receive);
     const headers = { ...Object.fromEntries(request.headers), ...(etag !== null && { "If-None-Match": etag }) };
-    const { patches } = session;
+    const { patches, events } = session.hello;
     const kinds = patch.filter((kind) => (patches ? patches.includes(kind) : kind === "json" && !isTagOnly));
     // JSON omits members that are undefined.
     const asked = kinds.length ? { patch: patches ? kinds : kinds[0], tag_only: isTagOnly || undefined } : {};
-    const rest = { headers, subscribe: true, ...asked, token: token || undefined, rerun };
+    const pushed = events && push && { events: push.events, since: push.since(MAX_POSITIONS) };
+    const rest = { headers, subscribe: true, ...asked, token: token || undefined, rerun, ...pushed };
     session.send(JSON.stringify({ id, url: pathOf(request), ...rest }));
   });
 }
@@ -76,7 +92,7 @@ export async function subscribeByEvents(
   http: Http,
   url: string,
   decode: (frame: string) => ServerMessage,
-  { request, etag, token, patch, isTagOnly, rerun }: SubscribeRequest,
+  { request, etag, token, patch, isTagOnly, rerun, push }: SubscribeRequest,
   take: Take,
   transport: AbortController,
 ): Promise<TransportEnd> {
@@ -86,6 +102,9 @@ export async function subscribeByEvents(
   for (const kind of patch) address.searchParams.append("patch", kind);
   if (isTagOnly) address.searchParams.set("tag_only", "true");
   if (rerun) address.searchParams.set("rerun", rerun);
+  for (const kind of push?.events ?? []) address.searchParams.append("events", kind);
+  const since = push?.since(MAX_URL_POSITIONS);
+  if (since) address.searchParams.set("since", JSON.stringify(since));
   const headers = new Headers(request.headers);
   headers.append("Accept", "text/event-stream"); // behind what the live request accepts, which the server then takes
   if (etag !== null) headers.set("Last-Event-ID", etag);

@@ -1,5 +1,5 @@
 /** What a project of its own writes that installed the npm package: tsc and esbuild read it beside the package (scripts/client check). */
-import { Client, RequestFailed, RequestInDoubt, type FetchInit, type LiveState, type Options } from "django-websocket-request";
+import { Client, RequestFailed, RequestInDoubt, type FetchInit, type LiveState, type Member, type Options, type Room } from "django-websocket-request";
 
 const options: Options = { url: "wss://example.com/ws/", token: async () => "a token" };
 export const client = new Client(options);
@@ -25,11 +25,23 @@ export async function follow(show: (response: Response) => void): Promise<LiveSt
   return subscription.state;
 }
 
+export async function take(typed: (user: string) => void): Promise<number> {
+  const room: Room = client.room("/api/room/", { user: true });
+  const stop = room.on("typing", ({ user }, { position }) => typed(`${user} ${position}`));
+  room.addEventListener("members", () => room.members.forEach(({ id, info }: Member) => console.log(id, info["name"])));
+  const { status } = await room.send("typing", { at: 12 });
+  for await (const { event, data } of room) console.log(event, data);
+  stop();
+  return status + room.history.length;
+}
+
 // What has types refuses what is wrong; were they `any`, these lines would be errors.
 // @ts-expect-error: no such option
 new Client({ path: "/ws/" });
 // @ts-expect-error: no such kind of patch
 client.live("/api/snippets/", null, { patch: "xml" });
+// @ts-expect-error: no such option
+client.room("/api/room/", { keep: true });
 // @ts-expect-error: how many there are may not be known
 void client.fetch("/", { onUploadProgress: (sentBytes: number, totalBytes: number) => console.log(sentBytes / totalBytes) });
 // @ts-expect-error: no address

@@ -380,7 +380,7 @@ WRONG = [
     ),
     wrong(
         "W014",
-        "HashedOnlyStorage delete live.js and upload.js",
+        "HashedOnlyStorage delete live.js, room.js and upload.js",
         **stored_by(f"{__name__}.HashedOnlyStorage"),
     ),
     wrong(

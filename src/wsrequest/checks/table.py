@@ -112,8 +112,8 @@ _TABLE = {
         "Name it as DATABASES does ({known}), or take it out.",
     ),
     "wsrequest.W014": Words(
-        "WHITENOISE_KEEP_ONLY_HASHED_FILES has {storage} delete live.js and upload.js, which the "
-        "browser client loads by these names.",
+        "WHITENOISE_KEEP_ONLY_HASHED_FILES has {storage} delete live.js, room.js and upload.js, "
+        "which the browser client loads by these names.",
         "Take it out, or set support_js_module_import_aggregation = True in a subclass of the "
         "storage, which then writes the names with hashes into client.js.",
     ),
