@@ -83,6 +83,7 @@ export function cases(): Case[] {
 /** What the client decoded, in the words of the tables; null: it is to be ignored. */
 export function tabled(message: ServerMessage): Spec | null {
   const { id, ping, pong, hello, uncertain, credit, error, status, body, headers, more, cookies, csrf, version, patch, settled, rerun } = message;
+  const { rooms, event, data, room, position, to, presence, joined, left, missed } = message as Spec;
   if (ping !== undefined) return { type: "Ping", value: ping };
   if (pong !== undefined) return { type: "Pong", value: pong };
   if (hello) return { type: "Hello", ...hello };
@@ -98,6 +99,10 @@ export function tabled(message: ServerMessage): Spec | null {
     const bytes = body?.length ? body : undefined;
     return { type: "Response", ...common, status, headers, body: bytes, cookies: cookies ?? undefined, csrf: csrf ?? undefined, ...live };
   }
+  if (rooms) return { type: "Rooms", id, rooms };
+  if (event !== undefined) return { type: "Event", event, data: JSON.stringify(data), room, position, to };
+  if (presence !== undefined) return { type: "Presence", presence, joined: joined ?? [], left: left ?? [] };
+  if (missed !== undefined) return { type: "Missed", missed, position, to };
   return body && id !== undefined ? { type: "Part", ...common, body } : null;
 }
 

@@ -22,6 +22,7 @@ CODES: dict[str, tuple[int, bool]] = {
     "use_http": (421, False),
     "not_live": (422, False),
     "too_many_subscriptions": (429, True),
+    "too_many_rooms": (429, True),
     "session_ended": (401, False),
     "id_in_use": (409, False),
     "too_many_requests": (429, True),

@@ -26,6 +26,7 @@ from wsrequest.protocol.messages import (
     Cancel,
     ClientMessage,
     Credit,
+    EventKind,
     Part,
     PatchKind,
     Ping,
@@ -45,6 +46,8 @@ TEXT_TYPE = (
 _WHITE_SPACE = b" \t\r\n"
 
 _MAX_PATCH_KINDS = 8
+_MAX_EVENT_KINDS = 8
+_MAX_POSITIONS = 256
 
 # With these headers, an application treats a GET as another method. Reruns would repeat its effect.
 _METHOD_OVERRIDES = frozenset("x-http-method x-http-method-override x-method-override".split())
@@ -69,6 +72,8 @@ class _Head(Struct, omit_defaults=True):
     tag_only: bool = False
     settled: bool = False
     rerun: str | bool = False
+    events: Annotated[list[str], Meta(max_length=_MAX_EVENT_KINDS)] | None = None
+    since: Annotated[dict[str, str], Meta(max_length=_MAX_POSITIONS)] | None = None
     ping: Raw | UnsetType = UNSET
     pong: Raw | UnsetType = UNSET
 
@@ -86,6 +91,8 @@ _MUST_BE = {
     "credit": "an integer",
     "patch": f'"json", "merge", "text" or a list of at most {_MAX_PATCH_KINDS} strings',
     "rerun": "a string or a boolean",
+    "events": f"a list of at most {_MAX_EVENT_KINDS} strings",
+    "since": f"an object of at most {_MAX_POSITIONS} strings",
 }
 _MAX_EXPLAINED_BYTES = 2**16  # of a member: longer headers would take milliseconds once more
 _decoders = {
@@ -180,9 +187,12 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
     if (head.more or credit is not None or head.settled) and id is None:
         raise Refused("bad_message", "more, credit and settled need an id")
     patch = None
+    events: tuple[EventKind, ...] = ()
     if head.subscribe:
         _check_subscribe(head, method, id)
         patch = _known_kinds(head.patch)
+        if head.events:
+            events = tuple(kind for kind in get_args(EventKind) if kind in head.events)
     query, content, content_type = "", body, None
     if head.data is not UNSET or head.body is not UNSET or body is not None:
         query, content, content_type = _content(head, method, body)
@@ -190,7 +200,7 @@ def _request(head: _Head, url: str, body: bytes | None) -> Request:
         method, url, id, head.headers, query, content, content_type, head.token, credit, head.more,
         head.subscribe, patch, head.settled,
         head.rerun if head.subscribe and isinstance(head.rerun, str) else "", referrer,
-        head.tag_only and patch is not None,
+        head.tag_only and patch is not None, events, head.since if events else None,
     )  # fmt: skip
 
 
@@ -264,6 +274,8 @@ def _encode_request(message: Request) -> Frame:
         tag_only=message.tag_only,
         settled=message.settled,
         rerun=message.rerun or False,
+        events=list(message.events) or None,
+        since=message.since,
     )
     if message.body is None or _put_body(head, message.body, message.content_type):
         return _encode(head).decode()

@@ -5,7 +5,7 @@ may come.
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Raw, Struct
 
@@ -16,16 +16,23 @@ __all__ = [
     "Cancel",
     "ClientMessage",
     "Credit",
+    "Event",
+    "EventKind",
     "Hello",
     "HelloLimits",
+    "JoinedRoom",
     "LiveState",
+    "Member",
+    "Missed",
     "Part",
     "PatchKind",
     "Ping",
     "Pong",
+    "Presence",
     "Refusal",
     "Request",
     "Response",
+    "Rooms",
     "ServerMessage",
     "Uncertain",
 ]
@@ -35,6 +42,9 @@ PatchKind = Literal["json", "merge", "text"]
 
 PATCH_KINDS: tuple[PatchKind, ...] = ("json", "text")
 """The patches that a server makes, as Hello announces them."""
+
+EventKind = Literal["room", "user", "session"]
+"""Whose events a live request may ask for (4.11)."""
 
 
 class LiveState(StrEnum):
@@ -77,6 +87,7 @@ class Hello(Struct, frozen=True, omit_defaults=True):
 
     ``tickets`` is set if the connection cannot use tickets, or not yet. ``referrer`` says whether
     messages may have one. ``patches`` has the kinds of patch that the server makes (4.7).
+    ``events`` says whether live requests may ask for events (4.11).
     """
 
     protocol: str
@@ -85,6 +96,7 @@ class Hello(Struct, frozen=True, omit_defaults=True):
     tickets: Literal["bind", "no"] | None = None
     referrer: bool = False
     patches: tuple[str, ...] = ()
+    events: bool = False
 
 
 class Uncertain(Struct, frozen=True):
@@ -101,7 +113,8 @@ class Request(Struct, frozen=True):
     Referer header. Without a body, ``body`` is ``None``, which differs from an empty one.
     ``patch`` is the kind of patch that a subscriber can apply, or several of them (4.7).
     ``tag_only``: the client has only the tag of what If-None-Match names. ``rerun`` is the proof of
-    an earlier response to this live request, which the client now resumes.
+    an earlier response to this live request, which the client now resumes. ``events`` are those
+    that the client asks for, and ``since`` the positions that it holds, by room (4.11).
     """
 
     method: str
@@ -120,6 +133,8 @@ class Request(Struct, frozen=True):
     rerun: str = ""
     referrer: str | None = None
     tag_only: bool = False
+    events: tuple[EventKind, ...] = ()
+    since: dict[str, str] | None = None
 
 
 class Cancel(Struct, frozen=True):
@@ -181,5 +196,63 @@ class Refusal(Struct, frozen=True):
     about: Id | None = None
 
 
+class Member(Struct, frozen=True, omit_defaults=True):
+    """Somebody in a room (4.11). ``id`` is the same on all connections of one member."""
+
+    id: str
+    info: dict[str, Any]
+
+
+class JoinedRoom(Struct, frozen=True, omit_defaults=True):
+    """A room of a live request (4.11). ``members`` is ``None`` in a room without presence.
+
+    ``missed`` is set only if the client has named a position that it holds.
+    """
+
+    room: str
+    position: str
+    missed: bool | None = None
+    members: list[Member] | None = None
+
+
+class Rooms(Struct, frozen=True):
+    """All rooms of a live request, from now on (4.11)."""
+
+    rooms: list[JoinedRoom]
+    id: Id | None = None
+
+
+class Event(Struct, frozen=True):
+    """An event to a room, which has a position, or to a user or a session (4.11)."""
+
+    event: str
+    data: Raw
+    room: str | None = None
+    position: str | None = None
+    to: Literal["user", "session"] | None = None
+
+
+class Presence(Struct, frozen=True):
+    """A change of the members of a room (4.11). ``left`` has ids of members."""
+
+    presence: str
+    joined: list[Member]
+    left: list[str]
+
+
+class Missed(Struct, frozen=True):
+    """Events of a room were lost. Those after the position follow (4.11).
+
+    For events to a user or a session, ``missed`` is empty and there is no position.
+    """
+
+    missed: str
+    position: str | None = None
+    to: Literal["user", "session"] | None = None
+
+
 ClientMessage = Ping | Pong | Cancel | Request | Credit | Part
-ServerMessage = Hello | Ping | Pong | Uncertain | Credit | Refusal | Response | Part
+ServerMessage = (
+    Hello | Ping | Pong | Uncertain | Credit | Refusal | Response | Part
+    | Rooms | Event | Presence | Missed
+)  # fmt: skip

@@ -20,12 +20,18 @@ from wsrequest.protocol.framing import (
 )
 from wsrequest.protocol.messages import (
     Credit,
+    Event,
     Hello,
+    JoinedRoom,
+    Member,
+    Missed,
     Part,
     Ping,
     Pong,
+    Presence,
     Refusal,
     Response,
+    Rooms,
     ServerMessage,
     Uncertain,
 )
@@ -36,6 +42,7 @@ from wsrequest.types import Frame, Headers, Id
 __all__ = [
     "decode_server",
     "encode_ending",
+    "encode_event",
     "encode_refused",
     "encode_response",
     "encode_server",
@@ -86,6 +93,15 @@ class _Head(Struct, omit_defaults=True):
     pong: Raw | UnsetType = UNSET
     uncertain: bool | UnsetType = UNSET
     error: _Failure | UnsetType = UNSET
+    rooms: list[JoinedRoom] | UnsetType = UNSET
+    event: str | UnsetType = UNSET
+    presence: str | UnsetType = UNSET
+    missed: str | UnsetType = UNSET
+    room: str | None = None
+    to: Literal["user", "session"] | None = None
+    position: str | None = None
+    joined: list[Member] = []
+    left: list[str] = []
     data: Raw | UnsetType = UNSET
 
 
@@ -110,7 +126,19 @@ def encode_server(message: ServerMessage) -> Frame:
         return _encode(_Head(hello=message)).decode()
     if isinstance(message, Uncertain):
         return _encode(_Head(uncertain=message.uncertain)).decode()
+    if isinstance(message, Event):
+        return encode_event(message)
+    if isinstance(message, Rooms):
+        return _encode(_Head(id=_or_unset(message.id), rooms=message.rooms)).decode()
+    if isinstance(message, Presence | Missed):
+        return _encode(_Head(**msgspec.structs.asdict(message))).decode()
     return encode_ping(message)
+
+
+def encode_event(message: Event) -> Frame:
+    """Return the frame of an event, the same for all who get it."""
+    head = _Head(event=message.event, room=message.room, to=message.to, position=message.position)
+    return f'{_encode(head).decode()[:-1]},"data":{bytes(message.data).decode()}}}'
 
 
 def encode_refused(refused: Refused, *, has_begun: bool = False) -> Frame:
@@ -247,6 +275,15 @@ def decode_server(frame: Frame) -> ServerMessage | None:
         return _refusal(head, head.error, id)
     if head.status is not UNSET:
         return _response(head, head.status, id, body)
+    if head.rooms is not UNSET:
+        return Rooms(head.rooms, id)
+    if head.event is not UNSET:
+        data = Raw(b"null") if head.data is UNSET else head.data
+        return Event(head.event, data, head.room, head.position, head.to)
+    if head.presence is not UNSET:
+        return Presence(head.presence, head.joined, head.left)
+    if head.missed is not UNSET:
+        return Missed(head.missed, head.position, head.to)
     if body is not None and id is not None:
         return Part(id, body, head.more)
     return None

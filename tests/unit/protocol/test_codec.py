@@ -25,7 +25,7 @@ NOT_OF_FRAMES = {
     "use_http",
     *("id_in_use", "too_many_requests", "body_too_large", "needs_credit", "answer_too_large"),
     *("deadline_exceeded", "shutting_down", "internal_error", "not_supported"),
-    *("not_live", "too_many_subscriptions", "session_ended"),
+    *("not_live", "too_many_subscriptions", "too_many_rooms", "session_ended"),
 }
 
 

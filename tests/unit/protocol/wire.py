@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from wsrequest.protocol.client_codec import decode_client, encode_client
-from wsrequest.protocol.messages import ClientMessage, Hello, ServerMessage
+from wsrequest.protocol.messages import ClientMessage, Hello, Presence, Rooms, ServerMessage
 from wsrequest.protocol.server_codec import decode_server, encode_server
 from wsrequest.types import Frame, Id
 
@@ -123,8 +123,13 @@ def _body(value: dict[str, Any]) -> bytes:
 def _message(spec: dict[str, Any]) -> Message:
     fields = dict(spec)
     cls = TYPES[fields.pop("type")]
-    if cls is Hello:
-        return msgspec.convert(fields, Hello)
+    if cls in (Hello, Rooms, Presence):
+        converted: Message = msgspec.convert(fields, cls)
+        return converted
+    if "data" in fields:
+        fields["data"] = Raw(fields["data"].encode())
+    if "events" in fields:
+        fields["events"] = tuple(fields["events"])
     if "body" in fields or "body_base64" in fields:
         fields["body"] = _body(fields)
         fields.pop("body_base64", None)
