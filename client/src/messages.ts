@@ -91,7 +91,7 @@ export interface ServerMessage {
   presence?: string;
   joined?: Member[];
   left?: string[];
-  /** A room of which events were lost. Those after `position` follow. */
+  /** A room of which events were lost. Those after `position` follow. Empty if the events were sent to the user or session. */
   missed?: string;
 }
 /** The frame has no members that are undefined or an empty object. */

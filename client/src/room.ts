@@ -32,7 +32,8 @@ export type RoomCall =
  * A room as the page sees it, with the states of a live request.
  *
  * It fires `statechange` and `clear` as a live request does, `members` when `members` has changed, and `missed` when
- * events may be lost. Then `detail.room` names the room. A loop gets every event, and leaving it closes the room.
+ * events may be lost. Then `detail.room` names the room, or `detail.to` is `"user"` or `"session"`. A loop gets every
+ * event, and leaving it closes the room.
  */
 export interface Room extends EventTarget, AsyncIterable<RoomEvent>, Pick<Subscription, "state" | "failure" | "reason" | "error" | "ready" | "close"> {
   /** Who is in the rooms that the view has joined. A new array whenever it changes. */
@@ -120,7 +121,8 @@ export function startRoom(
       return held.size ? since : undefined;
     },
     take({ rooms, event, data, room: name, position, to, presence, joined, left, missed }) {
-      const of = held.get(name ?? presence ?? missed ?? "");
+      const of = held.get(name ?? presence ?? missed!);
+      if (to && !push.events.includes(to)) return;
       if (rooms) {
         const before = new Map(held);
         held.clear();
@@ -132,14 +134,17 @@ export function startRoom(
         }
         showMembers();
       } else if (event !== undefined) {
-        if (to ? !push.events.includes(to) : !of || isOld(position!, of.position)) return;
-        if (of) of.position = position!;
+        if (!to) {
+          if (!of || isOld(position!, of.position)) return;
+          of.position = position!;
+        }
         show({ event, data, room: name, position, to });
       } else if (of && presence !== undefined) {
         for (const id of left ?? []) of.members.delete(id);
         for (const member of joined ?? []) of.members.set(member.id, member);
         showMembers();
-      } else if (of) {
+      } else if (to) announce("missed", { to });
+      else if (of) {
         of.position = position!;
         announce("missed", { room: missed });
       }

@@ -64,7 +64,10 @@ describe("events", () => {
     socket.text(first);
     socket.text(event("k:3", 1, "other"));
     socket.text(event("k:4", 2, "typing", "b"));
+    const losses = missed(room);
     socket.text({ event: "typing", to: "user", data: 3 });
+    socket.text({ missed: "", to: "user" });
+    expect(losses).toEqual([]);
     expect(calls).toEqual([[{ user: "ada" }, first]]);
     expect(room.history.map(({ position }) => position)).toEqual(["k:2", "k:3"]);
     stop();
@@ -79,6 +82,10 @@ describe("events", () => {
     for (const to of ["user", "session"]) socket.text({ event: "call", to, data: to });
     expect(calls).toEqual(["user", "session"]);
     expect(room.history[0]).toEqual({ event: "call", to: "user", data: "user" });
+    const losses: unknown[] = [];
+    room.addEventListener("missed", (event) => losses.push((event as CustomEvent).detail));
+    for (const to of ["user", "session"]) socket.text({ missed: "", to });
+    expect(losses).toEqual([{ to: "user" }, { to: "session" }]);
   });
 
   test("of a room that the view no longer joins stop", async () => {
@@ -104,6 +111,21 @@ describe("events", () => {
     for (let number = 2; number < 152; number++) socket.text(event(`k:${number}`, number));
     expect(history).toEqual([]); // an array does not change
     expect(room.history.map(({ data }) => data)).toEqual(Array.from({ length: 100 }, (_, index) => 52 + index));
+  });
+
+  test("go to those who listened before", async () => {
+    const [socket, room] = await joined();
+    const calls: unknown[] = [];
+    const listen = (): void => {
+      const stop = room.on("typing", (data) => {
+        stop();
+        listen();
+        calls.push(data);
+      });
+    };
+    listen();
+    for (const position of ["k:2", "k:3"]) socket.text(event(position));
+    expect(calls).toEqual(["k:2", "k:3"]);
   });
 
   test("go to all listeners, although one throws", async () => {
@@ -175,7 +197,7 @@ describe("after a lost connection", () => {
     const next = await reconnected(socket);
     const { id, since } = await sent(next, 1);
     expect([since, room.state]).toEqual([{ a: "k:2" }, "connecting"]);
-    next.text(event("k:3")); // to another live request, before this one has joined
+    next.text(event("k:4")); // to another live request, before this one has joined
     next.text({ id, ...answer(1, {}) });
     next.text({ id, rooms: [{ room: "a", position: "k:4", missed: false }] });
     for (const position of ["k:3", "k:4", "k:5"]) next.text(event(position));
