@@ -10,7 +10,7 @@ let server: Server;
 let proxy: Awaited<ReturnType<typeof Proxy.start>>;
 beforeAll(async () => {
   server = await Server.start();
-  proxy = await Proxy.start(server.port);
+  proxy = await Proxy.start(server);
 });
 afterAll(async () => {
   await proxy?.stop();
@@ -102,6 +102,15 @@ test.each([
   expect(await outcome(page)).toMatch(expected);
   expect([server.journal().length - before, byHttp.length]).toEqual([times, times]);
   await worksAgain(page);
+});
+
+test("the proxy gives what comes while the server is frozen to the one that comes after", async () => {
+  server.freeze();
+  const answer = fetch(`${proxy.origin}/way/`).then((response) => response.text(), String);
+  await new Promise((resolve) => setTimeout(resolve, 200)); // enough for a connection to the frozen one
+  await server.kill();
+  await server.begin();
+  expect(await answer).toBe("http");
 });
 
 test("while the server is down calls end as fetch's do, and the socket comes back with it", async () => {

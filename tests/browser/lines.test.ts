@@ -11,7 +11,7 @@ let proxy: Awaited<ReturnType<typeof Proxy.start>>;
 let seen: Visit;
 beforeAll(async () => void (server = await Server.start()));
 beforeEach(async () => {
-  proxy = await Proxy.start(server.port);
+  proxy = await Proxy.start(server);
   seen = await visit(proxy.origin);
   expect(await way(seen.page)).toBe("socket");
 });

@@ -13,7 +13,7 @@ afterEach(() => (proxy as typeof proxy | undefined)?.stop());
 afterAll(() => server?.stop());
 
 async function behind(faults: Faults): ReturnType<typeof visit> {
-  proxy = await Proxy.start(server.port, faults);
+  proxy = await Proxy.start(server, faults);
   return visit(proxy.origin);
 }
 const way = (page: Page): Promise<string> => page.evaluate(async () => (await wsrequest.fetch("/way/")).text());

@@ -2,10 +2,19 @@
  * A proxy as networks have them, with their faults: it drops upgrades, cuts what is idle, or goes deaf.
  *
  * It works on the bytes of TCP connections. A browser makes one of its own for each WebSocket, so the first
- * bytes tell whether it is one. While the server is down it holds what is new, as a load balancer does.
+ * bytes tell whether it is one. While the server is down it holds what is new, as a load balancer does. It asks
+ * the server whether it is up, and not the network: the kernel accepts connections for a process that is frozen,
+ * or that is being killed, and resets them when the process has ended.
  */
 import { connect, createServer, type Server as NetServer, type Socket } from "node:net";
 import { listen } from "./servers.js";
+
+/** What is behind the proxy. */
+export interface Target {
+  readonly port: number;
+  /** False from the moment it is frozen, killed or stopped until it answers again. */
+  readonly isUp: boolean;
+}
 
 export interface Faults {
   /** What becomes of a handshake: passed on, cut, answered 400, or never answered. */
@@ -25,13 +34,13 @@ export class Proxy {
   #open = new Set<Socket>();
 
   private constructor(
-    readonly target: number,
+    readonly target: Target,
     readonly faults: Faults,
   ) {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  static async start(target: number, faults: Faults = {}): Promise<Proxy & { origin: string }> {
+  static async start(target: Target, faults: Faults = {}): Promise<Proxy & { origin: string }> {
     const proxy = new Proxy(target, faults);
     const port = await listen(proxy.#server);
     return Object.assign(proxy, { origin: `http://127.0.0.1:${port}` });
@@ -57,12 +66,13 @@ export class Proxy {
   }
 
   #pass(socket: Socket, head: Buffer, isUpgrade: boolean): void {
-    const other = connect(this.target, "127.0.0.1");
-    other.once("error", () => {
-      if (!socket.destroyed && !other.bytesRead) setTimeout(() => this.#pass(socket, head, isUpgrade), 20);
-      else socket.destroy();
-    });
+    const again = (): void => void setTimeout(() => this.#pass(socket, head, isUpgrade), 20);
+    if (socket.destroyed) return;
+    if (!this.target.isUp) return again();
+    const other = connect(this.target.port, "127.0.0.1");
+    other.once("error", () => (other.bytesWritten ? socket.destroy() : again()));
     other.once("connect", () => {
+      if (!this.target.isUp) return void (other.destroy(), again());
       this.#open.add(other);
       other.write(head);
       let timer: NodeJS.Timeout | undefined;

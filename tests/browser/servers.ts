@@ -39,6 +39,8 @@ export class Server {
   readonly data = mkdtempSync(join(tmpdir(), "wsrequest-browser-"));
   /** How often it was begun. */
   life = 0;
+  /** False from the moment it is frozen, killed or stopped until it answers again. */
+  isUp = false;
   #process!: ChildProcess;
   #ended!: Promise<unknown>;
 
@@ -89,20 +91,24 @@ export class Server {
       if (this.#process.exitCode !== null) throw new Error(`the server ended:\n${this.log()}`);
       return fetch(`${this.origin}/way/`).then(({ ok }) => ok, () => false);
     }, 40);
+    this.isUp = true;
   }
 
   /** As a crash does: no close frame, no answer, no clean-up. */
   async kill(): Promise<void> {
+    this.isUp = false;
     this.#process.kill("SIGKILL");
     await this.#ended;
   }
 
   /** Let it read and answer nothing until it is killed. */
   freeze(): void {
+    this.isUp = false;
     this.#process.kill("SIGSTOP");
   }
 
   async stop(): Promise<void> {
+    this.isUp = false;
     if (this.#process.signalCode) return rmSync(this.data, { recursive: true });
     this.#process.kill("SIGTERM");
     const timer = setTimeout(() => this.#process.kill("SIGKILL"), 10_000);

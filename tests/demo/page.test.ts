@@ -270,7 +270,7 @@ test("what one does the other sees, who does nothing", async () => {
 });
 
 test("where no WebSocket is let through, the other sees it by server-sent events", async () => {
-  const proxy = await Proxy.start(demo.port, { upgrades: "refuse" });
+  const proxy = await Proxy.start(demo, { upgrades: "refuse" });
   try {
     const [one, other] = [await visit(), await visit({}, proxy.origin, "fallback")];
     await other.locator('#list-state[data-state="events"]', { hasText: "Live, by HTTP events" }).waitFor();

@@ -21,6 +21,8 @@ function isStopped(pid: number): boolean {
 }
 
 export class Demo {
+  /** False from the moment it is frozen, killed or stopped until it answers again. */
+  isUp = false;
   #process: ChildProcess | null = null;
   #place = mkdtempSync(join(tmpdir(), "wsrequest-demo-"));
   #env: NodeJS.ProcessEnv;
@@ -75,17 +77,19 @@ export class Demo {
       if (running.exitCode !== null) throw new Error(`the demo ended with ${running.exitCode}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+    this.isUp = true;
   }
 
   /** Let it answer nothing while `work` is done. */
   async frozenDuring<T>(work: () => Promise<T>): Promise<T> {
     const running = this.#process!;
+    this.isUp = false;
     running.kill("SIGSTOP");
     try {
       while (!isStopped(running.pid!)) await new Promise((resolve) => setTimeout(resolve, 1));
       return await work();
     } finally {
-      this.#process?.kill("SIGCONT");
+      this.isUp = this.#process?.kill("SIGCONT") ?? false;
     }
   }
 
@@ -98,6 +102,7 @@ export class Demo {
     const running = this.#process;
     if (!running) return;
     this.#process = null;
+    this.isUp = false;
     const ended = new Promise((resolve) => running.once("exit", resolve));
     running.kill(signal);
     await ended;
