@@ -243,10 +243,19 @@ test("after a logout in another tab, the rows are gone and the page goes to the 
   expect(page.url()).toContain("/login/?next=/mine/");
 });
 
+test("the visitor's own logout is not cut short", async () => {
+  const { page } = await visit(`${server.origin}/login/?as=ann`);
+  await isIn(page, "live");
+  await page.evaluate(() => location.assign("/logout/?slowly"));
+  await page.waitForFunction(() => !document.body.textContent!.includes("ann"));
+  await page.locator("text=left").waitFor();
+  expect(new URL(page.url()).pathname).toBe("/logout/");
+});
+
 test("if the login cannot be reached, the rows are gone all the same, and it is tried once", async () => {
   const { page } = await visit(`${server.origin}/login/?as=ann`);
   await isIn(page, "live");
-  await page.evaluate(() => sessionStorage.setItem("wsrequest-reloaded", `/mine/ ${Date.now()}`));
+  await page.evaluate(() => sessionStorage.setItem(`wsrequest-reloaded ${location}`, String(Date.now())));
   const tab = await page.context().newPage();
   await tab.goto(`${server.origin}/logout/`);
   await isIn(page, "ended");
@@ -265,7 +274,7 @@ test("a page whose object was deleted stays, and says so", async () => {
   expect([await page.textContent("h1"), await page.inputValue("textarea"), await page.getAttribute("html", "data-live-reason")]).toEqual(["B", "a long comment", "gone"]);
 });
 
-test.each(["json", "redirect", "200", "204", "403", "500"])("a page whose live answer is %s stays as it was served (bad input)", async (kind) => {
+test.each(["json", "redirect", "200", "204", "403", "410", "429", "500"])("a page whose live answer is %s stays as it was served (bad input)", async (kind) => {
   const { page } = await visit(`${server.origin}/broken/${kind}/`);
   await page.waitForSelector(`html:is([data-live-state=ended],[data-live-state=live],[data-live-state=failing])`);
   await create("d");

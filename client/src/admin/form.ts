@@ -7,6 +7,7 @@ import { parseDocument } from "../pages/html.js";
 import { createBar } from "./bar.js";
 import { controlsOf, isChanged, sentValue } from "./controls.js";
 import { factsOf, type FormFacts } from "./facts.js";
+import { watchMoves } from "./moved.js";
 
 export interface Form {
   /** Compares a new version of the page with what the form was made of. Draws nothing of it. */
@@ -72,10 +73,11 @@ export function createForm(facts: FormFacts): Form {
   const served = readFields(document, facts.form);
   let isSent = false;
   const formOf = (): HTMLFormElement | null => document.getElementById(facts.form) as HTMLFormElement | null;
+  const hasMoved = watchMoves(formOf());
 
   const isDirty = (): boolean => {
     const form = formOf();
-    return !!form && controlsOf(form).some((control) => control.name !== "csrfmiddlewaretoken" && isChanged(control));
+    return !!form && (hasMoved() || controlsOf(form).some((control) => control.name !== "csrfmiddlewaretoken" && isChanged(control)));
   };
 
   document.addEventListener("submit", (event) => {

@@ -60,7 +60,7 @@ export function followPage(client: Client, parts: Parts, holds: Holds): Page {
   function draw(html: string, response: Response): Element[] {
     if (address !== here()) return []; // another page is on its way
     if (!html.includes("wsrequest-live")) {
-      console.warn(`wsrequest: a response without the page tag is no version of ${address}, so the page stays as it is.`);
+      console.warn(`wsrequest: ${address} answers without the page tag, so what is shown stays.`);
       return [];
     }
     test = nonceTest(response);

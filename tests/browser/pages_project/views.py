@@ -6,11 +6,15 @@ None of them knows that it is live. ``write`` and ``runs`` are for the tests.
 import json
 import secrets
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.contrib.auth import get_user_model, login, logout
 from django.contrib.auth.decorators import login_required
+from django.db import connection, connections
 from django.forms import modelformset_factory
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -116,22 +120,44 @@ def enter(request: HttpRequest) -> HttpResponse:
 
 
 def leave(request: HttpRequest) -> HttpResponse:
-    """Log out."""
+    """Log out. ``?slowly`` takes its time afterwards, as a project's own logout may."""
     logout(request)
+    if "slowly" in request.GET:
+        sleep(1)
     return HttpResponse("left")
 
 
 @csrf_exempt
 def write(request: HttpRequest) -> HttpResponse:
-    """Apply steps: ``["create", title]``, ``["rename", title, title]`` or ``["delete", title]``."""
+    """Apply steps: ``["create", title]``, ``["rename", title, title]`` or ``["delete", title]``.
+
+    ``["by", way, title]`` creates one in another way.
+    """
     for step, title, *rest in json.loads(request.body):
         if step == "create":
             Note.objects.create(title=title)
         elif step == "rename":
             Note.objects.filter(title=title).update(title=rest[0])
+        elif step == "by":
+            _create_by(title, rest[0])
         else:
             Note.objects.filter(title=title).delete()
     return JsonResponse({note.title: note.pk for note in Note.objects.all()})
+
+
+def _create_by(way: str, title: str) -> None:
+    match way:
+        case "sql":
+            with connection.cursor() as cursor:
+                cursor.execute("INSERT INTO pages_project_note (title) VALUES (%s)", [title])
+        case "bulk":
+            Note.objects.bulk_create([Note(title=title)])
+        case "thread":
+            with ThreadPoolExecutor() as pool:
+                pool.submit(Note.objects.create, title=title).result()
+                pool.submit(connections.close_all).result()
+        case "async":
+            async_to_sync(Note.objects.acreate)(title=title)
 
 
 def runs(request: HttpRequest) -> HttpResponse:
