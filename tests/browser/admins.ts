@@ -10,6 +10,8 @@ export interface AdminServer {
   /** Title and `is_public` of each note, by key. */
   rows(): Promise<Record<string, [string, boolean]>>;
   log(): string;
+  /** Runs Python in a process of its own. */
+  run(code: string): void;
   stop(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import type { Client } from "../../client/src/index.js";
 import { startProject } from "./started.js";
 
 /** `write` in pages_project/views.py. */
-export type Step = ["create" | "delete", title: string] | ["rename", title: string, to: string];
+export type Step = ["create" | "delete", title: string] | ["rename", title: string, to: string] | ["by", way: string, title: string];
 
 export interface PagesServer {
   origin: string;
@@ -13,6 +13,8 @@ export interface PagesServer {
   write(...steps: Step[]): Promise<Record<string, number>>;
   runs(): Promise<{ live: number; http: number }>;
   log(): string;
+  /** Runs Python in a process of its own. */
+  run(code: string): void;
   stop(): Promise<void>;
 }
 

@@ -23,7 +23,7 @@ declare global {
   }
 }
 
-const visit = useBrowser();
+const visit = useBrowser({ autoplays: true });
 let code: string;
 beforeAll(async () => {
   const entry = fileURLToPath(new URL("../../client/src/pages/morph.ts", import.meta.url));
@@ -359,6 +359,37 @@ test("scroll, playing animations, frames and canvases go on", async () => {
       document.querySelector("h1")!.getAnimations().length,
     ]),
   ).toEqual([200, 300, 255, 1, 1]);
+});
+
+test("playing media goes on, also in a row that moves", async () => {
+  const player = `<audio loop></audio><video muted></video>`;
+  const row = (id: string): string => `<li id=${id}>${id} ${player}</li>`;
+  const body = (...ids: string[]): string => `<h1>${ids.length}</h1><ul>${ids.map(row).join("")}</ul>`;
+  const page = await open(body("a", "b", "c"));
+  await page.evaluate(async () => {
+    const samples = new Uint8Array(44 + 8000).fill(128); // a second of silence
+    const view = new DataView(samples.buffer);
+    const write = (at: number, ...values: (string | number)[]): void => {
+      for (const value of values) {
+        if (typeof value === "string") for (const letter of value) view.setUint8(at++, letter.charCodeAt(0));
+        else view.setUint32(at, value, true), (at += 4);
+      }
+    };
+    write(0, "RIFF", 36 + 8000, "WAVEfmt ", 16, 1 | (1 << 16), 8000, 8000, 1 | (8 << 16), "data", 8000);
+    const url = URL.createObjectURL(new Blob([samples], { type: "audio/wav" }));
+    for (const audio of document.querySelectorAll("audio")) audio.src = url;
+    const canvas = document.createElement("canvas");
+    setInterval(() => canvas.getContext("2d")!.fillRect(0, 0, Math.random() * 9, 9), 20);
+    for (const video of document.querySelectorAll("video")) video.srcObject = canvas.captureStream();
+    await Promise.all([...document.querySelectorAll<HTMLMediaElement>("audio, video")].map((media) => media.play()));
+    for (const type of ["pause", "emptied"]) document.addEventListener(type, ({ target }) => (window.notes ??= []).push(`${(target as Element).localName} ${type}`), true);
+  });
+  await apply(page, body("c", "a", "new", "b"));
+  const times = (): Promise<number[]> => page.evaluate(() => [...document.querySelectorAll<HTMLMediaElement>("li:not(#new) > *")].map(({ currentTime }) => currentTime));
+  const before = await times();
+  await page.waitForFunction((before) => [...document.querySelectorAll<HTMLMediaElement>("li:not(#new) > *")].every(({ currentTime }, index) => currentTime !== before[index]), before);
+  expect(await page.evaluate(() => [...document.querySelectorAll<HTMLMediaElement>("li:not(#new) > *")].filter(({ paused }) => paused).length)).toBe(0);
+  expect(await page.evaluate(() => window.notes)).toBeUndefined();
 });
 
 test("a row that moves keeps its frame", async () => {

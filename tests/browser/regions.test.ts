@@ -100,16 +100,19 @@ test("an empty answer (204) empties it", async () => {
   await says(page, "ab");
 });
 
-test("an error page leaves what is there", async () => {
-  const { page } = await open(region("500"));
+test.each(["500", "429"])("a failure that can pass (%s) leaves what is there, and it goes on", async (kind) => {
+  const { page } = await open(region(kind));
   await says(page, "ab");
   await create("odd");
   await isIn(page, "failing", "live-region");
   expect(await textOf(page)).toBe("ab");
   await isWhole(page);
+  await server.write(["delete", "odd"], ["create", "c"]);
+  await says(page, "abc");
+  await isIn(page, "live", "live-region");
 });
 
-test.each([["403", "denied"], ["404", "gone"], ["redirect", "moved"]])("after an answer that takes it away (%s), it is empty and has ended", async (kind, reason) => {
+test.each([["403", "denied"], ["404", "gone"], ["410", "gone"], ["redirect", "moved"]])("after an answer that takes it away (%s), it is empty and has ended", async (kind, reason) => {
   const { page } = await open(region(kind));
   await says(page, "ab");
   await create("odd");
@@ -119,7 +122,7 @@ test.each([["403", "denied"], ["404", "gone"], ["redirect", "moved"]])("after an
   await isWhole(page);
 });
 
-test.each([["403"], ["404"], ["redirect"], ["500"], ["mine"]])("at first, such an answer (%s) leaves what was served", async (kind) => {
+test.each([["403"], ["404"], ["410"], ["429"], ["redirect"], ["500"], ["mine"]])("at first, such an answer (%s) leaves what was served", async (kind) => {
   await create("odd");
   const { page } = await open(region(kind, "<p>Please log in</p>"), "ended");
   expect(await textOf(page)).toBe("Please log in");

@@ -1,5 +1,5 @@
 /** A project on a real server, for the length of a test file. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,8 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export interface Project {
   origin: string;
   log(): string;
+  /** Runs Python with the project's settings in a process of its own, as a console or a cron job would. */
+  run(code: string): void;
   stop(): Promise<void>;
 }
 
@@ -34,6 +36,11 @@ export async function startProject(name: string, ready: string, settings: Record
   return {
     origin,
     log: text,
+    run(code) {
+      const words = ["-c", `import django; django.setup()\n${code}`];
+      const { status, stderr } = spawnSync(python, words, { cwd: ROOT, env: { ...env, DJANGO_SETTINGS_MODULE: `tests.browser.${name}.settings` }, encoding: "utf8" });
+      if (status !== 0) throw new Error(stderr);
+    },
     async stop() {
       server.kill("SIGTERM");
       const timer = setTimeout(() => server.kill("SIGKILL"), 10_000);

@@ -3,7 +3,7 @@
  *
  * What a page's own code does is in the tests; what it finds on `window.wsrequest` is the client.
  */
-import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type LaunchOptions, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { Client } from "../../client/src/index.js";
 
@@ -29,6 +29,13 @@ export interface Visit {
   complaints: string[];
 }
 
+export interface BrowserOptions {
+  /** Whether media may play before anybody has clicked. */
+  autoplays?: boolean;
+  /** Whether it has the back/forward cache, which Playwright switches off. */
+  keepsPages?: boolean;
+}
+
 /** What a text or binary frame of the client asks for, if it is a request or takes one back. */
 function asked(frame: string | Buffer): string | null {
   const head = typeof frame === "string" ? frame : frame.toString("utf8", 0, frame.indexOf("\n"));
@@ -38,13 +45,17 @@ function asked(frame: string | Buffer): string | null {
 }
 
 /** Call at the top of a test file: a browser for it, and a function that opens pages. */
-export function useBrowser(launch: LaunchOptions = {}): (url: string, options?: BrowserContextOptions) => Promise<Visit> {
+export function useBrowser({ autoplays = false, keepsPages = false }: BrowserOptions = {}): (url: string, options?: BrowserContextOptions) => Promise<Visit> {
   let browser: Browser;
   let visits: Visit[] = [];
   const problems: string[] = [];
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: process.env["CHROMIUM"]!, args: FLAGS, ...launch }); // scripts/client sets it
+    browser = await chromium.launch({
+      executablePath: process.env["CHROMIUM"]!, // scripts/client sets it
+      args: [...FLAGS, ...(autoplays ? ["--autoplay-policy=no-user-gesture-required"] : [])],
+      ignoreDefaultArgs: keepsPages ? ["--disable-back-forward-cache"] : [],
+    });
   });
   afterEach(async () => {
     for (const { context } of visits) await context.close();

@@ -230,3 +230,41 @@ test("a hidden tab ends it after a while, and is current when it is shown", asyn
   await show("visible");
   await page.locator("#recent", { hasText: "while hidden" }).waitFor();
 });
+
+test("after a logout in another tab the target is empty, whether the view redirects or shows less", async () => {
+  const pages = (path: string, id: string): string => `<div id="${id}" hx-get="${path}" hx-trigger="live" hx-select="main" hx-swap="innerHTML"></div>`;
+  const opened = await live("<main></main>");
+  const own = await opened.page.evaluate(async () => {
+    const send = async (url: string, body: object): Promise<Response> => wsrequest.fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), settled: true });
+    await send("/api/session/", { username: "demo", password: "demo" });
+    return ((await (await send("/api/snippets/", { title: "one's own", code: "x" })).json()) as { id: number }).id;
+  });
+  await until("the cookies are the browser's", async () => (await opened.context.cookies()).some(({ name }) => name === "sessionid"));
+  const { page } = opened;
+  await page.evaluate((html) => {
+    document.querySelector("main")!.innerHTML = html;
+    (window as unknown as { htmx: { process(element: Element): void } }).htmx.process(document.querySelector("main")!);
+  }, `${pages(`/pages/${own}/edit/`, "form")}${pages(`/pages/${own}/`, "detail")}<p id="end">end</p>`);
+  await page.locator("#form [name=title]").waitFor();
+  await page.locator("#detail", { hasText: "Edit" }).waitFor();
+  for (const id of ["form", "detail"]) await state(opened, `#${id}`, "live");
+  await page.evaluate(() => (document.querySelector<HTMLInputElement>("#form [name=title]")!.value = "of demo alone"));
+  const tab = await opened.context.newPage();
+  await tab.goto(`${demo().origin}/pages/`);
+  await tab.click("text=Sign out");
+  await page.waitForFunction(() => document.querySelector("#form")!.textContent === "");
+  await state(opened, "#form", "ended");
+  await page.waitForFunction(() => !document.querySelector("#detail")!.textContent!.includes("Edit"));
+  await page.locator("#detail", { hasText: "one's own" }).waitFor(); // as anybody may see it
+  expect(await page.locator("#end").innerText()).toBe("end");
+});
+
+test("a view that redirects at first is loaded once", async () => {
+  const opened = await live(`<div id="moved" hx-get="/pages/1" hx-trigger="live" hx-select="h1"></div>`);
+  const { page } = opened;
+  await page.locator("#moved h1").waitFor();
+  await state(opened, "#moved", "ended");
+  const title = await page.locator("#moved h1").innerText();
+  expect(await create(opened, "after the redirect")).toBe(201);
+  expect(await page.locator("#moved h1").innerText()).toBe(title);
+});
