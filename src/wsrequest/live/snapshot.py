@@ -60,11 +60,16 @@ class Snapshot:
         etag: the application's own ETag, or one of the body. A weak one of ours if the bodies of
             equal responses can differ. None unless the status is 200.
         is_own_tag: whether the ETag is ours.
+        tag: the ETag of its headers, also if the status is not 200.
+        patch_kind: the kind of patch that leads to it (PROTOCOL.md 4.7). None if only the whole can
+            come.
+        held_bytes: the memory that it takes while a subscriber holds it, with the body counted
+            once.
     """
 
     __slots__ = (
         "_ending", "_hidden", "_is_json", "_is_shown", "_patches", "_tail", "body", "digest",
-        "etag", "headers", "is_own_tag", "shared_key", "status",
+        "etag", "headers", "held_bytes", "is_own_tag", "patch_kind", "shared_key", "status", "tag",
     )  # fmt: skip
 
     def __init__(
@@ -106,13 +111,14 @@ class Snapshot:
         self._is_json: bool | None = None  # None: not known yet
         self._tail: Frame | None = None
         self._patches: dict[bytes, Frame | None] = {}
-
-    @property
-    def held_bytes(self) -> int:
-        """The memory that it takes while a subscriber holds it, with the body counted once."""
-        headers = sum(len(name) + len(value) for name, value in self.headers.items())
-        hidden = _HIDDEN_BYTES * len(self._hidden or ())
-        return _OVERHEAD_BYTES + headers + len(self.body) + hidden
+        # Each of a thousand subscribers asks for these.
+        self.tag = _get(self.headers, "etag")
+        self.patch_kind: Literal["json", "text"] | None = (
+            kind_of(self.headers) if status == 200 and body else None
+        )
+        text_bytes = sum(len(name) + len(value) for name, value in self.headers.items())
+        hidden_bytes = _HIDDEN_BYTES * len(self._hidden or ())
+        self.held_bytes = _OVERHEAD_BYTES + text_bytes + len(body) + hidden_bytes
 
     def _set_etag(self, etag: str) -> None:
         self.etag, self.is_own_tag = etag, True
@@ -141,11 +147,6 @@ class Snapshot:
     def is_large(self) -> bool:
         """Whether encoding it would delay the event loop, so that a thread should do it."""
         return len(self.body) > _SMALL_BYTES
-
-    @property
-    def tag(self) -> str | None:
-        """The ETag of its headers."""
-        return _get(self.headers, "etag")
 
     def prepare(self) -> None:
         """Encode a large body. Called in a thread, so that the event loop only joins the parts."""
@@ -184,11 +185,6 @@ class Snapshot:
         self._ending = None
         self._tail = None
         self._patches.clear()
-
-    @property
-    def patch_kind(self) -> Literal["json", "text"] | None:
-        """The kind of patch that leads to it (PROTOCOL.md 4.7). None if only the whole can come."""
-        return kind_of(self.headers) if self.status == 200 and self.body else None
 
     @property
     def is_like_its_equals(self) -> bool:
