@@ -157,19 +157,27 @@ def version() -> str:
 
 
 @contextmanager
-def _opened(found: str, url: str) -> Iterator[Chromium]:
+def opened(found: str, url: str, script: str = _SCRIPT) -> Iterator[Chromium]:
+    """Open a page in a Chromium of its own.
+
+    Args:
+        found: where Chromium is.
+        url: of the page.
+        script: is run there first.
+    """
     # What it has still to write when its first process ends does not matter.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         page = Chromium(found, directory)
         try:
             page.visit(url)
-            page.evaluate(_SCRIPT)
+            page.evaluate(script)
             yield page
         finally:
             page.stop()
 
 
-def _meters(server: Server, page: Chromium) -> dict[str, float]:
+def page_meters(server: Server, page: Chromium) -> dict[str, float]:
+    """Processor seconds so far: the server's, Chromium's, and those of their cores."""
     found = {"server": server.cpu(), "load": processor_seconds(page.process.pid)}
     if server.core is not None:
         (load_core,) = os.sched_getaffinity(0)
@@ -178,11 +186,11 @@ def _meters(server: Server, page: Chromium) -> dict[str, float]:
 
 
 def _call(server: Server, page: Chromium, job: Job, way: str) -> Sample:
-    before, start = _meters(server, page), time.perf_counter()
+    before, start = page_meters(server, page), time.perf_counter()
     config = json.dumps([way, job.path, job.size_bytes, job.count, job.is_echoed])
     ms = page.evaluate(f"measure(...{config})")
     seconds = time.perf_counter() - start
-    used = {name: value - before[name] for name, value in _meters(server, page).items()}
+    used = {name: value - before[name] for name, value in page_meters(server, page).items()}
     return {
         "ms": ms,
         "seconds": seconds,
@@ -230,7 +238,7 @@ def measure(
     samples: Samples = {bodies(way, job): [] for job in jobs for way in WAYS}
     with running([SUBJECTS["ours"]], environs, core) as servers:
         server = servers["ours"]
-        with _opened(found, f"http://127.0.0.1:{server.port}/bodies/") as page:
+        with opened(found, f"http://127.0.0.1:{server.port}/bodies/") as page:
             for job in jobs:
                 _slice(server, page, job, 0.0)  # for what is done once
             for number in range(rounds):

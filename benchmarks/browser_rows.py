@@ -1,6 +1,6 @@
-"""The rows that are measured in a browser: 15 to 17.
+"""The rows that are measured in a browser: 15 to 17, and 26.
 
-Pure. How they are measured is ``browser``'s.
+Pure. How they are measured is ``browser``'s, and of row 26 ``pixels``'s.
 """
 
 from dataclasses import dataclass
@@ -46,19 +46,34 @@ def bodies(way: str, job: Job) -> Point:
     return Point(way, job.title, "Chromium")
 
 
+PIXEL_ROW = 26
+PIXEL_SUBJECTS = {
+    "ours": "the live page, its patch and the morph",
+    "bare": "a bare frame and innerHTML",
+}
+
+
+def pixels(subject: str) -> Point:
+    """A commit that a page of 50 rows shows, of one of the ``PIXEL_SUBJECTS``."""
+    return Point(subject, "page", "commit to pixels")
+
+
 def browser_comparisons() -> list[Comparison]:
     """All of them, in order."""
-    return [
+    found = [
         Comparison(
             job.row, "time of the browser's own fetch", "ms",
             bodies("ours", job), (bodies("fetch", job),), job.target, is_least=False,
         )
         for job in JOBS
     ]  # fmt: skip
+    ours, bare = map(pixels, PIXEL_SUBJECTS)
+    title = "COMMIT to pixels, of a bare frame and innerHTML"
+    return [*found, Comparison(PIXEL_ROW, title, "ms", ours, (bare,), 1.5, is_least=False)]
 
 
 def browser_tables(samples: Samples) -> Tables:
-    """What was measured for rows 15 to 17."""
+    """What was measured for rows 15 to 17, and 26."""
     lines = [
         "| what | by | ms | least - most | server's CPU ms a call | server's core: it | others |"
         " browser's core: it | others |",
@@ -78,4 +93,30 @@ def browser_tables(samples: Samples) -> Tables:
             for figure in ("server_busy", "server_others", "load_busy", "load_others"):
                 cells.append(f"{middle_of(found, figure):.0%}")
             lines.append(f"| {job.title} | {title} | {' | '.join(cells)} |")
-    return (("Medians", lines if len(lines) > 2 else []),)
+    return (
+        ("Medians", lines if len(lines) > 2 else []),
+        ("From COMMIT's return to the pixels of a page of 50 rows", _pixels_table(samples)),
+    )
+
+
+def _pixels_table(samples: Samples) -> list[str]:
+    lines = [
+        "| by | in the document, ms | on the screen, ms | least - most | server's CPU ms a commit |"
+        " server's core: it | others | browser's core: it | others |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for subject, title in PIXEL_SUBJECTS.items():
+        found = samples.get(pixels(subject))
+        if not found:
+            continue
+        each = [sample["ms"] for sample in found]
+        cells = [
+            f"{middle_of(found, 'drawn_ms'):.1f}",
+            f"{middle_of(found, 'ms'):.1f}",
+            f"{min(each):.1f} - {max(each):.1f}",
+            f"{middle_of(found, 'cpu_s_per_1000'):.1f}",
+        ]
+        for figure in ("server_busy", "server_others", "load_busy", "load_others"):
+            cells.append(f"{middle_of(found, figure):.0%}")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return lines if len(lines) > 2 else []

@@ -14,13 +14,22 @@ import uvloop
 
 from benchmarks import live_rows, load
 from benchmarks.clients import Tally, WrongAnswer, clock
-from benchmarks.live_rows import BURST, CROWDS, QUERIES, REQUESTS, crowd
+from benchmarks.live_rows import (
+    BURST,
+    CROWDS,
+    QUERIES,
+    REQUESTS,
+    VIEWED,
+    VIEWERS,
+    crowd,
+    viewers,
+)
 from benchmarks.measure import Environs, Sample, Samples, Say, meters, others
 from benchmarks.report import percentile
 from benchmarks.rows import Comparison, Point
 from benchmarks.servers import Server, running
 from benchmarks.subjects import SUBJECTS
-from benchmarks.subscribers import Board, Subscriber, Writer, open_crowd, open_writer
+from benchmarks.subscribers import Board, PageBoard, Subscriber, Writer, open_crowd, open_writer
 
 STATIC = Path(__file__).resolve().parent.parent / "src/wsrequest/static/wsrequest"
 
@@ -64,11 +73,14 @@ class Side:
         await load.close([*self.crowd, self.writer])
 
 
-async def open_side(server: Server, number: int) -> Side:
+async def open_side(server: Server, number: int, *, is_page: bool = False) -> Side:
     """Open a crowd and whoever writes for it."""
-    tally, board, pk = Tally(None), Board(number), CROWDS[number]
+    tally, board, pk = Tally(None), Board(number), VIEWED if is_page else CROWDS[number]
+    if is_page:
+        board = PageBoard(number, pk=pk)
     writer = await open_writer(tally, server.port)
-    subscribers = await open_crowd(tally, server.port, f"/live/{pk}/", board)
+    path = "/board/" if is_page else f"/live/{pk}/"
+    subscribers = await open_crowd(tally, server.port, path, board)
     return Side(server, tally, board, subscribers, writer, pk)
 
 
@@ -131,20 +143,25 @@ async def _back_to_back(side: Side) -> Sample:
 
 
 async def _crowds(
-    servers: dict[str, Server], number: int, rounds: int, seconds: float, say: Say
-) -> Samples:
-    say(f"{number} subscribers: opening")
-    sides = {name: await open_side(server, number) for name, server in servers.items()}
-    samples: Samples = {crowd(name, number): [] for name in servers}
+    servers: dict[str, Server], number: int, rounds: int, seconds: float, say: Say,
+    *, is_page: bool = False,
+) -> Samples:  # fmt: skip
+    title = f"{number} {'viewers of a page' if is_page else 'subscribers'}"
+    say(f"{title}: opening")
+    sides = {
+        name: await open_side(server, number, is_page=is_page) for name, server in servers.items()
+    }
+    points = {name: viewers(name) if is_page else crowd(name, number) for name in servers}
+    samples: Samples = {point: [] for point in points.values()}
     gc.collect()
     gc.freeze()  # thousands of connections would be looked through again and again
     commits = max(2, round(seconds * (50 if number == 1 else 5)))
     for turn in range(rounds):
-        say(f"{number} subscribers: round {turn + 1} of {rounds}")
+        say(f"{title}: round {turn + 1} of {rounds}")
         for name in list(sides) if turn % 2 == 0 else reversed(list(sides)):
             side = sides[name]
             measuring = _back_to_back(side) if number == BURST else _one_by_one(side, commits)
-            samples[crowd(name, number)].append(await measuring)
+            samples[points[name]].append(await measuring)
     for side in sides.values():
         await side.close()
     return samples
@@ -152,18 +169,19 @@ async def _crowds(
 
 def crowds(
     numbers: list[int], subjects: list[str], rounds: int, seconds: float, environs: Environs,
-    core: int | None, say: Say,
+    core: int | None, say: Say, *, is_page: bool = False,
 ) -> Samples:  # fmt: skip
     """Measure crowds of subscribers, each subject's in turn, on servers that stay up.
 
     Args:
-        numbers: how many subscribers; keys of ``CROWDS``.
+        numbers: how many subscribers; keys of ``CROWDS``, or any number of viewers of a page.
         subjects: "ours", "bare" or both.
         rounds: how many times.
         seconds: of a slice, about: 5 commits to a crowd for each, 50 to a single subscriber.
         environs: the environment of each subject.
         core: of the servers; None for anywhere.
         say: told what is going on.
+        is_page: whether they are viewers of the page of all rows.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = len(subjects) * max(numbers) + 500
@@ -173,7 +191,7 @@ def crowds(
     samples: Samples = {}
     for number in numbers:
         with running([SUBJECTS[name] for name in subjects], environs, core) as servers:
-            samples |= uvloop.run(_crowds(servers, number, rounds, seconds, say))
+            samples |= uvloop.run(_crowds(servers, number, rounds, seconds, say, is_page=is_page))
     return samples
 
 
@@ -237,4 +255,7 @@ def measure(
     names: list[str] = [name for name in ("ours", "bare") if name in subjects]
     if numbers and names:
         samples |= crowds(numbers, names, rounds, seconds, environs, core, say)
+    if names and viewers("ours") in wanted:
+        config = rounds, seconds, environs, core, say
+        samples |= crowds([VIEWERS], names, *config, is_page=True)
     return samples

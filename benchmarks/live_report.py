@@ -1,5 +1,8 @@
 """The tables of what was measured for the live rows. Pure."""
 
+from collections.abc import Callable
+from functools import partial
+
 from benchmarks.live_rows import (
     BUNDLES,
     CHANGES,
@@ -9,14 +12,17 @@ from benchmarks.live_rows import (
     READERS,
     REQUESTS,
     STATES,
+    VIEWERS,
     bundle,
     crowd,
     fairness,
     matching,
     patching,
     tracking,
+    viewers,
 )
 from benchmarks.report import Samples, Tables, middle_of
+from benchmarks.rows import Point
 from benchmarks.subjects import SUBJECTS
 
 _CROWD_FIGURES = (
@@ -34,9 +40,13 @@ def crowds_table(samples: Samples) -> list[str]:
         " server's core: it | others | load's core: it | others |",
         "|" + "---|" * 15,
     ]
-    for number in CROWDS:
+    rows: dict[str, Callable[[str], Point]] = {
+        f"{number:,}": partial(crowd, count=number) for number in CROWDS
+    }
+    rows[f"{VIEWERS:,} of a page"] = viewers
+    for title, point in rows.items():
         for subject in ("ours", "bare"):
-            found = samples.get(crowd(subject, number))
+            found = samples.get(point(subject))
             if not found:
                 continue
             cells = [
@@ -45,7 +55,7 @@ def crowds_table(samples: Samples) -> list[str]:
             ]
             last = [sample["last_ms"] for sample in found]
             cells.insert(4, f"{min(last):.1f} - {max(last):.1f}")
-            lines.append(f"| {number:,} | {SUBJECTS[subject].title} | {' | '.join(cells)} |")
+            lines.append(f"| {title} | {SUBJECTS[subject].title} | {' | '.join(cells)} |")
     return lines if len(lines) > 2 else []
 
 
@@ -97,7 +107,7 @@ def others_table(samples: Samples) -> list[str]:
 
 
 def live_tables(samples: Samples) -> Tables:
-    """What was measured for rows 8 to 14, and 24."""
+    """What was measured for rows 8 to 14, 24 and 25."""
     return (
         ("From COMMIT's return to the frame at the client", crowds_table(samples)),
         ("Looking at statements", tracking_table(samples)),

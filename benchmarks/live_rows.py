@@ -1,4 +1,4 @@
-"""The rows that are about live requests: 8 to 13 of the design's table, 14 and 24.
+"""The rows that are about live requests: 8 to 13 of the design's table, 14, 24 and 25.
 
 Pure, as ``rows``. How each is measured is ``live``'s.
 """
@@ -8,6 +8,7 @@ from benchmarks.rows import Comparison, Point
 # For each crowd of subscribers the key of the row that it looks at.
 CROWDS = {1: 1, 100: 2, 1000: 3, 5000: 4}
 BURST = 100  # the crowd of the changes back to back
+VIEWERS, VIEWED = 1000, 5  # of the page of all rows, and the key of the row that is written
 READERS = (100, 10_000)
 REQUESTS = ("trivial", "drf", "list")
 QUERIES = ("read", "write")
@@ -24,6 +25,11 @@ RUN_SECONDS = 0.1  # that each run of a hostile one takes
 def crowd(subject: str, count: int) -> Point:
     """Subscribers of one URL of a subject."""
     return Point(subject, "live", f"{count:,} subscriber{'s' * (count > 1)}")
+
+
+def viewers(subject: str) -> Point:
+    """Viewers of one live page of a subject."""
+    return Point(subject, "page", f"{VIEWERS:,} viewers")
 
 
 def tracking(job: str, state: str) -> Point:
@@ -95,6 +101,12 @@ def live_comparisons() -> list[Comparison]:
             24, "patch of one row among 1,000 of a page, bytes of the frame", "bytes", one_row, 2048
         ),
         _most(24, "patch of one row among 1,000 of a page, microseconds", "us", one_row, 1000.0),
+    ]
+    ours, bare = viewers("ours"), viewers("bare")
+    title = "1,000 viewers of a public page, COMMIT to the last frame, of a bare send loop's"
+    found += [
+        _most(25, title, "last_ms", ours, 1.3, peer=bare, how="ratio"),
+        _most(25, "1,000 viewers of a public page, runs for a commit", "runs", ours, 1.0),
     ]
     return found + _tracking() + [_most(13, "gzipped", "kib", bundle(BUNDLES[0]), 5.0)]
 

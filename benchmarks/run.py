@@ -20,12 +20,13 @@ from benchmarks import (
     live_report,
     live_rows,
     measure,
+    pixels,
     plot,
     report,
     rows,
 )
 from benchmarks.breakdown import breakdown
-from benchmarks.browser_rows import browser_comparisons, browser_tables
+from benchmarks.browser_rows import PIXEL_ROW, browser_comparisons, browser_tables
 from benchmarks.report import RESULTS, say
 from benchmarks.rows import FAMILIES, Comparison, Point
 from benchmarks.servers import cores
@@ -184,7 +185,11 @@ def gather(
         lively |= fairness.measure(wanted.rounds, where, server_core, say)
     browsed = {}
     if "ours" in names and chosen["browser"]:
-        browsed = browser.measure({each.row for each in chosen["browser"]}, *config)
+        wanted_rows = {each.row for each in chosen["browser"]}
+        if wanted_rows - {PIXEL_ROW}:
+            browsed = browser.measure(wanted_rows, *config)
+        if PIXEL_ROW in wanted_rows and "bare" in names:
+            browsed |= pixels.measure(*config)
     plain_rates = [each for each in chosen["http"] if each.figure == "rate"]
     points = rows.points(plain_rates, names)
     plain = measure.rates(points, *config) if points else {}

@@ -75,15 +75,74 @@ class Subscriber(WebSocketConnection):
         now, board = clock(), self.board
         found, self.rest = payloads(data)
         for payload in found:
-            match = _N.search(payload)
-            if match is None or b'"status":200' not in payload:
-                raise WrongAnswer(payload[:300])
-            n = int(match[1])
+            n = self.number_in(payload)
             if n < self.newest:
                 raise WrongAnswer(f"{n} after {self.newest}")
             self.newest = n
             board.times.setdefault(n, []).append(now)
             board.frames, board.frame_bytes = board.frames + 1, len(payload)
+
+    def number_in(self, payload: bytes) -> int:
+        """Return the number that a version shows."""
+        match = _N.search(payload)
+        if match is None or b'"status":200' not in payload:
+            raise WrongAnswer(payload[:300])
+        return int(match[1])
+
+
+@dataclass(slots=True)
+class PageBoard(Board):
+    """What the viewers of a page have seen.
+
+    Attributes:
+        pk: of the row that is written.
+        body: the page that all of them have, or are about to have.
+        numbers: the number of that row in a version, by its frame.
+    """
+
+    pk: int = 0
+    body: bytes = b""
+    numbers: dict[bytes, int] = field(default_factory=dict)
+
+    def number_in(self, frame: bytes) -> int:
+        """Return the number that a version shows. Frames of two versions are never equal."""
+        known = self.numbers.get(frame)
+        if known is not None:
+            return known
+        message = json.loads(frame)
+        if message["status"] != 200:
+            raise WrongAnswer(frame[:300])
+        if message.get("patch") is None:
+            body = message["data"].encode()
+        elif message["patch"] == "text":
+            body = self.body
+            for at, count, text in reversed(message["data"]):
+                body = body[:at] + text.encode() + body[at + count :]
+        else:
+            raise WrongAnswer(frame[:300])
+        match = re.search(rb'id="score-%d">\s*<td>.*</td>\s*<td>(\d+)' % self.pk, body)
+        if match is None:
+            raise WrongAnswer(body[:300])
+        self.body = body
+        found = self.numbers[frame] = int(match[1])
+        return found
+
+
+class Viewer(Subscriber):
+    """One open live page, as the browser client subscribes to it."""
+
+    def __init__(self, tally: Tally, port: int, path: str, board: PageBoard) -> None:
+        super().__init__(tally, port, path, board)
+        self.frames = [
+            text_frame(
+                f'{{"id":0,"url":"{path}","subscribe":true,"patch":["json","text"],'
+                '"headers":{"Accept":"text/html"}}'
+            )
+        ]
+        self.board: PageBoard = board
+
+    def number_in(self, payload: bytes) -> int:
+        return self.board.number_in(payload)
 
 
 class Writer(WebSocketConnection):
@@ -130,13 +189,16 @@ class Writer(WebSocketConnection):
 async def open_crowd(tally: Tally, port: int, path: str, board: Board) -> list[Subscriber]:
     """Open and subscribe as many as the board counts, some at a time."""
     loop, crowd = asyncio.get_running_loop(), list[Subscriber]()
+
+    def opening() -> Subscriber:
+        if isinstance(board, PageBoard):
+            return Viewer(tally, port, path, board)
+        return Subscriber(tally, port, path, board)
+
     while len(crowd) < board.count:
         few = min(50, board.count - len(crowd))
         pairs = await asyncio.gather(
-            *(
-                loop.create_connection(lambda: Subscriber(tally, port, path, board), HOST, port)
-                for _ in range(few)
-            )
+            *(loop.create_connection(opening, HOST, port) for _ in range(few))
         )
         opened = [connection for _, connection in pairs]
         await asyncio.gather(*(connection.opened for connection in opened))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
@@ -83,6 +84,13 @@ def own_page(request: HttpRequest, pk: int, size: int) -> JsonResponse:
     return JsonResponse({"n": n, "user": request.user.pk, "text": "x" * size})
 
 
+@cache_control(public=True)
+def board(request: HttpRequest) -> HttpResponse:
+    """A live page of all rows, as a project writes one. Its runs are counted, too."""
+    _runs.append(None)
+    return render(request, "benchmarks/board.html", {"scores": Score.objects.order_by("pk")})
+
+
 def slow(request: HttpRequest, pk: int, n: int) -> JsonResponse:
     """What a greedy client is subscribed to, many times."""
     time.sleep(RUN_SECONDS)
@@ -96,7 +104,7 @@ def set_score(request: HttpRequest, pk: int) -> JsonResponse:
 
 
 def runs(request: HttpRequest) -> JsonResponse:
-    """How often ``score`` ran so far."""
+    """How often ``score`` and ``board`` ran so far."""
     return JsonResponse({"runs": len(_runs)})
 
 
@@ -152,6 +160,8 @@ urlpatterns = [
     path("live/<int:pk>/slow/<int:n>/", slow),
     path("live/<int:pk>/set/", set_score),
     path("live/runs/", runs),
+    path("board/", board),
+    path("static/wsrequest/<str:name>", static),
     path("page/<int:pk>/<int:size>/", sized_page),
     path("own/<int:pk>/<int:size>/", own_page),
     path("bodies/", page),

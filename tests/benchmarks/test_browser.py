@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from benchmarks.browser_rows import JOBS, Job, bodies, browser_comparisons, browser_tables
+from benchmarks.browser_rows import (
+    JOBS,
+    PIXEL_ROW,
+    Job,
+    bodies,
+    browser_comparisons,
+    browser_tables,
+    pixels,
+)
 from benchmarks.report import judge_all, markdown, targets_table
 from benchmarks.rows import FAMILIES, Point
 
@@ -22,7 +30,8 @@ def test_rows_are_those_of_the_family_and_each_is_beside_the_browsers_own_fetch(
     found = browser_comparisons()
     assert {each.row for each in found} == set(FAMILIES["browser"])
     for each in found:
-        assert [point.subject for point in each.points] == ["ours", "fetch"]
+        peer = "bare" if each.row == PIXEL_ROW else "fetch"
+        assert [point.subject for point in each.points] == ["ours", peer]
         assert len({(point.view, point.shape) for point in each.points}) == 1
 
 
@@ -38,6 +47,19 @@ def test_machine_that_others_use_says_so() -> None:
     samples = samples_of(JOBS[1], (200,), (100,), server_others=0.5)
     (verdict,) = judge_all(browser_comparisons(), samples)
     assert (verdict.basis, verdict.is_met) == ("busy clock", False)
+
+
+def test_pixels_are_judged_beside_the_bare_frame() -> None:
+    def of(*values: float) -> list[dict[str, float]]:
+        return [{"ms": ms, "drawn_ms": 2.0, "cpu_s_per_1000": 2.0, **QUIET} for ms in values]
+
+    samples = {pixels("ours"): of(12, 15, 20), pixels("bare"): of(10, 10, 10)}
+    (verdict,) = judge_all(browser_comparisons(), samples)
+    assert (verdict.middle, verdict.least, verdict.most) == (1.5, 1.2, 2.0)
+    assert verdict.is_met
+    text = markdown([], {}, "", "browser.svg", browser_tables(samples))
+    assert "| the live page, its patch and the morph | 2.0 | 15.0 | 12.0 - 20.0 |" in text
+    assert "## Medians" not in text
 
 
 def test_report_has_a_line_for_each_way_and_nothing_where_no_browser_was_found() -> None:

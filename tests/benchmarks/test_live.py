@@ -1,14 +1,26 @@
 """The arithmetic of the live rows, and the frames that their clients read. Nothing is measured."""
 
+import json
+
 import pytest
 
 from benchmarks.clients import WrongAnswer
 from benchmarks.live_report import live_tables
-from benchmarks.live_rows import BURST, CROWDS, crowd, live_comparisons, matching, tracking
+from benchmarks.live_rows import (
+    BURST,
+    CROWDS,
+    VIEWED,
+    VIEWERS,
+    crowd,
+    live_comparisons,
+    matching,
+    tracking,
+    viewers,
+)
 from benchmarks.report import judge_all, markdown, percentile, targets_table
 from benchmarks.rows import FAMILIES, Comparison
 from benchmarks.subjects import SUBJECTS
-from benchmarks.subscribers import payloads
+from benchmarks.subscribers import PageBoard, payloads
 
 MANY = crowd("ours", 1000)
 QUIET = {"server_others": 0.0, "load_others": 0.0, "server_busy": 1.0, "cpu_s_per_1000": 0.02}
@@ -26,7 +38,7 @@ def deliveries(*p95_ms: float, **others: float) -> list[dict[str, float]]:
     return [{"p95_ms": value, "last_ms": value, "runs": 1.0, **QUIET, **others} for value in p95_ms]
 
 
-def test_rows_are_eight_to_fourteen_of_known_subjects() -> None:
+def test_rows_are_those_of_the_family_of_known_subjects() -> None:
     found = live_comparisons()
     assert {each.row for each in found} == set(FAMILIES["live"])
     for each in found:
@@ -99,6 +111,32 @@ def test_percentile_is_of_the_values() -> None:
     values = [float(value) for value in range(100, 0, -1)]
     assert [percentile(values, share) for share in (0.5, 0.95, 1.0)] == [51, 96, 100]
     assert percentile([7.0], 0.99) == 7.0
+
+
+def test_viewers_write_a_row_of_their_own_and_are_beside_the_bare_loop() -> None:
+    assert VIEWED not in CROWDS.values()
+    ratio, runs = of_row(25)
+    samples = {viewers("ours"): deliveries(12, 13, 14), viewers("bare"): deliveries(10, 10, 10)}
+    (verdict, _) = judge_all([ratio, runs], samples)
+    assert (verdict.basis, verdict.middle, verdict.is_met) == ("clock", 1.3, True)
+    (_, lines), *_ = live_tables(samples)
+    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {VIEWERS:,} of a page"] * 2
+
+
+def test_viewer_finds_the_number_in_a_whole_page_and_in_its_patches() -> None:
+    board = PageBoard(1, pk=5)
+    page = '<tr id=\\"score-5\\">\\n<td>a</td>\\n<td>77</td>'
+    assert board.number_in(f'{{"version":1,"status":200,"data":"{page}"}}'.encode()) == 77
+    for change, number in (([34, 1, "8"], 78), ([33, 2, "103"], 103)):
+        frame = f'{{"status":200,"patch":"text","data":{json.dumps([change])}}}'.encode()
+        assert board.number_in(frame) == board.number_in(frame) == number
+    for wrong in (
+        b'{"status":500}',
+        b'{"status":200,"data":"<p>"}',
+        b'{"status":200,"patch":"json"}',
+    ):
+        with pytest.raises(WrongAnswer):
+            board.number_in(wrong)
 
 
 def test_frames_are_taken_out_whole() -> None:
