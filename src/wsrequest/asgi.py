@@ -11,7 +11,7 @@ from wsrequest.connection.connection import SUBPROTOCOL, Connection
 from wsrequest.connection.sse import SSEResponse, request_of
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
-from wsrequest.pages.completing import complete_outcome
+from wsrequest.pages.recording import begin_recording, complete_and_learn
 from wsrequest.request.environ import Base, make_base
 from wsrequest.request.exclusions import check_excluded
 from wsrequest.request.handler import Handler
@@ -84,7 +84,8 @@ class Application:
                 wiring.get_server,
                 wiring.get_http_config,
                 self._prepare_drain,
-                complete_outcome if has_live() else None,
+                complete_and_learn if has_live() else None,
+                begin_recording if has_live() else None,
             )
             if uses_workers
             else None

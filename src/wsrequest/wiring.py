@@ -21,6 +21,7 @@ from wsrequest.bus.memory import MemoryBus
 from wsrequest.conf import Remembered, conf
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.live.normalizing import ignored_of
+from wsrequest.live.page_runs import PageRuns
 from wsrequest.live.tracking.sessions import IGNORED_TABLES
 from wsrequest.live.tracking.tracker import ActiveManagers
 from wsrequest.request.environ import Base
@@ -158,8 +159,10 @@ class Wiring:
             self._export.stop()
             self._export = None
         if self._server is not None:
-            if self._server.live is not None:
-                self._server.live.manager.stop()
+            if (live := self._server.live) is not None:
+                if live.page_runs is not None:
+                    live.page_runs.stop()
+                live.manager.stop()
             if self._sweep is not None:
                 self._sweep.stop()
             self._server.pool.stop()
@@ -209,7 +212,13 @@ def _make_live(
             conf.LIVE_RECHECK_SECONDS,
         )
     change_feed = ChangeFeed(app.live.bus, CHANGES, manager, pool.post)
-    return Live(manager, change_feed.when_received, share_key=conf.live_share_key), change_feed
+    live = Live(
+        manager,
+        change_feed.when_received,
+        share_key=conf.live_share_key,
+        page_runs=PageRuns(loop, manager),
+    )
+    return live, change_feed
 
 
 def _receive_logouts(pool: WorkerPool) -> Subscription | None:

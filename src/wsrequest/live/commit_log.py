@@ -14,6 +14,8 @@ from wsrequest.types import Commit, ReadPredicate
 
 __all__ = ["CommitLog"]
 
+# Looking through more commits than this for a run that waits would take too long.
+_MAX_RENEWED = 1000
 # While views run. Of older commits only the tables are kept, with the last position of each.
 _MAX_COMMITS = 10_000
 _MAX_BYTES = 2**22
@@ -109,10 +111,30 @@ class CommitLog:
         if not self._open:
             self._clear()
             return is_late
-        oldest = min(other.position for other in self._open)
-        while self._commits and self._commits[0][0] <= oldest:
-            self._bytes -= self._commits.popleft()[2]
+        if self._commits:
+            oldest = min(other.position for other in self._open)
+            while self._commits and self._commits[0][0] <= oldest:
+                self._bytes -= self._commits.popleft()[2]
         return is_late
+
+    def renew(self, run: Run, reads: Iterable[ReadPredicate]) -> bool:
+        """Move an open run to the current position, if nothing has changed what it read.
+
+        Args:
+            run: the run.
+            reads: all that it read.
+
+        Returns:
+            False if it may be out of date. Losses count, too. The run keeps its position then.
+        """
+        if run not in self._open or self.position - run.position > _MAX_RENEWED:
+            return False
+        if run.position < max(self._forgotten_position, self.lost_position):
+            return False
+        if self._was_written(run, reads):
+            return False
+        run.position = self.position
+        return True
 
     def close_all(self) -> list[Run]:
         """Close all open runs, and return them."""

@@ -148,6 +148,15 @@ class LiveQueryManager:
         self._log.close(run, ())
         self._update_active()
 
+    def renew(self, run: Run, reads: Iterable[ReadPredicate]) -> bool:
+        """Let a first run that has ended count as one that ended now. False if it may be outdated.
+
+        Args:
+            run: a first run, which has no subscriber yet.
+            reads: all that it read.
+        """
+        return self.rechecks.is_calm and self._log.renew(run, reads)
+
     def join(
         self, subscriber: Subscriber, run: Run, result: Snapshot, reads: Iterable[ReadPredicate],
         *, expires_seconds: float | None = None,

@@ -20,6 +20,7 @@ __all__ = [
     "MARK",
     "PageTag",
     "find",
+    "has_regions",
     "is_completed",
     "prove_regions",
     "removed",
@@ -145,6 +146,11 @@ def prove_regions(body: bytes, prove: Callable[[str], str]) -> bytes:
         return match["start"] + escape(prove(unescape(match["url"].decode()))).encode() + b'"'
 
     return _UNPROVEN.sub(fill, body, count=_MAX_PROOFS)
+
+
+def has_regions(body: bytes) -> bool:
+    """Whether a body has the element of a region."""
+    return _REGION in body
 
 
 def removed(body: bytes) -> bytes:

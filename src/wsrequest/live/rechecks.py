@@ -79,6 +79,11 @@ class Rechecks:
         self._next_quick_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether commits arrive, and no pass is needed or under way."""
+        return self._is_connected and not self._is_lost and self._wait is None
+
     # The age of snapshots.
 
     def ran(self, query: LiveQuery, run: Run, expires_seconds: float | None) -> None:
@@ -93,7 +98,9 @@ class Rechecks:
             self._busy_seconds += self._loop.time() - run.began
         expire_in = self._scheduler.expire_in
         if self._recheck_seconds:
-            expire_in(query, self._recheck_seconds)
+            # A run that began long ago may have missed what a process without a bus has written.
+            age = self._loop.time() - run.began
+            expire_in(query, max(0.0, self._recheck_seconds - age))
         if expires_seconds is not None:
             expire_in(query, expires_seconds)
         if run.lags and query.replica_retries < _MAX_REPLICA_RETRIES:

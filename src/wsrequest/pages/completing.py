@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterable
 from html import unescape
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.utils.encoding import iri_to_uri
@@ -20,13 +20,14 @@ from wsrequest.live import page_tag
 from wsrequest.live.normalizing import Normalizer, ignored_of
 from wsrequest.live.snapshot import Snapshot
 from wsrequest.request.cookies import CookieJar
-from wsrequest.request.response import Outcome, cookie_lines
+from wsrequest.request.response import Outcome, cookie_lines, headers_of
 from wsrequest.request.secrets import csp_nonce, csrf_secret
 from wsrequest.subscriptions.page_proof import prove_page
-from wsrequest.types import Headers
 
 __all__ = [
     "HAS_TAG",
+    "CompletedPage",
+    "completed_page",
     "complete_outcome",
     "complete_page",
     "is_page",
@@ -42,7 +43,29 @@ HAS_TAG = "_wsrequest_has_page_tag"
 """The attribute of a request whose page has rendered its tag."""
 
 _COMPLETED = "_wsrequest_page_is_complete"
+_PAGE = "_wsrequest_completed_page"
 _has_warned = False
+
+
+class CompletedPage(NamedTuple):
+    """What the tag of a page was completed with.
+
+    Attributes:
+        content: what is live there. "none" for nothing.
+        proof: that the page was answered, or an empty text.
+        result: the page as its live run would have made it. None if that has no messages, and so
+            is another page.
+    """
+
+    content: str
+    proof: str = ""
+    result: Snapshot | None = None
+
+
+def completed_page(request: HttpRequest) -> CompletedPage | None:
+    """Return what the tag of a request's page was completed with. None without such a tag."""
+    page: CompletedPage | None = getattr(request, _PAGE, None)
+    return page
 
 
 def is_page(content_type: object) -> bool:
@@ -115,20 +138,23 @@ def _complete(request: HttpRequest, response: Any, body: bytes) -> bytes | None:
         return None
     url = page_url(request)
     if response.status_code != 200:
+        setattr(request, _PAGE, CompletedPage("none"))
         return tag.put(page_tag.render(url, content="none"))
     cookie = _cookie_after(request, response)
 
     def prove(url: str) -> str:
         return prove_page(request, url, cookie, conf.csrf_cookie)
 
-    messages = _shown_messages(request)
+    messages, proof = _shown_messages(request), prove(url)
+    # Live versions have no messages, so they are never equal to this page.
+    result = None if messages else _live_version(request, response, body)
+    setattr(request, _PAGE, CompletedPage(tag.content, proof, result))
     completed = tag.put(
         page_tag.render(
             url,
             content=tag.content,
-            # Live versions have no messages, so they are never equal to this page.
-            etag="" if messages else _etag(request, response, body),
-            proof=prove(url),
+            etag="" if result is None else result.etag or "",
+            proof=proof,
             messages=json.dumps(messages),
         )
     )
@@ -152,16 +178,16 @@ def _warn_of_compression(path: str) -> None:
         )
 
 
-def _etag(request: HttpRequest, response: Any, body: bytes) -> str:
-    """Return the entity tag that the live run of this page will have."""
+def _live_version(request: HttpRequest, response: Any, body: bytes) -> Snapshot:
+    """Return the page as its live run will give it, with the same entity tag."""
     normalizer = make_normalizer(request, csp_nonce(request))
-    headers: Headers = {"Content-Type": str(response.headers.get("Content-Type", ""))}
-    return Snapshot(200, headers, body, None, normalizer, is_page=True).etag or ""
+    headers = headers_of(response, show_cookies=False)
+    return Snapshot(200, headers, body, None, normalizer, is_page=True)
 
 
 def _cookie_after(request: HttpRequest, response: Any) -> str:
     """Return the Cookie header that the browser sends to the socket once it has the response."""
-    header = str(request.META.get("HTTP_COOKIE", ""))
+    header = str(dict.get(request.META, "HTTP_COOKIE", ""))  # past the tracking of reads
     lines = cookie_lines(response)
     if not lines:
         return header

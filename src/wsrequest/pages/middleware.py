@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from wsrequest.pages.completing import complete_page, is_page, weakened
+from wsrequest.pages.recording import websocket_of
 
 __all__ = ["LivePageMiddleware"]
 
@@ -43,7 +44,7 @@ class LivePageMiddleware:
 
 
 def _completed(request: HttpRequest, response: Any) -> HttpResponseBase:
-    is_over_http = not hasattr(request, "websocket")
+    is_over_http = websocket_of(request) is None
     if (
         is_over_http
         and not response.streaming

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.live.normalizing import Ignored
+from wsrequest.live.page_runs import PageRuns
 from wsrequest.protocol.headers import HeaderNames
 from wsrequest.protocol.messages import PATCH_KINDS, Hello, HelloLimits
 from wsrequest.request.budget import Account, Budget
@@ -97,12 +98,14 @@ class Live:
             at present.
         queue_key: of all reruns. Together they take one turn among the connections.
         share_key: what else subscribers must have in common to share a public response.
+        page_runs: the pages whose sockets have not come yet. None if no page waits for one.
     """
 
     manager: LiveQueryManager
     when_received: Callable[[Callable[[bool], None]], None]
     queue_key: QueueKey = field(default_factory=lambda: QueueKey(QuotaGroup("live requests")))
     share_key: Callable[[HttpRequest], Hashable] | None = None
+    page_runs: PageRuns | None = None
 
 
 @dataclass(frozen=True, slots=True)

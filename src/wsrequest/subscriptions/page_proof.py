@@ -11,7 +11,7 @@ answered. A client can leave something out, but it cannot try another value.
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from hashlib import blake2b
 
 from django.core.exceptions import DisallowedHost
@@ -21,9 +21,9 @@ from django.utils.crypto import salted_hmac
 
 from wsrequest.protocol.headers import ADDED_BY_HTTP, HeaderNames
 from wsrequest.protocol.messages import Request
-from wsrequest.subscriptions.resumption import MAX_AGE_SECONDS, PASSING, identifying_pairs
+from wsrequest.subscriptions.resumption import MAX_AGE_SECONDS, PASSING, PLACE, identifying_pairs
 
-__all__ = ["ServedPage", "is_page_proof", "prove_page", "served_page"]
+__all__ = ["ServedPage", "is_page_proof", "origin_of", "prove_page", "served_page"]
 
 _PREFIX = "page:"
 _SALT = "wsrequest.subscriptions.page_proof"
@@ -36,6 +36,12 @@ _ACCEPT = "text/html"
 _MAX_FACTS = 100  # headers and cookies of a page that has a proof
 _NAME_CHARS, _PAIR_CHARS = 4, 8
 _HASH_BYTES = 9  # 12 characters, of which a header uses 8
+
+# Headers by which a script may have asked for another page than the live request gets.
+_OF_SCRIPTS = ("x-", "hx-", "turbo-", "authorization")
+
+# What a request says of its way to the server, besides headers.
+_WAY = ("REMOTE_ADDR", "REMOTE_USER", "SCRIPT_NAME", "SERVER_PORT", "wsgi.url_scheme")
 
 
 class ServedPage:
@@ -148,6 +154,28 @@ def served_page(
     return page if page.has_headers(request) else None
 
 
+def origin_of(request: HttpRequest) -> Hashable:
+    """Return where a request came from, where it went, and what sent it.
+
+    Two requests of one page agree in this only if no such thing is left out in one of them. The
+    proof covers only what the live request has.
+
+    Args:
+        request: of a page, or of its live request.
+    """
+    meta = request.META
+    headers = [
+        (key, str(value))
+        for key, value in dict.items(meta)
+        if key.startswith("HTTP_") and _is_of_origin(key[5:].replace("_", "-").lower())
+    ]
+    return (tuple(str(meta.get(key)) for key in _WAY), tuple(sorted(headers)))
+
+
+def _is_of_origin(name: str) -> bool:
+    return name in PLACE or (name not in PASSING and name.startswith(_OF_SCRIPTS))
+
+
 def _question(request: HttpRequest, url: str) -> str | None:
     """Return a digest of what is asked, without headers and cookies. None if it is nothing."""
     try:
@@ -159,7 +187,8 @@ def _question(request: HttpRequest, url: str) -> str | None:
 
 def _headers(request: HttpRequest) -> Iterator[tuple[str, str]]:
     """Yield the headers that can choose a response."""
-    for key, value in request.META.items():
+    # Past the tracking of cookies that are read.
+    for key, value in dict.items(request.META):
         if key.startswith("HTTP_"):
             name = key[5:].replace("_", "-").lower()
             if name not in PASSING:

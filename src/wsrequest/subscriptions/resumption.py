@@ -19,7 +19,9 @@ from wsrequest.request.environ import Base
 
 __all__ = [
     "MAX_AGE_SECONDS",
+    "MESSAGES_COOKIE",
     "PASSING",
+    "PLACE",
     "digest_of_cookies",
     "digest_of_request",
     "identifying_pairs",
@@ -30,6 +32,16 @@ __all__ = [
 MAX_AGE_SECONDS = 86_400
 _SALT = "wsrequest.subscriptions.resumption"
 
+# The client's place, which changes with its network.
+_PLACE = (
+    *"client-ip do-connecting-ip fastly-client-ip fly-client-ip forwarded".split(),
+    *"forwarded-for incap-client-ip true-client-ip wl-proxy-client-ip x-azure-clientip".split(),
+    *"x-azure-socketip x-client-ip x-cluster-client-ip x-forwarded-for".split(),
+    *"x-nf-client-connection-ip x-original-forwarded-for x-real-ip".split(),
+)
+PLACE = HeaderNames.of(_PLACE)
+"""Headers that say where a client is."""
+
 # Headers of a handshake that differ between connections, requests or routes to the server, and
 # never choose what a view answers. The rest counts: one may hold a one-time password.
 PASSING = HeaderNames.of(
@@ -37,11 +49,7 @@ PASSING = HeaderNames.of(
         *PER_REQUEST,
         # Those of the transport, since an SSE response may be resumed as a WebSocket.
         *"cache-control connection cookie dnt origin pragma referer sec-* upgrade via".split(),
-        # The client's place, which changes with its network.
-        *"client-ip do-connecting-ip fastly-client-ip fly-client-ip forwarded".split(),
-        *"forwarded-for incap-client-ip true-client-ip wl-proxy-client-ip x-azure-clientip".split(),
-        *"x-azure-socketip x-client-ip x-cluster-client-ip x-forwarded-for".split(),
-        *"x-nf-client-connection-ip x-original-forwarded-for x-real-ip".split(),
+        *_PLACE,
         # What a proxy adds to each request.
         *"cf-connecting-* cf-ipcountry cf-ray cf-visitor cloudfront-* x-appengine-*".split(),
         *"x-arr-log-id x-azure-ref x-envoy-* x-vercel-*".split(),
@@ -49,7 +57,8 @@ PASSING = HeaderNames.of(
 )
 # The HTTP request of an SSE response has these even if its client sets none of them.
 _ADDED = HeaderNames.of(ADDED_BY_HTTP)
-_MESSAGES = "messages"  # signed messages wait there for the next page of the visitor
+MESSAGES_COOKIE = "messages"
+"""Signed messages wait in this cookie for the next page of the visitor."""
 
 
 def digest_of_request(message: Request, base: Base, *, is_by_http: bool = False) -> str:
@@ -104,7 +113,7 @@ def identifying_pairs(
     return [
         (name, value)
         for name, value in cookie_pairs(cookie)
-        if (names is None or name in names) and name not in (_MESSAGES, csrf_cookie)
+        if (names is None or name in names) and name not in (MESSAGES_COOKIE, csrf_cookie)
     ]
 
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Container
 from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
 from typing import Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from wsrequest.errors import Refused
 from wsrequest.live.http_caching import fresh_seconds, shared_key
 from wsrequest.live.normalizing import Normalizer
+from wsrequest.live.page_runs import PageRun
 from wsrequest.live.query import Run
 from wsrequest.live.snapshot import Snapshot
 from wsrequest.live.tracking.reads import ReadSet, reading
@@ -33,6 +35,7 @@ from wsrequest.subscriptions.cookie_reads import CookieReads, note_cookies
 from wsrequest.subscriptions.page_proof import ServedPage, is_page_proof, served_page
 from wsrequest.subscriptions.resumption import digest_of_cookies, digest_of_request, prove, proven
 from wsrequest.subscriptions.shared import SharedKey, Site, evaluate_share_key, site_of
+from wsrequest.subscriptions.takeover import stands_for
 from wsrequest.types import ReadPredicate
 
 __all__ = [
@@ -126,6 +129,8 @@ class LiveTask(MessageTask):
 
     Attributes:
         live_run: the live query manager's record of the run, made before it is submitted.
+        page: the HTTP run of its page, which it may take over in place of running. None without
+            one, and if it ran after all.
         head: the head of its response, and ``result`` the snapshot, once the response is complete.
         refusal: why its response cannot be live, as far as that is known.
         by_session: whether it ran for a user that a session named.
@@ -141,7 +146,8 @@ class LiveTask(MessageTask):
     __slots__ = (
         "_info", "_is_by_http", "_is_stream", "_proven", "_reads", "_request", "_shared_key",
         "_site", "_uses_token", "by_session", "cookies", "discarded", "head", "is_restart",
-        "live_run", "needs_sender", "proof", "refusal", "result", "sets_cookies", "shown_message",
+        "live_run", "needs_sender", "page", "proof", "refusal", "result", "sets_cookies",
+        "shown_message",
     )  # fmt: skip
     _answer_class = _LiveSender
     owner: LiveOwner
@@ -153,6 +159,7 @@ class LiveTask(MessageTask):
         self._is_by_http = is_by_http
         self.shown_message = message
         self.live_run: Run | None = None
+        self.page: PageRun | None = None
         self.by_session = self.sets_cookies = False
         self.head: Response | None = None
         self.result: Snapshot | None = None
@@ -173,11 +180,13 @@ class LiveTask(MessageTask):
     @property
     def reads(self) -> frozenset[ReadPredicate]:
         """What it read. Empty until it ran."""
-        return self._reads.result()
+        return self._reads.result() if self.page is None else self.page.predicates
 
     @property
     def cookie_names(self) -> frozenset[str] | None:
         """The cookies that count for its response, present or not. None for all."""
+        if self.page is not None:
+            return self.page.cookie_names
         if self.cookies is None:
             return frozenset()  # it did not run
         return self.cookies.counting(self.owner.config.csrf_cookie, uses_token=self._uses_token)
@@ -194,14 +203,19 @@ class LiveTask(MessageTask):
         # A cache may have answered, which leaves no reads, even if a middleware before it has read
         # something. Over HTTP, too, the response stays fresh for that long.
         fresh = fresh_seconds(self.result.headers) if self.result is not None else None
-        return min((s for s in (declared, fresh) if s is not None), default=None)
+        seconds = min((s for s in (declared, fresh) if s is not None), default=None)
+        if seconds is None or self.page is None:
+            return seconds
+        return max(0.01, seconds - (monotonic() - self.page.began))
 
     def run(self) -> None:
-        """Run the request, and record every statement."""
+        """Run the request, and record every statement. Or take over the run of its page."""
         self._reads.run = self.live_run
         self._reads.is_rerun = self.owner.info.is_rerun
         if self.message.rerun:
             self._proven = self._find_proven(self.message.rerun)
+            if self._takes_over():
+                return
             if self._proven is not None:
                 self.discarded = Discarded()
         self._run()
@@ -212,6 +226,33 @@ class LiveTask(MessageTask):
             self.head = self.result = self.refusal = None
             self.needs_sender = self.sets_cookies = self._is_stream = False
             self._run()
+
+    def _takes_over(self) -> bool:
+        """Take the page's HTTP run as its own, if it could only give the same. In the thread."""
+        page, self.page = self.page, None
+        if page is None or not isinstance(self._proven, ServedPage):
+            return False
+        request, live, result = (
+            WSGIRequest(self.make_environ()),
+            self.owner.server.live,
+            page.result,
+        )
+        assert live is not None and result is not None  # it was kept
+        if not stands_for(page, self.message, self.shown_message, request, self.cookie, live):
+            return False
+        self._adopt(page, result, request)
+        return True
+
+    def _adopt(self, page: PageRun, result: Snapshot, request: WSGIRequest) -> None:
+        self.page, self._reads, self.result = page, page.reads, result
+        self.head = Response(result.status, result.headers, self.message.id)
+        self.user, self.by_session = page.user, bool(page.user and page.user[1])
+        self.proof = prove(self._digest_of_request(), self._digest_of_cookies())
+        record = self.record  # the event loop may take it
+        if record is not None:
+            request.resolver_match = page.match
+            record.request, record.status = request, result.status
+            record.user = None if page.user is None else page.user[0]
 
     def _run(self) -> None:
         with reading(self._reads), self._effects():

@@ -22,6 +22,7 @@ from wsrequest.server.context import Live
 from wsrequest.subscriptions.rerun import Rerun, RunContext, RunIdentity
 from wsrequest.subscriptions.run import LiveTask, without
 from wsrequest.subscriptions.shared import SharedKey, SharedRunContext, message_of
+from wsrequest.subscriptions.takeover import held_tags
 from wsrequest.types import Frame
 
 __all__ = ["Subscription", "SubscriptionHost", "SubscriptionOwner", "too_large_to_subscribe"]
@@ -109,7 +110,7 @@ class Subscription:
         # No client sends a rerun, so the headers of one request stay with the first run.
         message = without(task.message, owner.host.config.per_request_headers)
         self.message = msgspec.structs.replace(message, rerun="") if message.rerun else message
-        self._tags = _tags(task.shown_message)  # what the client already holds
+        self._tags = held_tags(task.shown_message)  # what the client already holds
         self.by_session = task.by_session
         self.query: LiveQuery | None = None
         self.turn = owner.turn
@@ -260,8 +261,3 @@ class Subscription:
 def too_large_to_subscribe(max_bytes: int) -> Refused:
     """Return the refusal of a subscribe message that is longer than ``max_bytes``."""
     return Refused("message_too_large", f"a message with subscribe may have {max_bytes} bytes")
-
-
-def _tags(message: Request) -> str:
-    tags = [value for name, value in message.headers.items() if name.lower() == "if-none-match"]
-    return ", ".join(tags)

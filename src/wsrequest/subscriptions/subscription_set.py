@@ -7,6 +7,7 @@ from time import time
 from weakref import WeakKeyDictionary
 
 from wsrequest.errors import Refused
+from wsrequest.live.page_runs import PageRun
 from wsrequest.live.query import Run
 from wsrequest.live.round_robin import Turn
 from wsrequest.live.snapshot import Snapshot
@@ -18,6 +19,7 @@ from wsrequest.request.cookies import cookie_pairs
 from wsrequest.request.environ import Base
 from wsrequest.server.admission import place_of
 from wsrequest.server.context import Live
+from wsrequest.subscriptions.page_proof import is_page_proof
 from wsrequest.subscriptions.run import LiveTask, check_live
 from wsrequest.subscriptions.subscription import Subscription, SubscriptionHost
 from wsrequest.types import Frame
@@ -89,8 +91,17 @@ class SubscriptionSet:
     def begin(self, task: LiveTask) -> None:
         """Take the position before the first run of a live request. Safe to call twice."""
         if task.live_run is None:
-            task.live_run = self.live.manager.begin()
+            task.page = self._waiting_page(task.message.rerun)
+            run = None if task.page is None else task.page.run
+            task.live_run = run or self.live.manager.begin()
             self._begun.add(task.key)
+
+    def _waiting_page(self, proof: str) -> PageRun | None:
+        """Return the HTTP run of the page that a live request is for, if it can take it over."""
+        page_runs = self.live.page_runs
+        if page_runs is None or not is_page_proof(proof):
+            return None
+        return page_runs.take(proof)
 
     def answered(self, task: LiveTask) -> Frame | None:
         """Take the end of a first run that was not dropped.

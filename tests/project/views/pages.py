@@ -2,6 +2,7 @@
 
 import secrets
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -15,17 +16,28 @@ from tests.project.models import Note
 
 TEMPLATE = "project/live.html"
 RUNS: Counter[str] = Counter()
-"""How often ``notes`` ran in this process, by ``q``."""
+"""How often a page was made in this process, by ``q``."""
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
     """The notes that begin with ``q``, in lists of their own for tests that run side by side.
 
-    ``bare`` is a page without a form.
+    ``bare`` is a page without a form, ``public`` one that is for everybody. ``shown`` names what
+    else it shows.
     """
     texts = Note.objects.filter(text__startswith=request.GET.get("q", ""))
-    is_bare = "bare" in request.GET
-    return {"notes": list(texts.values_list("text", flat=True)), "is_bare": is_bare}
+    is_public = "public" in request.GET
+    shown: dict[str, Callable[[], object]] = {
+        "user": lambda: request.user,
+        "theme": lambda: request.COOKIES.get("theme", "light"),
+        "websocket": lambda: hasattr(request, "websocket"),
+    }
+    return {
+        "notes": list(texts.values_list("text", flat=True)),
+        "is_bare": is_public or "bare" in request.GET,
+        "is_public": is_public,
+        "shown": shown.get(request.GET.get("shown", ""), str)(),
+    }
 
 
 def notes(request: HttpRequest) -> HttpResponse:
@@ -44,11 +56,17 @@ def notes(request: HttpRequest) -> HttpResponse:
         context["error"] = "Write something."
     if "count" in request.GET:
         request.session["seen"] = request.session.get("seen", 0) + 1
-    return render(request, TEMPLATE, context, status=int(request.GET.get("status", 200)))
+    response = render(request, TEMPLATE, context, status=int(request.GET.get("status", 200)))
+    if context["is_public"]:
+        response["Cache-Control"] = "public"
+    if "set" in request.GET:
+        response.set_cookie("theme", f"dark-{RUNS[request.GET.get('q', '')]}")
+    return response
 
 
 async def async_notes(request: HttpRequest) -> HttpResponse:
     """The same list by an async view."""
+    RUNS[request.GET["q"]] += 1
     texts = [note.text async for note in Note.objects.filter(text__startswith=request.GET["q"])]
     return render(request, TEMPLATE, {"notes": texts})
 
@@ -66,6 +84,7 @@ def with_nonce(request: HttpRequest, name: str = "_csp_nonce") -> HttpResponse:
         request: to answer.
         name: of the attribute of the request that holds the nonce.
     """
+    RUNS[request.GET.get("q", "")] += 1
     nonce = secrets.token_urlsafe(16)
     setattr(request, name, nonce)
     response = render(request, TEMPLATE, _context(request))

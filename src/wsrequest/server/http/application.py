@@ -17,7 +17,7 @@ from wsrequest.request.upload import Body
 from wsrequest.server.admission import place_of
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.server.http.environ import path_info
-from wsrequest.server.http.task import END, HTTPTask, plain_response
+from wsrequest.server.http.task import END, HTTPTask, RecordedTask, Recording, plain_response
 from wsrequest.types import ASGI, Receive, Scope, Send
 from wsrequest.workers.queue import QueueKey, QuotaGroup
 
@@ -38,6 +38,7 @@ _SMALL_BODY_BYTES = 1024
 _RETRY = (b"Retry-After", b"1")
 
 CompletePage = Callable[[Outcome, bytes], bytes | None]
+BeginRecording = Callable[[ServerContext, ConnectionConfig, Scope], Recording | None]
 
 _MAX_PEERS, _ADDRESS_CHARACTERS = 1024, 64  # remembered, below 1 MiB together
 
@@ -52,6 +53,8 @@ class HTTPApplication:
         began: called on an event loop before its first request.
         complete_page: returns another body for one that is a whole page, or None. None if there
             are no live pages.
+        begin_recording: returns what records the reads of a request, or None. Called on the event
+            loop before the request runs.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class HTTPApplication:
         get_config: Callable[[], ConnectionConfig],
         began: Callable[[], None],
         complete_page: CompletePage | None = None,
+        begin_recording: BeginRecording | None = None,
     ) -> None:
         self._django, self._complete_page = django, complete_page
+        self._begin_recording = begin_recording
         self._get_server, self._get_config, self._began = get_server, get_config, began
         self._requests: _Requests | None = None
 
@@ -80,7 +85,9 @@ class HTTPApplication:
         requests = self._requests
         if requests is None or requests.server is not server or requests.config is not config:
             self._began()
-            requests = self._requests = _Requests(server, config, self._complete_page)
+            requests = self._requests = _Requests(
+                server, config, self._complete_page, self._begin_recording
+            )
         return requests.answer(scope, receive, send)
 
     async def drain(self) -> None:
@@ -93,9 +100,14 @@ class _Requests:
     """The HTTP requests that run on one event loop with the same settings. Owns their tasks."""
 
     def __init__(
-        self, server: ServerContext, config: ConnectionConfig, complete_page: CompletePage | None
+        self,
+        server: ServerContext,
+        config: ConnectionConfig,
+        complete_page: CompletePage | None,
+        begin_recording: BeginRecording | None,
     ) -> None:
         self.server, self.config, self.complete_page = server, config, complete_page
+        self._begin_recording = begin_recording
         # Both would be forgotten between two requests, and making them takes microseconds.
         self._peers: dict[str, tuple[Account, QuotaGroup]] = {}
         self._running: dict[HTTPTask, None] = {}  # an ordered set: the oldest first
@@ -113,7 +125,7 @@ class _Requests:
         except Refused:
             await _send_all(send, plain_response(503, _RETRY))
             return
-        task = HTTPTask(self, scope, receive, send, QueueKey(group))
+        task = self._task(scope, receive, send, QueueKey(group))
         task.account, task.held_bytes = account, _TASK_BYTES
         try:
             event = await receive()
@@ -135,6 +147,13 @@ class _Requests:
             if task.end():
                 self._running.pop(task, None)
                 task.discard()
+
+    def _task(self, scope: Scope, receive: Receive, send: Send, queue_key: QueueKey) -> HTTPTask:
+        if self._begin_recording is not None:
+            recording = self._begin_recording(self.server, self.config, scope)
+            if recording is not None:
+                return RecordedTask(self, scope, receive, send, queue_key, recording)
+        return HTTPTask(self, scope, receive, send, queue_key)
 
     def _peer_of(self, address: str) -> tuple[Account, QuotaGroup]:
         """Return what counts for one client's address."""

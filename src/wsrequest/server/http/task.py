@@ -7,9 +7,12 @@ a response wait here until that coroutine has sent what comes before them.
 import asyncio
 import io
 from collections import deque
+from contextlib import AbstractContextManager
 from contextvars import copy_context
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.core.handlers.wsgi import WSGIRequest
 
 from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.request.flow import FlowController
@@ -25,7 +28,7 @@ from wsrequest.workers.queue import QueueKey
 if TYPE_CHECKING:
     from wsrequest.server.uvicorn import HTTPProtocol
 
-__all__ = ["END", "HTTPTask", "plain_response"]
+__all__ = ["END", "HTTPTask", "RecordedTask", "Recording", "plain_response"]
 
 Event = dict[str, Any]
 """An event for an ASGI server's ``send``."""
@@ -191,6 +194,9 @@ class HTTPTask(RequestTask):
         adopt(self.context_of_caller)
         # The event loop may have used a cache before, and its client may be unfit for threads.
         adopt(of_thread)
+        self._run()
+
+    def _run(self) -> None:
         super().run()
 
     def make_environ(self) -> dict[str, Any]:
@@ -315,6 +321,71 @@ class HTTPTask(RequestTask):
             self.drop()
             self.error = None  # nobody would see it
             self.finish(None)
+
+
+class Recording(Protocol):
+    """The record of what one request reads. In the worker thread, except for ``end``."""
+
+    def reading(self) -> AbstractContextManager[object]:
+        """Return the context in which the request runs."""
+
+    def prepare(self, request: WSGIRequest) -> None:
+        """Take the request before any middleware has seen it."""
+
+    def ran(self, outcome: Outcome | None) -> None:
+        """Take what the request was answered with, or None if nothing is known. Never raises."""
+
+    def end(self) -> None:
+        """Take the end of the request. On the event loop. Safe to call twice."""
+
+
+class _OutcomeSender(_EventSender):
+    outcome: Outcome | None = None
+
+    def _send(self, outcome: Outcome) -> None:
+        super()._send(outcome)
+        self.outcome = outcome
+
+
+class RecordedTask(HTTPTask):
+    """The task of one HTTP request whose reads are recorded.
+
+    Args:
+        owner: has it run.
+        scope: of type "http".
+        receive: the ASGI server's.
+        send: the ASGI server's.
+        queue_key: takes its turn in the pool.
+        recording: what records it.
+    """
+
+    __slots__ = ("_recording",)
+    _answer_class = _OutcomeSender
+
+    def __init__(
+        self, owner: Owner, scope: Scope, receive: Receive, send: Send, queue_key: QueueKey,
+        recording: Recording,
+    ) -> None:  # fmt: skip
+        super().__init__(owner, scope, receive, send, queue_key)
+        self._recording = recording
+
+    def prepare(self, request: WSGIRequest) -> None:
+        """Have the request recorded. In the worker thread."""
+        self._recording.prepare(request)
+
+    def _run(self) -> None:
+        with self._recording.reading():
+            super()._run()
+        answer = self._answer
+        is_sent = isinstance(answer, _OutcomeSender) and answer.last is not None
+        self._recording.ran(answer.outcome if is_sent else None)  # type: ignore[union-attr]
+        if is_sent:
+            answer.outcome = None  # type: ignore[union-attr]  # it is large
+
+    def discard(self) -> None:
+        """Release what it holds. Safe to call twice."""
+        super().discard()
+        self._recording.end()
 
 
 def _has_room() -> bool:
