@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "wsrequest"
 LAYERS = (
     {"errors", "types"},
     {"protocol", "workers", "bus"},
+    {"push"},
     {"request", "live", "client"},
     {"server"},
     {"subscriptions"},

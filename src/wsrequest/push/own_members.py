@@ -1,0 +1,193 @@
+"""The members that have connections to this process.
+
+A member is announced once, however many connections it has. It leaves only some time after its last
+connection, because a page that is loaded again leaves and joins at once.
+
+What is announced is bounded, because all other processes must hold it. When there is no room, a
+member is not announced until others have left. Somebody with many memberships cannot keep out those
+with few.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from wsrequest.push.members import Members, cost_bytes
+from wsrequest.push.presence_messages import Change
+
+__all__ = ["GRACE_SECONDS", "OwnMembers", "PresenceLimits"]
+
+GRACE_SECONDS = 2.0
+"""How long after its last connection a member leaves."""
+
+_FEW_MEMBERSHIPS = 4  # of a connection. They are announced even if others have taken the room
+_TRIED_ROOMS = 20  # when somebody leaves, for members that were refused
+
+Key = tuple[str, str]
+"""A room and a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceLimits:
+    """How much one process may announce.
+
+    Attributes:
+        total_bytes: of all members, about. Members of connections with few memberships may take
+            the same again.
+        room_members: of one room.
+    """
+
+    total_bytes: int
+    room_members: int
+
+
+class OwnMembers:
+    """Counts connections, and notes what others must learn.
+
+    Args:
+        members: takes what is announced.
+        epoch: names this process there.
+        limits: see there.
+        stamp: returns the time, in milliseconds since 1970.
+
+    Attributes:
+        unsaid: what others must learn about, the longest unsaid first.
+        refused_count: how many times a member was not announced for lack of room.
+    """
+
+    def __init__(
+        self, members: Members, epoch: str, limits: PresenceLimits, stamp: Callable[[], int]
+    ) -> None:
+        self._members, self._epoch, self._limits, self._stamp = members, epoch, limits, stamp
+        self._infos: dict[Key, list[bytes]] = {}  # one for each membership. The last one counts
+        self._leaving: dict[Key, float] = {}  # when they leave, in order
+        self._refused: dict[str, dict[str, None]] = {}
+        self.unsaid: dict[Key, None] = {}
+        self.refused_count = 0
+
+    @property
+    def count(self) -> int:
+        """How many members are announced."""
+        return sum(
+            list(self._members.rooms_of(self._epoch).values())
+        )  # metrics read it in a thread
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no member is announced."""
+        return not self._members.rooms_of(self._epoch)
+
+    @property
+    def leave_at(self) -> float | None:
+        """When the next member leaves."""
+        return next(iter(self._leaving.values()), None)
+
+    def join(self, room: str, member: str, info: bytes, *, memberships: int) -> None:
+        """Take a membership.
+
+        Args:
+            room: its name.
+            member: its id.
+            info: as JSON.
+            memberships: how many further ones its connection has.
+        """
+        key = room, member
+        infos = self._infos.setdefault(key, [])
+        infos.append(infos[-1] if infos and infos[-1] == info else info)  # one copy of equal ones
+        self._leaving.pop(key, None)
+        if self._members.info_of(room, member, self._epoch) is not None:
+            self._update(key, info)
+        elif self._has_room(room, cost_bytes(room, member, info), memberships):
+            self._announce(key, info)
+        elif member not in self._refused.setdefault(room, {}):
+            self._refused[room][member] = None
+            self.refused_count += 1
+
+    def leave(self, room: str, member: str, info: bytes, now: float) -> None:
+        """End a membership. Does nothing if there is no such membership.
+
+        Args:
+            room: as in ``join``.
+            member: as in ``join``.
+            info: as in ``join``.
+            now: monotonic time.
+        """
+        key = room, member
+        infos = self._infos.get(key, [])
+        if info not in infos:
+            return
+        infos.reverse()
+        infos.remove(info)  # the last one
+        infos.reverse()
+        if self._members.info_of(room, member, self._epoch) is None:
+            if not infos:
+                del self._infos[key]
+                self._accept(room, member)
+        elif infos:
+            self._update(key, infos[-1])
+        else:
+            del self._infos[key]
+            self._leaving[key] = now + GRACE_SECONDS
+
+    def end_leaves(self, now: float) -> None:
+        """Let those leave whose time has come, and announce others in their place."""
+        rooms: dict[str, None] = {}
+        for key, at in list(self._leaving.items()):
+            if at > now:
+                break
+            del self._leaving[key]
+            self._members.remove(*key, self._epoch)
+            self.unsaid[key] = None
+            rooms[key[0]] = None
+        if rooms and self._refused:
+            for room in [*rooms, *islice(self._refused, _TRIED_ROOMS)]:
+                self._try_refused(room)
+
+    def changes(self, keys: Iterable[Key]) -> Iterator[Change]:
+        """Yield what is true of some members now."""
+        for room, member in keys:
+            stamp, info = self._members.info_of(room, member, self._epoch) or (0, None)
+            yield Change(room, member, stamp, info)
+
+    def announced(self) -> list[Key]:
+        """Return all members that are announced."""
+        rooms = self._members.rooms_of(self._epoch)
+        return [
+            (room, each) for room in rooms for each in self._members.names_of(self._epoch, room)
+        ]
+
+    def _has_room(self, room: str, more_bytes: int, memberships: int) -> bool:
+        if self._members.rooms_of(self._epoch).get(room, 0) >= self._limits.room_members:
+            return False
+        most = self._limits.total_bytes * (2 if memberships < _FEW_MEMBERSHIPS else 1)
+        return self._members.bytes_of.get(self._epoch, 0) + more_bytes <= most
+
+    def _update(self, key: Key, info: bytes) -> None:
+        before = self._members.info_of(*key, self._epoch)
+        assert before is not None
+        if before[1] != info:
+            most = 2 * self._limits.total_bytes
+            is_room = self._members.bytes_of[self._epoch] + len(info) <= most
+            self._announce(key, info if is_room else b"{}")
+
+    def _announce(self, key: Key, info: bytes) -> None:
+        self._accept(*key)
+        self._members.put(*key, self._epoch, self._stamp(), info)
+        self.unsaid[key] = None
+
+    def _accept(self, room: str, member: str) -> None:
+        refused = self._refused.get(room, {})
+        refused.pop(member, None)
+        if not refused:
+            self._refused.pop(room, None)
+
+    def _try_refused(self, room: str) -> None:
+        refused = self._refused.pop(room, {})
+        for member in list(refused):
+            info = self._infos[room, member][-1]
+            if not self._has_room(room, cost_bytes(room, member, info), _FEW_MEMBERSHIPS):
+                break
+            del refused[member]
+            self._announce((room, member), info)
+        if refused:
+            self._refused[room] = refused  # after the other rooms
