@@ -21,7 +21,7 @@ from snippets.permissions import may_edit
 from snippets.policy import PolicyMixin
 from snippets.throttles import AnonymousCreateThrottle
 
-ROWS = 8
+ROWS = 6
 
 
 class ListPage(PolicyMixin, SuccessMessageMixin, CreateView):

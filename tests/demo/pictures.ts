@@ -1,8 +1,9 @@
 /**
- * Takes the pictures of the demo that the README shows: always the same scene, of a demo of its own.
+ * Takes the pictures of the demo that the README and docs/live-pages.md show: always the same scenes, of a demo of its own.
  * `scripts/screenshots` runs it, with the directory to put them in. The times in them are measured.
  */
-import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+import { chromium, type BrowserContextOptions, type Page } from "playwright-core";
+import { takeMoving, type Enter } from "./moving.js";
 import { Demo } from "./served.js";
 
 const DESK = { width: 1280, height: 1150 };
@@ -50,7 +51,7 @@ async function settle(page: Page, top: string): Promise<void> {
 }
 
 /** Two browsers side by side: what the one changed is marked in the other. */
-async function takeBoth(enter: (options: BrowserContextOptions) => Promise<[BrowserContext, Page]>, path: string): Promise<void> {
+async function takeBoth(enter: Enter, path: string): Promise<void> {
   const [first, one] = await enter({ colorScheme: "light", viewport: WINDOW });
   const [second, other] = await enter({ colorScheme: "dark", viewport: WINDOW });
   const row = (page: Page, title: string, news: string): Promise<void> =>
@@ -91,10 +92,10 @@ const flags = [
   ...["--disable-lcd-text", "--font-render-hinting=none"], // the same on every screen
 ];
 const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: flags });
-const enter = async (options: BrowserContextOptions): Promise<[BrowserContext, Page]> => {
+const enter: Enter = async (options, path = "/") => {
   const context = await browser.newContext({ ...options, locale: "en", timezoneId: "UTC", reducedMotion: "reduce" });
   const page = await context.newPage();
-  await page.goto(demo.origin);
+  await page.goto(demo.origin + path);
   return [context, page];
 };
 try {
@@ -105,6 +106,7 @@ try {
     await context.close();
   }
   await takeBoth(enter, `${place}/demo-live.png`);
+  await takeMoving(browser, enter, `${place}/live-pages.webp`);
 } finally {
   await browser.close();
   await demo.end();
