@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from html import unescape
+from typing import Any
 from urllib.parse import urlencode
 
 import django
@@ -55,6 +56,28 @@ def test_region_has_the_answer_of_its_view_and_stays_current(any_server: Server)
         browser.submit("/pages/notes/", text=f"{q}-2")
         version = next_with(client, id, f"{q}-2")
         assert f"<li>{q}-1</li>" in version.head["data"]
+
+
+def test_page_and_its_region_are_live_on_each_server(server: Server) -> None:
+    """Each server has its own way with a page that is completed late, and with a handshake."""
+    browser, q = Browser(server), word()
+    browser.open("/pages/notes/")
+    page = opened(browser, named=q, note=q)
+    assert int(page.headers["Content-Length"]) == len(page.body)
+    tag, region = Tag(page.body), Region(page.body)
+    with browser.connected() as client:
+        id, first = follow(client, tag)
+        assert is_current(client, id, first), first.head
+        part, first = follow(client, region)  # type: ignore[arg-type]
+        assert is_current(client, part, first), first.head
+        browser.submit("/pages/notes/", text=q)
+        versions: dict[Any, str] = {}
+        while len(versions) < 2:
+            frame = client.receive()
+            if frame.head.get("id") in (id, part):
+                versions[frame.head["id"]] = frame.head["data"]
+        assert f"('{q}',)" in unescape(versions[id]) and "<html" in versions[id]
+        assert f"<li>{q}</li>" in versions[part] and "<html" not in versions[part]
 
 
 def test_region_runs_once_and_reads_no_message(any_server: Server) -> None:
