@@ -68,6 +68,7 @@ NAVIGATION = {
     "Tutorial": ["A live list in ten minutes <tutorial>"],
     "How to": [
         "Live pages <live-pages>",
+        "Send events <push>",
         "Use it with … <howto/README>",
         "Test <testing>",
         "Deploy <deployment>",

@@ -22,6 +22,8 @@ from wsrequest.live.tracking.api import skip_on_rerun
 from wsrequest.live.tracking.publication import complete
 from wsrequest.live.tracking.schema import Extras
 from wsrequest.live.tracking.tracker import ActiveManagers, ChangeTracker
+from wsrequest.push.api import publish_by
+from wsrequest.push.events import EVENTS
 from wsrequest.server.connections import announce_by, close_sockets
 
 __all__ = ["LiveParts", "WSRequestConfig"]
@@ -105,8 +107,17 @@ class WSRequestConfig(AppConfig):
         if conf.METRICS:
             _install_metrics(self.live.bus)
         announce_by(partial(self.live.bus.publish, LOGOUTS))
+        _install_push(self.live.bus)
         post_migrate.connect(_publish_tables, sender=self, dispatch_uid="wsrequest.publication")
         user_logged_out.connect(_close_others, dispatch_uid="wsrequest.close_others")
+
+
+def _install_push(bus: Bus) -> None:
+    publish_by(
+        partial(bus.publish, EVENTS),
+        max_bytes=lambda: conf.PUSH_EVENT_BYTES,
+        max_bus_bytes=lambda: bus.max_bytes(EVENTS) if isinstance(bus, BrokerBus) else None,
+    )
 
 
 def _install_metrics(bus: Bus) -> None:

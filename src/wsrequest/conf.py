@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from wsrequest.bus.open import logged_aliases, redacted
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
+from wsrequest.request.environ import MAX_JOINS
 from wsrequest.request.exclusions import ExcludedPaths
 from wsrequest.types import Limits
 
@@ -263,6 +264,20 @@ class Conf:
         1.0, "Time by which a replica should show what its primary has committed.", minimum=0.001
     )
 
+    MAX_ROOMS = Setting(
+        256, "Rooms that one connection may be in; 0 switches events off.", minimum=0
+    )
+    PUSH_EVENT_BYTES = Setting(2**16, "The most JSON that one event may have.", minimum=64)
+    PUSH_HISTORY_EVENTS = Setting(
+        100, "Recent events that a process keeps of each room. 0 for none.", minimum=0
+    )
+    PUSH_HISTORY_SECONDS = Setting(
+        300.0, "How long it keeps them, for clients that come back.", minimum=0.001
+    )
+    PUSH_HISTORY_BYTES = Setting(
+        2**24, "Memory of the recent events of all rooms of one process.", minimum=4096
+    )
+
     METRICS = Setting(False, "Whether the process counts what it does, for Prometheus.")
     ACCESS_LOG = Setting(False, "Whether the logger wsrequest.access gets a line for each message.")
 
@@ -290,6 +305,7 @@ class Conf:
             subscribe_bytes=self.MAX_SUBSCRIBE_BYTES,
             live_bytes=self.MAX_LIVE_BYTES,
             live_bytes_per_address=self.MAX_LIVE_BYTES_PER_ADDRESS,
+            rooms=min(self.MAX_ROOMS, MAX_JOINS),
         )
 
     def names(self) -> list[str]:

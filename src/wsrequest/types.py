@@ -154,3 +154,4 @@ class Limits:
     subscribe_bytes: int = 2**14
     live_bytes: int = 2**28
     live_bytes_per_address: int = 2**26
+    rooms: int = 256

@@ -24,6 +24,9 @@ from wsrequest.live.normalizing import ignored_of
 from wsrequest.live.page_runs import PageRuns
 from wsrequest.live.tracking.sessions import IGNORED_TABLES
 from wsrequest.live.tracking.tracker import ActiveManagers
+from wsrequest.push.events import EVENTS
+from wsrequest.push.history import HistoryStore
+from wsrequest.push.registry import Registry
 from wsrequest.request.environ import Base
 from wsrequest.request.handler import Handler, finish_thread, prepare_thread
 from wsrequest.request.remote_user import follow_http
@@ -74,6 +77,7 @@ class Wiring:
         self._config: ConnectionConfig | None = None
         self.get_http_config = Remembered(self.get_config)
         self._change_feed: ChangeFeed | None = None
+        self._events: Subscription | None = None
         self._logouts: Subscription | None = None
         self._unfetched = Unfetched()
         self._sweep: TicketSweep | None = None
@@ -118,6 +122,7 @@ class Wiring:
                 finish=finish_thread,
             )
             live, self._change_feed = _make_live(loop, pool)
+            self._events = _receive_events(live, pool)
             self._logouts = _receive_logouts(pool)
             if (describe := span_describer()) is not None:
                 self.handler.before_routing(describe)
@@ -152,9 +157,10 @@ class Wiring:
         if self._change_feed is not None:
             self._change_feed.stop()
             self._change_feed = None
-        if self._logouts is not None:
-            self._logouts.close()
-            self._logouts = None
+        for subscription in (self._events, self._logouts):
+            if subscription is not None:
+                subscription.close()
+        self._events = self._logouts = None
         if self._export is not None:
             self._export.stop()
             self._export = None
@@ -163,6 +169,8 @@ class Wiring:
                 if live.page_runs is not None:
                     live.page_runs.stop()
                 live.manager.stop()
+                if live.push is not None:
+                    live.push.stop()
             if self._sweep is not None:
                 self._sweep.stop()
             self._server.pool.stop()
@@ -217,8 +225,26 @@ def _make_live(
         change_feed.when_received,
         share_key=conf.live_share_key,
         page_runs=PageRuns(loop, manager),
+        push=_make_push(loop) if conf.MAX_ROOMS else None,
     )
     return live, change_feed
+
+
+def _make_push(loop: asyncio.AbstractEventLoop) -> Registry:
+    """Return the rooms of one event loop."""
+    store = HistoryStore(
+        conf.PUSH_HISTORY_EVENTS, conf.PUSH_HISTORY_SECONDS, conf.PUSH_HISTORY_BYTES
+    )
+    return Registry(loop, store)
+
+
+def _receive_events(live: Live | None, pool: WorkerPool) -> Subscription | None:
+    """Have the rooms receive the events of all processes."""
+    if live is None or live.push is None:
+        return None
+    app: Any = apps.get_app_config("wsrequest")
+    bus: Bus = app.live.bus
+    return bus.subscribe(EVENTS, live.push.receive, live.push.lost, post=pool.post)
 
 
 def _receive_logouts(pool: WorkerPool) -> Subscription | None:

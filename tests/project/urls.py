@@ -13,6 +13,7 @@ from tests.project.views import (
     plain,
     regions,
     rest,
+    rooms,
     shinobi,
     streams,
     waiting,
@@ -117,6 +118,7 @@ LOADS = [
     path("load/upload/", loads.upload),
 ]
 LIVE = [
+    path("room/<str:name>/", rooms.room),
     path("live/public/", live.public),
     path("live/mine/", live.mine),
     path("live/lazily/", live.lazily),

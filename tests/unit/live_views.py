@@ -20,6 +20,8 @@ from tests.unit.peer import make_server
 from tests.unit.views import SECONDS, begin
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.live.tracking.reads import current, running
+from wsrequest.push.history import HistoryStore
+from wsrequest.push.registry import Registry
 from wsrequest.server.context import Live, ServerContext
 from wsrequest.types import Commit, TableChange
 from wsrequest.workers.pool import WorkerPool
@@ -41,12 +43,13 @@ class Database:
     """Joins the dict and the registry of a service, as the package's taps do."""
 
     def __init__(self, pool: WorkerPool, **kwargs: Any) -> None:
-        share_key = kwargs.pop("share_key", None)
+        share_key, history = kwargs.pop("share_key", None), kwargs.pop("history", (100, 300.0))
         given = {"max_runs": 4, "least_seconds": 0.0, "run_seconds": SECONDS, **kwargs}
         self.pool = pool
         self.manager = LiveQueryManager(pool.loop, **given)
         self.hears = True
-        self.live = Live(self.manager, self.when_received, share_key=share_key)
+        self.push = Registry(pool.loop, HistoryStore(history[0], history[1], 2**20))
+        self.live = Live(self.manager, self.when_received, share_key=share_key, push=self.push)
 
     def when_received(self, then: Callable[[bool], None]) -> None:
         # behind the commits, which come this way, too
@@ -61,7 +64,8 @@ class Database:
 
     def is_empty(self) -> bool:
         manager = self.manager
-        return not len(manager) and not len(manager._index) and not manager._log.is_needed
+        is_empty = not len(manager) and not len(manager._index) and not manager._log.is_needed
+        return is_empty and not len(self.push)
 
 
 DATABASE: list[Database] = []
@@ -80,6 +84,7 @@ async def live_service(pool: WorkerPool, **kwargs: Any) -> AsyncIterator[ServerC
         while not database.is_empty():  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(0)
     database.manager.stop()
+    database.push.stop()
 
 
 def commit(**values: Any) -> None:
@@ -245,6 +250,27 @@ def of_user(request: HttpRequest, name: str) -> HttpResponse:
     return JsonResponse({"value": value(name), "user": who})
 
 
+def room(request: HttpRequest, name: str) -> HttpResponse:
+    """Join the rooms that its table lists, or answer with the status that is there instead."""
+    begin(request, name)
+    found = value(name) or [name]
+    if isinstance(found, int):
+        return HttpResponse(status=found)
+    for each in found:
+        request.websocket.join(each, member=request.GET.get("member"))  # type: ignore[attr-defined]
+    who = request.COOKIES.get("who")
+    if who:
+        user = SimpleNamespace(pk=who, is_authenticated=True)
+        request.user = user  # type: ignore[assignment]
+    return JsonResponse({"status": "here"})
+
+
+def only_room(request: HttpRequest, name: str) -> HttpResponse:
+    """Join, and read nothing."""
+    request.websocket.join(name)  # type: ignore[attr-defined]
+    return HttpResponse("here", content_type="text/plain")
+
+
 # Views that write, and those that change who somebody is.
 
 
@@ -278,7 +304,7 @@ def become_nobody(request: HttpRequest, name: str) -> HttpResponse:
 
 VIEWS = (
     table, rows, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged, page,
-    public, cached, of_user, write, count, become, become_nobody,
+    public, cached, of_user, write, count, become, become_nobody, room, only_room,
 )  # fmt: skip
 urlpatterns = [
     *(path(f"{view.__name__}/<str:name>/", view) for view in VIEWS),

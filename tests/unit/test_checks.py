@@ -300,6 +300,7 @@ WRONG = [
     ),
     wrong("W004", "(3) is less than WSREQUEST_LIVE_MAX_CONCURRENT_RUNS (4)", WSREQUEST_THREADS=3),
     wrong("W004", "one address can hold all", WSREQUEST_MAX_LIVE_BYTES=2**25),
+    wrong("W004", "the place of all others", WSREQUEST_PUSH_EVENT_BYTES=2**25),
     wrong("W004", "keep out all others", WSREQUEST_MAX_PENDING_REQUEST_BYTES=2**27),
     wrong("W005", "uvicorn closes", WSREQUEST_MAX_MESSAGE_BYTES=2**24 + 1),
     wrong("W006", "is 60, but proxies", WSREQUEST_PING_SECONDS=60),

@@ -129,6 +129,10 @@ class BrokerBus:
             self._local.publish(topic, message)
             self._publisher.put(topic, message)
 
+    def max_bytes(self, topic: Topic[Any]) -> int:
+        """Return how long an encoded message may be. A longer one is lost for all receivers."""
+        return self._publisher.max_bytes(topic)
+
     def subscribe(
         self,
         topic: Topic[T],

@@ -140,6 +140,10 @@ class Publisher:
             self._start()
             self._condition.notify_all()
 
+    def max_bytes(self, topic: Topic[Any]) -> int:
+        """Return how long an encoded message may be. A longer one cannot be sent."""
+        return self._engine.max_message_bytes - self._seal.overhead_bytes - len(topic.name)
+
     def loop(self) -> None:
         """Send heartbeats to this process from now on. They arrive if messages would."""
         with self._condition:
@@ -272,7 +276,7 @@ class Publisher:
 
     def _encoded(self, waiting: _Waiting) -> bytes | None:
         topic, message = waiting.topic, waiting.message
-        most = self._engine.max_message_bytes - self._seal.overhead_bytes - len(topic.name)
+        most = self.max_bytes(topic)
         try:
             for form in (topic.encode, lambda message: topic.encode(topic.lighten(message))):
                 payload: bytes = form(message)

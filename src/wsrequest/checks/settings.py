@@ -50,6 +50,7 @@ _LIVE_ORDERS = (
         "THREADS", "LIVE_MAX_CONCURRENT_RUNS", "live requests can keep every thread from the others"
     ),
     _Order("MAX_LIVE_BYTES", "MAX_LIVE_BYTES_PER_ADDRESS", "one address can hold all of it"),
+    _Order("PUSH_HISTORY_BYTES", "PUSH_EVENT_BYTES", "one event can take the place of all others"),
     _Order("MAX_PENDING_REQUEST_BYTES", "MAX_LIVE_BYTES", "live requests can keep out all others"),
 )
 

@@ -12,6 +12,7 @@ from wsrequest.connection.send_queue import SendQueue
 from wsrequest.protocol.messages import Request, Uncertain
 from wsrequest.protocol.server_codec import encode_server
 from wsrequest.protocol.session import Key
+from wsrequest.push.room import Listener
 from wsrequest.request.task import MessageTask
 from wsrequest.server.context import Live
 from wsrequest.subscriptions.barrier import Barrier
@@ -143,6 +144,10 @@ class LiveRequests:
         """Queue the notice whether the client may miss changes, if it negotiated wsrequest.v1."""
         if self.info.subprotocol is not None:
             self._dispatcher.put(encode_server(Uncertain(is_uncertain)))
+
+    def make_listener(self) -> Listener:
+        """Return what gets the events of the connection."""
+        return Listener(self.info.connection_id, self._send_queue)
 
     def restart(self, key: Key, message: Request) -> None:
         """Run a live request again as a first run, with all its effects."""

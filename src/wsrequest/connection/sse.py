@@ -18,11 +18,13 @@ from wsrequest.connection.send_queue import SendQueue
 from wsrequest.connection.unread import Unread
 from wsrequest.errors import Refused
 from wsrequest.protocol.client_codec import decode_client
-from wsrequest.protocol.framing import head_and_body
+from wsrequest.protocol.framing import UNREADABLE, head_and_body
 from wsrequest.protocol.headers import is_allowed_value, is_forbidden
 from wsrequest.protocol.messages import Request, Uncertain
+from wsrequest.protocol.nesting import check_nesting
 from wsrequest.protocol.server_codec import encode_refused, encode_server
 from wsrequest.protocol.session import Key
+from wsrequest.push.room import Listener
 from wsrequest.request.cookies import CookieJar
 from wsrequest.request.environ import Base, WebSocketInfo, request_attributes, split_url
 from wsrequest.request.set_cookie import anywhere
@@ -44,6 +46,7 @@ _ID = "events"
 _PROOF = "rerun:"
 _PROOF_TAG = re.compile(f'"{_PROOF}([^"]*)"')
 _UNCERTAIN = b"event: uncertain\n"  # a page's handler of "message" gets only responses
+_PUSH = b"event: push\n"
 _ALIVE = b": alive\n\n"  # a comment, since proxies cut silent connections
 
 Header = tuple[bytes, bytes]
@@ -275,6 +278,10 @@ class SSEResponse:
         """Send the notice whether the client may miss changes as an event with a name."""
         self._send_queue.put(_UNCERTAIN + event_of(encode_server(Uncertain(is_uncertain))))
 
+    def make_listener(self) -> Listener:
+        """Return what gets the events of the response."""
+        return Listener(self.connection_id, self._send_queue, _push_event)
+
     def restart(self, key: Key, message: Request) -> None:
         """End the stream, because its headers are sent. The next one can set cookies."""
         self._is_over.set()
@@ -380,11 +387,16 @@ def event_of(frame: Frame, tag: str | None = None, proof: str = "") -> bytes:
     return b"".join((id, b"data: ", data, b"\n\n"))
 
 
+def _push_event(frame: Frame) -> bytes:
+    """Return a frame about rooms as an event with a name."""
+    return _PUSH + event_of(frame)
+
+
 def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request:
     """Return the live request that an HTTP request asks for, and move its headers out of ``base``.
 
     Args:
-        query: that of the HTTP request, with ``url`` and perhaps ``patch``.
+        query: that of the HTTP request, with ``url`` and perhaps ``patch`` and ``events``.
         base: made from its scope. This changes it.
         per_request: lower-case names of the headers that only the first run has.
 
@@ -417,6 +429,23 @@ def request_of(query: bytes, base: Base, per_request: Container[str]) -> Request
         message["patch"] = kinds if len(kinds) > 1 else kinds[0]
     message["tag_only"] = parameters.get("tag_only") == ["true"]
     message["rerun"] = rerun
+    if "events" in parameters:
+        message["events"] = parameters["events"]
+        message["since"] = _since(parameters.get("since", ["{}"])[0])
     request = decode_client(msgspec.json.encode(message).decode())
     assert isinstance(request, Request)  # url makes it one, and decoding refuses a missing one
     return msgspec.structs.replace(request, id=None)
+
+
+def _since(text: str) -> msgspec.Raw:
+    """Return the positions of a query as a member of the message, which is then checked.
+
+    Raises:
+        Refused: ``bad_json``.
+    """
+    try:
+        check_nesting(text)
+        msgspec.json.decode(text)
+    except UNREADABLE:
+        raise Refused("bad_json", "since is the JSON of an object") from None
+    return msgspec.Raw(text.encode())

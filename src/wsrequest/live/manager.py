@@ -409,6 +409,7 @@ class LiveQueryManager:
         self.rechecks.ran(query, run, expires_seconds)
         self._version += 1
         if query.latest is not None and query.latest.digest == result.digest:
+            query.latest.audience = result.audience  # each run decides again
             result = query.latest  # which its subscribers already hold
         query.show(self._loop, self._version, result)
 

@@ -23,6 +23,7 @@ from wsrequest.protocol.server_codec import (
     encode_server,
     encode_whole,
 )
+from wsrequest.push.events import Audience
 from wsrequest.types import Frame, Headers
 
 __all__ = ["Snapshot", "tag_matches"]
@@ -65,11 +66,13 @@ class Snapshot:
             come.
         held_bytes: the memory that it takes while a subscriber holds it, with the body counted
             once.
+        audience: what the run has joined. Equal responses can differ in it.
     """
 
     __slots__ = (
-        "_ending", "_hidden", "_is_json", "_is_shown", "_patches", "_tail", "body", "digest",
-        "etag", "headers", "held_bytes", "is_own_tag", "patch_kind", "shared_key", "status", "tag",
+        "_ending", "_hidden", "_is_json", "_is_shown", "_patches", "_tail", "audience", "body",
+        "digest", "etag", "headers", "held_bytes", "is_own_tag", "patch_kind", "shared_key",
+        "status", "tag",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +101,7 @@ class Snapshot:
         self.digest = _digest(status, counting, normal, normalizer)
         self.etag: str | None = None
         self.is_own_tag = False
+        self.audience: Audience | None = None
         if status == 200:
             self.etag = _get(headers, "etag")
             if is_page or normal != body:

@@ -84,6 +84,12 @@ _METRICS = (
     Metric("wsrequest_commits_received", "counter", "Commits compared with live queries."),
     Metric("wsrequest_commit_losses", "counter", "Times that commits may have been missed."),
     Metric("wsrequest_live_passes", "counter", "Times that all live views ran again."),
+    Metric("wsrequest_push_events", "counter", "Events of rooms that clients are or were in."),
+    Metric("wsrequest_push_deliveries", "counter", "Events sent to clients."),
+    Metric("wsrequest_push_behind", "counter", "Times that a client had no room for an event."),
+    Metric(
+        "wsrequest_push_missed", "counter", "Times that a client was told that events were lost."
+    ),
     Metric(
         "wsrequest_bus_connected", "gauge", "Whether commits of other processes arrive.",
         of_processes="livemin",

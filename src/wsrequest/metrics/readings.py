@@ -13,6 +13,7 @@ from django.apps import apps
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.live.manager import LiveQueryManager
 from wsrequest.metrics.definitions import METRICS, Metric
+from wsrequest.push.registry import Registry
 from wsrequest.server.activity import SECONDS, Activity, Durations
 from wsrequest.server.context import ServerContext
 from wsrequest.server.refusals import Refusals
@@ -83,6 +84,8 @@ def read() -> Readings:
         _read_workers(readings, source)
         if source.server.live is not None:
             _read_live(readings, source.server.live.manager)
+            if source.server.live.push is not None:
+                _read_push(readings, source.server.live.push)
     if apps.ready and apps.is_installed("wsrequest"):
         config: Any = apps.get_app_config("wsrequest")
         if isinstance(config.live.bus, BrokerBus):
@@ -148,6 +151,11 @@ def _read_live(readings: _Readings, manager: LiveQueryManager) -> None:
     add("wsrequest_commits_received", counts.commits)
     add("wsrequest_commit_losses", manager.rechecks.lost_count)
     add("wsrequest_live_passes", manager.rechecks.pass_count)
+
+
+def _read_push(readings: _Readings, registry: Registry) -> None:
+    for name in ("events", "deliveries", "behind", "missed"):
+        readings.add(f"wsrequest_push_{name}", getattr(registry.counts, name))
 
 
 def _read_bus(readings: _Readings, bus: BrokerBus) -> None:

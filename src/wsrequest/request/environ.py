@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from functools import lru_cache
 from typing import IO, Any, Literal
 from urllib.parse import unquote_to_bytes
@@ -11,6 +11,7 @@ from django.core.handlers.wsgi import get_script_name
 
 from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Request
+from wsrequest.push.events import Join, join_of
 from wsrequest.request.upload import Body
 
 __all__ = [
@@ -212,6 +213,30 @@ class WebSocketInfo:
         self.connection_id, self.subprotocol = connection_id, subprotocol
         self.is_live, self.is_rerun, self.is_resumed = is_live, is_rerun, is_resumed
 
+    def join(
+        self, room: str, *, member: str | int | None = None, info: Mapping[str, Any] | None = None
+    ) -> None:
+        """Put the client into a room, from the end of this run to that of the next.
+
+        The client gets the events of the room if it has asked for events. Call it in the view of a
+        live GET, each time the view runs: each run decides again.
+
+        Args:
+            room: the name of the room, of 1 to 255 characters.
+            member: who is there, for those who ask who is in the room. The same on all connections
+                of one person.
+            info: what others may know about the member: at most 1,024 bytes of JSON.
+
+        Raises:
+            RuntimeError: the request is not live.
+            TypeError: an argument has the wrong type.
+            ValueError: an argument is not valid.
+        """
+        raise RuntimeError(
+            "only the view of a live GET joins rooms: ask for it by client.room(url), and test "
+            "request.websocket.is_live before"
+        )
+
     def of_live(self, *, is_rerun: bool = False, is_resumed: bool = False) -> "LiveWebSocketInfo":
         """Return the same connection as a run of a live request sees it."""
         return LiveWebSocketInfo(
@@ -229,13 +254,23 @@ class LiveWebSocketInfo(WebSocketInfo):
     Attributes:
         is_personal: whether the run read a value that differs between connections. Its response
             is then for this connection only.
+        joins: the rooms that the view has joined. Past ``MAX_JOINS``, only one more counts.
     """
 
-    __slots__ = ("is_personal",)
+    __slots__ = ("is_personal", "joins")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_personal = False
+        self.joins: dict[str, Join] = {}
+
+    def join(
+        self, room: str, *, member: str | int | None = None, info: Mapping[str, Any] | None = None
+    ) -> None:
+        """See ``WebSocketInfo.join``. A second call for one room replaces the first."""
+        join = join_of(room, member, info)
+        if len(self.joins) <= MAX_JOINS:  # with one more, the live request is refused
+            self.joins[join.room] = join
 
     def __getattribute__(self, name: str) -> Any:
         if name in _PERSONAL:
@@ -243,6 +278,7 @@ class LiveWebSocketInfo(WebSocketInfo):
         return super().__getattribute__(name)
 
 
+MAX_JOINS = 10_000
 _PERSONAL = frozenset(("connection_id", "is_resumed", "subprotocol"))
 
 

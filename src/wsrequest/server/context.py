@@ -11,6 +11,7 @@ from wsrequest.live.normalizing import Ignored
 from wsrequest.live.page_runs import PageRuns
 from wsrequest.protocol.headers import HeaderNames
 from wsrequest.protocol.messages import PATCH_KINDS, Hello, HelloLimits
+from wsrequest.push.registry import Registry
 from wsrequest.request.budget import Account, Budget
 from wsrequest.request.environ import Base
 from wsrequest.request.exclusions import ExcludedPaths
@@ -84,6 +85,7 @@ class ConnectionConfig:
             None if tickets == "yes" else tickets,
             referrer,
             PATCH_KINDS if limits.subscriptions else (),
+            bool(limits.subscriptions and limits.rooms),
         )
 
 
@@ -99,6 +101,7 @@ class Live:
         queue_key: of all reruns. Together they take one turn among the connections.
         share_key: what else subscribers must have in common to share a public response.
         page_runs: the pages whose sockets have not come yet. None if no page waits for one.
+        push: the rooms that their events go to. None if there are no events.
     """
 
     manager: LiveQueryManager
@@ -106,6 +109,7 @@ class Live:
     queue_key: QueueKey = field(default_factory=lambda: QueueKey(QuotaGroup("live requests")))
     share_key: Callable[[HttpRequest], Hashable] | None = None
     page_runs: PageRuns | None = None
+    push: Registry | None = None
 
 
 @dataclass(frozen=True, slots=True)

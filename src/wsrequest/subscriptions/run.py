@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection, Container
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
@@ -23,6 +23,7 @@ from wsrequest.live.snapshot import Snapshot
 from wsrequest.live.tracking.reads import ReadSet, reading
 from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.session import Key
+from wsrequest.push.events import Audience, Join, user_name
 from wsrequest.request.discarding import Discarded, discarding
 from wsrequest.request.environ import LiveWebSocketInfo
 from wsrequest.request.no_messages import asks_for_page, keep_messages_out
@@ -183,6 +184,11 @@ class LiveTask(MessageTask):
         return self._reads.result() if self.page is None else self.page.predicates
 
     @property
+    def joins(self) -> tuple[Join, ...]:
+        """The rooms that the view has joined."""
+        return () if self._info is None else tuple(self._info.joins.values())
+
+    @property
     def cookie_names(self) -> frozenset[str] | None:
         """The cookies that count for its response, present or not. None for all."""
         if self.page is not None:
@@ -232,6 +238,8 @@ class LiveTask(MessageTask):
         page, self.page = self.page, None
         if page is None or not isinstance(self._proven, ServedPage):
             return False
+        if self.message.events:
+            return False  # over HTTP, a view joins no room
         request, live, result = (
             WSGIRequest(self.make_environ()),
             self.owner.server.live,
@@ -317,6 +325,7 @@ class LiveTask(MessageTask):
         self.result = Snapshot(
             head.status, head.headers, body, shared_key, normalizer, is_page=is_page
         )
+        self.result.audience = self._audience(request)
         query = None if self.live_run is None else self.live_run.query
         latest = None if query is None else query.latest
         if latest is None or latest.digest != self.result.digest:  # otherwise it is not sent
@@ -328,6 +337,19 @@ class LiveTask(MessageTask):
         if self.result.is_success and not self._reads.is_rerun:
             self.proof = prove(self._digest_of_request(), self._digest_of_cookies())
 
+    def _audience(self, request: WSGIRequest) -> Audience | None:
+        """Return whose events the client gets after this run."""
+        joins = self.joins
+        wants_user = "user" in self.message.events
+        if not (joins or wants_user):
+            return None
+        user: Any = None
+        if wants_user:
+            # Read now if no code of the project has, since the client asks for the user's events.
+            user = getattr(request, "user", None)
+        is_user = getattr(user, "pk", None) is not None and user.is_authenticated
+        return Audience(joins, user_name(user) if is_user else None)
+
     def set_shared_key(self, head: Response) -> None:
         """Note who else may see the response. On the thread that runs the request."""
         request, live = self._request, self.owner.server.live
@@ -335,6 +357,8 @@ class LiveTask(MessageTask):
         varying = shared_key(head.status, head.headers, request.META)
         if varying is None or self._site is None or self.sets_cookies:
             return
+        if "user" in self.message.events:
+            return  # the shared run is nobody's
         if asks_for_page(request) and ("accept", "text/html") not in varying:
             # The shared run is that of a page, too, and has the same ETag.
             varying = (*varying, ("accept", "text/html"))
@@ -360,17 +384,20 @@ class LiveTask(MessageTask):
         self.cookies = note_cookies(request)
 
 
-def check_live(reads: Collection[ReadPredicate], expires_seconds: float | None) -> None:
-    """Refuse a request that would never be run again.
+def check_live(
+    reads: Collection[ReadPredicate], expires_seconds: float | None, joins: Collection[Join] = ()
+) -> None:
+    """Refuse a request that would never be run again, and is in no room.
 
     Args:
         reads: those of its first run.
         expires_seconds: when it runs again without any write. None for never.
+        joins: the rooms that it has joined.
 
     Raises:
         Refused: ``not_live``.
     """
-    if not reads and expires_seconds is None:
+    if not (reads or joins) and expires_seconds is None:
         raise Refused(
             "not_live",
             "the view read nothing whose change can be seen: let it call "

@@ -16,6 +16,8 @@ from wsrequest.live.snapshot import Snapshot, tag_matches
 from wsrequest.protocol.messages import Request, Response
 from wsrequest.protocol.server_codec import encode_refused, encode_server, encode_version
 from wsrequest.protocol.session import Key
+from wsrequest.push.attendance import Attendance
+from wsrequest.push.room import Listener
 from wsrequest.request.budget import Account
 from wsrequest.request.environ import split_url
 from wsrequest.server.context import Live
@@ -51,6 +53,9 @@ class SubscriptionHost(RunContext, Protocol):
     def report_uncertain(self, is_uncertain: bool) -> None:
         """Queue the notice whether the client may miss changes."""
 
+    def make_listener(self) -> Listener:
+        """Return what gets the events of the connection."""
+
     def restart(self, key: Key, message: Request) -> None:
         """Run a live request again as a first run, with all its effects."""
 
@@ -78,6 +83,15 @@ class SubscriptionOwner(Protocol):
     def update_identity(self, subscription: "Subscription") -> None:
         """Set the key again if the cookies have changed."""
 
+    def refuse(self, subscription: "Subscription", refused: Refused) -> None:
+        """End a subscription."""
+
+    def attend(self, message: Request) -> Attendance | None:
+        """Return what gets the events that a message asks for. None if it asks for none."""
+
+    def session_of(self, subscription: "Subscription") -> str | None:
+        """Return the name of the session that the cookies of the connection name, or None."""
+
     def run_with_effects(self, subscription: "Subscription", run: Run) -> None:
         """Replace a rerun whose response cannot be sent by a first run."""
 
@@ -96,12 +110,14 @@ class Subscription:
         is_behind: whether there is a newer snapshot that had no room yet.
         held: the snapshots that count as held by it: the one sent last, and one that had no room.
         message_bytes: how much its message counts.
+        attendance: the rooms that it is in. None if the client has asked for no events.
     """
 
     __slots__ = (
         "_first", "_is_exact", "_is_like", "_owner", "_patches", "_proof", "_sent", "_tags",
-        "_version", "by_session", "cookie_names", "held", "is_behind", "is_personal", "is_restart",
-        "key", "message", "message_bytes", "query", "session_key", "turn",
+        "_version", "attendance", "by_session", "cookie_names", "held", "is_behind",
+        "is_personal", "is_restart", "key", "message", "message_bytes", "query", "session_key",
+        "turn",
     )  # fmt: skip
 
     def __init__(self, owner: SubscriptionOwner, task: LiveTask) -> None:
@@ -110,6 +126,9 @@ class Subscription:
         # No client sends a rerun, so the headers of one request stay with the first run.
         message = without(task.message, owner.host.config.per_request_headers)
         self.message = msgspec.structs.replace(message, rerun="") if message.rerun else message
+        self.attendance = owner.attend(self.message)
+        if self.message.since is not None:
+            self.message = msgspec.structs.replace(self.message, since=None)
         self._tags = held_tags(task.shown_message)  # what the client already holds
         self.by_session = task.by_session
         self.query: LiveQuery | None = None
@@ -174,9 +193,25 @@ class Subscription:
 
     def show(self, version: int, result: Snapshot) -> None:
         """Send a snapshot, unless the client holds the same or a newer one."""
-        sent = self._sent
         if version <= self._version:
             return
+        self._show(version, result)
+        if self.attendance is not None and self.query is not None:
+            self._attend(self.attendance, result)
+
+    def _attend(self, attendance: Attendance, result: Snapshot) -> None:
+        """Take what a run has joined, even if its response has no room yet."""
+        if not result.is_success:
+            attendance.suspend()  # somebody whose permission is gone must not stay by a failure
+            return
+        session = self._owner.session_of(self) if attendance.wants_session else None
+        try:
+            attendance.update(result.audience, session)
+        except Refused as refused:
+            self._owner.refuse(self, refused)
+
+    def _show(self, version: int, result: Snapshot) -> None:
+        sent = self._sent
         if sent is not None and sent.digest == result.digest:
             self._version, self.is_behind = version, False
             self.keep(result)

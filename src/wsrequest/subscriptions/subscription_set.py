@@ -6,6 +6,8 @@ from hashlib import blake2b
 from time import time
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from wsrequest.errors import Refused
 from wsrequest.live.page_runs import PageRun
 from wsrequest.live.query import Run
@@ -15,6 +17,9 @@ from wsrequest.live.waits import Wait
 from wsrequest.protocol.messages import Request
 from wsrequest.protocol.server_codec import encode_refused
 from wsrequest.protocol.session import Key
+from wsrequest.push.attendance import Attendance
+from wsrequest.push.events import session_name
+from wsrequest.push.room import Listener
 from wsrequest.request.cookies import cookie_pairs
 from wsrequest.request.environ import Base
 from wsrequest.server.admission import place_of
@@ -53,6 +58,7 @@ class SubscriptionSet:
         "_identity",
         "_is_reported_uncertain",
         "_is_uncertain",
+        "_listener",
         "_pairs",
         "_restarted",
         "_subscriptions",
@@ -83,6 +89,7 @@ class SubscriptionSet:
         self._waits: WeakKeyDictionary[Wait, None] | None = None
         self._is_uncertain = False
         self._is_reported_uncertain = False
+        self._listener: Listener | None = None  # made for the first that asks for events
 
     def __len__(self) -> int:
         """How many are live."""
@@ -153,8 +160,10 @@ class SubscriptionSet:
         self._held_bytes += body_bytes
 
     def _go_live(self, task: LiveTask, result: Snapshot) -> None:
-        check_live(task.reads, task.expires_seconds)
+        check_live(task.reads, task.expires_seconds, task.joins)
         subscription = Subscription(self, task)
+        if subscription.attendance is not None:
+            subscription.attendance.check(result.audience)
         self._exchange(subscription, (result,))
         try:
             count = _message_bytes(subscription.message, task.cookie)
@@ -201,6 +210,17 @@ class SubscriptionSet:
             if subscription.is_behind and self.host.has_room():
                 subscription.catch_up()
         self.report_uncertain(self._is_uncertain)
+        if self._listener is not None and self._listener.rooms:
+            self._send_events(self._listener)
+
+    def _send_events(self, listener: Listener) -> None:
+        for attendance in [s.attendance for s in self._subscriptions.values()]:
+            if attendance is not None:
+                attendance.go_on()
+        if self.host.has_room():
+            listener.stale.clear()
+        assert self.live.push is not None  # it made the attendances
+        self.live.push.go_on(listener)
 
     # The group of subscribers that is notified while it may miss changes.
 
@@ -246,9 +266,13 @@ class SubscriptionSet:
         if subscription.query is not run.query or subscription.query is None:
             return
         self._restarted |= {subscription.session_key}
+        message = subscription.message
+        if subscription.attendance is not None:
+            since = subscription.attendance.positions()
+            message = msgspec.structs.replace(message, since=since)
         self._forget(subscription.session_key)
         self.live.manager.leave(subscription)
-        self.host.restart(subscription.session_key, subscription.message)
+        self.host.restart(subscription.session_key, message)
 
     def first_run_over(self, task: LiveTask) -> None:
         """Let the waits go on: a first run, or a restart, was answered or dropped."""
@@ -265,10 +289,14 @@ class SubscriptionSet:
             self._refresh(subscription)
 
     def _refresh(self, subscription: Subscription) -> None:
-        before = subscription.key
+        before, attendance = subscription.key, subscription.attendance
         self.identify(subscription, self.host.cookie_for(subscription.message.url))
         if subscription.key != before:
+            if attendance is not None:
+                attendance.suspend()  # another identity must not get what was for this one
             self.live.manager.move(subscription)
+        if attendance is not None and attendance.wants_session:
+            attendance.set_session(self.session_of(subscription))
 
     def logged_out(self) -> None:
         """End what was answered for the session's user, who has logged out."""
@@ -324,6 +352,8 @@ class SubscriptionSet:
     def _forget(self, key: Key) -> Subscription | None:
         subscription = self._subscriptions.pop(key, None)
         if subscription is not None:
+            if subscription.attendance is not None:
+                subscription.attendance.end()
             self._exchange(subscription, ())
             self.account.give(subscription.message_bytes)
             subscription.message_bytes = 0
@@ -339,6 +369,28 @@ class SubscriptionSet:
         for subscription in subscriptions:
             subscription.end(why)
             self.live.manager.leave(subscription)
+
+    def refuse(self, subscription: Subscription, refused: Refused) -> None:
+        """End a live request, since it can go on no longer."""
+        self._end_all([subscription], refused)
+
+    def attend(self, message: Request) -> Attendance | None:
+        """Return what gets the events that a message asks for. None if it asks for none."""
+        registry, most = self.live.push, self.host.config.limits.rooms
+        if not message.events or registry is None or not most:
+            return None
+        if self._listener is None:
+            self._listener = self.host.make_listener()
+        kinds, since = message.events, message.since
+        return Attendance(registry, self._listener, message.id, kinds, since, most)
+
+    def session_of(self, subscription: Subscription) -> str | None:
+        """Return the name of the session that the cookies of the connection name, or None."""
+        name = self.host.config.session_cookie_name
+        for cookie, value in cookie_pairs(self.host.cookie_for(subscription.message.url)):
+            if cookie == name and value:
+                return session_name(value)
+        return None
 
     def identify(self, subscription: Subscription, cookie: str) -> None:
         """Set the key of a subscription from all that can change its response."""
@@ -396,4 +448,6 @@ def _key(
     identity: Hashable,
 ) -> Hashable:
     headers = tuple(sorted((n.lower(), v) for n, v in message.headers.items()))
-    return message.url, message.query, headers, message.token, names, pairs, identity
+    # A run for somebody who asks for no events to the user does not find out who that is.
+    wants_user = "user" in message.events
+    return message.url, message.query, headers, message.token, names, pairs, identity, wants_user

@@ -3,6 +3,7 @@
 Django's own clients make the requests, and ``handlers`` carries them.
 """
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Any
 
@@ -34,31 +35,38 @@ class OverWebSocket:
         close_abandoned()
         self.handler = over_websocket(self.handler)
 
-    def live(self, path: str, data: Any = None, **extra: Any) -> Any:
+    def live(
+        self, path: str, data: Any = None, *, events: Collection[str] = (), **extra: Any
+    ) -> Any:
         """Subscribe to a URL. ``settle()`` shows what the test has written since.
 
         Args:
             path: as for ``get``.
             data: likewise.
-            extra: likewise, except ``follow``.
+            events: "room", "user" and "session", to get the events that are sent there.
+            extra: as for ``get``, except ``follow``.
 
         Returns:
             A ``LiveGet``. Of an asynchronous client an ``AsyncLiveGet``, which must be awaited.
 
         Raises:
-            Refused: ``not_live`` or ``answer_too_large``, since its response cannot be live.
+            Refused: ``not_live``, ``answer_too_large`` or ``too_many_rooms``, since its response
+                cannot be live.
             ImproperlyConfigured: this project has no live requests.
+            ValueError: there are no such events.
         """
         is_async = isinstance(self, AsyncClient)
-        return (AsyncLiveGet if is_async else LiveGet)(self, path, data, extra)
+        return (AsyncLiveGet if is_async else LiveGet)(self, path, data, extra, events)
 
 
 class WebSocketClient(OverWebSocket, Client):
     """``django.test.Client``, with all its methods and arguments, over the protocol."""
 
-    def live(self, path: str, data: Any = None, **extra: Any) -> LiveGet:
+    def live(
+        self, path: str, data: Any = None, *, events: Collection[str] = (), **extra: Any
+    ) -> LiveGet:
         """See ``OverWebSocket.live``."""
-        return LiveGet(self, path, data, extra)
+        return LiveGet(self, path, data, extra, events)
 
 
 class AsyncWebSocketClient(OverWebSocket, AsyncClient):
@@ -67,9 +75,11 @@ class AsyncWebSocketClient(OverWebSocket, AsyncClient):
     Views see a WSGIRequest, as they do over the socket. ``response.asgi_request`` is that request.
     """
 
-    def live(self, path: str, data: Any = None, **extra: Any) -> AsyncLiveGet:
+    def live(
+        self, path: str, data: Any = None, *, events: Collection[str] = (), **extra: Any
+    ) -> AsyncLiveGet:
         """See ``OverWebSocket.live``. Await what it returns, or enter it by ``async with``."""
-        return AsyncLiveGet(self, path, data, extra)
+        return AsyncLiveGet(self, path, data, extra, events)
 
 
 class WebSocketTestMixin:

@@ -22,6 +22,9 @@ from wsrequest.live.tracking.connection import tracker_of
 from wsrequest.live.tracking.reads import ReadSet
 from wsrequest.live.tracking.sessions import IGNORED_TABLES
 from wsrequest.live.tracking.tracker import installed
+from wsrequest.push.api import send_committed
+from wsrequest.push.events import EVENTS
+from wsrequest.test.inbox import Inbox
 from wsrequest.types import Commit, ReadPredicate
 
 __all__ = ["ChangeFeed", "abandon", "close_abandoned"]
@@ -50,6 +53,7 @@ class ChangeFeed:
 
     Attributes:
         is_dirty: whether what its last run read may have changed since.
+        inbox: the events that its client gets.
 
     Raises:
         ImproperlyConfigured: this project has no live requests.
@@ -74,6 +78,10 @@ class ChangeFeed:
         _publish()  # earlier writes of the test concern other feeds
         self._subscription = parts.live.bus.subscribe(
             CHANGES, self._receive, self._lost, post=self._posted.append
+        )
+        self.inbox = Inbox()
+        self._events = parts.live.bus.subscribe(
+            EVENTS, self.inbox.receive, self.inbox.lost, post=self._posted.append
         )
         self._managers.add(self)
         tracker.collectors += 1
@@ -108,6 +116,7 @@ class ChangeFeed:
         if self._is_open:
             self._is_open = False
             self._subscription.close()
+            self._events.close()
             self._managers.discard(self)
             self._tracker.collectors -= 1
 
@@ -132,5 +141,7 @@ def _publish() -> None:
     """
     for connection in connections.all(initialized_only=True):
         connection_tracker, blocks = tracker_of(connection), connection.atomic_blocks
-        if connection_tracker is not None and blocks and all(map(_FROM_TEST_CASE, blocks)):
-            connection_tracker.collect()
+        if blocks and all(map(_FROM_TEST_CASE, blocks)):
+            send_committed(connection)
+            if connection_tracker is not None:
+                connection_tracker.collect()

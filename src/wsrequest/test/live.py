@@ -6,9 +6,9 @@ nor time.
 """
 
 import weakref
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, get_args
 from uuid import uuid4
 
 from asgiref.sync import sync_to_async
@@ -18,13 +18,15 @@ from wsrequest.errors import Refused
 from wsrequest.live.http_caching import fresh_seconds
 from wsrequest.live.normalizing import Normalizer, ignored_of
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.protocol.messages import LiveState
+from wsrequest.protocol.messages import EventKind, LiveState
+from wsrequest.push.events import session_name, user_name
 from wsrequest.request.handler import seen_user
 from wsrequest.request.no_messages import asks_for_page
 from wsrequest.request.response import headers_of
 from wsrequest.request.secrets import csp_nonce, csrf_secret
 from wsrequest.subscriptions.run import check_live
 from wsrequest.test.feed import ChangeFeed, abandon, close_abandoned
+from wsrequest.test.inbox import ReceivedEvent
 from wsrequest.test.runs import LiveRun, aread_whole, read_whole
 
 __all__ = ["AsyncLiveGet", "LiveGet"]
@@ -33,9 +35,14 @@ __all__ = ["AsyncLiveGet", "LiveGet"]
 class _Live:
     """What both kinds have in common, which is all but the request itself."""
 
-    def __init__(self, client: Any, path: str, data: Any, extra: dict[str, Any]) -> None:
+    def __init__(
+        self, client: Any, path: str, data: Any, extra: dict[str, Any], kinds: Collection[str] = ()
+    ) -> None:
         if extra.get("follow"):
             raise TypeError("a live request follows no redirects: they end it")
+        if unknown := set(kinds) - set(get_args(EventKind)):
+            raise ValueError(f"events are of the kinds room, user and session, not {unknown}")
+        self._kinds = frozenset(kinds)
         self._client, self._arguments, self._extra = client, (path, data), extra
         self._feed: ChangeFeed | None = None
         self._connection_id = uuid4().hex
@@ -59,6 +66,14 @@ class _Live:
     def versions(self) -> list[Any]:
         """All that a client would get: the first response, and each that differs from the last."""
         return list(self._versions)
+
+    @property
+    def events(self) -> list[ReceivedEvent]:
+        """All events that the client has got, in order. Those of an open ``atomic()`` are not sent.
+
+        An asynchronous test awaits ``settle()`` before, in which what was sent arrives.
+        """
+        return [] if self._feed is None else list(self._feed.inbox.events)
 
     @property
     def state(self) -> LiveState:
@@ -93,13 +108,24 @@ class _Live:
     def _must_run(self, after_seconds: float) -> bool:
         if self._is_ended or self._feed is None:
             return False
-        self._feed.collect()
+        self._collect()
         cookies = self._sent_cookies()
         if self._is_by_session and not cookies.get(conf.session_cookie_name):
             self._refuse(Refused("session_ended", "the user has logged out"))
             return False
         is_old = self._due is not None and self._due <= monotonic() + after_seconds
         return self._feed.is_dirty or is_old or self._counting(cookies) != self._cookies
+
+    def _collect(self) -> None:
+        """Take what was written and sent up to now. Call it where the test's connections are."""
+        if self._feed is not None and not self._is_ended:
+            if "session" in self._kinds:
+                self._feed.inbox.session = self._session()
+            self._feed.collect()
+
+    def _session(self) -> str | None:
+        key = self._sent_cookies().get(conf.session_cookie_name)
+        return session_name(key) if key else None
 
     def _begin(self) -> LiveRun:
         run = LiveRun(self._connection_id, is_rerun=bool(self._versions))
@@ -136,7 +162,8 @@ class _Live:
         reads = run.reads.result()
         expires = [s for s in (run.reads.expires_seconds, fresh_seconds(headers)) if s is not None]
         if result.is_success and not self._versions:
-            check_live(reads, min(expires, default=None))
+            check_live(reads, min(expires, default=None), run.joins)
+        self._attend(run, is_success=result.is_success)
         self._due = monotonic() + min(expires) if expires else None
         feed.took(reads, is_success=result.is_success)
         feed.collect()
@@ -152,6 +179,24 @@ class _Live:
             response.headers["ETag"] = result.etag
         self._versions.append(response)
         return [response]
+
+    def _attend(self, run: LiveRun, *, is_success: bool) -> None:
+        """Get the events of the rooms that a run has joined, and of its user and session."""
+        feed, limits = self._feed, conf.limits()
+        assert feed is not None  # it is open
+        if not (is_success and self._kinds and limits.rooms):
+            feed.inbox.leave()
+            return
+        if "room" in self._kinds and len(run.joins) > limits.rooms:
+            raise Refused("too_many_rooms", f"a connection may be in {limits.rooms} rooms")
+        user: Any = getattr(run.request, "user", None) if "user" in self._kinds else None
+        is_user = getattr(user, "pk", None) is not None and user.is_authenticated
+        feed.inbox.enter(
+            self._connection_id,
+            rooms={join.room for join in run.joins} if "room" in self._kinds else (),
+            user=user_name(user) if is_user else None,
+            session=self._session() if "session" in self._kinds else None,
+        )
 
     def _learn(self, run: LiveRun) -> Normalizer | None:
         """Take the identity of a response, and the rules that compare it."""
@@ -181,6 +226,7 @@ class LiveGet(_Live):
         path: as for ``client.get``.
         data: likewise.
         extra: likewise.
+        kinds: the events that the client asks for.
 
     Attributes:
         refusal: why no further version can be sent, as a server would report.
@@ -190,10 +236,22 @@ class LiveGet(_Live):
         ImproperlyConfigured: this project has no live requests.
     """
 
-    def __init__(self, client: Any, path: str, data: Any, extra: dict[str, Any]) -> None:
-        super().__init__(client, path, data, extra)
+    def __init__(
+        self, client: Any, path: str, data: Any, extra: dict[str, Any], kinds: Collection[str] = ()
+    ) -> None:
+        super().__init__(client, path, data, extra, kinds)
         self._listen()
         self._run()
+
+    @property
+    def events(self) -> list[ReceivedEvent]:
+        """All events that the client has got, in order. Those of an open ``atomic()`` are not sent.
+
+        In a ``TestCase``, all that the test has sent counts as committed, except in an ``atomic()``
+        of the test that is still open.
+        """
+        self._collect()
+        return super().events
 
     def settle(self, *, after_seconds: float = 0.0) -> list[Any]:
         """Run the view again if what it read may have changed.

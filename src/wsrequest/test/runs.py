@@ -20,8 +20,9 @@ from wsrequest.connection.connection import SUBPROTOCOL
 from wsrequest.errors import Refused
 from wsrequest.live.tracking.reads import ReadSet, reading
 from wsrequest.protocol.messages import Request
+from wsrequest.push.events import Join
 from wsrequest.request.discarding import Discarded, discarding
-from wsrequest.request.environ import WebSocketInfo
+from wsrequest.request.environ import LiveWebSocketInfo, WebSocketInfo
 from wsrequest.request.no_messages import asks_for_page, keep_messages_out
 from wsrequest.request.response import is_endless
 from wsrequest.subscriptions.cookie_reads import CookieReads, note_cookies
@@ -48,10 +49,12 @@ class LiveRun:
         reads: what it reads.
         request: None until the handler has made it.
         cookies: which of them it reads.
+        info: what the view finds in ``request.websocket``. None until then.
     """
 
     def __init__(self, connection_id: str, *, is_rerun: bool) -> None:
         self._connection_id = connection_id
+        self.info: LiveWebSocketInfo | None = None
         self.reads = ReadSet()
         self.reads.is_rerun = is_rerun
         self.request: WSGIRequest | None = None
@@ -69,6 +72,11 @@ class LiveRun:
         finally:
             _CURRENT.reset(token)
 
+    @property
+    def joins(self) -> tuple[Join, ...]:
+        """The rooms that the view has joined."""
+        return () if self.info is None else tuple(self.info.joins.values())
+
     def shape(self, message: Request) -> Request:
         """Return the message that subscribes, or that a server keeps for later runs."""
         if self.reads.is_rerun:
@@ -77,9 +85,10 @@ class LiveRun:
 
     def begin(self, request: WSGIRequest) -> None:
         """Take the request, before any middleware has seen it."""
-        request.websocket = WebSocketInfo(  # type: ignore[attr-defined]  # ours
-            self._connection_id, SUBPROTOCOL, is_live=True, is_rerun=self.reads.is_rerun
+        self.info = WebSocketInfo(self._connection_id, SUBPROTOCOL).of_live(
+            is_rerun=self.reads.is_rerun
         )
+        request.websocket = self.info  # type: ignore[attr-defined]  # ours
         if asks_for_page(request):
             keep_messages_out(request)
         self.request = request

@@ -23,7 +23,18 @@ BROUGHT: dict[str, Any] = {
     "referrer": "https://testserver/",
 }
 # How the answer is sent and taken up, which no view is told.
-OF_THE_WIRE = {"id", "credit", "more", "subscribe", "patch", "settled", "tag_only", "rerun"}
+OF_THE_WIRE = {
+    "id",
+    "credit",
+    "more",
+    "subscribe",
+    "patch",
+    "settled",
+    "tag_only",
+    "rerun",
+    "events",
+    "since",
+}
 
 
 def named(names: list[str]) -> list[str]:

@@ -1,0 +1,254 @@
+"""What is sent, what a view joins, and which of it is valid.
+
+A user or a session is a room of its own kind. Its name is a digest, so that nobody who can read the
+bus learns the key of a session.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal
+
+import msgspec
+from django.contrib.auth import get_user_model
+from django.core.serializers.json import DjangoJSONEncoder
+
+from wsrequest.bus.base import Topic
+from wsrequest.protocol.nesting import MAX_NESTING, nests_deeper
+
+__all__ = [
+    "EVENTS",
+    "Audience",
+    "Event",
+    "Join",
+    "Kind",
+    "check_event",
+    "check_key",
+    "check_room",
+    "data_of",
+    "join_of",
+    "overhead_bytes",
+    "session_name",
+    "user_name",
+]
+
+Kind = Literal["room", "user", "session"]
+"""What an event is sent to."""
+
+MAX_ROOM_CHARACTERS = 255
+MAX_EVENT_CHARACTERS = 64
+MAX_KEY_CHARACTERS = 255
+MAX_MEMBER_CHARACTERS = 255
+MAX_INFO_BYTES = 1024
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_EVENT = re.compile(rf"[A-Za-z0-9_.:/-]{{1,{MAX_EVENT_CHARACTERS}}}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_WEIGHT_BYTES = 400  # of an event without its texts
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """An event on its way to all processes.
+
+    Attributes:
+        kind: what it is sent to.
+        name: that of the room, or the digest that names a user or a session.
+        event: its name.
+        data: its JSON, in UTF-8.
+        key: of several events with one key, only the newest counts. None for an event that counts
+            by itself.
+        exclude: the connection that does not get it, or None.
+    """
+
+    kind: Kind
+    name: str
+    event: str
+    data: bytes
+    key: str | None = None
+    exclude: str | None = None
+
+    def weight_bytes(self) -> int:
+        """Return roughly how much memory it takes."""
+        return _WEIGHT_BYTES + len(self.data) + len(self.name) + len(self.key or "")
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Event).decode
+
+EVENTS: Topic[Event] = Topic("events", _encode, _decode, Event.weight_bytes)
+"""The topic of all events."""
+
+
+def overhead_bytes(event: Event) -> int:
+    """Return how many bytes an event takes on the bus besides its data."""
+    return len(_encode(event)) - len(event.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A room that a view has joined.
+
+    Attributes:
+        room: its name.
+        member: who is there, or None.
+        info: what the view says about the member: a JSON object.
+    """
+
+    room: str
+    member: str | None = None
+    info: bytes = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whose events the client gets after a run, as far as it has asked for them.
+
+    Attributes:
+        joins: the rooms that the view has joined.
+        user: the name of the user that the run was for, or None.
+    """
+
+    joins: tuple[Join, ...] = ()
+    user: str | None = None
+
+
+def check_room(room: str) -> str:
+    """Return the name of a room.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: it cannot be the name of a room.
+    """
+    return _text(room, "the name of a room", MAX_ROOM_CHARACTERS)
+
+
+def check_event(event: str) -> str:
+    """Return the name of an event.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: it cannot be the name of an event.
+    """
+    if not isinstance(event, str):
+        raise TypeError(f"the name of an event must be a string, not {type(event).__name__}")
+    if not _EVENT.fullmatch(event):
+        raise ValueError(
+            f"the name of an event has 1 to {MAX_EVENT_CHARACTERS} ASCII letters, digits and "
+            f"_ . : / - only, not {event[:80]!r}"
+        )
+    return event
+
+
+def check_key(key: str | None) -> str | None:
+    """Return the key of an event.
+
+    Raises:
+        TypeError: it is neither a string nor None.
+        ValueError: it cannot be a key.
+    """
+    return None if key is None else _text(key, "the key of an event", MAX_KEY_CHARACTERS)
+
+
+def data_of(data: object, max_bytes: int, what: str = "the data of an event") -> bytes:
+    """Return the JSON of a value, as ``JsonResponse`` would write it.
+
+    Args:
+        data: what Django's JSON encoder knows.
+        max_bytes: how long the JSON may be.
+        what: names the value in errors.
+
+    Raises:
+        TypeError: it has no JSON.
+        ValueError: it is too long, nests too deeply, contains itself, or has ``NaN``, an infinite
+            number or half a surrogate pair.
+    """
+    try:
+        # Without ASCII escapes, text of other languages takes a third of the bytes.
+        text = json.dumps(
+            data, cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        )
+    except TypeError as error:
+        raise TypeError(f"{what} must be JSON: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{what} must be JSON: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{what} nests too deeply") from None
+    if nests_deeper(text, MAX_NESTING - 1):  # the frame is one more level
+        raise ValueError(f"{what} nests too deeply")
+    if _SURROGATE.search(text):
+        raise ValueError(f"{what} has half a surrogate pair, which is not text")
+    encoded = text.encode()
+    if len(encoded) > max_bytes:
+        raise ValueError(f"{what} may have {max_bytes} bytes of JSON, not {len(encoded)}")
+    return encoded
+
+
+def join_of(
+    room: str, member: str | int | None = None, info: Mapping[str, Any] | None = None
+) -> Join:
+    """Return what a view has joined.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: an argument is too long, or not what it must be.
+    """
+    name = check_room(room)
+    if member is None:
+        if info is not None:
+            raise ValueError("info is about a member: name the member, too")
+        return Join(name)
+    if isinstance(member, bool) or not isinstance(member, str | int):
+        raise TypeError(f"a member is a string or an integer, not {type(member).__name__}")
+    id = _text(str(member), "a member", MAX_MEMBER_CHARACTERS)
+    if info is None:
+        return Join(name, id)
+    if not isinstance(info, Mapping):
+        raise TypeError(f"info must be a mapping, not {type(info).__name__}")
+    return Join(name, id, data_of(dict(info), MAX_INFO_BYTES, "info"))
+
+
+def user_name(user: object) -> str:
+    """Return what names a user to other processes.
+
+    Args:
+        user: a user, or the primary key of one of ``AUTH_USER_MODEL``.
+
+    Raises:
+        ValueError: the user has no primary key, such as an anonymous one.
+    """
+    meta, key = getattr(user, "_meta", None), getattr(user, "pk", user)
+    if key is None or getattr(user, "is_anonymous", False) is True:
+        raise ValueError("an anonymous user, or one that is not saved, cannot be sent events")
+    model = get_user_model() if meta is None else meta.concrete_model
+    return _digest(b"user", f"{model._meta.label_lower}:{key}")
+
+
+def session_name(session_key: str) -> str:
+    """Return what names a session to other processes.
+
+    Raises:
+        TypeError: the key is not a string.
+        ValueError: the key is empty.
+    """
+    if not isinstance(session_key, str):
+        raise TypeError(f"a session key is a string, not {type(session_key).__name__}")
+    if not session_key:
+        raise ValueError("the session has no key: save it first")
+    return _digest(b"session", session_key)
+
+
+def _digest(kind: bytes, key: str) -> str:
+    text = key.encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16, person=b"wsr.push." + kind).hexdigest()
+
+
+def _text(value: str, what: str, max_characters: int) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a string, not {type(value).__name__}")
+    if not 0 < len(value) <= max_characters:
+        raise ValueError(f"{what} has 1 to {max_characters} characters, not {len(value)}")
+    if _CONTROL.search(value):
+        raise ValueError(f"{what} must not have control characters: {value[:80]!r}")
+    return value

@@ -1,0 +1,279 @@
+"""The rooms of one event loop: numbers their events, and sends them to who is there.
+
+An event is encoded once. Nothing is queued for a client that has no room for it: the client only
+keeps its place, and later gets what follows from the history, or a notice that something was lost.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Protocol
+
+from msgspec import Raw
+
+from wsrequest.protocol.messages import Event as EventMessage
+from wsrequest.protocol.messages import Member
+from wsrequest.protocol.server_codec import encode_event
+from wsrequest.push.events import Event, Join
+from wsrequest.push.history import Entry, HistoryStore
+from wsrequest.push.room import Listener, Room, RoomKey
+from wsrequest.types import Frame
+
+__all__ = ["Counts", "Presence", "Registry"]
+
+_SLICE = 100  # clients that are sent an event before the event loop does other work
+_MAX_PENDING = 1_000  # events of a room that wait until all clients were sent the earlier ones
+_MAX_IDLE_ROOMS = 10_000  # rooms that everybody has left, and may come back to
+_SWEEP_SECONDS = 30.0
+_UNNUMBERED = -1  # of a frame about the members of a room
+
+
+class Presence(Protocol):
+    """Who is there, of all processes. Called on the event loop."""
+
+    def entered(self, listener: Listener, join: Join) -> None:
+        """A live request of the connection is in a room. ``join.member`` is not None."""
+
+    def left(self, listener: Listener, join: Join) -> None:
+        """Take back what ``entered`` was called with."""
+
+    def members(self, room: str) -> list[Member] | None:
+        """Return who is in a room. None for a room without presence."""
+
+
+class Counts:
+    """What a registry has done so far.
+
+    Attributes:
+        events: that had a room here.
+        deliveries: of events to clients.
+        behind: times that a client had no room for an event.
+        missed: notices to clients that events were lost.
+    """
+
+    __slots__ = ("behind", "deliveries", "events", "missed")
+
+    def __init__(self) -> None:
+        self.events = self.deliveries = self.behind = self.missed = 0
+
+
+class Registry:
+    """The rooms of one event loop. Used on the event loop only.
+
+    Args:
+        loop: the event loop.
+        store: keeps recent events.
+
+    Attributes:
+        counts: what it has done so far.
+        presence: knows who is in the rooms. None without presence.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: HistoryStore) -> None:
+        self._loop, self._store = loop, store
+        self._rooms: dict[RoomKey, Room] = {}
+        self._idle: OrderedDict[Room, float] = OrderedDict()  # with the time since when
+        self._timer: asyncio.TimerHandle | None = None
+        self.counts = Counts()
+        self.presence: Presence | None = None
+
+    def __len__(self) -> int:
+        """Return the number of rooms that somebody is in. From any thread."""
+        return len(self._rooms) - len(self._idle)
+
+    # Events.
+
+    def receive(self, position: int, event: Event) -> None:
+        """Send an event to who is in its room. Called in the order of arrival."""
+        room = self._rooms.get((event.kind, event.name))
+        if room is None:
+            return  # nobody is there, and nobody can come back
+        self.counts.events += 1
+        if len(room.pending) >= _MAX_PENDING:
+            self._lose(room)  # sending takes longer than it takes to send again
+            return
+        room.number += 1
+        entry = Entry.of(event, room.number, _frame_of(event, room), self._loop.time())
+        self._store.add(room.history, entry)
+        self._send(room, entry)
+
+    def lost(self) -> None:
+        """Tell everybody that events may be lost: of each room, anything up to now."""
+        for room in list(self._rooms.values()):
+            self._lose(room)
+
+    def broadcast(self, name: str, frame: Frame) -> None:
+        """Send a frame about the members of a room to all who are in it.
+
+        Who has no room for it gets ``rooms`` with all members again, once there is room.
+        """
+        room = self._rooms.get(("room", name))
+        if room is not None:
+            self._send(room, Entry(_UNNUMBERED, frame, 0.0))
+
+    def _lose(self, room: Room) -> None:
+        room.begin_epoch()
+        room.number += 1  # so that the notice is new for everybody
+        self._store.clear(room.history, room.number)
+        # What is pending is among the lost, except who is there.
+        room.pending = [entry for entry in room.pending if entry.number == _UNNUMBERED]
+        self._send(room, Entry(room.number, room.missed_frame(), 0.0, is_notice=True))
+
+    # Sending.
+
+    def _send(self, room: Room, entry: Entry) -> None:
+        if not room.listeners:
+            return
+        room.pending.append(entry)
+        if not room.is_busy:
+            room.is_busy = True
+            room.sent_number = room.number - (entry.number != _UNNUMBERED)
+            self._send_pending(room)
+
+    def _send_pending(self, room: Room) -> None:
+        """Send what is pending to all, some of them at a time, and then what has come since."""
+        entries, room.pending = room.pending, []
+        if entries and room.listeners:
+            self._send_slice(room, entries, list(room.listeners), 0)
+        else:
+            room.is_busy = False
+
+    def _send_slice(
+        self, room: Room, entries: list[Entry], listeners: list[Listener], start: int
+    ) -> None:
+        end = start + max(1, _SLICE // len(entries))
+        counts, numbers = self.counts, room.listeners
+        for listener in listeners[start:end]:
+            number = numbers.get(listener)
+            if number is None:
+                continue  # it has left
+            queue, behind, id = listener.queue, listener.behind, listener.id
+            for entry in entries:
+                if (behind and room in behind) or queue.waiting_bytes >= queue.max_bytes:
+                    self._fall_behind(room, listener, entry)
+                elif (entry.number > number and entry.exclude != id) or entry.number < 0:
+                    listener.put_entry(entry)
+                    counts.deliveries += not entry.is_notice
+                    counts.missed += entry.is_notice
+        if end < len(listeners):
+            self._loop.call_soon(self._send_slice, room, entries, listeners, end)
+            return
+        room.sent_number = max(room.sent_number, *(entry.number for entry in entries))
+        if room.pending:
+            self._loop.call_soon(self._send_pending, room)
+        else:
+            room.is_busy = False
+
+    def _fall_behind(self, room: Room, listener: Listener, entry: Entry) -> None:
+        if entry.number == _UNNUMBERED:
+            listener.stale[room.key[1]] = None
+        elif room not in listener.behind and entry.number > room.listeners[listener]:
+            listener.behind[room] = entry.number - 1
+            self.counts.behind += 1
+
+    def go_on(self, listener: Listener) -> None:
+        """Send a client what it has had no room for."""
+        for room in list(listener.behind):
+            if not listener.queue.has_room():
+                return
+            self._catch_up(room, listener)
+
+    def _catch_up(self, room: Room, listener: Listener) -> None:
+        number = listener.behind.pop(room)
+        self._store.trim(room.history, self._loop.time())
+        entries = room.history.after(number)
+        if entries is None:
+            listener.put(room.missed_frame())
+            self.counts.missed += 1
+        for entry in entries or ():
+            if not listener.queue.has_room():
+                listener.behind[room] = entry.number - 1
+                return
+            if entry.exclude != listener.id:
+                listener.put_entry(entry)
+                self.counts.deliveries += 1
+        # What is pending was sent with the rest.
+        room.listeners[listener] = room.number
+
+    # Who is there.
+
+    def enter(
+        self, listener: Listener, key: RoomKey, since: str | None = None
+    ) -> tuple[Room, bool]:
+        """Put a connection into a room, once more if it is there already.
+
+        Args:
+            listener: the connection.
+            key: of the room.
+            since: the position that the client holds. What follows is sent by ``go_on``.
+
+        Returns:
+            The room, and whether events since then may be lost.
+        """
+        room = self._rooms.get(key)
+        if room is None:
+            room = self._rooms[key] = Room(key)
+        self._idle.pop(room, None)
+        if listener not in room.listeners:
+            room.listeners[listener] = room.number
+            listener.count += key[0] == "room"
+        listener.rooms[room] = listener.rooms.get(room, 0) + 1
+        if since is None:
+            return room, False
+        self._store.trim(room.history, self._loop.time())
+        number = room.number_at(since)
+        if number is None or number < room.history.start:
+            return room, True
+        if number < room.number:
+            listener.behind[room] = min(number, listener.behind.get(room, number))
+        return room, False
+
+    def leave(self, listener: Listener, room: Room) -> None:
+        """Take back one ``enter``."""
+        listener.rooms[room] -= 1
+        if listener.rooms[room]:
+            return
+        del listener.rooms[room], room.listeners[listener]
+        listener.count -= room.key[0] == "room"
+        listener.behind.pop(room, None)
+        listener.stale.pop(room.key[1], None)
+        if not room.listeners:
+            self._idle[room] = self._loop.time()
+            if room.key[0] != "room" or not self._store.max_events:
+                self._forget(room)  # nobody can come back
+            elif len(self._idle) > _MAX_IDLE_ROOMS:
+                self._forget(next(iter(self._idle)))
+            elif self._timer is None:
+                self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Forget rooms that nobody has come back to."""
+        oldest = self._loop.time() - self._store.max_seconds
+        for room in list(self._rooms_idle_since(oldest)):
+            self._forget(room)
+        self._timer = None
+        if self._idle:
+            self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _rooms_idle_since(self, oldest: float) -> Iterator[Room]:
+        for room, since in self._idle.items():
+            if since > oldest:
+                return
+            yield room
+
+    def _forget(self, room: Room) -> None:
+        del self._idle[room], self._rooms[room.key]
+        self._store.clear(room.history, room.number)
+
+    def stop(self) -> None:
+        """End its timer. Safe to call twice."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _frame_of(event: Event, room: Room) -> Frame:
+    data = Raw(event.data)
+    if event.kind == "room":
+        return encode_event(EventMessage(event.event, data, event.name, room.position()))
+    return encode_event(EventMessage(event.event, data, to=event.kind))

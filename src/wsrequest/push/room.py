@@ -1,0 +1,123 @@
+"""One room of one event loop, and the connections that get its events."""
+
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+from wsrequest.protocol.messages import Missed
+from wsrequest.protocol.server_codec import encode_server
+from wsrequest.push.events import Kind
+from wsrequest.push.history import Entry, History
+from wsrequest.types import Frame
+
+__all__ = ["Listener", "Queue", "Room", "RoomKey"]
+
+RoomKey = tuple[Kind, str]
+
+_MAX_DIGITS = 16  # of a number in a position. A longer one takes long to read
+
+
+class Queue(Protocol):
+    """The frames that wait for one client."""
+
+    waiting_bytes: int
+    max_bytes: int
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame after those that wait."""
+
+    def has_room(self) -> bool:
+        """Whether more may be queued."""
+
+
+class Listener:
+    """One connection that gets events. Used on the event loop only.
+
+    Args:
+        id: of the connection.
+        queue: of the connection.
+        sse: makes a server-sent event of a frame. None for a WebSocket.
+
+    Attributes:
+        rooms: how many live requests of the connection hold each room.
+        count: how many of these are rooms, and not its user or session.
+        behind: the number of the last event that it has, for each room that it is behind in.
+        stale: names of rooms of which it has not the current members.
+    """
+
+    __slots__ = ("behind", "count", "id", "queue", "rooms", "sse", "stale")
+
+    def __init__(self, id: str, queue: Queue, sse: Callable[[Frame], bytes] | None = None) -> None:
+        self.id, self.queue, self.sse = id, queue, sse
+        self.rooms: dict[Room, int] = {}
+        self.count = 0
+        self.behind: dict[Room, int] = {}
+        self.stale: dict[str, None] = {}
+
+    def put(self, frame: Frame) -> None:
+        """Queue a frame for this client only."""
+        self.queue.put(frame if self.sse is None else self.sse(frame))
+
+    def put_entry(self, entry: Entry) -> None:
+        """Queue an event, which is encoded once for all."""
+        self.queue.put(entry.frame if self.sse is None else entry.sse(self.sse))
+
+
+class Room:
+    """A room, or the events to one user or session. Used on the event loop only.
+
+    Attributes:
+        key: its kind and its name.
+        listeners: who is in it here, each with the number after which events are new for it.
+        epoch: that of its positions.
+        number: of its last event.
+        history: its recent events.
+        pending: the events that nobody was sent yet, because others are being sent.
+        is_busy: whether some listeners were not sent the last events yet.
+        sent_number: while it is busy, all of them were sent the events up to there.
+    """
+
+    __slots__ = (
+        "epoch", "history", "is_busy", "key", "listeners", "number", "pending", "sent_number",
+    )  # fmt: skip
+
+    def __init__(self, key: RoomKey) -> None:
+        self.key = key
+        self.listeners: dict[Listener, int] = {}
+        self.epoch = ""
+        self.number = self.sent_number = 0
+        self.history = History()
+        self.pending: list[Entry] = []
+        self.is_busy = False
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        """Make all positions that anybody holds those of another epoch."""
+        self.epoch = secrets.token_urlsafe(6)
+
+    def position(self, number: int | None = None) -> str:
+        """Return a position, by default that of the last event."""
+        return f"{self.epoch}:{self.number if number is None else number}"
+
+    def number_at(self, position: str) -> int | None:
+        """Return the number of a position that a client holds. None if it is not one of here."""
+        epoch, _, digits = position.partition(":")
+        if epoch != self.epoch or not (digits.isascii() and digits.isdigit()):
+            return None
+        number = int(digits) if len(digits) <= _MAX_DIGITS else self.number + 1
+        return number if number <= self.number else None
+
+    def held_number(self, listener: Listener) -> int:
+        """Return the number up to which a listener has certainly been sent everything."""
+        behind = listener.behind.get(self)
+        if behind is not None:
+            return behind
+        sent = self.sent_number if self.is_busy else self.number
+        return max(sent, self.listeners.get(listener, 0))
+
+    def missed_frame(self) -> Frame:
+        """Return the notice that events up to the last one were lost."""
+        kind, name = self.key
+        if kind == "room":
+            return encode_server(Missed(name, self.position()))
+        return encode_server(Missed("", to=kind))
