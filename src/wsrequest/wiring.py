@@ -24,6 +24,7 @@ from wsrequest.live.normalizing import ignored_of
 from wsrequest.live.page_runs import PageRuns
 from wsrequest.live.tracking.sessions import IGNORED_TABLES
 from wsrequest.live.tracking.tracker import ActiveManagers
+from wsrequest.pages.completing import name_messages
 from wsrequest.push.events import EVENTS
 from wsrequest.push.history import HistoryStore
 from wsrequest.push.registry import Registry
@@ -131,7 +132,13 @@ class Wiring:
             self._unfetched, self._sweep = Unfetched(sweep.begin), sweep
             activity = self._get_activity()
             self._server = ServerContext(
-                self.handler, pool, self._tickets, chores=chores, live=live, activity=activity
+                self.handler,
+                pool,
+                self._tickets,
+                chores=chores,
+                live=live,
+                activity=activity,
+                finish_page=None if live is None else name_messages,
             )
             if conf.METRICS and activity is not None:
                 self._export = _begin_export(activity, self._server, self.refusals)

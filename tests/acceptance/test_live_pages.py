@@ -115,6 +115,23 @@ def test_tag_lists_the_messages_that_the_page_shows(any_server: Server) -> None:
     assert Tag(browser.open(f"/pages/notes/?q={q}").body).messages == []
 
 
+def test_page_that_a_script_asks_for_names_its_messages(any_server: Server) -> None:
+    """As after a form that the client has sent, whose answer redirects to the page."""
+    browser, q = Browser(any_server), word()
+    url = f"/pages/notes/?q={q}"
+    browser.open(url)
+    browser.submit("/pages/notes/", text=q)
+    with browser.connected() as client:
+        answer = client.get(url)
+        body = str(answer.data).encode()
+        tag = Tag(body)
+        assert tag.messages == [f"Saved {q} <now>.", "With love & care"]
+        assert (tag.content, tag.url, tag.etag, tag.proof) == ("page", url, "", "")
+        assert int(str(answer.headers["content-length"])) == len(body)
+        assert str(answer.headers["etag"]).startswith("W/")
+        assert Tag(str(client.get(url).data).encode()).messages == []
+
+
 @pytest.mark.parametrize("status", [404, 500, 201])
 def test_nothing_is_live_in_a_page_of_another_status(any_server: Server, status: int) -> None:
     page = Browser(any_server).open(f"/pages/notes/?status={status}")

@@ -126,6 +126,75 @@ test.each([true, false])("a form that the client sends empties its field, and ke
   expect(await page.inputValue("[name=other]")).toBe("since");
 });
 
+/** Has the client send the page's form, and notes in `window.notes` which rows and messages come and go. */
+const sendByClient = (page: Page, settled: boolean): Promise<void> =>
+  page.evaluate((settled) => {
+    const form = document.querySelector("form")!;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const { wsrequest } = globalThis as unknown as { wsrequest: LiveClient };
+      const response = await wsrequest.fetch("/notes/", { method: "POST", body: new FormData(form), settled });
+      window.notes.push(`${response.status} ${(await response.text()).includes("Saved")}`);
+    });
+    const note = (sign: string, nodes: NodeList): void =>
+      nodes.forEach((node) => node instanceof Element && node.matches("li, ul") && window.notes.push(sign + node.textContent!.replace("open", "").trim()));
+    new MutationObserver((records) => {
+      for (const { addedNodes, removedNodes } of records) {
+        note("+", addedNodes);
+        note("-", removedNodes);
+      }
+    }).observe(document.body, { childList: true, subtree: true });
+    window.notes = [];
+  }, settled);
+
+test.each([true, false])("a form that the client sends, its redirect and its version are one change, with a message (P16): settled %s", async (settled) => {
+  const [one, other] = [await open("/notes/"), await open("/notes/")];
+  await sendByClient(one.page, settled);
+  const send = async (title: string): Promise<void> => {
+    await one.page.evaluate(() => void (window.notes = []));
+    await one.page.fill("[name=title]", title);
+    await one.page.click("button");
+    await one.page.waitForFunction(() => window.notes.some((note) => /^\d/.test(note)));
+    await create(`after ${title}`);
+    titles.push(title, `after ${title}`);
+    for (const { page } of [one, other]) await shows(page, ...titles);
+    expect(await one.page.$$eval(".messages li", (all) => all.map(({ textContent }) => textContent))).toEqual([`Saved ${title}.`]);
+    expect(await one.page.inputValue("[name=title]")).toBe("");
+  };
+  await send("mine");
+  expect((await notesOf(one.page)).filter((note) => !/morph/.test(note)).sort()).toEqual(["+Saved mine.", "+after mine", "+mine", "200 true"]);
+  await send("second"); // its message takes the place of the other
+  expect((await notesOf(one.page)).filter((note) => /^[+-]/.test(note)).sort()).toEqual(["+after second", "+second"]);
+  expect(await other.page.$(".messages")).toBeNull();
+  await one.page.reload();
+  expect(await one.page.$(".messages")).toBeNull();
+});
+
+test("a version that came before the answer to a form is not undone by it", async () => {
+  const { page } = await open("/notes/");
+  await sendByClient(page, false);
+  // The answer waits in the client, while somebody else adds a row.
+  await page.evaluate(() => {
+    const waits = new Promise((resolve) => Object.assign(globalThis, { release: resolve }));
+    const { clone } = Response.prototype;
+    Response.prototype.clone = function (this: Response) {
+      const copy = clone.call(this);
+      const text = copy.text.bind(copy);
+      if (this.redirected) copy.text = () => waits.then(text);
+      return copy;
+    };
+  });
+  await page.fill("[name=title]", "mine");
+  await page.click("button");
+  await shows(page, ...titles, "mine");
+  await create("newer");
+  await shows(page, ...titles, "mine", "newer");
+  await page.evaluate("release()");
+  await page.waitForSelector(".messages");
+  await shows(page, ...titles, "mine", "newer");
+  expect((await notesOf(page)).filter((note) => /^[+-]/.test(note))).toEqual(["+mine", "+newer", "+Saved mine."]);
+});
+
 test("a form that was refused keeps what was typed, also when others change the page", async () => {
   const { page } = await open("/notes/");
   await page.fill("[name=title]", "mine");

@@ -33,9 +33,9 @@ function defaultOf(control: Control): string {
 
 /** The default as the browser corrects it: a colour or a range always has a value, and a date is never a word. */
 function correctedDefault(input: HTMLInputElement): string {
-  const fresh = document.createElement("input");
-  for (const name of ["type", "min", "max", "step", "value"]) if (input.hasAttribute(name)) fresh.setAttribute(name, input.getAttribute(name)!);
-  return fresh.value;
+  const copy = input.cloneNode() as HTMLInputElement;
+  copy.value = copy.defaultValue;
+  return copy.value;
 }
 
 /** Whether the control shows something else than the server sent. */

@@ -26,17 +26,21 @@ export interface PartOptions {
   lost?(reason: EndReason | null, wasLive: boolean, error?: unknown): void;
 }
 
+export interface Version {
+  html: string;
+  response: Response;
+}
+
 export interface Part {
   /** Whether it takes versions. If not, it costs the server nothing. */
   setActive(isActive: boolean): void;
-  /** Draws the latest version again, for what was held back. */
-  redraw(): void;
-  /** Resolves at the next version, or after some seconds. */
-  nextVersion(): Promise<unknown>;
+  /** Draws the latest version again, for what was held back. Or a version that came in another way. */
+  redraw(version?: Version): Promise<void>;
+  /** Resolves at the next version. */
+  nextVersion(): Promise<void>;
   close(): void;
 }
 
-const NEXT_VERSION_MS = 2000;
 /** Drawing takes at most this part of the time. */
 const LOAD = 5;
 const MAX_REST_MS = 2000;
@@ -58,7 +62,7 @@ export function follow(client: Client, options: PartOptions): Part {
   const { root, url, etag, rerun, draw, lost } = options;
   let subscription: Subscription | undefined;
   let shown: Response | string | null = etag || null; // what to hold when it goes on
-  let latest: { html: string; response: Response } | undefined;
+  let latest: Version | undefined;
   let wasLive = false;
   let isOver = false;
   let isOdd = false; // whether the latest version cannot be drawn
@@ -82,8 +86,10 @@ export function follow(client: Client, options: PartOptions): Part {
     });
     // At the end of the request it comes before the reason is known.
     current.addEventListener("clear", () => queueMicrotask(() => isCurrent() && current.state !== "ended" && lost?.(null, true)));
-    const said = `wsrequest: ${url} has changed since it was served, or is another one each time.`;
-    if (typeof shown === "string") void current.ready().then(({ status }) => status !== 304 && console.info(said), () => {});
+    if (typeof shown === "string") {
+      const say = ({ status }: Response): unknown => status !== 304 && console.info(`wsrequest: ${url} has changed since it was served, or is another one each time.`);
+      void current.ready().then(say, () => {});
+    }
     void take(current, isCurrent);
   }
 
@@ -107,7 +113,7 @@ export function follow(client: Client, options: PartOptions): Part {
         if (!isCurrent()) return;
         const { status, headers } = response;
         if (status !== 204 && !(status === 200 && /html/.test(headers.get("content-type") ?? ""))) {
-          if (!isOdd) console.warn(`wsrequest: ${url} does not answer with HTML, so what is shown stays.`);
+          if (!isOdd) console.warn(`wsrequest: ${url} answers without HTML, so what is shown stays.`);
           isOdd = true;
           setState("failing", { failure: response });
         } else {
@@ -115,6 +121,7 @@ export function follow(client: Client, options: PartOptions): Part {
           isOdd = false;
           shown = held;
           latest = { html, response };
+          waiting.splice(0).forEach((wake) => wake());
           await show();
         }
         await sleep(Math.min(MAX_REST_MS, LOAD * (performance.now() - startedAt)));
@@ -124,12 +131,11 @@ export function follow(client: Client, options: PartOptions): Part {
     }
   }
 
-  async function show(): Promise<void> {
-    if (!latest) return;
-    const { html, response } = latest;
+  async function show(version = latest): Promise<void> {
+    if (!version) return;
+    const { html, response } = version;
     const fire = (name: string, detail: object): boolean =>
       root.dispatchEvent(new CustomEvent(`wsrequest:${name}`, { bubbles: true, cancelable: name === "before-morph", detail: { html, response, ...detail } }));
-    waiting.splice(0).forEach((wake) => wake());
     if (!fire("before-morph", {})) return;
     let changed: Element[] = [];
     const update = (): void => void (changed = draw(html, response));
@@ -151,8 +157,8 @@ export function follow(client: Client, options: PartOptions): Part {
       stop();
       setState("paused");
     },
-    redraw: () => void show(),
-    nextVersion: () => Promise.race([sleep(NEXT_VERSION_MS), new Promise<void>((resolve) => waiting.push(resolve))]),
+    redraw: show,
+    nextVersion: () => new Promise((resolve) => waiting.push(resolve)),
     close() {
       isOver = true;
       stop();

@@ -3,7 +3,7 @@ import type { Client } from "../client.js";
 import { createHolds, type Holds } from "./holds.js";
 import { COUNTING_ID, followPage } from "./page.js";
 import { defineRegion } from "./region.js";
-import { watchForms } from "./sending.js";
+import { watchForms, type Succeed } from "./sending.js";
 import { createParts } from "./state.js";
 
 /** What pages.js adds to `window.wsrequest`. */
@@ -21,7 +21,7 @@ export interface LivePages {
 }
 
 const { wsrequest: client } = globalThis as { wsrequest?: Client & Partial<LivePages> };
-if (!client) console.error("wsrequest: pages.js needs client.js before it, as {% wsrequest_client live=True %} writes it.");
+if (!client) console.error("wsrequest: pages.js needs client.js.");
 else if (!client.pages) {
   const parts = createParts();
   const holds = createHolds(parts.redraw);
@@ -30,13 +30,17 @@ else if (!client.pages) {
     before: (element, _, next) => !holds.holdsBack(element, next),
     ignoresId: ({ id }) => COUNTING_ID.test(id),
   });
-  const sending = (form: HTMLFormElement): (() => void) => {
-    const succeed = [page, regions].map((each) => each.sending(form));
-    return () => succeed.forEach((each) => each());
+  const sending = (form: HTMLFormElement): Succeed => {
+    const ofPage = page.sending(form);
+    const ofRegion = regions.sending(form);
+    return (response) => {
+      ofRegion();
+      return ofPage(response);
+    };
   };
   watchForms(client, sending);
   const { pause, resume } = parts;
   const { hold, draw } = holds;
-  const pages: LivePages["pages"] = { hold, draw, release: (form) => sending(form)() };
+  const pages: LivePages["pages"] = { hold, draw, release: (form) => void sending(form)() };
   Object.assign(client, { pause, resume, pages });
 }

@@ -14,6 +14,7 @@ const MAX_COMPARISONS = 20_000;
 const LIKENESS = 0.5;
 const ROWS = /^(LI|TR|OPTION|DT|DD)$/;
 const MARKS = ["id", "href", "action", "src", "for", "name", "value"];
+const MARKED = MARKS.map((name) => `[${name}]`).join();
 
 export const isElement = (node: Node): node is Element => node.nodeType === 1;
 
@@ -111,7 +112,7 @@ export function pair(before: ChildNode[], allAfter: ChildNode[], keyOf: KeyOf, i
 
 /** What may tell one row from another: its own and its descendants' links, names, ids and hidden values. */
 function marksOf(element: Element): Set<string> {
-  const marked = [element, ...element.querySelectorAll("[id],[href],[action],[src],[for],[name],[value]")];
+  const marked = [element, ...element.querySelectorAll(MARKED)];
   return new Set(marked.flatMap((each) => MARKS.flatMap((name) => (each.hasAttribute(name) ? `${each.localName} ${name}=${each.getAttribute(name)}` : []))));
 }
 

@@ -165,13 +165,15 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
   /** Changes the part of a text that differs, so that a selection in the rest of it stays. */
   function drawData(old: CharacterData, next: CharacterData): void {
     const live = twinOf(old) as CharacterData | undefined;
-    const [before, after] = [old.data, next.data];
+    const before = old.data;
+    const after = next.data;
     old.data = after;
     if (!live) return;
     if (live.data !== before) live.data = after;
     else {
       const least = Math.min(before.length, after.length);
-      let [start, end] = [0, 0];
+      let start = 0;
+      let end = 0;
       while (start < least && before[start] === after[start]) start++;
       while (end < least - start && before.at(-end - 1) === after.at(-end - 1)) end++;
       live.replaceData(start, before.length - end - start, after.slice(start, after.length - end));
@@ -181,20 +183,25 @@ export function createMorph(root: Element, served: string | Node, hooks: MorphHo
 
   /** Draws the children. If `isUnsure`, some of the old ones may not be the server's. */
   function visitChildren(old: Element, next: Element, live: Element | undefined, isUnsure = false): void {
-    const [before, after] = [[...old.childNodes], [...next.childNodes]];
+    const before = [...old.childNodes];
+    const after = [...next.childNodes];
     const least = Math.min(before.length, after.length);
-    let [start, end] = [0, 0];
+    let start = 0;
+    let end = 0;
     while (start < least && before[start]!.isEqualNode(after[start]!)) start++;
     const isKnownToDiffer = (): boolean => before.length === after.length && end === before.length - start - 1;
     while (end < least - start && !isKnownToDiffer() && before.at(-end - 1)!.isEqualNode(after.at(-end - 1)!)) end++;
-    const [olds, news] = [before.slice(start, before.length - end), after.slice(start, after.length - end)];
+    const olds = before.slice(start, before.length - end);
+    const news = after.slice(start, after.length - end);
     if (!olds.length && !news.length) return;
-    const [one, other] = [olds[0]!, news[0]!];
+    const one = olds[0]!;
+    const other = news[0]!;
     if (olds.length === 1 && news.length === 1 && twinOf(one)?.isConnected && isSamePlace(one, other, keyOf)) return visitNode(one, other);
     const rest = before.slice(before.length - end); // what follows, and is equal
     const keepsSpace = !!next.closest("pre,textarea,[contenteditable]");
     const counts = (node: ChildNode): boolean => keepsSpace || !isSpace(node);
-    const [oldNodes, nextNodes] = [olds.filter(counts), news.filter(counts)];
+    const oldNodes = olds.filter(counts);
+    const nextNodes = news.filter(counts);
     const list = live && placeIn(live, keepsSpace);
     if (list) for (const node of before) relink(node, node, list);
     const adopted = new Map<ChildNode, Element>();

@@ -10,6 +10,7 @@ import type { Holds } from "./holds.js";
 import { parseDocument } from "./html.js";
 import { createMorph, type Morph, type MorphHooks } from "./morph.js";
 import { reloadOnce } from "./reload.js";
+import type { Succeed } from "./sending.js";
 import type { Parts } from "./state.js";
 
 const TAG = "meta[name=wsrequest-live]";
@@ -18,9 +19,10 @@ const SETTLE_MS = 300;
 /** Ids of Django's formsets count rows: they say nothing about which row it is. */
 export const COUNTING_ID = /^id_.+-\d+-/;
 
-const findTag = (): HTMLMetaElement | null => document.querySelector<HTMLMetaElement>(TAG);
+const findTag = (page = document): HTMLMetaElement | null => page.querySelector<HTMLMetaElement>(TAG);
 const here = (): string => location.pathname + location.search;
-const collapsed = (text: string | null): string => (text ?? "").replace(/\s+/g, " ").trim();
+const messagesOf = (tag: HTMLElement | null): string[] => JSON.parse(tag?.dataset["messages"] || "[]").map(collapsed);
+const collapsed = (text: string | null | undefined): string => (text ?? "").replace(/\s+/g, " ").trim();
 
 /** The parts of a document that are live: those with `data-live`, or all of it. */
 function liveRoots(page: Document): Element[] {
@@ -29,8 +31,11 @@ function liveRoots(page: Document): Element[] {
 }
 
 export interface Page {
-  /** Notes what a form sends. Call the function that it returns once that has succeeded. */
-  sending(form: HTMLFormElement): () => void;
+  /**
+   * Notes what a form sends. Call the function that it returns once that has succeeded, with the response. If that is the
+   * page itself, because a redirect led back to it, it is drawn with its messages, which are in no version.
+   */
+  sending(form: HTMLFormElement): Succeed;
 }
 
 /** Follows the page, and each page that scripts put in its place. */
@@ -42,16 +47,18 @@ export function followPage(client: Client, parts: Parts, holds: Holds): Page {
   let morphs = new Map<Element, Morph>();
   let test: MorphHooks["isTrusted"];
   let changed = new Set<Element>();
-  let messages: string[] = []; // until the first version, which lacks them
-  const kept = new WeakSet<Element>();
+  let messages: string[] = []; // until the next version, which lacks them
+  let kept = new WeakSet<Element>();
+  let isLate = false; // whether what is drawn is older than what is shown, but for its messages
 
-  /** What this response used up is in no live version. It stays as long as the page does. */
+  const tells = (element: Element | null): boolean => messages.some((message) => collapsed(element?.textContent).includes(message));
+  /** What a response used up is in no live version. It stays as long as the page does, or until its next form is answered. */
   const isMessage = (element: Element): boolean => {
-    if (messages.some((message) => collapsed(element.textContent).includes(message))) kept.add(element);
+    if (tells(element)) kept.add(element);
     return kept.has(element);
   };
   const hooks: MorphHooks = {
-    before: (element, change, next) => !holds.holdsBack(element, next) && !(change === "remove" && isMessage(element)),
+    before: (element, change, next) => !holds.holdsBack(element, next) && !(change === "remove" && isMessage(element)) && (!isLate || tells(next)),
     ignoresId: ({ id }) => COUNTING_ID.test(id),
     isTrusted: (nonce) => test?.(nonce),
     after: (element) => changed.add(element),
@@ -86,11 +93,12 @@ export function followPage(client: Client, parts: Parts, holds: Holds): Page {
   function begin(): void {
     const found = findTag();
     const isServed = found !== tag; // or a script has changed the URL of the same document
-    [tag, address] = [found, here()];
+    tag = found;
+    address = here();
     if (tag?.content !== "page") return morphs.clear();
-    const { url, etag, proof, messages: texts } = isServed ? tag.dataset : {};
+    const { url, etag, proof } = isServed ? tag.dataset : {};
     if (isServed || [...morphs.values()].some((morph) => morph.isReplaced())) {
-      messages = JSON.parse(texts || "[]").map(collapsed);
+      messages = messagesOf(isServed ? tag : null);
       morphs = new Map(liveRoots(document).map((element) => [element, createMorph(element, element, hooks)]));
     }
     part = follow(client, { root, url: new URL(url || address, location.href).href, etag, rerun: proof, draw, lost });
@@ -121,10 +129,22 @@ export function followPage(client: Client, parts: Parts, holds: Holds): Page {
   return {
     sending(form) {
       const succeed = [...morphs.values()].map((morph) => morph.sending(form));
-      const next = part?.nextVersion();
-      return () => {
+      let hasCome = false;
+      const next = part?.nextVersion().then(() => (hasCome = true));
+      return async (response) => {
         succeed.forEach((each) => each());
-        void next?.then(() => part?.redraw()); // its version may have come before the answer
+        if (response?.redirected && response.url === location.origin + address) {
+          const html = await response.clone().text();
+          const own = messagesOf(findTag(parseDocument(html)));
+          isLate = hasCome;
+          messages = isLate ? own : [];
+          kept = new WeakSet();
+          await part?.redraw({ html, response });
+          isLate = false;
+          messages = own;
+        }
+        // A version that came before the answer was drawn while the form had none.
+        void next?.then(() => part?.redraw());
       };
     },
   };

@@ -72,7 +72,7 @@ export function defineRegion(client: Client, parts: Parts, hooks: MorphHooks): R
       const outer: LiveRegion[] = [];
       for (let each = outerOf(this); each; each = outerOf(each)) outer.push(each);
       if (outer.length >= MAX_DEPTH || outer.some(({ address }) => address === url)) {
-        console.warn(`wsrequest: a region of ${url} is in itself, so it is not live.`);
+        console.warn(`wsrequest: ${url} is in itself, so it is not live.`);
         return this.setAttribute("data-live-state", "ended");
       }
       const { etag, proof } = this.dataset;

@@ -1,6 +1,9 @@
 /** Forms that a script sends: once a request has succeeded, the server is right about the fields that it took with it. */
 import type { Client } from "../client.js";
 
+/** Called once a form's request has succeeded, with the response if the client has it. */
+export type Succeed = (response?: Response) => Promise<unknown> | void;
+
 /** How soon after its `submit` event a form's request starts. */
 const START_MS = 1000;
 const SAFE = /^(GET|HEAD|OPTIONS)$/i;
@@ -10,9 +13,9 @@ const SAFE = /^(GET|HEAD|OPTIONS)$/i;
  *
  * @param sending - notes what a form sends, and returns the function to call once that has succeeded
  */
-export function watchForms(client: Client, sending: (form: HTMLFormElement) => () => void): void {
-  const sent = new WeakMap<Element, () => void>();
-  let submitted: { succeed: () => void; at: number } | undefined;
+export function watchForms(client: Client, sending: (form: HTMLFormElement) => Succeed): void {
+  const sent = new WeakMap<Element, Succeed>();
+  let submitted: { succeed: Succeed; at: number } | undefined;
   const { fetch } = client;
 
   document.addEventListener(
@@ -26,13 +29,12 @@ export function watchForms(client: Client, sending: (form: HTMLFormElement) => (
   );
 
   Object.assign(client, {
-    fetch: async (...call: Parameters<typeof fetch>) => {
-      const [input, init] = call;
+    fetch: async (...[input, init]: Parameters<typeof fetch>) => {
       const method = init?.method ?? (input instanceof Request ? input.method : "GET");
       const form = !SAFE.test(method) && submitted && performance.now() - submitted.at < START_MS ? submitted : undefined;
       if (form) submitted = undefined;
-      const response = await fetch(...call);
-      if (response.ok) form?.succeed();
+      const response = await fetch(input, init);
+      if (response.ok) await form?.succeed(response);
       return response;
     },
   });
@@ -41,7 +43,7 @@ export function watchForms(client: Client, sending: (form: HTMLFormElement) => (
   const done = (event: Event): void => {
     const { successful, success } = (event as CustomEvent<{ successful?: boolean; success?: boolean }>).detail;
     const form = (event.target as Element).closest("form");
-    if (form && (successful ?? success)) sent.get(form)?.();
+    if (form && (successful ?? success)) void sent.get(form)?.();
   };
   for (const type of ["htmx:afterRequest", "turbo:submit-end"]) document.addEventListener(type, done);
 }

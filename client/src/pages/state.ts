@@ -47,7 +47,7 @@ export function createParts(): Parts {
       parts.delete(part);
       part.close();
     },
-    redraw: () => parts.forEach((part) => part.redraw()),
+    redraw: () => parts.forEach((part) => void part.redraw()),
     pause() {
       isPaused = true;
       update();

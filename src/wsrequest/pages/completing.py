@@ -32,6 +32,7 @@ __all__ = [
     "complete_page",
     "is_page",
     "make_normalizer",
+    "name_messages",
     "page_url",
     "resolvable",
     "weakened",
@@ -113,6 +114,37 @@ def complete_page(request: HttpRequest, response: Any, body: bytes) -> bytes | N
     except Exception:  # of the project's rewriter, or of another storage of messages
         logger.exception("completing the page tag of %s failed", request.path)
         return None
+
+
+def name_messages(request: HttpRequest, response: Any) -> None:
+    """Name the messages that a page shows in its tag, if it answers a message. Never raises.
+
+    A script has asked for the page, such as by a form whose answer redirects to it. Its browser
+    draws it in place of the page that it has, which stays proven and follows itself.
+
+    Args:
+        request: a request of the socket, which is not live.
+        response: Django's response, whose content is replaced.
+    """
+    try:
+        if response.streaming or response.status_code != 200:
+            return
+        if response.has_header("Content-Encoding") or not is_page(response.get("Content-Type", "")):
+            return
+        messages = _shown_messages(request)
+        tag = page_tag.find(response.content) if messages else None
+        if tag is None:
+            return
+        listed = json.dumps(messages)
+        response.content = tag.put(
+            page_tag.render(page_url(request), content=tag.content, messages=listed)
+        )
+        if response.has_header("Content-Length"):
+            response.headers["Content-Length"] = str(len(response.content))
+        if response.has_header("ETag"):
+            response.headers["ETag"] = weakened(response.headers["ETag"])
+    except Exception:  # of another storage of messages
+        logger.exception("completing the page tag of %s failed", request.path)
 
 
 def complete_outcome(outcome: Outcome, body: bytes) -> bytes | None:

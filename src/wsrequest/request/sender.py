@@ -257,6 +257,9 @@ class FrameSender(ResponseSender):
         task, response = self._task, outcome.response
         assert outcome.request and response  # the handler calls this with both
         try:
+            finish_page = task.owner.server.finish_page
+            if finish_page is not None and not task.message.subscribe:
+                finish_page(outcome.request, response)
             task.user = outcome.user
             record = task.record  # the event loop may take it
             if record is not None and outcome.user is not None:

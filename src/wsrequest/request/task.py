@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from asgiref.sync import async_to_sync
 from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
 
 from wsrequest.errors import Refused
 from wsrequest.protocol.messages import Request
@@ -100,6 +101,10 @@ class TicketIssuer(Protocol):
 
 class MessageProcess(Process, Protocol):
     """What the task of a message uses of its process."""
+
+    @property
+    def finish_page(self) -> Callable[[HttpRequest, Any], None] | None:
+        """Changes a response that is a page, unless the request is live. Must not raise."""
 
     @property
     def tickets(self) -> Callable[[], TicketIssuer]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from django.http import HttpRequest
 
@@ -119,7 +119,8 @@ class ServerContext:
     ``chores`` is the queue key of jobs without a connection, for tickets and checks of sessions.
     Together they take one turn among the connections. ``live`` is ``None`` if requests cannot be
     subscribed to. ``addresses`` has the quota groups of the clients' addresses. ``activity`` counts
-    and logs messages. It is ``None`` without metrics and access log.
+    and logs messages. It is ``None`` without metrics and access log. ``finish_page`` changes
+    responses to messages that are pages. It is ``None`` if there are no live pages.
     """
 
     handler: Handler
@@ -130,6 +131,7 @@ class ServerContext:
     live: Live | None = None
     addresses: QuotaGroups = field(default_factory=QuotaGroups)
     activity: Activity | None = None
+    finish_page: Callable[[HttpRequest, Any], None] | None = None
 
     def account_of(self, base: Base) -> Account:
         """Return the account of a client's address, or a new one for a client without address."""

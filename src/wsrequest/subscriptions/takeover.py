@@ -33,6 +33,8 @@ def stands_for(
         live: what the live requests of the process share.
     """
     result, names = page.result, page.cookie_names
+    if message.events:
+        return False  # only a view that runs for the socket can decide on them
     if result is None or not tag_matches(held_tags(shown_message), result.etag or ""):
         return False
     if origin_of(request) != page.origin:

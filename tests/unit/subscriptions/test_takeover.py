@@ -32,12 +32,12 @@ def page(names: frozenset[str] | None = frozenset({"sessionid"}), **headers: str
 
 def stands(
     made: PageRun, *, cookie: str = COOKIE, etag: str | None = None, share_key: Any = None,
-    **meta: Any,
+    events: Any = (), **meta: Any,
 ) -> bool:  # fmt: skip
     manager: Any = LiveQueryManager
     live = Live(manager, lambda then: None, share_key=share_key)
     assert made.result is not None
-    message = Request("GET", "/a/", headers={"Accept": "text/html"})
+    message = Request("GET", "/a/", headers={"Accept": "text/html"}, events=events)
     tag = made.result.etag if etag is None else etag
     shown = Request("GET", "/a/", headers={"Accept": "text/html", "If-None-Match": tag or ""})
     return stands_for(made, message, shown, request(**meta), cookie, live)
@@ -90,6 +90,10 @@ def test_cookies_that_the_page_has_read_must_be_the_same(
 def test_way_to_the_server_must_be_the_same(meta: dict[str, str]) -> None:
     assert not stands(page(), **meta)
     assert stands(page(), HTTP_SEC_FETCH_MODE="websocket", HTTP_REFERER="http://testserver/")
+
+
+def test_request_for_events_runs() -> None:
+    assert not stands(page(), events=("room",))
 
 
 def test_public_page_is_shared_as_its_live_run_would_be() -> None:
