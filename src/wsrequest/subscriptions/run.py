@@ -238,8 +238,6 @@ class LiveTask(MessageTask):
         page, self.page = self.page, None
         if page is None or not isinstance(self._proven, ServedPage):
             return False
-        if self.message.events:
-            return False  # over HTTP, a view joins no room
         request, live, result = (
             WSGIRequest(self.make_environ()),
             self.owner.server.live,

@@ -34,7 +34,7 @@ def stands_for(
     """
     result, names = page.result, page.cookie_names
     if message.events:
-        return False  # only a view that runs for the socket can decide on them
+        return False  # over HTTP, a view joins no room
     if result is None or not tag_matches(held_tags(shown_message), result.etag or ""):
         return False
     if origin_of(request) != page.origin:
