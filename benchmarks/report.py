@@ -24,10 +24,17 @@ _PACKAGES = (
 
 # Figures that say the same whoever else uses the machine, and by what.
 _CLOCKLESS = {
-    "idle_kib": "memory", "peak_kib": "memory", "us": "cpu", "kib": "size", "current": "count",
-    "runs": "count",
+    "idle_kib": "memory", "peak_kib": "memory", "us": "cpu", "kib": "size", "bytes": "size",
+    "current": "count", "runs": "count",
 }  # fmt: skip
-_UNITS = {"idle_kib": " KiB", "peak_kib": " KiB", "kib": " KiB", "us": " us", "ms": " ms"}
+_UNITS = {
+    "idle_kib": " KiB",
+    "peak_kib": " KiB",
+    "kib": " KiB",
+    "us": " us",
+    "ms": " ms",
+    "bytes": " bytes",
+}
 
 _OTHERS_MAX = 0.15  # share of a core that may go to others for a slice to count by the clock
 _SATURATED = 0.85  # share of its core from which on a server did not wait for the generator

@@ -113,6 +113,13 @@ def test_percentile_is_of_the_values() -> None:
     assert percentile([7.0], 0.99) == 7.0
 
 
+def test_bytes_of_a_patch_need_no_quiet_machine() -> None:
+    size, _ = of_row(24)
+    [verdict] = judge_all([size], {size.ours: [{"bytes": 191, "us": 440.0}]})
+    assert (verdict.basis, verdict.is_met) == ("size", True)
+    assert "**191.00 bytes**" in targets_table([verdict])[-1]
+
+
 def test_viewers_write_a_row_of_their_own_and_are_beside_the_bare_loop() -> None:
     assert VIEWED not in CROWDS.values()
     ratio, runs = of_row(25)
