@@ -8,7 +8,8 @@ from django.core.asgi import get_asgi_application as get_django_application
 
 from wsrequest.conf import Remembered, conf
 from wsrequest.connection.connection import SUBPROTOCOL, Connection
-from wsrequest.connection.sse import SSEResponse, request_of
+from wsrequest.connection.sse import SSEResponse
+from wsrequest.connection.sse_codec import request_of
 from wsrequest.errors import HandshakeRefused, Refused
 from wsrequest.faults import demand_sound
 from wsrequest.pages.recording import begin_recording, complete_and_learn

@@ -2,7 +2,7 @@
 
 This is the only module that reads Django's settings. ``SETTINGS`` is the table of all settings, for
 the system checks, the documentation and their tests. Packages below this one get values, and never
-import it.
+import it. The module is long because it is that table: there is one place for a setting.
 """
 
 import re

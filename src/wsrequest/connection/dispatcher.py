@@ -1,6 +1,8 @@
 """Turns the frames of one client into requests, and keeps track of them until their last frames.
 
 Nothing here waits. So a cancel, credit or a ping takes effect however busy the connection is.
+The module is long because all of its methods change one record: which requests wait, run and hold
+bytes, and who may still send.
 """
 
 import asyncio

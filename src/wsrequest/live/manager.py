@@ -3,6 +3,8 @@
 A run must never be out of date unnoticed. Therefore each run has a fixed order: it takes its
 position in the commit log, runs the view, registers what was read, and checks what was committed
 since the position (live-lessons L1). Subscribers make the runs, and the scheduler decides when.
+What can be decided for one query, or without queries, is in modules of its own. What is left here
+changes the queries, the index and the commit log together.
 """
 
 import asyncio

@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.live_views import DATABASE, commit, live_service
 from tests.unit.peer import SECONDS, base, pool_open
-from wsrequest.connection.sse import SSEResponse, request_of
+from wsrequest.connection.sse import SSEResponse
+from wsrequest.connection.sse_codec import request_of
 from wsrequest.errors import Refused
 from wsrequest.push.events import Event
 from wsrequest.server.context import ConnectionConfig, ServerContext

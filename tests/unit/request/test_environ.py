@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 
-from wsrequest.connection.sse import request_of as event_request_of
+from wsrequest.connection.sse_codec import request_of as event_request_of
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.request.environ import Base, make_base
 

@@ -13,7 +13,7 @@ from tests.unit.live_views import TABLES, commit
 from tests.unit.peer import Peer, base, connected
 from tests.unit.subscriptions.test_subscription import quiet, service_open
 from tests.unit.views import STAGES
-from wsrequest.connection.sse import request_of
+from wsrequest.connection.sse_codec import request_of
 from wsrequest.errors import Refused
 from wsrequest.live.normalizing import Normalizer, ignored_of
 from wsrequest.live.snapshot import Snapshot

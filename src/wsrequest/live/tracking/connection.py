@@ -2,7 +2,8 @@
 
 It adds an execute wrapper, and wraps the connection's own transaction methods. The wrappers are
 attributes of the instance, so that other connections and Django stay unchanged. Later wrappers of
-other code around the same methods are kept.
+other code around the same methods are kept. The module is long because all wrappers share the state
+of one transaction, and only their order tells whether a write was committed.
 """
 
 import logging
