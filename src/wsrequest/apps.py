@@ -24,6 +24,7 @@ from wsrequest.live.tracking.schema import Extras
 from wsrequest.live.tracking.tracker import ActiveManagers, ChangeTracker
 from wsrequest.push.api import publish_by
 from wsrequest.push.events import EVENTS
+from wsrequest.push.presence_api import read_by
 from wsrequest.server.connections import announce_by, close_sockets
 
 __all__ = ["LiveParts", "WSRequestConfig"]
@@ -118,6 +119,7 @@ def _install_push(bus: Bus) -> None:
         max_bytes=lambda: conf.PUSH_EVENT_BYTES,
         max_bus_bytes=lambda: bus.max_bytes(EVENTS) if isinstance(bus, BrokerBus) else None,
     )
+    read_by(bus, max_bytes=lambda: conf.PRESENCE_BYTES)
 
 
 def _install_metrics(bus: Bus) -> None:

@@ -278,6 +278,13 @@ class Conf:
         2**24, "Memory of the recent events of all rooms of one process.", minimum=4096
     )
 
+    PRESENCE_ROOM_MEMBERS = Setting(
+        1000, "Members of one room that a process announces. 0 switches presence off.", minimum=0
+    )
+    PRESENCE_BYTES = Setting(
+        2**22, "Memory of the members that a process announces, in each process.", minimum=4096
+    )
+
     METRICS = Setting(False, "Whether the process counts what it does, for Prometheus.")
     ACCESS_LOG = Setting(False, "Whether the logger wsrequest.access gets a line for each message.")
 

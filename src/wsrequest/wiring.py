@@ -27,6 +27,9 @@ from wsrequest.live.tracking.tracker import ActiveManagers
 from wsrequest.pages.completing import name_messages
 from wsrequest.push.events import EVENTS
 from wsrequest.push.history import HistoryStore
+from wsrequest.push.own_members import PresenceLimits
+from wsrequest.push.presence_api import forget_source, use_source
+from wsrequest.push.presence_feed import PresenceFeed
 from wsrequest.push.registry import Registry
 from wsrequest.request.environ import Base
 from wsrequest.request.handler import Handler, finish_thread, prepare_thread
@@ -79,6 +82,7 @@ class Wiring:
         self.get_http_config = Remembered(self.get_config)
         self._change_feed: ChangeFeed | None = None
         self._events: Subscription | None = None
+        self._presence: PresenceFeed | None = None
         self._logouts: Subscription | None = None
         self._unfetched = Unfetched()
         self._sweep: TicketSweep | None = None
@@ -124,6 +128,7 @@ class Wiring:
             )
             live, self._change_feed = _make_live(loop, pool)
             self._events = _receive_events(live, pool)
+            self._presence = _make_presence(loop, live, pool)
             self._logouts = _receive_logouts(pool)
             if (describe := span_describer()) is not None:
                 self.handler.before_routing(describe)
@@ -168,6 +173,10 @@ class Wiring:
             if subscription is not None:
                 subscription.close()
         self._events = self._logouts = None
+        if self._presence is not None:
+            forget_source(self._presence)
+            self._presence.stop()
+            self._presence = None
         if self._export is not None:
             self._export.stop()
             self._export = None
@@ -252,6 +261,20 @@ def _receive_events(live: Live | None, pool: WorkerPool) -> Subscription | None:
     app: Any = apps.get_app_config("wsrequest")
     bus: Bus = app.live.bus
     return bus.subscribe(EVENTS, live.push.receive, live.push.lost, post=pool.post)
+
+
+def _make_presence(
+    loop: asyncio.AbstractEventLoop, live: Live | None, pool: WorkerPool
+) -> PresenceFeed | None:
+    """Have the rooms know who is there. None if nobody is to know."""
+    if live is None or live.push is None or not conf.PRESENCE_ROOM_MEMBERS:
+        return None
+    app: Any = apps.get_app_config("wsrequest")
+    limits = PresenceLimits(conf.PRESENCE_BYTES, conf.PRESENCE_ROOM_MEMBERS)
+    presence = PresenceFeed(loop, app.live.bus, live.push, pool.post, limits)
+    live.push.presence = presence
+    use_source(presence)
+    return presence
 
 
 def _receive_logouts(pool: WorkerPool) -> Subscription | None:

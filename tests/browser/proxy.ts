@@ -46,13 +46,8 @@ export class Proxy {
     return Object.assign(proxy, { origin: `http://127.0.0.1:${port}` });
   }
 
-  /** Cut all connections that are open. */
-  cutAll(): void {
-    for (const socket of this.#open) socket.destroy();
-  }
-
   async stop(): Promise<void> {
-    this.cutAll();
+    for (const socket of this.#open) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 

@@ -90,6 +90,10 @@ _METRICS = (
     Metric(
         "wsrequest_push_missed", "counter", "Times that a client was told that events were lost."
     ),
+    Metric("wsrequest_push_members", "gauge", "Members of rooms, with connections here."),
+    Metric(
+        "wsrequest_push_members_left_out", "counter", "Times that there was no room for a member."
+    ),
     Metric(
         "wsrequest_bus_connected", "gauge", "Whether commits of other processes arrive.",
         of_processes="livemin",

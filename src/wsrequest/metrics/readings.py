@@ -156,6 +156,9 @@ def _read_live(readings: _Readings, manager: LiveQueryManager) -> None:
 def _read_push(readings: _Readings, registry: Registry) -> None:
     for name in ("events", "deliveries", "behind", "missed"):
         readings.add(f"wsrequest_push_{name}", getattr(registry.counts, name))
+    if registry.presence is not None:
+        readings.add("wsrequest_push_members", registry.presence.own_count)
+        readings.add("wsrequest_push_members_left_out", registry.presence.refused_count)
 
 
 def _read_bus(readings: _Readings, bus: BrokerBus) -> None:

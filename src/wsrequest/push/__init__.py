@@ -3,6 +3,7 @@
 Projects import from here. A view joins a room by ``request.websocket.join``.
 """
 
+from wsrequest.protocol.messages import Member
 from wsrequest.push.api import (
     asend,
     asend_to_session,
@@ -11,11 +12,15 @@ from wsrequest.push.api import (
     send_to_session,
     send_to_user,
 )
+from wsrequest.push.presence_api import amembers, members
 
 __all__ = [
+    "Member",
+    "amembers",
     "asend",
     "asend_to_session",
     "asend_to_user",
+    "members",
     "send",
     "send_to_session",
     "send_to_user",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 from django.contrib.auth import get_user_model
@@ -186,7 +187,7 @@ def data_of(data: object, max_bytes: int, what: str = "the data of an event") ->
 
 
 def join_of(
-    room: str, member: str | int | None = None, info: Mapping[str, Any] | None = None
+    room: str, member: str | int | UUID | None = None, info: Mapping[str, Any] | None = None
 ) -> Join:
     """Return what a view has joined.
 
@@ -199,8 +200,8 @@ def join_of(
         if info is not None:
             raise ValueError("info is about a member: name the member, too")
         return Join(name)
-    if isinstance(member, bool) or not isinstance(member, str | int):
-        raise TypeError(f"a member is a string or an integer, not {type(member).__name__}")
+    if isinstance(member, bool) or not isinstance(member, str | int | UUID):
+        raise TypeError(f"a member is a string, an integer or a UUID, not {type(member).__name__}")
     id = _text(str(member), "a member", MAX_MEMBER_CHARACTERS)
     if info is None:
         return Join(name, id)

@@ -113,8 +113,8 @@ class Members:
         return None
 
     def of(self, room: str) -> list[Member]:
-        """Return the members of a room, in the order of their ids."""
-        members = self._rooms.get(room, {})
+        """Return the members of a room, in the order of their ids. From any thread."""
+        members = self._rooms.get(room, {}).copy()  # in one step
         found = ((each, _info(each, members[each][0].text)) for each in sorted(members))
         return [Member(each, _decode(info)) for each, info in found]
 

@@ -32,9 +32,10 @@ class PresenceLimits:
     """How much one process may announce.
 
     Attributes:
-        total_bytes: of all members, about. Members of connections with few memberships may take
-            the same again.
+        total_bytes: of all members, about.
         room_members: of one room.
+
+    Members of connections with few memberships may take the same again.
     """
 
     total_bytes: int
@@ -157,10 +158,13 @@ class OwnMembers:
         ]
 
     def _has_room(self, room: str, more_bytes: int, memberships: int) -> bool:
-        if self._members.rooms_of(self._epoch).get(room, 0) >= self._limits.room_members:
-            return False
-        most = self._limits.total_bytes * (2 if memberships < _FEW_MEMBERSHIPS else 1)
-        return self._members.bytes_of.get(self._epoch, 0) + more_bytes <= most
+        shares = 2 if memberships < _FEW_MEMBERSHIPS else 1
+        count = self._members.rooms_of(self._epoch).get(room, 0)
+        held_bytes = self._members.bytes_of.get(self._epoch, 0)
+        return (
+            count < shares * self._limits.room_members
+            and held_bytes + more_bytes <= shares * self._limits.total_bytes
+        )
 
     def _update(self, key: Key, info: bytes) -> None:
         before = self._members.info_of(*key, self._epoch)

@@ -31,6 +31,14 @@ _UNNUMBERED = -1  # of a frame about the members of a room
 class Presence(Protocol):
     """Who is there, of all processes. Called on the event loop."""
 
+    @property
+    def own_count(self) -> int:
+        """How many members have a connection here. From any thread."""
+
+    @property
+    def refused_count(self) -> int:
+        """How many times there was no room for a member. From any thread."""
+
     def entered(self, listener: Listener, join: Join) -> None:
         """A live request of the connection is in a room. ``join.member`` is not None."""
 
@@ -110,6 +118,11 @@ class Registry:
         room = self._rooms.get(("room", name))
         if room is not None:
             self._send(room, Entry(_UNNUMBERED, frame, 0.0))
+
+    def is_watched(self, name: str) -> bool:
+        """Whether anybody is in a room."""
+        room = self._rooms.get(("room", name))
+        return room is not None and bool(room.listeners)
 
     def _lose(self, room: Room) -> None:
         room.begin_epoch()

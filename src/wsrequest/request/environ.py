@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from functools import lru_cache
 from typing import IO, Any, Literal
 from urllib.parse import unquote_to_bytes
+from uuid import UUID
 
 from django.core.handlers.wsgi import get_script_name
 
@@ -214,7 +215,11 @@ class WebSocketInfo:
         self.is_live, self.is_rerun, self.is_resumed = is_live, is_rerun, is_resumed
 
     def join(
-        self, room: str, *, member: str | int | None = None, info: Mapping[str, Any] | None = None
+        self,
+        room: str,
+        *,
+        member: str | int | UUID | None = None,
+        info: Mapping[str, Any] | None = None,
     ) -> None:
         """Put the client into a room, from the end of this run to that of the next.
 
@@ -223,8 +228,8 @@ class WebSocketInfo:
 
         Args:
             room: the name of the room, of 1 to 255 characters.
-            member: who is there, for those who ask who is in the room. The same on all connections
-                of one person.
+            member: who is there, for those who ask who is in the room: at most 255 characters. The
+                same on all connections of one person.
             info: what others may know about the member: at most 1,024 bytes of JSON.
 
         Raises:
@@ -265,7 +270,11 @@ class LiveWebSocketInfo(WebSocketInfo):
         self.joins: dict[str, Join] = {}
 
     def join(
-        self, room: str, *, member: str | int | None = None, info: Mapping[str, Any] | None = None
+        self,
+        room: str,
+        *,
+        member: str | int | UUID | None = None,
+        info: Mapping[str, Any] | None = None,
     ) -> None:
         """See ``WebSocketInfo.join``. A second call for one room replaces the first."""
         join = join_of(room, member, info)

@@ -24,6 +24,7 @@ from wsrequest.live.tracking.sessions import IGNORED_TABLES
 from wsrequest.live.tracking.tracker import installed
 from wsrequest.push.api import send_committed
 from wsrequest.push.events import EVENTS
+from wsrequest.push.presence_api import forget_source, use_source
 from wsrequest.test.inbox import Inbox
 from wsrequest.types import Commit, ReadPredicate
 
@@ -39,6 +40,7 @@ def abandon(feed: "ChangeFeed") -> None:
 
     The collector may interrupt any code, even while the bus holds its lock. So this only notes it.
     """
+    feed.inbox.leave()
     _abandoned.append(feed)
 
 
@@ -83,6 +85,7 @@ class ChangeFeed:
         self._events = parts.live.bus.subscribe(
             EVENTS, self.inbox.receive, self.inbox.lost, post=self._posted.append
         )
+        use_source(self.inbox)
         self._managers.add(self)
         tracker.collectors += 1
 
@@ -117,6 +120,8 @@ class ChangeFeed:
             self._is_open = False
             self._subscription.close()
             self._events.close()
+            self.inbox.leave()
+            forget_source(self.inbox)
             self._managers.discard(self)
             self._tracker.collectors -= 1
 

@@ -18,8 +18,9 @@ from wsrequest.errors import Refused
 from wsrequest.live.http_caching import fresh_seconds
 from wsrequest.live.normalizing import Normalizer, ignored_of
 from wsrequest.live.snapshot import Snapshot
-from wsrequest.protocol.messages import EventKind, LiveState
+from wsrequest.protocol.messages import EventKind, LiveState, Member
 from wsrequest.push.events import session_name, user_name
+from wsrequest.push.presence_api import members
 from wsrequest.request.handler import seen_user
 from wsrequest.request.no_messages import asks_for_page
 from wsrequest.request.response import headers_of
@@ -74,6 +75,13 @@ class _Live:
         An asynchronous test awaits ``settle()`` before, in which what was sent arrives.
         """
         return [] if self._feed is None else list(self._feed.inbox.events)
+
+    @property
+    def members(self) -> list[Member]:
+        """Who is in the rooms that it has joined, in all live requests of the test."""
+        rooms = [] if self._feed is None or self._is_ended else self._feed.inbox.rooms
+        found = {member.id: member for room in rooms for member in members(room)}
+        return [found[id] for id in sorted(found)]
 
     @property
     def state(self) -> LiveState:
@@ -193,7 +201,7 @@ class _Live:
         is_user = getattr(user, "pk", None) is not None and user.is_authenticated
         feed.inbox.enter(
             self._connection_id,
-            rooms={join.room for join in run.joins} if "room" in self._kinds else (),
+            joins=run.joins if "room" in self._kinds else (),
             user=user_name(user) if is_user else None,
             session=self._session() if "session" in self._kinds else None,
         )

@@ -4,6 +4,7 @@ import datetime
 import math
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -96,6 +97,8 @@ def test_data_that_is_too_large_is_refused_by_its_bytes() -> None:
 def test_what_a_view_joins() -> None:
     assert join_of("a") == Join("a", None, b"{}")
     assert join_of("a", 7) == join_of("a", "7") == Join("a", "7", b"{}")
+    key = UUID("0b6a1f7e-3b0c-4f6e-9a53-0f6f6f6f6f6f")
+    assert join_of("a", key) == Join("a", str(key), b"{}")
     assert join_of("a", "7", {"name": "Ada"}) == Join("a", "7", b'{"name":"Ada"}')
 
 

@@ -391,7 +391,7 @@ def test_room_that_is_full_takes_another_when_somebody_leaves() -> None:
     limits = PresenceLimits(total_bytes=2**20, room_members=3)
     one, other = world.start(limits), world.start(limits)
     for number in range(5):
-        one.join("a", str(number))
+        one.join("a", str(number), memberships=10 + number)
     one.join("b", "9")
     world.advance(SOON)
     assert one.ids("a") == other.ids("a") == ["0", "1", "2"]
@@ -400,6 +400,22 @@ def test_room_that_is_full_takes_another_when_somebody_leaves() -> None:
     world.advance(2 * GRACE_SECONDS)
     assert one.ids("a") == other.ids("a") == ["0", "2", "4"]
     assert other.ids("b") == ["9"]
+
+
+def test_connection_with_many_members_keeps_nobody_out_of_a_room() -> None:
+    world = World()
+    limits = PresenceLimits(total_bytes=2**20, room_members=30)
+    one, other = world.start(limits), world.start(limits)
+    for number in range(100):
+        one.join("a", f"greedy{number}", memberships=number)
+    for number in range(20):
+        one.join("a", str(number))
+    world.advance(SOON)
+    assert len(other.ids("a")) == 50
+    for number in range(100):
+        one.join("a", f"crowd{number}")
+    world.advance(SOON)
+    assert len(other.ids("a")) == 60
 
 
 def test_process_cannot_make_another_hold_more_than_its_limit() -> None:
