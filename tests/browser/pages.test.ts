@@ -62,6 +62,21 @@ test("a page is live without being sent or drawn again, and shows each commit wi
   expect(one.byHttp).toEqual([]);
 });
 
+test("nothing of a page that is current is sent when it goes live, and when it is back", async () => {
+  const { page, received } = await open("/notes/");
+  const answers = (): string[] => received.filter((frame) => frame.includes('"status":'));
+  expect(answers()).toEqual([expect.stringContaining('"status":304')]);
+  await page.evaluate(`wsrequest.pause()`);
+  await page.evaluate(`wsrequest.resume()`);
+  await until("a second answer", () => answers().length === 2);
+  await isIn(page, "live");
+  expect(answers()[1]).toContain('"status":304');
+  expect(received.join()).not.toContain("<li");
+  await create("d");
+  await shows(page, ...titles, "d");
+  expect(received.join()).toContain("<li");
+});
+
 test("typed text survives a lost connection (P22)", async () => {
   const { page } = await open("/notes/");
   await page.fill("[name=title]", "typed");

@@ -25,6 +25,8 @@ export interface Visit {
   byHttp: string[];
   /** Method and address of each request by a socket of the page; "cancel" where one was taken back. */
   bySocket: string[];
+  /** The frames that its sockets have received, as text. */
+  received: string[];
   /** What the console warns of, and its errors. */
   complaints: string[];
 }
@@ -69,12 +71,14 @@ export function useBrowser({ autoplays = false, keepsPages = false }: BrowserOpt
     const context = await browser.newContext(options);
     const page = await context.newPage();
     const bySocket: string[] = [];
-    page.on("websocket", (socket) =>
+    const received: string[] = [];
+    page.on("websocket", (socket) => {
       socket.on("framesent", ({ payload }) => {
         const what = asked(payload);
         if (what) bySocket.push(what);
-      }),
-    );
+      });
+      socket.on("framereceived", ({ payload }) => received.push(String(payload)));
+    });
     page.on("pageerror", (error) => problems.push(String(error)));
     const complaints: string[] = [];
     page.on("console", (message) => {
@@ -88,7 +92,7 @@ export function useBrowser({ autoplays = false, keepsPages = false }: BrowserOpt
       // A file of the client, which no call is.
       if (!pathname.endsWith("/wsrequest/upload.js")) byHttp.push(isTicket ? "ticket" : `${request.method()} ${pathname}`);
     });
-    const visit = { page, context, byHttp, bySocket, complaints };
+    const visit = { page, context, byHttp, bySocket, received, complaints };
     visits.push(visit);
     return visit;
   };

@@ -471,6 +471,7 @@ RIGHT = [
     {"SESSION_ENGINE": "django.contrib.sessions.backends.file", "CACHES": LOCAL_MEMORY},
     {"SESSION_ENGINE": "tests.no_such_sessions", "CACHES": LOCAL_MEMORY},
     {"WSREQUEST_REQUEST_SECONDS": 5},
+    {"INSTALLED_APPS": [*APPS, "django.contrib.admin", "wsrequest.contrib.admin"]},
     {"WSREQUEST_ALLOWED_ORIGINS": {"https://a.example:8443", "capacitor://localhost"}},
     {"WSREQUEST_ALLOWED_ORIGINS": ("https://[2001:db8::1]:8443", "HTTPS://A.EXAMPLE")},
     {"WSREQUEST_FORBIDDEN_HEADERS": ("x-portal-user", "X-2", "X-Acme-*")},

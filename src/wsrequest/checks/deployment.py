@@ -81,7 +81,11 @@ def check_bus(**kwargs: Any) -> list[CheckMessage]:
 @register(TAG, deploy=True)
 def check_excluded_paths(**kwargs: Any) -> list[CheckMessage]:
     """Paths that only a proxy guards are excluded."""
-    is_reminded = apps.is_installed("django.contrib.admin") and not conf.EXCLUDED_PATHS
+    # Who installs the live admin has decided that it is for sockets (W050).
+    is_asked = apps.is_installed("django.contrib.admin") and not apps.is_installed(
+        "wsrequest.contrib.admin"
+    )
+    is_reminded = is_asked and not conf.EXCLUDED_PATHS
     return [message("wsrequest.I002")] if is_reminded else []
 
 

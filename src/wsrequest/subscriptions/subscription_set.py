@@ -1,6 +1,7 @@
 """The live requests of one connection, and what they hold together."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable, Iterable
 from hashlib import blake2b
 from time import time
@@ -30,6 +31,8 @@ from wsrequest.subscriptions.subscription import Subscription, SubscriptionHost
 from wsrequest.types import Frame
 
 __all__ = ["SubscriptionSet"]
+
+logger = logging.getLogger("wsrequest.live")
 
 _LATE_SECONDS = 0.01  # a timer may fire slightly early by the clock that cookies expire by
 _MAX_DELAY_SECONDS = 86_400.0  # that clock may be set, and a loop accepts only so long a delay
@@ -126,6 +129,8 @@ class SubscriptionSet:
             except Refused as error:
                 refused = error
                 refused.id = task.message.id
+                # Nothing went wrong if a page has no queries, and its client knows.
+                logger.debug("%s is not live: %s", task.path, refused)
             else:
                 return None
         self.live.manager.abandon(run)

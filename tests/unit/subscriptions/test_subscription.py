@@ -5,6 +5,7 @@ Long by its cases: one live request from its first version to its end, in headed
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -290,10 +291,14 @@ async def test_a_view_that_raises_ends_it_at_once() -> None:
         assert (await ends(peer, id=2, url="/missing/")).status == 404
 
 
-async def test_a_view_that_read_nothing_is_not_live() -> None:
+async def test_a_view_that_read_nothing_is_not_live(caplog: pytest.LogCaptureFixture) -> None:
+    """So is a page without queries, and that is nothing to report."""
+    caplog.set_level(logging.DEBUG, "wsrequest")
     async with live() as peer:
         found = await ends(peer, url="/quick/a/")
         assert found.code == "not_live" and "depends_on" in found.detail
+    said = [record.levelno for record in caplog.records if "not_live" in record.getMessage()]
+    assert said == [logging.DEBUG]
 
 
 @pytest.mark.parametrize("view", ["events", "ticking"])
