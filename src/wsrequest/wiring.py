@@ -92,8 +92,11 @@ class Wiring:
     def get_config(self) -> ConnectionConfig:
         """The settings as they are now. One object for all connections with the same settings."""
         limits = conf.limits()
-        if self.get_server().live is None:
+        live = self.get_server().live
+        if live is None:
             limits = replace(limits, subscriptions=0)
+        if live is None or live.push is None:
+            limits = replace(limits, rooms=0)
         config = ConnectionConfig(
             limits,
             conf.TOKEN_SCHEME,

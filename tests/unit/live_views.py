@@ -14,6 +14,7 @@ from django.contrib.auth.signals import user_logged_out
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.middleware.csrf import get_token
 from django.urls import path
+from django.utils.functional import SimpleLazyObject
 
 from tests.unit import views
 from tests.unit.peer import make_server
@@ -265,6 +266,28 @@ def room(request: HttpRequest, name: str) -> HttpResponse:
     return JsonResponse({"status": "here"})
 
 
+def public_room(request: HttpRequest, name: str) -> HttpResponse:
+    """The same for everybody, so that one run answers all who may share it."""
+    response = room(request, name)
+    response["Cache-Control"] = "public"
+    return response
+
+
+def lazy_room(request: HttpRequest, name: str) -> HttpResponse:
+    """Join, with a user whom only those find who look."""
+    value(name)
+    request.websocket.join(name)  # type: ignore[attr-defined]
+
+    def find() -> Any:
+        request._cached_user = SimpleNamespace(  # type: ignore[attr-defined]
+            pk=request.COOKIES["sessionid"], is_authenticated=True
+        )
+        return request._cached_user  # type: ignore[attr-defined]
+
+    request.user = SimpleLazyObject(find)  # type: ignore[assignment]
+    return HttpResponse("here", content_type="text/plain")
+
+
 def only_room(request: HttpRequest, name: str) -> HttpResponse:
     """Join, and read nothing."""
     request.websocket.join(name)  # type: ignore[attr-defined]
@@ -305,6 +328,7 @@ def become_nobody(request: HttpRequest, name: str) -> HttpResponse:
 VIEWS = (
     table, rows, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged, page,
     public, cached, of_user, write, count, become, become_nobody, room, only_room,
+    public_room, lazy_room,
 )  # fmt: skip
 urlpatterns = [
     *(path(f"{view.__name__}/<str:name>/", view) for view in VIEWS),

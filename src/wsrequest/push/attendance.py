@@ -49,8 +49,8 @@ class Attendance:
         """Whether the client has asked for the events to its session."""
         return "session" in self._kinds
 
-    def check(self, audience: Audience | None) -> None:
-        """Refuse more rooms than the connection may have.
+    def check(self, audience: Audience | None) -> int:
+        """Return how many rooms a run has joined, and refuse more than the connection may have.
 
         Raises:
             Refused: ``too_many_rooms``.
@@ -61,18 +61,15 @@ class Attendance:
         count = len((held - kept) | {key for key in wanted if key[0] == "room"})
         if count > self._max_rooms:
             raise Refused("too_many_rooms", f"a connection may be in {self._max_rooms} rooms")
+        return len(wanted)
 
     def update(self, audience: Audience | None, session: str | None) -> None:
         """Take what a successful run has joined, and have ``rooms`` sent if that is something else.
 
         Args:
-            audience: of the run.
+            audience: of the run, which ``check`` has passed.
             session: the name of the session that the connection's cookies name, or None.
-
-        Raises:
-            Refused: ``too_many_rooms``. Nothing has changed.
         """
-        self.check(audience)
         self._session = session
         wanted = self._wanted(audience)
         since, self._since = self._since or {}, None

@@ -23,6 +23,7 @@ __all__ = ["Counts", "Presence", "Registry"]
 
 _SLICE = 100  # clients that are sent an event before the event loop does other work
 _MAX_PENDING = 1_000  # events of a room that wait until all clients were sent the earlier ones
+_MAX_PENDING_BYTES = 2**22  # of these
 _MAX_IDLE_ROOMS = 10_000  # rooms that everybody has left, and may come back to
 _SWEEP_SECONDS = 30.0
 _UNNUMBERED = -1  # of a frame about the members of a room
@@ -97,7 +98,7 @@ class Registry:
         if room is None:
             return  # nobody is there, and nobody can come back
         self.counts.events += 1
-        if len(room.pending) >= _MAX_PENDING:
+        if len(room.pending) >= _MAX_PENDING or room.pending_bytes > _MAX_PENDING_BYTES:
             self._lose(room)  # sending takes longer than it takes to send again
             return
         room.number += 1
@@ -130,6 +131,7 @@ class Registry:
         self._store.clear(room.history, room.number)
         # What is pending is among the lost, except who is there.
         room.pending = [entry for entry in room.pending if entry.number == _UNNUMBERED]
+        room.pending_bytes = sum(entry.held_bytes for entry in room.pending)
         self._send(room, Entry(room.number, room.missed_frame(), 0.0, is_notice=True))
 
     # Sending.
@@ -138,6 +140,7 @@ class Registry:
         if not room.listeners:
             return
         room.pending.append(entry)
+        room.pending_bytes += entry.held_bytes
         if not room.is_busy:
             room.is_busy = True
             room.sent_number = room.number - (entry.number != _UNNUMBERED)
@@ -145,7 +148,7 @@ class Registry:
 
     def _send_pending(self, room: Room) -> None:
         """Send what is pending to all, some of them at a time, and then what has come since."""
-        entries, room.pending = room.pending, []
+        entries, room.pending, room.pending_bytes = room.pending, [], 0
         if entries and room.listeners:
             self._send_slice(room, entries, list(room.listeners), 0)
         else:

@@ -73,19 +73,21 @@ class Room:
         number: of its last event.
         history: its recent events.
         pending: the events that nobody was sent yet, because others are being sent.
+        pending_bytes: how much memory these take.
         is_busy: whether some listeners were not sent the last events yet.
         sent_number: while it is busy, all of them were sent the events up to there.
     """
 
     __slots__ = (
-        "epoch", "history", "is_busy", "key", "listeners", "number", "pending", "sent_number",
+        "epoch", "history", "is_busy", "key", "listeners", "number", "pending", "pending_bytes",
+        "sent_number",
     )  # fmt: skip
 
     def __init__(self, key: RoomKey) -> None:
         self.key = key
         self.listeners: dict[Listener, int] = {}
         self.epoch = ""
-        self.number = self.sent_number = 0
+        self.number = self.sent_number = self.pending_bytes = 0
         self.history = History()
         self.pending: list[Entry] = []
         self.is_busy = False

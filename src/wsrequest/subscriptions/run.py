@@ -26,6 +26,7 @@ from wsrequest.protocol.session import Key
 from wsrequest.push.events import Audience, Join, user_name
 from wsrequest.request.discarding import Discarded, discarding
 from wsrequest.request.environ import LiveWebSocketInfo
+from wsrequest.request.handler import seen_user
 from wsrequest.request.no_messages import asks_for_page, keep_messages_out
 from wsrequest.request.response import Outcome
 from wsrequest.request.secrets import csp_nonce, csrf_secret, held_secrets
@@ -314,6 +315,7 @@ class LiveTask(MessageTask):
         request, self._request = self._request, None
         assert request is not None  # a response exists, so a request did
         self.head = head
+        audience = self._audience(request)
         self.by_session = bool(self.user and self.user[1])
         secret = csrf_secret(request)
         self._uses_token = secret is not None
@@ -323,7 +325,7 @@ class LiveTask(MessageTask):
         self.result = Snapshot(
             head.status, head.headers, body, shared_key, normalizer, is_page=is_page
         )
-        self.result.audience = self._audience(request)
+        self.result.audience = audience
         query = None if self.live_run is None else self.live_run.query
         latest = None if query is None else query.latest
         if latest is None or latest.digest != self.result.digest:  # otherwise it is not sent
@@ -345,8 +347,10 @@ class LiveTask(MessageTask):
         if wants_user:
             # Read now if no code of the project has, since the client asks for the user's events.
             user = getattr(request, "user", None)
-        is_user = getattr(user, "pk", None) is not None and user.is_authenticated
-        return Audience(joins, user_name(user) if is_user else None)
+            is_user = getattr(user, "pk", None) is not None and user.is_authenticated
+            self.user = seen_user(request) if is_user else self.user
+            user = user if is_user else None
+        return Audience(joins, None if user is None else user_name(user))
 
     def set_shared_key(self, head: Response) -> None:
         """Note who else may see the response. On the thread that runs the request."""

@@ -84,7 +84,10 @@ class SubscriptionOwner(Protocol):
         """Set the key again if the cookies have changed."""
 
     def refuse(self, subscription: "Subscription", refused: Refused) -> None:
-        """End a subscription."""
+        """End a subscription, soon."""
+
+    def count_rooms(self, subscription: "Subscription", count: int) -> None:
+        """Count so many rooms as held by a subscription. May raise ``Refused``."""
 
     def attend(self, message: Request) -> Attendance | None:
         """Return what gets the events that a message asks for. None if it asks for none."""
@@ -111,13 +114,14 @@ class Subscription:
         held: the snapshots that count as held by it: the one sent last, and one that had no room.
         message_bytes: how much its message counts.
         attendance: the rooms that it is in. None if the client has asked for no events.
+        room_bytes: how much these count. ``message_bytes`` includes it.
     """
 
     __slots__ = (
         "_first", "_is_exact", "_is_like", "_owner", "_patches", "_proof", "_sent", "_tags",
         "_version", "attendance", "by_session", "cookie_names", "held", "is_behind",
         "is_personal", "is_restart", "key", "message", "message_bytes", "query", "session_key",
-        "turn",
+        "room_bytes", "turn",
     )  # fmt: skip
 
     def __init__(self, owner: SubscriptionOwner, task: LiveTask) -> None:
@@ -147,7 +151,7 @@ class Subscription:
         self.is_personal = task.is_personal
         self.key: Hashable = None
         self.held: tuple[Snapshot, ...] = ()
-        self.message_bytes = 0
+        self.message_bytes = self.room_bytes = 0
 
     @property
     def path(self) -> str:
@@ -204,11 +208,14 @@ class Subscription:
         if not result.is_success:
             attendance.suspend()  # somebody whose permission is gone must not stay by a failure
             return
-        session = self._owner.session_of(self) if attendance.wants_session else None
+        owner = self._owner
+        session = owner.session_of(self) if attendance.wants_session else None
         try:
+            owner.count_rooms(self, attendance.check(result.audience))
             attendance.update(result.audience, session)
         except Refused as refused:
-            self._owner.refuse(self, refused)
+            attendance.suspend()
+            owner.refuse(self, refused)
 
     def _show(self, version: int, result: Snapshot) -> None:
         sent = self._sent

@@ -39,6 +39,7 @@ _MAX_DELAY_SECONDS = 86_400.0  # that clock may be set, and a loop accepts only 
 
 # A live request without its texts and its response, in a live query of its own with a few reads.
 _OVERHEAD_BYTES = 4096
+_ROOM_BYTES = 1024  # of a room that nobody else is in, with its name
 
 # These belong to one connection or request, and do not identify a client.
 _NOT_IDENTITY = frozenset(("REMOTE_PORT", "wsgi.input", "wsgi.errors"))
@@ -376,8 +377,26 @@ class SubscriptionSet:
             self.live.manager.leave(subscription)
 
     def refuse(self, subscription: Subscription, refused: Refused) -> None:
-        """End a live request, since it can go on no longer."""
-        self._end_all([subscription], refused)
+        """End a live request that can go on no longer, once the manager is done with its run."""
+        self.host.server.pool.loop.call_soon(self._refuse, subscription, refused)
+
+    def _refuse(self, subscription: Subscription, refused: Refused) -> None:
+        if self._subscriptions.get(subscription.session_key) is subscription:
+            self._end_all([subscription], refused)
+
+    def count_rooms(self, subscription: Subscription, count: int) -> None:
+        """Count the memory of so many rooms with that of the message.
+
+        Raises:
+            Refused: ``too_many_subscriptions``.
+        """
+        more = count * _ROOM_BYTES - subscription.room_bytes
+        if more > 0:
+            self.account.take(more, self.host.config.limits)
+        else:
+            self.account.give(-more)
+        subscription.room_bytes += more
+        subscription.message_bytes += more
 
     def attend(self, message: Request) -> Attendance | None:
         """Return what gets the events that a message asks for. None if it asks for none."""

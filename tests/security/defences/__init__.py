@@ -14,8 +14,9 @@ from tests.security.defences.identity import IDENTITY
 from tests.security.defences.limits import LIMITS
 from tests.security.defences.live import LIVE
 from tests.security.defences.messages import MESSAGES
+from tests.security.defences.push import PUSH
 from tests.security.defences.unread import UNREAD
 
 __all__ = ["DEFENCES", "Defence"]
 
-DEFENCES = [*HANDSHAKE, *IDENTITY, *MESSAGES, *LIMITS, *UNREAD, *HTTP, *LIVE, *CHANGES, *BUS]
+DEFENCES = [*HANDSHAKE, *IDENTITY, *MESSAGES, *LIMITS, *UNREAD, *HTTP, *LIVE, *PUSH, *CHANGES, *BUS]

@@ -270,6 +270,37 @@ async def test_user_of_one_run_is_not_that_of_another() -> None:
         await comes(nobody, "for-all")
 
 
+async def test_public_view_still_finds_each_user() -> None:
+    """Others share one run, which is nobody's. Those who ask for their own events do not."""
+    async with (
+        service_open() as server,
+        connected(server, cookie="who=ada") as ada,
+        connected(server, cookie="who=eve") as eve,
+    ):
+        for peer in (ada, eve):
+            await joins(peer, url="/public_room/a/", events=["room", "user"])
+        for number in range(3):
+            commit(a=["a", f"b{number}"])
+            for peer in (ada, eve):
+                await peer.until(lambda peer=peer, n=number: len(rooms_of(peer)) >= n + 2)  # type: ignore[misc]
+        for name in ("ada", "eve"):
+            send(events.user_name(name), f"for-{name}", kind="user")
+        await comes(ada, "for-ada")
+        await comes(eve, "for-eve")
+
+
+async def test_logout_elsewhere_ends_the_events_of_a_user_that_no_view_has_read() -> None:
+    """The view reads no user. The question for the user's events does."""
+    ada = "a" * 32
+    async with live(cookie=f"sessionid={ada}") as peer:
+        await joins(peer, url="/lazy_room/a/", events=["room", "user"])
+        send(events.user_name(ada), "call", kind="user")
+        await comes(peer, "call")
+        peer.connection.dispatcher.logged_out()
+        await peer.until(lambda: [m for m in peer.of(1) if isinstance(m, Refusal)])
+        assert peer.of(1)[-1].code == "session_ended" and len(DATABASE[0].push) == 0
+
+
 async def test_events_to_a_session() -> None:
     key = "s" * 32
     async with live(cookie=f"sessionid={key}") as peer:
@@ -317,6 +348,28 @@ async def test_rooms_move_within_the_limit() -> None:
         commit(a=["b"])
         await peer.until(lambda: len(rooms_of(peer)) >= 2)
         assert rooms_of(peer)[-1] == [("b", None)]
+
+
+async def test_rooms_count_in_the_memory_of_live_requests() -> None:
+    async with service_open() as server, connected(server) as peer:
+        account = peer.connection.dispatcher._account
+        await joins(peer, 1)
+        before = account.held_bytes
+        commit(a=[f"room {number}" for number in range(101)])
+        await peer.until(lambda: len(rooms_of(peer)) >= 2)
+        assert account.held_bytes - before == 100 * 1024
+        commit(a=["a"])
+        await peer.until(lambda: len(rooms_of(peer)) >= 3)
+        assert account.held_bytes == before
+        peer.say(id=1, cancel=True)
+        await peer.obeyed()
+        assert account.held_bytes == 0
+    async with service_open() as server, connected(server, live_bytes_per_address=2**16) as peer:
+        await joins(peer, 1)
+        commit(a=[f"room {number}" for number in range(101)])
+        await peer.until(lambda: [m for m in peer.of(1) if isinstance(m, Refusal)])
+        assert peer.of(1)[-1].code == "too_many_subscriptions" and len(DATABASE[0].push) == 0
+        await peer.becomes(lambda: not peer.connection.dispatcher._account.held_bytes)
 
 
 # Coming back.

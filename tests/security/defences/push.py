@@ -1,0 +1,104 @@
+"""Who gets which events, and how much of them is kept."""
+
+from tests.security.defences.defence import SRC, UNIT, Defence
+
+__all__ = ["PUSH"]
+
+_EVENTS = UNIT + "subscriptions/test_events.py::"
+_REGISTRY = UNIT + "push/test_registry.py::"
+_NAMES = UNIT + "push/test_events.py::"
+
+PUSH = (
+    Defence(
+        (37,),
+        "a view that fails keeps nobody in a room",
+        SRC + "subscriptions/subscription.py",
+        (
+            (
+                "attendance.suspend()  # somebody whose permission is gone must not stay by",
+                "pass  #",
+            ),
+        ),
+        (
+            _EVENTS + "test_view_that_fails_keeps_nobody_in",
+            _EVENTS + "test_view_that_fails_and_then_refuses",
+        ),
+    ),
+    Defence(
+        (37,),
+        "each run decides again who is in a room",
+        SRC + "live/manager.py",
+        (("            query.latest.audience = result.audience  # each run decides again\n", ""),),
+        (_EVENTS + "test_rerun_decides_again_even_if_its_response_is_the_same",),
+    ),
+    Defence(
+        (37,),
+        "another identity gets no events of the one before",
+        SRC + "subscriptions/subscription_set.py",
+        (
+            (
+                "attendance.suspend()  # another identity must not get",
+                "pass  #",
+            ),
+        ),
+        (_EVENTS + "test_other_cookies_wait_for_their_own_run",),
+    ),
+    Defence(
+        (37,),
+        "a run for one user answers no other who asks for the user's events",
+        SRC + "subscriptions/run.py",
+        (
+            (
+                "            return  # the shared run is nobody's\n",
+                "            pass\n",
+            ),
+        ),
+        (_EVENTS + "test_public_view_still_finds_each_user",),
+    ),
+    Defence(
+        (37,),
+        "a client is in no room unless it asks for events",
+        SRC + "subscriptions/subscription_set.py",
+        (
+            ("if not message.events or registry is None", "if registry is None"),
+            ("kinds, since = message.events,", 'kinds, since = ("room",),'),
+        ),
+        (_EVENTS + "test_client_that_does_not_ask_is_sent_nothing_and_is_in_no_room",),
+    ),
+    Defence(
+        (26,),
+        "the bus carries no key of a session",
+        SRC + "push/events.py",
+        (('    return _digest(b"session", session_key)\n', "    return session_key\n"),),
+        (_NAMES + "test_session_is_named_by_no_key_that_opens_it",),
+    ),
+    Defence(
+        (24, 33),
+        "nothing is queued for a client that does not read its events",
+        SRC + "push/registry.py",
+        (("or queue.waiting_bytes >= queue.max_bytes", "or False"),),
+        (
+            _REGISTRY + "test_client_that_does_not_read_is_queued_nothing",
+            _EVENTS + "test_client_that_does_not_read_while_its_room_is_busy",
+        ),
+    ),
+    Defence(
+        (33,),
+        "rooms of a connection are limited",
+        SRC + "push/attendance.py",
+        (("        if count > self._max_rooms:\n", "        if False:\n"),),
+        (_EVENTS + "test_too_many_rooms_refuse_the_live_request_and_harm_no_other",),
+    ),
+    Defence(
+        (33,),
+        "rooms count in the memory of live requests",
+        SRC + "subscriptions/subscription_set.py",
+        (
+            (
+                "        more = count * _ROOM_BYTES - subscription.room_bytes\n",
+                "        more = 0\n",
+            ),
+        ),
+        (_EVENTS + "test_rooms_count_in_the_memory_of_live_requests",),
+    ),
+)
