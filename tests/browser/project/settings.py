@@ -9,6 +9,9 @@ import json
 import os
 from pathlib import Path
 
+from tests.browser import base_settings
+from tests.browser.base_settings import change_settings, csp_policy
+
 DATA = Path(os.environ["BROWSER_DATA"])
 LIFE = os.environ["BROWSER_LIFE"]
 
@@ -36,30 +39,14 @@ SESSION_ENGINE = "django.contrib.sessions.backends.file"
 SESSION_FILE_PATH = str(DATA)
 USE_TZ = True
 STATIC_URL = "/static/"
+LOGGING = base_settings.LOGGING
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 2**20
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "loggers": {name: {"handlers": ["console"]} for name in ("django", "wsrequest")},
-}
 
 globals().update(
     (name, json.loads(value))
     for name, value in os.environ.items()
     if name.startswith(("WSREQUEST_", "SESSION_"))
 )
-for _name, _value in json.loads(os.environ.get("BROWSER_SETTINGS", "{}")).items():
-    globals()[_name] = _value + globals()[_name] if isinstance(_value, list) else _value
-
-# For django-csp, whose place for the nonce is an object that JSON has not.
+change_settings(globals(), "BROWSER_SETTINGS")
 if "BROWSER_POLICY" in globals():
-    from csp.constants import NONCE
-
-    CONTENT_SECURITY_POLICY = {
-        "DIRECTIVES": {
-            name: [NONCE if value == "nonce" else value for value in values]
-            for name, values in globals()["BROWSER_POLICY"].items()
-        }
-    }
+    CONTENT_SECURITY_POLICY = csp_policy(globals()["BROWSER_POLICY"])
