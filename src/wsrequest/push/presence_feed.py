@@ -69,7 +69,8 @@ class PresenceFeed:
     ) -> None:
         self._loop, self._bus = loop, bus
         self.pid = os.getpid()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
         self._memberships: dict[object, int] = {}  # by connection
         self._is_stopped = self._is_refused = False
         self.presence = Presence(
@@ -168,11 +169,12 @@ class PresenceFeed:
         due = self.presence.due
         if due is None or self._is_stopped:
             return
-        if self._timer is not None and not self._timer.cancelled():
-            if self._timer.when() <= due:
+        if self._timer is not None:
+            if self._timer_at <= due:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._tick)
+        # uvloop returns no TimerHandle for a time that has passed.
+        self._timer, self._timer_at = self._loop.call_at(due, self._tick), due
 
     def _tick(self) -> None:
         self._timer = None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -113,3 +114,19 @@ async def test_member_without_room_is_logged_once(
     assert len(feed.of("a")) == 4  # the connection had few before
     assert feed.refused_count == 16
     assert [record.message.count("WSREQUEST_PRESENCE") for record in caplog.records] == [2]
+
+
+async def test_loop_whose_timers_in_the_past_are_no_timers(make: Make) -> None:
+    """As those of uvloop are."""
+    loop = asyncio.get_running_loop()
+
+    def call_at(when: float, call: Callable[[], None]) -> asyncio.Handle:
+        return loop.call_soon(call) if when <= loop.time() else loop.call_later(0.01, call)
+
+    one, other = make(), make()
+    for feed in (one, other):
+        feed._loop = SimpleNamespace(time=loop.time, call_at=call_at)  # type: ignore[assignment]
+    for number in range(100):
+        one.entered("connection", Join("a", str(number)))
+        await asyncio.sleep(0)
+    await until(lambda: len(other.of("a")) == 100)
