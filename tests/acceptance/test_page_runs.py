@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from random import Random
+from threading import Timer
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -92,6 +94,29 @@ def test_page_that_was_changed_before_its_socket_came_runs_again(quiet_server: S
         _, first = follow(client, page.tag)
         assert first.head["status"] == 200 and shows(first, text)
         assert page.run_count == 1
+
+
+def test_no_commit_is_missed_whenever_it_comes(quiet_server: Server) -> None:
+    """Before, during and after the page, its handshake and its live request."""
+    moments = Random(18)
+    taken = late = 0
+    for _ in range(60):
+        page = Page(Browser(quiet_server))
+        text = f"{page.q}-1"
+        writer = Timer(moments.uniform(0.0, 0.03), page.write)
+        writer.start()
+        body = page.browser.open(page.url).body
+        tag = Tag(body)
+        before = page.run_count
+        with page.browser.connected() as client:
+            id, first = follow(client, tag)
+            taken += page.run_count == before
+            shown = body.decode() if first.head["status"] == 304 else str(first.head["data"])
+            writer.join()
+            late += text not in shown
+            while text not in shown:  # this raises if nothing comes
+                shown = str(client.receive_for(id).head.get("data", ""))
+    assert taken and late  # else nothing was tried
 
 
 def test_page_is_taken_over_once(quiet_server: Server) -> None:

@@ -186,7 +186,7 @@ test.each([true, false])("a form that the client sends, its redirect and its ver
 });
 
 test("a version that came before the answer to a form is not undone by it", async () => {
-  const { page } = await open("/notes/");
+  const { page, received } = await open("/notes/");
   await sendByClient(page, false);
   // The answer waits in the client, while somebody else adds a row.
   await page.evaluate(() => {
@@ -202,6 +202,7 @@ test("a version that came before the answer to a form is not undone by it", asyn
   await page.fill("[name=title]", "mine");
   await page.click("button");
   await shows(page, ...titles, "mine");
+  await until("the answer", () => received.some((frame) => frame.includes("Saved mine.")));
   await create("newer");
   await shows(page, ...titles, "mine", "newer");
   await page.evaluate("release()");
