@@ -46,8 +46,13 @@ export class Proxy {
     return Object.assign(proxy, { origin: `http://127.0.0.1:${port}` });
   }
 
-  async stop(): Promise<void> {
+  /** Cut all connections that are open. */
+  cutAll(): void {
     for (const socket of this.#open) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.cutAll();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 

@@ -88,7 +88,7 @@ def shows(window: Chromium, *expected: str) -> None:
     wait_until(lambda: tasks(window) == [*expected])
 
 
-def start(reader: Reader, stack: ExitStack) -> Server:
+def start(reader: Reader, stack: ExitStack, **variables: str) -> Server:
     """Start the development server on a free port, since 8000 may be taken."""
     port = free_port()
     return stack.enter_context(
@@ -98,6 +98,7 @@ def start(reader: Reader, stack: ExitStack) -> Server:
             port=port,
             manage_py=reader.directory / "manage.py",
             DJANGO_SETTINGS_MODULE="mysite.settings",
+            **variables,
         )
     )
 

@@ -3,7 +3,7 @@
 from django.contrib.staticfiles.views import serve
 from django.urls import path
 
-from tests.browser.project import answers, bodies, pages, waiting
+from tests.browser.project import answers, bodies, pages, rooms, waiting
 
 urlpatterns = [
     path("", pages.start),
@@ -31,5 +31,7 @@ urlpatterns = [
     path("seen/", bodies.seen),
     path("wait/", waiting.wait),
     path("waits-for-life/", waiting.waits_for_life),
+    path("room/<slug:name>/", rooms.room),
+    path("tell/<slug:name>/", rooms.tell),
     path("endless/<slug:kind>/", waiting.endless),
 ]
