@@ -56,6 +56,18 @@ def highlight_code(code: str, language: str, *, linenos: bool = False) -> str:
     return highlight(code, lexer, HtmlFormatter(linenos="inline" if linenos else False))
 
 
+def highlight_page(code: str, language: str, style: str, *, linenos: bool = False) -> str:
+    """Return ``code`` as a whole page of HTML, in the colours of one style.
+
+    Raises:
+        ClassNotFound: no such language or style.
+    """
+    formatter = HtmlFormatter(
+        full=True, noclasses=True, style=style, linenos="inline" if linenos else False
+    )
+    return highlight(code, get_lexer_by_name(language), formatter)
+
+
 def stylesheet(style: str) -> str:
     """Return the CSS of one style, for what ``highlight_code`` returns.
 

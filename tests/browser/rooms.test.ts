@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Page } from "playwright-core";
 import type { Room, RoomOptions } from "../../client/src/index.js";
+import { startDemo } from "../../client/tests/demo.js";
 import { Proxy, type Faults } from "./proxy.js";
 import { Server, until } from "./servers.js";
-import { useBrowser } from "./visits.js";
+import { useBrowser, useClient } from "./visits.js";
 
 interface Globals {
   room: Room;
@@ -52,6 +53,10 @@ const sees = (page: Page, values: unknown[]): Promise<unknown> =>
   page.waitForFunction((values) => JSON.stringify((globalThis as unknown as Globals).seen) === values, JSON.stringify(values)).catch(async (error: Error) => {
     throw new Error(`seen: ${JSON.stringify(await seen(page))}`, { cause: error });
   });
+const members = (page: Page): Promise<string[]> =>
+  page.evaluate(() => (globalThis as unknown as Globals).room.members.map(({ id, info }) => `${id} ${info["name"]}`).sort());
+const hasMembers = (page: Page, wanted: string[]): Promise<unknown> =>
+  until(wanted.join(), async () => JSON.stringify(await members(page)) === JSON.stringify(wanted), 30);
 const send = (page: Page, event: string, data?: unknown): Promise<number> =>
   page.evaluate(async ([event, data]) => (await (globalThis as unknown as Globals).room.send(event, data)).status, [event, data] as const);
 
@@ -133,6 +138,22 @@ test("without a socket, events come over server-sent events", async () => {
   }
 });
 
+test("all see who is there, whichever way they came, and who has left", async () => {
+  const [one, other] = [await visit(proxy.origin), await visit(proxy.origin)];
+  faults.upgrades = "refuse";
+  const third = await visit(proxy.origin);
+  await enter(third.page, "/room/there/?member=3");
+  faults.upgrades = "pass";
+  await enter(one.page, "/room/there/?member=1");
+  await enter(other.page, "/room/there/?member=2");
+  const pages = [one, other, third].map(({ page }) => page);
+  for (const page of pages) await hasMembers(page, ["1 Member 1", "2 Member 2", "3 Member 3"]);
+  await other.page.close();
+  for (const page of [one.page, third.page]) await hasMembers(page, ["1 Member 1", "3 Member 3"]);
+  await one.page.evaluate(() => (globalThis as unknown as Globals).room.close());
+  await hasMembers(third.page, ["3 Member 3"]);
+});
+
 test("who may not be in a room is told so", async () => {
   const { page } = await visit(proxy.origin);
   await enter(page, "/room/private/", {}, "ended");
@@ -141,4 +162,38 @@ test("who may not be in a room is told so", async () => {
     return [reason, (error as { response: Response }).response.status];
   });
   expect([reason, status]).toEqual(["denied", 403]);
+});
+
+test("after a logout elsewhere, nothing of the former user is kept", async () => {
+  const demo = await startDemo();
+  try {
+    const { page, context } = await visit(`${demo.url}/`);
+    await useClient(page, "/static/wsrequest/client.js");
+    const login = await page.evaluate(async () => {
+      const body = JSON.stringify({ username: "ann", password: "pw" });
+      const { status } = await wsrequest.fetch("/api/session/", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+      const snippet = await wsrequest.fetch("/api/snippets/", { method: "POST", body: new URLSearchParams({ title: "a", code: "b", language: "text" }) });
+      return [status, snippet.status];
+    });
+    expect(login).toEqual([200, 201]);
+    await enter(page, "/api/snippets/1/room/");
+    await hasMembers(page, ["ann ann"]);
+    expect(await send(page, "note", "a secret")).toBe(204);
+    await page.waitForFunction(() => (globalThis as unknown as Globals).room.history.length === 1);
+    const elsewhere = await context.newPage();
+    await elsewhere.goto(`${demo.url}/api/stats/`);
+    const out = await elsewhere.evaluate(async () => {
+      const [, token] = /csrftoken=([^;]+)/.exec(document.cookie)!;
+      return (await fetch("/api/session/", { method: "DELETE", headers: { "X-CSRFToken": token! } })).status;
+    });
+    expect(out).toBe(204);
+    await page.waitForFunction(() => (globalThis as unknown as Globals).room.state === "ended"); // a visitor without a name may not be in it
+    const left = await page.evaluate(() => {
+      const { members, history, reason } = (globalThis as unknown as Globals).room;
+      return [members, history, reason];
+    });
+    expect(left).toEqual([[], [], "denied"]);
+  } finally {
+    await demo.stop();
+  }
 });

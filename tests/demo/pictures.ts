@@ -1,9 +1,10 @@
 /**
- * Takes the pictures of the demo that the README and docs/live-pages.md show: always the same scenes, of a demo of its own.
+ * Takes the pictures of the demo that the README, docs/live-pages.md and docs/push.md show: always the same scenes, of a demo of its own.
  * `scripts/screenshots` runs it, with the directory to put them in. The times in them are measured.
  */
 import { chromium, type BrowserContextOptions, type Page } from "playwright-core";
 import { takeMoving, type Enter } from "./moving.js";
+import { takeBeside, takeRoom } from "./room-picture.js";
 import { Demo } from "./served.js";
 
 const DESK = { width: 1280, height: 1150 };
@@ -77,12 +78,8 @@ async function takeBoth(enter: Enter, path: string): Promise<void> {
   await one.evaluate(() => document.querySelector("#notices")!.replaceChildren());
   await one.locator("#snippets li:first-child .highlight").waitFor();
   await Promise.all([settle(one, "[aria-labelledby=snippets-heading]"), settle(other, "[aria-labelledby=snippets-heading]")]);
-  const taken = await Promise.all([one, other].map((page) => page.screenshot()));
-  const both = await browser.newPage({ viewport: { width: 2 * WINDOW.width + 12, height: WINDOW.height } });
-  const images = taken.map((picture) => `<img alt="" src="data:image/png;base64,${picture.toString("base64")}">`);
-  await both.setContent(`<body style="margin: 0; display: flex; gap: 12px; background: #8a9690">${images.join("")}`);
-  await both.screenshot({ path });
-  for (const each of [both, first, second]) await each.close();
+  await takeBeside(browser, [one, other], WINDOW, path);
+  for (const each of [first, second]) await each.close();
 }
 
 const demo = await Demo.serve();
@@ -106,6 +103,7 @@ try {
     await context.close();
   }
   await takeBoth(enter, `${place}/demo-live.png`);
+  await takeRoom(browser, enter, `${place}/room.png`);
   await takeMoving(browser, enter, `${place}/live-pages.webp`);
 } finally {
   await browser.close();

@@ -42,6 +42,14 @@ export class Demo {
     return demo;
   }
 
+  /** Another process with the same database and settings, at a port of its own. */
+  async another(): Promise<Demo> {
+    const other = new Demo(await freePort(), {});
+    other.#env = this.#env;
+    await other.start();
+    return other;
+  }
+
   /** Runs one command, and returns what it printed. */
   #manage(words: string[], input = ""): string {
     const { status, stdout, stderr } = spawnSync(PYTHON, [MANAGE, ...words], { env: this.#env, encoding: "utf8", input });
