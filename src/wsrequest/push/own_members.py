@@ -27,6 +27,10 @@ Key = tuple[str, str]
 """A room and a member."""
 
 
+_Infos = bytes | dict[bytes, int]
+"""The info of the only membership, or how many memberships have each. The last one counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class PresenceLimits:
     """How much one process may announce.
@@ -60,7 +64,7 @@ class OwnMembers:
         self, members: Members, epoch: str, limits: PresenceLimits, stamp: Callable[[], int]
     ) -> None:
         self._members, self._epoch, self._limits, self._stamp = members, epoch, limits, stamp
-        self._infos: dict[Key, list[bytes]] = {}  # one for each membership. The last one counts
+        self._infos: dict[str, dict[str, _Infos]] = {}  # by room and member
         self._leaving: dict[Key, float] = {}  # when they leave, in order
         self._refused: dict[str, dict[str, None]] = {}
         self.unsaid: dict[Key, None] = {}
@@ -93,8 +97,8 @@ class OwnMembers:
             memberships: how many further ones its connection has.
         """
         key = room, member
-        infos = self._infos.setdefault(key, [])
-        infos.append(infos[-1] if infos and infos[-1] == info else info)  # one copy of equal ones
+        infos = self._infos.setdefault(room, {})
+        infos[member] = _with(infos.get(member), info)
         self._leaving.pop(key, None)
         if self._members.info_of(room, member, self._epoch) is not None:
             self._update(key, info)
@@ -114,20 +118,22 @@ class OwnMembers:
             now: monotonic time.
         """
         key = room, member
-        infos = self._infos.get(key, [])
-        if info not in infos:
+        held = self._infos.get(room, {}).get(member)
+        if held is None or (info not in held if isinstance(held, dict) else info != held):
             return
-        infos.reverse()
-        infos.remove(info)  # the last one
-        infos.reverse()
-        if self._members.info_of(room, member, self._epoch) is None:
-            if not infos:
-                del self._infos[key]
-                self._accept(room, member)
-        elif infos:
-            self._update(key, infos[-1])
+        left = _without(held, info)
+        if left is not None:
+            self._infos[room][member] = left
         else:
-            del self._infos[key]
+            del self._infos[room][member]
+            if not self._infos[room]:
+                del self._infos[room]
+        if self._members.info_of(room, member, self._epoch) is None:
+            if left is None:
+                self._accept(room, member)
+        elif left is not None:
+            self._update(key, _newest(left))
+        else:
             self._leaving[key] = now + GRACE_SECONDS
 
     def end_leaves(self, now: float) -> None:
@@ -188,10 +194,31 @@ class OwnMembers:
     def _try_refused(self, room: str) -> None:
         refused = self._refused.pop(room, {})
         for member in list(refused):
-            info = self._infos[room, member][-1]
+            info = _newest(self._infos[room][member])
             if not self._has_room(room, cost_bytes(room, member, info), _FEW_MEMBERSHIPS):
                 break
             del refused[member]
             self._announce((room, member), info)
         if refused:
             self._refused[room] = refused  # after the other rooms
+
+
+def _with(held: _Infos | None, info: bytes) -> _Infos:
+    if held is None:
+        return info
+    counts = held if isinstance(held, dict) else {held: 1}
+    counts[info] = counts.pop(info, 0) + 1
+    return counts
+
+
+def _without(held: _Infos, info: bytes) -> _Infos | None:
+    if not isinstance(held, dict):
+        return None
+    held[info] -= 1
+    if not held[info]:
+        del held[info]
+    return next(iter(held)) if sum(held.values()) == 1 else held
+
+
+def _newest(held: _Infos) -> bytes:
+    return next(reversed(held)) if isinstance(held, dict) else held
