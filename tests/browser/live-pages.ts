@@ -11,7 +11,8 @@ export interface PagesServer {
   origin: string;
   /** Returns the keys of the notes, by title. */
   write(...steps: Step[]): Promise<Record<string, number>>;
-  runs(): Promise<{ live: number; http: number }>;
+  /** How often the view of the notes ran, and how often that at `/counted/`. */
+  runs(): Promise<{ live: number; http: number; counted: number }>;
   log(): string;
   /** Runs Python in a process of its own. */
   run(code: string): void;
@@ -28,7 +29,7 @@ export async function startPages(django: Record<string, unknown> = {}): Promise<
       if (!response.ok) throw new Error(`${response.status}:\n${log()}`);
       return (await response.json()) as Record<string, number>;
     },
-    runs: async () => ({ live: 0, http: 0, ...((await (await fetch(`${origin}/runs/`)).json()) as object) }),
+    runs: async () => ({ live: 0, http: 0, counted: 0, ...((await (await fetch(`${origin}/runs/`)).json()) as object) }),
   };
 }
 

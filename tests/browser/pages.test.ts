@@ -77,6 +77,18 @@ test("nothing of a page that is current is sent when it goes live, and when it i
   expect(received.join()).toContain("<li");
 });
 
+test("the view of a page that goes live at once runs no second time", async () => {
+  const { page, received } = await open("/counted/"); // its first visit sets a cookie, and shows that the URL is live
+  const before = (await server.runs()).counted;
+  await page.reload();
+  await isIn(page, "live");
+  expect((await server.runs()).counted).toBe(before + 1);
+  expect(received.filter((frame) => frame.includes('"status":304'))).toHaveLength(2);
+  await create("d");
+  await shows(page, ...titles, "d");
+  expect((await server.runs()).counted).toBe(before + 2);
+});
+
 test("typed text survives a lost connection (P22)", async () => {
   const { page } = await open("/notes/");
   await page.fill("[name=title]", "typed");

@@ -9,6 +9,7 @@ urlpatterns = [
     path("notes/", views.notes),
     path("notes/<int:pk>/", views.note),
     path("mine/", views.mine),
+    path("counted/", views.counted),
     path("formset/", views.formset),
     path("still/", views.still),
     path("random/", views.random),

@@ -24,6 +24,7 @@ from tests.browser.pages_project.models import Note
 
 __all__ = [
     "broken",
+    "counted",
     "enter",
     "formset",
     "leave",
@@ -71,6 +72,12 @@ def note(request: HttpRequest, pk: int) -> HttpResponse:
 def mine(request: HttpRequest) -> HttpResponse:
     """What only a user may see."""
     return render(request, "notes.html", {"notes": Note.objects.all(), "who": request.user})
+
+
+def counted(request: HttpRequest) -> HttpResponse:
+    """All notes, and a count of how often this view ran, whoever asked."""
+    runs_of["counted"] += 1
+    return render(request, "notes.html", {"notes": Note.objects.all()})
 
 
 def formset(request: HttpRequest) -> HttpResponse:
