@@ -6,12 +6,13 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.acceptance.client import Client, connect
 from tests.acceptance.servers import manage
@@ -136,6 +137,31 @@ def test_page_that_is_loaded_again_by_another_process_has_not_left(site: Site) -
         with connect(other) as again:
             Watcher(again, room, "ada")
             bob.stays(4.0)
+
+
+@on_one_broker
+def test_members_of_a_killed_worker_leave(site: Site) -> None:
+    """The server starts another worker in its place, which learns who is there."""
+    server, room = site.serve("uvicorn-3"), uuid4().hex
+    watchers: dict[str, Watcher] = {}
+    with ExitStack() as stack:
+        for number in range(8):
+            client = stack.enter_context(connect(server))
+            watchers[str(number)] = Watcher(client, room, str(number))
+        for watcher in watchers.values():
+            watcher.until(*watchers)
+        workers = server.pids()[1:]
+        os.kill(workers[-1], signal.SIGKILL)
+        left: dict[str, Watcher] = {}
+        for name, watcher in watchers.items():
+            with suppress(ConnectionClosed):
+                watcher.client.request("GET", "/ready/")
+                left[name] = watcher
+        for watcher in left.values():
+            watcher.until(*left)
+        with connect(server) as client:
+            watcher = Watcher(client, room)
+            watcher.until(*left)
 
 
 @pytest.fixture(params=BROKERS)

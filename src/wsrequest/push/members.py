@@ -17,7 +17,7 @@ from wsrequest.types import Frame
 __all__ = ["Members", "cost_bytes"]
 
 _FRAME_BYTES = 2**16  # of the changes in one frame
-_COST_BYTES = 100  # of a member, beside its strings
+_COST_BYTES = 300  # of a member, beside its strings
 
 
 def cost_bytes(room: str, member: str, info: bytes) -> int:

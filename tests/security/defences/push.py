@@ -7,6 +7,7 @@ __all__ = ["PUSH"]
 _EVENTS = UNIT + "subscriptions/test_events.py::"
 _REGISTRY = UNIT + "push/test_registry.py::"
 _NAMES = UNIT + "push/test_events.py::"
+_PRESENCE = UNIT + "push/test_presence.py::"
 
 PUSH = (
     Defence(
@@ -100,5 +101,34 @@ PUSH = (
             ),
         ),
         (_EVENTS + "test_rooms_count_in_the_memory_of_live_requests",),
+    ),
+    Defence(
+        (33,),
+        "members with many memberships leave room for others",
+        SRC + "push/own_members.py",
+        (("shares = 2 if memberships < _FEW_MEMBERSHIPS else 1\n", "shares = 1\n"),),
+        (
+            _PRESENCE + "test_connection_with_many_members_keeps_nobody_out_of_a_room",
+            _PRESENCE + "test_info_that_is_too_much_for_all_keeps_nobody_with_few_rooms_out",
+        ),
+    ),
+    Defence(
+        (33,),
+        "the members that a process announces are limited",
+        SRC + "push/own_members.py",
+        (
+            (
+                "            and held_bytes + more_bytes <= shares * self._limits.total_bytes\n",
+                "",
+            ),
+        ),
+        (_PRESENCE + "test_info_that_is_too_much_for_all_keeps_nobody_with_few_rooms_out",),
+    ),
+    Defence(
+        (33,),
+        "what a process holds of the members of another is limited",
+        SRC + "push/presence.py",
+        (("if total.get(epoch, 0) + more <= self._max_bytes:", "if True:"),),
+        (_PRESENCE + "test_process_cannot_make_another_hold_more_than_its_limit",),
     ),
 )

@@ -22,7 +22,7 @@ CUT_OFF_SECONDS = 3.0
 """After which a process knows that it is cut off."""
 NOTIFY_BYTES = 5_700
 """The largest payload that every broker takes."""
-LIMITS = PresenceLimits(total_bytes=2**22, room_members=10_000)
+LIMITS = PresenceLimits(total_bytes=2**24, room_members=10_000)
 
 LOST = "lost"
 

@@ -379,7 +379,7 @@ def test_info_that_is_too_much_for_all_keeps_nobody_with_few_rooms_out() -> None
     world.advance(SOON)
     assert len(other.ids("a")) == 50
     assert sum(bool(other.ids(f"greedy{number}")) for number in range(200)) < 20
-    assert one.presence.refused_count == 200 - 18
+    assert one.presence.refused_count == 200 - 15
     for number in range(200):
         one.leave(f"greedy{number}", "7", big)
     world.advance(2 * GRACE_SECONDS)
