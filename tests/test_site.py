@@ -56,7 +56,7 @@ def test_api_page_has_each_public_name_and_no_other() -> None:
             module = name
         else:
             described.add(name if name.startswith("wsrequest.") else f"{module}.{name}")
-    modules = ["asgi", "live", "metrics", "test", "test.drf", "test.runner"]
+    modules = ["asgi", "live", "metrics", "push", "test", "test.drf", "test.runner"]
     public = {
         f"{module}.{name}"
         for module in ["wsrequest", *(f"wsrequest.{each}" for each in modules)]

@@ -154,6 +154,22 @@ test("all see who is there, whichever way they came, and who has left", async ()
   await hasMembers(third.page, ["3 Member 3"]);
 });
 
+test("an event to a session comes to its pages that have asked for it", async () => {
+  const { page, context } = await visit(proxy.origin);
+  await page.evaluate(() => fetch("/visits/?do=login"));
+  const [silent, stranger] = [await context.newPage(), (await visit(proxy.origin)).page];
+  await silent.goto(proxy.origin);
+  await enter(page, "/room/session/", { session: true });
+  await enter(silent, "/room/session/");
+  await enter(stranger, "/room/session/", { session: true });
+  await page.evaluate(() => fetch("/tell/mine/?from=1&to=3"));
+  await sees(page, [1, 2, 3]);
+  await tell("session", 4, 4);
+  await sees(page, [1, 2, 3, 4]);
+  for (const each of [silent, stranger]) await sees(each, [4]);
+  expect(await page.evaluate(() => (globalThis as unknown as Globals).room.history.map(({ to }) => to ?? "room"))).toEqual(["session", "session", "session", "room"]);
+});
+
 test("who may not be in a room is told so", async () => {
   const { page } = await visit(proxy.origin);
   await enter(page, "/room/private/", {}, "ended");

@@ -28,7 +28,10 @@ def room(request: HttpRequest, name: str) -> HttpResponse:
 
 @csrf_exempt
 def tell(request: HttpRequest, name: str) -> HttpResponse:
-    """Send each number of ``?from=`` to ``?to=`` as an event "number"."""
+    """Send each number of ``?from=`` to ``?to=``; to one's own session if the name is "mine"."""
     for number in range(int(request.GET["from"]), int(request.GET["to"]) + 1):
-        push.send(name, "number", number)
+        if name == "mine":
+            push.send_to_session(request.session.session_key or "", "number", number)
+        else:
+            push.send(name, "number", number)
     return HttpResponse(status=204)
