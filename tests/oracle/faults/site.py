@@ -12,7 +12,7 @@ import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.acceptance.servers import ROOT, START_SECONDS, wait_until
@@ -75,12 +75,17 @@ class Process:
 
 
 class Server(Process):
-    """A uvicorn that serves the oracle's project."""
+    """A uvicorn that serves the oracle's project, or another application."""
 
-    def __init__(self, environ: dict[str, str], log: IO[bytes]) -> None:
+    def __init__(
+        self,
+        environ: dict[str, str],
+        log: IO[bytes],
+        application: str = "tests.oracle.faults.asgi:application",
+    ) -> None:
         self.port = free_port()
         command = [
-            *(sys.executable, "-m", "uvicorn", "tests.oracle.faults.asgi:application"),
+            *(sys.executable, "-m", "uvicorn", application),
             *("--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"),
             *("--ws", "wsrequest.server.uvicorn:WebSocketProtocol", "--log-level", "warning"),
             *("--http", "wsrequest.server.uvicorn:HTTPProtocol"),
@@ -223,7 +228,7 @@ class Site:
         """What the processes have logged."""
         return (self.data / "log").read_text(errors="replace")
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> Self:
         is_relayed = self._kind == "relay"
         self.broker = self._serve("redis" if is_relayed else self._kind)
         if is_relayed:

@@ -1,0 +1,238 @@
+"""Many clients in one room on two servers: each event comes once, in order, or is known to be lost.
+
+Half of the events are sent by a process of its own, and half by a view of one server. With
+``--fault`` the bus is killed in the middle and started again. Then a client may lack events, but
+none of which it was not told.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from websockets.asyncio.client import connect
+
+from tests.oracle.events.listeners import Account, Crowd
+from tests.oracle.events.sender import PAYLOAD_CHARACTERS
+from tests.oracle.faults.site import KINDS, Process, Relay, Server, Site
+
+__all__ = ["Result", "run"]
+
+_APPLICATION = "tests.oracle.events.asgi:application"
+_SENDERS = ("process", "view")
+_DOWN_SECONDS = 4.0  # longer than it takes to notice
+_QUIET_SECONDS = 15.0  # without a frame, when nothing more is expected
+
+
+@dataclass
+class Result:
+    """What became of all events at all clients."""
+
+    clients: int
+    sent: dict[str, int]
+    accounts: list[Account]
+    seconds: float
+
+    @property
+    def expected(self) -> int:
+        """How many deliveries there would be without a loss."""
+        return self.clients * sum(self.sent.values())
+
+    def count(self, name: str) -> int:
+        """Return the sum of a figure of the accounts."""
+        return sum(getattr(account, name) for account in self.accounts)
+
+    @property
+    def silent(self) -> int:
+        """How many deliveries are missing without a notice."""
+        return sum(end - start for each in self.accounts for _, start, end in each.silent)
+
+    @property
+    def missing(self) -> int:
+        """How many deliveries are missing."""
+        return self.silent + self.count("told")
+
+    def __str__(self) -> str:
+        notified = sum(account.notices > 0 for account in self.accounts)
+        return (
+            f"{self.count('received'):,} of {self.expected:,} deliveries to {self.clients:,} "
+            f"clients in {self.seconds:.1f} s: {self.missing:,} lost, {self.silent:,} of them "
+            f"silently, {self.count('doubled'):,} doubled, {self.count('disordered'):,} out of "
+            f"order. {notified:,} clients were told of a loss"
+        )
+
+    def failure(self) -> str | None:
+        """Return what must never be, or None."""
+        wrong = {name: self.count(name) for name in ("doubled", "disordered")}
+        wrong["silent"] = self.silent
+        return str(wrong) if any(wrong.values()) else None
+
+
+class _Site(Site):
+    """Two servers, a process that sends, the bus, and maybe a relay."""
+
+    sender: Process
+
+    def environ(self, **changes: str) -> dict[str, str]:
+        return super().environ(DJANGO_SETTINGS_MODULE="tests.oracle.events.settings", **changes)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "django", "migrate", "contenttypes", "--verbosity=0"]
+        subprocess.run(command, env=self.environ(), check=True)
+        bug = {"ORACLE_BUG": self._bug} if self._bug else {}
+        self.servers = [Server(self.environ(**bug), self._log, _APPLICATION) for _ in range(2)]
+        if self._kind == "relay":
+            self.relays = [Relay(self.environ(), self._log)]
+        command = [sys.executable, "-m", "tests.oracle.events.sender"]
+        self.sender = Process(command, self.environ(), self._log, pipes=True)
+        self._stack.callback(self.sender.kill)
+        waiting: list[Server | Relay] = [*self.servers, *self.relays]
+        for process in waiting:
+            process.wait()
+        self.ask_sender(None)
+
+    def tell_sender(self, **given: Any) -> None:
+        """Have the process send."""
+        assert self.sender.process.stdin is not None
+        self.sender.process.stdin.write(json.dumps(given).encode() + b"\n")
+        self.sender.process.stdin.flush()
+
+    def ask_sender(self, given: dict[str, Any] | None) -> None:
+        """Have the process send, and wait until it has."""
+        if given is not None:
+            self.tell_sender(**given)
+        assert self.sender.process.stdout is not None
+        assert self.sender.process.stdout.readline(), "the process that sends has ended"
+
+
+async def _send_by_view(port: int, room: str, first: int, count: int, rate: float) -> None:
+    uri = f"ws://127.0.0.1:{port}/ws/"
+    async with connect(uri, compression=None, ping_interval=None) as socket:
+        began = time.monotonic()
+        for index in range(count):
+            await asyncio.sleep(began + index / rate - time.monotonic())
+            data = {"by": "view", "n": first + index, "x": "x" * PAYLOAD_CHARACTERS}
+            request = {"id": 1, "method": "POST", "url": f"/room/{room}/", "data": data}
+            await socket.send(json.dumps(request))
+            answer = json.loads(await asyncio.wait_for(socket.recv(), 60))
+            assert answer["status"] == 204, answer
+
+
+class _Run:
+    def __init__(self, site: _Site, clients: int, messages: int, rate: float) -> None:
+        self._site, self._clients, self._rate = site, clients, rate / len(_SENDERS)
+        self._sent = dict.fromkeys(_SENDERS, messages // len(_SENDERS))
+        self._crowd = Crowd("crowd")
+
+    async def run(self, *, is_killed: bool) -> Result:
+        for index, server in enumerate(self._site.servers):
+            share = self._clients // 2 + (index < self._clients % 2)
+            await self._crowd.open(server.port, share)
+        await self._open_the_way()
+        began = time.monotonic()
+        sending = asyncio.gather(*self._senders(self._sent))
+        if is_killed:
+            await asyncio.sleep(self._sent["view"] / self._rate / 3)
+            await asyncio.to_thread(self._site.broker.kill)
+            await asyncio.sleep(_DOWN_SECONDS)
+            await asyncio.to_thread(self._site.broker.start)
+        await sending
+        await self._settle()
+        seconds = time.monotonic() - began
+        self._crowd.close()
+        accounts = [listener.account for listener in self._crowd.listeners]
+        for account in accounts:
+            account.end(self._sent)
+        return Result(self._clients, self._sent, accounts, seconds)
+
+    def _senders(self, counts: dict[str, int], first: int = 1) -> list[Any]:
+        room, rate = self._crowd.room, self._rate
+        given = {"room": room, "by": "process", "first": first, "rate": rate}
+        return [
+            asyncio.to_thread(self._site.ask_sender, {**given, "count": counts["process"]}),
+            _send_by_view(self._site.servers[0].port, room, first, counts["view"], rate),
+        ]
+
+    async def _open_the_way(self) -> None:
+        """Send until all get what both send: a process that begins has first to reach the bus."""
+        none = dict.fromkeys(_SENDERS, 0)
+        accounts = [listener.account for listener in self._crowd.listeners]
+        for _ in range(60):
+            await asyncio.gather(*self._senders(dict.fromkeys(_SENDERS, 1), first=0))
+            if await self._crowd.until(lambda: all(each.has(none) for each in accounts), 1):
+                break
+        else:
+            raise AssertionError("not all servers get what is sent")
+        for account in accounts:
+            account.notices = 0
+
+    async def _settle(self) -> None:
+        """Wait until all have everything, or until nothing has come for a while."""
+        crowd, loop = self._crowd, asyncio.get_running_loop()
+        frames, since = crowd.frames, loop.time()
+        while not all(listener.account.has(self._sent) for listener in crowd.listeners):
+            if crowd.failure is not None:
+                raise crowd.failure
+            await asyncio.sleep(0.2)
+            if crowd.frames != frames:
+                frames, since = crowd.frames, loop.time()
+            elif loop.time() - since > _QUIET_SECONDS:
+                return
+        # What is doubled comes late, and so does a notice.
+        await asyncio.sleep(2)
+
+
+def run(
+    bus: str, clients: int, messages: int, rate: float, *, is_killed: bool = False,
+    bug: str | None = None,
+) -> Result:  # fmt: skip
+    """Run it on one bus.
+
+    Args:
+        bus: one of ``KINDS``.
+        clients: half of them on each server.
+        messages: half of them from each sender.
+        rate: messages a second, of both together.
+        is_killed: whether the bus is killed after a third, and started again.
+        bug: a key of ``bugs.BUGS``, to plant in the servers.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with _Site(bus, "", bug) as site:
+        site.start()
+        try:
+            return asyncio.run(_Run(site, clients, messages, rate).run(is_killed=is_killed))
+        except BaseException:
+            print(site.log()[-3000:], file=sys.stderr)
+            raise
+
+
+def main() -> int:
+    """Run it and print what happened; 1 if something happened that must not."""
+    parser = argparse.ArgumentParser(prog="python -m tests.oracle.events", description=__doc__)
+    parser.add_argument("--bus", default=",".join(KINDS), help="names, with commas")
+    parser.add_argument("--clients", type=int, default=1000)
+    parser.add_argument("--messages", type=int, default=1000)
+    parser.add_argument("--rate", type=float, default=40.0, help="messages a second")
+    parser.add_argument("--fault", action="store_true", help="kill the bus in the middle")
+    parser.add_argument("--bug", help="plant a bug of tests/oracle/events/bugs.py")
+    given = parser.parse_args()
+    failed = False
+    for bus in given.bus.split(","):
+        config = given.clients, given.messages, given.rate
+        result = run(bus, *config, is_killed=given.fault, bug=given.bug)
+        load = f"load average {os.getloadavg()[0]:.1f}"
+        print(f"{bus}{', killed and restarted' * given.fault}: {result} ({load})", flush=True)
+        failure = result.failure()
+        if failure is None and result.missing and not given.fault:
+            failure = f"{result.missing} lost"
+        if failure is not None:
+            print(f"FAILED {failure}")
+            failed = True
+    return int(failed)

@@ -1,0 +1,59 @@
+"""Each event of a room comes once and in order, on each bus, or its loss is known: a short run.
+
+``python -m tests.oracle.events`` runs it with 1,000 clients and 1,000 messages.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.acceptance.servers import ROOT
+from tests.contract.conftest import BROKERS
+from tests.oracle.test_faults import RELAY
+
+pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]
+
+KINDS = [*BROKERS, pytest.param("relay", marks=RELAY)]
+FEW = ("--clients", "10", "--messages", "100")
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Run it in a process of its own; return its exit code, and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.oracle.events", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=350,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("broker", KINDS)
+def test_each_client_gets_each_event_once_and_in_order(broker: str) -> None:
+    code, printed = run("--bus", broker, "--clients", "50", "--messages", "200", "--rate", "100")
+    assert code == 0, printed
+    assert "10,000 of 10,000 deliveries" in printed
+
+
+@pytest.mark.parametrize("broker", KINDS)
+def test_no_loss_is_silent_when_the_bus_is_killed(broker: str) -> None:
+    arguments = ("--clients", "50", "--messages", "200", "--rate", "20")
+    code, printed = run("--bus", broker, *arguments, "--fault")
+    assert code == 0, printed
+    assert "50 clients were told of a loss" in printed
+
+
+@pytest.mark.needs("redis")
+@pytest.mark.parametrize(
+    ("bug", "found"),
+    [("drops", "silent"), ("repeats", "doubled"), ("swaps", "disordered"), ("no-loss", "silent")],
+)
+def test_bug_is_found(bug: str, found: str) -> None:
+    fault = ("--fault", "--rate", "12") if bug == "no-loss" else ()
+    code, printed = run("--bus", "redis", *FEW, "--bug", bug, *fault)
+    assert code == 1, printed
+    failures = printed.partition("FAILED ")[2]
+    assert f"'{found}': " in failures and f"'{found}': 0" not in failures, printed
