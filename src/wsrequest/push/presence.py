@@ -39,6 +39,7 @@ _ASK_SECONDS = 1.0  # between two questions to one process
 _ASK_JITTER_SECONDS = 0.1  # so that one of many processes asks, and all hear the answer
 _STATE_SECONDS = 0.5  # between the beginnings of two whole states
 _PACE_SECONDS, _PACE_BYTES = 0.05, 2**15  # of changes, and as much of a whole state
+_FRAMES_PER_SECOND, _MAX_SHOW_SECONDS = 4_000, 1.0  # to clients. A crowd gets fewer, larger ones
 _MAX_PROCESSES = 1_000
 _START_SECONDS = 5.0  # while the connection to the bus may come up
 
@@ -70,7 +71,8 @@ class Presence:
         epoch: names this process. Another one after each start.
         publish: sends a message to all processes.
         is_watched: whether any connection of this process is in a room.
-        show: sends a frame to the connections of this process that are in a room.
+        show: sends a frame to the connections of this process that are in a room, and returns how
+            many there are.
         limits: of what this process announces. Those of the others should be the same.
         stamp: returns the time, in milliseconds since 1970.
         random: returns a number from 0 to 1.
@@ -87,7 +89,7 @@ class Presence:
         *,
         publish: Callable[[Message], None],
         is_watched: Callable[[str], bool],
-        show: Callable[[str, Frame], None],
+        show: Callable[[str, Frame], int],
         limits: PresenceLimits,
         stamp: Callable[[], int],
         random: Callable[[], float],
@@ -103,6 +105,7 @@ class Presence:
         self._began_at = self._looked_at = now
         self._beat_at = self._beats_until = now
         self._paced_at = self._shown_at = self._state_at = now - 1.0
+        self._show_seconds = _PACE_SECONDS
         self._is_asked = False
         self._state: deque[Key] | None = None  # what is left of the whole state
         self._state_begins = False
@@ -236,7 +239,7 @@ class Presence:
         """When ``tick`` must be called next, in monotonic time. None if nothing waits."""
         times = []
         if self._members.has_changes:
-            times.append(self._shown_at + _PACE_SECONDS)
+            times.append(self._shown_at + self._show_seconds)
         if self._own.leave_at is not None:
             times.append(self._own.leave_at)
         if self._is_connected:
@@ -263,10 +266,11 @@ class Presence:
         if self._is_connected:
             self._say(now)
             self._ask(now)
-        if self._members.has_changes and now >= self._shown_at + _PACE_SECONDS:
+        if self._members.has_changes and now >= self._shown_at + self._show_seconds:
             self._shown_at = now
-            for room, frame in self._members.take_changes():
-                self._show(room, frame)
+            count = sum(self._show(*change) for change in self._members.take_changes())
+            seconds = max(_PACE_SECONDS, count / _FRAMES_PER_SECOND)
+            self._show_seconds = min(seconds, _MAX_SHOW_SECONDS)
 
     def stop(self) -> None:
         """Say that this process ends. Its members leave soon, unless they join elsewhere."""

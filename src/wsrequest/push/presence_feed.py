@@ -28,8 +28,8 @@ class Watchers(Protocol):
     def is_watched(self, name: str) -> bool:
         """Whether any client is in a room."""
 
-    def broadcast(self, name: str, frame: Frame) -> None:
-        """Send a frame to all clients in a room."""
+    def broadcast(self, name: str, frame: Frame) -> int:
+        """Send a frame to all clients in a room, and return how many there are."""
 
 
 class Joined(Protocol):

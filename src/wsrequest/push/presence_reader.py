@@ -54,7 +54,7 @@ class PresenceReader:
             new_epoch(),
             publish=lambda message: bus.publish(PRESENCE, message),
             is_watched=lambda room: False,
-            show=lambda room, frame: None,
+            show=lambda room, frame: 0,
             limits=PresenceLimits(max_bytes, 0),
             stamp=stamp,
             random=random,

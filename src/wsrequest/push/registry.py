@@ -111,14 +111,19 @@ class Registry:
         for room in list(self._rooms.values()):
             self._lose(room)
 
-    def broadcast(self, name: str, frame: Frame) -> None:
+    def broadcast(self, name: str, frame: Frame) -> int:
         """Send a frame about the members of a room to all who are in it.
 
         Who has no room for it gets ``rooms`` with all members again, once there is room.
+
+        Returns:
+            How many are in the room.
         """
         room = self._rooms.get(("room", name))
-        if room is not None:
-            self._send(room, Entry(_UNNUMBERED, frame, 0.0))
+        if room is None:
+            return 0
+        self._send(room, Entry(_UNNUMBERED, frame, 0.0))
+        return len(room.listeners)
 
     def is_watched(self, name: str) -> bool:
         """Whether anybody is in a room."""

@@ -40,6 +40,7 @@ class Process:
         self.memberships: list[tuple[str, str, bytes]] = []
         self.lists: dict[str, dict[str, Any]] = {}
         self.frames: list[Frame] = []
+        self.crowd = 1  # clients that get each frame
         self.presence = Presence(
             name,
             publish=self.publish,
@@ -64,7 +65,7 @@ class Process:
             assert each["id"] not in self.lists[room], "a member is there twice"
             self.lists[room][each["id"]] = each["info"]
 
-    def show(self, room: str, frame: Frame) -> None:
+    def show(self, room: str, frame: Frame) -> int:
         """The client follows a frame."""
         self.frames.append(frame)
         told = msgspec.json.decode(frame)
@@ -76,6 +77,7 @@ class Process:
             self.lists[room][each["id"]] = each["info"]
         for each in told.get("left", []):
             self.lists[room].pop(each, None)
+        return self.crowd
 
     def join(self, room: str, member: str, info: bytes = b"{}", memberships: int = 0) -> None:
         self.memberships.append((room, member, info))

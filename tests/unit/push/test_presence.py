@@ -482,3 +482,15 @@ def test_reader_that_serves_nothing_knows_when_it_has_heard_all() -> None:
     world.advance(2.0)
     assert reader.presence.is_complete(world.now)
     assert reader.ids("a") == ["7"]
+
+
+def test_crowd_is_sent_fewer_frames_and_learns_all() -> None:
+    world, one, other = two()
+    other.crowd = 5_000
+    for number in range(100):
+        one.join("a", str(number))
+        world.advance(0.05)
+    assert len(other.frames) <= 7  # one in each second
+    assert len(one.frames) > 50
+    world.advance(SOON)
+    assert len(other.lists["a"]) == 100

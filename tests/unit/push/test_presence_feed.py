@@ -33,8 +33,9 @@ class Watchers:
     def is_watched(self, name: str) -> bool:
         return True
 
-    def broadcast(self, name: str, frame: Frame) -> None:
+    def broadcast(self, name: str, frame: Frame) -> int:
         self.frames.append(decode_server(frame))
+        return 1
 
 
 Make = Callable[..., PresenceFeed]
