@@ -123,6 +123,7 @@ WORKERS: Table = {
     # Others.
     "reason": HTTP["reason"],
     "empty-query": ("META RAW_URI",),
+    "length-of-304": ("header content-length",),
 }
 WORKERS_GENERAL = GENERAL - {"reason", "request-websocket"} | {"request-scope"}
 

@@ -8,7 +8,8 @@ DATE = "Wed, 21 Oct 2099 07:28:00 GMT"
 PAGE = "/static-file/parity/page.html"
 GZIP = {"Accept-Encoding": "gzip"}
 STREAMS = ["plain", "list", "empty", "query"]
-BROKEN_OFF = ("204-body",)
+BROKEN_OFF = ("204-body", "304-length")
+WORKER_DIFFERS = {"599": "reason", "reason": "reason", "304-length": "length-of-304"}
 ETAG = '"v1"'
 
 ROWS: list[Row] = [
@@ -18,7 +19,7 @@ ROWS: list[Row] = [
             f"/answer/{kind}/",
             asgi=kind not in BROKEN_OFF,
             asgi_differs="length-of-204" if kind == "204" else "",
-            worker_differs="reason" if kind in ("599", "reason") else "",
+            worker_differs=WORKER_DIFFERS.get(kind, ""),
         )
         for kind in ANSWERS
     ),

@@ -53,8 +53,15 @@ class _EventSender(ResponseSender):
             (name.encode("latin1"), value.encode("latin1").strip())
             for name, value in outcome.headers
         ]
-        if outcome.status == 204:  # RFC 9110 8.6
-            headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
+        if outcome.status in (204, 304):
+            # RFC 9110 8.6 forbids it for 204. With 304 it is that of the body which is not sent,
+            # and uvicorn with httptools would miss these bytes. Django's middleware adds 0.
+            kept = b"0" if outcome.status == 304 else None
+            headers = [
+                (name, value)
+                for name, value in headers
+                if name.lower() != b"content-length" or value == kept
+            ]
         self._start = {
             "type": "http.response.start",
             "status": outcome.status,

@@ -71,6 +71,7 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "written": written,
     "empty": lambda: HttpResponse(),
     "204": lambda: HttpResponse(status=204),
+    "304-length": lambda: HttpResponse(status=304, headers={"Content-Length": "5"}),
     "204-body": lambda: HttpResponse("ignored", status=204),
     "205": lambda: HttpResponse(status=205),
     "304": lambda: responses.HttpResponseNotModified(),

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from django import urls
+from django.http import HttpRequest, HttpResponse
 
 from tests.unit.fixtures import _project as _project
 from tests.unit.peer import SECONDS, happens
@@ -199,6 +201,31 @@ async def test_context_of_middleware_around_the_application_reaches_the_view() -
         VARIABLE.set("outside")
         assert (await answered(ask(application, "/quick/a/")))[0] == 200
         assert VARIABLE.get() == "outside"
+
+
+class NotModified:
+    """URLs of a project whose view sets the length that the whole response would have."""
+
+    @staticmethod
+    def view(request: HttpRequest, length: str) -> HttpResponse:
+        return HttpResponse(status=304, headers={"Content-Length": length, "ETag": '"a"'})
+
+    urlpatterns = (urls.path("304/<length>/", view),)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(("length", "is_sent"), [("0", True), ("5", False)])
+async def test_response_without_its_body_has_no_length_that_a_server_would_miss(
+    settings: Any, method: str, length: str, is_sent: bool
+) -> None:
+    """uvicorn with httptools counts the bytes of a 304, and raises."""
+    settings.ROOT_URLCONF = NotModified
+    async with running() as application:
+        wire = ask(application, f"/304/{length}/", method=method)
+        assert await answered(wire) == (304, b"")
+        headers = {name.lower(): value for name, value in wire.events[0]["headers"]}
+        assert headers[b"etag"] == b'"a"'
+        assert (b"content-length" in headers) is is_sent
 
 
 async def test_drain_waits_for_what_is_in_flight() -> None:
