@@ -24,6 +24,7 @@ def test_hello_names_the_protocol_and_the_limits(client: Client) -> None:
             "subscriptions": 256,
         },
         "patches": ["json", "text"],
+        "events": True,
     }
     assert client.settle() == []
 
