@@ -288,6 +288,15 @@ def lazy_room(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse("here", content_type="text/plain")
 
 
+def token_room(request: HttpRequest, name: str) -> HttpResponse:
+    """Join as the user whom the token names."""
+    value(name)
+    request.websocket.join(name)  # type: ignore[attr-defined]
+    who = request.headers["Authorization"].partition(" ")[2]
+    request.user = SimpleNamespace(pk=who, is_authenticated=True)  # type: ignore[assignment]
+    return HttpResponse("here", content_type="text/plain")
+
+
 def only_room(request: HttpRequest, name: str) -> HttpResponse:
     """Join, and read nothing."""
     request.websocket.join(name)  # type: ignore[attr-defined]
@@ -328,7 +337,7 @@ def become_nobody(request: HttpRequest, name: str) -> HttpResponse:
 VIEWS = (
     table, rows, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged, page,
     public, cached, of_user, write, count, become, become_nobody, room, only_room,
-    public_room, lazy_room,
+    public_room, lazy_room, token_room,
 )  # fmt: skip
 urlpatterns = [
     *(path(f"{view.__name__}/<str:name>/", view) for view in VIEWS),

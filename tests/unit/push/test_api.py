@@ -16,7 +16,7 @@ from rest_framework.request import Request as RestRequest
 
 from wsrequest import push
 from wsrequest.push import api
-from wsrequest.push.events import Event, session_name, user_name
+from wsrequest.push.events import EVENTS, Event, session_name, user_name
 
 
 @pytest.fixture
@@ -38,10 +38,12 @@ def test_event_to_a_user_and_a_session(sent: list[Event]) -> None:
     push.send_to_user(User(pk=7), "call")
     push.send_to_user(7, "call", None)
     push.send_to_session("abc", "notice", [1])
+    assert b"abc" not in EVENTS.encode(sent[-1])  # who has the key has the session
     user = Event("user", user_name(7), "call", b"null")
     assert sent == [user, user, Event("session", session_name("abc"), "notice", b"[1]")]
 
 
+@pytest.mark.documents("docs/bad-input.md", "sends to a user who is gone")
 @pytest.mark.django_db
 def test_user_who_is_gone_is_no_error(sent: list[Event]) -> None:
     push.send_to_user(10**9, "call")
@@ -61,6 +63,7 @@ def test_event_waits_for_its_transaction(sent: list[Event]) -> None:
     assert [event.event for event in sent] == ["two", "one", "three"]
 
 
+@pytest.mark.documents("docs/bad-input.md", "sends in a transaction that rolls back")
 @pytest.mark.django_db(transaction=True)
 def test_event_of_a_transaction_that_rolls_back_is_never_sent(sent: list[Event]) -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
@@ -104,6 +107,7 @@ def test_async_twins(sent: list[Event]) -> None:
     assert [event.event for event in sent] == ["three", "one", "two"]
 
 
+@pytest.mark.documents("docs/bad-input.md", "sends from a thread without an event loop")
 @pytest.mark.django_db
 def test_thread_without_a_loop(sent: list[Event]) -> None:
     thread = threading.Thread(target=push.send, args=("a", "one"))
@@ -124,6 +128,7 @@ def test_request_whose_connection_is_left_out(sent: list[Event]) -> None:
         push.send("a", "one", exclude=7)  # type: ignore[arg-type]
 
 
+@pytest.mark.documents("docs/bad-input.md", "names a room or an event that cannot be one")
 @pytest.mark.django_db
 def test_what_can_never_be_sent_raises_at_once(sent: list[Event]) -> None:
     with transaction.atomic():
@@ -142,6 +147,7 @@ def test_what_can_never_be_sent_raises_at_once(sent: list[Event]) -> None:
     assert sent == []
 
 
+@pytest.mark.documents("docs/bad-input.md", "sends more than `WSREQUEST_PUSH_EVENT_BYTES`")
 @pytest.mark.django_db
 def test_event_that_the_bus_does_not_take_raises_at_once(sent: list[Event]) -> None:
     api.publish_by(sent.append, max_bytes=lambda: 10_000, max_bus_bytes=lambda: 200)

@@ -69,6 +69,7 @@ def test_data_is_what_django_writes_as_json() -> None:
     )
 
 
+@pytest.mark.documents("docs/bad-input.md", "sends data that has no JSON")
 def test_data_that_has_no_json_is_refused() -> None:
     circle: list[Any] = []
     circle.append(circle)

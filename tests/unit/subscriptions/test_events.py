@@ -186,6 +186,7 @@ async def test_rerun_that_joins_the_same_says_nothing() -> None:
         assert len(rooms_of(peer)) == 1
 
 
+@pytest.mark.documents("docs/bad-input.md", "loses the permission while it is in the room")
 async def test_revoked_permission_leaves_the_room() -> None:
     async with live() as peer:
         await joins(peer)
@@ -199,6 +200,7 @@ async def test_revoked_permission_leaves_the_room() -> None:
         assert events_of(peer) == []
 
 
+@pytest.mark.documents("docs/bad-input.md", "asks for a room whose view answers 403")
 async def test_nobody_joins_a_room_that_the_view_refuses() -> None:
     async with live() as peer:
         live_views.TABLES["a"] = 403
@@ -210,6 +212,7 @@ async def test_nobody_joins_a_room_that_the_view_refuses() -> None:
         assert not events_of(peer) and not rooms_of(peer) and len(DATABASE[0].push) == 0
 
 
+@pytest.mark.documents("docs/bad-input.md", "is in a room whose view fails, even for long")
 async def test_view_that_fails_keeps_nobody_in() -> None:
     async with live() as peer:
         await joins(peer)
@@ -301,6 +304,21 @@ async def test_logout_elsewhere_ends_the_events_of_a_user_that_no_view_has_read(
         assert peer.of(1)[-1].code == "session_ended" and len(DATABASE[0].push) == 0
 
 
+async def test_token_of_one_user_after_that_of_another() -> None:
+    """One connection, two live requests: each is whose token it bears, and as long as it lives."""
+    async with live() as peer:
+        await joins(peer, 1, "/token_room/a/", token="ada", events=["room", "user"])
+        await joins(peer, 2, "/token_room/a/", token="eve", events=["room", "user"])
+        for name in ("ada", "eve"):
+            send(events.user_name(name), f"for-{name}", kind="user")
+        await comes(peer, "for-ada", "for-eve")
+        peer.say(id=1, cancel=True)
+        await peer.obeyed()
+        for name in ("ada", "eve"):
+            send(events.user_name(name), f"for-{name}", kind="user")
+        await comes(peer, "for-ada", "for-eve", "for-eve")
+
+
 async def test_events_to_a_session() -> None:
     key = "s" * 32
     async with live(cookie=f"sessionid={key}") as peer:
@@ -323,6 +341,7 @@ async def test_events_to_a_session() -> None:
 # Too many rooms.
 
 
+@pytest.mark.documents("docs/bad-input.md", "asks for 10,000 rooms")
 async def test_too_many_rooms_refuse_the_live_request_and_harm_no_other() -> None:
     async with live(rooms=2) as peer:
         await joins(peer, 1)
@@ -375,6 +394,7 @@ async def test_rooms_count_in_the_memory_of_live_requests() -> None:
 # Coming back.
 
 
+@pytest.mark.documents("docs/bad-input.md", "names a position of another epoch")
 async def test_client_that_comes_back_gets_what_followed() -> None:
     async with service_open() as server:
         async with connected(server) as peer:
@@ -394,6 +414,7 @@ async def test_client_that_comes_back_gets_what_followed() -> None:
             await comes(again, "two")
 
 
+@pytest.mark.documents("docs/bad-input.md", "comes back after the history was trimmed")
 async def test_client_that_comes_back_too_late_is_told() -> None:
     async with service_open(history=(2, 300.0)) as server:
         async with connected(server) as peer:
@@ -418,6 +439,7 @@ async def test_without_history_nobody_can_come_back() -> None:
 # Clients that do not read.
 
 
+@pytest.mark.documents("docs/bad-input.md", "reads nothing while its room is busy")
 async def test_client_that_does_not_read_while_its_room_is_busy() -> None:
     async with live(outbound_bytes=2000) as peer:
         await joins(peer)
@@ -432,6 +454,7 @@ async def test_client_that_does_not_read_while_its_room_is_busy() -> None:
         await comes(peer, *(f"e{number}" for number in range(50)))
 
 
+@pytest.mark.documents("docs/bad-input.md", "reads nothing for longer than the history of the room")
 async def test_client_that_does_not_read_for_too_long_is_told() -> None:
     async with live(outbound_bytes=2000, history=(5, 300.0)) as peer:
         await joins(peer)
