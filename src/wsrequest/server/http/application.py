@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any
+from weakref import WeakSet
 
 from wsrequest.errors import Refused
 from wsrequest.request.budget import Account
@@ -70,6 +71,7 @@ class HTTPApplication:
         self._begin_recording = begin_recording
         self._get_server, self._get_config, self._began = get_server, get_config, began
         self._requests: _Requests | None = None
+        self._all: WeakSet[_Requests] = WeakSet()  # also of earlier settings, while they run
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return the coroutine that answers one request (ASGI specification).
@@ -88,12 +90,15 @@ class HTTPApplication:
             requests = self._requests = _Requests(
                 server, config, self._complete_page, self._begin_recording
             )
+            self._all.add(requests)
         return requests.answer(scope, receive, send)
 
     async def drain(self) -> None:
         """Wait for the requests in flight, because the process ends. Event streams end at once."""
-        if self._requests is not None:
-            await self._requests.drain()
+        newest = self._requests
+        if newest is not None:
+            on_this_loop = [each for each in self._all if each.server is newest.server]
+            await asyncio.gather(*(each.drain() for each in on_this_loop))
 
 
 class _Requests:

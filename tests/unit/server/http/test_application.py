@@ -240,6 +240,21 @@ async def test_drain_waits_for_what_is_in_flight() -> None:
         await asyncio.wait_for(drain, SECONDS)
 
 
+async def test_drain_waits_for_what_began_with_other_settings(settings: Any) -> None:
+    async with running() as application:
+        wire = ask(application, "/hold/a/")
+        await begun("a")
+        for count in (10, 20):  # twice, because more than one change can lie behind a request
+            settings.WSREQUEST_REQUEST_SECONDS = count
+            assert (await answered(ask(application, "/quick/b/")))[0] == 200
+        drain = asyncio.create_task(application.drain())
+        await asyncio.sleep(0.05)
+        assert not drain.done()
+        STAGES["a"].go.set()
+        assert (await answered(wire))[0] == 200
+        await asyncio.wait_for(drain, SECONDS)
+
+
 async def test_drain_ends_a_stream_of_events() -> None:
     async with running() as application:
         wire = ask(application, "/ticking/a/")
