@@ -15,6 +15,7 @@ FAMILIES = {
     "live": (*range(8, 15), 24, 25),
     "browser": (*range(15, 18), 26),
     "http": range(18, 24),
+    "push": range(30, 33),
 }
 
 

@@ -22,23 +22,32 @@ from benchmarks import (
     measure,
     pixels,
     plot,
+    push,
     report,
     rows,
 )
 from benchmarks.breakdown import breakdown
 from benchmarks.browser_rows import PIXEL_ROW, browser_comparisons, browser_tables
+from benchmarks.push_rows import push_comparisons, push_tables
 from benchmarks.report import RESULTS, say
 from benchmarks.rows import FAMILIES, Comparison, Point
 from benchmarks.servers import cores
 from benchmarks.subjects import EARLIER_ARGV, SUBJECTS
 
 ROOT = Path(__file__).resolve().parent.parent
-_FILES = {"requests": "latest", "live": "live", "browser": "browser", "http": "http"}
+_FILES = {
+    "requests": "latest",
+    "live": "live",
+    "browser": "browser",
+    "http": "http",
+    "push": "push",
+}
 _TABLES = {
     "requests": report.request_tables,
     "live": live_report.live_tables,
     "browser": browser_tables,
     "http": report.http_tables,
+    "push": push_tables,
 }
 
 
@@ -84,7 +93,7 @@ def chosen_comparisons(wanted: argparse.Namespace) -> dict[str, list[Comparison]
     views = {*wanted.views.split(","), ""}
     if wanted.against:
         before = [each for each in rows.against_before() if each.ours.view in views]
-        return {"requests": before, "live": [], "browser": [], "http": []}
+        return {"requests": before, "live": [], "browser": [], "http": [], "push": []}
     numbers: set[int] = set()
     for part in wanted.rows:
         numbers.update(FAMILIES[part] if part in FAMILIES else [int(part)])
@@ -98,6 +107,7 @@ def chosen_comparisons(wanted: argparse.Namespace) -> dict[str, list[Comparison]
             for each in rows.http_comparisons()
             if each.ours.view in views or each.figure != "rate"
         ],
+        "push": push_comparisons(),
     }
     return {
         family: [each for each in all_ if each.row in numbers] for family, all_ in found.items()
@@ -195,7 +205,10 @@ def gather(
     plain = measure.rates(points, *config) if points else {}
     if len(chosen["http"]) > len(plain_rates) and set(rows.BODY_SUBJECTS) <= set(names):
         plain |= bodies.measure(wanted.rounds, where, server_core, say)
-    return {"requests": samples, "live": lively, "browser": browsed, "http": plain}
+    pushed = push.measure(chosen["push"], names, *config)
+    return {
+        "requests": samples, "live": lively, "browser": browsed, "http": plain, "push": pushed,
+    }  # fmt: skip
 
 
 def as_json(verdicts: list[report.Verdict], samples: report.Samples, known: dict[str, str]) -> str:

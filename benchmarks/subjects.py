@@ -102,6 +102,10 @@ SUBJECTS = {
             "bare", "bare ASGI that commits and sends to each, on uvicorn", "ws",
             (*_UVICORN, "benchmarks.apps.bare:application"),
         ),
+        Subject(
+            "bare-room", "bare ASGI that sends to each, on uvicorn", "ws",
+            (*_UVICORN, "benchmarks.apps.bare_room:application"),
+        ),
         Subject("tracking", "in-process", "process", ("-m", "benchmarks.apps.tracking")),
         Subject("parts", "in-process", "process", ("-m", "benchmarks.apps.parts")),
         Subject(

@@ -186,14 +186,16 @@ class Writer(WebSocketConnection):
             self._waiting.pop(answer["id"]).set_result(answer["data"])
 
 
-async def open_crowd(tally: Tally, port: int, path: str, board: Board) -> list[Subscriber]:
+async def open_crowd(
+    tally: Tally, port: int, path: str, board: Board, kind: type[Subscriber] = Subscriber
+) -> list[Subscriber]:
     """Open and subscribe as many as the board counts, some at a time."""
     loop, crowd = asyncio.get_running_loop(), list[Subscriber]()
 
     def opening() -> Subscriber:
         if isinstance(board, PageBoard):
             return Viewer(tally, port, path, board)
-        return Subscriber(tally, port, path, board)
+        return kind(tally, port, path, board)
 
     while len(crowd) < board.count:
         few = min(50, board.count - len(crowd))

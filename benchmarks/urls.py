@@ -18,7 +18,9 @@ from rest_framework.serializers import ModelSerializer
 from benchmarks.committed import write_score
 from benchmarks.live_rows import RUN_SECONDS
 from benchmarks.models import Score
+from benchmarks.push_rows import TEXT
 from wsrequest import __file__ as package
+from wsrequest import push
 
 HELLO = {"hello": "world"}
 _runs: list[None] = []  # append is atomic, += is not
@@ -108,6 +110,19 @@ def runs(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"runs": len(_runs)})
 
 
+@csrf_exempt
+@cache_control(public=True)
+def room(request: HttpRequest) -> JsonResponse:
+    """Join a room. POST sends events to it, and answers when that began, as ``set_score``."""
+    if request.method == "POST":
+        given, begun = json.loads(request.body), time.perf_counter()
+        for n in range(given["n"], given["n"] + given["count"]):
+            push.send("bench", "step", {"n": n, "text": TEXT})
+        return JsonResponse({"committed": begun})
+    request.websocket.join("bench")  # type: ignore[attr-defined]
+    return JsonResponse({"n": 0})
+
+
 def page(request: HttpRequest) -> HttpResponse:
     """Where the browser is."""
     return HttpResponse("<!doctype html><title>bodies</title>")
@@ -161,6 +176,7 @@ urlpatterns = [
     path("live/<int:pk>/set/", set_score),
     path("live/runs/", runs),
     path("board/", board),
+    path("push/", room),
     path("static/wsrequest/<str:name>", static),
     path("page/<int:pk>/<int:size>/", sized_page),
     path("own/<int:pk>/<int:size>/", own_page),
