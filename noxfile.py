@@ -68,8 +68,9 @@ def tests(session: nox.Session) -> None:
     ``nox -s tests-3.13 -- -m "once or not once" tests`` runs everything.
     """
     install(session)
-    python, options, chosen = ["python", "-X", "dev"], ["-m", "not once"], CHOSEN
-    if session.python == "3.12":  # scripts/test gives it only what others leave of a processor
+    python, chosen = ["python", "-X", "dev"], CHOSEN
+    # scripts/test gives it only what others leave of a processor.
+    options = ["-m", "not once", "-o", "timeout=300"]
+    if session.python == "3.12":
         python, chosen = ["python"], NEAR_THE_INTERPRETER
-        options += ["-o", "timeout=300"]
     session.run(*python, "-m", "pytest", *options, *(session.posargs or chosen))
