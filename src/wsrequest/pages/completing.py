@@ -22,10 +22,10 @@ from wsrequest.live.snapshot import Snapshot
 from wsrequest.request.cookies import CookieJar
 from wsrequest.request.response import Outcome, cookie_lines, headers_of
 from wsrequest.request.secrets import csp_nonce, csrf_secret
+from wsrequest.request.sender import HAS_PAGE_TAG
 from wsrequest.subscriptions.page_proof import prove_page
 
 __all__ = [
-    "HAS_TAG",
     "CompletedPage",
     "completed_page",
     "complete_outcome",
@@ -39,9 +39,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger("wsrequest.pages")
-
-HAS_TAG = "_wsrequest_has_page_tag"
-"""The attribute of a request whose page has rendered its tag."""
 
 _COMPLETED = "_wsrequest_page_is_complete"
 _PAGE = "_wsrequest_completed_page"
@@ -158,7 +155,7 @@ def complete_outcome(outcome: Outcome, body: bytes) -> bytes | None:
     if response is None or request is None or outcome.result is not response:
         return None  # the last two are those of a tool around Django
     if response.has_header("Content-Encoding"):
-        if getattr(request, HAS_TAG, False) and not getattr(request, _COMPLETED, False):
+        if getattr(request, HAS_PAGE_TAG, False) and not getattr(request, _COMPLETED, False):
             _warn_of_compression(request.path)
         return None
     return complete_page(request, response, body)

@@ -24,10 +24,13 @@ from wsrequest.request.response import Outcome, cookie_lines
 from wsrequest.request.secrets import csrf_token
 from wsrequest.types import Frame, Headers
 
-__all__ = ["FrameSender", "ResponseSender"]
+__all__ = ["HAS_PAGE_TAG", "FrameSender", "ResponseSender"]
 
 
 logger = logging.getLogger("wsrequest.connection")
+
+HAS_PAGE_TAG = "_wsrequest_has_page_tag"
+"""The attribute of a request whose page has rendered its tag."""
 
 _PIECES_A_TURN = 16  # a turn of the event loop costs about as much as a piece
 
@@ -257,9 +260,10 @@ class FrameSender(ResponseSender):
         task, response = self._task, outcome.response
         assert outcome.request and response  # the handler calls this with both
         try:
-            finish_page = task.owner.server.finish_page
-            if finish_page is not None and not task.message.subscribe:
-                finish_page(outcome.request, response)
+            if HAS_PAGE_TAG in vars(outcome.request) and not task.message.subscribe:
+                finish_page = task.owner.server.finish_page
+                if finish_page is not None:
+                    finish_page(outcome.request, response)
             task.user = outcome.user
             record = task.record  # the event loop may take it
             if record is not None and outcome.user is not None:

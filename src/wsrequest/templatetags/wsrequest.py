@@ -17,9 +17,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from wsrequest.conf import conf
 from wsrequest.live import page_tag
-from wsrequest.pages.completing import HAS_TAG, page_url
+from wsrequest.pages.completing import page_url
 from wsrequest.pages.regions import region_url, render_region
 from wsrequest.request.secrets import keep_nonce
+from wsrequest.request.sender import HAS_PAGE_TAG
 
 __all__ = ["live_page", "live_region", "nonce_of", "wsrequest_client"]
 
@@ -76,7 +77,8 @@ def live_page(
         return SafeString()
     tag = ""
     if request.method in ("GET", "HEAD"):
-        setattr(request, HAS_TAG, True)
+        # The request of REST framework wraps Django's.
+        setattr(getattr(request, "_request", request), HAS_PAGE_TAG, True)
         tag = page_tag.render(page_url(request), content=content)
     return format_html(
         '{}<script type="module" src="{}"{}></script>',
