@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.servers import ROOT
 from tests.contract.conftest import BROKERS
+from tests.oracle.events.listeners import Account
 from tests.oracle.test_faults import RELAY
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]
@@ -57,3 +58,18 @@ def test_bug_is_found(bug: str, found: str) -> None:
     assert code == 1, printed
     failures = printed.partition("FAILED ")[2]
     assert f"'{found}': " in failures and f"'{found}': 0" not in failures, printed
+
+
+def test_client_keeps_a_position_that_is_higher_than_that_of_the_room() -> None:
+    """After a failure of the view, events may be sent again that were sent just before."""
+    account = Account()
+    account.take_room(("a", 0), is_missed=False)
+    for number in (1, 2):
+        account.take_event(("a", number), "one", number)
+    account.take_room(("a", 1), is_missed=False)
+    account.take_event(("a", 2), "one", 2)
+    assert (account.received, account.ignored, account.doubled) == (2, 1, 0)
+    account.take_room(("b", 7), is_missed=True)
+    account.take_event(("b", 8), "one", 4)
+    account.end({"one": 4})
+    assert (account.told, account.silent) == (1, [])

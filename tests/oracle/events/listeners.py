@@ -14,6 +14,7 @@ __all__ = ["Account", "Crowd", "Listener"]
 _MASK = b"\x37\xfa\x21\x3d"
 _AT_ONCE = 50
 _SECONDS = 120.0
+_NOWHERE = ("", 0)
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Account:
     notices: int = 0
     told: int = 0
     silent: list[tuple[str, int, int]] = field(default_factory=list)
-    _position: tuple[str, int] = ("", 0)
+    _position: tuple[str, int] = _NOWHERE
     _seen: set[tuple[str, int]] = field(default_factory=set)
     _excused: set[str] = field(default_factory=set)  # senders of whom nothing came since a notice
 
@@ -63,16 +64,20 @@ class Account:
         self.last[by] = max(n, last)
         self._excused.discard(by)
 
-    def take_notice(self) -> None:
-        """Take that events before this moment may be lost."""
+    def take_notice(self, position: tuple[str, int]) -> None:
+        """Take that events up to a position may be lost."""
+        self._position = position
         self.notices += 1
         self.told += sum(end - start for _, start, end in self.silent)
         self.silent.clear()
         self._excused.update(self.last)
 
-    def move_to(self, position: tuple[str, int]) -> None:
-        """Take the position after which events follow."""
-        self._position = position
+    def take_room(self, position: tuple[str, int], *, is_missed: bool) -> None:
+        """Take that it is in the room. Unless it missed something, it keeps the position it has."""
+        if is_missed:
+            self.take_notice(position)
+        elif self._position == _NOWHERE:
+            self._position = position
 
     def end(self, sent: dict[str, int]) -> None:
         """Take that nothing more comes."""
@@ -226,13 +231,11 @@ class Listener(asyncio.Protocol):
             return
         head = json.loads(payload)
         if "missed" in head:
-            self.account.take_notice()
-            self.account.move_to(position_of(head["position"]))
+            self.account.take_notice(position_of(head["position"]))
         elif "rooms" in head:
             (room,) = head["rooms"]
             self.is_in = True
-            if room.get("missed"):
-                self.account.take_notice()
-            self.account.move_to(position_of(room["position"]))
+            is_missed = room.get("missed", False)
+            self.account.take_room(position_of(room["position"]), is_missed=is_missed)
         else:
             assert "version" in head, head

@@ -64,7 +64,8 @@ class Result:
             f"{self.count('received'):,} of {self.expected:,} deliveries to {self.clients:,} "
             f"clients in {self.seconds:.1f} s: {self.missing:,} lost, {self.silent:,} of them "
             f"silently, {self.count('doubled'):,} doubled, {self.count('disordered'):,} out of "
-            f"order. {notified:,} clients were told of a loss"
+            f"order, {self.count('ignored'):,} repeated and ignored. {notified:,} clients were "
+            "told of a loss"
         )
 
     def failure(self) -> str | None:
