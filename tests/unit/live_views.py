@@ -273,6 +273,17 @@ def public_room(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
+def picky_room(request: HttpRequest, name: str) -> HttpResponse:
+    """Public, and joins all but one."""
+    begin(request, name)
+    value(name)
+    if request.COOKIES.get("who") != "banned":
+        request.websocket.join(name)  # type: ignore[attr-defined]
+    response = JsonResponse({"status": "here"})
+    response["Cache-Control"] = "public"
+    return response
+
+
 def lazy_room(request: HttpRequest, name: str) -> HttpResponse:
     """Join, with a user whom only those find who look."""
     value(name)
@@ -337,7 +348,7 @@ def become_nobody(request: HttpRequest, name: str) -> HttpResponse:
 VIEWS = (
     table, rows, listed, atable, held, aheld, body, abody, status, turning, breaking, tagged, page,
     public, cached, of_user, write, count, become, become_nobody, room, only_room,
-    public_room, lazy_room, token_room,
+    picky_room, public_room, lazy_room, token_room,
 )  # fmt: skip
 urlpatterns = [
     *(path(f"{view.__name__}/<str:name>/", view) for view in VIEWS),

@@ -27,8 +27,8 @@ class Attendance:
     """
 
     __slots__ = (
-        "_held", "_id", "_is_due", "_is_suspended", "_kinds", "_listener", "_max_rooms", "_missed",
-        "_registry", "_session", "_since",
+        "_held", "_id", "_is_due", "_is_suspended", "_kinds", "_left", "_listener", "_max_rooms",
+        "_missed", "_registry", "_session", "_since",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +41,7 @@ class Attendance:
         self._held: dict[Room, Join] = {}
         self._missed: dict[str, bool] | None = None  # as the next ``rooms`` says
         self._session: str | None = None
+        self._left: tuple[RoomKey, ...] = ()  # of its user and session, while it is suspended
         self._is_suspended = True  # until the first run
         self._is_due = False  # ``rooms`` was not sent yet
 
@@ -75,12 +76,15 @@ class Attendance:
         since, self._since = self._since or {}, None
         is_other = self._is_suspended
         self._is_suspended = False
+        left, self._left = self._left, ()
         held = {room.key: room for room in self._held}
         for key, join in wanted.items():
             room = held.get(key)
             if room is None:
                 is_other |= key[0] == "room"
                 self._enter(key, join, since.get(key[1]) if key[0] == "room" else None)
+                if key in left:
+                    self._tell_of_loss(key)
             elif self._held[room] != join:
                 before, self._held[room] = self._held[room], join
                 self._announce(join)
@@ -108,17 +112,23 @@ class Attendance:
         if self._is_suspended:
             return
         self._since = self.positions()
+        self._left = tuple(room.key for room in self._held if room.key[0] != "room")
         self._is_suspended, self._is_due, self._missed = True, False, None
         self.end()
 
     def positions(self) -> dict[str, str] | None:
-        """Return the positions that the client certainly has, by room."""
+        """Return the positions that the client certainly has, by room.
+
+        A position is empty if events were lost and the client was not sent the notice.
+        """
         if self._is_suspended:
             return self._since
+        missed = self._missed or {}
         return {
-            room.key[1]: room.position(room.held_number(self._listener))
+            name: "" if missed.get(name) else room.position(room.held_number(self._listener))
             for room in self._held
-            if room.key[0] == "room"
+            for kind, name in [room.key]
+            if kind == "room"
         }
 
     def end(self) -> None:
@@ -126,11 +136,15 @@ class Attendance:
         for room in list(self._held):
             self._leave(room)
 
+    def note_stale(self) -> None:
+        """Have ``rooms`` sent again if the client has old members of one of them."""
+        stale = self._listener.stale
+        if any(room.key[1] in stale for room in self._held):
+            self._is_due |= "room" in self._kinds
+
     def go_on(self) -> None:
         """Send ``rooms`` if that is due and there is room."""
-        listener, stale = self._listener, self._listener.stale
-        if stale and any(room.key[1] in stale for room in self._held):
-            self._is_due = "room" in self._kinds
+        listener = self._listener
         if self._is_due and listener.queue.has_room():
             missed, self._missed, self._is_due = self._missed or {}, None, False
             rooms = [
@@ -165,6 +179,12 @@ class Attendance:
             self._missed[key[1]] = is_missed
             self._registry.counts.missed += is_missed
         self._announce(join)
+
+    def _tell_of_loss(self, key: RoomKey) -> None:
+        """Tell that events to the user or the session may be lost: nobody kept them."""
+        room = next(room for room in self._held if room.key == key)
+        self._listener.put(room.missed_frame())
+        self._registry.counts.missed += 1
 
     def _leave(self, room: Room) -> None:
         join = self._held.pop(room)

@@ -339,7 +339,7 @@ class LiveTask(MessageTask):
 
     def _audience(self, request: WSGIRequest) -> Audience | None:
         """Return whose events the client gets after this run."""
-        joins = self.joins
+        joins = self.joins if "room" in self.message.events else ()
         wants_user = "user" in self.message.events
         if not (joins or wants_user):
             return None
@@ -359,8 +359,8 @@ class LiveTask(MessageTask):
         varying = shared_key(head.status, head.headers, request.META)
         if varying is None or self._site is None or self.sets_cookies:
             return
-        if "user" in self.message.events:
-            return  # the shared run is nobody's
+        if self.message.events:
+            return  # the shared run is nobody's, and would decide who gets which events
         if asks_for_page(request) and ("accept", "text/html") not in varying:
             # The shared run is that of a page, too, and has the same ETag.
             varying = (*varying, ("accept", "text/html"))

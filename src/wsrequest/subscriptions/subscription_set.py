@@ -216,15 +216,18 @@ class SubscriptionSet:
             if subscription.is_behind and self.host.has_room():
                 subscription.catch_up()
         self.report_uncertain(self._is_uncertain)
-        if self._listener is not None and self._listener.rooms:
+        if self._listener is not None:  # perhaps it has left its last room, and must learn that
             self._send_events(self._listener)
 
     def _send_events(self, listener: Listener) -> None:
-        for attendance in [s.attendance for s in self._subscriptions.values()]:
-            if attendance is not None:
-                attendance.go_on()
-        if self.host.has_room():
+        attendances = [s.attendance for s in self._subscriptions.values() if s.attendance]
+        if listener.stale:
+            # Before anything is sent, since one list of members may take all the room there is.
+            for attendance in attendances:
+                attendance.note_stale()
             listener.stale.clear()
+        for attendance in attendances:
+            attendance.go_on()
         assert self.live.push is not None  # it made the attendances
         self.live.push.go_on(listener)
 
@@ -472,6 +475,6 @@ def _key(
     identity: Hashable,
 ) -> Hashable:
     headers = tuple(sorted((n.lower(), v) for n, v in message.headers.items()))
-    # A run for somebody who asks for no events to the user does not find out who that is.
-    wants_user = "user" in message.events
-    return message.url, message.query, headers, message.token, names, pairs, identity, wants_user
+    # A run for somebody who asks for no events finds out neither rooms nor the user.
+    events = frozenset(message.events)
+    return message.url, message.query, headers, message.token, names, pairs, identity, events

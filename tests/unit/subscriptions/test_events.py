@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit import live_views
 from tests.unit.fixtures import _project as _project
-from tests.unit.live_views import DATABASE, commit, live_service
+from tests.unit.live_views import DATABASE, RUNS, commit, live_service
 from tests.unit.peer import Peer, connected, pool_open
-from wsrequest.protocol.messages import Event, Hello, Missed, Refusal, Response, Rooms
+from wsrequest.protocol.messages import Event, Hello, Member, Missed, Refusal, Response, Rooms
 from wsrequest.push import events
 from wsrequest.server.context import ServerContext
 
@@ -109,6 +109,8 @@ async def test_client_that_does_not_ask_is_sent_nothing_and_is_in_no_room(messag
         peer.say(id=1, subscribe=True, url="/room/a/", **message)
         await peer.first(1)
         assert len(DATABASE[0].push) == 0
+        queries = DATABASE[0].manager._queries.values()
+        assert all(query.latest and query.latest.audience is None for query in queries)
         send("a", "typing")
         await peer.obeyed()
         assert not events_of(peer) and not rooms_of(peer)
@@ -290,6 +292,25 @@ async def test_public_view_still_finds_each_user() -> None:
             send(events.user_name(name), f"for-{name}", kind="user")
         await comes(ada, "for-ada")
         await comes(eve, "for-eve")
+
+
+async def test_public_view_still_decides_for_each_who_is_in_a_room() -> None:
+    """A public body is the same for all. Who may be in the room is not."""
+    async with (
+        service_open() as server,
+        connected(server, cookie="who=ada") as ada,
+        connected(server, cookie="who=banned") as banned,
+    ):
+        for peer in (ada, banned):
+            await joins(peer, url="/picky_room/a/")
+        commit(a=2)
+        await ada.becomes(lambda: len(RUNS) >= 4)
+        for peer in (ada, banned):
+            await peer.obeyed()
+        send("a", "secret")
+        await comes(ada, "secret")
+        await banned.obeyed()
+        assert events_of(banned) == [] and rooms_of(banned) == [[]]
 
 
 async def test_logout_elsewhere_ends_the_events_of_a_user_that_no_view_has_read() -> None:
@@ -485,6 +506,48 @@ async def test_client_that_does_not_read_leaves_a_room_at_once() -> None:
         await peer.until(lambda: len(rooms_of(peer)) >= 2)
         await peer.until(lambda: "hers" in events_of(peer))
         assert "e29" not in events_of(peer) and rooms_of(peer)[-1] == [("b", None)]
+
+
+async def test_client_that_does_not_read_is_told_that_it_has_left_its_last_room() -> None:
+    async with live(outbound_bytes=2000) as peer:
+        await joins(peer)
+        await peer.obeyed()
+        peer.reads.clear()
+        for number in range(30):
+            send("a", f"e{number}", "x" * 100)
+        commit(a=204)
+        await peer.becomes(lambda: not len(DATABASE[0].push))
+        peer.reads.set()
+        await peer.until(lambda: rooms_of(peer)[-1] == [])
+
+
+class Crowd:
+    """Members whose list takes all the room that a client has."""
+
+    own_count = refused_count = 0
+
+    def entered(self, listener: Any, join: Any) -> None:
+        pass
+
+    def left(self, listener: Any, join: Any) -> None:
+        pass
+
+    def members(self, room: str) -> list[Member]:
+        return [Member(str(number), {"name": "x" * 100}) for number in range(20)]
+
+
+async def test_members_that_take_all_the_room_are_sent_once_more_and_stop_no_event() -> None:
+    async with live(outbound_bytes=2000) as peer:
+        DATABASE[0].push.presence = Crowd()
+        await joins(peer)
+        await peer.obeyed()
+        peer.reads.clear()
+        for number in range(30):
+            send("a", f"e{number}", "x" * 100)
+        DATABASE[0].push.broadcast("a", '{"presence":"a","left":["1"]}')
+        peer.reads.set()
+        await comes(peer, *(f"e{number}" for number in range(30)))
+        assert len(rooms_of(peer)) == 2
 
 
 async def test_lost_messages_of_the_bus_are_told() -> None:
