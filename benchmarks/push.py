@@ -140,7 +140,7 @@ async def _back_to_back(side: _Side) -> Sample:
     await asyncio.sleep(random.uniform(*_REST_SECONDS))
     return {
         "last_ms": 1000 * (max(times) - begun) if times else 1000 * _MOST_SECONDS,
-        "lost": BURST_EVENTS * board.count - came,
+        "came": came / BURST_EVENTS / board.count,
         "frame_bytes": board.frame_bytes,
         **used,
     }

@@ -33,9 +33,9 @@ def test_rows_are_those_of_the_family_of_known_subjects() -> None:
 
 
 def test_one_lost_delivery_misses_the_target() -> None:
-    (comparison,) = [each for each in push_comparisons() if each.figure == "lost"]
-    for lost, is_met in ((0, True), (1, False)):
-        [verdict] = judge_all([comparison], {burst("ours"): [{"lost": lost}]})
+    (comparison,) = [each for each in push_comparisons() if each.figure == "came"]
+    for came, is_met in ((1.0, True), (0.9999, False)):
+        [verdict] = judge_all([comparison], {burst("ours"): [{"came": came}]})
         assert (verdict.basis, verdict.is_met) == ("count", is_met)
 
 
