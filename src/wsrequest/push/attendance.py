@@ -138,7 +138,7 @@ class Attendance:
 
     def note_stale(self) -> None:
         """Have ``rooms`` sent again if the client has old members of one of them."""
-        stale = self._listener.stale
+        stale = self._listener.stale or ()
         if any(room.key[1] in stale for room in self._held):
             self._is_due |= "room" in self._kinds
 

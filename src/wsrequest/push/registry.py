@@ -168,9 +168,11 @@ class Registry:
             number = numbers.get(listener)
             if number is None:
                 continue  # it has left
-            queue, behind, id = listener.queue, listener.behind, listener.id
+            queue, id = listener.queue, listener.id
             for entry in entries:
-                if (behind and room in behind) or queue.waiting_bytes >= queue.max_bytes:
+                if (
+                    listener.behind and room in listener.behind
+                ) or queue.waiting_bytes >= queue.max_bytes:
                     self._fall_behind(room, listener, entry)
                 elif (entry.number > number and entry.exclude != id) or entry.number < 0:
                     listener.put_entry(entry)
@@ -187,19 +189,22 @@ class Registry:
 
     def _fall_behind(self, room: Room, listener: Listener, entry: Entry) -> None:
         if entry.number == _UNNUMBERED:
+            if listener.stale is None:
+                listener.stale = {}
             listener.stale[room.key[1]] = None
-        elif room not in listener.behind and entry.number > room.listeners[listener]:
-            listener.behind[room] = entry.number - 1
+        elif not listener.is_behind(room) and entry.number > room.listeners[listener]:
+            listener.fall_behind(room, entry.number - 1)
             self.counts.behind += 1
 
     def go_on(self, listener: Listener) -> None:
         """Send a client what it has had no room for."""
-        for room in list(listener.behind):
+        for room in list(listener.behind or ()):
             if not listener.queue.has_room():
                 return
             self._catch_up(room, listener)
 
     def _catch_up(self, room: Room, listener: Listener) -> None:
+        assert listener.behind is not None
         number = listener.behind.pop(room)
         self._store.trim(room.history, self._loop.time())
         entries = room.history.after(number)
@@ -208,7 +213,7 @@ class Registry:
             self.counts.missed += 1
         for entry in entries or ():
             if not listener.queue.has_room():
-                listener.behind[room] = entry.number - 1
+                listener.fall_behind(room, entry.number - 1)
                 return
             if entry.exclude != listener.id:
                 listener.put_entry(entry)
@@ -246,7 +251,7 @@ class Registry:
         if number is None or number < room.history.start:
             return room, True
         if number < room.number:
-            listener.behind[room] = min(number, listener.behind.get(room, number))
+            listener.fall_behind(room, min(number, (listener.behind or {}).get(room, number)))
         return room, False
 
     def leave(self, listener: Listener, room: Room) -> None:
@@ -256,8 +261,7 @@ class Registry:
             return
         del listener.rooms[room], room.listeners[listener]
         listener.count -= room.key[0] == "room"
-        listener.behind.pop(room, None)
-        listener.stale.pop(room.key[1], None)
+        listener.forget(room)
         if not room.listeners:
             self._idle[room] = self._loop.time()
             if room.key[0] != "room" or not self._store.max_events:

@@ -41,8 +41,9 @@ class Listener:
     Attributes:
         rooms: how many live requests of the connection hold each room.
         count: how many of these are rooms, and not its user or session.
-        behind: the number of the last event that it has, for each room that it is behind in.
-        stale: names of rooms of which it has not the current members.
+        behind: the number of the last event that it has, for each room that it is behind in. Often
+            None, since an empty one takes memory.
+        stale: names of rooms of which it has not the current members. Likewise.
     """
 
     __slots__ = ("behind", "count", "id", "queue", "rooms", "sse", "stale")
@@ -51,12 +52,29 @@ class Listener:
         self.id, self.queue, self.sse = id, queue, sse
         self.rooms: dict[Room, int] = {}
         self.count = 0
-        self.behind: dict[Room, int] = {}
-        self.stale: dict[str, None] = {}
+        self.behind: dict[Room, int] | None = None
+        self.stale: dict[str, None] | None = None
 
     def put(self, frame: Frame) -> None:
         """Queue a frame for this client only."""
         self.queue.put(frame if self.sse is None else self.sse(frame))
+
+    def is_behind(self, room: "Room") -> bool:
+        """Whether it lacks events of a room."""
+        return self.behind is not None and room in self.behind
+
+    def fall_behind(self, room: "Room", number: int) -> None:
+        """Have the events of a room after a number sent later."""
+        if self.behind is None:
+            self.behind = {}
+        self.behind[room] = number
+
+    def forget(self, room: "Room") -> None:
+        """Have nothing of a room sent later."""
+        if self.behind is not None:
+            self.behind.pop(room, None)
+        if self.stale is not None:
+            self.stale.pop(room.key[1], None)
 
     def put_entry(self, entry: Entry) -> None:
         """Queue an event, which is encoded once for all."""
@@ -111,9 +129,8 @@ class Room:
 
     def held_number(self, listener: Listener) -> int:
         """Return the number up to which a listener has certainly been sent everything."""
-        behind = listener.behind.get(self)
-        if behind is not None:
-            return behind
+        if listener.behind is not None and self in listener.behind:
+            return listener.behind[self]
         sent = self.sent_number if self.is_busy else self.number
         return max(sent, self.listeners.get(listener, 0))
 

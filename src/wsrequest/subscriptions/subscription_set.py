@@ -225,7 +225,7 @@ class SubscriptionSet:
             # Before anything is sent, since one list of members may take all the room there is.
             for attendance in attendances:
                 attendance.note_stale()
-            listener.stale.clear()
+            listener.stale = None
         for attendance in attendances:
             attendance.go_on()
         assert self.live.push is not None  # it made the attendances
