@@ -57,7 +57,8 @@ def push_comparisons() -> list[Comparison]:
 def push_tables(samples: Samples) -> Tables:
     """What was measured."""
     lines = [
-        "| clients | subject | p50 ms | p95 ms | last ms | least - most | share that came | bytes of a frame |"
+        "| clients | subject | p50 ms | p95 ms | last ms | least - most | share that came |"
+        " bytes of a frame |"
         " CPU s per 1,000 frames | server's core: it | others | load's core: it | others |",
         "|" + "---|" * 13,
     ]
