@@ -73,7 +73,8 @@ def send(
     """Send an event to all who are in a room, in any process.
 
     In a transaction, the event is sent when that commits, and never if it is rolled back. From then
-    on, sending waits for nothing. If the broker is down, the event is sent when it is back.
+    on, sending waits for nothing. If the broker is down, the event waits for it. Other processes
+    that are connected again later than this one miss it, and their clients get the notice.
 
     Args:
         room: the name of the room, of 1 to 255 characters.
