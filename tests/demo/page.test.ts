@@ -103,7 +103,8 @@ test("the switch changes what carries a call, and nothing else", async () => {
     await page.click("#log-clear");
     await page.click("#explorer [type=submit]");
     await page.locator("#log-list li.done", { hasText: "200 GET /api/stats/" }).waitFor();
-    expect(await page.locator("#log-list .way").allInnerTexts()).toEqual([way, way]);
+    // What the list does when the way changes may still be noted meanwhile.
+    expect(await page.locator("#log-list li", { hasText: "/api/stats/" }).locator(".way").allInnerTexts()).toEqual([way, way]);
     expect(await titles(page)).toEqual(before);
   };
   await ask("WS", "socket");
@@ -394,17 +395,14 @@ test("all of it works by keyboard", async () => {
 
 test("who signs in or out by keyboard goes on from the button that took the place of the other", async () => {
   const page = await visit();
-  const focus = (): Promise<string> => page.evaluate(() => document.activeElement!.id || document.activeElement!.tagName);
   await page.focus("#sign-in-open");
   await page.keyboard.press("Enter");
   await page.locator("#sign-in[open]").waitFor();
   await page.keyboard.type("demo");
   await page.keyboard.press("Enter");
-  await page.locator("#sign-out").waitFor();
-  expect(await focus()).toBe("sign-out");
+  await page.locator("#sign-out:focus").waitFor();
   await page.keyboard.press("Enter");
-  await page.locator("#sign-in-open").waitFor();
-  expect(await focus()).toBe("sign-in-open");
+  await page.locator("#sign-in-open:focus").waitFor();
 });
 
 test.each([320, 480, 768, 992, 1024, 1100, 1200, 1280, 1440, 1920])("the stops of a call stand in one row or one column, %i px wide", async (width) => {
@@ -481,7 +479,7 @@ test.each(["socket", "http"] as const)("a server that is gone is said so by %s, 
   await page.locator("#list-said", { hasText: "The list may be out of date." }).waitFor();
   demo.run(`from snippets.models import Snippet; Snippet.objects.create(title='Away: ${way}', code='x')`);
   await demo.start();
-  await page.click("#banner-retry");
+  await Promise.any([page.click("#banner-retry"), isReady(page, way)]); // it tries again by itself, too
   await isReady(page, way);
   await page.locator("#snippets li:first-child .title", { hasText: `Away: ${way}` }).waitFor();
   await page.locator("#list-said", { hasText: "The list is live again." }).waitFor();

@@ -57,6 +57,8 @@ export class Account extends EventTarget {
     this.#dialog.close();
     form.elements.password.value = "";
     await this.ask();
+    // If the list came first, as for the user, the button that opened the dialog was gone when it closed.
+    if (document.activeElement === document.body) byId(this.user ? "sign-out" : "sign-in-open").focus();
     announce(
       way === "token"
         ? `Signed in as ${this.user?.username}. The token lives in this page and ends with it.`
