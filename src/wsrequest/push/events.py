@@ -44,6 +44,9 @@ MAX_KEY_CHARACTERS = 255
 MAX_MEMBER_CHARACTERS = 255
 MAX_INFO_BYTES = 1024
 
+_EVENT_LEVELS = 1  # of the frame around the data of an event
+_INFO_LEVELS = 5  # around info: the frame, its rooms, one of these, its members, one of these
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _EVENT = re.compile(rf"[A-Za-z0-9_.:/-]{{1,{MAX_EVENT_CHARACTERS}}}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -152,13 +155,16 @@ def check_key(key: str | None) -> str | None:
     return None if key is None else _text(key, "the key of an event", MAX_KEY_CHARACTERS)
 
 
-def data_of(data: object, max_bytes: int, what: str = "the data of an event") -> bytes:
+def data_of(
+    data: object, max_bytes: int, what: str = "the data of an event", levels: int = _EVENT_LEVELS
+) -> bytes:
     """Return the JSON of a value, as ``JsonResponse`` would write it.
 
     Args:
         data: what Django's JSON encoder knows.
         max_bytes: how long the JSON may be.
         what: names the value in errors.
+        levels: of arrays and objects around it in a frame, at most.
 
     Raises:
         TypeError: it has no JSON.
@@ -176,7 +182,7 @@ def data_of(data: object, max_bytes: int, what: str = "the data of an event") ->
         raise ValueError(f"{what} must be JSON: {error}") from None
     except RecursionError:
         raise ValueError(f"{what} nests too deeply") from None
-    if nests_deeper(text, MAX_NESTING - 1):  # the frame is one more level
+    if nests_deeper(text, MAX_NESTING - levels):
         raise ValueError(f"{what} nests too deeply")
     if _SURROGATE.search(text):
         raise ValueError(f"{what} has half a surrogate pair, which is not text")
@@ -207,23 +213,28 @@ def join_of(
         return Join(name, id)
     if not isinstance(info, Mapping):
         raise TypeError(f"info must be a mapping, not {type(info).__name__}")
-    return Join(name, id, data_of(dict(info), MAX_INFO_BYTES, "info"))
+    return Join(name, id, data_of(dict(info), MAX_INFO_BYTES, "info", _INFO_LEVELS))
 
 
 def user_name(user: object) -> str:
     """Return what names a user to other processes.
 
     Args:
-        user: a user, or the primary key of one of ``AUTH_USER_MODEL``.
+        user: a user, or the primary key of one of ``AUTH_USER_MODEL``. An instance of a model that
+            extends it is the same user.
 
     Raises:
         ValueError: the user has no primary key, such as an anonymous one.
     """
     meta, key = getattr(user, "_meta", None), getattr(user, "pk", user)
+    users: Any = get_user_model()._meta.concrete_model
+    if isinstance(user, users):
+        key = getattr(user, users._meta.pk.attname)  # a child may have another primary key
+    elif meta is not None:
+        users = meta.concrete_model
     if key is None or getattr(user, "is_anonymous", False) is True:
         raise ValueError("an anonymous user, or one that is not saved, cannot be sent events")
-    model = get_user_model() if meta is None else meta.concrete_model
-    return _digest(b"user", f"{model._meta.label_lower}:{key}")
+    return _digest(b"user", f"{users._meta.label_lower}:{key}")
 
 
 def session_name(session_key: str) -> str:

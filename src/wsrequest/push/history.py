@@ -3,6 +3,7 @@
 They serve clients that read slowly, and clients that come back.
 """
 
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
@@ -24,9 +25,10 @@ class Entry:
         exclude: likewise.
         at: loop time at which it arrived.
         is_notice: whether it says that events were lost.
+        held_bytes: roughly how much memory it takes, with a server-sent event of it.
     """
 
-    __slots__ = ("_sse", "at", "exclude", "frame", "is_notice", "key", "number")
+    __slots__ = ("_sse", "at", "exclude", "frame", "held_bytes", "is_notice", "key", "number")
 
     def __init__(
         self, number: int, frame: Frame, at: float, key: str | None = None,
@@ -35,6 +37,9 @@ class Entry:
         self.number, self.frame, self.at = number, frame, at
         self.key, self.exclude, self.is_notice = key, exclude, is_notice
         self._sse: bytes | None = None
+        # One emoji makes each character of a string take four bytes.
+        encoded = frame if isinstance(frame, bytes) or frame.isascii() else frame.encode()
+        self.held_bytes = _ENTRY_BYTES + sys.getsizeof(frame) + len(encoded)
 
     @classmethod
     def of(cls, event: Event, number: int, frame: Frame, at: float) -> "Entry":
@@ -46,11 +51,6 @@ class Entry:
         if self._sse is None:
             self._sse = encode(self.frame)
         return self._sse
-
-    @property
-    def held_bytes(self) -> int:
-        """Roughly how much memory it takes. A server-sent event of it is one more copy."""
-        return _ENTRY_BYTES + 2 * len(self.frame)
 
 
 class History:

@@ -8,7 +8,15 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.db import models
+from django.test.utils import isolate_apps
+from msgspec import Raw
 
+from wsrequest.protocol.messages import Event as EventMessage
+from wsrequest.protocol.messages import JoinedRoom, Rooms
+from wsrequest.protocol.nesting import MAX_NESTING, nests_deeper
+from wsrequest.protocol.server_codec import encode_event, encode_server
+from wsrequest.push import events
 from wsrequest.push.events import (
     EVENTS,
     Event,
@@ -22,6 +30,7 @@ from wsrequest.push.events import (
     session_name,
     user_name,
 )
+from wsrequest.push.members import Members
 
 
 @pytest.mark.parametrize("room", ["a", "snippet:7", "é 😀", "x" * 255, '"\\'])
@@ -89,6 +98,37 @@ def test_data_that_nests_too_deeply_is_refused() -> None:
         data_of(deep, 10_000)
 
 
+def nested(levels: int) -> Any:
+    """An object with so many levels."""
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"": value}
+    return value
+
+
+def test_frame_of_the_deepest_data_nests_no_deeper_than_it_may() -> None:
+    data = Raw(data_of(nested(MAX_NESTING - 1), 10_000))
+    assert not nests_deeper(encode_event(EventMessage("a", data, "a", "e:1")), MAX_NESTING)
+    with pytest.raises(ValueError, match="nests"):
+        data_of(nested(MAX_NESTING), 10_000)
+
+
+def test_frames_of_the_deepest_info_nest_no_deeper_than_they_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "MAX_INFO_BYTES", 10_000)
+    join = join_of("a", "7", nested(MAX_NESTING - 5))
+    members = Members(lambda room: True)
+    members.put("a", "7", "e", 1, join.info)
+    listed: Any = Raw(members.encoded("a") or b"")
+    frames = [frame for _, frame in members.take_changes()]
+    frames.append(encode_server(Rooms([JoinedRoom("a", "e:1", None, listed)], 1)))
+    assert [nests_deeper(frame, MAX_NESTING) for frame in frames] == [False, False]
+    assert nests_deeper(frames[1], MAX_NESTING - 1)
+    with pytest.raises(ValueError, match="info nests"):
+        join_of("a", "7", nested(MAX_NESTING - 4))
+
+
 def test_data_that_is_too_large_is_refused_by_its_bytes() -> None:
     assert data_of("é" * 49, 100)
     with pytest.raises(ValueError, match="100 bytes of JSON, not 102"):
@@ -128,6 +168,31 @@ def test_user_is_named_by_model_and_primary_key() -> None:
     assert user_name(SimpleNamespace(pk=7, is_anonymous=False)) == user_name(7)
     other = SimpleNamespace(pk=7, _meta=SimpleNamespace(concrete_model=_Device))
     assert user_name(other) != user_name(7)
+
+
+@isolate_apps("django.contrib.auth")
+def test_instance_of_a_model_that_extends_the_user_is_the_same_user() -> None:
+    class Customer(User):
+        class Meta:
+            app_label = "auth"
+
+    class Employee(User):
+        number: Any = models.CharField(max_length=9, primary_key=True)
+        user: Any = models.OneToOneField(User, models.CASCADE, parent_link=True, related_name="+")
+
+        class Meta:
+            app_label = "auth"
+
+    class Named(User):
+        class Meta:
+            app_label = "auth"
+            proxy = True
+
+    assert user_name(Customer(id=7, user_ptr_id=7)) == user_name(7)
+    assert user_name(Employee(id=7, user_id=7, number="a12")) == user_name(7)
+    assert user_name(Named(id=7)) == user_name(7)
+    with pytest.raises(ValueError, match="cannot be sent events"):
+        user_name(Employee(number="7"))
 
 
 class _Device:

@@ -1,5 +1,7 @@
 """The recent events of rooms, and which of them go when there is no room for all."""
 
+import sys
+
 from wsrequest.push.history import Entry, History, HistoryStore
 
 
@@ -78,6 +80,13 @@ def test_clear_gives_back_the_memory() -> None:
     add(store, history, 1)
     store.clear(history, 7)
     assert store.held_bytes == 0 and history.start == 7 and not len(history)
+
+
+def test_event_counts_what_its_strings_take() -> None:
+    entry = Entry(1, "a" * 60_000 + "\U0001f600", 0.0)  # four bytes for each character
+    encoded = entry.sse(lambda frame: b"data: " + str(frame).encode())
+    assert entry.held_bytes >= sys.getsizeof(entry.frame) + sys.getsizeof(encoded)
+    assert Entry(1, "a" * 60_000, 0.0).held_bytes < 121_000
 
 
 def test_one_event_larger_than_all_leaves_nothing() -> None:
