@@ -22,6 +22,8 @@ GRACE_SECONDS = 2.0
 
 _FEW_MEMBERSHIPS = 4  # of a connection. They are announced even if others have taken the room
 _TRIED_ROOMS = 20  # when somebody leaves, for members that were refused
+_TRIED_MEMBERS = 20  # of a room, for which there is no room yet
+_MAX_GONE = 10_000  # members about which others learn later, besides those that are announced
 
 Key = tuple[str, str]
 """A room and a member."""
@@ -66,7 +68,8 @@ class OwnMembers:
         self._members, self._epoch, self._limits, self._stamp = members, epoch, limits, stamp
         self._infos: dict[str, dict[str, _Infos]] = {}  # by room and member
         self._leaving: dict[Key, float] = {}  # when they leave, in order
-        self._refused: dict[str, dict[str, None]] = {}
+        # By room, and by how many shares of it they may take. The longest refused first.
+        self._refused: dict[tuple[str, int], dict[str, None]] = {}
         self.unsaid: dict[Key, None] = {}
         self.refused_count = 0
 
@@ -102,11 +105,12 @@ class OwnMembers:
         self._leaving.pop(key, None)
         if self._members.info_of(room, member, self._epoch) is not None:
             self._update(key, info)
-        elif self._has_room(room, cost_bytes(room, member, info), memberships):
+            return
+        shares = 2 if memberships < _FEW_MEMBERSHIPS else 1
+        if self._has_room(room, cost_bytes(room, member, info), shares):
             self._announce(key, info)
-        elif member not in self._refused.setdefault(room, {}):
-            self._refused[room][member] = None
-            self.refused_count += 1
+        else:
+            self._refuse(room, member, shares)
 
     def leave(self, room: str, member: str, info: bytes, now: float) -> None:
         """End a membership. Does nothing if there is no such membership.
@@ -147,8 +151,21 @@ class OwnMembers:
             self.unsaid[key] = None
             rooms[key[0]] = None
         if rooms and self._refused:
-            for room in [*rooms, *islice(self._refused, _TRIED_ROOMS)]:
-                self._try_refused(room)
+            further = [room for room, _ in islice(self._refused, _TRIED_ROOMS)]
+            for room in [*rooms, *further]:
+                for shares in (2, 1):
+                    self._try_refused(room, shares)
+
+    def drop_unsaid(self) -> bool:
+        """Forget what others must learn if all members that are announced are less.
+
+        Returns:
+            Whether it was forgotten. Then others must be sent all members.
+        """
+        if len(self.unsaid) <= _MAX_GONE or len(self.unsaid) <= _MAX_GONE + self.count:
+            return False
+        self.unsaid.clear()
+        return True
 
     def changes(self, keys: Iterable[Key]) -> Iterator[Change]:
         """Yield what is true of some members now."""
@@ -163,8 +180,7 @@ class OwnMembers:
             (room, each) for room in rooms for each in self._members.names_of(self._epoch, room)
         ]
 
-    def _has_room(self, room: str, more_bytes: int, memberships: int) -> bool:
-        shares = 2 if memberships < _FEW_MEMBERSHIPS else 1
+    def _has_room(self, room: str, more_bytes: int, shares: int) -> bool:
         count = self._members.rooms_of(self._epoch).get(room, 0)
         held_bytes = self._members.bytes_of.get(self._epoch, 0)
         return (
@@ -185,22 +201,37 @@ class OwnMembers:
         self._members.put(*key, self._epoch, self._stamp(), info)
         self.unsaid[key] = None
 
-    def _accept(self, room: str, member: str) -> None:
-        refused = self._refused.get(room, {})
-        refused.pop(member, None)
-        if not refused:
-            self._refused.pop(room, None)
+    def _refuse(self, room: str, member: str, shares: int) -> None:
+        before = [each for each in (2, 1) if member in self._refused.get((room, each), ())]
+        if not before:
+            self.refused_count += 1
+        elif before[0] >= shares:
+            return
+        self._accept(room, member)
+        self._refused.setdefault((room, shares), {})[member] = None
 
-    def _try_refused(self, room: str) -> None:
-        refused = self._refused.pop(room, {})
-        for member in list(refused):
+    def _accept(self, room: str, member: str) -> None:
+        for key in ((room, 2), (room, 1)):
+            refused = self._refused.get(key)
+            if refused is not None:
+                refused.pop(member, None)
+                if not refused:
+                    del self._refused[key]
+
+    def _try_refused(self, room: str, shares: int) -> None:
+        refused = self._refused.pop((room, shares), {})
+        misses = 0
+        for member in list(refused) if self._has_room(room, 0, shares) else ():
             info = _newest(self._infos[room][member])
-            if not self._has_room(room, cost_bytes(room, member, info), _FEW_MEMBERSHIPS):
+            if self._has_room(room, cost_bytes(room, member, info), shares):
+                del refused[member]
+                self._announce((room, member), info)
+                continue
+            misses += 1
+            if misses == _TRIED_MEMBERS:
                 break
-            del refused[member]
-            self._announce((room, member), info)
         if refused:
-            self._refused[room] = refused  # after the other rooms
+            self._refused[room, shares] = refused  # after the other rooms
 
 
 def _with(held: _Infos | None, info: bytes) -> _Infos:

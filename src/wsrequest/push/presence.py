@@ -29,7 +29,10 @@ BEAT_SECONDS = 1.5
 SILENT_SECONDS = 4.5
 """How long a process may be silent before its members leave."""
 SETTLE_SECONDS = 5.0
-"""After this time without faults, all processes know exactly the same members."""
+"""After this time without faults, all processes know exactly the same members.
+
+Sending all members of a process must not take longer than that: see ``_PACE_BYTES``.
+"""
 
 _BEATS_AFTER_SECONDS = 10.0  # that a process goes on after its last member has left
 _LOOK_SECONDS = 0.5  # between two looks at the clock
@@ -102,7 +105,7 @@ class Presence:
         self._peers: dict[str, _Peer] = {}
         self._number = 0
         self._is_connected = True
-        self._began_at = self._looked_at = now
+        self._began_at = self._connected_at = self._looked_at = now
         self._beat_at = self._beats_until = now
         self._paced_at = self._shown_at = self._state_at = now - 1.0
         self._show_seconds = _PACE_SECONDS
@@ -150,8 +153,9 @@ class Presence:
 
     def is_complete(self, now: float) -> bool:
         """Whether each process must have been heard, and nothing of what they said is missing."""
-        is_current = all(peer.is_current for peer in self._peers.values())
-        return is_current and now - self._began_at > BEAT_SECONDS
+        if not self._is_connected or now - self._connected_at <= BEAT_SECONDS:
+            return False
+        return all(peer.is_current for peer in self._peers.values())
 
     # What comes from the bus.
 
@@ -187,6 +191,7 @@ class Presence:
         """
         self._is_connected = is_connected
         if is_connected:
+            self._connected_at = now
             for peer in self._peers.values():
                 peer.heard_at = now
 
@@ -266,6 +271,8 @@ class Presence:
         if self._is_connected:
             self._say(now)
             self._ask(now)
+        elif self._own.drop_unsaid():
+            self._number += 1  # the next message shows the gap, so others ask for the whole state
         if self._members.has_changes and now >= self._shown_at + self._show_seconds:
             self._shown_at = now
             count = sum(self._show(*change) for change in self._members.take_changes())

@@ -24,6 +24,7 @@ __all__ = ["READ_SECONDS", "PresenceReader"]
 READ_SECONDS = 2.0
 """How long the first answer may take."""
 _IDLE_SECONDS = 60.0  # after the last question
+_SEND_SECONDS = 0.1  # for the question to the other processes, when it should have been sent
 
 logger = logging.getLogger("wsrequest.push")
 
@@ -37,7 +38,7 @@ class PresenceReader:
 
     Attributes:
         pid: the process in which its thread runs.
-        is_over: whether the thread has ended, or is about to.
+        is_over: whether the thread has ended, or is about to. An exception ends it, too.
 
     Raises:
         RuntimeError: the bus is closed, or a thread cannot be started.
@@ -46,6 +47,7 @@ class PresenceReader:
     def __init__(self, bus: Bus, max_bytes: int) -> None:
         self.pid = os.getpid()
         self.is_over = False
+        self._bus = bus
         self._posted: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._lock = threading.Lock()  # guards ``is_over`` and ``_asked_at``
         self._asked_at = time.monotonic()
@@ -88,20 +90,29 @@ class PresenceReader:
         return self._presence.of(room)
 
     def _run(self) -> None:
-        while not self._ends():
-            due = self._presence.due
-            now = time.monotonic()
-            seconds = 0.5 if due is None else min(0.5, max(0.0, due - now))
-            try:
-                self._posted.get(timeout=max(seconds, 0.001))()
-            except Empty:
-                pass
-            now = time.monotonic()
-            if (due := self._presence.due) is not None and due <= now:
-                self._presence.tick(now)
-            if self._presence.is_complete(now):
+        try:
+            while not self._ends():
+                self._turn()
+        finally:
+            with self._lock:
+                self.is_over = True
+            self._subscription.close()
+
+    def _turn(self) -> None:
+        due = self._presence.due
+        now = time.monotonic()
+        seconds = 0.5 if due is None else min(0.5, max(0.0, due - now))
+        try:
+            self._posted.get(timeout=max(seconds, 0.001))()
+        except Empty:
+            pass
+        now = time.monotonic()
+        if (due := self._presence.due) is not None and due <= now:
+            self._presence.tick(now)
+        if not self._complete.is_set() and self._presence.is_complete(now):
+            # A bus that has just begun knows only later that it is cut off.
+            if self._bus.flush(_SEND_SECONDS):
                 self._complete.set()
-        self._subscription.close()
 
     def _ends(self) -> bool:
         with self._lock:

@@ -124,6 +124,13 @@ PUSH = (
     ),
     Defence(
         (33,),
+        "what other processes must learn about members is limited while the bus is down",
+        SRC + "push/presence.py",
+        (("elif self._own.drop_unsaid():", "elif False:"),),
+        (_PRESENCE + "test_visits_while_the_bus_is_down_take_bounded_memory",),
+    ),
+    Defence(
+        (33,),
         "what a process holds of the members of another is limited",
         SRC + "push/presence.py",
         (("if total.get(epoch, 0) + more <= self._max_bytes:", "if True:"),),

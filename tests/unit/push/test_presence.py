@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.push.simulated import LIMITS, NOTIFY_BYTES, Process, World
 from wsrequest.protocol.messages import Member
+from wsrequest.push import own_members
 from wsrequest.push.own_members import GRACE_SECONDS, PresenceLimits
 from wsrequest.push.presence import SETTLE_SECONDS, SILENT_SECONDS
 from wsrequest.push.presence_messages import PRESENCE, Message, RoomPart
@@ -325,6 +326,55 @@ def test_little_waits_while_the_bus_is_down() -> None:
     assert one.ids("a") == other.ids("a") == []
 
 
+def test_visits_while_the_bus_is_down_take_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(own_members, "_MAX_GONE", 200)
+    world, one, other = two()
+    for number in range(300):
+        one.join("a", str(number))
+    world.advance(SOON)
+    world.cut(one)
+    world.advance(4.0)
+    for number in range(2_000):
+        one.join("b", str(number))
+        one.leave("b", str(number))
+        if number % 10 == 0:
+            world.advance(0.05)
+            assert len(one.presence._own.unsaid) <= one.presence.own_count + 200 + 20
+    one.leave("a", "7")
+    world.advance(2 * GRACE_SECONDS)
+    assert 0 < len(one.presence._own.unsaid) <= 300 + 200
+    one.join("a", "new")
+    world.end_faults()
+    world.advance(SETTLE_SECONDS)
+    expected = {str(number) for number in range(300) if number != 7} | {"new"}
+    assert set(other.ids("a")) == set(one.ids("a")) == set(other.lists["a"]) == expected
+    assert other.ids("b") == []
+
+
+def test_what_was_dropped_while_the_bus_was_down_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(own_members, "_MAX_GONE", 0)
+    world, one, other = two()
+    for number in range(3):
+        one.join("a", str(number))
+    world.advance(SOON)
+    for process in (one, other):  # so that nobody's silence counts
+        world.cut(process)
+    world.advance(4.0)
+    for number in range(3):
+        one.leave("a", str(number))
+    one.join("a", "new")
+    world.advance(2 * GRACE_SECONDS)
+    assert not one.presence._own.unsaid
+    assert other.ids("a") == ["0", "1", "2"]
+    world.end_faults()
+    world.advance(SETTLE_SECONDS)
+    assert one.ids("a") == other.ids("a") == list(other.lists["a"]) == ["new"]
+
+
 def test_process_that_was_killed_while_the_bus_was_down_is_noticed_after_it() -> None:
     world, one, other = two()
     one.join("a", "7")
@@ -418,6 +468,53 @@ def test_connection_with_many_members_keeps_nobody_out_of_a_room() -> None:
     assert len(other.ids("a")) == 60
 
 
+def test_member_that_was_refused_comes_before_one_that_joins_later() -> None:
+    world = World()
+    limits = PresenceLimits(total_bytes=2**20, room_members=10)
+    one, other = world.start(limits), world.start(limits)
+    for number in range(100):
+        one.join("a", f"greedy{number}", memberships=number)
+    for number in range(21):
+        one.join("a", str(number))
+    assert one.presence.own_count == 20
+    refused = [str(number) for number in range(21) if str(number) not in one.ids("a")]
+    for number in range(4):
+        one.leave("a", str(number))  # more than one share of the room stays taken
+    world.advance(2 * GRACE_SECONDS)
+    one.join("a", "late")
+    world.advance(SOON)
+    assert one.ids("a") == other.ids("a")
+    assert set(refused[:4]) <= set(one.ids("a"))
+    assert "late" not in one.ids("a")
+
+
+def test_refused_member_counts_by_its_connection_with_the_fewest_memberships() -> None:
+    world = World()
+    one = world.start(PresenceLimits(total_bytes=2**20, room_members=3))
+    for number in range(6):
+        one.join("a", str(number))
+    one.join("a", "7", memberships=10)
+    one.join("a", "7")
+    one.join("a", "7", memberships=10)
+    assert one.presence.refused_count == 1
+    one.leave("a", "0")
+    world.advance(2 * GRACE_SECONDS)
+    assert "7" in one.ids("a")
+
+
+def test_large_info_that_still_has_no_room_holds_no_other_member_up() -> None:
+    world = World()
+    one = world.start(PresenceLimits(total_bytes=5_000, room_members=1_000))
+    for number in range(9):
+        one.join("a", f"big{number}", b'"%b"' % (b"x" * 1000), memberships=10 * (number > 3))
+    for number in range(20):
+        one.join("a", str(number), memberships=10)
+    assert one.presence.own_count == 4
+    one.leave("a", "big0", b'"%b"' % (b"x" * 1000))
+    world.advance(2 * GRACE_SECONDS)
+    assert one.ids("a") == ["0", "1", "2", "big1", "big2", "big3"]
+
+
 def test_process_cannot_make_another_hold_more_than_its_limit() -> None:
     world = World()
     small = PresenceLimits(total_bytes=1_000, room_members=1_000)
@@ -480,6 +577,23 @@ def test_reader_that_serves_nothing_knows_when_it_has_heard_all() -> None:
     reader = world.start()
     assert not reader.presence.is_complete(world.now)
     world.advance(2.0)
+    assert reader.presence.is_complete(world.now)
+    assert reader.ids("a") == ["7"]
+
+
+def test_reader_without_a_bus_does_not_know_all() -> None:
+    world, one, _ = two()
+    one.join("a", "7")
+    world.advance(20.0)
+    reader = world.start()
+    reader.presence.connected(False, world.now)
+    world.cut(reader)
+    world.advance(20.0)
+    assert not reader.presence.is_complete(world.now)
+    world.end_faults()
+    world.advance(0.1)
+    assert not reader.presence.is_complete(world.now)
+    world.advance(3.0)
     assert reader.presence.is_complete(world.now)
     assert reader.ids("a") == ["7"]
 

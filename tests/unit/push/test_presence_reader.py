@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from wsrequest.bus.base import Topic
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.protocol.messages import Member
 from wsrequest.push import presence_api, presence_reader
@@ -51,6 +53,55 @@ def test_reader_that_cannot_hear_all_says_so(
     with caplog.at_level(logging.WARNING, "wsrequest.push"):
         assert reader.of("a") == []
     assert "not all processes were heard" in caplog.text
+
+
+class SilentBus(MemoryBus):
+    """A broker that cannot be reached. It knows that only after a while."""
+
+    def flush(self, seconds: float) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_reader_that_hears_nobody_since_the_bus_is_down_says_so(
+    knows: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = SilentBus()
+    if knows:
+        bus.connect(False)
+    reader = PresenceReader(bus, 2**20)
+    with caplog.at_level(logging.WARNING, "wsrequest.push"):
+        assert reader.of("a") == []
+    assert "not all processes were heard" in caplog.text
+
+
+def test_reader_that_failed_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures: list[BaseException | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: failures.append(args.exc_value))
+    bus = FailingBus()
+    reader = PresenceReader(bus, 2**20)
+    bus.publish(PRESENCE, joined("other"))
+    assert reader.of("a") == [ADA, BOB]
+    bus.is_failing = True
+    bus.publish(PRESENCE, joined("other", number=3))  # one is missing, so the reader asks
+    deadline = time.monotonic() + 30.0
+    while not reader.is_over:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert reader.of("a") is None
+    while not failures:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert isinstance(failures[0], RuntimeError)
+
+
+class FailingBus(MemoryBus):
+    is_failing = False
+
+    def publish(self, topic: Topic[Any], message: Any) -> None:
+        if self.is_failing and message.asks:
+            raise RuntimeError("no memory")
+        super().publish(topic, message)
 
 
 def test_reader_ends_when_nobody_asks(bus: MemoryBus, monkeypatch: pytest.MonkeyPatch) -> None:
