@@ -1,7 +1,8 @@
 """One run of a view for a live request, whether a first run or a rerun.
 
 It is a request task whose reads are recorded and whose response is kept whole. The application
-does not see its conditional headers.
+does not see its conditional headers. Long because a first run, a rerun and the takeover of a page's
+run fill the same fields, on the same threads.
 """
 
 import asyncio

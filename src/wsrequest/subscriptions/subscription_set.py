@@ -1,4 +1,7 @@
-"""The live requests of one connection, and what they hold together."""
+"""The live requests of one connection, and what they hold together.
+
+Long because memory, identity, waits and rooms all follow each request from its start to its end.
+"""
 
 import asyncio
 import logging
