@@ -4,6 +4,9 @@ Servers differ in how they end such a connection. On each, the others do not not
 more memory is taken than the server's own limit allows for.
 """
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,10 +21,11 @@ MIB = 2**20
 DEFLATES = ("uvicorn-sansio", "uvicorn-wsproto", "hypercorn")
 """Servers that take a client's offer to compress, unless told otherwise."""
 
-# wsproto inflates all that one read from the line holds, up to 64 MiB, before that is counted.
+# wsproto inflates all that one read from the line holds, 64 MiB, before that is counted, and holds
+# it three times for a moment. On a busy machine a second read came before the first was released.
 MOST_BYTES = {
     "uvicorn-sansio": 64 * MIB,
-    "uvicorn-wsproto": 256 * MIB,
+    "uvicorn-wsproto": 600 * MIB,
     "daphne": 16 * MIB,
     "granian": 16 * MIB,
 }
@@ -35,6 +39,21 @@ def peak_bytes(server: Server) -> int:
         status = Path(f"/proc/{pid}/status").read_text()
         total += int(status.partition("VmHWM:")[2].split()[0]) * 1024
     return total
+
+
+def closed_code_after(server: Server, client: Client, *frames: bytes) -> int | None:
+    """Send while the server is frozen, so that each of its reads returns as much as one can."""
+    for pid in server.pids():
+        os.kill(pid, signal.SIGSTOP)
+    sending = threading.Thread(target=send_raw, args=(client, *frames))
+    try:
+        sending.start()
+        sending.join(2)  # the kernel takes all of it, or as much as it can
+    finally:
+        for pid in server.pids():
+            os.kill(pid, signal.SIGCONT)
+    sending.join()
+    return client.closed()
 
 
 def closed_code(client: Client, *frames: bytes) -> int | None:
@@ -92,12 +111,13 @@ def test_frame_that_its_client_never_finishes_is_forgotten(server: Server, opcod
 @pytest.mark.parametrize("frames", [1, 50], ids=["one frame", "fragments"])
 @pytest.mark.parametrize("server", MOST_BYTES, indirect=True)
 def test_bomb_is_cut_at_the_limit_of_the_server(server: Server, frames: int) -> None:
-    """512 MiB in half a MB on the line."""
+    """2 GiB in 2 MB on the line."""
     with connect(server) as other, connect(server, compression="deflate") as client:
         assert bool(client.socket.protocol.extensions) == (server.kind in DEFLATES)
         assert other.get("/ready/").data == client.get("/ready/").data == "ready"
         before = peak_bytes(server)  # with what the first request loads
-        assert closed_code(client, *bomb(512, frames=frames)) in (1009, 1002, *NO_CODE)
+        code = closed_code_after(server, client, *bomb(2048, frames=frames))
+        assert code in (1009, 1002, *NO_CODE)
         assert other.get("/ready/").data == "ready"
         assert peak_bytes(server) - before < MOST_BYTES[server.kind]
 

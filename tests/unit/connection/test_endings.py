@@ -458,8 +458,12 @@ async def test_nothing_more_is_begun_for_a_client_that_does_not_read() -> None:
 
 
 @pytest.mark.documents("docs/bad-input.md", "the same, as long as it stays")
-async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
-    """With the default limits, and all the requests that they allow; others are answered."""
+async def test_a_client_that_never_reads_is_held_within_its_limits() -> None:
+    """With the default limits, and all the requests that they allow; others are answered.
+
+    What waits is WSREQUEST_MAX_OUTBOUND_BYTES, and, on a loop that is late, the response of each
+    request in flight: 195 responses of 4 KB here, with about 700 bytes more for each.
+    """
     async with pool_open() as pool:
         server = make_server(pool)
         async with connected(server) as other, connected(server) as deaf:
@@ -481,7 +485,7 @@ async def test_a_client_that_never_reads_is_held_within_a_megabyte() -> None:
                 held, _ = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
-            assert 500_000 < held < 1_000_000
+            assert 500_000 < held < 1_200_000
             assert len(deaf.connection.dispatcher._session) > 100  # none is refused, the rest waits
 
 
