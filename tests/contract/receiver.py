@@ -1,10 +1,11 @@
 """A receiver on a bus whose thread is the test's: it takes its turn when the test says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 from wsrequest.bus.base import Bus, Subscription, Topic
+from wsrequest.bus.engine import LoggedCommit, Sequenced
 
 WAIT_SECONDS = 30.0
 
@@ -12,6 +13,12 @@ NUMBERS: Topic[int] = Topic("numbers", lambda number: str(number).encode(), int)
 LETTERS: Topic[str] = Topic("letters", str.encode, bytes.decode)
 
 LOST = "lost"
+
+
+def contents(received: Sequence[bytes | Sequenced | LoggedCommit]) -> list[bytes]:
+    """Return the messages that an engine has received."""
+    found = [each.content if isinstance(each, Sequenced) else each for each in received]
+    return [each for each in found if isinstance(each, bytes)]
 
 
 class Receiver:

@@ -11,7 +11,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 from tests.contract.conftest import DATABASES, make_bus, notify_url
 from tests.contract.pooler import running_pooler
-from tests.contract.receiver import LOST, NUMBERS, Receiver
+from tests.contract.receiver import LOST, NUMBERS, Receiver, contents
 from tests.ports import free_port
 from tests.postgres import Params
 from wsrequest.bus.broker import BrokerBus
@@ -36,7 +36,7 @@ def goes_through(engine: Engine, messages: list[bytes], channel: str = "here") -
         came: list[bytes] = []
         deadline = time.monotonic() + 20
         while len(came) < len(messages) and time.monotonic() < deadline:
-            came += [each for each in receiver.receive(0.2) if isinstance(each, bytes)]
+            came += contents(receiver.receive(0.2))
         assert came == messages
 
 

@@ -1,6 +1,7 @@
 """What is particular to Redis: sockets, TLS, passwords, Sentinel, and Cluster."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from redis import Redis
 
 from tests.contract.certificates import Certificates
 from tests.contract.conftest import make_bus
-from tests.contract.receiver import LOST, NUMBERS, Receiver
+from tests.contract.receiver import LOST, NUMBERS, Receiver, contents
 from tests.ports import free_port
 from tests.redis import serving_redis
 from wsrequest.bus.broker import BrokerBus
@@ -39,7 +40,7 @@ def goes_through(url: str, channel: str = "here") -> None:
         came: list[Any] = []
         deadline = time.monotonic() + WAIT_SECONDS
         while len(came) < 2 and time.monotonic() < deadline:
-            came += receiver.receive(0.2)
+            came += contents(receiver.receive(0.2))
         assert came == [b"one", b"two"]
 
 
@@ -70,6 +71,20 @@ def test_password(tmp_path: Path) -> None:
             assert "invalid username-password pair" in text
             assert "secret2" not in text
         assert "Authentication required" in refusal_of(f"redis://127.0.0.1:{port}")
+
+
+def test_role_with_the_documented_permissions() -> None:
+    (rules,) = re.findall(r"has ACLs, allow `([^`]+)`", Path("docs/settings.md").read_text())
+    port = free_port()
+    url = f"redis://web:pw@127.0.0.1:{port}"
+    with serving_redis(port), closing(Redis(port=port)) as found:
+        client: Any = found
+        client.execute_command("ACL", "SETUSER", "web", "on", ">pw", *rules.split())
+        goes_through(url, "wsrequest")
+        client.execute_command("ACL", "SETUSER", "web", "-get")
+        with closing(engine_of(url).connect_sender()) as sender:
+            with pytest.raises(Unavailable, match="permission|can.t run this command"):
+                sender.send("wsrequest", [b"one"])
 
 
 def test_database_that_the_server_does_not_have(redis_url: str) -> None:

@@ -46,6 +46,11 @@ class Topic(Generic[T]):
             release. The bus then calls ``lost``.
         weigh: about how many bytes of memory a message takes while it waits for a receiver.
         lighten: returns the same message with less detail, for a receiver with a long queue.
+        number: has a broker that can do so put all messages of the topic into one order. It returns
+            a message with the place that the broker has given it: an epoch and a number. Within one
+            epoch, numbers rise. Called with None, it returns a message that only says how far the
+            broker is. Such messages reach their own process through the broker, too. None for a
+            topic that needs no order.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Topic(Generic[T]):
     decode: Callable[[bytes], T]
     weigh: Callable[[T], int] = _weightless
     lighten: Callable[[T], T] = _as_it_is
+    number: Callable[[T | None, str, int], T] | None = None
 
 
 class Subscription(Protocol):

@@ -1,7 +1,8 @@
 """The bus of several processes: any broker that sends bytes from one process to all others.
 
 Messages reach the receivers of their own process directly, as on a ``MemoryBus``. For the others
-they go to the broker. So a process is current about itself even if the broker is down.
+they go to the broker. So a process is current about itself even if the broker is down. Messages of
+a topic that needs an order go through the broker for all, if the broker puts them into one.
 
 A broker may lose messages. This bus notices it by their numbers (``sequences``), and by its own
 heartbeat: a process that receives sends itself one each second, through the broker. If it does not
@@ -24,10 +25,11 @@ from wsrequest.bus import engine as engine_module
 from wsrequest.bus.base import Post, Subscription, Topic
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.echoes import Echoes
-from wsrequest.bus.engine import Engine, LoggedCommit, Receiver, Unavailable
-from wsrequest.bus.envelope import Envelope, OtherRelease, Seal, Stranger
+from wsrequest.bus.engine import Engine, LoggedCommit, Receiver, Sequenced, Unavailable
+from wsrequest.bus.envelope import Envelope, Seal
 from wsrequest.bus.marks import Marks
 from wsrequest.bus.memory import MemoryBus
+from wsrequest.bus.opening import Opener
 from wsrequest.bus.origins import PREFIX_END, Origins
 from wsrequest.bus.publisher import Published, Publisher
 from wsrequest.bus.relayed import LOG, RELAYED, Relayed, RelayedLog
@@ -43,7 +45,6 @@ logger = logging.getLogger("wsrequest.bus")
 _CUT_OFF_SECONDS = 3.0  # since the last heartbeat that came back was sent
 _WAIT_SECONDS = 0.2  # for messages, before looking at the clock
 _PAUSES = (0.05, 1.0)  # seconds before connecting again: the first, and the longest
-_WARN_SECONDS = 60.0  # between two log lines of one kind
 
 
 class BrokerBus:
@@ -77,6 +78,7 @@ class BrokerBus:
         streams = engine_module.streams_of(engine)
         self._publishers = [Publisher(each, channel, self._seal) for each in streams]
         self._publisher = self._publishers[0]
+        self._is_sequencing = engine_module.is_sequencing(engine)
         self._relayed = relayed
         self._log_channel = relayed.channel if relayed else channel
         databases = engine_module.databases_of(engine)
@@ -104,7 +106,7 @@ class BrokerBus:
         self._sequences = Sequences()
         self._echoes = Echoes(self._publishers, 0.0)
         self._began_at = 0.0
-        self._warned_at: dict[type[Exception], float] = {}
+        self._opener = Opener(self._seal, self._channel, self._lose)
         self._failures = 0
 
     def after_fork(self) -> None:
@@ -126,7 +128,8 @@ class BrokerBus:
         """See ``Bus.publish``. It only appends to a queue."""
         self._notice_fork()
         if not self._is_closed:
-            self._local.publish(topic, message)
+            if topic.number is None or not self._is_sequencing:
+                self._local.publish(topic, message)
             self._publisher.put(topic, message)
 
     def max_bytes(self, topic: Topic[Any]) -> int:
@@ -250,6 +253,8 @@ class BrokerBus:
         loopbacks = [publisher.loopback_channel for publisher in self._publishers]
         self._receiver = receiver = self._engine.connect_receiver([self._channel, *loopbacks])
         self._sequences.connection_was_lost()
+        # What this process sent before comes to others only, and the loss below covers that.
+        self._sequences.excuse(self._publisher.epoch, self._publisher.sealed_number)
         self._began_at = monotonic()
         if self.is_connected:
             # Whatever was published before is lost to this process, even if it has just begun: a
@@ -319,51 +324,48 @@ class BrokerBus:
             run = self._origins.decode(logged.origin)
             self._local.publish(CHANGES, Commit(commit.changes, run))
 
-    def _take(self, sealed: bytes) -> None:
-        try:
-            envelope = self._seal.open(sealed)
-        except Stranger as error:
-            self._warn(
-                error,
-                "bytes on the channel %r are not signed with this project's SECRET_KEY and are "
-                "ignored. Give each project, and each of its environments, a channel of its own. "
-                "While you change SECRET_KEY, keep the old one in SECRET_KEY_FALLBACKS",
-            )
+    def _take(self, item: bytes | Sequenced) -> None:
+        if isinstance(item, Sequenced):
+            sealed, place = item.content, (item.epoch, item.number)
+        else:
+            sealed, place = item, None
+        envelope = self._opener.open(sealed)
+        if envelope is None:
             return
-        except OtherRelease as error:
-            self._warn(
-                error,
-                "a process with another release of wsrequest publishes on the channel %r: all live "
-                "views run again. Update all processes",
-            )
-            return
-        if self._echoes.take(envelope):
+        is_own = self._echoes.is_own(envelope)
+        if is_own and self._echoes.is_heartbeat(envelope):
+            is_new = self._echoes.take(envelope)
             self._marks.arrived(self._echoes.mark)
-            return
+            if is_new and place is not None:
+                self._tell_place(*place)
+        if is_own and (place is None or not envelope.number):
+            return  # its receivers in this process have it
         arrival = self._sequences.check(envelope, monotonic() - self._began_at)
         if arrival is Arrival.AFTER_LOSS:
-            logger.warning("messages of another process were lost on %s", self._engine.address)
+            logger.warning("messages of a process were lost on %s", self._engine.address)
             self._lose()
         if arrival is not Arrival.REPEATED:
-            self._pass_on(envelope)
+            self._pass_on(envelope, place, is_own=is_own)
 
-    def _pass_on(self, envelope: Envelope) -> None:
+    def _tell_place(self, epoch: str, number: int) -> None:
+        """Tell the receivers of ordered messages how far the broker is."""
+        for topic in list(self._topics.values()):
+            if topic.number is not None:
+                self._local.publish(topic, topic.number(None, epoch, number))
+
+    def _pass_on(self, envelope: Envelope, place: tuple[str, int] | None, *, is_own: bool) -> None:
         topic = self._topics.get(envelope.topic)
         if self._relayed and envelope.topic == RELAYED.name:
             topic = RELAYED
-        if topic is None:
+        if topic is None or (is_own and topic.number is None):
             return
-        try:
-            message = topic.decode(envelope.payload)
-        except ValueError as error:
-            self._warn(
-                OtherRelease(*error.args),
-                "a message on the channel %r cannot be read: all live views run again. Update all "
-                "processes to one release",
-            )
+        message: Any = self._opener.decode(topic, envelope.payload)
+        if message is None:
             return
         if self._relayed and topic is RELAYED:
             self._follow(self._relayed, envelope.epoch, message)
+        elif topic.number is not None and place is not None:
+            self._local.publish(topic, topic.number(message, *place))
         else:
             self._local.publish(topic, message)
 
@@ -378,15 +380,6 @@ class BrokerBus:
         elif relayed.entry is not None and relayed.entry.epoch == self._publisher.epoch:
             log.take_mark(relayed.entry)
             self._marks.arrived(log.mark)
-
-    def _warn(self, error: Exception, text: str) -> None:
-        """Log a kind of bad message, at most once a minute. What cannot be read counts as lost."""
-        now = monotonic()
-        if now - self._warned_at.get(type(error), -_WARN_SECONDS) >= _WARN_SECONDS:
-            self._warned_at[type(error)] = now
-            logger.warning(text, self._channel)
-        if isinstance(error, OtherRelease):
-            self._lose()
 
 
 _buses: WeakSet[BrokerBus] = WeakSet()

@@ -21,6 +21,7 @@ class Echoes:
     """
 
     def __init__(self, publishers: Iterable[Publisher], now: float) -> None:
+        self._newest_ms: dict[bytes, int] = {}
         self._heard = {publisher.epoch: (now, 0) for publisher in publishers}
 
     @property
@@ -33,16 +34,24 @@ class Echoes:
         """The latest mark that has come back through all of them."""
         return min(mark for _, mark in self._heard.values())
 
+    def is_own(self, envelope: Envelope) -> bool:
+        """Whether this process has sent a message."""
+        return envelope.epoch in self._heard
+
+    @staticmethod
+    def is_heartbeat(envelope: Envelope) -> bool:
+        """Whether a message of this process is a heartbeat to itself."""
+        return not envelope.topic and bool(envelope.payload)
+
     def take(self, envelope: Envelope) -> bool:
-        """Take a message if this process has sent it.
+        """Take a heartbeat of this process to itself.
 
         Returns:
-            Whether it has.
+            Whether it is a new one. Somebody may have sent an old one again.
         """
-        known = self._heard.get(envelope.epoch)
-        if known is None:
-            return False
-        if not envelope.topic and envelope.payload:
-            sent_ms, mark = LOOPBACK.unpack(envelope.payload)
-            self._heard[envelope.epoch] = max(known[0], sent_ms / 1000), max(known[1], mark)
-        return True
+        sent_ms, mark = LOOPBACK.unpack(envelope.payload)
+        known = self._heard[envelope.epoch]
+        self._heard[envelope.epoch] = max(known[0], sent_ms / 1000), max(known[1], mark)
+        newest_ms = self._newest_ms.get(envelope.epoch, -1)
+        self._newest_ms[envelope.epoch] = max(sent_ms, newest_ms)
+        return bool(sent_ms > newest_ms)

@@ -19,8 +19,10 @@ __all__ = [
     "LoggedCommit",
     "Receiver",
     "Sender",
+    "Sequenced",
     "Unavailable",
     "databases_of",
+    "is_sequencing",
     "streams_of",
 ]
 
@@ -46,6 +48,25 @@ class LoggedCommit:
     origin: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """A message with its place in the one order that the broker has put all messages into.
+
+    All receivers get the messages in this order, the sender's own process among them. Nobody has
+    signed the place.
+
+    Attributes:
+        epoch: names the numbering. At most 40 characters without a colon.
+        number: higher than those of all messages before in this epoch. At most 2**53 - 1, which is
+            the largest number that is exact in JavaScript.
+        content: what was sent.
+    """
+
+    epoch: str
+    number: int
+    content: bytes
+
+
 class Sender(Protocol):
     """A connection that sends. Used by one thread."""
 
@@ -63,7 +84,7 @@ class Sender(Protocol):
 class Receiver(Protocol):
     """A connection that receives. Used by one thread."""
 
-    def receive(self, seconds: float) -> Sequence[bytes | LoggedCommit]:
+    def receive(self, seconds: float) -> Sequence[bytes | Sequenced | LoggedCommit]:
         """Return the messages and commits that have arrived.
 
         Messages are in order. A commit comes as soon as everybody can see what it wrote, and before
@@ -115,6 +136,11 @@ def streams_of(engine: Engine) -> Sequence[Engine]:
     """
     streams: Sequence[Engine] = getattr(engine, "streams", (engine,))
     return streams
+
+
+def is_sequencing(engine: Engine) -> bool:
+    """Return whether all messages of an engine arrive as ``Sequenced``."""
+    return getattr(engine, "is_sequencing", False)
 
 
 def databases_of(engine: Engine) -> Sequence[str]:

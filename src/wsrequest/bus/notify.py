@@ -2,15 +2,19 @@
 
 A message is sent in a transaction of its own, after the commit that it describes. So the lock that
 NOTIFY takes at its commit is never held by a transaction of the project.
+
+All messages of a channel have one order. Their transactions take turns by a lock, and each takes
+its number while it holds that, so the numbers have the order of the commits.
 """
 
 import base64
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from time import monotonic
 from typing import Any
 
-from wsrequest.bus.engine import CALL_SECONDS, Unavailable
+from wsrequest.bus.engine import CALL_SECONDS, Sequenced, Unavailable
 from wsrequest.bus.libpq import LibpqConnection, connect, parameters_of
 
 __all__ = ["NotifyEngine", "channel_name"]
@@ -20,13 +24,26 @@ _CONNECT_SECONDS, _QUERY_SECONDS = CALL_SECONDS * 0.6, CALL_SECONDS * 0.4
 
 _MAX_CHANNEL_BYTES = 63
 _MAX_PAYLOAD_BYTES = 7999  # of text
+_NUMBER_BYTES = 26  # before the payload: a timeline and a number
+_NUMBER_DIGITS = 16
 
 # Heartbeats arrive each second. BrokerBus is cut off after three.
 _POOLER_SECONDS = 2.5
 
 # The messages of one call are one transaction. PostgreSQL drops a notification that a transaction
 # repeats, and no two messages are the same.
-_SEND = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
+#
+# The number is that of the transaction, with room for 128 messages in each. The timeline is the
+# epoch: a standby that has become the primary may use a number again.
+_SEND = """
+    WITH turn AS (SELECT pg_advisory_xact_lock($3::int, $4::int))
+    SELECT pg_notify($1, concat(
+        left(pg_walfile_name(pg_current_wal_lsn()), 8), ':',
+        lpad((txid_current() * 128 + place)::text, 16, '0'), ':',
+        payload
+    ))
+    FROM turn, unnest($2::text[]) WITH ORDINALITY AS message(payload, place)"""
+_LOCK = 0x77737271  # the first half of the lock, "wsrq". The second is the channel's
 
 _POOLED = (
     "nothing arrives, and the connection goes through a pooler. LISTEN needs a session of its own. "
@@ -43,9 +60,13 @@ class NotifyEngine:
         settings: returns its entry of DATABASES. It is called for each connection, because a test
             run changes the entry.
         overrides: parameters of libpq that go before it.
+
+    Attributes:
+        is_sequencing: all messages arrive with their numbers.
     """
 
-    max_message_bytes = _MAX_PAYLOAD_BYTES // 4 * 3  # in base64
+    is_sequencing = True
+    max_message_bytes = (_MAX_PAYLOAD_BYTES - _NUMBER_BYTES) // 4 * 3  # in base64
 
     def __init__(
         self,
@@ -80,7 +101,7 @@ class _Sender:
     def send(self, channel: str, messages: Sequence[bytes]) -> None:
         """See ``Sender.send``."""
         payloads = b"{" + b",".join(map(base64.b64encode, messages)) + b"}"
-        values = (channel_name(channel).encode(), payloads)
+        values = (channel_name(channel).encode(), payloads, b"%d" % _LOCK, _lock_of(channel))
         self._connection.query(_SEND, values, seconds=_QUERY_SECONDS)
 
     def close(self) -> None:
@@ -99,7 +120,7 @@ class _Receiver:
         self._is_pooled = rows[0][0] != str(connection.pid).encode()
         self._began_at = monotonic()
 
-    def receive(self, seconds: float) -> Sequence[bytes]:
+    def receive(self, seconds: float) -> Sequence[bytes | Sequenced]:
         """See ``Receiver.receive``."""
         found = self._connection.notified(seconds)
         if found:
@@ -121,8 +142,17 @@ def channel_name(channel: str) -> str:
     return f"wsrequest:{blake2b(encoded, digest_size=16).hexdigest()}"
 
 
-def _decoded(payload: bytes) -> bytes:
+def _lock_of(channel: str) -> bytes:
+    """Return the number of a channel's lock. Its other channels have the same order."""
+    name = channel.partition(":")[0]
+    return b"%d" % (zlib.crc32(name.encode()) - 2**31)
+
+
+def _decoded(payload: bytes) -> bytes | Sequenced:
     try:
-        return base64.b64decode(payload, validate=True)
+        epoch, number, content = payload.split(b":")
+        if not number.isdigit() or len(number) > _NUMBER_DIGITS or len(epoch) != 8:
+            return payload
+        return Sequenced(epoch.decode(), int(number), base64.b64decode(content, validate=True))
     except ValueError:
         return payload  # a stranger's. Nobody has signed it

@@ -58,11 +58,13 @@ class Transaction:
 
     Attributes:
         xid: the lower 32 bits of its number.
+        position: in the log, of its commit. Higher than those of all transactions before.
         commit: what it wrote. Nobody has said which run did.
         messages: those with the wanted prefixes, in order.
     """
 
     xid: int
+    position: int
     commit: Commit
     messages: tuple[Message, ...]
 
@@ -98,10 +100,10 @@ class Decoder:
         self._prefixes = {prefix.encode(): prefix for prefix in prefixes}
         self._longest = max(map(len, self._prefixes), default=0)
         self._relations: dict[int, _Relation] = {}
-        self._begin(0)
+        self._begin(0, 0)
 
-    def _begin(self, xid: int) -> None:
-        self._xid = xid
+    def _begin(self, position: int, xid: int) -> None:
+        self._position, self._xid = position, xid
         self._rows: dict[str, list[Row] | None] = {}
         self._row_bytes = self._message_bytes = 0
         self._has_too_many_tables = False
@@ -141,7 +143,8 @@ class Decoder:
         elif kind == b"D":
             self._delete(data)
         elif kind == b"B":
-            self._begin(_BEGIN.unpack_from(data, 1)[2])
+            position, _, xid = _BEGIN.unpack_from(data, 1)
+            self._begin(position, xid)
         elif kind == b"C":
             return self._commit()
         elif kind == b"R":
@@ -161,8 +164,9 @@ class Decoder:
         )
         if self._has_too_many_tables:
             changes = (TableChange(self._database, None),)
-        found = Transaction(self._xid, Commit(changes), tuple(self._messages))
-        self._begin(0)
+        commit = Commit(changes)
+        found = Transaction(self._xid, self._position, commit, tuple(self._messages))
+        self._begin(0, 0)
         return found
 
     def _message(self, data: bytes, at: int) -> Message | None:

@@ -15,7 +15,7 @@ from struct import Struct
 from time import monotonic, time
 from typing import Any
 
-from wsrequest.bus.engine import CALL_SECONDS, LoggedCommit, Unavailable
+from wsrequest.bus.engine import CALL_SECONDS, LoggedCommit, Sequenced, Unavailable
 from wsrequest.bus.libpq import LibpqConnection, connect, parameters_of
 from wsrequest.bus.origins import PREFIX_END
 from wsrequest.bus.pgoutput import PUBLICATION, Decoder, Message, Transaction, Unreadable
@@ -26,6 +26,8 @@ _SECONDS = CALL_SECONDS / 4  # of one step. connect_receiver takes three of them
 _BATCH, _BATCH_SECONDS, _BATCH_BYTES = 1000, 0.1, 2**22  # that one call takes
 _STATUS_SECONDS = 1.0
 _TRANSACTION_BYTES = 2**22  # of messages that are sent together
+# Likewise. Their numbers lie between those of two commits, which are at least 34 bytes apart.
+_TRANSACTION_MESSAGES = 32
 _VISIBLE_SECONDS = (0.001, 0.05)  # between two looks whether a commit is visible
 _DATA, _KEEPALIVE, _STATUS = Struct(">cqqq"), Struct(">cqqB"), Struct(">cqqqqB")
 _EPOCH = 946_684_800  # 2000-01-01, in the server's time
@@ -55,8 +57,10 @@ class PostgresLogEngine:
 
     Attributes:
         databases: the aliases of the databases that report their commits: this one.
+        is_sequencing: all messages arrive with their numbers.
     """
 
+    is_sequencing = True
     max_message_bytes = 2**20  # larger messages hold others up
 
     def __init__(
@@ -91,6 +95,7 @@ class PostgresLogEngine:
                 opening.start(),
                 Decoder(self.databases[0], _prefixes(channels), self.max_message_bytes),
                 channels[0],
+                opening.epoch,
             )
         holders = opening.holders()
         self._opening = opening
@@ -127,7 +132,8 @@ class LogSender:
         """See ``Sender.send``. Each call is one transaction, or a few if they are long."""
         batch: list[bytes] = []
         for message in messages:
-            if batch and sum(map(len, batch)) + len(message) > _TRANSACTION_BYTES:
+            is_long = sum(map(len, batch)) + len(message) > _TRANSACTION_BYTES
+            if batch and (is_long or len(batch) == _TRANSACTION_MESSAGES):
                 self._send(channel, batch)
                 batch = []
             batch.append(message)
@@ -157,11 +163,13 @@ class _Opening:
     Attributes:
         process: to which they belong.
         plain: sees which commits are visible.
+        epoch: names the log. A standby that has become the primary goes on with another.
     """
 
     def __init__(self, plain: LibpqConnection, replicate: Callable[[], LibpqConnection]) -> None:
         self.process, self.plain = os.getpid(), plain
         self._slot = f"wsrequest_{os.getpid()}_{os.urandom(6).hex()}"
+        self.epoch = ""
         self._stream: LibpqConnection | None = None
         try:
             self._check()
@@ -201,6 +209,8 @@ class _Opening:
         """Start the stream, and return its connection."""
         assert self._stream is not None
         try:
+            rows = self._stream.query("IDENTIFY_SYSTEM", seconds=_SECONDS)
+            self.epoch = b".".join(value or b"" for value in rows[0][:2]).decode()
             self._stream.query(
                 f'START_REPLICATION SLOT "{self._slot}" LOGICAL 0/0 '
                 f"(proto_version '1', publication_names '{PUBLICATION}', messages 'true')",
@@ -231,9 +241,11 @@ class LogReceiver:
     """A ``Receiver`` of one database."""
 
     def __init__(
-        self, plain: LibpqConnection, stream: LibpqConnection, decoder: Decoder, channel: str
-    ) -> None:
+        self, plain: LibpqConnection, stream: LibpqConnection, decoder: Decoder, channel: str,
+        epoch: str,
+    ) -> None:  # fmt: skip
         self._plain, self._stream, self._decoder = plain, stream, decoder
+        self._epoch = epoch
         self._origin = channel + PREFIX_END
         self._position = 0  # in the log, up to which everything was received
         self._reported_at = monotonic()
@@ -255,9 +267,9 @@ class LogReceiver:
             return min(seconds, longest, first * 2.0 ** min(self._looks, 10))
         return seconds
 
-    def receive(self, seconds: float) -> Sequence[bytes | LoggedCommit]:
+    def receive(self, seconds: float) -> Sequence[bytes | Sequenced | LoggedCommit]:
         """See ``Receiver.receive``."""
-        found: list[bytes] = []
+        found: list[bytes | Sequenced] = []
         data = self._next(self.patience(seconds))
         deadline, count = monotonic() + _BATCH_SECONDS, 0
         for _ in range(_BATCH):
@@ -283,7 +295,7 @@ class LogReceiver:
                 raise Unavailable(_NO_PUBLICATION) from error
             raise
 
-    def _take(self, data: bytes, found: list[bytes]) -> None:
+    def _take(self, data: bytes, found: list[bytes | Sequenced]) -> None:
         if data[:1] == b"k":
             _, position, _, is_asked = _KEEPALIVE.unpack_from(data)
             self._position = max(self._position, position)
@@ -301,12 +313,15 @@ class LogReceiver:
         elif decoded is not None:
             self._take_transaction(decoded, found)
 
-    def _take_transaction(self, transaction: Transaction, found: list[bytes]) -> None:
+    def _take_transaction(self, transaction: Transaction, found: list[bytes | Sequenced]) -> None:
         origin = None
-        for message in transaction.messages:
+        for index, message in enumerate(transaction.messages):
             if message.prefix == self._origin:
                 origin = message.content
-            else:
+            elif index < _TRANSACTION_MESSAGES:
+                number = transaction.position + index
+                found.append(Sequenced(self._epoch, number, message.content))
+            else:  # a stranger's
                 found.append(message.content)
         if transaction.commit.changes:
             self._hidden.append((transaction.xid, LoggedCommit(transaction.commit, origin)))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 
-from wsrequest.bus.engine import LoggedCommit, Unavailable
+from wsrequest.bus.engine import LoggedCommit, Sequenced, Unavailable
 from wsrequest.bus.postgres_log import LogReceiver, LogSender, PostgresLogEngine
 
 __all__ = ["PostgresLogsEngine"]
@@ -25,7 +25,10 @@ class PostgresLogsEngine:
     Attributes:
         streams: see above. A process must hear itself through each of them.
         databases: the aliases by which commits name them.
+        is_sequencing: what the first carries arrives with its number.
     """
+
+    is_sequencing = True
 
     def __init__(self, streams: Sequence[PostgresLogEngine]) -> None:
         self.streams = streams
@@ -66,13 +69,17 @@ class _Receiver:
     def __init__(self, streams: dict[LogReceiver, PostgresLogEngine]) -> None:
         self._streams = streams
 
-    def receive(self, seconds: float) -> Sequence[bytes | LoggedCommit]:
+    def receive(self, seconds: float) -> Sequence[bytes | Sequenced | LoggedCommit]:
         """See ``Receiver.receive``."""
         self._wait(min(each.patience(seconds) for each in self._streams))
-        found: list[bytes | LoggedCommit] = []
-        for receiver, stream in self._streams.items():
+        found: list[bytes | Sequenced | LoggedCommit] = []
+        for index, (receiver, stream) in enumerate(self._streams.items()):
             try:
-                found += receiver.receive(0)
+                for item in receiver.receive(0):
+                    if index and isinstance(item, Sequenced):
+                        found.append(item.content)  # a heartbeat. Logs have no common order
+                    else:
+                        found.append(item)
             except Unavailable as error:
                 raise Unavailable(f"{stream.address}: {error}") from error
         return found

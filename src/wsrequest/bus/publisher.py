@@ -123,6 +123,11 @@ class Publisher:
         self._failures = 0
 
     @property
+    def sealed_number(self) -> int:
+        """The number of the last message that was sent, or is about to be. From any thread."""
+        return self._sealed_number
+
+    @property
     def loopback_channel(self) -> str:
         """The channel on which this process hears itself."""
         return f"{self._channel}:{self.epoch.hex()}"

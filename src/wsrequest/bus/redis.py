@@ -1,6 +1,7 @@
 """Redis or Valkey as a broker, by Pub/Sub.
 
-One server, Sentinel and Cluster work alike. Only messages pass through it, and it stores nothing.
+One server, Sentinel and Cluster work alike. Messages pass through it, and it stores nothing but the
+number of the last one.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from redis import cluster, sentinel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from wsrequest.bus.engine import CALL_SECONDS, Unavailable
+from wsrequest.bus.engine import CALL_SECONDS, Sequenced, Unavailable
 
 __all__ = ["RedisEngine"]
 
@@ -20,6 +21,22 @@ __all__ = ["RedisEngine"]
 _TIMEOUT_SECONDS = CALL_SECONDS / 2
 
 _BATCH, _BATCH_BYTES = 100, 2**22  # that one call takes
+
+# Numbers the messages and publishes them in one step, so that all receivers get them in the order
+# of their numbers. A number is a time in microseconds, or one more than the last if that is higher.
+# So numbers go on to rise after a restart that has lost the last one. Redis may refuse to keep it,
+# as when its memory is full. Messages pass all the same.
+_NUMBERING = """
+local time = redis.call('TIME')
+local number = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', KEYS[1]) or 0))
+redis.pcall('SET', KEYS[1], string.format('%.0f', number + #ARGV))
+for index = 2, #ARGV do
+    number = number + 1
+    redis.call('PUBLISH', ARGV[1], string.format('%.0f', number) .. ':' .. ARGV[index])
+end
+"""
+_EPOCH = "r"  # one for all, since the numbers are times
+_NUMBER_DIGITS = 16
 
 # redis-py has no types for them.
 _Sentinel: Any = sentinel.Sentinel
@@ -32,8 +49,12 @@ class RedisEngine:
     Args:
         address: names the server in logs.
         connect: returns a client. It gets the options that every client must have.
+
+    Attributes:
+        is_sequencing: all messages arrive with their numbers.
     """
 
+    is_sequencing = True
     max_message_bytes = 2**20  # far below what Redis takes. Larger messages hold others up
 
     def __init__(self, address: str, connect: Callable[..., Any]) -> None:
@@ -129,18 +150,13 @@ class RedisEngine:
 class _Sender:
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._publish = client.register_script(_NUMBERING)
 
     def send(self, channel: str, messages: Sequence[bytes]) -> None:
         """See ``Sender.send``."""
         try:
-            if len(messages) == 1 or isinstance(self._client, redis.RedisCluster):
-                for message in messages:
-                    self._client.publish(channel, message)
-            else:
-                pipeline = self._client.pipeline(transaction=False)
-                for message in messages:
-                    pipeline.publish(channel, message)
-                pipeline.execute()
+            # All channels share one numbering, and in a cluster one node.
+            self._publish(keys=["wsrequest:number"], args=[channel, *messages])
         except (redis.RedisError, OSError) as error:
             raise Unavailable(str(error)) from error
 
@@ -166,11 +182,11 @@ class _Receiver:
         except (redis.RedisError, OSError) as error:
             raise Unavailable(str(error)) from error
 
-    def receive(self, seconds: float) -> Sequence[bytes]:
+    def receive(self, seconds: float) -> Sequence[bytes | Sequenced]:
         """See ``Receiver.receive``."""
         if self._error is not None:
             raise self._error
-        found: list[bytes] = []
+        found: list[bytes | Sequenced] = []
         try:
             count = 0
             while len(found) < _BATCH and count <= _BATCH_BYTES:
@@ -178,7 +194,7 @@ class _Receiver:
                 if answer is None:
                     break
                 if answer["type"] == "message":
-                    found.append(answer["data"])
+                    found.append(_numbered(answer["data"]))
                     count += len(answer["data"])
         except (redis.RedisError, OSError) as error:
             # redis-py has subscribed again already, so only this error says that messages may be
@@ -192,6 +208,13 @@ class _Receiver:
         """See ``Receiver.close``."""
         _close(self._pubsub)
         _close(self._client)
+
+
+def _numbered(data: bytes) -> bytes | Sequenced:
+    digits, _, content = data.partition(b":")
+    if digits.isdigit() and len(digits) <= _NUMBER_DIGITS:
+        return Sequenced(_EPOCH, int(digits), content)
+    return data  # a stranger's
 
 
 def _close(connection: Any) -> None:

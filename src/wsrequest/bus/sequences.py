@@ -47,6 +47,11 @@ class Sequences:
             self._earlier.popitem(last=False)
         self._numbers.clear()
 
+    def excuse(self, epoch: bytes, number: int) -> None:
+        """Expect no message of a publisher up to a number. Those are known to be lost."""
+        if number:
+            self._numbers[epoch] = number
+
     def check(self, envelope: Envelope, receiving_seconds: float) -> Arrival:
         """Take the number of a message or a heartbeat.
 

@@ -125,7 +125,7 @@ class Attendance:
             return self._since
         missed = self._missed or {}
         return {
-            name: "" if missed.get(name) else room.position(room.held_number(self._listener))
+            name: "" if missed.get(name) else self._registry.held_position(self._listener, room)
             for room in self._held
             for kind, name in [room.key]
             if kind == "room"
@@ -155,10 +155,12 @@ class Attendance:
             listener.put(encode_server(Rooms(rooms, self._id)))
 
     def _joined(self, room: Room, missed: bool | None) -> JoinedRoom:
-        name, presence = room.key[1], self._registry.presence
-        number = room.number if missed else room.held_number(self._listener)
-        members = None if presence is None else presence.members(name)
-        return JoinedRoom(name, room.position(number), missed, members)
+        name, registry = room.key[1], self._registry
+        position = (
+            registry.last_position(room) if missed else registry.held_position(self._listener, room)
+        )
+        members = None if registry.presence is None else registry.presence.members(name)
+        return JoinedRoom(name, position, missed, members)
 
     def _wanted(self, audience: Audience | None) -> dict[RoomKey, Join]:
         wanted: dict[RoomKey, Join] = {}
@@ -183,7 +185,7 @@ class Attendance:
     def _tell_of_loss(self, key: RoomKey) -> None:
         """Tell that events to the user or the session may be lost: nobody kept them."""
         room = next(room for room in self._held if room.key == key)
-        self._listener.put(room.missed_frame())
+        self._listener.put(self._registry.missed_frame(room))
         self._registry.counts.missed += 1
 
     def _leave(self, room: Room) -> None:

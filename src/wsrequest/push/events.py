@@ -64,6 +64,8 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
         key: of several events with one key, only the newest counts. None for an event that counts
             by itself.
         exclude: the connection that does not get it, or None.
+        epoch: of the number. Empty if the bus does not number events.
+        number: its place among all events.
     """
 
     kind: Kind
@@ -72,6 +74,8 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     data: bytes
     key: str | None = None
     exclude: str | None = None
+    epoch: str = ""
+    number: int = 0
 
     def weight_bytes(self) -> int:
         """Return roughly how much memory it takes."""
@@ -81,8 +85,15 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Event).decode
 
-EVENTS: Topic[Event] = Topic("events", _encode, _decode, Event.weight_bytes)
-"""The topic of all events."""
+
+def _numbered(event: Event | None, epoch: str, number: int) -> Event:
+    if event is None:
+        return Event("room", "", "", b"", epoch=epoch, number=number)
+    return msgspec.structs.replace(event, epoch=epoch, number=number)
+
+
+EVENTS: Topic[Event] = Topic("events", _encode, _decode, Event.weight_bytes, number=_numbered)
+"""The topic of all events. One without a name only says how far the bus is."""
 
 
 def overhead_bytes(event: Event) -> int:

@@ -56,6 +56,9 @@ class Entry:
 class History:
     """The recent events of one room.
 
+    Args:
+        start: the number of the last event before it.
+
     Attributes:
         start: the number before the first event that is there. All later ones are.
         held_bytes: how much its events count in the store.
@@ -63,9 +66,10 @@ class History:
 
     __slots__ = ("_entries", "held_bytes", "start")
 
-    def __init__(self) -> None:
-        self._entries: deque[Entry] = deque()
-        self.start = 0
+    def __init__(self, start: int = 0) -> None:
+        # Made for the first event, since an empty one takes 600 bytes.
+        self._entries: deque[Entry] | tuple[()] = ()
+        self.start = start
         self.held_bytes = 0
 
     def __len__(self) -> int:
@@ -117,6 +121,8 @@ class HistoryStore:
             return
         self._histories[history] = None
         self._histories.move_to_end(history)
+        if not history._entries:
+            history._entries = deque()
         history._entries.append(entry)
         self._count(history, entry.held_bytes)
         self.trim(history, entry.at)
@@ -128,7 +134,9 @@ class HistoryStore:
     def trim(self, history: History, now: float) -> None:
         """Drop what is too old, and what is too much for one room."""
         oldest = now - self.max_seconds
-        while history and (len(history) > self.max_events or history._entries[0].at < oldest):
+        while history._entries:
+            if len(history) <= self.max_events and history._entries[0].at >= oldest:
+                break
             self._drop_first(history)
 
     def clear(self, history: History, number: int) -> None:
@@ -138,10 +146,12 @@ class HistoryStore:
         history.start = number
 
     def _drop_first(self, history: History) -> None:
+        assert history._entries
         entry = history._entries.popleft()
         history.start = entry.number
         self._count(history, -entry.held_bytes)
         if not history:
+            history._entries = ()
             del self._histories[history]
 
     def _count(self, history: History, count: int) -> None:

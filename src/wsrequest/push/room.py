@@ -1,11 +1,8 @@
 """One room of one event loop, and the connections that get its events."""
 
-import secrets
 from collections.abc import Callable
 from typing import Protocol
 
-from wsrequest.protocol.messages import Missed
-from wsrequest.protocol.server_codec import encode_server
 from wsrequest.push.events import Kind
 from wsrequest.push.history import Entry, History
 from wsrequest.types import Frame
@@ -13,8 +10,6 @@ from wsrequest.types import Frame
 __all__ = ["Listener", "Queue", "Room", "RoomKey"]
 
 RoomKey = tuple[Kind, str]
-
-_MAX_DIGITS = 16  # of a number in a position. A longer one takes long to read
 
 
 class Queue(Protocol):
@@ -84,10 +79,13 @@ class Listener:
 class Room:
     """A room, or the events to one user or session. Used on the event loop only.
 
+    Args:
+        key: its kind and its name.
+        number: that of the last event which it may have had.
+
     Attributes:
         key: its kind and its name.
         listeners: who is in it here, each with the number after which events are new for it.
-        epoch: that of its positions.
         number: of its last event.
         history: its recent events.
         pending: the events that nobody was sent yet, because others are being sent.
@@ -97,46 +95,15 @@ class Room:
     """
 
     __slots__ = (
-        "epoch", "history", "is_busy", "key", "listeners", "number", "pending", "pending_bytes",
+        "history", "is_busy", "key", "listeners", "number", "pending", "pending_bytes",
         "sent_number",
     )  # fmt: skip
 
-    def __init__(self, key: RoomKey) -> None:
+    def __init__(self, key: RoomKey, number: int) -> None:
         self.key = key
         self.listeners: dict[Listener, int] = {}
-        self.epoch = ""
-        self.number = self.sent_number = self.pending_bytes = 0
-        self.history = History()
+        self.number = number
+        self.sent_number = self.pending_bytes = 0
+        self.history = History(number)
         self.pending: list[Entry] = []
         self.is_busy = False
-        self.begin_epoch()
-
-    def begin_epoch(self) -> None:
-        """Make all positions that anybody holds those of another epoch."""
-        self.epoch = secrets.token_urlsafe(6)
-
-    def position(self, number: int | None = None) -> str:
-        """Return a position, by default that of the last event."""
-        return f"{self.epoch}:{self.number if number is None else number}"
-
-    def number_at(self, position: str) -> int | None:
-        """Return the number of a position that a client holds. None if it is not one of here."""
-        epoch, _, digits = position.partition(":")
-        if epoch != self.epoch or not (digits.isascii() and digits.isdigit()):
-            return None
-        number = int(digits) if len(digits) <= _MAX_DIGITS else self.number + 1
-        return number if number <= self.number else None
-
-    def held_number(self, listener: Listener) -> int:
-        """Return the number up to which a listener has certainly been sent everything."""
-        if listener.behind is not None and self in listener.behind:
-            return listener.behind[self]
-        sent = self.sent_number if self.is_busy else self.number
-        return max(sent, self.listeners.get(listener, 0))
-
-    def missed_frame(self) -> Frame:
-        """Return the notice that events up to the last one were lost."""
-        kind, name = self.key
-        if kind == "room":
-            return encode_server(Missed(name, self.position()))
-        return encode_server(Missed("", to=kind))

@@ -24,7 +24,7 @@ def _no_loss() -> None:
 def _no_messages() -> None:
     """What other processes publish is not passed on."""
 
-    def pass_on(self: Any, envelope: Any) -> None:
+    def pass_on(self: Any, envelope: Any, place: Any, *, is_own: bool) -> None:
         pass
 
     BrokerBus._pass_on = pass_on  # type: ignore[method-assign]

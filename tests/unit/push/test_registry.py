@@ -112,10 +112,10 @@ async def test_all_clients_get_the_very_same_frame(registry: Registry) -> None:
 
 async def test_positions_rise(registry: Registry) -> None:
     client = Client()
-    room = enter(registry, client)
+    enter(registry, client)
     for _ in range(3):
         send(registry, "one")
-    assert client.positions == [f"{room.epoch}:{number}" for number in (1, 2, 3)]
+    assert client.positions == [f"{registry._positions.epoch}:{number}" for number in (1, 2, 3)]
 
 
 async def test_excluded_connection_gets_nothing(registry: Registry) -> None:
@@ -169,13 +169,13 @@ async def test_only_the_newest_of_a_key_comes_later(registry: Registry) -> None:
 
 async def test_trimmed_history_is_told(registry: Registry) -> None:
     client = Client(room=1)
-    room = enter(registry, client)
+    enter(registry, client)
     for number in range(10):
         send(registry, f"e{number}")
     client.read(registry)
     send(registry, "last")
     assert client.events == ["e0", "missed", "last"]
-    assert client.positions[1] == f"{room.epoch}:10"
+    assert client.positions[1] == f"{registry._positions.epoch}:10"
     assert registry.counts.missed == 1
 
 
@@ -183,12 +183,12 @@ async def test_coming_back(registry: Registry) -> None:
     client = Client()
     room = enter(registry, client)
     send(registry, "one")
-    since = room.position()
+    since = registry.last_position(room)
     registry.leave(client.listener, room)
     send(registry, "two")
     again = Client()
     assert registry.enter(again.listener, A, since) == (room, False)
-    assert room.held_number(again.listener) == 1
+    assert registry.held_position(again.listener, room) == since
     registry.go_on(again.listener)
     send(registry, "three")
     assert again.events == ["two", "three"]
@@ -202,7 +202,7 @@ async def test_position_of_another_epoch_or_of_none(registry: Registry, since: s
     keeper, client = Client(), Client("again")
     room = enter(registry, keeper)
     send(registry, "one")
-    found = registry.enter(client.listener, A, since.replace("{epoch}", room.epoch))
+    found = registry.enter(client.listener, A, since.replace("{epoch}", registry._positions.epoch))
     assert found == (room, True)
     registry.go_on(client.listener)
     assert client.events == []
@@ -211,7 +211,7 @@ async def test_position_of_another_epoch_or_of_none(registry: Registry, since: s
 async def test_coming_back_after_too_long(registry: Registry) -> None:
     keeper = Client()
     room = enter(registry, keeper)
-    since = room.position()
+    since = registry.last_position(room)
     for _ in range(6):
         send(registry, "one")
     assert registry.enter(Client("again").listener, A, since) == (room, True)
@@ -223,14 +223,17 @@ async def test_loss_is_told_to_all_and_begins_an_epoch(registry: Registry) -> No
     enter(registry, sleeper)
     send(registry, "one")
     send(registry, "two")
-    before = room.position()
+    before = registry.last_position(room)
     registry.lost()
     send(registry, "three")
     sleeper.read(registry)
     assert reader.events == ["one", "two", "missed", "three"]
     assert sleeper.events == ["one", "missed"]  # the notice covers what came before it was read
-    assert reader.positions[-2:] == [f"{room.epoch}:3", f"{room.epoch}:4"]
-    assert sleeper.positions[-1] == f"{room.epoch}:4"
+    assert reader.positions[-2:] == [
+        f"{registry._positions.epoch}:3",
+        f"{registry._positions.epoch}:4",
+    ]
+    assert sleeper.positions[-1] == f"{registry._positions.epoch}:4"
     assert registry.enter(Client("x").listener, A, before) == (room, True)
 
 
@@ -269,6 +272,7 @@ async def test_room_that_all_have_left_is_forgotten_in_the_end(
     monkeypatch.setattr(module, "_SWEEP_SECONDS", 0.001)
     client = Client()
     room = enter(registry, client)
+    since = registry.last_position(room)
     send(registry, "one")
     registry.leave(client.listener, room)
     assert len(registry) == 0 and len(room.history) == 1
@@ -277,7 +281,7 @@ async def test_room_that_all_have_left_is_forgotten_in_the_end(
         while registry._rooms:  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(0.001)
     assert registry._store.held_bytes == 0 and not registry._idle
-    assert enter(registry, client).epoch != room.epoch
+    assert registry.enter(client.listener, A, since)[1]  # nobody knows what came after it
 
 
 async def test_few_rooms_wait_for_their_clients(

@@ -449,10 +449,13 @@ async def test_client_that_comes_back_too_late_is_told() -> None:
             await comes(again, "next")
 
 
-async def test_without_history_nobody_can_come_back() -> None:
+async def test_without_history_nobody_gets_what_came_since() -> None:
     async with service_open(history=(0, 300.0)) as server:
         async with connected(server) as peer:
             position = (await joins(peer)).rooms[0].position
+        async with connected(server) as again:
+            assert (await joins(again, since={"a": position})).rooms[0].missed is False
+        send("a", "one")
         async with connected(server) as again:
             assert (await joins(again, since={"a": position})).rooms[0].missed is True
 
