@@ -226,7 +226,9 @@ def _make_request(environ: dict[str, Any]) -> WSGIRequest:
     if request is None:
         outcome.is_no_request = True
         outcome.request = request = WSGIRequest(environ)
-        request.__dict__.update(caller.request_attributes)
+        # Not by its __dict__: Python then makes a dict of its attributes, which are slower in it.
+        for name, value in caller.request_attributes.items():
+            setattr(request, name, value)
         if caller.prepare is not None:
             caller.prepare(request)
         outcome.is_no_request = False

@@ -20,6 +20,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from wsrequest.server.drain import Drain
+from wsrequest.server.http.whole_response import WholeResponse, header_lines
 from wsrequest.server.write_buffer import ResponseBuffer, WriteBuffer
 from wsrequest.types import Frame, Receive, Send
 
@@ -41,8 +42,6 @@ _TEXT, _BINARY = 0x81, 0x82  # whole messages (FIN) without an extension (RSV), 
 # For a smaller frame, deflating costs little more than finding out whether that is worth it.
 _MIN_UNCOMPRESSED_BYTES = 16384
 _SAMPLE_BYTES = 2048
-
-_OF_THE_CONNECTION = frozenset((b"connection", b"transfer-encoding"))
 
 _FIRST_REQUEST_SECONDS = 0.5  # for that of a connection that was opened just before the end
 
@@ -173,16 +172,17 @@ class HTTPProtocol(_HTTPProtocol):
         state = {**app_state, ResponseBuffer.STATE_KEY: ref(self)}
         super().__init__(config, server_state, state, _loop)
         self.drain: Drain | None = None
+        self._headers_of_lines: list[tuple[bytes, bytes]] = []
+        self._lines: bytes | None = b""
 
-    def respond(self, send: Send, start: dict[str, Any], body: bytes) -> bool:
+    def respond(self, send: Send, response: WholeResponse) -> bool:
         """Write a whole response at once, with the same bytes as two calls of ``send``.
 
         uvicorn would take about a tenth of a trivial request's time for these.
 
         Args:
             send: the ASGI callable, as the application got it.
-            start: the event that begins the response.
-            body: all of it.
+            response: the response.
 
         Returns:
             False if nothing was written, because ``send`` must do it: something wraps it, it has to
@@ -193,7 +193,8 @@ class HTTPProtocol(_HTTPProtocol):
         cycle: Any = self.cycle
         try:
             if (
-                _httptools is None
+                response.lines is None
+                or _httptools is None
                 or type(cycle) is not _httptools.RequestResponseCycle
                 or send != cycle.send
                 or cycle.response_started
@@ -206,16 +207,26 @@ class HTTPProtocol(_HTTPProtocol):
                 return False
         except AttributeError:  # of another version of uvicorn, which promises none of them
             return False
-        pieces = _head(start["status"], [*cycle.default_headers, *start["headers"]], len(body))
-        if pieces is None:
+        status_line, own_lines = _httptools.STATUS_LINE.get(response.status), self._own_lines(cycle)
+        if status_line is None or own_lines is None:
             return False
-        pieces.append(body)
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        cycle.transport.write(b"".join(pieces))
+        cycle.transport.write(
+            b"".join((status_line, own_lines, response.lines, b"\r\n", response.body))
+        )
         cycle.message_event.set()
         cycle.on_response()
         return True
+
+    def _own_lines(self, cycle: Any) -> bytes | None:
+        """Return the lines of the server's own headers, such as Date. They change every second."""
+        headers = cycle.default_headers
+        if headers != self._headers_of_lines:
+            self._headers_of_lines = list(headers)
+            pairs = [(name.decode("latin1"), value.decode("latin1")) for name, value in headers]
+            self._lines = header_lines(pairs, None)
+        return self._lines
 
     def shutdown(self) -> None:
         """Close the connection after its response, and after the drain."""
@@ -231,35 +242,6 @@ class HTTPProtocol(_HTTPProtocol):
             self.loop.call_later(_FIRST_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()
-
-
-def _head(status: int, headers: list[tuple[bytes, bytes]], body_bytes: int) -> list[bytes] | None:
-    """Return the pieces of a response's head. None for one that uvicorn must look at itself."""
-    line = _httptools.STATUS_LINE.get(status)
-    # Joined, they are searched once. What joins them is allowed in both.
-    names = b"-".join([name for name, _ in headers])
-    values = b" ".join([value for _, value in headers])
-    if (
-        line is None
-        or _httptools.HEADER_RE.search(names)
-        or _httptools.HEADER_VALUE_RE.search(values)
-    ):
-        return None
-    length: int | None = None
-    pieces = [line]
-    for name, value in headers:
-        lower = name.lower()
-        if lower == b"content-length":
-            if length is not None:
-                return None
-            length = int(value)
-        elif lower in _OF_THE_CONNECTION:
-            return None
-        pieces += (lower, b": ", value, b"\r\n")
-    if length != body_bytes:
-        return None
-    pieces.append(b"\r\n")
-    return pieces
 
 
 def is_packed(frame: bytes) -> bool:

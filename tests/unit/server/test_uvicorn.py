@@ -30,6 +30,7 @@ from wsrequest.server import uvicorn as uvicorn_classes
 from wsrequest.server import write_buffer
 from wsrequest.server.drain import Drain
 from wsrequest.server.endpoint import not_found
+from wsrequest.server.http.whole_response import WholeResponse
 from wsrequest.server.uvicorn import WebSocketProtocol, is_packed, join
 from wsrequest.server.write_buffer import WriteBuffer
 from wsrequest.types import Frame
@@ -486,6 +487,8 @@ class Answer:
     def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         self.start = {"type": "http.response.start", "status": status, "headers": headers}
         self.body = body
+        pairs = [(name.decode("latin1"), value.decode("latin1")) for name, value in headers]
+        self.response = WholeResponse(status, pairs, body)
         self.at_once: list[bool] = []
         self.tries = True
         self.is_wrapped = False
@@ -499,7 +502,7 @@ class Answer:
         protocol = scope["state"][write_buffer.ResponseBuffer.STATE_KEY]()
         if self.tries:
             callable_ = wrapped if self.is_wrapped else send
-            self.at_once.append(protocol.respond(callable_, self.start, self.body))
+            self.at_once.append(protocol.respond(callable_, self.response))
             if self.at_once[-1]:
                 return
         await send(self.start)
@@ -546,6 +549,7 @@ USUAL = [
         (200, [*USUAL, (b"X-Bad\r\nX-Injected", b"b")], b"ok", GET, False),
         (200, [*USUAL, (b"X Bad", b"b")], b"ok", GET, False),
         (200, [*USUAL, (b"X-Bad", b"\x00")], b"ok", GET, False),
+        (200, [*USUAL, (b"X-Tab", b"a\tb")], b"ok", GET, False),
     ],
 )
 def test_response_that_is_written_at_once_has_the_bytes_that_uvicorn_writes(

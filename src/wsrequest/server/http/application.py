@@ -18,7 +18,8 @@ from wsrequest.request.upload import Body
 from wsrequest.server.admission import place_of
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.server.http.environ import path_info
-from wsrequest.server.http.task import END, HTTPTask, RecordedTask, Recording, plain_response
+from wsrequest.server.http.task import END, Events, HTTPTask, RecordedTask, Recording
+from wsrequest.server.http.whole_response import plain_response
 from wsrequest.types import ASGI, Receive, Scope, Send
 from wsrequest.workers.queue import QueueKey, QuotaGroup
 
@@ -36,7 +37,7 @@ _TASK_BYTES = 8192
 _SMALL_BODY_BYTES = 1024
 """Up to this size, a body is not counted on top of that."""
 
-_RETRY = (b"Retry-After", b"1")
+_RETRY = ("Retry-After", "1")
 
 CompletePage = Callable[[Outcome, bytes], bytes | None]
 BeginRecording = Callable[[ServerContext, ConnectionConfig, Scope], Recording | None]
@@ -298,7 +299,7 @@ class _Requests:
         """Have the coroutine of a task send a part."""
         task.add_part(part, body_bytes)
 
-    def task_ended(self, task: HTTPTask, last: tuple[dict[str, Any], ...] | None) -> None:
+    def task_ended(self, task: HTTPTask, last: Events | None) -> None:
         """Have the coroutine of a task end the response."""
         self._running.pop(task, None)
         if task in self._left:
@@ -308,6 +309,6 @@ class _Requests:
         task.finish(last)
 
 
-async def _send_all(send: Send, events: tuple[dict[str, Any], ...]) -> None:
+async def _send_all(send: Send, events: Events) -> None:
     for event in events:
         await send(event)

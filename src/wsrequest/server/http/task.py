@@ -9,7 +9,6 @@ import io
 from collections import deque
 from contextlib import AbstractContextManager
 from contextvars import copy_context
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.core.handlers.wsgi import WSGIRequest
@@ -20,6 +19,12 @@ from wsrequest.request.response import Outcome
 from wsrequest.request.sender import ResponseSender
 from wsrequest.request.task import Owner, RequestTask
 from wsrequest.server.http.environ import make_environ
+from wsrequest.server.http.whole_response import (
+    Event,
+    WholeResponse,
+    encode_headers,
+    plain_response,
+)
 from wsrequest.server.write_buffer import ResponseBuffer
 from wsrequest.types import Receive, Scope, Send
 from wsrequest.workers.loop_callbacks import adopt
@@ -28,10 +33,10 @@ from wsrequest.workers.queue import QueueKey
 if TYPE_CHECKING:
     from wsrequest.server.uvicorn import HTTPProtocol
 
-__all__ = ["END", "HTTPTask", "RecordedTask", "Recording", "plain_response"]
+__all__ = ["END", "Events", "HTTPTask", "RecordedTask", "Recording"]
 
-Event = dict[str, Any]
-"""An event for an ASGI server's ``send``."""
+Events = WholeResponse | tuple[Event, ...]
+"""The events that end a response, when it is iterated over."""
 
 _NO_LIMIT_BYTES = 2**62
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -44,30 +49,29 @@ class _EventSender(ResponseSender):
         last: the events that end it, or None.
     """
 
-    last: tuple[Event, ...] | None = None
-    _start: Event | None = None
+    last: Events | None = None
+    _status: int = 500
+    _headers: list[tuple[str, str]] = []
+    _start: Event | None = None  # of a streamed response
 
     def _begin_head(self, outcome: Outcome) -> None:
-        # Django leaves a space before each cookie, which h11 refuses.
-        headers = [
-            (name.encode("latin1"), value.encode("latin1").strip())
-            for name, value in outcome.headers
-        ]
-        if outcome.status in (204, 304):
+        status, headers = outcome.status, outcome.headers
+        if status in (204, 304):
             # RFC 9110 8.6 forbids it for 204. With 304 it is that of the body which is not sent,
             # and uvicorn with httptools would miss these bytes. Django's middleware adds 0.
-            kept = b"0" if outcome.status == 304 else None
+            kept = "0" if status == 304 else None
             headers = [
                 (name, value)
                 for name, value in headers
-                if name.lower() != b"content-length" or value == kept
+                if name.lower() != "content-length" or value == kept
             ]
-        self._start = {
-            "type": "http.response.start",
-            "status": outcome.status,
-            "headers": headers,
-        }
+        self._status, self._headers = status, headers
         if outcome.response is not None and outcome.response.streaming:
+            self._start = {
+                "type": "http.response.start",
+                "status": status,
+                "headers": encode_headers(headers),
+            }
             self._task.limit_flow()
 
     def _send(self, outcome: Outcome) -> None:
@@ -84,16 +88,17 @@ class _EventSender(ResponseSender):
 
     def _change_body(self, body: bytes) -> None:
         """Take another body than the one that the headers are of."""
-        assert self._start is not None  # by _begin_head()
         if self._body is not None:  # else the request is HEAD
             self._body = body
-        headers = self._start["headers"]
-        for index, (name, value) in enumerate(headers):
-            lower = name.lower()
-            if lower == b"content-length":
-                headers[index] = name, str(len(body)).encode()
-            elif lower == b"etag" and not value.startswith(b"W/"):
-                headers[index] = name, b"W/" + value
+        self._headers = [self._changed(name, value, body) for name, value in self._headers]
+
+    def _changed(self, name: str, value: str, body: bytes) -> tuple[str, str]:
+        lower = name.lower()
+        if lower == "content-length":
+            value = str(len(body))
+        elif lower == "etag" and not value.startswith("W/"):
+            value = f"W/{value}"
+        return name, value
 
     def _head(self) -> Event:
         assert self._start is not None  # by _begin_head()
@@ -102,11 +107,11 @@ class _EventSender(ResponseSender):
     def _piece(self, body: bytes) -> Event:
         return {"type": "http.response.body", "body": body, "more_body": True}
 
-    def _end_of_parts(self) -> tuple[Event, ...]:
+    def _end_of_parts(self) -> Events:
         return END
 
-    def _encode(self) -> tuple[Event, ...]:
-        return (self._head(), {"type": "http.response.body", "body": self._body or b""})
+    def _encode(self) -> Events:
+        return WholeResponse(self._status, self._headers, self._body or b"")
 
     def failed(self, error: BaseException) -> None:
         """Send an error in place of the response. One that has begun is broken off."""
@@ -127,23 +132,8 @@ class _EventSender(ResponseSender):
         self.last = plain_response(refused.status)
 
 
-END: tuple[Event, ...] = ({"type": "http.response.body", "body": b""},)
+END: Events = ({"type": "http.response.body", "body": b""},)
 """The events that end a response in parts."""
-
-
-def plain_response(status: int, *headers: tuple[bytes, bytes]) -> tuple[Event, ...]:
-    """Return the events of a response that names its status in plain text."""
-    text = HTTPStatus(status).phrase.encode()
-    start = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [
-            (b"Content-Type", b"text/plain"),
-            (b"Content-Length", str(len(text)).encode()),
-            *headers,
-        ],
-    }
-    return (start, {"type": "http.response.body", "body": text})
 
 
 class HTTPTask(RequestTask):
@@ -181,7 +171,7 @@ class HTTPTask(RequestTask):
         self._listening: asyncio.Task[None] | None = None
         self.context_of_caller = copy_context()
         self._parts: deque[tuple[Event, int]] = deque()
-        self._last: tuple[Event, ...] | None = None
+        self._last: Events | None = None
         self._sending_since: float | None = None  # None while the server takes what comes
         self._waiter: asyncio.Future[None] | None = None
 
@@ -197,10 +187,11 @@ class HTTPTask(RequestTask):
 
     def run(self) -> None:
         """Run the request, with the context variables of what called the application."""
-        of_thread = copy_context()
-        adopt(self.context_of_caller)
-        # The event loop may have used a cache before, and its client may be unfit for threads.
-        adopt(of_thread)
+        if self.context_of_caller:  # an empty one is the rule on uvicorn
+            of_thread = copy_context()
+            adopt(self.context_of_caller)
+            # The event loop may have used a cache before, whose client may be unfit for threads.
+            adopt(of_thread)
         self._run()
 
     def _run(self) -> None:
@@ -232,7 +223,7 @@ class HTTPTask(RequestTask):
         self._parts.append((part, body_bytes))
         self._wake()
 
-    def finish(self, last: tuple[Event, ...] | None) -> None:
+    def finish(self, last: Events | None) -> None:
         """Take what ends the response."""
         if not self.is_over:
             self.is_over, self._last = True, last
@@ -266,18 +257,17 @@ class HTTPTask(RequestTask):
                 raise error
             finally:
                 del error  # it refers to this frame
-        if not self._last or self._write_at_once(*self._last):
+        last = self._last
+        if last is None or (isinstance(last, WholeResponse) and self._write_at_once(last)):
             return
-        for event in self._last:
+        for event in last:
             await self._send(event)
 
-    def _write_at_once(self, start: Event, end: Event | None = None) -> bool:
+    def _write_at_once(self, response: WholeResponse) -> bool:
         """Write a whole response past ASGI. Return False where that cannot be done."""
-        if end is None:  # the response has begun
-            return False
         reference = (self.scope.get("state") or {}).get(ResponseBuffer.STATE_KEY)
         protocol: HTTPProtocol | None = None if reference is None else reference()
-        return protocol is not None and protocol.respond(self._send, start, end["body"])
+        return protocol is not None and protocol.respond(self._send, response)
 
     def is_unread_since(self, time: float) -> bool:
         """Whether it holds a thread, and the server has taken nothing since that time of the loop.
