@@ -310,9 +310,9 @@ class BrokerBus:
         if receiver is not None:
             receiver.close()
 
-    def _lose(self) -> None:
+    def _lose(self, topic: Topic[Any] | None = None) -> None:
         self.lost_count += 1
-        self._local.lose()
+        self._local.lose(topic)
         self._marks.end(has_arrived=True)  # the loss covers what they wait for
 
     def _take_commit(self, logged: LoggedCommit) -> None:
@@ -374,7 +374,7 @@ class BrokerBus:
         if not log.follow(epoch, relayed, monotonic()):
             return
         if log.reading != before and self.is_connected:
-            self._lose()  # see _connect
+            self._lose(CHANGES)  # see _connect
         if isinstance(relayed.entry, LoggedCommit):
             self._take_commit(relayed.entry)
         elif relayed.entry is not None and relayed.entry.epoch == self._publisher.epoch:

@@ -78,10 +78,11 @@ class MemoryBus:
         """See ``Bus.when_current``. What is published has arrived."""
         return True
 
-    def lose(self) -> None:
-        """Notify all receivers that they may have missed anything up to now."""
+    def lose(self, topic: Topic[Any] | None = None) -> None:
+        """Notify the receivers of a topic, or all, that they may have missed anything up to now."""
         with self._lock:
-            for delivery in self._all():
+            lossy = self._all() if topic is None else self._deliveries.get(topic.name, ())
+            for delivery in lossy:
                 delivery.lose()
 
     def connect(self, is_connected: bool) -> None:

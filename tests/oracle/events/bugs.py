@@ -5,6 +5,7 @@ from itertools import count
 
 from wsrequest.push.events import Event
 from wsrequest.push.registry import Registry
+from wsrequest.push.room import Listener, Room, RoomKey
 
 __all__ = ["BUGS", "plant"]
 
@@ -59,11 +60,24 @@ def _no_loss() -> None:
     Registry.lost = lambda self: None  # type: ignore[method-assign]
 
 
+def _no_replay() -> None:
+    """Who comes back is sent nothing of what came since."""
+    enter = Registry.enter
+
+    def no_replay(
+        self: Registry, listener: Listener, key: RoomKey, since: str | None = None
+    ) -> tuple[Room, bool]:
+        return enter(self, listener, key)
+
+    Registry.enter = no_replay  # type: ignore[method-assign]
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "drops": _drops,
     "repeats": _repeats,
     "swaps": _swaps,
     "no-loss": _no_loss,
+    "no-replay": _no_replay,
 }
 
 

@@ -30,6 +30,9 @@ class Account:
         notices: how often the client was told that events may be lost.
         told: how many events it lacks and was told of, after the one before them had come.
         silent: events that it lacks, by sender, and was not told of.
+        order: names the order in which all of them came. Clients with the same events in the same
+            order have the same.
+        moves: how often the client came back to another server.
     """
 
     last: dict[str, int] = field(default_factory=dict)
@@ -40,6 +43,8 @@ class Account:
     notices: int = 0
     told: int = 0
     silent: list[tuple[str, int, int]] = field(default_factory=list)
+    order: int = 0
+    moves: int = 0
     _position: tuple[str, int] = _NOWHERE
     _seen: set[tuple[str, int]] = field(default_factory=set)
     _excused: set[str] = field(default_factory=set)  # senders of whom nothing came since a notice
@@ -61,8 +66,14 @@ class Account:
         elif n > last + 1:
             self._lack(by, last + 1, n)
         self._seen.add((by, n))
+        self.order = hash((self.order, by, n))
         self.last[by] = max(n, last)
         self._excused.discard(by)
+
+    @property
+    def position(self) -> str:
+        """The position that the client holds."""
+        return "{}:{}".format(*self._position)
 
     def take_notice(self, position: tuple[str, int]) -> None:
         """Take that events up to a position may be lost."""
@@ -126,6 +137,19 @@ class Crowd:
             self.listeners += opened
             await self.until(lambda opened=opened: all(each.is_in for each in opened))
 
+    async def move(self, index: int, port: int, seconds: float) -> None:
+        """Have a client leave, and come back to another server after a while."""
+        left = self.listeners[index]
+        left.transport.close()
+        await asyncio.sleep(seconds)
+        left.account.moves += 1
+        loop = asyncio.get_running_loop()
+        _, self.listeners[index] = await loop.create_connection(
+            lambda: Listener(self, port, left.account), "127.0.0.1", port
+        )
+        came = self.listeners[index]
+        assert await self.until(lambda: came.is_in)
+
     async def until(self, holds: Any, seconds: float = _SECONDS) -> bool:
         """Wait until something holds; return whether it does."""
         loop = asyncio.get_running_loop()
@@ -162,15 +186,16 @@ def position_of(text: str) -> tuple[str, int]:
 class Listener(asyncio.Protocol):
     """One client."""
 
-    def __init__(self, crowd: Crowd, port: int) -> None:
-        self.account, self.is_in = Account(), False
-        self._crowd, self._port, self._rest, self._is_open = crowd, port, b"", False
+    def __init__(self, crowd: Crowd, port: int, account: Account | None = None) -> None:
+        self.account, self.is_in = account or Account(), False
+        self.port = port
+        self._crowd, self._rest, self._is_open = crowd, b"", False
         self.transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.transport.write(
-            f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nUpgrade: websocket\r\n"
+            f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )
@@ -197,7 +222,10 @@ class Listener(asyncio.Protocol):
             assert head.startswith(b"HTTP/1.1 101 "), head
             self._is_open = True
             request = {"id": 1, "url": f"/room/{self._crowd.room}/", "subscribe": True}
-            self._send(0x81, json.dumps({**request, "events": ["room"]}).encode())
+            members: dict[str, Any] = {"events": ["room"]}
+            if self.account.moves:
+                members["since"] = {self._crowd.room: self.account.position}
+            self._send(0x81, json.dumps({**request, **members}).encode())
         start, end = 0, len(data)
         while end - start >= 2:
             size, body = data[start + 1], start + 2
@@ -221,9 +249,11 @@ class Listener(asyncio.Protocol):
         self._rest = data[start:]
 
     def _send(self, first_byte: int, payload: bytes) -> None:
-        assert len(payload) < 126
         masked = bytes(byte ^ _MASK[index % 4] for index, byte in enumerate(payload))
-        self.transport.write(bytes([first_byte, 0x80 | len(payload)]) + _MASK + masked)
+        size = bytes([0x80 | len(payload)])
+        if len(payload) > 125:
+            size = bytes([0x80 | 126]) + len(payload).to_bytes(2)
+        self.transport.write(bytes([first_byte]) + size + _MASK + masked)
 
     def _take_frame(self, payload: bytes) -> None:
         if payload.startswith(b'{"event":'):

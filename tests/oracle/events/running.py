@@ -2,13 +2,15 @@
 
 Half of the events are sent by a process of its own, and half by a view of one server. With
 ``--fault`` the bus is killed in the middle and started again. Then a client may lack events, but
-none of which it was not told.
+none of which it was not told. With ``--move`` each client leaves now and then, and comes back to
+the other server a moment later.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -27,6 +29,8 @@ __all__ = ["Result", "run"]
 _APPLICATION = "tests.oracle.events.asgi:application"
 _SENDERS = ("process", "view")
 _DOWN_SECONDS = 4.0  # longer than it takes to notice
+_STAY_SECONDS = 2.0  # that a client which moves stays at a server, on average
+_UNORDERED = ("nats",)  # puts the messages of different senders into no order
 _QUIET_SECONDS = 15.0  # without a frame, when nothing more is expected
 
 
@@ -38,6 +42,7 @@ class Result:
     sent: dict[str, int]
     accounts: list[Account]
     seconds: float
+    is_ordered: bool
 
     @property
     def expected(self) -> int:
@@ -65,13 +70,21 @@ class Result:
             f"clients in {self.seconds:.1f} s: {self.missing:,} lost, {self.silent:,} of them "
             f"silently, {self.count('doubled'):,} doubled, {self.count('disordered'):,} out of "
             f"order, {self.count('ignored'):,} repeated and ignored. {notified:,} clients were "
-            "told of a loss"
+            f"told of a loss, {self.count('moves'):,} came back. Orders in which all came: "
+            f"{len(self.orders)}"
         )
+
+    @property
+    def orders(self) -> set[int]:
+        """The orders in which those clients got the events who got all of them."""
+        total = sum(self.sent.values())
+        return {account.order for account in self.accounts if account.received == total}
 
     def failure(self) -> str | None:
         """Return what must never be, or None."""
         wrong = {name: self.count(name) for name in ("doubled", "disordered")}
         wrong["silent"] = self.silent
+        wrong["orders"] = self.is_ordered and max(0, len(self.orders) - 1)
         return str(wrong) if any(wrong.values()) else None
 
 
@@ -126,31 +139,47 @@ async def _send_by_view(port: int, room: str, first: int, count: int, rate: floa
 
 
 class _Run:
-    def __init__(self, site: _Site, clients: int, messages: int, rate: float) -> None:
+    def __init__(self, site: _Site, clients: int, messages: int, rate: float, bus: str) -> None:
         self._site, self._clients, self._rate = site, clients, rate / len(_SENDERS)
+        self._bus = bus
         self._sent = dict.fromkeys(_SENDERS, messages // len(_SENDERS))
         self._crowd = Crowd("crowd")
+        self._is_over = False
 
-    async def run(self, *, is_killed: bool) -> Result:
+    async def run(self, *, is_killed: bool, is_moving: bool) -> Result:
         for index, server in enumerate(self._site.servers):
             share = self._clients // 2 + (index < self._clients % 2)
             await self._crowd.open(server.port, share)
         await self._open_the_way()
         began = time.monotonic()
         sending = asyncio.gather(*self._senders(self._sent))
+        moving = asyncio.gather(*map(self._move, range(self._clients * is_moving)))
         if is_killed:
             await asyncio.sleep(self._sent["view"] / self._rate / 3)
             await asyncio.to_thread(self._site.broker.kill)
             await asyncio.sleep(_DOWN_SECONDS)
             await asyncio.to_thread(self._site.broker.start)
         await sending
+        self._is_over = True
+        await moving
         await self._settle()
         seconds = time.monotonic() - began
         self._crowd.close()
         accounts = [listener.account for listener in self._crowd.listeners]
         for account in accounts:
             account.end(self._sent)
-        return Result(self._clients, self._sent, accounts, seconds)
+        is_ordered = self._bus not in _UNORDERED
+        return Result(self._clients, self._sent, accounts, seconds, is_ordered)
+
+    async def _move(self, index: int) -> None:
+        """Move a client from server to server until all is sent."""
+        chance = random.Random(index)
+        await asyncio.sleep(chance.uniform(0, 2 * _STAY_SECONDS))
+        while not self._is_over:
+            at = self._crowd.listeners[index].port
+            (to,) = [server.port for server in self._site.servers if server.port != at]
+            await self._crowd.move(index, to, chance.uniform(0, 1))
+            await asyncio.sleep(chance.uniform(0, 2 * _STAY_SECONDS))
 
     def _senders(self, counts: dict[str, int], first: int = 1) -> list[Any]:
         room, rate = self._crowd.room, self._rate
@@ -191,7 +220,7 @@ class _Run:
 
 def run(
     bus: str, clients: int, messages: int, rate: float, *, is_killed: bool = False,
-    bug: str | None = None,
+    is_moving: bool = False, bug: str | None = None,
 ) -> Result:  # fmt: skip
     """Run it on one bus.
 
@@ -201,6 +230,7 @@ def run(
         messages: half of them from each sender.
         rate: messages a second, of both together.
         is_killed: whether the bus is killed after a third, and started again.
+        is_moving: whether clients leave and come back to the other server.
         bug: a key of ``bugs.BUGS``, to plant in the servers.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -208,7 +238,8 @@ def run(
     with _Site(bus, "", bug) as site:
         site.start()
         try:
-            return asyncio.run(_Run(site, clients, messages, rate).run(is_killed=is_killed))
+            run = _Run(site, clients, messages, rate, bus)
+            return asyncio.run(run.run(is_killed=is_killed, is_moving=is_moving))
         except BaseException:
             print(site.log()[-3000:], file=sys.stderr)
             raise
@@ -222,16 +253,18 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=40.0, help="messages a second")
     parser.add_argument("--fault", action="store_true", help="kill the bus in the middle")
+    parser.add_argument("--move", action="store_true", help="clients go from server to server")
     parser.add_argument("--bug", help="plant a bug of tests/oracle/events/bugs.py")
     given = parser.parse_args()
     failed = False
     for bus in given.bus.split(","):
         config = given.clients, given.messages, given.rate
-        result = run(bus, *config, is_killed=given.fault, bug=given.bug)
+        result = run(bus, *config, is_killed=given.fault, is_moving=given.move, bug=given.bug)
         load = f"load average {os.getloadavg()[0]:.1f}"
         print(f"{bus}{', killed and restarted' * given.fault}: {result} ({load})", flush=True)
         failure = result.failure()
-        if failure is None and result.missing and not given.fault:
+        can_be_told = given.fault or (given.move and bus in _UNORDERED)
+        if failure is None and result.missing and not can_be_told:
             failure = f"{result.missing} lost"
         if failure is not None:
             print(f"FAILED {failure}")
