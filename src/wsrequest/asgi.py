@@ -32,7 +32,7 @@ from wsrequest.server.endpoint import (
 from wsrequest.server.http.application import HTTPApplication
 from wsrequest.server.write_buffer import ResponseBuffer, WriteBuffer
 from wsrequest.subscriptions.subscription import too_large_to_subscribe
-from wsrequest.types import ASGI, Receive, Scope, Send
+from wsrequest.types import ASGI, Receive, Scope, Send, Start
 from wsrequest.wiring import Wiring, has_live
 
 __all__ = ["Application", "get_asgi_application", "get_websocket_application"]
@@ -78,6 +78,7 @@ class Application:
         demand_sound(path)
         self._path = path
         self._socket_paths = Remembered(self._find_socket_paths)
+        self._takes_requests = Remembered(lambda: conf.UVICORN_FAST_PATH)
         self._wiring = wiring = Wiring(http, self.drain)
         self._http_workers = (
             HTTPApplication(
@@ -113,6 +114,26 @@ class Application:
             await self._socket_path(scope, receive, send)
         else:
             await self._http(scope, receive, send)
+
+    def take_request(
+        self, scope: Scope, receive: Receive, send: Send, body: bytes, start: Start
+    ) -> bool:
+        """Serve an HTTP request whose body is complete, without a coroutine (``server.uvicorn``).
+
+        Args:
+            scope: of the request (ASGI specification).
+            receive: as for ``__call__``.
+            send: as for ``__call__``.
+            body: all of it, which ``receive`` then does not return.
+            start: starts an application for the rest of the request, if that needs a coroutine.
+
+        Returns:
+            False if nothing was done, because the request must be passed to ``__call__``.
+        """
+        workers = self._http_workers
+        if workers is None or not self._takes_requests() or self._is_socket(scope):
+            return False
+        return workers.take_request(scope, receive, send, body, start)
 
     async def drain(self) -> None:
         """Answer what is in flight on every socket and close them, for a restart."""

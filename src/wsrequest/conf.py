@@ -138,7 +138,7 @@ class Conf:
         minimum=1,
     )
     UVICORN_FAST_PATH = Setting(
-        True, "Whether frames on uvicorn skip the ASGI queue and its tasks."
+        True, "Whether frames and HTTP requests on uvicorn skip the ASGI queue and its tasks."
     )
     MAX_CONNECTIONS = Setting(10_000, "Open sockets of one process.", minimum=1)
     MAX_CONNECTIONS_PER_ADDRESS = Setting(

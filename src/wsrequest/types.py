@@ -17,6 +17,7 @@ __all__ = [
     "Row",
     "Scope",
     "Send",
+    "Start",
     "TableChange",
 ]
 
@@ -25,6 +26,9 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Any], Awaitable[None]]
 """An application (ASGI specification)."""
+
+Start = Callable[[ASGI], None]
+"""Starts an application for a request that the server already has, in a task of the server's."""
 
 
 Id = int | str

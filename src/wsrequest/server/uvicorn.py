@@ -12,6 +12,7 @@ passes frames between the socket and a connection without the queue of ASGI and 
 import asyncio
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -21,6 +22,7 @@ from uvicorn.server import ServerState
 
 from wsrequest.server.drain import Drain
 from wsrequest.server.http.whole_response import WholeResponse, header_lines
+from wsrequest.server.whole_requests import RequestTaker
 from wsrequest.server.write_buffer import ResponseBuffer, WriteBuffer
 from wsrequest.types import Frame, Receive, Send
 
@@ -172,8 +174,72 @@ class HTTPProtocol(_HTTPProtocol):
         state = {**app_state, ResponseBuffer.STATE_KEY: ref(self)}
         super().__init__(config, server_state, state, _loop)
         self.drain: Drain | None = None
+        self._taker = RequestTaker.find(self.app) if _httptools is not None else None
+        self._is_feeding = False  # inside data_received()
+        self._unstarted: tuple[Any, ...] | None = None  # a request whose body may follow at once
         self._headers_of_lines: list[tuple[bytes, bytes]] = []
         self._lines: bytes | None = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Parse bytes of the client (asyncio.Protocol)."""
+        self._is_feeding = True
+        try:
+            super().data_received(data)
+        finally:
+            self._is_feeding = False
+            if self._unstarted is not None:
+                self._start_unstarted()
+
+    def on_message_complete(self) -> None:
+        """Hand a request over whose body came with its head (httptools)."""
+        uvicorn: Any = super()
+        uvicorn.on_message_complete()
+        if self._unstarted is not None and not self._take(self._unstarted[0]):
+            self._start_unstarted()
+
+    def _start_asgi_task(self, *request: Any) -> None:
+        # uvicorn's, with an underscore. If it had another name, each request would get a task.
+        if self._is_feeding and self._taker is not None and request[1:] == (self.app,):
+            self._unstarted = request
+        else:
+            self._start_in_task(*request)
+
+    def _start_unstarted(self) -> None:
+        request, self._unstarted = self._unstarted, None
+        assert request is not None  # the caller looked
+        self._start_in_task(*request)
+
+    def _start_in_task(self, *request: Any) -> None:
+        uvicorn: Any = super()
+        uvicorn._start_asgi_task(*request)
+
+    def _take(self, cycle: Any) -> bool:
+        """Hand a request over without a task, if ``respond`` can probably write its response."""
+        taker = self._taker
+        try:
+            if (
+                taker is None
+                or type(cycle) is not _httptools.RequestResponseCycle
+                or cycle.more_body
+                or cycle.disconnected
+                or cycle.access_log
+                or not cycle.keep_alive
+                or cycle.waiting_for_100_continue
+                or cycle.flow.read_paused
+                or cycle.scope["method"] == "HEAD"
+                or self.config.limit_concurrency is not None  # it counts tasks
+                or getattr(self.config, "reset_contextvars", False)  # for each task
+            ):
+                return False
+            start, body = partial(self._start_in_task, cycle), bytes(cycle.body)
+            if not taker.take(cycle.scope, cycle.receive, cycle.send, body, start):
+                return False
+        except Exception:  # the application raises it again in its task, and uvicorn logs that
+            return False
+        self._unstarted = None
+        cycle.body = bytearray()
+        cycle.message_event.clear()
+        return True
 
     def respond(self, send: Send, response: WholeResponse) -> bool:
         """Write a whole response at once, with the same bytes as two calls of ``send``.
@@ -202,6 +268,7 @@ class HTTPProtocol(_HTTPProtocol):
                 or cycle.access_log
                 or not cycle.keep_alive
                 or cycle.flow.write_paused
+                or cycle.flow.read_paused  # another request waits
                 or cycle.scope["method"] == "HEAD"
             ):
                 return False
@@ -217,6 +284,7 @@ class HTTPProtocol(_HTTPProtocol):
         )
         cycle.message_event.set()
         cycle.on_response()
+        cycle.on_response = _do_nothing  # it refers to this object
         return True
 
     def _own_lines(self, cycle: Any) -> bytes | None:
@@ -242,6 +310,10 @@ class HTTPProtocol(_HTTPProtocol):
             self.loop.call_later(_FIRST_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def is_packed(frame: bytes) -> bool:

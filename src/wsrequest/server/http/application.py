@@ -18,9 +18,10 @@ from wsrequest.request.upload import Body
 from wsrequest.server.admission import place_of
 from wsrequest.server.context import ConnectionConfig, ServerContext
 from wsrequest.server.http.environ import path_info
-from wsrequest.server.http.task import END, Events, HTTPTask, RecordedTask, Recording
+from wsrequest.server.http.recorded_task import RecordedTask, Recording
+from wsrequest.server.http.task import END, Events, HTTPTask
 from wsrequest.server.http.whole_response import plain_response
-from wsrequest.types import ASGI, Receive, Scope, Send
+from wsrequest.types import ASGI, Receive, Scope, Send, Start
 from wsrequest.workers.queue import QueueKey, QuotaGroup
 
 __all__ = ["HTTPApplication"]
@@ -82,9 +83,34 @@ class HTTPApplication:
         """
         if scope["type"] != "http":
             return self._django(scope, receive, send)  # it says that it cannot
+        requests = self._requests_for(scope)
+        if requests is None:
+            return self._django(scope, receive, send)
+        return requests.answer(scope, receive, send)
+
+    def take_request(
+        self, scope: Scope, receive: Receive, send: Send, body: bytes, start: Start
+    ) -> bool:
+        """Answer a request of type "http" whose body is complete, without a coroutine.
+
+        Args:
+            scope: of the request.
+            receive: the ASGI server's.
+            send: the ASGI server's.
+            body: all of it, which ``receive`` then does not return.
+            start: starts an application for the rest of the request, if that needs a coroutine.
+
+        Returns:
+            False if nothing was done, because the request must be passed to ``__call__``.
+        """
+        requests = self._requests_for(scope)
+        return requests is not None and requests.take(scope, receive, send, body, start)
+
+    def _requests_for(self, scope: Scope) -> "_Requests | None":
+        """Return those that a request belongs to. None if Django's own handler answers it."""
         server, config = self._get_server(), self._get_config()
         if config.http_django_paths and config.http_django_paths.covers(path_info(scope)):
-            return self._django(scope, receive, send)
+            return None
         requests = self._requests
         if requests is None or requests.server is not server or requests.config is not config:
             self._began()
@@ -92,7 +118,7 @@ class HTTPApplication:
                 server, config, self._complete_page, self._begin_recording
             )
             self._all.add(requests)
-        return requests.answer(scope, receive, send)
+        return requests
 
     async def drain(self) -> None:
         """Wait for the requests in flight, because the process ends. Event streams end at once."""
@@ -124,15 +150,11 @@ class _Requests:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        client = scope.get("client")
-        account, group = self._peer_of(str(client[0]) if client else "")
         try:
-            account.begin(_TASK_BYTES, self.config.limits, None)
+            task = self._task(scope, receive, send)
         except Refused:
             await _send_all(send, plain_response(503, _RETRY))
             return
-        task = self._task(scope, receive, send, QueueKey(group))
-        task.account, task.held_bytes = account, _TASK_BYTES
         try:
             event = await receive()
             if event["type"] == "http.request" and not event.get("more_body"):
@@ -140,26 +162,61 @@ class _Requests:
             else:
                 is_complete = await self._keep_parts(task, event, receive)
             if is_complete:
-                asyncio_task = asyncio.current_task()
-                assert asyncio_task is not None  # a server runs each request in one
-                self._answering.add(asyncio_task)
-                try:
-                    self._submit(task)
-                    await task.send()
-                finally:
-                    self._answering.discard(asyncio_task)
-                    del asyncio_task  # it would keep an exception, whose frames keep it
+                self._submit(task)
+                await self._send(task)
         finally:
-            if task.end():
-                self._running.pop(task, None)
-                task.discard()
+            self._end(task)
 
-    def _task(self, scope: Scope, receive: Receive, send: Send, queue_key: QueueKey) -> HTTPTask:
-        if self._begin_recording is not None:
-            recording = self._begin_recording(self.server, self.config, scope)
-            if recording is not None:
-                return RecordedTask(self, scope, receive, send, queue_key, recording)
-        return HTTPTask(self, scope, receive, send, queue_key)
+    def take(self, scope: Scope, receive: Receive, send: Send, body: bytes, start: Start) -> bool:
+        """Answer one request whose body is complete. Return False if nothing was done."""
+        try:
+            task = self._task(scope, receive, send)
+        except Refused:
+            return False
+        self._keep_whole(task, body)
+        task.start = start
+        self._submit(task)
+        return True
+
+    async def go_on(self, task: HTTPTask) -> None:
+        """Send the response to a request that was taken without a coroutine."""
+        try:
+            await self._send(task)
+        finally:
+            self._end(task)
+
+    async def _send(self, task: HTTPTask) -> None:
+        asyncio_task = asyncio.current_task()
+        assert asyncio_task is not None  # a server runs each request in one
+        self._answering.add(asyncio_task)
+        try:
+            await task.send()
+        finally:
+            self._answering.discard(asyncio_task)
+            del asyncio_task  # it would keep an exception, whose frames keep it
+
+    def _end(self, task: HTTPTask) -> None:
+        if task.end():
+            self._running.pop(task, None)
+            task.discard()
+
+    def _task(self, scope: Scope, receive: Receive, send: Send) -> HTTPTask:
+        """Return the task of a request.
+
+        Raises:
+            Refused: the process, or the address of the client, holds as much as it may.
+        """
+        client = scope.get("client")
+        account, group = self._peer_of(str(client[0]) if client else "")
+        account.begin(_TASK_BYTES, self.config.limits, None)
+        begin = self._begin_recording
+        recording = begin(self.server, self.config, scope) if begin is not None else None
+        if recording is not None:
+            task: HTTPTask = RecordedTask(self, scope, receive, send, QueueKey(group), recording)
+        else:
+            task = HTTPTask(self, scope, receive, send, QueueKey(group))
+        task.account, task.held_bytes = account, _TASK_BYTES
+        return task
 
     def _peer_of(self, address: str) -> tuple[Account, QuotaGroup]:
         """Return what counts for one client's address."""
@@ -234,6 +291,7 @@ class _Requests:
         for task in list(self._running):
             if task.since > now - _LOOK_SECONDS:
                 break
+            task.begin_sending()
             if task.since <= late_since and not task.is_lost:
                 if not task.has_begun:
                     self._expire(task)
@@ -283,8 +341,10 @@ class _Requests:
     async def drain(self) -> None:
         """Wait for the requests in flight. End the responses that do not end on their own."""
         for task in self._running:
+            task.begin_sending()
             if task.is_endless:
                 task.finish(END)
+        await asyncio.sleep(0)  # then those coroutines have begun
         if self._answering:
             await asyncio.wait(self._answering.copy())
         # The process would end in the middle of a view.

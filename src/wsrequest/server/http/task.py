@@ -7,11 +7,8 @@ a response wait here until that coroutine has sent what comes before them.
 import asyncio
 import io
 from collections import deque
-from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
-
-from django.core.handlers.wsgi import WSGIRequest
 
 from wsrequest.errors import AnswerDropped, Refused
 from wsrequest.request.flow import FlowController
@@ -26,14 +23,14 @@ from wsrequest.server.http.whole_response import (
     plain_response,
 )
 from wsrequest.server.write_buffer import ResponseBuffer
-from wsrequest.types import Receive, Scope, Send
+from wsrequest.types import Receive, Scope, Send, Start
 from wsrequest.workers.loop_callbacks import adopt
 from wsrequest.workers.queue import QueueKey
 
 if TYPE_CHECKING:
     from wsrequest.server.uvicorn import HTTPProtocol
 
-__all__ = ["END", "Events", "HTTPTask", "RecordedTask", "Recording"]
+__all__ = ["END", "EventSender", "Events", "HTTPOwner", "HTTPTask"]
 
 Events = WholeResponse | tuple[Event, ...]
 """The events that end a response, when it is iterated over."""
@@ -42,7 +39,7 @@ _NO_LIMIT_BYTES = 2**62
 _PAGES = ("text/html", "application/xhtml+xml")
 
 
-class _EventSender(ResponseSender):
+class EventSender(ResponseSender):
     """Sends the response to an HTTP request, as the events of ASGI.
 
     Attributes:
@@ -136,6 +133,13 @@ END: Events = ({"type": "http.response.body", "body": b""},)
 """The events that end a response in parts."""
 
 
+class HTTPOwner(Owner, Protocol):
+    """What has HTTP requests run."""
+
+    async def go_on(self, task: "HTTPTask") -> None:
+        """Send the response to a request that was taken without a coroutine."""
+
+
 class HTTPTask(RequestTask):
     """The task of one HTTP request.
 
@@ -151,16 +155,18 @@ class HTTPTask(RequestTask):
         context_of_caller: the context variables that middleware around the application has set.
         error: why its response failed after it had begun. Never what would end the process.
         is_over: whether its response has ended, or nobody waits for it.
+        start: starts its coroutine. None if that has begun, or is not needed any more.
     """
 
+    owner: HTTPOwner
     __slots__ = (
         "_last", "_listening", "_parts", "_receive", "_send", "_sending_since", "_waiter",
-        "content", "context_of_caller", "error", "is_over", "queue_key", "scope",
+        "content", "context_of_caller", "error", "is_over", "queue_key", "scope", "start",
     )  # fmt: skip
-    _answer_class = _EventSender
+    _answer_class = EventSender
 
     def __init__(
-        self, owner: Owner, scope: Scope, receive: Receive, send: Send, queue_key: QueueKey
+        self, owner: HTTPOwner, scope: Scope, receive: Receive, send: Send, queue_key: QueueKey
     ) -> None:
         super().__init__(owner, scope["method"], None, {"scope": scope})
         self.scope, self._receive, self._send = scope, receive, send
@@ -174,6 +180,7 @@ class HTTPTask(RequestTask):
         self._last: Events | None = None
         self._sending_since: float | None = None  # None while the server takes what comes
         self._waiter: asyncio.Future[None] | None = None
+        self.start: Start | None = None
 
     @property
     def path(self) -> str:
@@ -227,10 +234,26 @@ class HTTPTask(RequestTask):
         """Take what ends the response."""
         if not self.is_over:
             self.is_over, self._last = True, last
+            if self.start is not None and isinstance(last, WholeResponse):
+                if self._write_at_once(last):
+                    self.start = None
+                    return
             self._wake()
 
+    def begin_sending(self) -> None:
+        """Start its coroutine, unless that has begun or is not needed."""
+        start, self.start = self.start, None
+        if start is not None:
+            # The server may begin to read again in it, and asyncio then keeps this context.
+            self.context_of_caller.run(start, self._send_rest)
+
+    async def _send_rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.owner.go_on(self)
+
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self.start is not None:
+            self.begin_sending()
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def send(self) -> None:
@@ -318,71 +341,6 @@ class HTTPTask(RequestTask):
             self.drop()
             self.error = None  # nobody would see it
             self.finish(None)
-
-
-class Recording(Protocol):
-    """The record of what one request reads. In the worker thread, except for ``end``."""
-
-    def reading(self) -> AbstractContextManager[object]:
-        """Return the context in which the request runs."""
-
-    def prepare(self, request: WSGIRequest) -> None:
-        """Take the request before any middleware has seen it."""
-
-    def ran(self, outcome: Outcome | None) -> None:
-        """Take what the request was answered with, or None if nothing is known. Never raises."""
-
-    def end(self) -> None:
-        """Take the end of the request. On the event loop. Safe to call twice."""
-
-
-class _OutcomeSender(_EventSender):
-    outcome: Outcome | None = None
-
-    def _send(self, outcome: Outcome) -> None:
-        super()._send(outcome)
-        self.outcome = outcome
-
-
-class RecordedTask(HTTPTask):
-    """The task of one HTTP request whose reads are recorded.
-
-    Args:
-        owner: has it run.
-        scope: of type "http".
-        receive: the ASGI server's.
-        send: the ASGI server's.
-        queue_key: takes its turn in the pool.
-        recording: what records it.
-    """
-
-    __slots__ = ("_recording",)
-    _answer_class = _OutcomeSender
-
-    def __init__(
-        self, owner: Owner, scope: Scope, receive: Receive, send: Send, queue_key: QueueKey,
-        recording: Recording,
-    ) -> None:  # fmt: skip
-        super().__init__(owner, scope, receive, send, queue_key)
-        self._recording = recording
-
-    def prepare(self, request: WSGIRequest) -> None:
-        """Have the request recorded. In the worker thread."""
-        self._recording.prepare(request)
-
-    def _run(self) -> None:
-        with self._recording.reading():
-            super()._run()
-        answer = self._answer
-        is_sent = isinstance(answer, _OutcomeSender) and answer.last is not None
-        self._recording.ran(answer.outcome if is_sent else None)  # type: ignore[union-attr]
-        if is_sent:
-            answer.outcome = None  # type: ignore[union-attr]  # it is large
-
-    def discard(self) -> None:
-        """Release what it holds. Safe to call twice."""
-        super().discard()
-        self._recording.end()
 
 
 def _has_room() -> bool:
