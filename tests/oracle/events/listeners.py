@@ -14,6 +14,7 @@ __all__ = ["Account", "Crowd", "Listener"]
 _MASK = b"\x37\xfa\x21\x3d"
 _AT_ONCE = 50
 _SECONDS = 120.0
+_AGAIN_SECONDS = 0.3
 _NOWHERE = ("", 0)
 
 
@@ -221,11 +222,7 @@ class Listener(asyncio.Protocol):
                 return
             assert head.startswith(b"HTTP/1.1 101 "), head
             self._is_open = True
-            request = {"id": 1, "url": f"/room/{self._crowd.room}/", "subscribe": True}
-            members: dict[str, Any] = {"events": ["room"]}
-            if self.account.moves:
-                members["since"] = {self._crowd.room: self.account.position}
-            self._send(0x81, json.dumps({**request, **members}).encode())
+            self._join()
         start, end = 0, len(data)
         while end - start >= 2:
             size, body = data[start + 1], start + 2
@@ -248,6 +245,15 @@ class Listener(asyncio.Protocol):
             start = body + size
         self._rest = data[start:]
 
+    def _join(self) -> None:
+        if self.transport.is_closing():
+            return
+        request = {"id": 1, "url": f"/room/{self._crowd.room}/", "subscribe": True}
+        members: dict[str, Any] = {"events": ["room"]}
+        if self.account.moves:
+            members["since"] = {self._crowd.room: self.account.position}
+        self._send(0x81, json.dumps({**request, **members}).encode())
+
     def _send(self, first_byte: int, payload: bytes) -> None:
         masked = bytes(byte ^ _MASK[index % 4] for index, byte in enumerate(payload))
         size = bytes([0x80 | len(payload)])
@@ -267,5 +273,7 @@ class Listener(asyncio.Protocol):
             self.is_in = True
             is_missed = room.get("missed", False)
             self.account.take_room(position_of(room["position"]), is_missed=is_missed)
-        else:
-            assert "version" in head, head
+        elif "version" not in head:
+            assert head["status"] == 500, head
+            # The database of the view is down, or busy for longer than the client waits for it.
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._join)
