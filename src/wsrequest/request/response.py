@@ -254,7 +254,7 @@ def _unlink_request(holder: Any) -> None:
     Python's collector runs, with some dozens of others. Their memory costs a tenth of a trivial
     request's time, because it leaves the processor's caches before it is used again.
 
-    Whoever else has the request, such as a thread of the view, keeps all of it.
+    If anything else has the request, such as a thread of the view, it keeps all of it.
     """
     if holder.request is None or _ALONE is None:
         return

@@ -176,13 +176,15 @@ class HTTPProtocol(_HTTPProtocol):
         self.drain: Drain | None = None
         self._taker = RequestTaker.find(self.app) if _httptools is not None else None
         self._is_feeding = False  # inside data_received()
+        self._idle_since: float | None = None  # loop time
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._unstarted: tuple[Any, ...] | None = None  # a request whose body may follow at once
         self._headers_of_lines: list[tuple[bytes, bytes]] = []
         self._lines: bytes | None = b""
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes of the client (asyncio.Protocol)."""
-        self._is_feeding = True
+        self._is_feeding, self._idle_since = True, None
         try:
             super().data_received(data)
         finally:
@@ -272,6 +274,7 @@ class HTTPProtocol(_HTTPProtocol):
                 or cycle.scope["method"] == "HEAD"
             ):
                 return False
+            state, seconds = self.server_state, self.timeout_keep_alive
         except AttributeError:  # of another version of uvicorn, which promises none of them
             return False
         status_line, own_lines = _httptools.STATUS_LINE.get(response.status), self._own_lines(cycle)
@@ -283,9 +286,32 @@ class HTTPProtocol(_HTTPProtocol):
             b"".join((status_line, own_lines, response.lines, b"\r\n", response.body))
         )
         cycle.message_event.set()
-        cycle.on_response()
+        if cycle.transport.is_closing():
+            cycle.on_response()
+        else:  # the same, with one timer for many responses
+            state.total_requests += 1
+            self._idle_since = self.loop.time()
+            if self._idle_timer is None:
+                self._idle_timer = self.loop.call_later(seconds, self._close_idle)
         cycle.on_response = _do_nothing  # it refers to this object
         return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the connection has ended (asyncio.Protocol)."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        super().connection_lost(exc)
+
+    def _close_idle(self) -> None:
+        """Close the connection if no request came in time after the last response."""
+        self._idle_timer = None
+        if self._idle_since is not None:  # else the next response starts the timer
+            left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            if left > 0:
+                self._idle_timer = self.loop.call_later(left, self._close_idle)
+            else:
+                self.timeout_keep_alive_handler()
 
     def _own_lines(self, cycle: Any) -> bytes | None:
         """Return the lines of the server's own headers, such as Date. They change every second."""

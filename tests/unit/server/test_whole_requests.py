@@ -388,3 +388,28 @@ def test_closed_connection_leaves_nothing_for_the_collector() -> None:
                 time.sleep(0.01)
         finally:
             gc.enable()
+
+
+def test_connection_without_requests_is_closed_after_the_last(loop: str) -> None:
+    with asked(loop, timeout_keep_alive=2) as client:
+        answer(client, message())
+        time.sleep(0.5)
+        begun = time.monotonic()
+        answer(client, message())
+        assert client.recv(1) == b""
+        assert time.monotonic() - begun > 1.9
+
+
+def test_connection_whose_request_takes_long_is_not_closed(loop: str) -> None:
+    with asked(loop, timeout_keep_alive=1) as client:
+        answer(client, message())
+        threading.Timer(1.5, STAGES["a"].go.set).start()
+        assert answer(client, message("/hold/a/")) == (200, b'{"held": "a"}')
+        assert client.recv(1) == b""
+
+
+def test_responses_count_for_the_limit_of_the_process() -> None:
+    with asked("asyncio", limit_max_requests=3, timeout_keep_alive=60) as client:
+        for _ in range(3):
+            assert answer(client, message())[0] == 200
+        assert client.recv(1) == b""  # before any keep-alive timeout would end
