@@ -24,8 +24,7 @@ _CONNECT_SECONDS, _QUERY_SECONDS = CALL_SECONDS * 0.6, CALL_SECONDS * 0.4
 
 _MAX_CHANNEL_BYTES = 63
 _MAX_PAYLOAD_BYTES = 7999  # of text
-_NUMBER_BYTES = 26  # before the payload: a timeline and a number
-_NUMBER_DIGITS = 16
+_EPOCH_BYTES, _NUMBER_BYTES = 28, 16  # before the payload, and a colon behind each
 
 # Heartbeats arrive each second. BrokerBus is cut off after three.
 _POOLER_SECONDS = 2.5
@@ -33,16 +32,17 @@ _POOLER_SECONDS = 2.5
 # The messages of one call are one transaction. PostgreSQL drops a notification that a transaction
 # repeats, and no two messages are the same.
 #
-# The number is that of the transaction, with room for 128 messages in each. The timeline is the
-# epoch: a standby that has become the primary may use a number again.
+# The number is that of the transaction, with room for 128 messages in each.
 _SEND = """
     WITH turn AS (SELECT pg_advisory_xact_lock($3::int, $4::int))
     SELECT pg_notify($1, concat(
-        left(pg_walfile_name(pg_current_wal_lsn()), 8), ':',
-        lpad((txid_current() * 128 + place)::text, 16, '0'), ':',
-        payload
+        $5::text, ':', lpad((txid_current() * 128 + place)::text, 16, '0'), ':', payload
     ))
     FROM turn, unnest($2::text[]) WITH ORDINALITY AS message(payload, place)"""
+# The epoch: another server, and a standby that has become the primary, may use a number again.
+_EPOCH = """
+    SELECT concat(system_identifier, '.', left(pg_walfile_name(pg_current_wal_lsn()), 8))
+    FROM pg_control_system()"""
 _LOCK = 0x77737271  # the first half of the lock, "wsrq". The second is the channel's
 
 _POOLED = (
@@ -66,7 +66,9 @@ class NotifyEngine:
     """
 
     is_sequencing = True
-    max_message_bytes = (_MAX_PAYLOAD_BYTES - _NUMBER_BYTES) // 4 * 3  # in base64
+    max_message_bytes = (
+        (_MAX_PAYLOAD_BYTES - _EPOCH_BYTES - _NUMBER_BYTES - 2) // 4 * 3
+    )  # in base64
 
     def __init__(
         self,
@@ -78,7 +80,12 @@ class NotifyEngine:
 
     def connect_sender(self) -> "_Sender":
         """See ``Engine.connect_sender``."""
-        return _Sender(self._connect())
+        connection = self._connect()
+        try:
+            return _Sender(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def connect_receiver(self, channels: Sequence[str]) -> "_Receiver":
         """See ``Engine.connect_receiver``."""
@@ -97,11 +104,14 @@ class NotifyEngine:
 class _Sender:
     def __init__(self, connection: LibpqConnection) -> None:
         self._connection = connection
+        ((epoch,),) = connection.query(_EPOCH, seconds=_QUERY_SECONDS)
+        self._epoch = (epoch or b"").rjust(_EPOCH_BYTES, b"0")
 
     def send(self, channel: str, messages: Sequence[bytes]) -> None:
         """See ``Sender.send``."""
         payloads = b"{" + b",".join(map(base64.b64encode, messages)) + b"}"
-        values = (channel_name(channel).encode(), payloads, b"%d" % _LOCK, _lock_of(channel))
+        lock = (b"%d" % _LOCK, _lock_of(channel))
+        values = (channel_name(channel).encode(), payloads, *lock, self._epoch)
         self._connection.query(_SEND, values, seconds=_QUERY_SECONDS)
 
     def close(self) -> None:
@@ -151,7 +161,7 @@ def _lock_of(channel: str) -> bytes:
 def _decoded(payload: bytes) -> bytes | Sequenced:
     try:
         epoch, number, content = payload.split(b":")
-        if not number.isdigit() or len(number) > _NUMBER_DIGITS or len(epoch) != 8:
+        if (len(epoch), len(number), number.isdigit()) != (_EPOCH_BYTES, _NUMBER_BYTES, True):
             return payload
         return Sequenced(epoch.decode(), int(number), base64.b64decode(content, validate=True))
     except ValueError:

@@ -4,6 +4,7 @@ One server, Sentinel and Cluster work alike. Messages pass through it, and it st
 number of the last one.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
@@ -24,19 +25,22 @@ _BATCH, _BATCH_BYTES = 100, 2**22  # that one call takes
 
 # Numbers the messages and publishes them in one step, so that all receivers get them in the order
 # of their numbers. A number is a time in microseconds, or one more than the last if that is higher.
-# So numbers go on to rise after a restart that has lost the last one. Redis may refuse to keep it,
-# as when its memory is full. Messages pass all the same.
+# The key has the epoch, which whoever finds no key makes up, and the last number. Redis may refuse
+# to keep it, as when its memory is full. Messages pass all the same.
 _NUMBERING = """
-local time = redis.call('TIME')
-local number = math.max(time[1] * 1000000 + time[2], tonumber(redis.call('GET', KEYS[1]) or 0))
-redis.pcall('SET', KEYS[1], string.format('%.0f', number + #ARGV))
-for index = 2, #ARGV do
+local time, kept, epoch, last = redis.call('TIME'), redis.call('GET', KEYS[1]), nil, 0
+if kept then epoch, last = string.match(kept, '^(%w+):(%d+)$') end
+local number = math.max(time[1] * 1000000 + time[2], tonumber(last or 0))
+epoch = epoch or ARGV[2]
+local done = redis.pcall('SET', KEYS[1], epoch .. ':' .. string.format('%.0f', number + #ARGV))
+if done.err and not kept then epoch = '0' end
+for index = 3, #ARGV do
     number = number + 1
-    redis.call('PUBLISH', ARGV[1], string.format('%.0f', number) .. ':' .. ARGV[index])
+    local head = epoch .. ':' .. string.format('%.0f', number) .. ':'
+    redis.call('PUBLISH', ARGV[1], head .. ARGV[index])
 end
 """
-_EPOCH = "r"  # one for all, since the numbers are times
-_NUMBER_DIGITS = 16
+_EPOCH_BYTES, _NUMBER_DIGITS = 16, 16  # at most
 
 # redis-py has no types for them.
 _Sentinel: Any = sentinel.Sentinel
@@ -151,12 +155,13 @@ class _Sender:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._publish = client.register_script(_NUMBERING)
+        self._epoch = os.urandom(6).hex()  # if there is none
 
     def send(self, channel: str, messages: Sequence[bytes]) -> None:
         """See ``Sender.send``."""
         try:
             # All channels share one numbering, and in a cluster one node.
-            self._publish(keys=["wsrequest:number"], args=[channel, *messages])
+            self._publish(keys=["wsrequest:number"], args=[channel, self._epoch, *messages])
         except (redis.RedisError, OSError) as error:
             raise Unavailable(str(error)) from error
 
@@ -211,9 +216,11 @@ class _Receiver:
 
 
 def _numbered(data: bytes) -> bytes | Sequenced:
-    digits, _, content = data.partition(b":")
-    if digits.isdigit() and len(digits) <= _NUMBER_DIGITS:
-        return Sequenced(_EPOCH, int(digits), content)
+    epoch, _, rest = data.partition(b":")
+    digits, _, content = rest.partition(b":")
+    is_epoch = epoch.isalnum() and len(epoch) <= _EPOCH_BYTES
+    if is_epoch and digits.isdigit() and len(digits) <= _NUMBER_DIGITS:
+        return Sequenced(epoch.decode(), int(digits), content)
     return data  # a stranger's
 
 
