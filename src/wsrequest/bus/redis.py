@@ -25,8 +25,8 @@ _BATCH, _BATCH_BYTES = 100, 2**22  # that one call takes
 
 # Numbers the messages and publishes them in one step, so that all receivers get them in the order
 # of their numbers. A number is a time in microseconds, or one more than the last if that is higher.
-# The key has the epoch, which whoever finds no key makes up, and the last number. Redis may refuse
-# to keep it, as when its memory is full. Messages pass all the same.
+# The key has the epoch and the last number. If there is no key, the sender names the epoch. Redis
+# may refuse to keep the key, as when its memory is full. Messages pass all the same.
 _NUMBERING = """
 local time, kept, epoch, last = redis.call('TIME'), redis.call('GET', KEYS[1]), nil, 0
 if kept then epoch, last = string.match(kept, '^(%w+):(%d+)$') end
@@ -155,7 +155,7 @@ class _Sender:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._publish = client.register_script(_NUMBERING)
-        self._epoch = os.urandom(6).hex()  # if there is none
+        self._epoch = os.urandom(6).hex()  # for a server without one
 
     def send(self, channel: str, messages: Sequence[bytes]) -> None:
         """See ``Sender.send``."""
