@@ -380,11 +380,13 @@ def test_closed_connection_leaves_nothing_for_the_collector() -> None:
         gc.disable()
         try:
             before = protocols()
-            for _ in range(3):
+            for _ in range(20):
                 with socket.create_connection(client.getpeername(), SECONDS) as another:
                     answer(another, message())
             end = time.monotonic() + SECONDS
-            while protocols() > before:
+            # Without a cycle all of them go at once. Few may be held by chance, such as by a
+            # traceback of another thread.
+            while protocols() > before + 5:
                 assert time.monotonic() < end
                 if sys.version_info >= (3, 14):  # there, something keeps them in a cycle
                     gc.collect()
