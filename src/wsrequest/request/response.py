@@ -9,7 +9,6 @@ from sys import getrefcount
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 from msgspec import Struct
@@ -291,8 +290,12 @@ def _count_references(holder: Any) -> int:
     return getrefcount(request) - own
 
 
+class _Nobody:
+    """Stands for a request. To make one, Django needs settings, which may not be there yet."""
+
+
 class _Holder:
-    request = HttpRequest()
+    request = _Nobody()
 
 
 def _count_alone() -> int | None:
