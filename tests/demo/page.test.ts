@@ -23,7 +23,8 @@ beforeAll(async () => {
     chromium.launch({ executablePath, args: FLAGS }),
   ]);
 });
-afterEach(async () => {
+afterEach(async ({ task }) => {
+  if (task.result?.state === "fail") for (const page of contexts.flatMap((context) => context.pages())) console.log(await shownBy(page));
   for (const context of contexts) await context.close();
   contexts = [];
   expect(problems.splice(0)).toEqual([]);
@@ -32,6 +33,12 @@ afterAll(async () => {
   await browser?.close();
   await demo?.end();
 });
+
+/** What a failed test leaves to look at: the list as it is, and what the page says. */
+async function shownBy(page: Page): Promise<string> {
+  const says = await page.locator("body").innerText();
+  return `${await page.locator("#snippets").innerHTML()}\n${says}`;
+}
 
 /** A page with its list loaded and its socket open, in a context of its own. */
 async function visit(options: BrowserContextOptions = {}, origin = demo.origin, way = "socket"): Promise<Page> {
