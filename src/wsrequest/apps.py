@@ -51,7 +51,9 @@ class LiveParts:
 @cache  # Django makes a new AppConfig when INSTALLED_APPS is overridden
 def _live_parts() -> LiveParts:
     try:
-        bus = open_bus(conf.BUS, conf.bus_secrets, conf.database, conf.RELAYED_LOG)
+        bus = open_bus(
+            conf.BUS, conf.bus_secrets, conf.database, conf.RELAYED_LOG, conf.shared_history
+        )
     except BusURLError as error:
         # A check reports it, and no server of the socket starts with it. But a WSGI server or a
         # command runs no checks, and must not drop commits in silence.

@@ -242,6 +242,7 @@ class Application:
 
     async def _enter(self, place: str) -> None:
         self._prepare_drain()
+        await self._wiring.until_ready()
         await self._wiring.admission.enter(
             place, conf.MAX_HANDSHAKES_PER_SECOND, conf.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS
         )

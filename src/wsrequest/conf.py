@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from wsrequest.bus.engine import Keeping
 from wsrequest.bus.open import logged_aliases, redacted
 from wsrequest.protocol.headers import PER_REQUEST, HeaderNames
 from wsrequest.request.environ import MAX_JOINS
@@ -22,6 +23,9 @@ from wsrequest.types import Limits
 __all__ = ["RENAMED", "SETTINGS", "Remembered", "Setting", "conf"]
 
 T = TypeVar("T")
+
+# What a process reads at once when it starts. Its queue takes twice as much.
+_MAX_SHARED_HISTORY_BYTES, _MAX_SHARED_HISTORY_EVENTS = 2**22, 5_000
 
 SETTINGS: dict[str, "Setting[Any]"] = {}
 
@@ -278,6 +282,12 @@ class Conf:
         2**24, "Memory of the recent events of all rooms of one process.", minimum=4096
     )
 
+    PUSH_SHARED_HISTORY_BYTES = Setting(
+        0,
+        "Recent events of all rooms that the bus keeps for all processes, up to 4 MiB. 0 for none.",
+        minimum=0,
+    )
+
     PRESENCE_ROOM_MEMBERS = Setting(
         1000, "Members of one room that a process announces. 0 switches presence off.", minimum=0
     )
@@ -367,6 +377,14 @@ class Conf:
     def log_url(self) -> str:
         """The URL of the logs that are read: by each process, or by one for all."""
         return self.RELAYED_LOG or self.BUS
+
+    @property
+    def shared_history(self) -> Keeping | None:
+        """How many events the bus keeps, or None."""
+        if not self.PUSH_SHARED_HISTORY_BYTES:
+            return None
+        max_bytes = min(self.PUSH_SHARED_HISTORY_BYTES, _MAX_SHARED_HISTORY_BYTES)
+        return Keeping(max_bytes, _MAX_SHARED_HISTORY_EVENTS, self.PUSH_HISTORY_SECONDS)
 
     def database(self, alias: str) -> Mapping[str, Any]:
         """Return the entry of DATABASES for an alias.

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from wsrequest.bus.engine import Keeping
 from wsrequest.bus.open import BusURLError, open_bus, redacted
 from wsrequest.conf import SETTINGS, Setting, conf
 
@@ -120,7 +121,12 @@ def faults() -> Iterator[Fault]:
     if sound("HTTP") and conf.HTTP not in ("workers", "django"):
         yield Fault("wsrequest.E012", {"value": repr(conf.HTTP)})
     if sound("BUS"):
-        yield from _bus_faults(conf.BUS, conf.RELAYED_LOG if sound("RELAYED_LOG") else "")
+        is_sound = sound("PUSH_SHARED_HISTORY_BYTES") and sound("PUSH_HISTORY_SECONDS")
+        yield from _bus_faults(
+            conf.BUS,
+            conf.RELAYED_LOG if sound("RELAYED_LOG") else "",
+            conf.shared_history if is_sound else None,
+        )
     if sound("METRICS") and conf.METRICS:
         yield from _metrics_faults()
     if sound("TOKEN_SCHEME") and not _TOKEN.fullmatch(conf.TOKEN_SCHEME):
@@ -172,9 +178,9 @@ def _path_fault(path: str) -> str | None:
     return None
 
 
-def _bus_faults(url: str, relayed_log: str) -> Iterator[Fault]:
+def _bus_faults(url: str, relayed_log: str, keeping: Keeping | None) -> Iterator[Fault]:
     try:
-        open_bus(url, conf.bus_secrets, conf.database, relayed_log)
+        open_bus(url, conf.bus_secrets, conf.database, relayed_log, keeping)
     except BusURLError as error:
         is_bus = error.setting == "WSREQUEST_BUS"
         value = repr(redacted(url if is_bus else relayed_log))

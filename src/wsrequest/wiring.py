@@ -54,6 +54,8 @@ __all__ = ["Wiring", "has_live"]
 
 logger = logging.getLogger("wsrequest.live")
 
+_READY_SECONDS, _READY_LOOK_SECONDS = 2.0, 0.01
+
 
 class Wiring:
     """The parts of one application, which live as long as it does or as its event loop does.
@@ -82,6 +84,7 @@ class Wiring:
         self.get_http_config = Remembered(self.get_config)
         self._change_feed: ChangeFeed | None = None
         self._events: Subscription | None = None
+        self._ready_by = 0.0
         self._presence: PresenceFeed | None = None
         self._logouts: Subscription | None = None
         self._unfetched = Unfetched()
@@ -130,6 +133,7 @@ class Wiring:
                 finish=finish_thread,
             )
             live, self._change_feed = _make_live(loop, pool)
+            self._ready_by = loop.time() + _READY_SECONDS
             self._events = _receive_events(live, pool)
             self._presence = _make_presence(loop, live, pool)
             self._logouts = _receive_logouts(pool)
@@ -151,6 +155,22 @@ class Wiring:
             if conf.METRICS and activity is not None:
                 self._export = _begin_export(activity, self._server, self.refusals)
         return self._server
+
+    async def until_ready(self) -> None:
+        """Wait until the events of other processes arrive, with those that the bus has kept.
+
+        So a client that comes back to a process that has just started lacks none. If the bus is
+        down, nobody waits later than 2 seconds after the start.
+        """
+        self.get_server()
+        loop = asyncio.get_running_loop()
+        if self._events is None or loop.time() > self._ready_by:
+            return
+        app: Any = apps.get_app_config("wsrequest")
+        bus: Bus = app.live.bus
+        # The bus has a thread of its own, and this is for the first moment of a process only.
+        while not bus.is_ready and loop.time() < self._ready_by:  # noqa: ASYNC110
+            await asyncio.sleep(_READY_LOOK_SECONDS)
 
     def _get_activity(self) -> Activity | None:
         if self._activity is None and (conf.METRICS or conf.ACCESS_LOG):

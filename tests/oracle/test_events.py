@@ -62,6 +62,28 @@ def test_no_loss_is_silent_when_the_bus_is_killed(broker: str) -> None:
     assert "50 clients were told of a loss" in printed
 
 
+KEEPING = [pytest.param("redis", marks=pytest.mark.needs("redis"))]
+
+
+@pytest.mark.parametrize("broker", KEEPING)
+def test_restart_of_all_servers_costs_no_event_that_the_bus_keeps(broker: str) -> None:
+    arguments = ("--bus", broker, "--clients", "50", "--messages", "200", "--rate", "20")
+    code, printed = run(*arguments, "--restart", "--kept")
+    assert code == 0, printed
+    assert "10,000 of 10,000 deliveries" in printed
+    assert "0 clients were told of a loss" in printed
+    code, printed = run(*arguments, "--restart")
+    assert code == 0, printed
+    assert "50 clients were told of a loss" in printed
+
+
+@pytest.mark.parametrize("broker", KEEPING)
+def test_no_loss_is_silent_when_a_bus_that_keeps_events_is_killed(broker: str) -> None:
+    arguments = ("--clients", "50", "--messages", "200", "--rate", "20", "--fault", "--move")
+    code, printed = run("--bus", broker, *arguments, "--kept")
+    assert code == 0, printed
+
+
 @pytest.mark.needs("redis")
 @pytest.mark.parametrize(
     ("bug", "found"),

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -68,17 +68,19 @@ class Site:
 
     def runwebsockets(self, *arguments: str) -> Server:
         """Start ``manage.py runwebsockets``."""
+        return self._stack.enter_context(self.serving_for_a_while(*arguments))
+
+    def serving_for_a_while(self, *arguments: str) -> AbstractContextManager[Server]:
+        """Run ``manage.py runwebsockets`` for the length of a block."""
         port = free_port()
-        return self._stack.enter_context(
-            running(
-                self.data,
-                "runwebsockets",
-                f"127.0.0.1:{port}",
-                *arguments,
-                port=port,
-                manage_py=PROJECT,
-                **self.environ,
-            )
+        return running(
+            self.data,
+            "runwebsockets",
+            f"127.0.0.1:{port}",
+            *arguments,
+            port=port,
+            manage_py=PROJECT,
+            **self.environ,
         )
 
     @contextmanager

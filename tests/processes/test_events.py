@@ -96,3 +96,43 @@ def test_lost_permission_leaves_the_room_in_every_process(site: Site) -> None:
         joins(client, "open")
         site.shell("from wsrequest import push; push.send('open', 'next')")
         assert event(client)["event"] == "next"
+
+
+KEEPING = [pytest.param("redis", marks=pytest.mark.needs("redis"))]
+
+
+@pytest.mark.parametrize("site", KEEPING, indirect=True)
+def test_history_outlives_all_processes(site: Site) -> None:
+    site.settings["PUSH_SHARED_HISTORY_BYTES"] = 2**20
+    room = uuid4().hex
+    with site.serving_for_a_while() as first, connect(first, subprotocol=None) as client:
+        joins(client, room)
+        _, other = joins(client, "quiet")
+        site.shell(f"from wsrequest import push; push.send({room!r}, 'one')")
+        held = {room: event(client)["position"], "quiet": other["position"]}
+    site.shell(
+        "from wsrequest import push\n"
+        f"for number in range(5): push.send({room!r}, 'missing', number)"
+    )
+    second = site.runwebsockets()
+    with connect(second, subprotocol=None) as client:
+        _, found = joins(client, room, since=held)
+        assert not found.get("missed")
+        assert [event(client)["data"] for _ in range(5)] == list(range(5))
+        quiet = joins(client, "quiet", since=held)[1]
+        assert not quiet.get("missed"), (held, found, quiet)
+        # And what it cannot know is said.
+        assert joins(client, "unknown", since={"unknown": "another:1"})[1]["missed"]
+        site.shell(f"from wsrequest import push; push.send({room!r}, 'later')")
+        assert event(client)["event"] == "later"
+
+
+@pytest.mark.parametrize("site", KEEPING, indirect=True)
+def test_without_shared_history_the_loss_is_told(site: Site) -> None:
+    room = uuid4().hex
+    with site.serving_for_a_while() as first, connect(first, subprotocol=None) as client:
+        joins(client, room)
+        site.shell(f"from wsrequest import push; push.send({room!r}, 'one')")
+        held = {room: event(client)["position"]}
+    with connect(site.runwebsockets(), subprotocol=None) as client:
+        assert joins(client, room, since=held)[1]["missed"]

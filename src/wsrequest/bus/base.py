@@ -51,6 +51,9 @@ class Topic(Generic[T]):
             epoch, numbers rise. Called with None, it returns a message that only says how far the
             broker is. Such messages reach their own process through the broker, too. None for a
             topic that needs no order.
+        is_kept: whether a broker that keeps messages keeps those of the topic. A process that was
+            cut off, or has just started, then gets what it lacks from there. ``lost`` is only
+            called if the broker does not have all of it.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Topic(Generic[T]):
     weigh: Callable[[T], int] = _weightless
     lighten: Callable[[T], T] = _as_it_is
     number: Callable[[T | None, str, int], T] | None = None
+    is_kept: bool = False
 
 
 class Subscription(Protocol):
@@ -75,7 +79,14 @@ class Subscription(Protocol):
 
 
 class Bus(Protocol):
-    """Carries messages of any topic from publishers to subscribers. From any thread."""
+    """Carries messages of any topic from publishers to subscribers. From any thread.
+
+    Attributes:
+        is_ready: whether messages of other processes have begun to arrive, and those that the
+            broker has kept for a process that has just started. It stays so.
+    """
+
+    is_ready: bool
 
     def publish(self, topic: Topic[T], message: T) -> None:
         """Send a message to all subscribers of the topic, in this process and in others.

@@ -18,20 +18,28 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 from wsrequest.bus import engine as engine_module
 from wsrequest.bus.base import Post, Subscription, Topic
 from wsrequest.bus.codec import CHANGES
 from wsrequest.bus.echoes import Echoes
-from wsrequest.bus.engine import Engine, LoggedCommit, Receiver, Sequenced, Unavailable
+from wsrequest.bus.engine import (
+    Engine,
+    KeepingReceiver,
+    LoggedCommit,
+    Receiver,
+    Sequenced,
+    Unavailable,
+)
 from wsrequest.bus.envelope import Envelope, Seal
 from wsrequest.bus.marks import Marks
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.bus.opening import Opener
 from wsrequest.bus.origins import PREFIX_END, Origins
 from wsrequest.bus.publisher import Published, Publisher
+from wsrequest.bus.recovery import Recovery
 from wsrequest.bus.relayed import LOG, RELAYED, Relayed, RelayedLog
 from wsrequest.bus.sequences import Arrival, Sequences
 from wsrequest.types import Commit
@@ -59,6 +67,7 @@ class BrokerBus:
     Attributes:
         lost_count: how many times messages of others may have been lost.
         is_connected: whether messages of other processes arrive.
+        is_ready: see ``Bus``.
         logged_databases: aliases of the databases that report their commits themselves.
         adapt: changes a commit that a database reports, before it is passed on. Called on the
             receiving thread.
@@ -100,10 +109,14 @@ class BrokerBus:
         self._marks = Marks()
         self.lost_count = 0
         self.is_connected = True
+        self.is_ready = False
         # The rest is used by the receiving thread only.
         self._abandoned.append(self._receiver)  # it belongs to the parent
         self._receiver = None
         self._sequences = Sequences()
+        is_keeping = engine_module.keeping_of(self._engine) is not None
+        recovery = Recovery(self._seal, self._channel, self._local, self._topics)
+        self._recovery = recovery if is_keeping else None
         self._echoes = Echoes(self._publishers, 0.0)
         self._began_at = 0.0
         self._opener = Opener(self._seal, self._channel, self._lose)
@@ -238,6 +251,9 @@ class BrokerBus:
     def _turn(self) -> None:
         try:
             receiver = self._receiver or self._connect()
+            if self._recovery is not None and self._recovery.is_due:
+                self._recovery.recover(cast(KeepingReceiver, receiver))
+            self.is_ready = self.is_ready or not (self._recovery and self._recovery.is_due)
             for item in receiver.receive(_WAIT_SECONDS):
                 if isinstance(item, LoggedCommit):
                     self._take_commit(item)
@@ -256,6 +272,8 @@ class BrokerBus:
         # What this process sent before comes to others only, and the loss below covers that.
         self._sequences.excuse(self._publisher.epoch, self._publisher.sealed_number)
         self._began_at = monotonic()
+        if self._recovery is not None:
+            self._recovery.begin()
         if self.is_connected:
             # Whatever was published before is lost to this process, even if it has just begun: a
             # view may have run before. A process that is cut off reports the loss when it hears
@@ -310,9 +328,12 @@ class BrokerBus:
         if receiver is not None:
             receiver.close()
 
-    def _lose(self, topic: Topic[Any] | None = None) -> None:
+    def _lose(self, topic: Topic[Any] | None = None, publisher: bytes | None = None) -> None:
         self.lost_count += 1
-        self._local.lose(topic)
+        if topic is None and self._recovery is not None:
+            self._recovery.lose(publisher)
+        else:
+            self._local.lose(topic)
         self._marks.end(has_arrived=True)  # the loss covers what they wait for
 
     def _take_commit(self, logged: LoggedCommit) -> None:
@@ -343,12 +364,14 @@ class BrokerBus:
         arrival = self._sequences.check(envelope, monotonic() - self._began_at)
         if arrival is Arrival.AFTER_LOSS:
             logger.warning("messages of a process were lost on %s", self._engine.address)
-            self._lose()
+            self._lose(publisher=envelope.epoch)
         if arrival is not Arrival.REPEATED:
             self._pass_on(envelope, place, is_own=is_own)
 
     def _tell_place(self, epoch: str, number: int) -> None:
         """Tell the receivers of ordered messages how far the broker is."""
+        if self._recovery is not None and not self._recovery.tells((epoch, number)):
+            return
         for topic in list(self._topics.values()):
             if topic.number is not None:
                 self._local.publish(topic, topic.number(None, epoch, number))
@@ -365,7 +388,8 @@ class BrokerBus:
         if self._relayed and topic is RELAYED:
             self._follow(self._relayed, envelope.epoch, message)
         elif topic.number is not None and place is not None:
-            self._local.publish(topic, topic.number(message, *place))
+            if self._recovery is None or self._recovery.takes(envelope, place):
+                self._local.publish(topic, topic.number(message, *place))
         else:
             self._local.publish(topic, message)
 

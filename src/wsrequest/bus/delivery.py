@@ -65,6 +65,7 @@ class Delivery(Generic[T]):
         self._queue: deque[tuple[int, T, int]] = deque()  # each with its weight
         self._bytes = 0
         self._is_lost = False  # and the receiver has not been notified yet
+        self._is_full = False  # likewise, because too many waited
         self._is_connected = True  # what the receiver was notified of last
         self._will_be_connected = True
         self._is_posted = False
@@ -76,7 +77,9 @@ class Delivery(Generic[T]):
         with self._lock:
             if self._is_closed:
                 return
-            if not self._is_lost:  # until the receiver is notified, further messages are lost, too
+            # If it is too slow, further messages are lost until it is notified. If others were
+            # lost, those that follow come after the notice.
+            if not self._is_full:
                 message, weight = self._weighed(message)
                 is_room = self._bytes + weight <= _MAX_BYTES
                 if is_room and len(self._queue) < self._queue_length:
@@ -84,12 +87,13 @@ class Delivery(Generic[T]):
                     self._bytes += weight
                 else:
                     self._lose()
+                    self._is_full = True
             self._wake()
 
     def lose(self) -> None:
         """Notify the receiver that it may have missed anything up to now. Raises nothing."""
         with self._lock:
-            if not self._is_closed and not self._is_lost:
+            if not self._is_closed:
                 self._lose()
                 self._wake()
 
@@ -123,8 +127,8 @@ class Delivery(Generic[T]):
     def _lose(self) -> None:
         self._queue.clear()
         self._bytes = 0
+        self.lost_count += not self._is_lost
         self._is_lost = True
-        self.lost_count += 1
 
     def _wake(self) -> None:
         if self._is_posted:
@@ -151,6 +155,7 @@ class Delivery(Generic[T]):
                     return
                 # A loss comes first, so that a receiver knows of it before it is connected again.
                 is_lost, self._is_lost = self._is_lost, False
+                self._is_full = self._is_full and not is_lost
                 is_other_state = not is_lost and self._is_connected is not self._will_be_connected
                 item = None
                 if is_other_state:

@@ -16,12 +16,17 @@ from wsrequest.types import Commit
 __all__ = [
     "CALL_SECONDS",
     "Engine",
+    "Kept",
+    "Keeping",
+    "KeepingReceiver",
+    "KeepingSender",
     "LoggedCommit",
     "Receiver",
     "Sender",
     "Sequenced",
     "Unavailable",
     "databases_of",
+    "keeping_of",
     "is_sequencing",
     "streams_of",
 ]
@@ -67,6 +72,36 @@ class Sequenced:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How many of the messages that must be kept a broker keeps of one channel.
+
+    Attributes:
+        max_bytes: of all of them.
+        max_messages: how many.
+        max_seconds: how old the oldest may be, once a further one is sent.
+    """
+
+    max_bytes: int
+    max_messages: int
+    max_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a broker has kept of a channel.
+
+    Attributes:
+        epoch: of all numbers here.
+        start: a number. All messages with higher ones that had to be kept are here.
+        messages: in order, all with numbers above ``start``.
+    """
+
+    epoch: str
+    start: int
+    messages: Sequence[Sequenced]
+
+
 class Sender(Protocol):
     """A connection that sends. Used by one thread."""
 
@@ -79,6 +114,23 @@ class Sender(Protocol):
 
     def close(self) -> None:
         """Close the connection. Raises nothing."""
+
+
+class KeepingSender(Sender, Protocol):
+    """A connection that sends to a broker that keeps messages."""
+
+    def send_and_keep(
+        self, channel: str, messages: Sequence[bytes], are_kept: Sequence[bool], *, is_gap: bool
+    ) -> None:
+        """Send messages, and keep some of them, in one step. Otherwise as ``send``.
+
+        Args:
+            channel: see ``send``.
+            messages: likewise.
+            are_kept: whether to keep each of them.
+            is_gap: whether a message right before these that had to be kept will never be sent.
+                What the broker has kept so far then counts no more.
+        """
 
 
 class Receiver(Protocol):
@@ -99,6 +151,23 @@ class Receiver(Protocol):
 
     def close(self) -> None:
         """Close the connection. Raises nothing."""
+
+
+class KeepingReceiver(Receiver, Protocol):
+    """A connection that receives from a broker that keeps messages."""
+
+    def kept(self, channel: str, since: tuple[str, int] | None) -> Kept:
+        """Return what the broker has kept.
+
+        Whatever was sent before this call is here, or will arrive, or both.
+
+        Args:
+            channel: of the messages.
+            since: an epoch and a number. Messages up to there may be left out. None for all.
+
+        Raises:
+            Unavailable: it cannot be read.
+        """
 
 
 class Engine(Protocol):
@@ -141,6 +210,11 @@ def streams_of(engine: Engine) -> Sequence[Engine]:
 def is_sequencing(engine: Engine) -> bool:
     """Return whether all messages of an engine arrive as ``Sequenced``."""
     return getattr(engine, "is_sequencing", False)
+
+
+def keeping_of(engine: Engine) -> Keeping | None:
+    """Return what an engine keeps: its receivers and senders are then those that keep messages."""
+    return getattr(engine, "keeping", None)
 
 
 def databases_of(engine: Engine) -> Sequence[str]:

@@ -17,7 +17,12 @@ class MemoryBus:
 
     A bus of several processes uses one to reach the receivers of its own process. Only that calls
     ``lose`` and ``connect``.
+
+    Attributes:
+        is_ready: always. Whatever there is has arrived.
     """
+
+    is_ready = True
 
     def __init__(self) -> None:
         # guards everything below, and is held while queues are filled

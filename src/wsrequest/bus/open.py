@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, u
 
 from wsrequest.bus.base import Bus
 from wsrequest.bus.broker import BrokerBus
-from wsrequest.bus.engine import Engine
+from wsrequest.bus.engine import Engine, Keeping
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.bus.relayed import RelayedLog
 
@@ -27,6 +27,7 @@ _SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:passw|passphrase|token|secret)[^=&#
 
 
 _LOG = "postgresql+log://"
+_KEEPING = re.compile(r"(redis|valkey|unix)")  # schemes of brokers that keep messages
 _RELAYED = "WSREQUEST_RELAYED_LOG"
 
 
@@ -43,7 +44,13 @@ class BusURLError(ValueError):
         self.setting = setting
 
 
-def open_bus(url: str, secrets: Sequence[bytes], database: Database, relayed_log: str = "") -> Bus:
+def open_bus(
+    url: str,
+    secrets: Sequence[bytes],
+    database: Database,
+    relayed_log: str = "",
+    keeping: Keeping | None = None,
+) -> Bus:
     """Return the bus that a URL names.
 
     Args:
@@ -52,17 +59,23 @@ def open_bus(url: str, secrets: Sequence[bytes], database: Database, relayed_log
         database: finds the project's databases.
         relayed_log: see docs/settings.md, WSREQUEST_RELAYED_LOG. Empty if each process that needs a
             log reads it itself.
+        keeping: how many messages the broker keeps for processes that lack them. None for none.
 
     Raises:
-        BusURLError: one of them names none, or the client library is missing.
+        BusURLError: one of them names none, or the client library is missing. Or the broker keeps
+            nothing, and is to.
     """
     parts = _parts_of(url)
+    if keeping is not None and not _KEEPING.match(parts.scheme):
+        raise BusURLError(
+            "keeps no events. Set WSREQUEST_PUSH_SHARED_HISTORY_BYTES to 0, or name Redis"
+        )
     if parts.scheme == "memory" and parts == urlsplit("memory://"):
         if relayed_log:
             raise BusURLError("needs a WSREQUEST_BUS that reaches other processes", _RELAYED)
         return MemoryBus()
     if not relayed_log:
-        return BrokerBus(*_engine_of(parts, database), secrets)
+        return BrokerBus(*_engine_of(parts, database, keeping), secrets)
     try:
         relayed = _engine_of(_parts_of(relayed_log), database)
     except BusURLError as error:
@@ -77,7 +90,8 @@ def open_bus(url: str, secrets: Sequence[bytes], database: Database, relayed_log
             "in WSREQUEST_BUS",
             _RELAYED,
         )
-    return BrokerBus(*_engine_of(parts, database), secrets, RelayedLog(*relayed, secrets))
+    engine, channel = _engine_of(parts, database, keeping)
+    return BrokerBus(engine, channel, secrets, RelayedLog(*relayed, secrets))
 
 
 def _parts_of(url: str) -> SplitResult:
@@ -89,7 +103,9 @@ def _parts_of(url: str) -> SplitResult:
     return parts
 
 
-def _engine_of(parts: SplitResult, database: Database) -> tuple[Engine, str]:
+def _engine_of(
+    parts: SplitResult, database: Database, keeping: Keeping | None = None
+) -> tuple[Engine, str]:
     """Return the engine that a URL names, and the channel."""
     make = _ENGINES.get(parts.scheme)
     if make is None:
@@ -99,7 +115,7 @@ def _engine_of(parts: SplitResult, database: Database) -> tuple[Engine, str]:
     channel = query.pop("channel", "wsrequest")
     parts = parts._replace(query=urlencode(query))
     try:
-        return make(parts, database), channel
+        engine: Any = make(parts, database)
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get(str(error.name).partition(".")[0])
         if extra is None:
@@ -108,6 +124,9 @@ def _engine_of(parts: SplitResult, database: Database) -> tuple[Engine, str]:
             f"needs the package {error.name}, which is not installed: "
             f'pip install "django-websocket-request[{extra}]"'
         ) from error
+    if keeping is not None:
+        engine.keeping = keeping
+    return engine, channel
 
 
 def redacted(url: str) -> str:

@@ -18,10 +18,10 @@ from collections import deque
 from collections.abc import Callable
 from struct import Struct
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from wsrequest.bus.base import Topic
-from wsrequest.bus.engine import Engine, Sender, Unavailable
+from wsrequest.bus.engine import Engine, KeepingSender, Sender, Unavailable, keeping_of
 from wsrequest.bus.envelope import Envelope, Seal
 
 # Looking up a host imports encodings.idna. If a process forks while the sending thread does that,
@@ -89,6 +89,7 @@ class Publisher:
 
     def __init__(self, engine: Engine, channel: str, seal: Seal) -> None:
         self._engine, self._channel, self._seal = engine, channel, seal
+        self._is_keeping = keeping_of(engine) is not None
         self._abandoned: list[object] = []
         self._sender: Sender | None = None
         self.on_begin: Callable[[], None] = lambda: None
@@ -108,6 +109,7 @@ class Publisher:
         self._queue: deque[_Waiting] = deque()
         self._queue_bytes = 0
         self._number = self._mark = 0
+        self._is_gap = False  # what was dropped came before the queue, and the broker must keep it
         self._is_sending = False  # something that was taken from the queue
         self._thread: threading.Thread | None = None
         self._flushes_at_exit = False
@@ -117,6 +119,9 @@ class Publisher:
         self._sender = None
         self._unsent: list[bytes] = []
         self._unsent_since: list[float] = []  # when each of them was published
+        self._unsent_kept: list[bool] = []  # and whether the broker keeps it
+        # How many of them are before a message that was dropped, though the broker must keep it.
+        self._gap_at: int | None = None
         self._sealed_number = 0  # of the last message that was sealed
         self._sent_at = self._loop_at = monotonic()
         self._heartbeats: list[float] = []  # when they are due
@@ -199,6 +204,7 @@ class Publisher:
             count,
         )
         self.dropped_count += count
+        self._is_gap |= any(waiting.topic.is_kept for waiting in self._queue)
         self._number += count
         self._sent_at = monotonic()  # the pause that shows in the next message ends here
         self._queue.clear()
@@ -263,6 +269,8 @@ class Publisher:
             self._queue_bytes -= waiting.weight
             self._number += 1
             taken.append((self._number, waiting))
+        if self._is_gap:
+            self._is_gap, self._gap_at = False, len(self._unsent)
         self._is_sending |= bool(taken)
         return taken
 
@@ -272,11 +280,14 @@ class Publisher:
             if payload is None:
                 # Its number is missing. A heartbeat shows that even if no message follows.
                 self.dropped_count += 1
+                if waiting.topic.is_kept:
+                    self._gap_at = len(self._unsent)
                 self._sent_at = monotonic()
                 self._heartbeats = [self._sent_at + seconds for seconds in (0, *_HEARTBEATS)]
             else:
                 self._unsent.append(self._sealed(number, waiting.topic.name, payload))
                 self._unsent_since.append(waiting.at)
+                self._unsent_kept.append(waiting.topic.is_kept)
             self._sealed_number = number
 
     def _encoded(self, waiting: _Waiting) -> bytes | None:
@@ -303,13 +314,14 @@ class Publisher:
         try:
             if self._sender is None:
                 self._sender = self._engine.connect_sender()
+            if self._is_keeping and self._gap_at is not None:
+                self._send_unsent(self._sender, self._gap_at)
+                self._gap_at = 0
+                self._send_unsent(self._sender, len(self._unsent), is_gap=True)
+                self._gap_at = None
             if self._unsent:
-                self._sender.send(self._channel, self._unsent)
-                self._sent_at = now = monotonic()
-                self.sent_count += len(self._unsent)
-                self.sent_seconds += sum(now - since for since in self._unsent_since)
-                self._unsent, self._unsent_since = [], []
-                self._heartbeats = [now + seconds for seconds in _HEARTBEATS]
+                self._send_unsent(self._sender, len(self._unsent))
+                now = self._sent_at
             if self._heartbeats and self._heartbeats[0] <= now:
                 self._sender.send(self._channel, [self._heartbeat()])
                 del self._heartbeats[0]
@@ -323,6 +335,21 @@ class Publisher:
             if self._failures:
                 logger.info("%s takes messages again", self._engine.address)
             self._failures = 0
+
+    def _send_unsent(self, sender: Sender, count: int, *, is_gap: bool = False) -> None:
+        """Send the first of the messages that wait, perhaps behind one that was dropped."""
+        messages = self._unsent[:count]
+        if self._is_keeping and (messages or is_gap):
+            keeping, are_kept = cast(KeepingSender, sender), self._unsent_kept[:count]
+            keeping.send_and_keep(self._channel, messages, are_kept, is_gap=is_gap)
+        elif messages:
+            sender.send(self._channel, messages)
+        now = self._sent_at = monotonic()
+        self.sent_count += len(messages)
+        self.sent_seconds += sum(now - since for since in self._unsent_since[:count])
+        for each in (self._unsent, self._unsent_since, self._unsent_kept):
+            del each[:count]
+        self._heartbeats = [now + seconds for seconds in _HEARTBEATS]
 
     def _heartbeat(self) -> bytes:
         pause = int((monotonic() - self._sent_at) * 1000)

@@ -1,7 +1,7 @@
 """Redis or Valkey as a broker, by Pub/Sub.
 
 One server, Sentinel and Cluster work alike. Messages pass through it, and it stores nothing but the
-number of the last one.
+number of the last one, unless it also keeps the newest ones (``redis_history``).
 """
 
 import os
@@ -14,7 +14,8 @@ from redis import cluster, sentinel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from wsrequest.bus.engine import CALL_SECONDS, Sequenced, Unavailable
+from wsrequest.bus.engine import CALL_SECONDS, Keeping, Kept, Sequenced, Unavailable
+from wsrequest.bus.redis_history import History, stream_key
 
 __all__ = ["RedisEngine"]
 
@@ -27,6 +28,9 @@ _BATCH, _BATCH_BYTES = 100, 2**22  # that one call takes
 # of their numbers. A number is a time in microseconds, or one more than the last if that is higher.
 # The key has the epoch and the last number. If there is no key, the sender names the epoch. Redis
 # may refuse to keep the key, as when its memory is full. Messages pass all the same.
+#
+# A process that is not to keep messages names the stream of those that do, if there are any by
+# mistake. What they have kept lacks its messages, so it is deleted.
 _NUMBERING = """
 local time, kept, epoch, last = redis.call('TIME'), redis.call('GET', KEYS[1]), nil, 0
 if kept then epoch, last = string.match(kept, '^(%w+):(%d+)$') end
@@ -39,6 +43,7 @@ for index = 3, #ARGV do
     local head = epoch .. ':' .. string.format('%.0f', number) .. ':'
     redis.call('PUBLISH', ARGV[1], head .. ARGV[index])
 end
+if KEYS[2] then redis.call('DEL', KEYS[2]) end
 """
 _EPOCH_BYTES, _NUMBER_DIGITS = 16, 16  # at most
 
@@ -56,9 +61,11 @@ class RedisEngine:
 
     Attributes:
         is_sequencing: all messages arrive with their numbers.
+        keeping: how many messages it keeps, or None.
     """
 
     is_sequencing = True
+    keeping: Keeping | None = None
     max_message_bytes = 2**20  # far below what Redis takes. Larger messages hold others up
 
     def __init__(self, address: str, connect: Callable[..., Any]) -> None:
@@ -127,13 +134,13 @@ class RedisEngine:
 
     def connect_sender(self) -> "_Sender":
         """See ``Engine.connect_sender``."""
-        return _Sender(self._client())
+        return _Sender(self._client(), self.keeping)
 
     def connect_receiver(self, channels: Sequence[str]) -> "_Receiver":
         """See ``Engine.connect_receiver``."""
         client = self._client()
         try:
-            return _Receiver(client, channels)
+            return _Receiver(client, channels, self.keeping)
         except BaseException:
             _close(client)
             raise
@@ -152,16 +159,31 @@ class RedisEngine:
 
 
 class _Sender:
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, keeping: Keeping | None) -> None:
         self._client = client
         self._publish = client.register_script(_NUMBERING)
         self._epoch = os.urandom(6).hex()  # for a server without one
+        self._history = _history(client, keeping)
 
     def send(self, channel: str, messages: Sequence[bytes]) -> None:
         """See ``Sender.send``."""
         try:
             # All channels share one numbering, and in a cluster one node.
-            self._publish(keys=["wsrequest:number"], args=[channel, self._epoch, *messages])
+            keys = ["wsrequest:number"] + ([] if self._history else [stream_key(channel)])
+            self._publish(keys=keys, args=[channel, self._epoch, *messages])
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(str(error)) from error
+
+    def send_and_keep(
+        self, channel: str, messages: Sequence[bytes], are_kept: Sequence[bool], *, is_gap: bool
+    ) -> None:
+        """See ``KeepingSender.send_and_keep``."""
+        assert self._history is not None
+        if not (any(are_kept) or is_gap):
+            self.send(channel, messages)
+            return
+        try:
+            self._history.send(channel, messages, are_kept, is_gap=is_gap)
         except (redis.RedisError, OSError) as error:
             raise Unavailable(str(error)) from error
 
@@ -171,8 +193,9 @@ class _Sender:
 
 
 class _Receiver:
-    def __init__(self, client: Any, channels: Sequence[str]) -> None:
+    def __init__(self, client: Any, channels: Sequence[str], keeping: Keeping | None) -> None:
         self._client = client
+        self._history = _history(client, keeping)
         self._error: Unavailable | None = None
         try:
             self._pubsub = client.pubsub()
@@ -209,10 +232,22 @@ class _Receiver:
                 raise self._error from error
         return found
 
+    def kept(self, channel: str, since: tuple[str, int] | None) -> Kept:
+        """See ``KeepingReceiver.kept``."""
+        assert self._history is not None
+        try:
+            return self._history.read(channel, since)
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(str(error)) from error
+
     def close(self) -> None:
         """See ``Receiver.close``."""
         _close(self._pubsub)
         _close(self._client)
+
+
+def _history(client: Any, keeping: Keeping | None) -> History | None:
+    return History(client, keeping, os.urandom(4).hex()) if keeping else None
 
 
 def _numbered(data: bytes) -> bytes | Sequenced:

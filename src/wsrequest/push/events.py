@@ -92,7 +92,9 @@ def _numbered(event: Event | None, epoch: str, number: int) -> Event:
     return msgspec.structs.replace(event, epoch=epoch, number=number)
 
 
-EVENTS: Topic[Event] = Topic("events", _encode, _decode, Event.weight_bytes, number=_numbered)
+EVENTS: Topic[Event] = Topic(
+    "events", _encode, _decode, Event.weight_bytes, number=_numbered, is_kept=True
+)
 """The topic of all events. One without a name only says how far the bus is."""
 
 

@@ -115,9 +115,11 @@ class Crowd:
         listeners: of all servers.
         failure: of a client: what was wrong.
         frames: how many have come.
+        is_down: whether the servers are being restarted, so that connections may end.
     """
 
     def __init__(self, room: str) -> None:
+        self.is_down = False
         self.room = room
         self.listeners: list[Listener] = []
         self.failure: Exception | None = None
@@ -202,6 +204,9 @@ class Listener(asyncio.Protocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._crowd.is_down:
+            self.transport.abort()
+            return
         self._fail(exc or ConnectionError("the server closed a connection"))
 
     def data_received(self, data: bytes) -> None:

@@ -3,7 +3,8 @@
 Half of the events are sent by a process of its own, and half by a view of one server. With
 ``--fault`` the bus is killed in the middle and started again. Then a client may lack events, but
 none of which it was not told. With ``--move`` each client leaves now and then, and comes back to
-the other server a moment later.
+the other server a moment later. With ``--restart`` both servers are killed in the middle, and all
+clients come back to new ones. With ``--kept`` the bus keeps the events for those.
 """
 
 import argparse
@@ -31,6 +32,7 @@ _SENDERS = ("process", "view")
 _DOWN_SECONDS = 4.0  # longer than it takes to notice
 _STAY_SECONDS = 2.0  # that a client which moves stays at a server, on average
 _UNORDERED = ("nats",)  # puts the messages of different senders into no order
+_BACK_SECONDS = 1.0  # within which all clients come back after a restart
 _QUIET_SECONDS = 15.0  # without a frame, when nothing more is expected
 
 
@@ -92,9 +94,12 @@ class _Site(Site):
     """Two servers, a process that sends, the bus, and maybe a relay."""
 
     sender: Process
+    is_kept = False
 
     def environ(self, **changes: str) -> dict[str, str]:
-        return super().environ(DJANGO_SETTINGS_MODULE="tests.oracle.events.settings", **changes)
+        kept = {"ORACLE_KEPT": "1"} if self.is_kept else {}
+        module = "tests.oracle.events.settings"
+        return super().environ(DJANGO_SETTINGS_MODULE=module, **kept, **changes)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "django", "migrate", "contenttypes", "--verbosity=0"]
@@ -146,13 +151,17 @@ class _Run:
         self._crowd = Crowd("crowd")
         self._is_over = False
 
-    async def run(self, *, is_killed: bool, is_moving: bool) -> Result:
+    async def run(self, *, is_killed: bool, is_moving: bool, is_restarted: bool) -> Result:
         for index, server in enumerate(self._site.servers):
             share = self._clients // 2 + (index < self._clients % 2)
             await self._crowd.open(server.port, share)
         await self._open_the_way()
         began = time.monotonic()
-        sending = asyncio.gather(*self._senders(self._sent))
+        senders = self._senders(self._sent)
+        if is_restarted:
+            senders[1].close()
+            senders[1] = self._send_around_a_restart()
+        sending = asyncio.gather(*senders)
         moving = asyncio.gather(*map(self._move, range(self._clients * is_moving)))
         if is_killed:
             await asyncio.sleep(self._sent["view"] / self._rate / 3)
@@ -189,6 +198,32 @@ class _Run:
             _send_by_view(self._site.servers[0].port, room, first, counts["view"], rate),
         ]
 
+    async def _send_around_a_restart(self) -> None:
+        """Have the view send half, restart both servers, and have it send the rest.
+
+        The process goes on sending, so that there are events while no server runs.
+        """
+        crowd, servers, half = self._crowd, self._site.servers, self._sent["view"] // 2
+        await _send_by_view(servers[0].port, crowd.room, 1, half, self._rate)
+        crowd.is_down = True
+        for server in servers:
+            await asyncio.to_thread(server.kill)
+        for server in servers:
+            server.restart()
+        for server in servers:
+            await asyncio.to_thread(server.wait)
+        crowd.is_down = False
+        chance = random.Random("restart")
+        await asyncio.gather(
+            *(
+                crowd.move(index, listener.port, chance.uniform(0, _BACK_SECONDS))
+                for index, listener in enumerate(crowd.listeners)
+            )
+        )
+        await _send_by_view(
+            servers[0].port, crowd.room, half + 1, self._sent["view"] - half, self._rate
+        )
+
     async def _open_the_way(self) -> None:
         """Send until all get what both send: a process that begins has first to reach the bus."""
         none = dict.fromkeys(_SENDERS, 0)
@@ -220,7 +255,8 @@ class _Run:
 
 def run(
     bus: str, clients: int, messages: int, rate: float, *, is_killed: bool = False,
-    is_moving: bool = False, bug: str | None = None,
+    is_moving: bool = False, is_restarted: bool = False, is_kept: bool = False,
+    bug: str | None = None,
 ) -> Result:  # fmt: skip
     """Run it on one bus.
 
@@ -231,15 +267,19 @@ def run(
         rate: messages a second, of both together.
         is_killed: whether the bus is killed after a third, and started again.
         is_moving: whether clients leave and come back to the other server.
+        is_restarted: whether both servers are killed and started again.
+        is_kept: whether the bus keeps events.
         bug: a key of ``bugs.BUGS``, to plant in the servers.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with _Site(bus, "", bug) as site:
+        site.is_kept = is_kept
         site.start()
         try:
             run = _Run(site, clients, messages, rate, bus)
-            return asyncio.run(run.run(is_killed=is_killed, is_moving=is_moving))
+            faults = {"is_killed": is_killed, "is_restarted": is_restarted}
+            return asyncio.run(run.run(is_moving=is_moving, **faults))
         except BaseException:
             print(site.log()[-3000:], file=sys.stderr)
             raise
@@ -254,16 +294,27 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=40.0, help="messages a second")
     parser.add_argument("--fault", action="store_true", help="kill the bus in the middle")
     parser.add_argument("--move", action="store_true", help="clients go from server to server")
+    parser.add_argument("--restart", action="store_true", help="kill both servers in the middle")
+    parser.add_argument("--kept", action="store_true", help="have the bus keep events")
     parser.add_argument("--bug", help="plant a bug of tests/oracle/events/bugs.py")
     given = parser.parse_args()
     failed = False
     for bus in given.bus.split(","):
         config = given.clients, given.messages, given.rate
-        result = run(bus, *config, is_killed=given.fault, is_moving=given.move, bug=given.bug)
+        result = run(
+            bus,
+            *config,
+            is_killed=given.fault,
+            is_moving=given.move,
+            is_restarted=given.restart,
+            is_kept=given.kept,
+            bug=given.bug,
+        )
         load = f"load average {os.getloadavg()[0]:.1f}"
         print(f"{bus}{', killed and restarted' * given.fault}: {result} ({load})", flush=True)
         failure = result.failure()
         can_be_told = given.fault or (given.move and bus in _UNORDERED)
+        can_be_told |= given.restart and not given.kept
         if failure is None and result.missing and not can_be_told:
             failure = f"{result.missing} lost"
         if failure is not None:

@@ -1,7 +1,12 @@
 """Settings of each process of the site: those of the run under faults, with room for a crowd."""
 
+import os
+
 from tests.oracle.faults.settings import *  # noqa: F403
 
+if "ORACLE_KEPT" in os.environ:
+    WSREQUEST_PUSH_SHARED_HISTORY_BYTES = 2**22
+    WSREQUEST_PUSH_HISTORY_EVENTS = 1000
 ROOT_URLCONF = "tests.oracle.events.urls"
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 WSREQUEST_MAX_OUTBOUND_BYTES = 2**19

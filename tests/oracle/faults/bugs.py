@@ -18,7 +18,11 @@ def _no_gaps() -> None:
 
 def _no_loss() -> None:
     """Whatever was lost is forgotten, also when the connection was lost."""
-    BrokerBus._lose = lambda self, topic=None: None  # type: ignore[method-assign]
+
+    def lose(self: Any, topic: Any = None, publisher: bytes | None = None) -> None:
+        pass
+
+    BrokerBus._lose = lose  # type: ignore[method-assign]
 
 
 def _no_messages() -> None:
