@@ -1,29 +1,36 @@
 """A broker that keeps messages: a process that lacks some gets them, or is notified of the loss."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import psycopg
 import pytest
 from redis import Redis
 
-from tests.contract.conftest import DATABASES, SECRET, URLS
+from tests.contract.conftest import DATABASES, SECRET, SERVICES, URLS
 from tests.contract.receiver import LOST, NUMBERS, Receiver
 from tests.contract.servers import SERVERS, Server
 from tests.contract.test_order import ORDERED, Placed
 from wsrequest.bus.base import Topic
 from wsrequest.bus.broker import BrokerBus
-from wsrequest.bus.engine import Keeping
+from wsrequest.bus.engine import Keeping, Unavailable
 from wsrequest.bus.open import open_bus
 
 KEPT: Topic[Placed] = Topic(
     "kept", ORDERED.encode, ORDERED.decode, number=ORDERED.number, is_kept=True
 )
 KEEPING = Keeping(2**20, 100, 60.0)
-KINDS = [pytest.param("redis", marks=pytest.mark.needs("redis"))]
+KINDS = [
+    pytest.param(name, marks=pytest.mark.needs(SERVICES.get(name, name)))
+    for name in ("redis", "notify", "log")
+]
 Open = Callable[..., BrokerBus]
 
 
@@ -33,7 +40,17 @@ def _cut_redis(url: str) -> None:
         client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
 
 
-_CUTS: dict[str, Callable[[str], None]] = {"redis": _cut_redis}
+def _cut_postgres(url: str, which: str) -> None:
+    options: dict[str, Any] = dict(parse_qsl(urlsplit(url).query))
+    with psycopg.connect(**options, autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {which}")
+
+
+_CUTS: dict[str, Callable[[str], None]] = {
+    "redis": _cut_redis,
+    "notify": lambda url: _cut_postgres(url, "query LIKE '%LISTEN%' AND pid <> pg_backend_pid()"),
+    "log": lambda url: _cut_postgres(url, "backend_type = 'walsender'"),
+}
 """Close the connections through which processes receive, as a network that fails does."""
 
 
@@ -211,17 +228,50 @@ def test_message_that_was_dropped_is_a_loss_for_all(buses: Open) -> None:
     assert texts(other) == ["three"]
 
 
-def test_server_that_starts_again_has_another_epoch(kind: str) -> None:
-    """It may have lost its last messages, and nobody could see that."""
+def test_server_that_was_killed_has_lost_what_it_kept(kind: str) -> None:
+    """Or may have lost some of it, and nobody could see that."""
     with running(kind) as server, opening(server.url) as make:
         receiver = listening(make())
         publish(make(), "one")
         takes(receiver, 1)
-        epoch = receiver.messages[-1].epoch
+        before = receiver.messages[-1]
         server.kill()
         server.start()
         receiver.take_turns_until(lambda: LOST in receiver.came[1:])
         publish(make(), "two")
         takes(receiver, 2)
         assert texts(receiver) == ["one", "two"]
-        assert receiver.messages[-1].epoch != epoch
+        after = receiver.messages[-1]
+        assert after.epoch != before.epoch or after.number > before.number
+        other = listening(make())
+        takes(other, 1)
+        assert texts(other) == ["two"]
+        start = other.messages[0]
+        assert start.epoch != before.epoch or start.number > before.number
+
+
+def test_role_that_may_not_make_the_table_uses_one_that_is_there() -> None:
+    (made,) = re.findall(r"```sql\n(CREATE UNLOGGED.*?)```", Path("docs/push.md").read_text(), re.S)
+    with running("notify") as server:
+        options: dict[str, Any] = dict(parse_qsl(urlsplit(server.url).query))
+        with psycopg.connect(**options, autocommit=True) as connection:
+            connection.execute("CREATE ROLE web LOGIN PASSWORD 'pw'")
+            connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        url = server.url.replace("://named?", "://web:pw@named?", 1)
+        url = re.sub(r"&(user|password)=[^&]*", "", url)
+        url = re.sub(r"\?(user|password)=[^&]*&", "?", url)
+        engine = engine_of(f"{url}")
+        with pytest.raises(Unavailable, match="docs/push.md says how to make it"):
+            engine.connect_sender()
+        with psycopg.connect(**options, autocommit=True) as connection:
+            connection.execute(made)
+            connection.execute("GRANT SELECT, INSERT, DELETE ON wsrequest_history TO web")
+        with closing(engine.connect_sender()) as sender:
+            sender.send_and_keep("kept", [b"one"], [True], is_gap=False)
+        with closing(engine.connect_receiver(["kept"])) as receiver:
+            assert [each.content for each in receiver.kept("kept", None).messages] == [b"one"]
+
+
+def engine_of(url: str) -> Any:
+    bus: Any = open_bus(url, [SECRET], DATABASES.__getitem__, keeping=KEEPING)
+    return bus._engine

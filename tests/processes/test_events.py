@@ -10,6 +10,7 @@ import pytest
 from tests.acceptance.client import Client, connect
 from tests.acceptance.servers import Server
 from tests.acceptance.test_live import add_note, subscribe
+from tests.contract.conftest import BROKERS
 from tests.processes.conftest import Site, on_one_broker
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
@@ -98,7 +99,7 @@ def test_lost_permission_leaves_the_room_in_every_process(site: Site) -> None:
         assert event(client)["event"] == "next"
 
 
-KEEPING = [pytest.param("redis", marks=pytest.mark.needs("redis"))]
+KEEPING = [broker for broker in BROKERS if broker.values != ("nats",)]
 
 
 @pytest.mark.parametrize("site", KEEPING, indirect=True)

@@ -2,20 +2,23 @@
 
 A message is sent in a transaction of its own, after the commit that it describes. So the lock that
 NOTIFY takes at its commit is never held by a transaction of the project.
-
-All messages of a channel have one order. Their transactions take turns by a lock, and each takes
-its number while it holds that, so the numbers have the order of the commits.
 """
 
-import base64
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from time import monotonic
 from typing import Any
 
-from wsrequest.bus.engine import CALL_SECONDS, Sequenced, Unavailable
+from wsrequest.bus.engine import CALL_SECONDS, Keeping, Kept, Sequenced, Unavailable
 from wsrequest.bus.libpq import LibpqConnection, connect, parameters_of
+from wsrequest.bus.postgres_history import PostgresHistory
+from wsrequest.bus.postgres_sender import (
+    HEAD_BYTES,
+    PostgresSender,
+    epoch_of,
+    lock_of,
+    sequenced,
+)
 
 __all__ = ["NotifyEngine", "channel_name"]
 
@@ -24,26 +27,12 @@ _CONNECT_SECONDS, _QUERY_SECONDS = CALL_SECONDS * 0.6, CALL_SECONDS * 0.4
 
 _MAX_CHANNEL_BYTES = 63
 _MAX_PAYLOAD_BYTES = 7999  # of text
-_EPOCH_BYTES, _NUMBER_BYTES = 28, 16  # before the payload, and a colon behind each
 
 # Heartbeats arrive each second. BrokerBus is cut off after three.
 _POOLER_SECONDS = 2.5
 
-# The messages of one call are one transaction. PostgreSQL drops a notification that a transaction
-# repeats, and no two messages are the same.
-#
-# The number is that of the transaction, with room for 128 messages in each.
-_SEND = """
-    WITH turn AS (SELECT pg_advisory_xact_lock($3::int, $4::int))
-    SELECT pg_notify($1, concat(
-        $5::text, ':', lpad((txid_current() * 128 + place)::text, 16, '0'), ':', payload
-    ))
-    FROM turn, unnest($2::text[]) WITH ORDINALITY AS message(payload, place)"""
-# The epoch: another server, and a standby that has become the primary, may use a number again.
-_EPOCH = """
-    SELECT concat(system_identifier, '.', left(pg_walfile_name(pg_current_wal_lsn()), 8))
-    FROM pg_control_system()"""
-_LOCK = 0x77737271  # the first half of the lock, "wsrq". The second is the channel's
+# PostgreSQL drops a notification that a transaction repeats, and no two messages are the same.
+_PUBLISH = "pg_notify($1, concat({head}, payload))"
 
 _POOLED = (
     "nothing arrives, and the connection goes through a pooler. LISTEN needs a session of its own. "
@@ -63,12 +52,12 @@ class NotifyEngine:
 
     Attributes:
         is_sequencing: all messages arrive with their numbers.
+        keeping: how many messages the database keeps, or None.
     """
 
     is_sequencing = True
-    max_message_bytes = (
-        (_MAX_PAYLOAD_BYTES - _EPOCH_BYTES - _NUMBER_BYTES - 2) // 4 * 3
-    )  # in base64
+    keeping: Keeping | None = None
+    max_message_bytes = (_MAX_PAYLOAD_BYTES - HEAD_BYTES) // 4 * 3  # in base64
 
     def __init__(
         self,
@@ -82,7 +71,7 @@ class NotifyEngine:
         """See ``Engine.connect_sender``."""
         connection = self._connect()
         try:
-            return _Sender(connection)
+            return _Sender(connection, self.keeping)
         except BaseException:
             connection.close()
             raise
@@ -91,7 +80,7 @@ class NotifyEngine:
         """See ``Engine.connect_receiver``."""
         connection = self._connect()
         try:
-            return _Receiver(connection, channels)
+            return _Receiver(connection, channels, self.keeping)
         except BaseException:
             connection.close()
             raise
@@ -102,26 +91,33 @@ class NotifyEngine:
 
 
 class _Sender:
-    def __init__(self, connection: LibpqConnection) -> None:
-        self._connection = connection
-        ((epoch,),) = connection.query(_EPOCH, seconds=_QUERY_SECONDS)
-        self._epoch = (epoch or b"").rjust(_EPOCH_BYTES, b"0")
+    def __init__(self, connection: LibpqConnection, keeping: Keeping | None) -> None:
+        self._sender = PostgresSender(connection, _PUBLISH, keeping)
 
     def send(self, channel: str, messages: Sequence[bytes]) -> None:
         """See ``Sender.send``."""
-        payloads = b"{" + b",".join(map(base64.b64encode, messages)) + b"}"
-        lock = (b"%d" % _LOCK, _lock_of(channel))
-        values = (channel_name(channel).encode(), payloads, *lock, self._epoch)
-        self._connection.query(_SEND, values, seconds=_QUERY_SECONDS)
+        self._sender.send(channel, messages, channel_name(channel))
+
+    def send_and_keep(
+        self, channel: str, messages: Sequence[bytes], are_kept: Sequence[bool], *, is_gap: bool
+    ) -> None:
+        """See ``KeepingSender.send_and_keep``."""
+        name = channel_name(channel)
+        self._sender.send_and_keep(channel, messages, are_kept, is_gap=is_gap, name=name)
 
     def close(self) -> None:
         """See ``Sender.close``."""
-        self._connection.close()
+        self._sender.close()
 
 
 class _Receiver:
-    def __init__(self, connection: LibpqConnection, channels: Sequence[str]) -> None:
+    def __init__(
+        self, connection: LibpqConnection, channels: Sequence[str], keeping: Keeping | None
+    ) -> None:
         self._connection = connection
+        self._history = (
+            PostgresHistory(connection, epoch_of(connection), keeping) if keeping else None
+        )
         listen = [f"LISTEN {connection.quoted(channel_name(channel))}" for channel in channels]
         rows = connection.query(
             "; ".join([*listen, "SELECT pg_backend_pid()"]), seconds=_QUERY_SECONDS
@@ -137,7 +133,12 @@ class _Receiver:
             self._is_pooled = False  # or it does no harm
         elif self._is_pooled and monotonic() - self._began_at >= _POOLER_SECONDS:
             raise Unavailable(_POOLED)
-        return [_decoded(payload) for payload in found]
+        return [sequenced(payload, is_base64=True) for payload in found]
+
+    def kept(self, channel: str, since: tuple[str, int] | None) -> Kept:
+        """See ``KeepingReceiver.kept``."""
+        assert self._history is not None
+        return self._history.read(channel, lock_of(channel), since)
 
     def close(self) -> None:
         """See ``Receiver.close``."""
@@ -150,19 +151,3 @@ def channel_name(channel: str) -> str:
     if channel.isascii() and channel.isprintable() and 0 < len(encoded) <= _MAX_CHANNEL_BYTES:
         return channel
     return f"wsrequest:{blake2b(encoded, digest_size=16).hexdigest()}"
-
-
-def _lock_of(channel: str) -> bytes:
-    """Return the number of a channel's lock. Its other channels have the same order."""
-    name = channel.partition(":")[0]
-    return b"%d" % (zlib.crc32(name.encode()) - 2**31)
-
-
-def _decoded(payload: bytes) -> bytes | Sequenced:
-    try:
-        epoch, number, content = payload.split(b":")
-        if (len(epoch), len(number), number.isdigit()) != (_EPOCH_BYTES, _NUMBER_BYTES, True):
-            return payload
-        return Sequenced(epoch.decode(), int(number), base64.b64decode(content, validate=True))
-    except ValueError:
-        return payload  # a stranger's. Nobody has signed it

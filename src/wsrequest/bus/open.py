@@ -27,7 +27,7 @@ _SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:passw|passphrase|token|secret)[^=&#
 
 
 _LOG = "postgresql+log://"
-_KEEPING = re.compile(r"(redis|valkey|unix)")  # schemes of brokers that keep messages
+_KEEPING = re.compile("redis|valkey|unix|postgresql")  # schemes of brokers that keep messages
 _RELAYED = "WSREQUEST_RELAYED_LOG"
 
 
@@ -68,7 +68,8 @@ def open_bus(
     parts = _parts_of(url)
     if keeping is not None and not _KEEPING.match(parts.scheme):
         raise BusURLError(
-            "keeps no events. Set WSREQUEST_PUSH_SHARED_HISTORY_BYTES to 0, or name Redis"
+            "keeps no events. Set WSREQUEST_PUSH_SHARED_HISTORY_BYTES to 0, or name Redis "
+            "or PostgreSQL"
         )
     if parts.scheme == "memory" and parts == urlsplit("memory://"):
         if relayed_log:

@@ -15,19 +15,31 @@ from struct import Struct
 from time import monotonic, time
 from typing import Any
 
-from wsrequest.bus.engine import CALL_SECONDS, LoggedCommit, Sequenced, Unavailable
+from wsrequest.bus.engine import (
+    CALL_SECONDS,
+    Keeping,
+    Kept,
+    LoggedCommit,
+    Sequenced,
+    Unavailable,
+)
 from wsrequest.bus.libpq import LibpqConnection, connect, parameters_of
 from wsrequest.bus.origins import PREFIX_END
 from wsrequest.bus.pgoutput import PUBLICATION, Decoder, Message, Transaction, Unreadable
+from wsrequest.bus.postgres_history import PostgresHistory
+from wsrequest.bus.postgres_sender import (
+    HEAD_BYTES,
+    PostgresSender,
+    epoch_of,
+    lock_of,
+    sequenced,
+)
 
 __all__ = ["LogReceiver", "LogSender", "PostgresLogEngine"]
 
 _SECONDS = CALL_SECONDS / 4  # of one step. connect_receiver takes three of them and waits once
 _BATCH, _BATCH_SECONDS, _BATCH_BYTES = 1000, 0.1, 2**22  # that one call takes
 _STATUS_SECONDS = 1.0
-_TRANSACTION_BYTES = 2**22  # of messages that are sent together
-# Likewise. Their numbers lie between those of two commits, which are at least 34 bytes apart.
-_TRANSACTION_MESSAGES = 32
 _VISIBLE_SECONDS = (0.001, 0.05)  # between two looks whether a commit is visible
 _DATA, _KEEPALIVE, _STATUS = Struct(">cqqq"), Struct(">cqqB"), Struct(">cqqqqB")
 _EPOCH = 946_684_800  # 2000-01-01, in the server's time
@@ -44,6 +56,8 @@ _NO_PUBLICATION = (
 )
 # Of messages that are written with a commit. It is flushed at once, but waits for no standby.
 _SETUP = "SET synchronous_commit = local"
+_PUBLISH = """
+    pg_logical_emit_message(true, $1, convert_to({head}, 'UTF8') || decode(payload, 'base64'))"""
 
 
 class PostgresLogEngine:
@@ -58,9 +72,11 @@ class PostgresLogEngine:
     Attributes:
         databases: the aliases of the databases that report their commits: this one.
         is_sequencing: all messages arrive with their numbers.
+        keeping: how many messages the database keeps, or None.
     """
 
     is_sequencing = True
+    keeping: Keeping | None = None
     max_message_bytes = 2**20  # larger messages hold others up
 
     def __init__(
@@ -76,7 +92,7 @@ class PostgresLogEngine:
 
     def connect_sender(self) -> "LogSender":
         """See ``Engine.connect_sender``."""
-        return LogSender(self._connect(_SECONDS * 2))
+        return LogSender(self._connect(_SECONDS * 2), self.keeping)
 
     def connect_receiver(self, channels: Sequence[str]) -> "LogReceiver":
         """See ``Engine.connect_receiver``.
@@ -93,9 +109,11 @@ class PostgresLogEngine:
             return LogReceiver(
                 opening.plain,
                 opening.start(),
-                Decoder(self.databases[0], _prefixes(channels), self.max_message_bytes),
+                Decoder(
+                    self.databases[0], _prefixes(channels), self.max_message_bytes + HEAD_BYTES
+                ),
                 channels[0],
-                opening.epoch,
+                self.keeping,
             )
         holders = opening.holders()
         self._opening = opening
@@ -117,40 +135,16 @@ def _prefixes(channels: Sequence[str]) -> frozenset[str]:
     return frozenset((*channels, channels[0] + PREFIX_END))
 
 
-class LogSender:
-    """A ``Sender`` that writes messages to the log."""
+class LogSender(PostgresSender):
+    """A ``KeepingSender`` that writes messages to the log."""
 
-    def __init__(self, connection: LibpqConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: LibpqConnection, keeping: Keeping | None = None) -> None:
         try:
             connection.query(_SETUP, seconds=_SECONDS)
+            super().__init__(connection, _PUBLISH, keeping)
         except BaseException:
             connection.close()
             raise
-
-    def send(self, channel: str, messages: Sequence[bytes]) -> None:
-        """See ``Sender.send``. Each call is one transaction, or a few if they are long."""
-        batch: list[bytes] = []
-        for message in messages:
-            is_long = sum(map(len, batch)) + len(message) > _TRANSACTION_BYTES
-            if batch and (is_long or len(batch) == _TRANSACTION_MESSAGES):
-                self._send(channel, batch)
-                batch = []
-            batch.append(message)
-        self._send(channel, batch)
-
-    def _send(self, channel: str, messages: Sequence[bytes]) -> None:
-        calls = ", ".join(
-            f"pg_logical_emit_message(true, convert_from($1, 'UTF8'), ${number}::bytea)"
-            for number in range(2, len(messages) + 2)
-        )
-        self._connection.query(
-            f"SELECT {calls}", [channel.encode(), *messages], is_binary=True, seconds=CALL_SECONDS
-        )
-
-    def close(self) -> None:
-        """See ``Sender.close``."""
-        self._connection.close()
 
 
 class _Opening:
@@ -163,13 +157,11 @@ class _Opening:
     Attributes:
         process: to which they belong.
         plain: sees which commits are visible.
-        epoch: names the log. A standby that has become the primary goes on with another.
     """
 
     def __init__(self, plain: LibpqConnection, replicate: Callable[[], LibpqConnection]) -> None:
         self.process, self.plain = os.getpid(), plain
         self._slot = f"wsrequest_{os.getpid()}_{os.urandom(6).hex()}"
-        self.epoch = ""
         self._stream: LibpqConnection | None = None
         try:
             self._check()
@@ -209,8 +201,6 @@ class _Opening:
         """Start the stream, and return its connection."""
         assert self._stream is not None
         try:
-            rows = self._stream.query("IDENTIFY_SYSTEM", seconds=_SECONDS)
-            self.epoch = b".".join(value or b"" for value in rows[0][:2]).decode()
             self._stream.query(
                 f'START_REPLICATION SLOT "{self._slot}" LOGICAL 0/0 '
                 f"(proto_version '1', publication_names '{PUBLICATION}', messages 'true')",
@@ -242,10 +232,10 @@ class LogReceiver:
 
     def __init__(
         self, plain: LibpqConnection, stream: LibpqConnection, decoder: Decoder, channel: str,
-        epoch: str,
+        keeping: Keeping | None = None,
     ) -> None:  # fmt: skip
         self._plain, self._stream, self._decoder = plain, stream, decoder
-        self._epoch = epoch
+        self._history = PostgresHistory(plain, epoch_of(plain), keeping) if keeping else None
         self._origin = channel + PREFIX_END
         self._position = 0  # in the log, up to which everything was received
         self._reported_at = monotonic()
@@ -315,17 +305,19 @@ class LogReceiver:
 
     def _take_transaction(self, transaction: Transaction, found: list[bytes | Sequenced]) -> None:
         origin = None
-        for index, message in enumerate(transaction.messages):
+        for message in transaction.messages:
             if message.prefix == self._origin:
                 origin = message.content
-            elif index < _TRANSACTION_MESSAGES:
-                number = transaction.position + index
-                found.append(Sequenced(self._epoch, number, message.content))
-            else:  # a stranger's
-                found.append(message.content)
+            else:
+                found.append(sequenced(message.content))
         if transaction.commit.changes:
             self._hidden.append((transaction.xid, LoggedCommit(transaction.commit, origin)))
             self._looks = 0
+
+    def kept(self, channel: str, since: tuple[str, int] | None) -> Kept:
+        """See ``KeepingReceiver.kept``."""
+        assert self._history is not None
+        return self._history.read(channel, lock_of(channel), since)
 
     def _visible(self) -> list[LoggedCommit]:
         """Take the commits that are visible by now."""

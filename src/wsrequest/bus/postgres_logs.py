@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 
-from wsrequest.bus.engine import LoggedCommit, Sequenced, Unavailable
+from wsrequest.bus.engine import Keeping, Kept, LoggedCommit, Sequenced, Unavailable
 from wsrequest.bus.postgres_log import LogReceiver, LogSender, PostgresLogEngine
 
 __all__ = ["PostgresLogsEngine"]
@@ -26,6 +26,7 @@ class PostgresLogsEngine:
         streams: see above. A process must hear itself through each of them.
         databases: the aliases by which commits name them.
         is_sequencing: what the first carries arrives with its number.
+        keeping: how many messages the first keeps, or None.
     """
 
     is_sequencing = True
@@ -37,6 +38,15 @@ class PostgresLogsEngine:
         self.max_message_bytes = streams[0].max_message_bytes
         # Those that are ready, while others are not.
         self._process, self._ready = os.getpid(), dict[PostgresLogEngine, LogReceiver]()
+
+    @property
+    def keeping(self) -> Keeping | None:
+        """How many messages the first keeps."""
+        return self.streams[0].keeping
+
+    @keeping.setter
+    def keeping(self, keeping: Keeping) -> None:
+        self.streams[0].keeping = keeping
 
     def connect_sender(self) -> LogSender:
         """See ``Engine.connect_sender``."""
@@ -83,6 +93,14 @@ class _Receiver:
             except Unavailable as error:
                 raise Unavailable(f"{stream.address}: {error}") from error
         return found
+
+    def kept(self, channel: str, since: tuple[str, int] | None) -> Kept:
+        """See ``KeepingReceiver.kept``."""
+        receiver, stream = next(iter(self._streams.items()))
+        try:
+            return receiver.kept(channel, since)
+        except Unavailable as error:
+            raise Unavailable(f"{stream.address}: {error}") from error
 
     def _wait(self, seconds: float) -> None:
         with DefaultSelector() as selector:

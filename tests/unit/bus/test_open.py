@@ -10,6 +10,7 @@ import pytest
 
 from wsrequest.bus.base import Bus
 from wsrequest.bus.broker import BrokerBus
+from wsrequest.bus.engine import Keeping
 from wsrequest.bus.memory import MemoryBus
 from wsrequest.bus.open import BusURLError, open_bus, redacted
 
@@ -216,3 +217,21 @@ def test_log_must_be_that_of_the_database_it_reports() -> None:
     assert '"postgresql+log://alias"' in fault
     opened("postgresql+log://default?dbname=shop").close()
     opened("postgresql+notify://default?dbname=other").close()  # its messages name databases
+
+
+@pytest.mark.parametrize("url", ["memory://", "nats://127.0.0.1:4222", "tls://127.0.0.1:4222"])
+def test_bus_that_keeps_no_events_is_refused_by_name(url: str) -> None:
+    with pytest.raises(BusURLError, match="keeps no events.*_SHARED_HISTORY_BYTES to 0, or name"):
+        open_bus(url, [b"secret"], DATABASES.__getitem__, keeping=Keeping(2**20, 10, 60.0))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://host", "valkeys://host", "unix:///run/redis.sock", "redis+cluster://host:1",
+     "postgresql+notify://default", "postgresql+log://default,other"],
+)  # fmt: skip
+def test_bus_that_keeps_events_is_told_how_many(url: str) -> None:
+    keeping = Keeping(2**20, 10, 60.0)
+    bus: Any = open_bus(url, [b"secret"], DATABASES.__getitem__, keeping=keeping)
+    assert bus._engine.keeping == keeping
+    assert open_bus(url, [b"secret"], DATABASES.__getitem__)._engine.keeping is None  # type: ignore[attr-defined]

@@ -30,7 +30,7 @@ class Stream:
 
 def receiver_of(messages: list[bytes]) -> LogReceiver:
     stream: Any = Stream(messages)
-    return LogReceiver(stream, stream, Decoder("default", ["channel"]), "channel", "1.1")
+    return LogReceiver(stream, stream, Decoder("default", ["channel"]), "channel")
 
 
 def test_one_call_takes_a_few_large_messages_only() -> None:
