@@ -3,8 +3,8 @@
 The row of a message has its number, and that of the message before it, also when that is gone. So a
 reader sees from which number on nothing is missing.
 
-PostgreSQL empties an unlogged table after a crash, and does not copy its rows to a standby. Then the
-next row says that everything before it may be missing.
+PostgreSQL empties an unlogged table after a crash, and does not copy its rows to a standby. Then
+the next row says that everything before it may be missing.
 """
 
 import base64
