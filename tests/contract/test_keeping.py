@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
@@ -18,6 +19,7 @@ from tests.contract.conftest import DATABASES, SECRET, SERVICES, URLS
 from tests.contract.receiver import LOST, NUMBERS, Receiver
 from tests.contract.servers import SERVERS, Server
 from tests.contract.test_order import ORDERED, Placed
+from wsrequest.bus import publisher as publisher_module
 from wsrequest.bus.base import Topic
 from wsrequest.bus.broker import BrokerBus
 from wsrequest.bus.engine import Keeping, Unavailable
@@ -226,6 +228,23 @@ def test_message_that_was_dropped_is_a_loss_for_all(buses: Open) -> None:
     other = listening(buses())
     takes(other, 1)
     assert texts(other) == ["three"]
+
+
+def test_messages_that_are_dropped_while_the_broker_is_down_are_a_loss(kind: str) -> None:
+    with running(kind) as server, opening(server.url) as make:
+        sender, receiver = make(), listening(make())
+        publish(sender, "one")
+        takes(receiver, 1)
+        with patch.object(publisher_module, "_MAX_MESSAGES", 5):
+            server.freeze()
+            for number in range(20):
+                sender.publish(KEPT, Placed(f"{number}"))
+            server.thaw()
+        sender.publish(KEPT, Placed("last"))
+        receiver.take_turns_until(lambda: texts(receiver)[-1] == "last")
+        assert sender.published().dropped_count > 0
+        assert len(texts(receiver)) <= 22 - sender.published().dropped_count
+        assert LOST in receiver.came[1:]
 
 
 def test_server_that_was_killed_has_lost_what_it_kept(kind: str) -> None:

@@ -339,10 +339,12 @@ class Publisher:
     def _send_unsent(self, sender: Sender, count: int, *, is_gap: bool = False) -> None:
         """Send the first of the messages that wait, perhaps behind one that was dropped."""
         messages = self._unsent[:count]
-        if self._is_keeping and (messages or is_gap):
+        if not messages and not is_gap:
+            return
+        if self._is_keeping:
             keeping, are_kept = cast(KeepingSender, sender), self._unsent_kept[:count]
             keeping.send_and_keep(self._channel, messages, are_kept, is_gap=is_gap)
-        elif messages:
+        else:
             sender.send(self._channel, messages)
         now = self._sent_at = monotonic()
         self.sent_count += len(messages)

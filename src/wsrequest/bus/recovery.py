@@ -99,13 +99,13 @@ class Recovery:
         for each in kept.messages:
             try:
                 envelope = self._seal.open(each.content)
+                if envelope.topic != topic.name or self._is_seen(envelope):
+                    continue
                 message = topic.decode(envelope.payload)
             except Stranger:
                 continue
             except (OtherRelease, ValueError):
                 has_all = False
-                continue
-            if envelope.topic != topic.name or self._is_seen(envelope):
                 continue
             if self._follows((each.epoch, each.number)):
                 missing.append((envelope, each, message))

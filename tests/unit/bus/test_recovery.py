@@ -156,7 +156,8 @@ def test_message_that_was_sent_twice_is_passed_on_once(broker: Broker) -> None:
 def test_messages_of_strangers_and_other_topics_are_no_loss(broker: Broker) -> None:
     broker.recovery.begin()
     stranger = Seal([b"other"]).close(envelope("x", 1))
-    found = broker.recover((8, stranger), (9, envelope("d", 1, "other")), (10, envelope("a", 2)))
+    other = Envelope(b"publishe", 1, 0, "other", b"\xff")
+    found = broker.recover((8, stranger), (9, other), (10, envelope("a", 2)))
     assert found == [("a2", 10)]
 
 
